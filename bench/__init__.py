@@ -1,1 +1,1 @@
-"""Benchmarks, each figure beside stock Jupyter or the plain tool in the same run. `make bench` runs them."""
+"""Benchmarks: each figure is compared with stock Jupyter or a plain tool in the same run (`make bench`)."""

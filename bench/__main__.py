@@ -1,7 +1,7 @@
 """`python -m bench [--quick] [SUBJECT ...]`: measure, print the machine, a table and one JSON line.
 
-What is done goes to standard error. Nothing is left behind, not by an interrupted run either: Ctrl-C, SIGTERM
-and SIGHUP end it in order.
+Progress goes to standard error. Nothing is left behind, even if the run is interrupted by Ctrl-C, SIGTERM or
+SIGHUP.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def measure(ground: Ground, subjects: Sequence[str]) -> tuple[list[Figure], list[str]]:
-    """The figures of these subjects, in this order; and the subjects that gave none, which were told."""
+    """The figures of these subjects, in order, and the subjects that failed, which are logged."""
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -71,7 +71,7 @@ async def measure(ground: Ground, subjects: Sequence[str]) -> tuple[list[Figure]
         print(f"measuring {subject} ...", file=sys.stderr, flush=True)
         try:
             figures += await SUBJECTS[subject](ground)
-        except Exception:  # be it that stock Jupyter's client gave up: the others are worth their time
+        except Exception:  # perhaps stock Jupyter's client gave up; the other subjects go on
             failed.append(subject)
             log.exception("%s could not be measured", subject)
     return figures, failed

@@ -1,4 +1,4 @@
-"""Where a benchmark stands, and how much of it there is.
+"""Where a benchmark works, and how much it does.
 
 ground = Ground(folder, python, QUICK)
 figures = await cells.figures(ground)
@@ -12,22 +12,22 @@ __all__ = ["FULL", "QUICK", "Ground", "Scale"]
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How often each thing is measured; a pair is one measurement of ours and one of its counterpart."""
+    """How often each thing is measured. A pair is one measurement of ours and one of its counterpart."""
 
     starts: int  # pairs
     cells: int  # pairs
-    kernels: int  # that run cells at the same time
+    kernels: int  # number of kernels that run cells at the same time
     bursts: int  # pairs of rounds in which all of them do
-    burst: int  # cells a kernel in one round
+    burst: int  # cells of each kernel in one round
     single_files: int
     many_files: int  # times that 100 files are written
     large_files: int  # pairs
     turns: int  # pairs
     notebooks: int  # pairs
-    idle: int  # kernels that lie idle
+    idle: int  # idle kernels
     crowd: int  # kernels that start at once
     crowds: int  # pairs
-    idle_rounds: int  # pairs of rounds in which they are looked at
+    idle_rounds: int  # pairs of rounds in which these are measured
     quiet: int  # cells of a neighbour before each deed
 
 
@@ -69,7 +69,7 @@ QUICK = Scale(
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """`folder` is empty, on the real data's disk, and removed at the end; `python` is the kernels' own."""
+    """`folder` is empty, on the disk of the real data, and removed at the end; `python` runs the kernels."""
 
     folder: Path
     python: Path

@@ -1,4 +1,4 @@
-"""Which machine and which versions the figures are of: without them nobody can compare."""
+"""The machine and the versions that the figures are of: without these nobody can compare them."""
 
 import os
 import platform

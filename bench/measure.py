@@ -1,10 +1,10 @@
-"""Interleaved measurements, and how they are told: a table for people, one JSON line for programs.
+"""Interleaved measurements, shown as a table for people and as one JSON line for programs.
 
     figure = Figure("cell latency p50", "ms", await interleaved(ours, theirs, 7), "stock", "<= 0.5")
     print(table([figure]))
 
-What is measured and what it stands beside take turns in one run (A B A B), so that whatever else the
-machine does falls on both.
+What is measured and what it is compared with take turns in one run (A B A B), so that both are affected by
+whatever else the machine does.
 """
 
 import json
@@ -23,7 +23,7 @@ type Trial = Callable[[], Awaitable[float]]
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """What was measured, in the order of measuring; `theirs` is empty where nothing stands beside."""
+    """What was measured, in order; `theirs` is empty if there is no counterpart."""
 
     ours: tuple[float, ...]
     theirs: tuple[float, ...] = ()
@@ -31,7 +31,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One row. `beside` names the counterpart; of the samples the `quantile` is told (0.5: the median)."""
+    """One row: the `quantile` of the samples (0.5: the median). `beside` names the counterpart."""
 
     name: str
     unit: str
@@ -52,7 +52,7 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """Ours by theirs: the median of the pairs' ratios; for another quantile that of the quantiles."""
+        """Ours divided by theirs: the median of the pairs' ratios, or the ratio of other quantiles."""
         if not self.samples.theirs or not all(self.samples.theirs):
             return None
         if self.quantile == 0.5:
@@ -61,21 +61,21 @@ class Figure:
 
 
 async def interleaved(ours: Trial, theirs: Trial | None, pairs: int, *, warm: int = 1) -> Samples:
-    """Run both in turn, `pairs` times, after `warm` times that do not count."""
+    """Run both in turn `pairs` times, after `warm` times that do not count."""
     trials = [ours, theirs] if theirs else [ours]
     rounds = [[await trial() for trial in trials] for _ in range(warm + pairs)][warm:]
     return Samples(*(tuple(column) for column in zip(*rounds, strict=True)))
 
 
 async def milliseconds(work: Awaitable[object]) -> float:
-    """How long it takes until `work` is done."""
+    """How long `work` takes, in milliseconds."""
     begun = perf_counter()
     await work
     return (perf_counter() - begun) * 1000
 
 
 def quantile(samples: Sequence[float], part: float) -> float:
-    """The median for 0.5, else the smallest sample that no less than `part` of all lie at or below."""
+    """The median for 0.5, else the smallest sample that at least the share `part` of all does not exceed."""
     if part == 0.5:
         return median(samples)
     return sorted(samples)[math.ceil(part * len(samples)) - 1]
@@ -91,7 +91,7 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def json_line(figures: Sequence[Figure], **about: Mapping[str, object] | bool) -> str:
-    """All figures, unrounded, in one line; `about` comes before them."""
+    """`about` and all figures, unrounded, in one line."""
     return json.dumps(
         about
         | {

@@ -25,7 +25,7 @@ FILES = 128  # files captured a cell
 
 
 class _NoFiles:
-    """kernels.broker.FileSource of somebody who has none."""
+    """kernels.broker.FileSource of somebody without files."""
 
     async def open(self, wanted: str) -> Opened:
         raise FileUnavailable.absent(wanted)
@@ -52,7 +52,7 @@ async def kernels(ground: Ground) -> AsyncIterator[Pool]:
 
 @asynccontextmanager
 async def bot(ground: Ground, node: str = "auto", **more: object) -> AsyncIterator[Sessions]:
-    """The bot on an SQLite store in the ground's folder, with room for what is written; kernels by `NODE`.
+    """The bot on an SQLite store in the ground's folder, with a large quota; `node` is the setting NODE.
 
     `more` are settings that differ from those here.
     """
@@ -73,11 +73,11 @@ async def bot(ground: Ground, node: str = "auto", **more: object) -> AsyncIterat
     async with compose(settings) as sessions:
         yield sessions
         if isinstance(sessions.pool, RemoteNode):
-            await sessions.pool.end()  # it would keep the kernels
+            await sessions.pool.end()  # else it would keep the kernels
 
 
 async def run(kernel: PersonKernel, code: str) -> None:
-    """Run a cell to its end. Raises: RuntimeError when it did not end well."""
+    """Run a cell to its end. Raises: RuntimeError if it fails."""
     async with kernel.run(code, allow_input=False) as cell:
         async for _ in cell:
             pass

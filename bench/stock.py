@@ -1,13 +1,13 @@
-"""What Kernelcord stands beside: Jupyter's own manager, client and kernel, used as well as they can be.
+"""What Kernelcord is compared with: Jupyter's own manager, client and kernel, used as well as possible.
 
     with Stock(folder, python) as stock:
         async with stock.kernel() as kernel:
             await kernel.run("1+1")
 
-The same interpreter by a kernelspec of its own, the defaults of `ipykernel`, and one zmq context for all.
-`wait_for_ready` is the documented start; its last look for messages takes 0.2 s. Of the ways to run a cell
-`execute_interactive` without stdin was the fastest (6.3 ms; awaiting idle and reply, one after the other or
-together, 7.0 ms).
+It uses the same interpreter with a kernelspec of its own, the defaults of `ipykernel`, and one zmq context
+for all. `wait_for_ready` is the documented way to start; its last check for messages takes 0.2 s. The fastest
+way to run a cell was `execute_interactive` without stdin (6.3 ms; awaiting idle and reply, one after the
+other or together, took 7.0 ms).
 """
 
 import json
@@ -28,18 +28,18 @@ from jupyter_client.manager import AsyncKernelManager
 
 __all__ = ["Stock", "StockKernel"]
 
-START = 120.0  # seconds; many at once on few cores take long
+START = 120.0  # seconds; starting many at once on few cores takes long
 NAME = "stock"
 
 
 @dataclass(frozen=True, slots=True)
 class StockKernel:
-    """A running one."""
+    """A running stock kernel."""
 
     client: AsyncKernelClient
 
     async def run(self, code: str) -> None:
-        """Run a cell until its reply and idle are there. Raises: RuntimeError when it did not end well."""
+        """Run a cell until its reply and idle have come. Raises: RuntimeError if it fails."""
         reply = await self.client.execute_interactive(code, allow_stdin=False, output_hook=_ignore)
         if reply["content"]["status"] != "ok":
             raise RuntimeError(reply["content"])
@@ -95,4 +95,4 @@ class Stock:
 
 
 def _ignore(message: dict[str, Any]) -> None:
-    """Takes an output; there is nobody to show it to."""
+    """Ignore an output."""

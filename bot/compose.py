@@ -19,15 +19,16 @@ from bot.model.usage import Ledger
 from bot.reply import Front, NoFront
 from bot.sessions import Sessions
 from config.settings import Settings
-from filestore import belonging, open_store
-from filestore.belonging import Belonging
-from filestore.blobs.store import LocalBlobs
+from filestore import open_store, ownership
+from filestore.blobs.space import DISK_FULL
+from filestore.blobs.store import Blobs
 from filestore.errors import StoreFull
-from filestore.files import NO_ROOM, FileStore
+from filestore.files import FileStore
 from filestore.janitor import Janitor
-from filestore.outputs import LargeOutputs
+from filestore.outputs.large import with_large_outputs
+from filestore.ownership import Ownership
 from filestore.spool import spooled
-from filestore.store import Files, Store
+from filestore.store import FileRecords, Store
 from kernels.client import NodeEndpoint, RemoteNode, at, local_node, socket_for
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
@@ -74,11 +75,11 @@ async def compose(
         stack.enter_context(_locked(settings.data))
         uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
         database = await stack.enter_async_context(open_store(settings.data, mongodb_uri=uri))
-        blobs = LocalBlobs(settings.data / "files")
-        large = LargeOutputs(database, blobs, quota=settings.quota, clock=now)
+        blobs = Blobs(settings.data / "files")
+        large = with_large_outputs(database, blobs, quota=settings.quota, clock=now)
         restored = False
 
-        async def begin(known: Files) -> None:  # first, so that the writes waiting in the spool find this out
+        async def begin(known: FileRecords) -> None:  # before the spool's writes, which have to know this
             nonlocal restored
             restored = await _identify(large, known, blobs)
 
@@ -207,16 +208,16 @@ def _node_settings(settings: Settings) -> dict[str, tuple[str, object]]:
     }
 
 
-async def _identify(store: Store, known: Files, blobs: LocalBlobs) -> bool:
+async def _identify(store: Store, known: FileRecords, blobs: Blobs) -> bool:
     """Find out which database the files belong to; `known` may know of more files than the database does.
 
     On a full disk this is not noted, and cells run anyway. Returns whether the database is in another state
     than when this folder was last used.
     """
     try:
-        found = await belonging.begin(store, blobs, now(), files=known)
+        found = await ownership.begin_run(store, blobs, now(), files=known)
     except (StoreFull, OSError) as error:
-        if isinstance(error, OSError) and error.errno not in NO_ROOM:
+        if isinstance(error, OSError) and error.errno not in DISK_FULL:
             raise
         log.warning("The disk is full: make room on it. Until then cells are not recorded.")
         return False
@@ -224,7 +225,7 @@ async def _identify(store: Store, known: Files, blobs: LocalBlobs) -> bool:
     return not found.continued
 
 
-def _warn(found: Belonging, mark: Path) -> None:
+def _warn(found: Ownership, mark: Path) -> None:
     """Warn if the files belong to another database, or if the database has missed something."""
     if not found.readable:
         log.warning(

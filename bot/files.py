@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from bot.reply import GeneratedFile
 from bot.wording.error_messages import clause, put_off
+from filestore.blobs.space import DISK_FULL
 from filestore.errors import (
     FileStoreError,
     NoSuchFile,
@@ -24,7 +25,7 @@ from filestore.errors import (
     StoreUnavailable,
     TooManyFiles,
 )
-from filestore.files import NO_ROOM, FileStore
+from filestore.files import FileStore
 from filestore.records import SessionRecord, StoredFile
 from kernels.broker import FileRow, FileUnavailable, Opened
 from kernels.errors import KernelError
@@ -162,7 +163,7 @@ class PersonFiles:
         try:
             return await self.kernel.place(name, content)
         except OSError as error:
-            if error.errno in NO_ROOM:
+            if error.errno in DISK_FULL:
                 raise StoreFull(str(error)) from error
             raise
 

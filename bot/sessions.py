@@ -38,7 +38,7 @@ from bot.transcript import Transcript
 from bot.turn import take_turn
 from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.files import FileStore
-from filestore.records import Cursor, LoadedFile, Page, SessionRecord, StoredFile
+from filestore.records import Cursor, FilePage, LoadedFile, SessionRecord, StoredFile
 from filestore.spool import SpooledStore
 from kernels.cell.events import Restarted
 from kernels.concurrency.cancellation import to_the_end
@@ -250,7 +250,9 @@ class Sessions:
         """A stored file's record and bytes. Raises: NoSuchFile."""
         return await self.files.load_file(file_id, user_id)
 
-    async def list_user_files(self, user_id: int, *, limit: int = 50, after: Cursor | None = None) -> Page:
+    async def list_user_files(
+        self, user_id: int, *, limit: int = 50, after: Cursor | None = None
+    ) -> FilePage:
         """The person's uploaded and generated files, newest first."""
         return await self.files.list_user_files(user_id, limit=limit, after=after)
 
@@ -275,7 +277,7 @@ class Sessions:
         async with self._locks.all_of(user_id):
             for record in await self.store.sessions.of_user(user_id):
                 await self._remove(record.session_id)
-            await self.files.forget(user_id)
+            await self.files.forget_person(user_id)
             await self.ledger.forget_person(user_id)
 
     async def sweep(self, now: datetime) -> None:

@@ -153,7 +153,7 @@ class Transcript:
         """Add to a cell's record what came after its end."""
         outputs = Outputs(max_text=LATE, max_shown=LATE * 1024)
         if event is not None:
-            outputs.add(event)
+            outputs.add_event(event)
         file_ids = [file.file_id for file in kept.files]
         try:
             await self._records.append_outputs(self._session_id, cell, outputs.cells(), file_ids)

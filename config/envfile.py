@@ -18,14 +18,16 @@ VARIABLE = "KERNELCORD_ENV"
 
 def path() -> Path:
     """Where the file is, or would be."""
-    return Path(os.path.expanduser(os.environ.get(VARIABLE) or ".env"))  # leaves a ~ that is nobody's
+    return Path(
+        os.path.expanduser(os.environ.get(VARIABLE) or ".env")
+    )  # Path.expanduser raises if nobody has the name after the ~
 
 
 def read() -> Mapping[str, str | None]:
     """The file's names and values.
 
     Raises:
-        InvalidSettings: a file is named and not there, or what is there cannot be read as text.
+        InvalidSettings: the file that is named does not exist, or the file cannot be read as text.
     """
     file = path()
     try:

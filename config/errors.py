@@ -1,15 +1,15 @@
 """What can go wrong before Kernelcord runs.
 
 ConfigError
-├── InvalidSettings   problems: a sentence each
-└── StepFailed        step, output, code: one command of the set-up ended badly
+├── InvalidSettings   settings that cannot be used: problems, one sentence each
+└── StepFailed        a command of the set-up failed: step, output, code
 """
 
 __all__ = ["ConfigError", "InvalidSettings", "StepFailed"]
 
 
 class ConfigError(Exception):
-    """Kernelcord cannot start as it is configured or installed."""
+    """Kernelcord cannot start with this configuration or installation."""
 
 
 class InvalidSettings(ConfigError, ValueError):
@@ -21,7 +21,7 @@ class InvalidSettings(ConfigError, ValueError):
 
 
 class StepFailed(ConfigError):
-    """A step of the set-up ended with `code` (-1 when it could not be started) after printing `output`."""
+    """A step of the set-up ended with `code` (-1 if it could not be started) after printing `output`."""
 
     def __init__(self, step: str, output: str, code: int) -> None:
         super().__init__(f"{step}: exit status {code}")

@@ -1,6 +1,6 @@
 """`python -m config.front` prints which program `make run` starts: `bot` with a token, else `bot.console`.
 
-It reads no more than the token, without the second that all settings take to load.
+It reads only the token, because loading all settings would take a second.
 """
 
 import os
@@ -12,7 +12,7 @@ __all__ = ["front"]
 
 
 def front() -> str:
-    """The module to start. A file that cannot be read is told by the terminal."""
+    """The module to start. If the file cannot be read, the terminal program says so."""
     try:
         told = [*read().items(), *os.environ.items()]
     except InvalidSettings:

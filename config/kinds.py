@@ -1,47 +1,46 @@
-"""The kinds of values that settings have: how they are read, and what a person is told to write.
+"""The types of the settings' fields: how a value is read, and what a person is told to write.
 
-`KINDS` has, by a field's name or type, what its value is called in --help, and what is accepted.
+A whole number and a choice explain themselves; every other type carries a `Kind`.
 """
 
 import re
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr
 
+from config.units import MiB, duration
+
 __all__ = [
-    "KINDS",
     "ApiAddress",
     "Count",
     "Dollars",
+    "Duration",
     "Folder",
+    "Kind",
+    "Limit",
     "LogLevel",
+    "Memory",
     "Modules",
     "NodeAddress",
     "SandboxTier",
+    "Secret",
+    "Size",
+    "Text",
     "Tokens",
+    "Workspace",
 ]
 
 ADDRESS = re.compile(r"none|https?://\S+")
 NODE = re.compile(r"auto|none|/.+|https?://.+")
-KINDS: Mapping[object, tuple[str, str]] = {
-    timedelta: ("duration", "a duration such as 60, 60s, 5m, 48h or 7d"),
-    timedelta | None: ("duration", "a duration such as 60, 60s, 5m, 48h or 7d, or none"),
-    ByteSize: ("size", "a size such as 500kB, 50MiB or 1GiB"),
-    Path: ("path", "a path"),
-    SecretStr | None: ("secret", "a text"),
-    float | None: ("dollars", "a sum of US dollars such as 2.50, or none"),
-    int | None: ("number", "a whole number, or none"),
-    str: ("text", "a text"),
-    # By its own name, where it is like no other.
-    "max_workspace": ("size", "a size such as 50MiB or 1GiB, of 1MiB or more"),
-    "max_memory": ("size", "a size such as 500MiB or 1GiB, of 64MiB or more"),
-    "openai_base_url": ("address", "none, or an http(s) address"),
-    "node": ("node", "auto, none, the path of a socket, or an http(s) address"),
-    "preload": ("modules", "names of modules with commas between them, or none"),
-}
+
+
+class Kind(NamedTuple):
+    """Belongs to the type of a setting: what its value is called in --help, and what is accepted."""
+
+    name: str
+    accepted: str
 
 
 def _absolute(path: Path) -> Path:
@@ -86,17 +85,45 @@ def _none(value: object) -> object:
 
 
 def _no_folder(value: object) -> object:
-    if isinstance(value, str) and not value.strip():  # a variable that is not set; else the working folder
+    if isinstance(value, str) and not value.strip():  # an unset variable would mean the working folder
         raise ValueError("no path")
     return value
 
 
-Folder = Annotated[Path, BeforeValidator(_no_folder), AfterValidator(_absolute)]
+def _finite(value: object) -> object:
+    read = duration(value)
+    if read is None:
+        raise ValueError("a duration is needed")
+    return read
+
+
+DURATION = "a duration such as 60, 60s, 5m, 48h or 7d"
+Duration = Annotated[timedelta, BeforeValidator(_finite), Kind("duration", DURATION)]
+Limit = Annotated[timedelta | None, BeforeValidator(duration), Kind("duration", f"{DURATION}, or none")]
+Size = Annotated[ByteSize, Field(gt=0), Kind("size", "a size such as 500kB, 50MiB or 1GiB")]
+Workspace = Annotated[ByteSize, Field(ge=MiB), Kind("size", "a size such as 50MiB or 1GiB, of 1MiB or more")]
+Memory = Annotated[
+    ByteSize, Field(ge=64 * MiB), Kind("size", "a size such as 500MiB or 1GiB, of 64MiB or more")
+]
 Count = Annotated[int, Field(ge=0)]
+Dollars = Annotated[
+    float | None,
+    Field(ge=0),
+    BeforeValidator(_none),
+    Kind("dollars", "a sum of US dollars such as 2.50, or none"),
+]
+Tokens = Annotated[int | None, Field(ge=0), BeforeValidator(_none), Kind("number", "a whole number, or none")]
+Text = Annotated[str, Field(min_length=1), Kind("text", "a text")]
+Secret = Annotated[SecretStr | None, Kind("secret", "a text")]
+Folder = Annotated[Path, BeforeValidator(_no_folder), AfterValidator(_absolute), Kind("path", "a path")]
+Modules = Annotated[
+    str, AfterValidator(_modules), Kind("modules", "names of modules with commas between them, or none")
+]
+NodeAddress = Annotated[
+    str,
+    AfterValidator(_node),
+    Kind("node", "auto, none, the path of a socket, or an http(s) address"),
+]
+ApiAddress = Annotated[str, AfterValidator(_address), Kind("address", "none, or an http(s) address")]
 SandboxTier = Annotated[Literal["auto", "S", "A", "B", "none"], BeforeValidator(_tier)]
-Modules = Annotated[str, AfterValidator(_modules)]
-Dollars = Annotated[float | None, Field(ge=0), BeforeValidator(_none)]
-Tokens = Annotated[int | None, Field(ge=0), BeforeValidator(_none)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
-NodeAddress = Annotated[str, AfterValidator(_node)]
-ApiAddress = Annotated[str, AfterValidator(_address)]

@@ -1,13 +1,13 @@
-"""The log: standard error, one line a record, whatever the record says.
+"""The log: one line on standard error for each record, whatever the record contains.
 
     configure(settings.log_level, settings.secrets)
 
     log.info("the cell is interrupted", extra={"session": session_id, "cell": 3})
 
-A line ends with the ids that its record has, the same ones in the bot and in a node:
-`[session=u1 cell=3 turn=5f0c9a1e]`.
-A record may hold what a stranger wrote, so control and format characters are escaped: none ends a line,
-colours it or turns its direction. Secrets are blanked out, also where a library's error quotes them.
+A line ends with the ids of its record, which are the same in the bot and in a node: `[session=u1 cell=3
+turn=5f0c9a1e]`. A record may contain what a stranger wrote, so control and format characters are escaped:
+none can end the line, colour it or reverse its direction. Secrets are replaced, even where a library's error
+quotes them.
 """
 
 import logging
@@ -17,26 +17,26 @@ from collections.abc import Iterable
 
 __all__ = ["OneLine", "configure"]
 
-IDS = ("session", "cell", "turn")  # a record's own fields that say what it is about
-# At "debug" they log all that people write: messages, answers to a password's question, prompts.
+IDS = ("session", "cell", "turn")  # fields of a record that say what it is about
+# At "debug" these log everything that people write: messages, passwords that a cell asks for, prompts.
 TALKATIVE = ("nextcord", "openai", "httpx2", "httpcore2", "pymongo")
 ESCAPED = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, format characters, lone surrogates, separators
 
 
 class OneLine(logging.Formatter):
-    """A record as one line of text that shows none of `secrets`."""
+    """Formats a record as one line that contains none of `secrets`."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
         self._secrets = tuple(secret for secret in secrets if secret)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
-        """The message, with the record's ids."""
+        """The message, with the ids of its record."""
         ids = " ".join(f"{name}={value}" for name in IDS if (value := getattr(record, name, None)))
         return super().formatMessage(record) + (f" [{ids}]" if ids else "")
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, its traceback included."""
+        """The line, including a traceback."""
         line = super().format(record)
         for secret in self._secrets:
             line = line.replace(secret, "***")
@@ -47,9 +47,9 @@ class OneLine(logging.Formatter):
 
 
 def configure(level: str = "warning", secrets: Iterable[str] = ()) -> None:
-    """Sends every record of `level` ("debug" to "error") and above to standard error.
+    """Send every record of `level` ("debug" to "error") and above to standard error.
 
-    Of libraries that would log what people write, nothing below "info".
+    Libraries that would log what people write log nothing below "info".
     """
     output = logging.StreamHandler(sys.stderr)
     output.setFormatter(OneLine(secrets))

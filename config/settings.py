@@ -23,43 +23,52 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from config import envfile
 from config.errors import InvalidSettings
 from config.kinds import (
-    KINDS,
     ApiAddress,
     Count,
     Dollars,
+    Duration,
     Folder,
+    Kind,
+    Limit,
     LogLevel,
+    Memory,
     Modules,
     NodeAddress,
     SandboxTier,
+    Secret,
+    Size,
+    Text,
     Tokens,
+    Workspace,
 )
-from config.units import Duration, Limit, MiB, Size, written
+from config.units import MiB, written
 
 __all__ = ["Settings", "add_flags", "from_args", "load", "table"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-# The other flags and variables are named like their setting. DATA is too common a variable to mean ours.
+# All other flags and variables are named like their setting. DATA is too common a name for a variable.
 FLAGS = {"cell_timeout": "--timeout"}
-NEAR = 0.85  # of 1: how alike a wrong name and the one that is meant are
+NEAR = 0.85  # of 1: how similar a misspelt name must be to the one that is meant
 VARIABLES = {"data": "KERNELCORD_DATA"}
 
 
 class Settings(BaseSettings):
-    """What Kernelcord can be told. A variable is named like its field, in capitals, `data` aside.
+    """All settings. A variable is named like its field, in capitals, except for that of `data`.
 
     Raises:
-        pydantic.ValidationError: a value cannot be used; `load` and `from_args` say it in sentences.
+        pydantic.ValidationError: a value cannot be used; `load` and `from_args` say so in sentences.
     """
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
-    discord_token: SecretStr | None = Field(None, description="the Discord bot's token")
-    mongodb_uri: SecretStr | None = Field(
-        None, description="keep sessions and files' records in this MongoDB; SQLite without it"
+    discord_token: Secret = Field(None, description="the Discord bot's token")
+    mongodb_uri: Secret = Field(
+        None, description="the MongoDB for sessions and files' records; without it they are in SQLite"
     )
     data: Folder = Field(
-        CHECKOUT / "data", validation_alias=VARIABLES["data"], description="folder of all that is kept"
+        CHECKOUT / "data",
+        validation_alias=VARIABLES["data"],
+        description="the folder for everything that is kept",
     )
     retention: Duration = Field(
         timedelta(hours=48), description="how long files and idle workspaces are kept"
@@ -70,7 +79,7 @@ class Settings(BaseSettings):
     quota: Size = Field(
         ByteSize(1024 * MiB), description="stored files and transcripts of one person, together"
     )
-    quota_files: Count = Field(2000, description="stored files of one person, by number")
+    quota_files: Count = Field(2000, description="number of stored files of one person")
     session_scope: Literal["user", "place"] = Field(
         "user", description="one kernel for each `user`, or for each `place` (channel or DM)"
     )
@@ -81,61 +90,65 @@ class Settings(BaseSettings):
     inputs_per_cell: Count = Field(20, description="calls of `input()` in one cell")
     max_text: Size = Field(
         ByteSize(MiB),
-        description="text of one cell that is shown, head and tail; all of it is stored as a file",
+        description="text of one cell that is shown, its head and tail; all of it is stored as a file",
     )
     max_display: Size = Field(ByteSize(8 * MiB), description="one picture or table")
     max_file: Size = Field(ByteSize(50 * MiB), description="one captured file")
     max_files: Count = Field(64, description="files captured from one cell, and again after its end")
     max_kernels: int = Field(
-        500, ge=1, description="kernels at one time, at most; when memory is short idle ones end sooner"
+        500, ge=1, description="kernels at one time; when memory is short, idle ones are ended sooner"
     )
-    idle_timeout: Limit = Field(timedelta(hours=1), description="a kernel that was idle this long is ended")
+    idle_timeout: Limit = Field(
+        timedelta(hours=1), description="how long a kernel may be idle before it is ended"
+    )
     sandbox: SandboxTier = Field(
-        "auto", description="how kernels are held: `S`, `A`, `B`, the strongest that works, or `none`"
+        "auto",
+        description="how kernels are isolated: `S` (namespaces made by root), `A` (user namespaces),"
+        " `B` (Landlock), `none`, or `auto`: the strongest that works",
     )
-    max_memory: Size = Field(
-        ByteSize(1024 * MiB), ge=64 * MiB, description="memory of one kernel, all its processes"
+    max_memory: Memory = Field(
+        ByteSize(1024 * MiB), description="memory of one kernel with all its processes"
     )
     max_processes: int = Field(96, ge=8, description="processes and threads of one kernel")
-    max_cpus: int = Field(2, ge=1, description="processors that one kernel may keep busy, in tier S")
+    max_cpus: int = Field(2, ge=1, description="processors that one kernel may keep busy; in tier S only")
     max_background: Limit = Field(
         timedelta(minutes=10),
-        description="processor time of what a cell leaves running, until the next; at the terminal `none`"
-        " unless set",
+        description="processor time of what a cell leaves running, until the next cell; at the terminal"
+        " `none` unless set",
     )
-    max_workspace: Size = Field(ByteSize(512 * MiB), ge=MiB, description="files in one workspace, together")
+    max_workspace: Workspace = Field(ByteSize(512 * MiB), description="all files of one workspace together")
     kernel_network: Literal["none", "host"] = Field(
-        "none", description="`host` lets kernels use the host's network, its loopback included"
+        "none", description="`host` lets kernels use the host's network, including its loopback"
     )
     node: NodeAddress = Field(
         "auto",
-        description="where kernels live: `auto` in a process that outlives the bot, `none` in the bot itself,"
-        " or the node at a socket's path or an http(s) address",
+        description="where kernels run: `auto` in a process that outlives the bot, `none` in the bot itself,"
+        " or in the node at the path of a socket or at an http(s) address",
     )
-    node_token: SecretStr | None = Field(None, description="the token that the node at this address asks for")
+    node_token: Secret = Field(None, description="the token for the node at that address")
     node_idle: Limit = Field(
-        timedelta(minutes=2), description="a node without kernels and without a bot ends after this time"
+        timedelta(minutes=2), description="how long a node without kernels and without a bot goes on"
     )
     kernel_python: Folder = Field(
-        CHECKOUT / ".venv-kernels" / "bin" / "python", description="the Python that kernels run on"
+        CHECKOUT / ".venv-kernels" / "bin" / "python", description="the Python that runs the kernels"
     )
     preload: Modules = Field(
         "numpy, pandas, matplotlib.pyplot",
-        description="modules that kernels have imported already, or `none`",
+        description="modules that are imported before a kernel starts, or `none`",
     )
-    openai_api_key: SecretStr | None = Field(
-        None, description="the key of the model's API; with neither it nor an address there is no model"
+    openai_api_key: Secret = Field(
+        None, description="the key of the model's API; without it and without an address there is no model"
     )
     openai_base_url: ApiAddress = Field(
         "none",
-        description="the API's address: `none` is OpenAI's, another such as `http://127.0.0.1:8080/v1` is a"
-        " server of your own",
+        description="the API's address: `none` for OpenAI's, or that of your own server, such as"
+        " `http://127.0.0.1:8080/v1`",
     )
-    model: str = Field("gpt-6.1-terra", min_length=1, description="the model that answers")
+    model: Text = Field("gpt-6.1-terra", description="the model that answers")
     model_api: Literal["auto", "responses", "chat"] = Field(
-        "auto", description="`responses`, `chat` (Chat Completions), or `auto`: `chat` with an address"
+        "auto", description="`responses`, `chat` (Chat Completions), or `auto`: `chat` if there is an address"
     )
-    model_rounds: int = Field(8, ge=1, description="times that the model may use its tools in one answer")
+    model_rounds: int = Field(8, ge=1, description="how often the model may use its tools in one answer")
     history_tokens: int = Field(
         32_000, ge=1000, description="tokens of earlier conversation that the model sees"
     )
@@ -143,31 +156,36 @@ class Settings(BaseSettings):
         None, description="US dollars that one person may spend a day (UTC) on the model, or `none`"
     )
     daily_tokens: Tokens = Field(
-        None, description="tokens that one person may use a day (UTC): for models without a known price"
+        None, description="tokens that one person may use a day (UTC), for models without a known price"
     )
     answer_in: Literal["place", "thread"] = Field(
         "place", description="where the bot answers in a server: in the `place`, or in a `thread` of its own"
     )
-    rate: Count = Field(20, description="turns that one person may begin in a minute; 0 is without limit")
+    rate: Count = Field(20, description="turns that one person may begin in a minute; 0 for any number")
     max_running: Duration = Field(
-        timedelta(minutes=15), description="a cell's time once its person keeps it running"
+        timedelta(minutes=15), description="a cell's time if its person keeps it running"
     )
     keep_running: Duration = Field(
-        timedelta(seconds=10), description="how long before a cell's end its person is asked to keep it"
+        timedelta(seconds=10),
+        description="how long before a cell's time is up its person is asked whether to keep it running",
     )
     edit_within: Duration = Field(
-        timedelta(minutes=10), description="how long an edited message has its code run again"
+        timedelta(minutes=10), description="how long after a message its code is run again when it is edited"
     )
     shutdown_grace: Duration = Field(
         timedelta(seconds=4), description="how long running cells may go on when the bot is told to end"
     )
     discord_pace: Duration = Field(
-        timedelta(seconds=1.2), description="between two edits of one message on Discord"
+        timedelta(seconds=1.2), description="time between two edits of one message on Discord"
     )
-    discord_max_file: Size = Field(ByteSize(10 * MiB), description="one file on Discord")
-    discord_max_request: Size = Field(ByteSize(25 * MiB), description="the files of one message, together")
-    discord_files: int = Field(10, ge=1, le=10, description="files of one message")
-    discord_messages: int = Field(4, ge=1, description="messages of one answer; what is longer is a file")
+    discord_max_file: Size = Field(ByteSize(10 * MiB), description="size of one file on Discord")
+    discord_max_request: Size = Field(
+        ByteSize(25 * MiB), description="size of all files of one message together"
+    )
+    discord_files: int = Field(10, ge=1, le=10, description="number of files in one message")
+    discord_messages: int = Field(
+        4, ge=1, description="number of messages in one answer; longer answers become a file"
+    )
     log_level: LogLevel = Field("warning", description="`debug`, `info`, `warning` or `error`")
 
     def __init__(self, **values: Any) -> None:
@@ -181,12 +199,12 @@ class Settings(BaseSettings):
 
     @property
     def has_model(self) -> bool:
-        """Whether a model is set up: a server of one's own may need no key."""
+        """Whether there is a model: with an address of one's own, no key is needed."""
         return self.openai_api_key is not None or self.openai_base_url != "none"
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values that must never be shown, for the log to blank out."""
+        """The values that must never be shown; the log replaces them."""
         kept = (self.discord_token, self.mongodb_uri, self.node_token, self.openai_api_key)
         return tuple(secret.get_secret_value() for secret in kept if secret)
 
@@ -209,20 +227,20 @@ def load(**given: Any) -> Settings:
 
 
 def add_flags(parser: ArgumentParser) -> None:
-    """Adds a flag for every setting but the secrets; a flag that is not given is None in the namespace."""
+    """Add a flag for every setting except secrets; a flag that is not given is None in the namespace."""
     group = parser.add_argument_group("settings")
     for name, field in Settings.model_fields.items():
         if not _is_secret(name):
             text = f"{field.description} ({written(field.default)})"
-            group.add_argument(_flag(name), dest=name, metavar=_kind(name)[0], help=text)
+            group.add_argument(_flag(name), dest=name, metavar=_kind(name).name, help=text)
 
 
 def from_args(args: Namespace, **defaults: Any) -> Settings:
-    """The settings as `load`, flags first. `defaults` stand in for the declared ones, behind the environment.
+    """The settings as `load` gives them, flags first; `defaults` replace the declared defaults.
 
-    An invalid value, or a Python for the kernels that is not on this machine where they shall live, ends the
-    program with exit status 2 and a sentence for each on standard error. A name in the file that is nearly a
-    setting's is told there too.
+    If a value is invalid, or if kernels are to run on this machine and their Python is not there, the program
+    ends with exit status 2 and a sentence for each problem on standard error. A name in the file that looks
+    like a misspelt setting is reported there, too.
     """
     given = {name: value for name, value in vars(args).items() if name in Settings.model_fields}
     try:
@@ -256,7 +274,7 @@ def table() -> str:
 
 
 def _misspelt() -> Iterator[tuple[str, str]]:
-    """The file's names that are nearly a setting's, with that; what else is there is another program's."""
+    """The file's names that look like misspelt settings, with the right name; others are not ours."""
     known = [_variable(name) for name in Settings.model_fields]
     for name in envfile.read():
         near = get_close_matches(name.upper(), known, n=1, cutoff=NEAR)
@@ -264,23 +282,21 @@ def _misspelt() -> Iterator[tuple[str, str]]:
             yield name, near[0]
 
 
-def _kind(name: str) -> tuple[str, str]:
-    """What a setting's value is called in --help, and what is accepted."""
-    annotation = Settings.model_fields[name].annotation
-    if choices := [choice for choice in get_args(annotation) if isinstance(choice, str)]:
-        return "|".join(choices), " or ".join(choices)
-    known = Settings.model_fields[name].metadata
-    least: Any = next((limit.ge for limit in known if isinstance(limit, Ge)), None)
-    most: Any = next((limit.le for limit in known if isinstance(limit, Le)), None)
-    if annotation is int:
-        return "number", f"a whole number, {least} {'or more' if most is None else f'to {most}'}"
-    return KINDS[name if name in KINDS else annotation]
+def _kind(name: str) -> Kind:
+    field = Settings.model_fields[name]
+    if choices := [choice for choice in get_args(field.annotation) if isinstance(choice, str)]:
+        return Kind("|".join(choices), " or ".join(choices))
+    if kind := next((each for each in field.metadata if isinstance(each, Kind)), None):
+        return kind
+    least: Any = next(limit.ge for limit in field.metadata if isinstance(limit, Ge))
+    most: Any = next((limit.le for limit in field.metadata if isinstance(limit, Le)), None)
+    return Kind("number", f"a whole number, {least} {'or more' if most is None else f'to {most}'}")
 
 
 def _problem(name: str, value: object, given: Mapping[str, object]) -> str:
     by = _flag(name) if name in given else _variable(name)
     shown = "***" if _is_secret(name) else repr(str(value))
-    return f"{by} is {shown}, which is not {_kind(name)[1]}."
+    return f"{by} is {shown}, which is not {_kind(name).accepted}."
 
 
 def _is_secret(name: str) -> bool:

@@ -1,18 +1,15 @@
 """Durations and sizes as a person writes them: `90`, `5m`, `48h`, `none`; `50MiB`, `1GiB`.
 
-    duration("1.5h")                 # timedelta(minutes=90); duration("none") is None
-    written(timedelta(hours=48))     # "48h"; written(ByteSize(50 * MiB)) is "50MiB"
-
-`Duration`, `Limit` (a duration or none) and `Size` are types for a setting's field.
+duration("1.5h")                 # timedelta(minutes=90); duration("none") is None
+written(timedelta(hours=48))     # "48h"; written(ByteSize(50 * MiB)) is "50MiB"
 """
 
 import re
 from datetime import timedelta
-from typing import Annotated
 
-from pydantic import BeforeValidator, ByteSize, Field
+from pydantic import ByteSize
 
-__all__ = ["Duration", "Limit", "MiB", "Size", "duration", "written"]
+__all__ = ["MiB", "duration", "written"]
 
 MiB = 1 << 20
 SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
@@ -21,10 +18,10 @@ BINARY = {"TiB": 1 << 40, "GiB": 1 << 30, "MiB": MiB, "KiB": 1 << 10}
 
 
 def duration(text: object) -> object:
-    """The timedelta that `text` writes, None for "none"; anything but text is left as it is.
+    """The timedelta that `text` denotes, None for "none"; anything but text is returned as it is.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the text is neither.
     """
     if not isinstance(text, str):
         return text
@@ -38,7 +35,7 @@ def duration(text: object) -> object:
 
 
 def written(value: object) -> str:
-    """A setting's value as a person writes it, in the largest whole unit; days from three on."""
+    """A setting's value as a person writes it, in the largest unit that fits; days from three on."""
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
         days = seconds >= 3 * SECONDS["d"]
@@ -49,15 +46,3 @@ def written(value: object) -> str:
             (f"{value // size}{unit}" for unit, size in BINARY.items() if value % size == 0), f"{value}B"
         )
     return "none" if value is None else str(value)
-
-
-def _finite(text: object) -> object:
-    value = duration(text)
-    if value is None:
-        raise ValueError("a duration is needed")
-    return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(_finite)]
-Limit = Annotated[timedelta | None, BeforeValidator(duration)]
-Size = Annotated[ByteSize, Field(gt=0)]

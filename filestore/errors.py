@@ -1,23 +1,23 @@
-"""Every failure of this package; each carries fields, and its text is a sentence a person can act on.
+"""Every failure of this package. Each has fields, and its text is a sentence that a person can act on.
 
 FileStoreError
 ├── NoSuchFile           foreign, expired, absent and malformed ids alike
 ├── NoSuchCell           the transcript holds no such cell (it was cleared)
-├── NoSuchSession        the session was deleted, or never was
+├── NoSuchSession        the session was deleted, or never existed
 ├── QuotaExceeded        the person's files would take more than their share
-├── TooManyFiles         the person has as many files as one person may
-├── FileTooLarge         one file above the limit
-├── FileIdTaken          a new id met an old one; FileStore draws another
-├── BlobExists           a key that holds bytes already; FileStore draws another
-├── BlobMissing          no bytes under this key
+├── TooManyFiles         the person has as many files as one person may have
+├── FileTooLarge         one file is above the limit
+├── FileIdTaken          a new id is in use already; FileStore draws another
+├── BlobExists           a key is in use already; FileStore draws another
+├── BlobMissing          there are no bytes under this key
 └── StoreUnavailable     the database did not answer, or cannot be used
     ├── StoreTooNew      the database was written by a later version
-    ├── StoreFull        there is no room left for what was to be written
+    ├── StoreFull        there is no room left for the write
     ├── StoreDamaged     the database's file is broken
     ├── StoreInUse       another program works with the database
     ├── BytesRefused     the disk does not take the bytes of outputs
-    ├── NotRecordedYet   what was to be written is kept, and waits for the database
-    └── SpoolFull        and too much waits already
+    ├── NotRecordedYet   the write is kept, and waits for the database
+    └── SpoolFull        so much waits for the database that no more can
 """
 
 SHOWN_ID = 40  # characters of an id that an error repeats
@@ -46,7 +46,7 @@ class NoSuchCell(FileStoreError):
 
 
 class NoSuchSession(FileStoreError):
-    """No session of this id; it may have been deleted."""
+    """There is no session with this id; it may have been deleted."""
 
     def __init__(self, session_id: str) -> None:
         self.session_id = session_id
@@ -64,7 +64,7 @@ class QuotaExceeded(FileStoreError):
 
 
 class TooManyFiles(FileStoreError):
-    """The person has `most` files, as many as one person may."""
+    """The person has `most` files, as many as one person may have."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -72,7 +72,7 @@ class TooManyFiles(FileStoreError):
 
 
 class FileTooLarge(FileStoreError):
-    """A file of `size` bytes (at least: reading stops early) is above the `limit` in bytes."""
+    """A file of `size` bytes or more (reading stops early) is above the `limit` in bytes."""
 
     def __init__(self, size: int, limit: int) -> None:
         self.size, self.limit = size, limit
@@ -80,7 +80,7 @@ class FileTooLarge(FileStoreError):
 
 
 class FileIdTaken(FileStoreError):
-    """A file of this id is there already."""
+    """Another file has this id."""
 
     def __init__(self, file_id: str) -> None:
         self.file_id = file_id
@@ -88,7 +88,7 @@ class FileIdTaken(FileStoreError):
 
 
 class BlobExists(FileStoreError):
-    """Bytes lie under this key already; keys are never written twice."""
+    """There are bytes under this key already; no key is written twice."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -96,7 +96,7 @@ class BlobExists(FileStoreError):
 
 
 class BlobMissing(FileStoreError):
-    """No bytes lie under this key."""
+    """There are no bytes under this key."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -104,7 +104,7 @@ class BlobMissing(FileStoreError):
 
 
 class StoreUnavailable(FileStoreError):
-    """The database cannot be used now; `reason` is its own account."""
+    """The database cannot be used now; `reason` says why, in its own words."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -112,11 +112,11 @@ class StoreUnavailable(FileStoreError):
 
 
 class StoreFull(StoreUnavailable):
-    """The disk that the database lies on is full, or the room that it was given."""
+    """The database's disk is full, or the space that was allotted to it."""
 
 
 class StoreDamaged(StoreUnavailable):
-    """The database's file holds something else than what was written to it."""
+    """The database's file is corrupt."""
 
 
 class StoreInUse(StoreUnavailable):
@@ -128,7 +128,7 @@ class StoreInUse(StoreUnavailable):
 
 
 class BytesRefused(StoreUnavailable):
-    """The disk does not take the bytes of outputs, be it `full`; the database itself may well be usable."""
+    """The disk does not take the bytes of outputs (because it is `full`?); the database may be usable."""
 
     def __init__(self, reason: str, *, full: bool) -> None:
         self.full = full
@@ -140,7 +140,7 @@ class NotRecordedYet(StoreUnavailable):
 
 
 class SpoolFull(StoreUnavailable):
-    """The database cannot be used, and the spool has no more room for what waits for it."""
+    """The database cannot be used, and the spool has no more room for writes that wait."""
 
 
 class StoreTooNew(StoreUnavailable):

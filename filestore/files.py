@@ -1,15 +1,14 @@
-"""The files of people: kept for a while under a short id, versioned by name, read by their owner only.
+"""People's files: kept for a while under a short id, versioned by name, readable by their owner only.
 
-    files = FileStore(store, LocalBlobs(root), clock=lambda: datetime.now(UTC))
+    files = FileStore(store, Blobs(root), clock=lambda: datetime.now(UTC))
     stored = await files.put(user_id, session_id, "plot.png", content, source="generated")
     loaded = await files.load_file(stored.file_id, user_id)
 
-The bytes are durable before the row is, and the row before the id is told: an id that `put` has returned
-can be loaded, and bytes without a row are found by the janitor.
+The bytes are durable before the record, and the record before the id is announced. So an id that `put` has
+returned can be loaded, and bytes without a record are found by the janitor.
 """
 
 import asyncio
-import errno
 import logging
 import os
 from collections.abc import Callable
@@ -19,7 +18,9 @@ from typing import BinaryIO
 
 from filestore.blobs.copying import Written, size_left
 from filestore.blobs.removal import remove_expired
+from filestore.blobs.space import DISK_FULL
 from filestore.blobs.store import Blobs
+from filestore.cancellation import to_the_end
 from filestore.errors import (
     BlobExists,
     BlobMissing,
@@ -33,28 +34,26 @@ from filestore.errors import (
     TooManyFiles,
 )
 from filestore.filetypes import file_type
-from filestore.finish import to_the_end
 from filestore.names import clean_name, file_id_of, new_file_id
-from filestore.records import Cursor, LoadedFile, OpenFile, Page, Source, StoredFile
+from filestore.records import Cursor, FilePage, LoadedFile, OpenFile, Source, StoredFile
 from filestore.store import Store
 
 MIB = 1024 * 1024
 RETENTION = timedelta(hours=48)
 QUOTA = 1024 * MIB  # bytes a person
-MOST_FILES = 2000  # a person: each costs a row, a file on the disk, and time at each count
+MOST_FILES = 2000  # a person: each costs a record, a file on the disk, and time in each sweep
 MAX_FILE = 50 * MIB
 PAGE_LIMIT = 200  # files a page at most
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-ASKED_FOR = 64 * 1024  # bytes from which on the quota is asked for room before a file is copied
+ASKED_FOR = 64 * 1024  # bytes of a file from which on the quota is checked before the file is copied
 ID_TRIES = 10  # ids drawn for one file; a second is needed once in 8e14 files or so
 
 log = logging.getLogger(__name__)
 
 
 class FileStore:
-    """Puts, finds, lists, shares and deletes files. One error, NoSuchFile, hides why a file cannot be had.
+    """Puts, finds, lists, shares and deletes files. NoSuchFile never says why a file cannot be had.
 
-    `quota`, of one person, and `max_file` are in bytes; a person has `most` files at most.
+    `quota` (of one person) and `max_file` are in bytes; one person can have up to `most` files.
     """
 
     def __init__(
@@ -90,20 +89,20 @@ class FileStore:
     ) -> StoredFile:
         """Keep a file, from the content's position to its end, and give it an id.
 
-        The same bytes as the newest version of this name in the session keep that version's id and renew its
-        expiry; other bytes are the next version. Content that is to be entered is left as soon as its bytes
-        are copied: if that raises, they are deleted and nothing is kept.
+        If the bytes are those of the newest version of this name in the session, that version keeps its id
+        and its expiry is renewed; other bytes become the next version. Content that is a context manager is
+        left as soon as its bytes are copied; if leaving it raises, they are deleted and nothing is kept.
 
         Raises:
             FileTooLarge: the file is above `max_file`.
             QuotaExceeded: the person has no room for it.
-            TooManyFiles: the person has as many files as one person may.
+            TooManyFiles: the person has as many files as one person may have.
             StoreFull: the disk has no room for the bytes.
-            NotRecordedYet: the bytes are kept, and the file gets its id when the database can be used.
+            NotRecordedYet: the bytes are kept, and the file gets its id once the database can be used.
             StoreUnavailable: the database does not answer; nothing was announced.
         """
         name = clean_name(filename)
-        if source != "generated":  # its row cannot wait: its bytes would take room that counts for nobody
+        if source != "generated":  # its record cannot wait: bytes on the disk would count for nobody
             await self._store.files.used(user_id, self._clock())
         file_id, key, written = await self._written(user_id, session_id, name, content)
         for _ in range(ID_TRIES):
@@ -131,17 +130,17 @@ class FileStore:
             except (QuotaExceeded, TooManyFiles, SpoolFull, StoreFull):
                 await self._blobs.delete(key)
                 raise
-            # Any other failure may have written the row after all: the janitor looks for it.
+            # Any other failure may have written the record after all; the janitor sorts that out.
             if stored.blob_key != key:
                 await self._blobs.delete(key)
             return stored
         raise FileIdTaken(file_id)
 
     async def find(self, id_or_name: str, user_id: int, session_id: str) -> StoredFile:
-        """The file of this id, else the person's newest of this name, in the session first, then anywhere.
+        """The file with this id, else the person's newest of this name: first in the session, then anywhere.
 
         Raises:
-            NoSuchFile: there is none that the person may read.
+            NoSuchFile: the person may read no such file.
         """
         now = self._clock()
         if (file_id := file_id_of(id_or_name)) and (
@@ -156,7 +155,7 @@ class FileStore:
         raise NoSuchFile(id_or_name)
 
     async def open(self, file_id: str, user_id: int) -> OpenFile:
-        """The file's record and its bytes as an open file, for who owns it or has a share.
+        """The file's record and its bytes as an open file, for its owner and whom it is shared with.
 
         Raises:
             NoSuchFile: foreign, expired, absent or malformed.
@@ -172,7 +171,7 @@ class FileStore:
             raise NoSuchFile(file_id) from error
 
     async def load_file(self, file_id: str, user_id: int) -> LoadedFile:
-        """The file's record and all its bytes, for who owns it or has a share.
+        """The file's record and all its bytes, for its owner and whom it is shared with.
 
         Raises:
             NoSuchFile: foreign, expired, absent or malformed.
@@ -183,10 +182,10 @@ class FileStore:
 
     async def list_user_files(
         self, user_id: int, *, limit: int = 50, after: Cursor | None = None, session_id: str | None = None
-    ) -> Page:
-        """The person's files, uploads and generated ones, newest first, at most 200 a page.
+    ) -> FilePage:
+        """The person's files, uploaded and generated, newest first, at most 200 a page.
 
-        `after` is the `next` of the page before; `session_id` narrows the list to one session.
+        `after` is the `next` of the previous page; `session_id` limits the list to one session.
         """
         limit = max(1, min(limit, PAGE_LIMIT))
         found = await self._store.files.page(
@@ -194,14 +193,14 @@ class FileStore:
         )
         files = tuple(found[:limit])
         last = files[-1] if len(found) > limit else None
-        return Page(files, Cursor(last.number, last.uploaded_at, last.file_id) if last else None)
+        return FilePage(files, Cursor(last.number, last.uploaded_at, last.file_id) if last else None)
 
     async def used(self, user_id: int) -> int:
-        """Bytes of the person's quota that are taken."""
+        """How many bytes of the person's quota are used."""
         return await self._store.files.used(user_id, self._clock())
 
     async def extend(self, file_id: str, user_id: int, by: timedelta | None = None) -> StoredFile:
-        """Let the person's own file live `by` longer than it would, or (None) a whole retention from now.
+        """Keep the person's own file for `by` longer, or (None) for the whole retention time from now on.
 
         Raises:
             NoSuchFile: foreign, expired, absent or malformed.
@@ -215,7 +214,7 @@ class FileStore:
         return extended
 
     async def delete(self, file_id: str, user_id: int) -> None:
-        """Delete the person's own file, bytes and all. On a full disk the bytes go first, to make room.
+        """Delete the person's own file with its bytes; on a full disk the bytes first, to make room.
 
         Raises:
             NoSuchFile: foreign, expired, absent or malformed.
@@ -230,7 +229,7 @@ class FileStore:
         await self._store.files.remove([condemned.file_id])
 
     async def share(self, file_id: str, owner_id: int, user_id: int) -> None:
-        """Let another person read the owner's file as long as it lives.
+        """Let another person read the owner's file as long as it is kept.
 
         Raises:
             NoSuchFile: foreign, expired, absent or malformed.
@@ -240,7 +239,7 @@ class FileStore:
             raise NoSuchFile(file_id)
 
     async def unshare(self, file_id: str, owner_id: int, user_id: int) -> None:
-        """End a share; nothing happens when there is none.
+        """End a share; nothing happens if there is none.
 
         Raises:
             NoSuchFile: foreign, expired, absent or malformed.
@@ -249,7 +248,7 @@ class FileStore:
         await self._store.shares.remove(own.file_id, owner_id, user_id)
 
     async def delete_all_of(self, session_id: str, user_id: int) -> None:
-        """Delete the person's files that came with this session, bytes and all."""
+        """Delete the person's files of this session with their bytes."""
         after: Cursor | None = None
         while True:
             page = await self.list_user_files(user_id, limit=PAGE_LIMIT, after=after, session_id=session_id)
@@ -260,13 +259,13 @@ class FileStore:
                 return
             after = page.next
 
-    async def forget(self, user_id: int) -> None:
-        """Delete everything of a person but their usage: files and bytes, sessions, transcripts, shares."""
+    async def forget_person(self, user_id: int) -> None:
+        """Delete all of a person except their usage: files and bytes, sessions, transcripts, shares."""
         await self._store.files.condemn_all(user_id)
         await remove_expired(self._store.files, self._blobs, self._clock(), user_id=user_id)
         for session in await self._store.sessions.of_user(user_id):
             await self._store.sessions.delete(session.session_id)
-        await self._store.shares.forget(user_id)
+        await self._store.shares.forget_person(user_id)
 
     async def _condemn(self, file_id: str, user_id: int) -> StoredFile:
         valid = file_id_of(file_id)
@@ -297,8 +296,8 @@ class FileStore:
             async with content as entered:
                 await self._refuse_by_size(user_id, session_id, name, entered)
                 file_id, key, written = await self._write(user_id, entered)
-        except BaseException:  # also of a cancelled cell: bytes without a row would stay
-            if key:  # it is left only now, and says that the bytes are not to be kept
+        except BaseException:  # also when a cell is cancelled: bytes without a record would stay
+            if key:  # leaving the content raised: its bytes are not to be kept
                 with suppress(OSError):  # the janitor finds them
                     await to_the_end(self._blobs.delete(key))
             raise
@@ -307,9 +306,9 @@ class FileStore:
     async def _refuse_by_size(
         self, user_id: int, session_id: str, name: str, content: BinaryIO | bytes
     ) -> None:
-        """Refuse what the quota surely has no room for before its bytes are copied, hashed and synced.
+        """Refuse what the quota certainly has no room for before its bytes are copied, hashed and synced.
 
-        Not those that may be the newest version once more, nor where the database cannot be asked.
+        Bytes that may be the newest version again are not refused, nor is anything if the database is away.
         Raises: FileTooLarge, QuotaExceeded.
         """
         size = size_left(content)
@@ -325,16 +324,16 @@ class FileStore:
                     raise QuotaExceeded(await self._store.files.used(user_id, now), self._quota, size)
 
     async def _write(self, user_id: int, content: BinaryIO | bytes) -> tuple[str, str, Written]:
-        """Keep the bytes under the id that the file will most likely have."""
+        """Keep the bytes under an id, which the file gets too unless another file has it."""
         for _ in range(ID_TRIES):
             file_id = self._new_id()
             key = f"{user_id}/{file_id}"
             try:
                 return file_id, key, await self._blobs.put(key, content, limit=self.max_file)
-            except BlobExists:  # before a byte of the content was read
+            except BlobExists:  # raised before any of the content was read
                 continue
             except OSError as error:
-                if error.errno in NO_ROOM:
+                if error.errno in DISK_FULL:
                     raise StoreFull(os.strerror(error.errno)) from error
                 raise
         raise FileIdTaken(file_id)

@@ -1,4 +1,4 @@
-"""What kind of thing a file is: one table of extensions, and a look at the content when the name is no help.
+"""What kind of file a file is, by a table of extensions, and by its content where the name does not help.
 
 file_type("table.csv")                      "data"
 file_type("run.tar.gz")                     "archive"
@@ -48,7 +48,7 @@ TABLE = {
 BY_EXTENSION = {extension: kind for kind, extensions in TABLE.items() for extension in extensions.split()}
 COMPRESSED = frozenset({"gz", "bz2", "xz", "zst", "lz4", "lzma", "zip"})  # "data.csv.gz" is data
 
-# Formats that are always text, and binary kinds' formats that may be text too.
+# Formats that are always text, and formats of binary kinds that may be text too.
 _TEXT = frozenset(
     extension
     for kind in ("text", "code", "structured", "notebook", "web")
@@ -59,19 +59,19 @@ _TEXT_TOO = _words(
     "plist por svg ppm pgm pbm xbm xpm pdb mol sdf cif fasta fastq vcf mat fits fit pkl pickle "
     "geojson topojson prj kml gpx osm pdf rtf ps eps eml xls doc"
 )
-# Formats made of another one (a zip, gzip, SQLite, HDF5, OLE file...), so a look inside cannot deny them.
+# Formats made of another one (zip, gzip, SQLite, HDF5, OLE...), so that their signature proves nothing.
 _MADE_OF_ANOTHER = _words(
     "npz pt pth ckpt joblib h5ad nc nc4 cdf mat rds rda rdata root xls xlsx xlsm xlsb ods doc docx odt ppt "
     "pptx odp epub pages key numbers msg kmz gpkg mbtiles whl jar deb rpm db db3 m4a mov heic heif avif wma"
 )
 _PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")  # gzip, bzip2, xz, Zstandard
-_SURE_OF_TEXT = 0.4  # puremagic's confidence grows by 0.1 a byte of signature; four bytes against a text
-_SURE_OF_LIE = 0.3  # three bytes against an extension we know
+_SURE_OF_TEXT = 0.4  # puremagic's confidence grows by 0.1 with each byte of signature: four bytes, for a text
+_SURE_OF_LIE = 0.3  # three bytes, against a known extension
 _CONTROLS = re.compile("[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")  # logs have bells, backspaces, colours
 
 
 def file_type(filename: str, head: bytes | None = None) -> str:
-    """The category of TABLE a file belongs to, "other" when nothing tells; `head` is its first kilobytes."""
+    """The category of TABLE that a file belongs to, else "other"; `head` is its first kilobytes."""
     extension, declared = _declared(filename)
     if not head:
         return declared
@@ -83,7 +83,7 @@ def file_type(filename: str, head: bytes | None = None) -> str:
         return next(iter(_signed(head, _SURE_OF_TEXT)), "text")
     if declared == "other":
         return next(iter(_signed(head, 0)), declared)
-    if extension in _TEXT and head.startswith(_PACKED):  # unpacked when it is read
+    if extension in _TEXT and head.startswith(_PACKED):  # it is unpacked when it is loaded
         return declared
     seen = _signed(head, _SURE_OF_LIE)
     if not seen or extension in _MADE_OF_ANOTHER or (extension in COMPRESSED and seen[0] == "archive"):
@@ -111,10 +111,10 @@ def _is_text(head: bytes) -> bool:
 
 
 def _signed(head: bytes, sure: float) -> list[str]:
-    """The kinds whose signatures the bytes bear, the likeliest first; of equals, an archive."""
+    """The kinds whose signatures the bytes have, the likeliest first; an archive comes before its equals."""
     try:
         matches = puremagic.magic_string(head)
-    except Exception:  # noqa: BLE001  a parser meeting hostile bytes; they then bear no signature
+    except Exception:  # noqa: BLE001  hostile bytes may break the parser: then they have no signature
         return []
     known = [
         (match.confidence, BY_EXTENSION[extension])

@@ -1,12 +1,12 @@
-"""Sweep what has expired and what crashes left behind.
+"""Remove files that have expired, and what crashes have left behind.
 
     swept = await Janitor(store, blobs, clock=clock).sweep(now)
 
-Expired bytes go before their row. Bytes without a row may still be wanted. They are removed only if they
-belong to this database (`filestore.belonging`) and are older than a grace time, so that a put in flight is
-safe; and they first go into a trash folder, for a day. If a row turns up for them after all, they are brought
-back. A row whose bytes are missing stays until it expires: they may be in another folder, or on a disk that
-is not mounted.
+Expired bytes are deleted before their record. Bytes without a record may still be wanted: they are removed
+only if they belong to this database (`filestore.ownership`) and are older than a grace time, which keeps puts
+in flight safe. They spend a day in a trash folder first, and are brought back if a record turns up for them.
+A record whose bytes are missing stays until it expires, because the bytes may be in another folder, or on a
+disk that is not mounted.
 """
 
 import asyncio
@@ -16,16 +16,16 @@ from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import Never
 
-from filestore.belonging import known
 from filestore.blobs.removal import Removed, remove_expired
 from filestore.blobs.store import Blobs
-from filestore.jumps import Jumps
+from filestore.clock_jumps import ClockJumps
+from filestore.ownership import current
 from filestore.store import Store
 
 EVERY = timedelta(hours=1)
 GRACE = timedelta(hours=1)  # longer than any put takes
 TRASH = timedelta(days=1)  # in the trash folder
-BATCH = 500  # rows looked at at once
+BATCH = 500  # records read at once
 
 log = logging.getLogger(__name__)
 
@@ -35,17 +35,17 @@ class Swept:
     """What one sweep did."""
 
     files: int = 0  # expired, and removed
-    bytes: int = 0  # of those, and of what was deleted from the trash
-    thrown: int = 0  # without a row, and put into the trash
+    bytes: int = 0  # of those, and of files that were deleted from the trash
+    thrown: int = 0  # without a record, and moved to the trash
     returned: int = 0  # from the trash
     emptied: int = 0  # deleted from the trash
-    lost: int = 0  # rows without bytes
+    lost: int = 0  # records without bytes
     temporary: int = 0  # half-written files that were removed
-    folders: int = 0  # empty ones that were removed
+    folders: int = 0  # empty folders that were removed
 
 
 class Janitor:
-    """Removes from a store and its blobs what nobody can have any more."""
+    """Removes what nobody can have any more from a store and its blobs."""
 
     def __init__(
         self, store: Store, blobs: Blobs, *, clock: Callable[[], datetime], grace: timedelta = GRACE
@@ -58,16 +58,16 @@ class Janitor:
         self._told_lost: set[str] = set()
 
     async def run(self, every: timedelta = EVERY) -> Never:
-        """Sweep now and at every interval, until cancelled; a failing sweep is logged.
+        """Sweep now and after every interval, until cancelled; a failing sweep is logged.
 
-        If the clock has jumped ahead since the last sweep, this one is left out; the next believes the clock.
+        If the clock has jumped ahead since the last sweep, one sweep is left out; the next trusts the clock.
         """
-        jumps = Jumps()
+        jumps = ClockJumps()
         while True:
             now = self._clock()
             if ahead := jumps.forward(now):
                 log.warning(
-                    "the clock is %s ahead of the time that has passed: nothing is removed for %s",
+                    "the clock has jumped ahead by %s: nothing is removed for %s",
                     ahead,
                     every,
                 )
@@ -76,29 +76,29 @@ class Janitor:
                     swept = await self.sweep(now)
                     if any(astuple(swept)):
                         log.info("swept: %s", swept)
-                except Exception:  # whatever fails this time, the next sweep must come
+                except Exception:  # whatever fails this time, there must be a next sweep
                     log.exception("the sweep failed")
-            await asyncio.sleep(every.total_seconds())  # the interval itself
+            await asyncio.sleep(every.total_seconds())  # the interval between sweeps
 
     async def sweep(self, now: datetime) -> Swept:
-        """Remove what had expired by `now`, orphans, leftovers and empty folders; name lost rows.
+        """Remove files that had expired by `now`, orphans, leftovers and empty folders; log lost records.
 
         Raises:
             StoreUnavailable: the database does not answer.
-            OSError: the bytes cannot be looked through, for one because their disk is absent.
+            OSError: the bytes cannot be listed, for example because their disk is absent.
         """
-        belonging = await known(self._store, self._blobs)
-        returned = await self._bring_back() if belonging.ours else 0
+        ownership = await current(self._store, self._blobs)
+        returned = await self._bring_back() if ownership.ours else 0
         expired = Removed(0, 0)
-        if not belonging.doubtful(now):
-            expired = await remove_expired(self._files, self._blobs, now, folder=belonging.folder)
+        if not ownership.doubtful(now):
+            expired = await remove_expired(self._files, self._blobs, now, folder=ownership.folder)
         if wrong := await self._files.recount():
-            log.warning("the sums of what %d people have were wrong, and are set right", wrong)
-        if not belonging.ours:
+            log.warning("the sums of what people have were wrong for %d of them, and were corrected", wrong)
+        if not ownership.ours:
             return Swept(files=expired.files, bytes=expired.bytes)
         thrown = await self._throw_orphans_away(now)
         emptied = await self._empty_trash(now - TRASH)
-        lost = await self._name_lost_rows(now, belonging.folder)
+        lost = await self._name_lost_rows(now, ownership.folder)
         tidied = await self._blobs.tidy(now - self._grace)
         return Swept(
             files=expired.files,
@@ -128,7 +128,7 @@ class Janitor:
                 await self._blobs.throw_away(key, now)
             count += len(orphans)
         if count:
-            log.warning("%d stored files that the database does not know are deleted in %s", count, TRASH)
+            log.warning("%d stored files that the database does not know will be deleted in %s", count, TRASH)
         return count
 
     async def _empty_trash(self, before: datetime) -> Removed:
@@ -141,7 +141,7 @@ class Janitor:
         return Removed(files, freed)
 
     async def _name_lost_rows(self, now: datetime, folder: str) -> int:
-        """Count the unexpired rows without bytes that should be in this folder; each is logged once."""
+        """Count unexpired records whose bytes should be in this folder and are not; log each one once."""
         lost: set[str] = set()
         after = ""
         while batch := await self._files.batch(after=after, limit=BATCH):

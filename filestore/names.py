@@ -1,4 +1,4 @@
-"""File ids and file names: drawn, recognised, repaired.
+"""File ids and file names: how they are drawn, recognised and repaired.
 
 An id is ten characters without look-alikes (no 0 o 1 l i), drawn by `secrets`: 31**10 = 8e14 of them.
 People may type it in any case.
@@ -12,24 +12,24 @@ from filestore.records import storable
 
 ID_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 ID_LENGTH = 10
-NAME_LIMIT = 255  # bytes of UTF-8, what file systems take
-SUFFIX_LIMIT = 32  # bytes of a long name's end that are kept, so that its type survives
+NAME_LIMIT = 255  # bytes of UTF-8, the limit of file systems
+SUFFIX_LIMIT = 32  # bytes of a long name's extension that are kept, so that its type survives
 UNNAMED = "unnamed"
 
 _ID = re.compile(f"[{ID_ALPHABET}]{{{ID_LENGTH}}}")
-# Controls, marks that reorder or hide the text around them, separators. The joiners that Persian and emoji
-# need are no such marks.
+# Control characters, characters that reorder or hide the text around them, and separators; but not the
+# joiners, which Persian and emoji need.
 _INVISIBLE = {"Cc", "Cf", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"
 
 
 def new_file_id() -> str:
-    """A fresh id; unique only once the store's index has agreed."""
+    """A new id; the store's unique index decides whether it is free."""
     return "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
 
 
 def file_id_of(value: object) -> str | None:
-    """The id that `value` spells, in lower case; None when it cannot be one."""
+    """The id that `value` spells, in lower case; None if it cannot be one."""
     if not isinstance(value, str) or len(value) > 4 * ID_LENGTH:
         return None
     folded = value.strip().lower()
@@ -37,9 +37,9 @@ def file_id_of(value: object) -> str | None:
 
 
 def clean_name(name: str) -> str:
-    """A name that can be stored, shown on one line and never climbs out of a folder; at most 255 bytes.
+    """A name of at most 255 bytes that can be stored, fits on one line and never leaves its folder.
 
-    Folders in it stay ("plots/a.png"); a long name keeps its beginning and its extension.
+    It may contain folders ("plots/a.png"); a long name keeps its beginning and its extension.
     """
     visible = "".join(
         "_" if unicodedata.category(letter) in _INVISIBLE and letter not in _JOINERS else letter

@@ -1,19 +1,19 @@
-"""What the store keeps, as frozen values; making one repairs it, so no backend has to.
+"""What the store keeps, as frozen values. Creating one repairs it, so no backend has to.
 
-Moments are made UTC and cut to milliseconds (what both backends can keep); a moment without a time zone is a
-ValueError. Text loses lone surrogates and NUL, which no database takes.
+Moments are converted to UTC and cut to milliseconds, which both backends can keep; a moment without a time
+zone is a ValueError. In text, lone surrogates and NUL are replaced, because no database takes them.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, Required, TypedDict
 
 Source = Literal["uploaded", "generated", "notebook"]
 Output = dict[str, Any]  # one output of a cell, shaped as nbformat v4 has it
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # when a condemned file expired
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # when a condemned file counts as expired
 RUNNING = "running"  # the status of a cell that has begun and not finished
 
 _UNSTORABLE = re.compile(r"[\ud800-\udfff\x00]")
@@ -60,8 +60,8 @@ class StoredFile:
     uploaded_at: datetime
     expires_at: datetime
     cell: int | None = None  # seq of the cell that made it
-    number: int = 0  # of the person's files, in the order in which they were put; 0 before the store has it
-    folder: str = ""  # id of the folder of bytes that has its bytes; "" where that was never noted
+    number: int = 0  # counts the person's files in the order of their puts; 0 until the store has it
+    folder: str = ""  # id of the folder that its bytes are in; "" if that was never noted
 
     def __post_init__(self) -> None:
         _repair(self, text=("session_id", "filename"), moments=("uploaded_at", "expires_at"))
@@ -77,7 +77,7 @@ class LoadedFile:
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A file's record and a read-only file object with a real descriptor; whoever holds it closes it."""
+    """A file's record and a read-only file object with a real descriptor, which the caller closes."""
 
     record: StoredFile
     file: BinaryIO
@@ -85,7 +85,7 @@ class OpenFile:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page of files ended; give it back to get the next page."""
+    """Where a page of files ended; pass it on to get the next page."""
 
     number: int
     uploaded_at: datetime
@@ -93,7 +93,7 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class FilePage:
     """Some files, newest first; `next` is None on the last page."""
 
     files: tuple[StoredFile, ...]
@@ -115,25 +115,28 @@ class Said:
         _repair(self, text=("session_id", "place", "author", "markdown"), moments=("at",))
 
 
-IN_A_ROW = "row"  # a key's folder when the outputs lie in the database, where earlier versions put them
+IN_A_ROW = (
+    "row"  # the folder in a key that stands for outputs in the database, where earlier versions put them
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class OutsideOutputs:
     """Outputs of a cell whose bytes lie outside its record, as lines of JSON under `blob_key`.
 
-    The record has `short` outputs in their place, from number `start` on: what they showed, in a few lines.
+    In their place the record has `short` outputs, from number `start` on, with what they showed in a few
+    lines.
     """
 
     blob_key: str
     size: int  # bytes
-    count: int  # outputs that lie there
+    count: int  # of these outputs
     start: int = 0
     short: int = 0
 
     @property
     def row(self) -> str | None:
-        """The name of the row that the outputs lie in, where they are not bytes."""
+        """The name of the row that the outputs are in, if an earlier version put them into the database."""
         folder, _, name = self.blob_key.partition("/")
         return name if folder == IN_A_ROW else None
 
@@ -143,7 +146,7 @@ class CellRecord:
     """A cell and what came of it; `status` is "running" until it is finished.
 
     Then: "ok", "error", "timeout", "interrupted", "died" or "out of memory". Of the outputs that `outside`
-    tells of, `outputs` has short forms.
+    describes, `outputs` has short forms.
     """
 
     session_id: str
@@ -157,17 +160,28 @@ class CellRecord:
     execution_time: float | None = None  # seconds
     execution_count: int | None = None
     file_ids: tuple[str, ...] = ()
-    outside: tuple[Outside, ...] = ()
+    outside: tuple[OutsideOutputs, ...] = ()
 
     def __post_init__(self) -> None:
         _repair(self, text=("session_id", "place", "author", "code"), moments=("started_at",))
 
 
+class CellEnding(TypedDict, total=False):
+    """How a cell ended."""
+
+    status: Required[str]  # see CellRecord
+    outputs: Sequence[Output] | None  # they replace those appended before; None keeps those
+    execution_time: float | None  # seconds
+    execution_count: int | None
+    file_ids: Sequence[str]  # they join those of before
+    outside: OutsideOutputs | None  # where `outputs`, which are short forms then, lie in full
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What became of the outputs of a write: whether they are kept in full, or short for want of room.
+    """What became of the outputs of a write: whether they are kept in full, or shortened for lack of room.
 
-    `dropped` are the keys of bytes that nothing refers to any more: whoever gets them deletes them.
+    `dropped` are the keys of bytes that nothing refers to any more, which the caller deletes.
     """
 
     whole: bool = True
@@ -175,10 +189,10 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """Whether there is room in a person's quota, of which `used` bytes are taken now.
+class QuotaRoom:
+    """Whether there is room in a person's quota, of which `used` bytes are used now.
 
-    `shortened` outputs have made room. `dropped` are the keys of their bytes: whoever gets them deletes them.
+    `shortened` outputs have made room. `dropped` are the keys of their bytes, which the caller deletes.
     """
 
     fits: bool
@@ -189,25 +203,24 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What keeps writes to a session's transcript waiting for the database, and how safely they wait.
+    """Why writes to a session's transcript wait for the database, and how safely.
 
-    `cut` has the numbers of the cells whose outputs were too large to wait: those will be missing.
+    `cut` has the numbers of cells whose outputs were too large to wait, and will be missing.
     """
 
-    full: bool  # the disk is full, or the room that the database has
-    durable: bool  # all of it is on the disk; else it is lost when the program ends
+    full: bool  # the disk is full, or the space of the database
+    durable: bool  # all of them are on the disk; else some are lost when the program ends
     cut: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """A session: whose it is, where it was opened, which kernel it has, how it is set."""
+    """A session: whose it is, where it was opened, and what is known of its kernel, as the caller's text."""
 
     session_id: str
     user_id: int
     place: str
     kernel: str | None
-    settings: dict[str, Any]
     created_at: datetime
     last_used_at: datetime
 
@@ -244,10 +257,10 @@ class UsageTotal:
 
 @dataclass(frozen=True, slots=True)
 class MessageCell:
-    """Which cell a message of the chat made, and in which channel the message is.
+    """Which cell a message in the chat created, and which channel the message is in.
 
-    Of an answer that may have several cells `first` is the first of them, negative once no more can follow;
-    else it is 0. `seq` is 0 while such an answer has no cell, and `first` is 1 then.
+    For an answer that may have several cells, `first` is the number of the first one, and its negative once
+    no more can follow; `seq` is 0 and `first` is 1 while there is no cell yet. For others `first` is 0.
     """
 
     message_id: int

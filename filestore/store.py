@@ -1,25 +1,27 @@
-"""What a database must do for us: a small Protocol of verbs for each concern, and `Store`, which has all.
+"""What a database must do for us: a small Protocol for each concern, and `Store`, which has all of them.
 
-Verbs, never filters. Every method is async and raises StoreUnavailable when the database does not answer.
-The clock is always passed in: `now` decides what has expired. It does not decide what is newest, for a clock
-can be wrong and be set right: a person's files are numbered as they are put, and the highest number is the
-newest. Two backends keep these promises, `sqlite` and `mongo`; the tests of tests/filestore that run on every
-backend are the contract.
+Methods name what is wanted, and none takes a filter. Every method is async and raises StoreUnavailable if the
+database does not answer. The clock is always passed in: `now` decides what has expired. It does not decide
+what is newest, because a clock can be wrong and be corrected: a person's files are numbered as they are put,
+and the highest number is the newest. Two backends keep these promises, `sqlite` and `mongo`; the tests in
+tests/filestore that run on every backend are the contract.
 """
 
 from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 from filestore.records import (
     EPOCH,
+    CellEnding,
     CellRecord,
     Cursor,
     Finished,
     MessageCell,
     Output,
-    Outside,
-    Room,
+    OutsideOutputs,
+    QuotaRoom,
     Said,
     SessionRecord,
     StoredFile,
@@ -28,21 +30,21 @@ from filestore.records import (
 )
 
 
-class Files(Protocol):
-    """Rows of `user_files`. A row past `expires_at` is invisible to all but the janitor's verbs.
+class FileRecords(Protocol):
+    """Records of `user_files`. After its `expires_at` a record is invisible, except to the janitor's methods.
 
-    To remove a file: condemn its row (it expires at the epoch, so that nothing can renew it), unlink the
-    bytes, remove the row. A crash in between leaves a row that the next sweep meets again.
+    To remove a file, condemn its record (which then expires at the epoch, so that nothing can renew it),
+    delete the bytes, and remove the record. A crash in between leaves a record that the next sweep removes.
     """
 
     async def add(self, file: StoredFile, *, quota: int, most: int | None = None) -> StoredFile:
-        """Keep a file's row, its `uploaded_at` being now; the row that stands for it comes back.
+        """Record a file, whose `uploaded_at` is now; returns the record that stands for it.
 
-        If the newest unexpired version of its name in the person's session has the same sha256, that row gets
-        the later of both expiries and comes back. Otherwise the file gets the next version of its name and
-        the next number of the person's files.
+        If the newest unexpired version of its name in the person's session has the same sha256, that record
+        gets the later of both expiries and is returned. Otherwise the file gets the next version of its name
+        and the next number of the person's files.
 
-        The person's sums are kept, never counted anew: a put takes no longer beside a hundred thousand files.
+        The person's sums are stored and not counted each time, so a put takes no longer among 100,000 files.
 
         Raises:
             QuotaExceeded: the person's unexpired files, transcripts and this one are above `quota` bytes.
@@ -56,7 +58,7 @@ class Files(Protocol):
     async def named(
         self, filename: str, user_id: int, now: datetime, session_id: str | None = None
     ) -> StoredFile | None:
-        """The person's newest file of this name: in one session the highest version, or (None) anywhere."""
+        """The person's newest file of this name, in one session or (None) anywhere."""
 
     async def page(
         self,
@@ -72,22 +74,22 @@ class Files(Protocol):
     async def extend(
         self, file_id: str, user_id: int, now: datetime, expires_at: datetime
     ) -> StoredFile | None:
-        """Let the person's own file live until `expires_at`, if that is later than it would."""
+        """Keep the person's own file until `expires_at`, if that is later than its expiry."""
 
     async def used(self, user_id: int, now: datetime, *, outputs: bool = True) -> int:
-        """Bytes of the person's unexpired files, and of what their transcripts hold.
+        """Bytes of the person's unexpired files and of their transcripts.
 
-        Without `outputs` those are left out that can make room (`Transcripts.make_room`).
+        Without `outputs`, outputs that can make room are left out (`Transcripts.make_room`).
         """
 
     async def recount(self) -> int:
-        """Count everybody's sums anew, and set right those that are wrong; how many there were."""
+        """Recount everybody's sums, and correct those that are wrong; returns how many were."""
 
     async def condemn(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
-        """Expire the person's own file for good."""
+        """Make the person's own file expire for good."""
 
     async def condemn_all(self, user_id: int) -> None:
-        """Expire all files of a person for good."""
+        """Make all files of a person expire for good."""
 
     async def condemned(
         self,
@@ -98,39 +100,39 @@ class Files(Protocol):
         user_id: int | None = None,
         folder: str | None = None,
     ) -> list[StoredFile]:
-        """Expire for good, and list in order of id from `after` on, the files that expired by `now`.
+        """Condemn the files that expired by `now`, and list them in order of id, from `after` on.
 
-        With `folder` only those whose bytes are in that folder, as far as that was noted.
+        With `folder`, files are left out whose bytes are known to be in another folder.
         """
 
     async def remove(self, file_ids: Collection[str]) -> int:
-        """Delete rows, with their shares; how many there were."""
+        """Delete records with their shares; returns how many there were."""
 
     async def known_keys(self, blob_keys: Collection[str]) -> set[str]:
-        """Those of the keys that have a row, expired or not, or that a transcript refers to."""
+        """Those of the keys that a file's record, expired or not, or a transcript refers to."""
 
     async def batch(self, *, after: str = "", limit: int = 500) -> list[StoredFile]:
-        """All rows, expired or not, in order of id from `after` on."""
+        """All records, expired or not, in order of id from `after` on."""
 
 
 class Shares(Protocol):
     """Who else may read a file; shares end with their file."""
 
     async def add(self, file_id: str, owner_id: int, user_id: int, now: datetime) -> bool:
-        """Let a person read an owner's file; False when the owner has no such file."""
+        """Let a person read an owner's file; False if the owner has no such file."""
 
     async def remove(self, file_id: str, owner_id: int, user_id: int) -> bool:
-        """End a share; False when there was none."""
+        """End a share; False if there was none."""
 
     async def people(self, file_id: str) -> tuple[int, ...]:
         """Whom a file is shared with, in order of their ids."""
 
-    async def forget(self, user_id: int) -> None:
-        """End every share that was given to a person."""
+    async def forget_person(self, user_id: int) -> None:
+        """End every share that a person was given."""
 
 
 class Transcripts(Protocol):
-    """What was said and run in a session, numbered by one counter from 1; numbers are never used again."""
+    """What was said and run in a session, numbered from 1 by one counter. No number is used twice."""
 
     async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
         """Add words to the transcript."""
@@ -138,20 +140,20 @@ class Transcripts(Protocol):
     async def begin_cell(
         self, session_id: str, place: str, author: str, code: str, at: datetime, *, least: int = 1
     ) -> CellRecord:
-        """Add a cell that runs, or is about to. No end of the program undoes it; on disk right after.
+        """Add a cell that runs, or is about to. No crash of ours undoes this; it is synced right after.
 
-        It gets the session's next number, or `least` where that is higher.
+        It gets the session's next number, or `least` if that is higher.
         """
 
     async def restore(self, entry: Said | CellRecord) -> int:
-        """Add words, or a cell that has begun, which were given their number while the database was away.
+        """Add words, or a cell that has begun, that got their number while the database was away.
 
-        The session's counter goes on after it. Adding the same entry again does nothing. Returns the entry's
-        number: a new one where another entry has it.
+        The session's counter goes on after that number. Adding the same entry again does nothing. Returns the
+        entry's number, which is a new one if another entry has its own.
         """
 
     async def last_seq(self, session_id: str | None = None) -> int:
-        """The last number given in a session, or (None) the highest given in any; 0 for none."""
+        """The last number given in a session, or (None) the highest given in any session; 0 for none."""
 
     async def append_outputs(
         self,
@@ -161,35 +163,20 @@ class Transcripts(Protocol):
         file_ids: Sequence[str] = (),
         *,
         batch: str = "",
-        outside: Outside | None = None,
+        outside: OutsideOutputs | None = None,
     ) -> Finished:
         """Add outputs and files to a cell, also after it has finished.
 
-        `batch` (24 hexadecimal digits) names these outputs: the same batch added again does nothing, but it
-        refers to the bytes `outside` from then on, and those before are dropped: they may be gone. With
-        `outside` the outputs are the short forms of those.
+        `batch` (24 hexadecimal digits) names these outputs. Adding the same batch again changes only where
+        its bytes lie: in `outside` from then on, and the old bytes are dropped, since they may be gone. With
+        `outside` the given outputs are short forms.
 
         Raises:
             NoSuchCell: the transcript holds no such cell.
         """
 
-    async def finish_cell(
-        self,
-        session_id: str,
-        seq: int,
-        *,
-        status: str,
-        outputs: Sequence[Output] | None = None,
-        execution_time: float | None = None,
-        execution_count: int | None = None,
-        file_ids: Sequence[str] = (),
-        outside: Outside | None = None,
-    ) -> Finished:
-        """End a cell. `outputs` replace those appended before (None keeps them); `file_ids` join them.
-
-        With `outside` the outputs are the short forms of those.
-
-        No end of the program undoes it; on disk right after.
+    async def finish_cell(self, session_id: str, seq: int, **ending: Unpack[CellEnding]) -> Finished:
+        """End a cell. No crash of ours undoes this; it is synced right after.
 
         Raises:
             NoSuchCell: the transcript holds no such cell.
@@ -206,8 +193,8 @@ class Transcripts(Protocol):
     ) -> list[Said | CellRecord]:
         """At most `limit` entries after seq `after`, in order, of one place or (None) of all.
 
-        With `brief` there are short forms of large outputs, and `outside` says where they are. A database
-        alone never has more of those that lie outside; the store over it has.
+        With `brief`, entries have short forms of large outputs, and `outside` says where those are. A
+        database by itself always gives short forms of what lies outside; `outputs.large` gives all of it.
         """
 
     async def newest(
@@ -216,51 +203,49 @@ class Transcripts(Protocol):
         """At most `limit` entries before seq `before`, the newest first; brief."""
 
     def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
-        """All outputs of a cell that was read, one by one, also those that lie outside."""
+        """All outputs of a cell that was read, one by one, including those that lie outside."""
 
     async def unfinished(self, session_id: str) -> list[CellRecord]:
         """The cells that were begun and never finished, in order of seq; brief.
 
-        Those that were begun by a program on another folder of bytes are left to that.
+        Cells that a program with another folder of bytes has begun are left out.
         """
 
     async def clear(self, session_id: str) -> None:
-        """Forget the whole transcript, and which messages made its cells."""
+        """Delete the whole transcript, and the notes of which messages created its cells."""
 
     async def kept_outside(self, session_id: str) -> list[str]:
-        """The keys of the bytes that a session's outputs lie under."""
+        """The keys of the bytes of a session's outputs."""
 
-    async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> Room:
-        """See whether `size` bytes more fit into a person's quota; let old large outputs make room for them.
+    async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> QuotaRoom:
+        """See whether `size` more bytes fit into a person's quota; shorten large outputs to make room.
 
-        Oldest first, outputs that lie outside become short, with a note. None does unless all of it fits
-        then. Few do at once: ask again as long as it does not fit and some were shortened.
+        Outputs that lie outside are reduced to their short form with a note, the oldest first, but only if
+        that can make enough room. Only some are at a time: call again if it does not fit and some were
+        shortened.
         """
 
 
-class Sessions(Protocol):
-    """The sessions themselves. `set_*` and `touch` raise NoSuchSession when there is none of that id."""
+class SessionRecords(Protocol):
+    """The sessions themselves. `set_kernel` and `touch` raise NoSuchSession if there is none with that id."""
 
     async def get_or_create(self, session_id: str, user_id: int, place: str, at: datetime) -> SessionRecord:
-        """The session as it stands; made first when there is none."""
+        """The session as it is; if there is none it is created."""
 
     async def get(self, session_id: str) -> SessionRecord | None:
         """The session, if there is one."""
 
     async def touch(self, session_id: str, at: datetime) -> None:
-        """Note that the session was used; time never runs backwards."""
+        """Note that the session was used; an earlier moment than noted changes nothing."""
 
     async def set_kernel(self, session_id: str, kernel: str | None) -> None:
-        """Note what there is to know of the session's kernel, as text of the caller's."""
-
-    async def set_settings(self, session_id: str, settings: dict[str, Any]) -> None:
-        """Replace the session's settings (anything JSON holds)."""
+        """Note what is known of the session's kernel, as a text in the caller's own format."""
 
     async def touch_all(self, at: datetime) -> None:
         """Note that every session was used."""
 
     async def of_user(self, user_id: int) -> list[SessionRecord]:
-        """A person's sessions, the one used last first."""
+        """A person's sessions, the last used first."""
 
     async def idle_since(self, before: datetime) -> list[SessionRecord]:
         """The sessions not used since `before`, the longest idle first."""
@@ -268,100 +253,80 @@ class Sessions(Protocol):
     async def unfinished(self, since: datetime) -> list[SessionRecord]:
         """The sessions used after `since` with a cell that was begun and never finished, the last used first.
 
-        However many sessions there are, it takes no more queries.
+        The number of queries does not depend on the number of sessions.
         """
 
     async def delete(self, session_id: str) -> None:
-        """Forget a session and its transcript; nothing happens when there is none."""
+        """Delete a session and its transcript; nothing happens if there is none."""
 
 
 class Identity(Protocol):
-    """Which database this is, and which program worked last with it on a folder of bytes."""
+    """Which database this is, and which run of the program used it last with a folder of bytes."""
 
     async def id(self) -> str:
-        """The database's own id: drawn at random when it was made, and the same ever since."""
+        """The database's own id, which was drawn at random when the database was created."""
 
-    async def begin(self, folder: str, run: str) -> str:
-        """Note that the program `run` begins to work on this folder; returns the one before, "" for none."""
+    async def begin_run(self, folder: str, run: str) -> str:
+        """Note that the run `run` begins to work with this folder; returns the previous run, "" for none."""
 
 
 class Usage(Protocol):
     """What turns cost."""
 
     async def add(self, usage: UsageRecord, *, again: bool = False) -> None:
-        """Record one turn; with `again` it may have been recorded before, and then nothing happens."""
+        """Record one turn; with `again`, nothing happens if it has been recorded before."""
 
     async def total(self, user_id: int, since: datetime) -> UsageTotal:
         """The sum of a person's turns from `since` on."""
 
-    async def forget(self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH) -> None:
+    async def forget_person(
+        self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH
+    ) -> None:
         """Delete all usage of a person.
 
-        With `kept_as`, a number below zero, what they have used from `since` on stays under that number, all
-        of it at `since` and of no model: a budget can go on counting it without knowing whose it is.
+        With `kept_as`, a number below zero, usage from `since` on stays under that number, dated `since` and
+        without its model, so that a budget can go on counting it without knowing whose it is.
         """
 
     async def forget_kept(self, before: datetime) -> None:
-        """Delete what `forget` has kept and what is older than `before`."""
+        """Delete usage older than `before` that `forget_person` has kept."""
 
 
 class ServerSettings(Protocol):
-    """Settings of a Discord server: anything JSON holds."""
+    """Settings of a Discord server: anything that JSON can hold."""
 
     async def get(self, server_id: int) -> dict[str, Any]:
-        """A server's settings; empty when none were set."""
+        """A server's settings; empty if none were set."""
 
     async def set(self, server_id: int, settings: dict[str, Any]) -> None:
         """Replace a server's settings."""
 
 
 class MessageCells(Protocol):
-    """Which cell a message made."""
+    """Which cell a message created."""
 
     async def set(self, cell: MessageCell) -> None:
         """Note a message's cell; a later one replaces it."""
 
     async def get(self, message_id: int) -> MessageCell | None:
-        """The cell of a message, if it made one."""
+        """The cell of a message, if it created one."""
 
     async def of_cell(self, session_id: str, seq: int) -> list[MessageCell]:
         """The messages of a cell, in order of their ids."""
 
     async def going_on(self, since: int) -> Sequence[MessageCell]:
-        """Those with an id from `since` on in whose answer more may follow, in order."""
+        """Messages with an id from `since` on whose answer may have more cells, in order."""
 
 
-class Store(Protocol):
+@dataclass(frozen=True, slots=True)
+class Store:
     """A database, open."""
 
-    @property
-    def identity(self) -> Identity:
-        """Which database this is."""
-
-    @property
-    def files(self) -> Files:
-        """Rows of files."""
-
-    @property
-    def shares(self) -> Shares:
-        """Who else may read them."""
-
-    @property
-    def transcripts(self) -> Transcripts:
-        """What was said and run."""
-
-    @property
-    def sessions(self) -> Sessions:
-        """Sessions."""
-
-    @property
-    def usage(self) -> Usage:
-        """What turns cost."""
-
-    @property
-    def server_settings(self) -> ServerSettings:
-        """Settings of servers."""
-
-    @property
-    def message_cells(self) -> MessageCells:
-        """Cells of messages."""
+    identity: Identity
+    files: FileRecords
+    shares: Shares
+    transcripts: Transcripts
+    sessions: SessionRecords
+    usage: Usage
+    server_settings: ServerSettings
+    message_cells: MessageCells

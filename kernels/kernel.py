@@ -140,7 +140,7 @@ class Kernel(KernelHere, introspection.Hinting):
                 pass
             log.info("the kernel is restarted", extra={"session": self.session_id})
             await self._end()
-            self._router.forget()
+            self._router.forget_process()
             self._restarted = None
 
     async def cull(self, reason: str) -> None:
@@ -271,7 +271,7 @@ class Kernel(KernelHere, introspection.Hinting):
             running = self._router.running
             in_cell = running is not None or reason == WENT_ON
             log.warning("the kernel is ended: %s", reason, extra=self._ids(running or after))
-            self._restarted = Restarted(reason, ("files",), self._router.forget(), in_cell)
+            self._restarted = Restarted(reason, ("files",), self._router.forget_process(), in_cell)
             await self._end(now=True)
 
     async def look(self) -> Scan:

@@ -19,6 +19,7 @@ from tests import openapi, sentences
 from tests.attacks import tiers
 
 HERE = Path(__file__).resolve().parent
+LONG = (HERE, HERE / "bench")  # folders with tests of half a minute
 ROOT = HERE.parent
 KERNEL_PYTHON = ROOT / ".venv-kernels" / "bin" / "python"
 
@@ -48,8 +49,8 @@ def pytest_sessionstart() -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before tests are put together by what they share
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with the files of this folder: some take half a minute, for which other workers would wait."""
-    items.sort(key=lambda item: item.path.parent != HERE)
+    """Begins with the tests that take half a minute: other workers would wait for them at the end."""
+    items.sort(key=lambda item: item.path.parent not in LONG)
 
 
 def pytest_collection_finish() -> None:

@@ -1,1 +1,1 @@
-"""What is measured, a module a subject."""
+"""What is measured: a module for each subject."""

@@ -1,7 +1,7 @@
 """From a file that a cell has written to its announced id: the reply, the scan, the store, the record.
 
-The cell says when it had written (`time.monotonic`, one clock for all processes), so that neither what runs
-before nor the writing itself counts.
+The cell says when it has written the file (by `time.monotonic`, which all processes share), so that neither
+the writing nor anything before it counts.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ print(time.monotonic())
 
 
 async def figures(ground: Ground) -> list[Figure]:
-    """One small file, many of them, and a large one beside `cp`, which does not wait for the disk."""
+    """One small file, many of them, and a large one compared with `cp`, which does not wait for the disk."""
     scale = ground.scale
     source = ground.folder / "large.bin"
     await asyncio.to_thread(_fill, source)
@@ -48,7 +48,7 @@ async def figures(ground: Ground) -> list[Figure]:
 
 
 def _announced(sessions: Sessions, files: int, size: int) -> Trial:
-    """A trial: milliseconds from the last byte written to the ids; new bytes each time."""
+    """A trial: milliseconds from the last byte written to the ids, with new bytes each time."""
 
     async def trial() -> float:
         result = await sessions.execute_code(WRITE.format(files=files, size=size), USER)
@@ -63,7 +63,7 @@ def _announced(sessions: Sessions, files: int, size: int) -> Trial:
 
 
 async def _copied(source: Path, how: str) -> float:
-    """Milliseconds that a copy takes."""
+    """How many milliseconds a copy takes."""
     target = source.with_suffix(".copy")
     commands = {"cp": 'cp "$1" "$2"', "cp, sync": 'cp "$1" "$2" && sync "$2"'}
 

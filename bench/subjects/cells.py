@@ -1,4 +1,4 @@
-"""How long a small cell takes, and how many of them many kernels run in a second.
+"""How long a small cell takes, and how many of them a number of kernels run in a second.
 
 Both kernels, or all of both kinds, live at the same time and take turns.
 """
@@ -22,7 +22,7 @@ type Run = Callable[[str], Awaitable[object]]
 
 
 async def latency(ground: Ground) -> list[Figure]:
-    """One cell, from sending it to its reply and its idle."""
+    """One cell, from sending it to its reply and idle."""
     async with AsyncExitStack() as stack:
         [mine], [other] = await _kernels(stack, ground, 1)
         samples = await interleaved(
@@ -35,7 +35,7 @@ async def latency(ground: Ground) -> list[Figure]:
 
 
 async def through_node(ground: Ground) -> list[Figure]:
-    """One cell in a kernel that lives in a node, from sending it to its end, without a bot."""
+    """One cell in a kernel in a node, without a bot, from sending it to its end."""
     async with AsyncExitStack() as stack:
         stock = stack.enter_context(Stock(ground.folder, ground.python))
         other = (await stack.enter_async_context(stock.kernel())).run
@@ -48,7 +48,7 @@ async def through_node(ground: Ground) -> list[Figure]:
 
 
 async def rate(ground: Ground) -> list[Figure]:
-    """Cells a second of many kernels, each of which runs one after the other."""
+    """Cells per second of many kernels, each of which runs one cell after the other."""
     many = ground.scale.kernels
     async with AsyncExitStack() as stack:
         mine, others = await _kernels(stack, ground, many)
@@ -59,7 +59,7 @@ async def rate(ground: Ground) -> list[Figure]:
 
 
 async def _kernels(stack: AsyncExitStack, ground: Ground, many: int) -> tuple[list[Run], list[Run]]:
-    """So many kernels of ours and as many stock ones, all ready; they end with `stack`."""
+    """`many` kernels of ours and as many stock ones, all ready; they end with `stack`."""
     stock = stack.enter_context(Stock(ground.folder, ground.python))
     others: list[Run] = []
 
@@ -78,7 +78,7 @@ async def _kernels(stack: AsyncExitStack, ground: Ground, many: int) -> tuple[li
 
 
 def _burst(runs: list[Run], cells: int) -> Trial:
-    """A trial in which all kernels run so many cells each at the same time; it gives cells a second."""
+    """A trial in which all kernels run some cells each at the same time; returns cells per second."""
 
     async def in_turn(run: Run) -> None:
         for _ in range(cells):

@@ -1,4 +1,4 @@
-"""Many kernels started at once: how long until the last of them has answered a cell that uses pandas."""
+"""Many kernels start at once: how long it takes until the last has answered a cell that uses pandas."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,13 +15,13 @@ __all__ = ["figures"]
 
 
 async def figures(ground: Ground) -> list[Figure]:
-    """All of one kind, then all of the other; their ends do not count."""
+    """All kernels of one kind, then all of the other; ending them does not count."""
     many, rounds = ground.scale.crowd, count()
     with Stock(ground.folder, ground.python) as stock:
         async with ours.kernels(ground) as pool:
             await ours.run(
                 pool.kernel("first", ours.NO_FILES), CODE
-            )  # the zygote is there before anybody comes
+            )  # the zygote is there before the crowd comes
 
             async def mine() -> float:
                 names = [f"crowd{next(rounds)}-{number}" for number in range(many)]

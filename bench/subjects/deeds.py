@@ -4,8 +4,8 @@
     await deed.prepare(sessions, size)
     await deed.do(sessions, size)       # meanwhile the neighbour, who is somebody else, runs cells
 
-`size` is how much of it: 1.0 for a benchmark, less for a test. Whatever a deed meets, a refusal too, is its
-own affair: only what its neighbour notices counts.
+`size` says how much of it is done: 1.0 for a benchmark, less for a test. Whether the deed itself succeeds or
+is refused does not matter: only what the neighbour notices counts.
 """
 
 import asyncio
@@ -36,14 +36,14 @@ type Do = Callable[[Sessions, float], Coroutine[Any, Any, object]]
 
 
 async def _nothing(_sessions: Sessions, _size: float) -> None:
-    """Where nothing has to be there before."""
+    """For deeds that need no preparation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """`settings` are the bot's, `descriptors` how many its programs may have open.
+    """`settings` are the bot's; `descriptors` is how many descriptors its programs may have open.
 
-    `disk` is the size and the number of files of a small disk that all of it stands on.
+    `disk` is the size of a small disk for all data, and how many files it can have.
     """
 
     do: Do
@@ -54,13 +54,13 @@ class Deed:
 
 
 async def run(sessions: Sessions, code: str, person: int = HOSTILE) -> None:
-    """Run a cell of a hostile person's to whatever end."""
+    """Run a cell of the hostile person, however it ends."""
     with contextlib.suppress(BotError, FileStoreError, KernelError, OSError):
         await sessions.execute_code(code, person)
 
 
 async def _for_a_while(sessions: Sessions, code: str, size: float) -> None:
-    """Run a cell for 5 seconds, or a part of them, and stop it."""
+    """Run a cell for 5 seconds times `size`, and stop it."""
     running = asyncio.create_task(run(sessions, code))
     await asyncio.wait([running], timeout=max(5 * size, 0.5))
     session = sessions.opened(sessions.id_of(HOSTILE, PLACE))
@@ -205,7 +205,7 @@ DEEDS: Mapping[str, Deed] = {
 
 
 def zygotes(pid: int) -> list[int]:
-    """The zygotes among the processes that a process has started, and those that they have."""
+    """The zygotes among the processes that a process, or one of its children, has started."""
     found = []
     with contextlib.suppress(OSError):  # it has ended meanwhile
         for task in Path(f"/proc/{pid}/task").iterdir():

@@ -1,12 +1,12 @@
-"""What one person's deeds cost another: somebody's `1+1` beside each, and before it.
+"""What one person's deeds cost another: somebody's `1+1` during each of them, and before it.
 
     figures = await neighbours.figures(ground)
     found = await beside("a full disk", "auto", folder, python, size=1.0, quiet=20)
     found = await timed(sessions, DEEDS["print without end"], size=1.0, quiet=20)
 
 `python -m bench.subjects.neighbours DEED NODE FOLDER PYTHON SIZE QUIET` does one deed with a bot of its own
-and prints what it has measured, as JSON: such a bot may stand on a small disk or have few descriptors, and
-whatever it comes to, the next deed finds another one.
+and prints what it has measured, as JSON. Such a bot can have a small disk or few descriptors, and whatever
+becomes of it, the next deed has another one.
 """
 
 import asyncio
@@ -29,14 +29,14 @@ __all__ = ["Timed", "beside", "figures", "timed", "within"]
 
 CODE = "1+1"
 WARM = 10  # cells
-LEAST = 20  # cells beside a deed, the last of them after it where it is short
-PAUSE = 0.02  # seconds between the neighbour's cells, who is no load
+LEAST = 20  # cells during a deed; if it is short, the last of them come after it
+PAUSE = 0.02  # seconds between the cells of the neighbour, who is no load
 HOMES = {"none": "in process", "auto": "through the node"}
 
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Milliseconds of each of the neighbour's cells; `during` are those that ended while the deed went on."""
+    """Milliseconds of each of the neighbour's cells; those of `during` ended while the deed went on."""
 
     quiet: tuple[float, ...]
     beside: tuple[float, ...]
@@ -45,7 +45,7 @@ class Timed:
 
 
 async def figures(ground: Ground) -> list[Figure]:
-    """The median and the longest of a neighbour's cells, beside the median of a quiet time before."""
+    """The median and the longest of a neighbour's cells, with the median of a quiet time before."""
     told = []
     for home, where in HOMES.items():
         for name in DEEDS:
@@ -63,9 +63,9 @@ async def figures(ground: Ground) -> list[Figure]:
 
 
 async def beside(name: str, home: str, folder: Path, python: Path, *, size: float, quiet: int) -> Timed:
-    """Do a deed with a bot of its own in `folder`, its kernels where `home` (as in NODE) says.
+    """Do a deed with a bot of its own in `folder`; `home` says where its kernels are, as NODE does.
 
-    Raises: RuntimeError with the end of what it wrote where it did not come to its end.
+    Raises: RuntimeError with the end of its output if it does not finish.
     """
     arguments = [name, home, str(folder), str(python), str(size), str(quiet)]
     process = await asyncio.create_subprocess_exec(
@@ -87,7 +87,7 @@ async def beside(name: str, home: str, folder: Path, python: Path, *, size: floa
 
 
 def within(deed: Deed, folder: Path) -> list[str]:
-    """The command that runs another with what the deed is done on: a small disk that goes with it."""
+    """The command that runs another one with what the deed needs, for example a small temporary disk."""
     command = []
     if deed.descriptors is not None:
         command += ["prlimit", f"--nofile={deed.descriptors}"]
@@ -100,13 +100,13 @@ def within(deed: Deed, folder: Path) -> list[str]:
 
 
 async def measure(deed: Deed, home: str, ground: Ground, size: float, quiet: int) -> Timed:
-    """The neighbour's cells in a quiet time, and then beside the deed."""
+    """Time the neighbour's cells in a quiet time, and then during the deed."""
     async with ours.bot(ground, home, **deed.settings) as sessions:
         return await timed(sessions, deed, size, quiet)
 
 
 async def timed(sessions: Sessions, deed: Deed, size: float, quiet: int) -> Timed:
-    """The same with a bot that is there already."""
+    """The same with a bot that runs already."""
 
     async def cell() -> float:
         await asyncio.sleep(PAUSE)

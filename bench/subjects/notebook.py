@@ -1,4 +1,4 @@
-"""A long session written as a notebook, beside nbformat writing the same cells."""
+"""A long session written as a notebook, compared with nbformat writing the same cells."""
 
 import base64
 import random
@@ -19,7 +19,7 @@ TABLE = "<table><tr><td>1</td><td>2</td></tr></table>"
 
 
 async def figures(ground: Ground) -> list[Figure]:
-    """From cells in memory to the bytes of the file; nbformat, too, validates what it writes."""
+    """From cells in memory to the bytes of the file; nbformat validates what it writes, too."""
     cells = [_cell(number) for number in range(CELLS)]
 
     async def ours() -> None:
@@ -37,7 +37,7 @@ async def figures(ground: Ground) -> list[Figure]:
 
 
 def _cell(number: int) -> Markdown | Code:
-    """Of five cells one is words and one has a picture."""
+    """One of five cells is words, and one has a picture."""
     every = CELLS // PICTURES
     if number % every == 1:
         return Markdown(f"Step {number}: **plot** what was computed.", "Ada")

@@ -1,6 +1,6 @@
 """What an idle kernel with pandas holds: the bot's descriptors and threads, the memory of its processes.
 
-Counted as what a few kernels add to a bot that has one already, each, so that what is there only once does
+Measured as what each of a few kernels adds to a bot that has one already, so that what exists only once does
 not count.
 """
 
@@ -57,7 +57,7 @@ async def _stock(ground: Ground) -> Counts:
 
 
 async def _added(start: Start, kernels: int) -> Counts:
-    """What each of so many further kernels adds. They start in turn, as each may need a worker thread."""
+    """What each further kernel adds. They start one by one, since each may need a worker thread."""
     await start(0)
     before = _held()
     for number in range(1, kernels + 1):
@@ -74,7 +74,7 @@ def _held() -> Counts:
 
 
 def _below(pid: int) -> list[int]:
-    """Our processes and theirs; the kernels' memory must be ours to read."""
+    """All processes below this one; we must be allowed to read the kernels' memory."""
     found = []
     for task in (PROC / str(pid) / "task").iterdir():
         for child in (task / "children").read_text().split():
@@ -83,6 +83,6 @@ def _below(pid: int) -> list[int]:
 
 
 def _memory(pid: int) -> int:
-    """Bytes, pages that several processes use divided by their number (proc_pid_smaps(5))."""
+    """Bytes; a page that several processes share counts in part for each (proc_pid_smaps(5))."""
     rollup = (PROC / str(pid) / "smaps_rollup").read_text("ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in rollup if line.startswith("Pss:"))

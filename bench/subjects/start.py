@@ -1,4 +1,4 @@
-"""From nothing to a kernel in which a cell that uses pandas has answered."""
+"""From no kernel to one that has answered a cell that uses pandas."""
 
 from contextlib import AsyncExitStack
 from itertools import count
@@ -14,7 +14,7 @@ CODE = "import pandas; len(pandas.DataFrame({'a': [1, 2, 3]}))"
 
 
 async def figures(ground: Ground) -> list[Figure]:
-    """How long a start takes; the end of the kernel does not count."""
+    """How long a start takes; ending the kernel does not count."""
     numbers = count()
     with Stock(ground.folder, ground.python) as stock:
         async with ours.kernels(ground) as pool:

@@ -1,4 +1,4 @@
-"""A whole turn, all but model and Discord, beside the same cell in a kernel alone."""
+"""A whole turn without model and Discord, compared with the same cell in a kernel by itself."""
 
 from bench import ours
 from bench.ground import Ground
@@ -11,7 +11,7 @@ WARM = 10  # turns
 
 
 async def figures(ground: Ground) -> list[Figure]:
-    """`Sessions.execute_code` on SQLite, beside `Kernel.run`: both in this process, then both in a node."""
+    """`Sessions.execute_code` on SQLite and `Kernel.run`, both in this process, then both in a node."""
     here = await _samples(ground, "none")
     node = await _samples(ground, "auto")
     return [

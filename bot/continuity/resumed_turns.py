@@ -18,7 +18,7 @@ from bot.request import Request
 from bot.session import BegunCell, Session
 from bot.turn import take_turn
 from filestore.records import SessionRecord
-from filestore.store import Sessions
+from filestore.store import SessionRecords
 from kernels.errors import GoesOn, KernelError
 from kernels.interface import Kernels
 
@@ -90,7 +90,9 @@ class ResumedTurns:
             await asyncio.gather(*slow, return_exceptions=True)
 
 
-async def untold_sessions(pool: Kernels, sessions: Sessions, known: Collection[str]) -> list[SessionRecord]:
+async def untold_sessions(
+    pool: Kernels, sessions: SessionRecords, known: Collection[str]
+) -> list[SessionRecord]:
     """The sessions, besides those `known`, of which a node has news.
 
     It may be a cell that ran before it was recorded, if the previous program was killed at that moment.

@@ -120,9 +120,9 @@ class Ledger:
         if self.limited:
             midnight = self._midnight()
             number = await self._secrets.make_number(midnight.date(), user_id)
-            await self._usage.forget(user_id, kept_as=number, since=midnight)
+            await self._usage.forget_person(user_id, kept_as=number, since=midnight)
         else:
-            await self._usage.forget(user_id)
+            await self._usage.forget_person(user_id)
 
     async def sweep(self, now: datetime) -> None:
         """Delete the sums kept for people who were deleted on earlier days. Raises: StoreUnavailable."""

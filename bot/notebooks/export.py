@@ -38,14 +38,14 @@ README = """\
 - `files/`: the files that you have sent or made and that had not expired; `files.json` has their ids, when
   they go, and with whom you share them.
 - `sessions/`: what was said and run in each of your sessions, as a Jupyter notebook and as JSON with all that
-  is recorded, and the session's settings.
+  is recorded.
 - `usage.json`: the sum of what your turns took.
 """
 LEFT_OUT = "\nLeft out, because the zip would have been too large to send:\n\n"
 
 
 async def export(sessions: Sessions, user_id: int, *, limit: int | None = None) -> BinaryIO:
-    """A zip of the person's files, transcripts (as notebooks and JSON), usage and settings.
+    """A zip of the person's files, transcripts (as notebooks and JSON) and usage.
 
     It is in a temporary file, which is deleted when it is closed. With `limit`, in bytes, the largest things
     are left out to keep the zip below that, and its README names them.

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from filestore.jumps import Jumps
+from filestore.clock_jumps import ClockJumps
 
 __all__ = ["sweep_often"]
 
@@ -25,7 +25,7 @@ async def sweep_often(
 
     If the clock has jumped ahead since the last sweep, this one is left out; the next one trusts the clock.
     """
-    jumps = Jumps()
+    jumps = ClockJumps()
     while True:
         now = clock()
         try:

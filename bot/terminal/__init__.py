@@ -1,1 +1,1 @@
-"""The front for a terminal: a person at the keyboard, a script, or JSON lines."""
+"""The terminal: a person at the keyboard, a script, or JSON lines."""

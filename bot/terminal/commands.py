@@ -32,29 +32,29 @@ Type Python; the last line's value is shown. `%magic`, `!command` and `name?` wo
   %files              your stored files: id, type, size, time left
   %load ID [NAME]     load a stored file into a variable
   %upload PATH        store a file of this machine, and put it into the workspace
-  %ask WORDS          ask the model, which runs code here; also any line that is plainly prose
-  %usage              what you have taken of the model today
+  %ask WORDS          ask the model, which can run code here; a line that is clearly prose asks it, too
+  %usage              how much you have used the model today
   %vars               your variables
-  %reset [all]        a fresh kernel; with `all` workspace, stored files and transcript go too
+  %reset [all]        a fresh kernel; `all` also deletes workspace, stored files and transcript
   %notebook [PATH]    save the session as a Jupyter notebook
-  %bundle [PATH]      the same as a zip, with the files it used or made
-  %replay PATH        run a notebook's cells here, up to the first that fails
+  %bundle [PATH]      the same as a zip, with the files that it used or made
+  %replay PATH        run a notebook's cells here, until one fails
   %help               this
-In a cell: load_file(id), file_path(id), list_files(). Files you write are stored when the cell ends.
-Enter runs a finished line, an empty line ends a block, Esc Enter runs at once.
-Prose begins with two words and is no Python. Without a model it is code like all else.
-Ctrl-C stops the cell or the model, Ctrl-D or `exit` leaves; files and transcript stay, and variables until
-the kernel has been idle for long."""
+In a cell: load_file(id), file_path(id), list_files(). Files that you write are stored when the cell ends.
+Enter runs a complete line, an empty line ends a block, Esc Enter runs it as it is.
+Prose is what begins with two words and is not Python; without a model it is run as code.
+Ctrl-C stops the cell or the model, Ctrl-D or `exit` leaves. Files and transcript are kept, and variables
+until the kernel has been idle for a long time."""
 
 
 class CommandFailed(Exception):
-    """A command that was not carried out; its text says why."""
+    """A command could not be carried out; the text says why."""
 
 
 class Commands:
-    """Runs the commands for one person.
+    """Carries out commands for one person.
 
-    `run` takes code as if typed, `run_notebook` an imported notebook, `ask` words for the model.
+    `run` runs code as if it was typed, `run_notebook` runs a notebook, `ask` asks the model.
     """
 
     def __init__(
@@ -89,14 +89,14 @@ class Commands:
         }
 
     async def take(self, text: str) -> bool:
-        """Carry `text` out if it is a command; False when it is code. Raises: CommandFailed."""
+        """Carry out `text` if it is a command; False if it is code. Raises: CommandFailed."""
         command, _, rest = text.strip().partition(" ")
-        if command == "%ask" and rest.strip():  # words as they are, quotes and all
+        if command == "%ask" and rest.strip():  # the words as they are, with quotes
             await self._ask(rest.strip())
             return True
         try:
             words = shlex.split(text) if text.startswith("%") and "\n" not in text.strip() else []
-        except ValueError:  # an open quote: not one of ours
+        except ValueError:  # an unclosed quote: this is code
             return False
         if not words or words[0] not in self._verbs:
             return False
@@ -112,10 +112,10 @@ class Commands:
     async def _files(self, _words: list[str]) -> None:
         page = await self._sessions.list_user_files(self._user_id, limit=100)
         if not page.files:
-            self._screen.note("No files. What a cell writes is stored when it ends.")
+            self._screen.note("No files. What a cell writes is stored when the cell ends.")
         self._screen.files(page.files)
         if page.next is not None:
-            self._screen.note("  ... and older ones")
+            self._screen.note("  ... and older files")
 
     async def _load(self, words: list[str]) -> None:
         if not 1 <= len(words) <= 2:
@@ -124,7 +124,7 @@ class Commands:
         stored = await self._sessions.files.find(words[0], self._user_id, session.record.session_id)
         name = words[1] if len(words) == 2 else variable_name(stored.filename)
         if not name.isidentifier() or keyword.iskeyword(name):
-            raise CommandFailed(f"{name} cannot name a variable: use letters, digits and _.")
+            raise CommandFailed(f"{name} cannot be the name of a variable: use letters, digits and _.")
         code = f'{name} = load_file("{stored.file_id}")'
         self._screen.note(code)
         await self._run(code)
@@ -198,7 +198,7 @@ class Commands:
 
 
 def _new(name: str) -> Path:
-    """A new file in the working folder, called `name` or the like."""
+    """A new path in the working folder: `name`, with a number if it is taken."""
     file, number = Path(name), 1
     while file.exists():
         number += 1
@@ -207,7 +207,7 @@ def _new(name: str) -> Path:
 
 
 def variable_name(filename: str) -> str:
-    """A variable's name out of a file's: "my data.csv" gives my_data."""
+    """A variable's name made from a file's: "my data.csv" gives my_data."""
     name = re.sub(r"\W", "_", Path(filename).stem.partition(".")[0]).strip("_") or "data"
     name = f"_{name}" if name[0].isdigit() else name
     return f"{name}_" if keyword.iskeyword(name) else name

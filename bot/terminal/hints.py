@@ -1,6 +1,6 @@
-"""What the person's kernel knows of what they type: Tab completes names, "(" shows what a function takes.
+"""Help from the kernel while a person types: Tab completes names, "(" shows a function's signature.
 
-completer, signature = KernelCompleter(kernel), Signature(kernel)      # kernel() gives the kernel
+completer, signature = KernelCompleter(kernel), Signature(kernel)      # `await kernel()` gives the kernel
 """
 
 import asyncio
@@ -28,13 +28,13 @@ Kernel = Callable[[], Awaitable[PersonKernel]]
 
 
 class KernelCompleter(Completer):
-    """Completions by the kernel; none while a cell runs, or before the first one."""
+    """Completions from the kernel; none while a cell runs, or before the first one."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 
     def get_completions(self, _document: Document, _complete_event: CompleteEvent) -> Iterable[Completion]:
-        """None: they come from elsewhere, and are awaited."""
+        """None: see `get_completions_async`."""
         return ()
 
     async def get_completions_async(
@@ -42,18 +42,18 @@ class KernelCompleter(Completer):
         document: Document,
         complete_event: CompleteEvent,  # noqa: ARG002  prompt_toolkit passes it
     ) -> AsyncGenerator[Completion, None]:
-        """What the kernel answers."""
+        """The completions that the kernel gives."""
         at = document.cursor_position
         try:
             found = await (await self._kernel()).complete(document.text, at)
-        except FAILING:  # a cell that is run says it
+        except FAILING:  # the next cell says so
             return
         for match in found.matches:
             yield Completion(match, found.start - at, display=visible.text(match))
 
 
 class Signature:
-    """What the function takes whose call is being typed, for a line below the prompt."""
+    """The signature of the function whose call is being typed, for a line below the prompt."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -61,7 +61,7 @@ class Signature:
         self.text = ""
 
     def follow(self, buffer: Buffer) -> None:
-        """Something was typed."""
+        """Called whenever the text at the prompt has changed."""
         before = buffer.document.text_before_cursor
         if before.endswith("(") and len(before) > 1:
             if self._asking is not None:

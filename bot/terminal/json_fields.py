@@ -1,7 +1,8 @@
 """What the machine interface says, as the fields of its JSON objects; docs/json.md lists them."""
 
-from dataclasses import asdict
 from typing import Any
+
+from msgspec import structs
 
 from bot.model.turn import Answer
 from bot.notebooks.replay import Step
@@ -38,7 +39,7 @@ NAMES: dict[type[Event], str] = {
 
 def event_fields(event: Event) -> dict[str, Any]:
     """An event of a running cell. A question's number is left out: who answers here answers the last one."""
-    fields = asdict(event)
+    fields = structs.asdict(event)
     if isinstance(event, InputRequest):
         del fields["number"]
     return {"event": NAMES[type(event)], **fields}

@@ -2,9 +2,9 @@
 
     keyboard = Keyboard(data / "history", terminal.kernel)
     text = await keyboard.typed(">>> ")
-    keyboard.questions.put(session, question)
+    keyboard.questions.put_question(session, question)
 
-A script needs none of this, and loads a quarter less without it, so only who has a terminal imports it.
+Only a person at a terminal needs this module, so a script does not import it, and loads a quarter less.
 """
 
 import codeop
@@ -21,16 +21,16 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from pygments.lexers.python import PythonLexer
 
 from bot.terminal.hints import Kernel, KernelCompleter, Signature
-from bot.terminal.question import Questions
+from bot.terminal.question import QuestionPrompt
 
 __all__ = ["Keyboard", "finished"]
 
 
 class Keyboard:
-    """The terminal's prompts. `history` is the file that what is typed is kept in; `kernel` helps to type."""
+    """The terminal's prompts. The file `history` keeps what is typed; `kernel` gives completions."""
 
     def __init__(self, history: Path, kernel: Kernel) -> None:
-        self.questions = Questions()
+        self.questions = QuestionPrompt()
         self._signature = Signature(kernel)
         self._prompt: PromptSession[str] = PromptSession(
             history=FileHistory(str(history)),
@@ -47,10 +47,10 @@ class Keyboard:
         self._prompt.default_buffer.on_text_changed += self._signature.follow
 
     async def typed(self, prompt: str) -> str:
-        """A whole cell. What is shown meanwhile stands above it.
+        """A whole cell; output that comes meanwhile appears above it.
 
-        Only meanwhile: what takes standard output's place writes from a thread of its own, which can collide
-        with the next prompt being drawn. Raises: EOFError, KeyboardInterrupt.
+        Standard output is replaced only meanwhile, because the replacement writes from a thread of its own,
+        which could collide with the next prompt. Raises: EOFError, KeyboardInterrupt.
         """
         self._signature.text = ""
         with patch_stdout(raw=True):
@@ -84,7 +84,7 @@ def _keys() -> KeyBindings:
 
 
 def finished(text: str) -> bool:
-    """Whether Enter at the end of `text` runs it: a whole statement, or a block closed by an empty line."""
+    """Whether Enter at the end of `text` runs it: a whole statement, or a block and an empty line."""
     *before, last = text.split("\n")
     closed = bool(before) and not last.strip()
     if text.lstrip().startswith(("%%", "@")):
@@ -93,7 +93,7 @@ def finished(text: str) -> bool:
         return not text.rstrip().endswith("\\")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an odd escape in what is being typed is the cell's own business
+            warnings.simplefilter("ignore")  # running the cell will warn of an invalid escape
             whole = codeop.compile_command(text, symbol="exec") is not None
     except (SyntaxError, ValueError, OverflowError):
         return True  # the kernel will say what is wrong

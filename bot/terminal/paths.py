@@ -21,18 +21,18 @@ __all__ = ["content", "created", "named", "opened"]
 
 
 def named(text: str) -> Path:
-    """The path; `~` is the home folder. Raises: FileNotFoundError when no file can be called that."""
+    """The path; `~` is the home folder. Raises: FileNotFoundError if no file can have that name."""
     try:
         encoded = os.fsencode(text)
     except UnicodeEncodeError:
         encoded = b""
     if not encoded or b"\0" in encoded:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), repair(text))
-    return Path(os.path.expanduser(text))  # Path.expanduser raises at a ~ that is nobody's
+    return Path(os.path.expanduser(text))  # Path.expanduser raises if nobody has the name after the ~
 
 
 def opened(text: str) -> BinaryIO:
-    """The file, open. Raises: OSError; NotAFile for what could be read without end, or never."""
+    """The file, open. Raises: OSError; NotAFile for a device or a pipe, which may never end."""
     file = named(text)
     if file.exists() and not file.is_file() and not file.is_dir():
         raise NotAFile(file)
@@ -40,7 +40,7 @@ def opened(text: str) -> BinaryIO:
 
 
 def content(text: str, *, limit: int) -> tuple[str, bytes]:
-    """The file's name and its bytes, of which one more than `limit` is enough to be refused.
+    """The file's name and its bytes, at most one more than `limit`, which is enough for it to be refused.
 
     Raises: as `opened`.
     """
@@ -50,9 +50,9 @@ def content(text: str, *, limit: int) -> tuple[str, bytes]:
 
 @contextmanager
 def created(path: Path) -> Iterator[BinaryIO]:
-    """A file to be written, which takes its place when the block has ended well; else all stays as it was.
+    """A file to write. It replaces `path` at the end of the block; if the block fails, nothing changes.
 
-    Raises: OSError; NotAFile where it is a pipe or a device.
+    Raises: OSError; NotAFile if the path is a pipe or a device.
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -73,6 +73,6 @@ def created(path: Path) -> Iterator[BinaryIO]:
         if place.exists():
             shutil.copymode(place, aside)
         os.replace(aside, place)
-    except BaseException:  # whatever ends it, no half of a file must stay
+    except BaseException:  # whatever ended the block, no half-written file may stay
         aside.unlink(missing_ok=True)
         raise

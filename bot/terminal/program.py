@@ -23,9 +23,9 @@ from bot.sessions import Sessions
 from bot.terminal.ending import ToldToEnd, until_told
 from bot.terminal.jsonl import LONGEST, JsonLines
 from bot.terminal.paths import created, opened
-from bot.terminal.repl import Terminal, progress
+from bot.terminal.repl import Repl, progress
 from bot.terminal.screen import Screen
-from bot.terminal.standard_input import Lines, whole
+from bot.terminal.standard_input import InputLines, whole
 from bot.wording.cell_messages import ending
 from bot.wording.error_messages import at_start, sentence
 from config import log
@@ -46,7 +46,7 @@ USER_ID = 1  # whoever sits at the terminal
 async def serve_json(settings: Settings) -> bool:
     """Answer JSON lines until standard input ends. Raises: BrokenPipeError when nobody reads the answers."""
     async with compose(settings, JsonLines) as sessions:
-        front, lines = sessions.front, Lines(LONGEST)
+        front, lines = sessions.front, InputLines(LONGEST)
         assert isinstance(front, JsonLines)
 
         async def serve() -> None:
@@ -54,7 +54,7 @@ async def serve_json(settings: Settings) -> bool:
             await front.serve(lines)
 
         def end() -> bool:
-            lines.end()
+            lines.end_input()
             return front.end()
 
         try:
@@ -68,9 +68,9 @@ async def serve_json(settings: Settings) -> bool:
 async def serve_person(settings: Settings) -> bool:
     """Talk with whoever is at the terminal, or run the script on standard input."""
     screen = _screen(settings)
-    async with compose(settings, partial(Terminal, screen=screen, user_id=USER_ID)) as sessions:
+    async with compose(settings, partial(Repl, screen=screen, user_id=USER_ID)) as sessions:
         terminal = sessions.front
-        assert isinstance(terminal, Terminal)
+        assert isinstance(terminal, Repl)
 
         async def serve() -> bool:
             if sys.stdin.isatty():

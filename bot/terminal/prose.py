@@ -1,7 +1,7 @@
-"""Whether what was typed is words for the model and not code.
+"""Whether what was typed is meant for the model and is not code.
 
 is_prose("plot the mean by year")       # True
-is_prose("df.groupby('year').mean(")    # False: a slip in code is told by Python, and costs nothing
+is_prose("df.groupby('year').mean(")    # False: Python reports a slip in code, and that costs nothing
 """
 
 import ast
@@ -11,15 +11,12 @@ import warnings
 
 __all__ = ["is_prose"]
 
-# Two words with a space between them, or after a comma: no statement of Python begins so but with a keyword.
+# Two words, with a space or a comma and a space between them: only statements with a keyword begin like that.
 WORDS = re.compile(r"(?P<first>[^\W\d_]+(?:['\u2019-][^\W\d_]+)*)[,:]? +[^\W\d_]")
-PLAIN = re.compile(r"[\w\s,.;:!?'\u2019\"%-]+")  # no bracket, no operator
-KEYWORDS = {
-    *keyword.kwlist,
-    "print",
-    "exec",
-}  # sentences may begin with these as well, if nothing is like code
-LONGEST_SLIP = 3  # words of a line that begins with a keyword and may still be code with a slip
+PLAIN = re.compile(r"[\w\s,.;:!?'\u2019\"%-]+")  # without brackets and operators
+# A sentence may begin with one of these, too, if nothing in it looks like code.
+KEYWORDS = {*keyword.kwlist, "print", "exec"}
+LONGEST_SLIP = 3  # words; a line that begins with a keyword and is no longer may be code with a slip
 # IPython runs these without their percent sign.
 COMMANDS = {
     *("cat", "cd", "conda", "cp", "less", "ll", "ls", "man", "mkdir", "mv", "pip", "pwd", "rm", "rmdir"),
@@ -28,7 +25,7 @@ COMMANDS = {
 
 
 def is_prose(text: str) -> bool:
-    """Whether it is plainly prose: it begins with two words, and is neither Python nor IPython's own."""
+    """Whether it is clearly prose: it begins with two words, and is neither Python nor an IPython command."""
     plain = text.strip()
     words = WORDS.match(plain)
     if words is None or words["first"] in COMMANDS or _is_python(plain):
@@ -41,7 +38,7 @@ def is_prose(text: str) -> bool:
 def _is_python(text: str) -> bool:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an odd escape is nobody's business here
+            warnings.simplefilter("ignore")  # an invalid escape does not matter here
             ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False

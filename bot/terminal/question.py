@@ -1,13 +1,13 @@
-"""What a cell asks by `input()`, and whether one that does not stop is killed, put to whoever types.
+"""The prompt for what a cell asks with `input()`, and for whether to kill a cell that does not stop.
 
-    questions = Questions()
-    questions.put(session, InputRequest("name? "))
-    questions.put(session, Unstopped(...))
+    questions = QuestionPrompt()
+    questions.put_question(session, InputRequest("name? "))
+    questions.put_question(session, Unstopped(...))
     await questions.withdraw()      # the cell is over
 
-There is one prompt. Whether to kill is asked first: who has pressed Ctrl-C expects that, and no answer. What
-it would cost is on the screen above. Once it is asked, whatever comes waits for the decision, so that nothing
-that was typed is lost.
+Only one question is asked at a time. Whether to kill the cell comes first, because a person who has pressed
+Ctrl-C expects that question; the screen above says what killing would cost. Everything else waits until this
+is decided. Nothing that was typed is lost: a half-typed answer stands at the prompt again after the decision.
 """
 
 import asyncio
@@ -25,23 +25,30 @@ from kernels.errors import NoQuestion, TooLarge
 from kernels.text import visible
 from kernels.text.clipping import strip_ansi
 
-__all__ = ["Questions"]
+__all__ = ["QuestionPrompt"]
 
-DECISIONS = {"w": False, "wait": False, "k": True, "kill": True}  # whether to kill, by what is typed
+DECISIONS = {
+    "w": False,
+    "wait": False,
+    "k": True,
+    "kill": True,
+}  # what can be typed, and whether it means to kill
 DECIDE = "Type w to wait, k to kill, or press Ctrl-C to interrupt it again: "
 
 
-class Questions:
+class QuestionPrompt:
     """The prompt at which questions are answered, one at a time."""
 
     def __init__(self) -> None:
-        self._prompt: PromptSession[str] = PromptSession(erase_when_done=True)  # the cell's output shows both
-        self._question: InputRequest | None = None  # that is not answered yet
-        self._unstopped: Unstopped | None = None  # likewise
+        # The cell's output repeats question and answer, so the prompt is erased.
+        self._prompt: PromptSession[str] = PromptSession(erase_when_done=True)
+        self._question: InputRequest | None = None  # not answered yet
+        self._unstopped: Unstopped | None = None  # not decided yet
+        self._half_typed: tuple[InputRequest | None, str] = (None, "")  # the answer to which question, so far
         self._asking: asyncio.Task[None] | None = None
 
-    def put(self, session: Session, question: InputRequest | Unstopped) -> None:
-        """Ask, and tell the session's cell what is typed; what is shown meanwhile stands above."""
+    def put_question(self, session: Session, question: InputRequest | Unstopped) -> None:
+        """Ask the person, and pass what they type on to the session's cell; output appears above."""
         deciding = self._unstopped is not None and self._asking is not None and not self._asking.done()
         if isinstance(question, InputRequest):
             self._question = question
@@ -54,18 +61,19 @@ class Questions:
             self._asking = asyncio.create_task(asking, name="a cell's question")
 
     async def withdraw(self) -> None:
-        """Take the prompt away if it still stands there: what is typed from now on is no answer."""
+        """Remove the prompt if it is still there: what is typed from now on is no answer."""
         self._question = self._unstopped = None
         await stop(self._asking)
         self._asking = None
+        self._half_typed = (None, "")
 
     async def _ask(self, session: Session, before: asyncio.Task[None] | None) -> None:
-        await to_the_end(stop(before))  # two prompts at a time would disturb each other
-        with contextlib.suppress(NoQuestion, NothingRuns):  # the cell was over before the answer came
+        await to_the_end(stop(before))  # there can only be one prompt at a time
+        with contextlib.suppress(NoQuestion, NothingRuns):  # the cell ended before the answer came
             if self._unstopped is not None:
                 try:
                     await self._decide(session)
-                finally:  # what comes after it is another question, also where nobody wanted this answer
+                finally:  # also if the cell no longer wants a decision
                     self._unstopped = None
             if self._question is not None:
                 await self._answer(session, self._question)
@@ -88,14 +96,19 @@ class Questions:
 
     async def _answer(self, session: Session, question: InputRequest) -> None:
         told = ""
+        half_typed = self._half_typed[1] if self._half_typed[0] is question else ""
         while True:
             try:
                 with patch_stdout(raw=True):
                     answer = await self._prompt.prompt_async(
                         told + visible.text(strip_ansi(question.prompt)),
+                        default=half_typed,
                         is_password=question.password,
                         handle_sigint=False,
                     )
+            except asyncio.CancelledError:
+                self._half_typed = (question, self._prompt.default_buffer.text)
+                raise
             except EOFError:
                 answer = END_OF_INPUT
             except KeyboardInterrupt:
@@ -103,7 +116,7 @@ class Questions:
                 return
             try:
                 session.answer(answer)
-            except TooLarge as error:  # the cell still waits
-                told = f"[{sentence(error)}]\n"
+            except TooLarge as error:  # the cell still waits for an answer
+                told, half_typed = f"[{sentence(error)}]\n", ""
             else:
                 return

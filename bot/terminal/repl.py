@@ -1,7 +1,7 @@
 """A person at a terminal: type a cell, see it run. Without a terminal, cells are read from standard input.
 
-await Terminal(sessions, screen, user_id=1).talk(Keyboard(data / "history", terminal.kernel))
-await Terminal(sessions, screen, user_id=1).read(sys.stdin.read())
+await Repl(sessions, screen, user_id=1).talk(Keyboard(data / "history", terminal.kernel))
+await Repl(sessions, screen, user_id=1).read(sys.stdin.read())
 """
 
 import asyncio
@@ -34,9 +34,9 @@ from kernels.text.visible import shown
 
 if TYPE_CHECKING:
     from bot.terminal.keyboard import Keyboard
-    from bot.terminal.question import Questions
+    from bot.terminal.question import QuestionPrompt
 
-__all__ = ["PLACE", "Terminal", "progress"]
+__all__ = ["PLACE", "Repl", "progress"]
 
 PLACE = "terminal"
 LEAVING = ("exit", "quit", "exit()", "quit()")  # as a whole line; in a cell they end its kernel
@@ -45,7 +45,7 @@ AGAIN = "Press Ctrl-C again to kill it."
 CELL_MARK = re.compile(r"^# ?%%.*$", re.MULTILINE)  # between the cells of a script, as editors write it
 
 
-class Terminal:
+class Repl:
     """One person before one screen."""
 
     def __init__(self, sessions: Sessions, screen: Screen, *, user_id: int) -> None:
@@ -55,7 +55,7 @@ class Terminal:
         self._commands = Commands(
             sessions, screen, user_id, PLACE, self._run_code, self._run_notebook, self._ask_model
         )
-        self._questions: Questions | None = None  # nobody is there who could answer
+        self._questions: QuestionPrompt | None = None  # nobody is there who could answer
         self._undecided = False  # a cell does not stop, and the next Ctrl-C kills it
         self._columns = 0  # that the kernel knows the terminal to have
         self._failed = self._taking = self._ending = False
@@ -193,7 +193,7 @@ class Terminal:
             self._screen.note(f"{told} {AGAIN}" if self._undecided else told)
         if isinstance(reply.event, InputRequest | Unstopped) and self._questions is not None:
             self._screen.end_line()
-            self._questions.put(session, reply.event)
+            self._questions.put_question(session, reply.event)
 
     @contextlib.asynccontextmanager
     async def _stopping_with_ctrl_c(self, session: Session) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""Draws replies on a terminal: words and text as they come, pictures saved and named, files with ids.
+"""Shows replies on a terminal: words and text as they come, the paths of saved pictures, files with ids.
 
 screen = Screen(data / "pictures", plotly_script, colour=True)
 screen.show(reply)
@@ -33,21 +33,21 @@ SHOWN_BEFORE = 12  # lines shown of each earlier cell
 
 
 class Screen:
-    """Writes to standard output; pictures go into a folder. Without `colour` no escape is written."""
+    """Writes to standard output, and pictures to a folder. Without `colour` it writes no escape sequences."""
 
     def __init__(self, pictures: Path, plotly_script: Callable[[], str], *, colour: bool) -> None:
         self._pictures = pictures
         self._plotly_script = plotly_script
         self._colour = colour
         self._cell = 0
-        self._count = 0  # pictures of this cell
+        self._count = 0  # pictures of this cell so far
         self._lines = 0  # rows on the screen that this cell has written
         self._midline = False
         self._clear_next = False
-        self._waiting = False  # this cell stands in line, and it was said
+        self._waiting = False  # this cell waits for others, and this was said
 
     def show(self, reply: Reply) -> None:
-        """Draw one step of an answer."""
+        """Show one step of an answer."""
         if reply.cell != self._cell:
             self._cell, self._count, self._lines = reply.cell, 0, 0
             self._clear_next = self._waiting = False
@@ -69,33 +69,33 @@ class Screen:
             self.note(_usage_line(reply.usage))
 
     def line(self, text: str = "") -> None:
-        """A line of its own."""
+        """Write a line of its own."""
         self.end_line()
         self._write(text + "\n")
 
     def end_line(self) -> None:
-        """Go to a new line unless at one: a prompt clears the line that it is drawn on."""
+        """Begin a new line unless at the start of one: a prompt clears the line that it is drawn on."""
         if self._midline:
             self._write("\n")
 
     def note(self, text: str) -> None:
-        """A line from us, not from the person's code."""
+        """Write a line of ours, which is not from the person's code."""
         self.line(f"\x1b[2m{visible.text(text)}\x1b[0m")
 
     def files(self, files: Sequence[StoredFile]) -> None:
-        """A table of files: id, type, size, time left, name."""
+        """Write a table of files: id, type, size, time left, name."""
         for file in files:
             size, left = human_size(file.file_size), time_left(file.expires_at, now())
             about = f"{file.file_type:<10} {size:>9}  {left:>8}  {visible.shown(file.filename)}"
             self.line(f"  \x1b[36m{file.file_id}\x1b[0m  {about}")
 
     def skipped(self, skipped: Sequence[Skipped]) -> None:
-        """The files that were not kept, each with its reason."""
+        """Name the files that were not kept, each with the reason."""
         for one in skipped:
             self.note(f"  not kept: {visible.shown(one.name)}: {visible.shown(one.reason)}")
 
     def earlier(self, cell: CellRecord) -> None:
-        """A cell of an earlier visit: its code and the first lines of what it showed."""
+        """Show a cell of an earlier visit: its code and the first lines of its output."""
         self.line(f"\x1b[32mIn [{cell.execution_count or ' '}]:\x1b[0m {visible.text(cell.code)}")
         shown = "".join(_as_text(output) for output in cell.outputs if not is_mark(output)).splitlines()
         for text in shown[:SHOWN_BEFORE]:
@@ -106,7 +106,7 @@ class Screen:
             self.note(f"({cell.status})")
 
     def _show_code(self, code: str) -> None:
-        """What the model is about to run, marked line by line."""
+        """Show the code that the model is about to run, marked line by line."""
         for number, text in enumerate(visible.text(code).rstrip().split("\n")):
             self.line(f"\x1b[32m{'>>>' if number == 0 else '...'}\x1b[0m {text}")
 
@@ -125,7 +125,7 @@ class Screen:
                 if not wait:
                     self._clear_if_due()
             case Queued(position):
-                if position and not self._waiting:  # once: each cell that ends is no news
+                if position and not self._waiting:  # said once, not whenever another cell ends
                     self.note(f"Waiting: {position} before this one.")
                 self._waiting = position > 0
             case Restarted() as restarted:
@@ -149,7 +149,7 @@ class Screen:
             self.note(f"[{KINDS.get(shown.suffix, 'sound')}: {path}]")
 
     def _clear_if_due(self) -> None:
-        """Take back what this cell has written, where it still stands on the screen."""
+        """Erase what this cell has written, if all of it is still on the screen."""
         if self._clear_next and self._colour and 0 < self._lines < shutil.get_terminal_size().lines:
             sys.stdout.write(f"\r\x1b[{self._lines}A\x1b[J")
             self._lines, self._midline = 0, False
@@ -167,7 +167,7 @@ class Screen:
 
 
 def time_left(until: datetime, present: datetime) -> str:
-    """How long something is still kept, e.g. "48 h", "9 min", "30 s"; "now" at its end."""
+    """How long something is still kept: "48 h", "9 min", "30 s", or "now" at its end."""
     left = max(timedelta(), until - present)
     for unit, name in ((timedelta(hours=1), "h"), (timedelta(minutes=1), "min")):
         if left >= unit:

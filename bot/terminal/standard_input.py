@@ -1,8 +1,8 @@
-"""Standard input, be it a pipe, a file or a terminal, read by a thread that the program need not wait for.
+"""Standard input (a pipe, a file or a terminal), read in a thread that the program need not wait for.
 
-lines = Lines(longest)
+lines = InputLines(longest)
 async for line in lines: ...
-lines.end()             # as if the input had ended here
+lines.end_input()       # as if the input ended here
 text, odd = await whole()
 """
 
@@ -17,11 +17,11 @@ from concurrent.futures import CancelledError
 
 from bot.errors import NotText
 
-__all__ = ["Lines", "whole"]
+__all__ = ["InputLines", "whole"]
 
 
-class Lines:
-    """The lines, read one ahead. Of one that is longer than `longest` bytes only its beginning is given."""
+class InputLines:
+    """The lines, one read ahead. Of a line longer than `longest` bytes only its beginning is given."""
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
@@ -33,8 +33,8 @@ class Lines:
         while line := await self._lines.get():
             yield line
 
-    def end(self) -> None:
-        """Give no more of them."""
+    def end_input(self) -> None:
+        """Give no more lines."""
         while not self._lines.empty():
             self._lines.get_nowait()
         self._lines.put_nowait(b"")
@@ -44,17 +44,19 @@ class Lines:
             line = sys.stdin.buffer.readline(self._longest)
             rest = line
             while len(rest) == self._longest and not rest.endswith(b"\n"):
-                rest = sys.stdin.buffer.readline(self._longest)  # the line is refused: no part of it counts
+                rest = sys.stdin.buffer.readline(
+                    self._longest
+                )  # the line will be refused: drop the rest of it
             try:
                 asyncio.run_coroutine_threadsafe(self._lines.put(line), loop).result()
-            except (RuntimeError, CancelledError):  # the loop has ended: nobody listens any more
+            except (RuntimeError, CancelledError):  # the event loop has ended: nobody listens any more
                 return
             if not line:
                 return
 
 
 async def whole() -> tuple[str, NotText | None]:
-    """All of it, in the encoding that a script of Python's says, and what in it is no text there."""
+    """All of it, decoded as Python decodes a script, and the first place that cannot be decoded."""
     loop = asyncio.get_running_loop()
     text: asyncio.Future[bytes] = loop.create_future()
 
@@ -64,7 +66,7 @@ async def whole() -> tuple[str, NotText | None]:
 
     def read() -> None:
         found = sys.stdin.buffer.read()
-        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody listens any more
+        with contextlib.suppress(RuntimeError):  # the event loop has ended: nobody listens any more
             loop.call_soon_threadsafe(give, found)
 
     _in_thread(read)
@@ -74,7 +76,7 @@ async def whole() -> tuple[str, NotText | None]:
 def _decoded(script: bytes) -> tuple[str, NotText | None]:
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(script).readline)
-    except SyntaxError:  # an encoding that there is none of, or two first lines that are no UTF-8
+    except SyntaxError:  # an unknown encoding, or no UTF-8 in the first two lines
         encoding = "utf-8"
     odd = None
     try:

@@ -1,4 +1,4 @@
-"""What Debian and Ubuntu keep in packages of their own, added where we are root and told otherwise.
+"""What Debian and Ubuntu put into separate packages: installed if we are root, else named to the person.
 
 Standard library only.
 """
@@ -18,7 +18,7 @@ CJK_FONT = "fonts-wqy-microhei"  # 1.6 MB, the smallest there with Chinese, Japa
 
 
 def add_venv() -> None:
-    """Sees to it that this Python can make environments; Debian's comes without.
+    """Make sure that this Python can create environments; Debian's cannot without a package.
 
     Raises:
         StepFailed: it cannot, and its output says which package to install.
@@ -34,12 +34,12 @@ def add_venv() -> None:
 
 
 def add_cjk_font() -> None:
-    """Adds a font for Chinese, Japanese and Korean when there is none and we are root: a test plots them."""
+    """Add a font for Chinese, Japanese and Korean if there is none and we are root: a test plots them."""
     if fonts.has_cjk() or not _is_root():
         return
     try:
         _install(CJK_FONT)
-    except StepFailed as failure:  # the test then says itself that no such font is there
+    except StepFailed as failure:  # the test itself says that there is no such font
         say(f"  {CJK_FONT} is not installed: {explain(failure)}")
 
 

@@ -1,11 +1,11 @@
-"""Makes the two Python environments from their locks, and does nothing when they are as they should be.
+"""Makes the two Python environments from their locks, and does nothing if they are up to date.
 
     python -m config.setup.environments run     # .venv with the bot's packages, .venv-kernels
     python -m config.setup.environments test    # and the packages of the checks and tests
 
-Standard library only: `make` runs it with the machine's own Python. An environment carries a stamp of what it
-was made from, written when all of it is in place; with another stamp or none it is made anew, so a half-made
-one is never used.
+Standard library only: `make` runs it with the machine's own Python. An environment has a stamp that says what
+it was made from, which is written when everything is in place. If the stamp is missing or another one, the
+environment is made anew, so a half-made one is never used.
 """
 
 import fcntl
@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LOCK = ".venv.lock"  # held while environments are made
 LOG = ".venv.log"  # what a failed step printed
 FONTS, PROJECT = "fonts", "project"
-REPEATED = (FONTS, PROJECT)  # the steps that are done again without all the others
+REPEATED = (FONTS, PROJECT)  # steps that can be repeated without the others
 
 STEPS = {
     "interpreter": "a Python environment",
@@ -54,7 +54,7 @@ class Environment:
 
     @property
     def done(self) -> dict[str, str]:
-        """The steps that are in place, by the stamp; none where the interpreter is gone."""
+        """The steps that were done, according to the stamp; none if the interpreter is gone."""
         try:
             stamp = json.loads(self.stamp.read_bytes()) if self.python.exists() else {}
         except (OSError, ValueError):
@@ -75,7 +75,7 @@ class Environment:
 def environments(root: Path, goal: str) -> tuple[Environment, Environment]:
     """The bot's and the kernels' environments of the checkout `root`, for the goal "run" or "test"."""
     bot, kernels = root / ".venv", root / ".venv-kernels"
-    # An environment holds absolute paths, so one that was copied or moved is another.
+    # An environment contains absolute paths, so it must be made anew after it was copied or moved.
     interpreter = f"{sys.version} at {os.path.realpath(sys.executable)} for"
     bot_locks = ("uv", "bot", "dev") if goal == "test" else ("uv", "bot")
     return (
@@ -97,14 +97,14 @@ def environments(root: Path, goal: str) -> tuple[Environment, Environment]:
 
 
 def remaining(done: Mapping[str, str], wanted: Mapping[str, str]) -> tuple[str, ...]:
-    """The steps of `wanted` still to do: all when one that is not `REPEATED` was done from something else."""
+    """The steps of `wanted` still to do: all of them if one that is not in `REPEATED` has changed."""
     if any(done.get(step, digest) != digest for step, digest in wanted.items() if step not in REPEATED):
         return tuple(wanted)
     return tuple(step for step, digest in wanted.items() if done.get(step) != digest)
 
 
 def main(goal: str, root: Path = ROOT) -> None:
-    """Sees to it that both environments are there.
+    """Make sure that both environments are up to date.
 
     Raises:
         StepFailed: a step failed; nothing half-made will be used.
@@ -153,7 +153,8 @@ def _install(text: str, bot: Path, python: Path, lock: Path) -> None:
     pip = (bot / "bin" / "python", "-I", "-m", "pip")
     pip_config = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False).stdout
     env = os.environ | uv_environment(pip_config, os.environ)
-    # Copied: as links, a file in both environments would be one file, and a kernel could write the bot's.
+    # Copied, because with links a file in both environments would be the same, and a kernel could change the
+    # bot's.
     flags = ["--require-hashes", "--link-mode", "copy", *([] if _has_cache(uv) else ["--no-cache"])]
     run(text, uv, "pip", "install", *flags, "--python", python, "-r", lock, env=env)
 

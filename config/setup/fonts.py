@@ -1,4 +1,4 @@
-"""The system's font files, seen without opening one: whether they changed, and whether any has Chinese.
+"""The system's font files, without opening one: whether they have changed, and whether any has Chinese.
 
 Standard library only. Which families a plot uses is chosen in `warm.py`, where matplotlib can read the files.
 """
@@ -24,7 +24,7 @@ CJK_FILE = re.compile(
 
 
 def state(folders: Iterable[Path] = FOLDERS) -> str:
-    """A digest of the folders' names and times of change, which differ once a font is added or removed."""
+    """A digest of the folders' names and times of change, which changes if a font is added or removed."""
     digest = hashlib.sha256()
     for folder, _ in _walk(folders):
         digest.update(f"{folder} {os.stat(folder).st_mtime_ns}\n".encode())

@@ -1,9 +1,9 @@
-"""Writes config/locks anew from setup.cfg: exact versions and hashes, for all systems and Python 3.12 on.
+"""Rewrites config/locks from setup.cfg: exact versions and hashes, for all systems, from Python 3.12 on.
 
     .venv/bin/python -m config.setup.lock [--upgrade]
 
-What is locked stays at its version while setup.cfg allows it; `--upgrade` takes the newest.
-The files name no index.
+A locked version is kept as long as setup.cfg allows it; `--upgrade` takes the newest. The files name no
+index.
 """
 
 import subprocess
@@ -22,7 +22,7 @@ COMPILE = (
 
 
 def requirements(setup: Path) -> dict[str, str]:
-    """What each lock is made from, by its name: requirements as text, a line each."""
+    """What each lock, by name, is made from: requirements, one on each line."""
     parser = ConfigParser()
     parser.read(setup, encoding="utf-8")
     bot = parser["options"]["install_requires"]
@@ -35,7 +35,7 @@ def main(flags: list[str]) -> None:
     """Compiles every lock with uv.
 
     Raises:
-        CalledProcessError: uv found no versions that fit; it has said why.
+        CalledProcessError: uv found no versions that fit, and has said why.
     """
     uv = Path(sys.prefix) / "bin" / "uv"
     for name, wanted in requirements(ROOT / "setup.cfg").items():

@@ -1,8 +1,8 @@
-"""Where packages come from: what people and companies have told pip, told to uv.
+"""Where packages come from: passes the configuration of pip on to uv.
 
     environment = os.environ | uv_environment(pip_config_list, os.environ)
 
-uv reads none of pip's configuration, so behind a company's mirror or proxy it would fail where pip works.
+uv does not read pip's configuration, so behind a company's mirror or proxy it would fail where pip works.
 """
 
 import ast
@@ -28,13 +28,13 @@ WEAKEST_FIRST = ("global", "install", ":env:")
 
 
 def uv_environment(pip_config: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that make uv do as `pip config list` (its text in `pip_config`) says.
+    """The variables that make uv do what the output of `pip config list` (in `pip_config`) says.
 
-    A variable that is set in `environment` already stands: who configures uv knows better.
+    A variable that is set in `environment` is left alone: whoever configures uv knows better.
     """
     settings = [match for line in pip_config.splitlines() if (match := SETTING.fullmatch(line.strip()))]
     settings.sort(key=lambda match: WEAKEST_FIRST.index(match["section"]))
-    # Every file is checked against a hash of ours, so it may come from whichever index has it.
+    # Every file is checked against our hash, so it may come from any index that has it.
     found = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
     for setting in settings:
         if name := UV_NAMES.get(setting["key"]):

@@ -1,10 +1,10 @@
-"""The set-up's steps: commands that show a line each with seconds, and whose failure is told in a sentence.
+"""The steps of the set-up: commands, each shown as a line with its seconds, and a sentence if one fails.
 
     output = run("the bot's packages", uv, "pip", "install", ...)
     print(explain(failure))
 
-Standard library only: it runs before anything is installed. All is said on standard error, since standard
-output belongs to the cells.
+Standard library only: it runs before anything is installed. Everything goes to standard error, because
+standard output belongs to the cells.
 """
 
 import re
@@ -18,9 +18,9 @@ from config.errors import StepFailed
 
 __all__ = ["explain", "run", "say"]
 
-TICK = 1.0  # seconds between two looks of a person at a running step
+TICK = 1.0  # seconds between updates of a running step's line
 
-# The first that is found in a failed step's output says what to do.
+# The first of these that is found in a failed step's output says what to do.
 SENTENCES = {
     r"no space left|disk quota exceeded": "The disk is full: Kernelcord and its kernels take about 1.5 GB.",
     r"certificate_verify_failed|invalid peer certificate|unknownissuer": (
@@ -47,12 +47,12 @@ SENTENCES = {
 
 
 def say(line: str) -> None:
-    """Tells the person who is setting up."""
+    """Show a line to the person who runs the set-up."""
     print(line, file=sys.stderr, flush=True)
 
 
 def run(step: str, *argv: str | Path, env: Mapping[str, str] | None = None) -> str:
-    """Runs one command with the line `step` and its seconds shown; returns what it printed.
+    """Run one command, showing the line `step` with its seconds; returns what it printed.
 
     Raises:
         StepFailed: it could not be started, or did not exit with 0.
@@ -87,7 +87,7 @@ def run(step: str, *argv: str | Path, env: Mapping[str, str] | None = None) -> s
 
 
 def explain(failure: StepFailed) -> str:
-    """One sentence on what to do about a failed step; its own last line where nothing better is known."""
+    """A sentence that says what to do about a failed step, or its last line of output."""
     for pattern, sentence in SENTENCES.items():
         if re.search(pattern, failure.output, re.IGNORECASE):
             return sentence
@@ -96,7 +96,7 @@ def explain(failure: StepFailed) -> str:
 
 
 def _show(step: str, seconds: float | None = None, end: str = "") -> None:
-    """The step's line: rewritten as it runs on a terminal; elsewhere its name, and its seconds at the end."""
+    """Show the step's line: updated on a terminal; elsewhere its name, and its seconds at the end."""
     if seconds is None:
         text = f"  {step} ..."
     elif sys.stderr.isatty():

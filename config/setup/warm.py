@@ -2,9 +2,10 @@
 
     .venv-kernels/bin/python -I config/setup/warm.py MATPLOTLIB_FOLDER
 
-Imports every package once (which writes its bytecode: seaborn then takes 1.4 s, not 4.8 s), looks through the
-system's fonts, and keeps what it found in MATPLOTLIB_FOLDER beside a matplotlibrc that falls back, glyph by
-glyph, to fonts for other scripts. Run by the kernels' own Python; the bot's has none of these packages.
+Imports every package once (which writes its bytecode, so that seaborn takes 1.4 s instead of 4.8 s), looks
+through the system's fonts, and writes what it found to MATPLOTLIB_FOLDER, with a matplotlibrc that falls back
+to fonts for other scripts glyph by glyph. Run by the kernels' own Python; the bot's has none of these
+packages.
 """
 
 import importlib
@@ -16,7 +17,7 @@ from pathlib import Path
 
 __all__ = ["choose", "matplotlibrc"]
 
-# What a cell imports, one name a package of the extra `kernels` in setup.cfg.
+# What cells import: one name for each package of the extra `kernels` in setup.cfg.
 MODULES = (
     *("bs4", "ipykernel.ipkernel", "joblib", "lxml.etree", "matplotlib.pyplot", "networkx", "numpy"),
     *("openpyxl", "pandas", "PIL.Image", "plotly.express", "polars", "pyarrow.parquet", "pyreadstat"),
@@ -26,7 +27,7 @@ MODULES = (
 
 # Comes with matplotlib; has Latin, Greek, Cyrillic, Arabic, Hebrew and many emoji.
 FIRST = "DejaVu Sans"
-# Families that carry what it lacks. No colour emoji fonts: matplotlib draws outlines only.
+# Families that have what it lacks. No fonts of coloured emoji: matplotlib draws only outlines.
 FALLBACKS = (
     # Chinese, Japanese and Korean
     *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR"),
@@ -41,23 +42,23 @@ FALLBACKS = (
 
 
 def choose(installed: Collection[str]) -> list[str]:
-    """The families for a plot's text, out of those `installed`: DejaVu Sans, then what carries other scripts.
+    """The families for a plot's text, of those `installed`: DejaVu Sans, then fonts for other scripts.
 
-    Only those that the system has, since matplotlib warns at every plot about one that it does not find.
+    Only fonts that the system has, because matplotlib warns about a missing one at every plot.
     """
     return [FIRST, *(family for family in FALLBACKS if family in installed)]
 
 
 def matplotlibrc(families: Collection[str]) -> str:
-    """The settings file for plots whose text is set in `families`."""
-    # matplotlib falls back from glyph to glyph over font.family, but takes one font only for a generic name.
+    """The settings file for plots with text in these families."""
+    # matplotlib falls back glyph by glyph in font.family, but takes only one font for a generic name.
     # Type 42 keeps a PDF's text searchable: https://matplotlib.org/stable/users/explain/text/fonts.html
     return f"font.family: {', '.join(families)}\npdf.fonttype: 42\n"
 
 
 def main(folder: Path) -> None:
-    """Imports every package, and fills `folder`, which becomes the kernels' MPLCONFIGDIR."""
-    shutil.rmtree(folder, ignore_errors=True)  # matplotlib keeps its list of fonts for ever
+    """Import every package, and fill `folder`, which becomes the kernels' MPLCONFIGDIR."""
+    shutil.rmtree(folder, ignore_errors=True)  # matplotlib never refreshes its list of fonts
     folder.mkdir()
     os.environ |= {"MPLCONFIGDIR": str(folder), "MPLBACKEND": "agg"}
     for module in MODULES:

@@ -1,8 +1,8 @@
-"""Remove files for good: the row is condemned first, then the bytes go, then the row.
+"""Remove files for good: first the record is condemned, then the bytes are deleted, then the record.
 
-A condemned row can be neither read nor renewed, so nobody is promised bytes that are about to go; a crash in
-between leaves the row for the next removal. On a full disk no row can be condemned before there is room: then
-the bytes of expired files, which nobody can read or renew either, go first.
+A condemned record can be neither read nor renewed, so nobody is promised bytes that are about to be deleted.
+A crash in between leaves the record for the next removal. On a full disk no record can be condemned until
+there is room: then the bytes of expired files, which nobody can read or renew either, are deleted first.
 """
 
 import logging
@@ -11,25 +11,26 @@ from datetime import datetime
 
 from filestore.blobs.store import Blobs
 from filestore.errors import StoreFull
-from filestore.store import Files
+from filestore.store import FileRecords
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """How many files went, and their bytes."""
+    """How many files were removed, and their bytes."""
 
     files: int
     bytes: int
 
 
 async def remove_expired(
-    files: Files, blobs: Blobs, now: datetime, *, user_id: int | None = None, folder: str | None = None
+    files: FileRecords, blobs: Blobs, now: datetime, *, user_id: int | None = None, folder: str | None = None
 ) -> Removed:
     """Remove the files that expired by `now`, of one person or (None) of all.
 
-    With `folder` only those whose bytes are in that folder: of others only their own program can delete them.
+    With `folder` only those whose bytes are in that folder: other bytes can be deleted only by a program that
+    uses their folder.
     """
     try:
         return await _remove_condemned(files, blobs, now, user_id, folder)
@@ -39,7 +40,7 @@ async def remove_expired(
 
 
 async def _make_room(
-    files: Files, blobs: Blobs, now: datetime, user_id: int | None, folder: str | None
+    files: FileRecords, blobs: Blobs, now: datetime, user_id: int | None, folder: str | None
 ) -> None:
     after = ""
     while batch := await files.batch(after=after):
@@ -51,7 +52,7 @@ async def _make_room(
 
 
 async def _remove_condemned(
-    files: Files, blobs: Blobs, now: datetime, user_id: int | None, folder: str | None
+    files: FileRecords, blobs: Blobs, now: datetime, user_id: int | None, folder: str | None
 ) -> Removed:
     count = freed = 0
     after = ""

@@ -1,4 +1,4 @@
-"""Files and folders of this machine, changed durably; disk work in threads."""
+"""Durable changes of files and folders of this machine, and threads for work with the disk."""
 
 import asyncio
 import errno
@@ -8,25 +8,25 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from filestore.finish import to_the_end
+from filestore.cancellation import to_the_end
 
 __all__ = ["DISK_FULL", "FOLDER_TRIES", "in_thread", "move", "remove_if_empty", "sync_folder", "unlink"]
 
-THREADS = 8  # of ours alone: copies on a slow disk must not take the event loop's, which resolve names too
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT}  # numbers of the errors of a disk that has no room
-FOLDER_TRIES = 5  # times a folder is made again when a sweep removes it, empty, at that moment
+THREADS = 8  # our own: copies on a slow disk must not use up the event loop's, which resolve host names
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}  # errno of a disk without room
+FOLDER_TRIES = 5  # times a folder is created again if a sweep removes it, still empty, at that moment
 
 _threads = ThreadPoolExecutor(THREADS, "disk")
 
 
 def move(source: Path, target: Path) -> None:
-    """Rename a file into a folder that is made for it; the folder that it leaves goes when it is empty.
+    """Rename a file into a folder, which is created, and remove the folder that it leaves if that is empty.
 
-    Raises: FileNotFoundError when the file is gone.
+    Raises: FileNotFoundError if the file is gone.
     """
     for tries_left in reversed(range(FOLDER_TRIES)):
         target.parent.parent.mkdir(mode=0o700, exist_ok=True)
-        with suppress(FileNotFoundError):  # its parent, which somebody found empty
+        with suppress(FileNotFoundError):  # its parent, which a sweep found empty
             target.parent.mkdir(mode=0o700, exist_ok=True)
         try:
             os.rename(source, target)
@@ -39,13 +39,13 @@ def move(source: Path, target: Path) -> None:
 
 
 def unlink(path: Path) -> None:
-    """Unlink the file, if it is there, and remove the folder that it leaves empty."""
+    """Unlink the file, if it exists, and remove its folder if that is empty then."""
     path.unlink(missing_ok=True)
     remove_if_empty(path.parent)
 
 
 def remove_if_empty(folder: Path) -> bool:
-    """Remove the folder, if it is there and empty; whether it was."""
+    """Remove the folder if it exists and is empty; returns whether it was removed."""
     try:
         folder.rmdir()
     except OSError:  # not empty, or gone
@@ -54,7 +54,7 @@ def remove_if_empty(folder: Path) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
+    """Sync the names of the files in a folder."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -65,9 +65,9 @@ def sync_folder(folder: Path) -> None:
 async def in_thread[T](
     work: Callable[[], T], undo: Callable[[T], object] | None = None, *, executor: Executor | None = None
 ) -> T:
-    """Run `work` in a thread; who is cancelled waits for it to end, and then undoes it.
+    """Run `work` in a thread. A cancelled caller waits for it to end, and then undoes it.
 
-    What may take long has an `executor` of its own: people wait for the threads here.
+    Work that may take long should have an `executor` of its own: people wait for the threads here.
     """
     running = asyncio.get_running_loop().run_in_executor(executor or _threads, work)
     try:

@@ -1,15 +1,16 @@
-"""Bytes by key: the Protocol, and the local directory that keeps it.
+"""Bytes by key, in a local directory.
 
-    blobs = LocalBlobs(root)
+    blobs = Blobs(root)
     written = await blobs.put("7/k7m3q9x2va", content, limit=50 * MIB)
     with await blobs.open("7/k7m3q9x2va") as file: ...
 
-A key is "folder/name"; the folder is a person's. Bytes that the database does not know go into a trash
-folder, from where they can be brought back. A mark, a short text, says which database the bytes belong to.
+A key is "folder/name"; the folder belongs to one person. Bytes that the database does not know are moved to
+a trash folder, from which they can be brought back. A mark, which is a short text, says which database the
+bytes belong to.
 
-Bytes are copied to a temporary file beside their place, synced, renamed, and the folder is synced, so that
-bytes that `put` has told of survive a power cut. Folders are 0700, files 0600. Disk work is done in threads;
-who is cancelled waits for the thread, so nothing goes on behind.
+Bytes are copied to a temporary file beside their place, synced and renamed, and then the folder is synced, so
+bytes that `put` has returned for survive a power cut. Folders are 0700, files 0600. Disk work is done in
+threads; a cancelled caller waits for the thread, so nothing goes on behind its back.
 """
 
 import os
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from filestore.blobs.copying import Written, copy
 from filestore.blobs.space import FOLDER_TRIES, in_thread, move, remove_if_empty, sync_folder, unlink
@@ -38,7 +39,7 @@ _TRASH, _MARK = ".trash", ".database"  # in the root
 
 @dataclass(frozen=True, slots=True)
 class BlobEntry:
-    """Bytes that lie there, whether a row knows them or not."""
+    """Bytes in the directory, whether or not the database has a record of them."""
 
     key: str
     size: int  # bytes
@@ -53,8 +54,12 @@ class Tidied:
     folders: int
 
 
-class Blobs(Protocol):
-    """Bytes by key. A key is written once, and never again with other bytes."""
+class Blobs:
+    """Bytes by key, in the directory `root`, which the first put makes. A key is never written twice."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._sweeps = ThreadPoolExecutor(1, "files swept")  # ends with this object
 
     async def put(self, key: str, content: BinaryIO | bytes, *, limit: int) -> Written:
         """Keep the bytes, from the content's position to its end; durable when this returns.
@@ -63,69 +68,29 @@ class Blobs(Protocol):
             FileTooLarge: there are more than `limit` bytes.
             BlobExists: the key is in use.
         """
-
-    async def open(self, key: str) -> BinaryIO:
-        """A read-only file object with a real descriptor.
-
-        Raises:
-            BlobMissing: nothing lies under the key.
-        """
-
-    async def delete(self, key: str) -> None:
-        """Delete the bytes, if there are any, and their folder when it is empty then."""
-
-    async def missing(self, keys: Collection[str]) -> set[str]:
-        """Those of the keys that have no bytes."""
-
-    def folders(self) -> AsyncIterator[list[BlobEntry]]:
-        """All bytes that lie there, folder by folder."""
-
-    async def throw_away(self, key: str, at: datetime) -> None:
-        """Move the bytes, if there are any, into the trash, and note when."""
-
-    async def bring_back(self, key: str) -> None:
-        """Move the bytes, if there are any, from the trash back to their place."""
-
-    def trash(self) -> AsyncIterator[list[BlobEntry]]:
-        """All bytes in the trash, folder by folder; `modified_at` is when they were thrown away."""
-
-    async def empty_trash(self, keys: Collection[str]) -> None:
-        """Delete these bytes from the trash."""
-
-    async def mark(self) -> str | None:
-        """The mark, or None where none was set."""
-
-    async def set_mark(self, mark: str) -> None:
-        """Replace the mark, whole or not at all; durable when this returns."""
-
-    async def tidy(self, before: datetime) -> Tidied:
-        """Remove what puts that died before then left half done, and empty folders."""
-
-
-class LocalBlobs:
-    """Blobs in a directory of this machine; it is made by the first put."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._sweeps = ThreadPoolExecutor(1, "files swept")  # ends with this object
-
-    async def put(self, key: str, content: BinaryIO | bytes, *, limit: int) -> Written:
-        """Copy to a temporary file, sync, rename, sync the folder."""
         target = self._path(key)
         return await in_thread(lambda: self._put(target, content, limit), lambda _: unlink(target))
 
     async def open(self, key: str) -> BinaryIO:
-        """Open the file; never through a link."""
+        """A read-only file object with a real descriptor; no link is followed.
+
+        Raises:
+            BlobMissing: there are no bytes under the key.
+        """
         target = self._path(key)
         return await in_thread(lambda: _open(key, target), lambda file: file.close())
 
     async def delete(self, key: str) -> None:
-        """Unlink the file and remove the folder it leaves empty."""
+        """Delete the bytes, if there are any, and their folder if that leaves it empty."""
         target = self._path(key)
         await in_thread(lambda: unlink(target))
 
     async def missing(self, keys: Collection[str]) -> set[str]:
-        """Look at each path; an absent root is an OSError, not the loss of every file."""
+        """Those of the keys that have no bytes.
+
+        Raises:
+            OSError: the directory itself is absent, which does not mean that every file is lost.
+        """
         paths = {key: self._path(key) for key in keys}
 
         def work() -> set[str]:
@@ -136,16 +101,16 @@ class LocalBlobs:
 
     @property
     def mark_file(self) -> Path:
-        """Where the mark stands."""
+        """The file that holds the mark."""
         return self._root / _MARK
 
     async def folders(self) -> AsyncIterator[list[BlobEntry]]:
-        """Read a folder at a time; names that are no keys are left out."""
+        """All bytes in the directory, one folder at a time; names that are not keys are left out."""
         for folder in await self._sweeping(partial(_folders, self._root)):
             yield await self._sweeping(partial(_entries, folder))
 
     async def throw_away(self, key: str, at: datetime) -> None:
-        """Rename the file; its date says when."""
+        """Move the bytes, if there are any, into the trash; the date of the file says when."""
         source, target = self._path(key), self._root / _TRASH / key
 
         def work() -> None:
@@ -156,7 +121,7 @@ class LocalBlobs:
         await in_thread(work)
 
     async def bring_back(self, key: str) -> None:
-        """Rename the file."""
+        """Move the bytes, if there are any, from the trash back to their place."""
         source, target = self._root / _TRASH / key, self._path(key)
 
         def work() -> None:
@@ -167,12 +132,12 @@ class LocalBlobs:
         await in_thread(work)
 
     async def trash(self) -> AsyncIterator[list[BlobEntry]]:
-        """Read a folder at a time."""
+        """All bytes in the trash, one folder at a time; `modified_at` is when they were thrown away."""
         for folder in await self._sweeping(partial(_folders, self._root / _TRASH)):
             yield await self._sweeping(partial(_entries, folder))
 
     async def empty_trash(self, keys: Collection[str]) -> None:
-        """Unlink the files and remove the folders that they leave empty."""
+        """Delete these bytes from the trash."""
         paths = [self._root / _TRASH / key for key in keys if self._path(key)]
 
         def work() -> None:
@@ -183,7 +148,7 @@ class LocalBlobs:
         await self._sweeping(work)
 
     async def mark(self) -> str | None:
-        """Read it from a file in the directory."""
+        """The mark, or None if none was set."""
 
         def work() -> str | None:
             try:
@@ -194,7 +159,7 @@ class LocalBlobs:
         return await in_thread(work)
 
     async def set_mark(self, mark: str) -> None:
-        """Write it beside its place, sync, rename, sync the directory."""
+        """Replace the mark, either whole or not at all; durable when this returns."""
 
         def work() -> None:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -209,11 +174,11 @@ class LocalBlobs:
         await in_thread(work)
 
     async def tidy(self, before: datetime) -> Tidied:
-        """Unlink temporary files last written before then, and remove empty folders."""
+        """Delete the temporary files of puts that were cut off before then, and empty folders."""
         return await self._sweeping(lambda: self._tidy(before.timestamp()))
 
     async def _sweeping[T](self, work: Callable[[], T]) -> T:
-        """Work of the janitor, which looks through all that there is: in a thread that nobody waits for."""
+        """Do work of the janitor, which looks at every file, in a thread that nobody else waits for."""
         return await in_thread(work, executor=self._sweeps)
 
     def _path(self, key: str) -> Path:
@@ -236,7 +201,7 @@ class LocalBlobs:
         return written
 
     def _claim(self, target: Path) -> None:
-        """Make the place of a key, empty, so that no two puts share one."""
+        """Create the empty file of a key, so that no two puts use the same one."""
         for tries_left in reversed(range(FOLDER_TRIES)):
             self._make_folder(target.parent)
             try:

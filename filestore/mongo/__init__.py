@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from filestore.mongo.database import connected
+from filestore.mongo.database import SERVER_SELECTION, connected
 from filestore.mongo.files import MongoFiles, MongoShares
 from filestore.mongo.identity import MongoIdentity
 from filestore.mongo.sessions import MongoMessageCells, MongoServerSettings, MongoSessions, MongoUsage
 from filestore.mongo.transcripts import MongoTranscripts
 from filestore.mongo.upgrade import upgrade
+from filestore.store import Store
 
-# There is no TTL index: it would delete a row and orphan its bytes; the janitor deletes both, bytes first.
+# There is no TTL index, which would delete a document and orphan its bytes. The janitor deletes both.
 UNIQUE = (
     ("user_files", "file_id"),
     ("user_files", "blob_key"),
@@ -40,27 +41,20 @@ INDEXES = (
 
 
 @dataclass(frozen=True, slots=True)
-class MongoStore:
-    """store.Store."""
+class MongoStore(Store):
+    """A MongoDB database, open."""
 
     identity: MongoIdentity
-    files: MongoFiles
-    shares: MongoShares
-    transcripts: MongoTranscripts
-    sessions: MongoSessions
-    usage: MongoUsage
-    server_settings: MongoServerSettings
-    message_cells: MongoMessageCells
 
 
 @asynccontextmanager
-async def open_mongo(uri: str) -> AsyncIterator[MongoStore]:
-    """The store in the database that `uri` names, "kernelcord" when it names none; indexes are made first.
+async def open_mongo(uri: str, *, server_selection: int = SERVER_SELECTION) -> AsyncIterator[MongoStore]:
+    """The store in the database that `uri` names, "kernelcord" when it names none; indexes are created first.
 
     Raises:
-        StoreUnavailable: the URI is wrong, or the server does not answer within 5 s.
+        StoreUnavailable: the URI is wrong, or the server does not answer within `server_selection` ms.
     """
-    async with connected(uri) as database:
+    async with connected(uri, server_selection=server_selection) as database:
         for name, *fields in UNIQUE:
             await database[name].index(*fields, unique=True)
         for name, *fields in INDEXES:

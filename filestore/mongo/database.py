@@ -3,61 +3,68 @@
     async with connected(uri) as database:
         await database["user_files"].insert({...})
 
-Writes wait for a majority and the journal. Whatever keeps the server from answering becomes
-StoreUnavailable, after 5 s at most when it is down. A value that a person sent can never be an operator:
-filters are built with `equal`. The driver is past its end of life; its successor,
-`pymongo.AsyncMongoClient`, differs here by an `await` before `aggregate` and `close`.
+Writes wait for a majority and the journal. If the server does not answer, for whatever reason, the error is
+StoreUnavailable; if it is down, that takes 5 s at most. A value that a person sent can never act as an
+operator, because filters are built with `equal`. The driver is past its end of life. Its successor,
+`pymongo.AsyncMongoClient`, differs here only by an `await` before `aggregate` and `close`.
 """
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from filestore.errors import StoreFull, StoreInUse, StoreUnavailable
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Document = dict[str, Any]
 Order = Sequence[tuple[str, int]]
 
-SERVER_SELECTION = (
-    5_000  # milliseconds until a server that is down is an error; the driver's default is 30,000
-)
+SERVER_SELECTION = 5_000  # milliseconds until a server that is down is an error; the driver's own is 30,000
 UPSERT_TRIES = 5
 NO_ROOM = 14031  # the server's code OutOfDiskSpace
 DATABASE = "kernelcord"  # when the URI names none
 
 
 class Taken(Exception):
-    """An insert met another document with the same unique key."""
+    """Another document has the unique key that an insert wanted."""
 
 
 def equal(**fields: object) -> Document:
-    """A filter on fields being exactly these values, whatever the values look like."""
+    """A filter for fields with exactly these values, whatever the values look like."""
     return {name: {"$eq": value} for name, value in fields.items()}
 
 
-class Collection:
-    """One collection, with the verbs we use."""
+def record[R: DataclassInstance](kind: type[R], document: Document) -> R:
+    """The record of this kind that a document holds; fields that it lacks have their defaults."""
+    return kind(**{field.name: document[field.name] for field in fields(kind) if field.name in document})
 
-    def __init__(self, collection: AsyncIOMotorCollection[Document], database: "Database") -> None:
+
+class Collection:
+    """One collection, with the operations that we use."""
+
+    def __init__(self, collection: AsyncIOMotorCollection[Document], database: "MongoDatabase") -> None:
         self._collection = collection
         self._database = database
 
     async def index(self, *fields: str, unique: bool = False) -> None:
-        """Make an ascending index, unless it is there."""
+        """Create an ascending index, unless it exists."""
         with self._answering():
             await self._collection.create_index([(field, 1) for field in fields], unique=unique)
 
     async def insert(self, document: Document, *, key: Sequence[str]) -> None:
-        """Add a document; meeting the very same one under the unique fields `key` is success.
+        """Add a document. If the very same one exists under the unique fields `key`, that is success.
 
-        A cancelled insert may have been written (10 of 180), so its retry meets its own document.
+        A cancelled insert may have been written (10 of 180 were), so its retry may meet its own document.
 
         Raises:
-            Taken: another document is in the way.
+            Taken: another document has this key.
         """
         with self._answering():
             try:
@@ -68,7 +75,7 @@ class Collection:
                     raise Taken from error
 
     async def insert_all(self, documents: Sequence[Document]) -> None:
-        """Add documents under `_id`s of their own."""
+        """Add documents, each under an `_id` of its own."""
         with self._answering():
             await self._collection.insert_many(documents)
 
@@ -79,7 +86,7 @@ class Collection:
             return found
 
     async def many(self, condition: Document, order: Order, limit: int = 0) -> list[Document]:
-        """The documents that meet a condition; 0 is no limit."""
+        """The documents that meet a condition, at most `limit` of them; 0 means no limit."""
         with self._answering():
             cursor = self._collection.find(condition, sort=list(order), limit=limit)
             found: list[Document] = await cursor.to_list(None)
@@ -94,10 +101,10 @@ class Collection:
     async def change(
         self, condition: Document, change: Document, *, upsert: bool = False, before: bool = False
     ) -> Document | None:
-        """Change one document; as it was `before`, or as it is now, or None when none met the condition.
+        """Change one document; returns it as it is now, or as it was `before`, or None if none was found.
 
-        Two upserts of one document at once: the loser gets a duplicate key, or from some servers no answer
-        though it has changed the document. It tries again, so a counter can skip a number.
+        Of two upserts of one document at the same time, the second gets a duplicate key, or from some servers
+        no document although it has changed it. It tries again, so a counter can skip a number.
         """
         with self._answering():
             for _ in range(UPSERT_TRIES):
@@ -116,14 +123,14 @@ class Collection:
         with self._answering():
             await self._collection.update_many(condition, change)
 
-    async def take(self, condition: Document) -> Document | None:
-        """Delete one document; as it was, or None when none met the condition."""
+    async def delete_one(self, condition: Document) -> Document | None:
+        """Delete one document; returns it, or None if none met the condition."""
         with self._answering():
             found: Document | None = await self._collection.find_one_and_delete(condition)
             return found
 
     async def delete(self, condition: Document) -> int:
-        """Delete every document that meets a condition; how many there were."""
+        """Delete every document that meets a condition; returns how many there were."""
         with self._answering():
             return int((await self._collection.delete_many(condition)).deleted_count)
 
@@ -154,25 +161,27 @@ class Collection:
             yield
 
 
-class Database:
+class MongoDatabase:
     """The collections of one database, by name."""
 
     def __init__(self, database: AsyncIOMotorDatabase[Document]) -> None:
         self._database = database
         self.folder = ""  # id of the folder of bytes that this program works on, once that is known
-        self.taken_by: StoreInUse | None = None  # the program that has it now instead of this one
-        self.changing: Counter[int] = Counter()  # writes under way of each person whose sums change with them
+        self.taken_by: StoreInUse | None = None  # another program that has taken over the database
+        self.changing: Counter[int] = (
+            Counter()
+        )  # by person, how many writes that change their sums are under way
 
     def __getitem__(self, name: str) -> Collection:
         return Collection(self._database[name], self)
 
-    def apart(self) -> "Database":
-        """The same database, usable whoever has it."""
-        return Database(self._database)
+    def apart(self) -> "MongoDatabase":
+        """The same database, usable also while another program has taken it over."""
+        return MongoDatabase(self._database)
 
 
 @asynccontextmanager
-async def connected(uri: str) -> AsyncIterator[Database]:
+async def connected(uri: str, *, server_selection: int = SERVER_SELECTION) -> AsyncIterator[MongoDatabase]:
     """The database that `uri` names ("kernelcord" when it names none); nothing is sent yet.
 
     Raises:
@@ -180,12 +189,12 @@ async def connected(uri: str) -> AsyncIterator[Database]:
     """
     try:
         client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-            uri, w="majority", journal=True, serverSelectionTimeoutMS=SERVER_SELECTION, tz_aware=True
+            uri, w="majority", journal=True, serverSelectionTimeoutMS=server_selection, tz_aware=True
         )
     except (PyMongoError, ValueError) as error:
         raise StoreUnavailable(f"the MongoDB URI is wrong: {error}") from error
     try:
-        yield Database(client.get_default_database(DATABASE))
+        yield MongoDatabase(client.get_default_database(DATABASE))
     finally:
         client.close()
 

@@ -1,27 +1,27 @@
-"""`user_files` in MongoDB; a document lists whom its file is shared with, so one query decides who may read.
+"""`user_files` in MongoDB. A document lists whom its file is shared with, so one query finds who may read it.
 
-What a person has is kept in `filestore.mongo.quotas`. Its revision at the claim of a put is the file's
-number: it only grows. Files of before have none; they are older than all that have one.
+What each person has is kept in `filestore.mongo.quotas`. A file's number is the revision of that document
+when room was claimed for the file, which only grows. Files of an earlier version have no number: they are the
+oldest.
 """
 
 from collections.abc import Collection as Several
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from filestore.errors import FileIdTaken
-from filestore.mongo.database import Database, Document, Taken, equal
+from filestore.mongo.database import Document, MongoDatabase, Taken, equal, record
 from filestore.mongo.quotas import MongoQuotas
 from filestore.records import EPOCH, Cursor, StoredFile
 
-FIELDS = tuple(field.name for field in fields(StoredFile))
 NEWEST = (("number", -1), ("uploaded_at", -1), ("version", -1), ("file_id", -1))
 LISTED = [("number", -1), ("uploaded_at", -1), ("file_id", -1)]
 
 
 class MongoFiles:
-    """store.Files."""
+    """store.FileRecords."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._database = database
         self._files = database["user_files"]
         self._outside = database["outside"]
@@ -36,7 +36,7 @@ class MongoFiles:
         name = equal(user_id=file.user_id, session_id=file.session_id, filename=file.filename)
         now = file.uploaded_at
         while True:
-            last = await self._files.one(name, [("version", -1)])  # first, so that no version comes unseen
+            last = await self._files.one(name, [("version", -1)])  # first, so that no new version is missed
             newest = await self._files.one(name | _unexpired(now), [("version", -1)])
             if newest and newest["sha256"] == file.sha256:
                 if renewed := await self._renew(equal(file_id=newest["file_id"]), now, file.expires_at):
@@ -96,7 +96,7 @@ class MongoFiles:
 
     async def condemn_all(self, user_id: int) -> None:
         await self._files.change_all(equal(user_id=user_id), {"$set": {"expires_at": EPOCH}})
-        await self._quotas.forget(user_id)
+        await self._quotas.forget_person(user_id)
 
     async def condemned(
         self,
@@ -108,7 +108,9 @@ class MongoFiles:
         folder: str | None = None,
     ) -> list[StoredFile]:
         whose = equal(user_id=user_id) if user_id is not None else {}
-        where = {"folder": {"$in": ["", None, folder]}} if folder is not None else {}  # None: there is none
+        where = (
+            {"folder": {"$in": ["", None, folder]}} if folder is not None else {}
+        )  # None: without the field
         expired: Document = {"expires_at": {"$lte": now}, "file_id": {"$gt": after}} | whose | where
         found = await self._many(expired, [("file_id", 1)], limit)
         these = {"file_id": {"$in": [file.file_id for file in found]}}
@@ -123,10 +125,10 @@ class MongoFiles:
         return removed
 
     async def _remove(self, document: Document) -> bool:
-        """Delete a row, and let its person's sums follow; it counts for whoever takes it, once."""
-        if await self._files.take(equal(file_id=document["file_id"])) is None:
+        """Delete a file's document and reduce its person's sums; False if somebody else has deleted it."""
+        if await self._files.delete_one(equal(file_id=document["file_id"])) is None:
             return False
-        await self._quotas.change(document["user_id"], files=-1, file_bytes=-int(document["file_size"]))
+        await self._quotas.change_sums(document["user_id"], files=-1, file_bytes=-int(document["file_size"]))
         return True
 
     async def known_keys(self, blob_keys: Several[str]) -> set[str]:
@@ -140,7 +142,7 @@ class MongoFiles:
     async def _many(
         self, condition: Document, order: list[tuple[str, int]], limit: int = 0
     ) -> list[StoredFile]:
-        return [_record(document) for document in await self._files.many(condition, order, limit)]
+        return [record(StoredFile, document) for document in await self._files.many(condition, order, limit)]
 
     async def _renew(self, which: Document, now: datetime, expires_at: datetime) -> StoredFile | None:
         later = {"$max": {"expires_at": expires_at}}
@@ -150,7 +152,7 @@ class MongoFiles:
 class MongoShares:
     """store.Shares."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._files = database["user_files"]
 
     async def add(self, file_id: str, owner_id: int, user_id: int, now: datetime) -> bool:
@@ -165,7 +167,7 @@ class MongoShares:
         document = await self._files.one(equal(file_id=file_id))
         return tuple(sorted(document["shared_with"])) if document else ()
 
-    async def forget(self, user_id: int) -> None:
+    async def forget_person(self, user_id: int) -> None:
         await self._files.change_all(equal(shared_with=user_id), {"$pull": {"shared_with": user_id}})
 
 
@@ -178,8 +180,8 @@ def _within(session_id: str | None) -> Document:
 
 
 def _older(than: Cursor) -> list[Document]:
-    """The ways in which a file can come after this one in a list: files without a number come last."""
-    number = equal(number=than.number or None)  # None finds what has none
+    """Conditions, one of which each later file in a list meets; files without a number come last."""
+    number = equal(number=than.number or None)  # None finds documents without the field
     earlier: list[Document] = [
         number | {"uploaded_at": {"$lt": than.uploaded_at}},
         number | equal(uploaded_at=than.uploaded_at) | {"file_id": {"$lt": than.file_id}},
@@ -187,9 +189,5 @@ def _older(than: Cursor) -> list[Document]:
     return [*earlier, {"number": {"$lt": than.number}}, equal(number=None)] if than.number else earlier
 
 
-def _record(document: Document) -> StoredFile:
-    return StoredFile(**{"number": 0} | {name: document[name] for name in FIELDS if name in document})
-
-
 def _stored_file(document: Document | None) -> StoredFile | None:
-    return None if document is None else _record(document)
+    return None if document is None else record(StoredFile, document)

@@ -3,8 +3,8 @@
 import secrets
 from contextlib import AbstractAsyncContextManager
 
-from filestore.mongo.database import Database, equal
-from filestore.mongo.lease import held
+from filestore.mongo.database import MongoDatabase, equal
+from filestore.mongo.lease import Pace, held
 
 OWN = "database"  # the _id of its own document; no folder has such a name, which is hexadecimal
 
@@ -12,7 +12,7 @@ OWN = "database"  # the _id of its own document; no folder has such a name, whic
 class MongoIdentity:
     """store.Identity."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._database = database
         self._identity = database["identity"]
 
@@ -22,12 +22,12 @@ class MongoIdentity:
         assert own is not None  # an upsert finds or makes one
         return str(own["id"])
 
-    async def begin(self, folder: str, run: str) -> str:
+    async def begin_run(self, folder: str, run: str) -> str:
         before = await self._identity.one(equal(_id=folder))
         await self._identity.change(equal(_id=folder), {"$set": {"run": run}}, upsert=True)
         self._database.folder = folder
         return before["run"] if before else ""
 
-    def held(self) -> AbstractAsyncContextManager[None]:
+    def held(self, pace: Pace | None = None) -> AbstractAsyncContextManager[None]:
         """While entered, this program has the database to itself. Raises: StoreInUse, StoreUnavailable."""
-        return held(self._database)
+        return held(self._database, pace or Pace())

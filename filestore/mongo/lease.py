@@ -1,11 +1,11 @@
-"""One program at a time works on a database: it holds a lease, which it renews as long as it lives.
+"""Only one program at a time works on a database: it holds a lease, and renews it as long as it runs.
 
-    async with held(database): ...          # raises StoreInUse while another program holds it
+    async with held(database, Pace()): ...  # raises StoreInUse while another program holds it
 
-The holder counts a number up every few seconds. Whoever wants the lease takes it once the number has stood
-still for SILENCE, so no clocks of two machines are compared; and at once if the holder was a process of this
-machine that is gone. A holder that finds its lease taken, as after a long sleep, writes nothing any more
-until it has it back. Leases in the manner of https://kubernetes.io/docs/concepts/architecture/leases/.
+The holder increments a number every few seconds. Another program may take the lease once the number has not
+changed for a while (so the clocks of two machines are never compared), or at once if the holder was a process
+of the same machine that has ended. A holder that finds its lease taken, for example after the machine slept,
+writes nothing until it has the lease back. See https://kubernetes.io/docs/concepts/architecture/leases/.
 """
 
 import asyncio
@@ -15,26 +15,33 @@ import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Never
 
 from filestore.errors import StoreInUse, StoreUnavailable
-from filestore.mongo.database import Database, Document, Taken, equal
+from filestore.mongo.database import Document, MongoDatabase, Taken, equal
 
-__all__ = ["held"]
+__all__ = ["Pace", "held"]
 
 log = logging.getLogger(__name__)
 
-BEAT = 5.0  # seconds between two renewals
-SILENCE = 25.0  # seconds without one, after which the holder is taken for dead
-LOOK = 0.5  # seconds between two looks at another's lease
 LEASE = "lease"  # the _id of its document
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a lease is renewed and read, in seconds."""
+
+    beat: float = 5.0  # between two renewals
+    silence: float = 25.0  # without a renewal, after which the holder counts as dead
+    look: float = 0.5  # between two looks at another program's lease
+
+
 @asynccontextmanager
-async def held(database: Database) -> AsyncIterator[None]:
+async def held(database: MongoDatabase, pace: Pace) -> AsyncIterator[None]:
     """While entered, this program has the database to itself. Raises: StoreInUse, StoreUnavailable."""
-    lease = _Lease(database)
+    lease = _Lease(database, pace)
     await lease.acquire()
     renewing = asyncio.create_task(lease.renew(), name="lease of the database")
     try:
@@ -47,9 +54,10 @@ async def held(database: Database) -> AsyncIterator[None]:
 
 
 class _Lease:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase, pace: Pace) -> None:
         self._database = database
-        self._identity = database.apart()["identity"]  # it is looked at also when the lease is lost
+        self._pace = pace
+        self._identity = database.apart()["identity"]  # it is read also while the lease is lost
         self._mine = equal(_id=LEASE, holder=secrets.token_hex(8))
         self._about: Document = {
             "holder": self._mine["holder"]["$eq"],
@@ -61,7 +69,7 @@ class _Lease:
         }
 
     async def acquire(self) -> None:
-        """Take the lease, if need be after a wait. Raises: StoreInUse, StoreUnavailable."""
+        """Take the lease, if necessary after waiting. Raises: StoreInUse, StoreUnavailable."""
         while True:
             found = await self._identity.one(equal(_id=LEASE))
             if found is None:
@@ -77,10 +85,10 @@ class _Lease:
 
     async def _wait_for_silence(self, found: Document) -> None:
         """Raises: StoreInUse as soon as the holder is known to live."""
-        if found["machine"] and found["machine"] == self._about["machine"]:  # the process is there
+        if found["machine"] and found["machine"] == self._about["machine"]:  # its process exists
             raise StoreInUse(found["host"], found["pid"])
-        for _ in range(round(SILENCE / LOOK)):
-            await asyncio.sleep(LOOK)  # what is waited for is that nothing comes
+        for _ in range(round(self._pace.silence / self._pace.look)):
+            await asyncio.sleep(self._pace.look)  # no event tells that a holder is silent
             now = await self._identity.one(equal(_id=LEASE)) or found
             if not now["holder"]:
                 return
@@ -90,13 +98,13 @@ class _Lease:
     async def renew(self) -> Never:
         """Renew the lease until cancelled; without it nothing is written."""
         while True:
-            await asyncio.sleep(BEAT)  # the interval itself
+            await asyncio.sleep(self._pace.beat)  # the interval between renewals
             try:
                 if await self._identity.change(self._mine, {"$inc": {"beat": 1}}) is None:
                     await self._get_back()
-            except StoreUnavailable as error:  # nobody else can take it either
+            except StoreUnavailable as error:  # then nobody else can take it either
                 log.debug("the lease of the database is not renewed: %s", error.reason)
-            except Exception:  # whatever fails this time, the next one must come
+            except Exception:  # whatever fails this time, the next renewal must be tried
                 log.exception("the lease of the database is not renewed")
 
     async def _get_back(self) -> None:
@@ -111,12 +119,12 @@ class _Lease:
             log.warning("the database is ours again")
 
     async def release(self) -> None:
-        """Give the lease back, if we have it. Raises: StoreUnavailable."""
+        """Give the lease back, if this program has it. Raises: StoreUnavailable."""
         await self._identity.change(self._mine, {"$set": {"holder": ""}})
 
 
 def _machine() -> str:
-    """What names this machine since its boot, and its processes' numbers; "" where that is not known."""
+    """Identifies this boot of this machine and its PID namespace; "" where that cannot be found out."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"

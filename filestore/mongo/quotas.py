@@ -1,26 +1,26 @@
-"""What each person has, as sums in a document of their own, and the claims of puts that are under way.
+"""What each person has, as sums in a document of their own, with the claims of puts that are under way.
 
-There are no transactions (a lone server has none). A put claims its bytes with compare-and-set before it
-writes the row, so that puts at once never pass the quota, nor the number of files; a claim of a process that
-died lapses after a minute. A crash between a row and its sum leaves the sum wrong until `recount`, which
-leaves people alone whose rows are just changing: their sums follow.
+There are no transactions, because a standalone server has none. A put claims its bytes with compare-and-set
+before it writes the file's document, so that simultaneous puts never exceed the quota or the number of files.
+A claim of a process that died lapses after a minute. A crash between a document and its sum leaves the sum
+wrong until the next `recount`, which skips people whose documents are just changing, since their sums will
+follow.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from functools import wraps
-from typing import Any, Protocol, cast
+from typing import Any
 
 from filestore.errors import QuotaExceeded, TooManyFiles
-from filestore.mongo.database import Database, Document, equal
+from filestore.mongo.database import Document, MongoDatabase, equal
 from filestore.records import StoredFile
 
-__all__ = ["CLAIM", "FIELDS", "MongoQuotas", "changing"]
+__all__ = ["CLAIM", "FIELDS", "MongoQuotas"]
 
 CLAIM = timedelta(minutes=1)
-MOST_AHEAD = 2 * CLAIM  # a claim that ends later was made by a clock that was ahead, and does not count
+MOST_AHEAD = 2 * CLAIM  # a claim that ends later was made with a clock that was ahead, and is ignored
 FIELDS = ("files", "file_bytes", "text_bytes", "output_bytes", "large_bytes")
 ROWS = {"text_bytes": "text_size", "output_bytes": "output_size", "large_bytes": "large_size"}
 
@@ -28,7 +28,7 @@ ROWS = {"text_bytes": "text_size", "output_bytes": "output_size", "large_bytes":
 class MongoQuotas:
     """The sums of all people."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._quotas = database["quotas"]
         self._files = database["user_files"]
         self._entries = database["entries"]
@@ -36,7 +36,7 @@ class MongoQuotas:
 
     @contextmanager
     def changing(self, user_id: int | None) -> Iterator[None]:
-        """While entered, rows of a person change, and then their sums: these are not counted anew."""
+        """While entered, documents of a person change, and then their sums: `recount` skips the person."""
         if user_id is None:
             yield
             return
@@ -72,16 +72,18 @@ class MongoQuotas:
         return int(claimed["revision"])
 
     async def release(self, file: StoredFile, *, added: bool) -> None:
-        """End a claim; a file that was added counts from now on."""
+        """End a claim; a file that was added counts towards the sums from now on."""
         counted = {"files": 1, "file_bytes": file.file_size} if added else {}
         release = {"$inc": {"revision": 1} | counted, "$pull": {"claims": equal(file_id=file.file_id)}}
         await self._quotas.change(equal(_id=file.user_id), release)
 
-    async def change(self, user_id: int | None, **by: int) -> None:
-        """Let sums of a person, if there is one, grow or shrink."""
+    async def change_sums(self, user_id: int | None, **by: int) -> None:
+        """Add to sums of a person (None: of nobody, which does nothing); numbers below zero reduce them."""
         grown = {name: value for name, value in by.items() if value}
         if user_id is not None and grown:
-            upsert = any(value > 0 for value in grown.values())  # what is gone for good is not made again
+            upsert = any(
+                value > 0 for value in grown.values()
+            )  # a person who was forgotten is not recorded again
             await self._quotas.change(
                 equal(_id=user_id),
                 {"$inc": {"revision": 1} | grown} | ({"$setOnInsert": {"claims": []}} if upsert else {}),
@@ -89,22 +91,22 @@ class MongoQuotas:
             )
 
     async def taken(self, user_id: int, now: datetime) -> tuple[int, int]:
-        """The bytes of the person's unexpired files and transcripts, and of these those of large outputs."""
+        """The bytes of a person's unexpired files and transcripts, and how many of them are large outputs."""
         ledger = await self._quotas.one(equal(_id=user_id)) or {}
         return (await self._taken(ledger | {"_id": user_id}, now))[1], int(ledger.get("large_bytes", 0))
 
     async def used(self, user_id: int, now: datetime, *, outputs: bool = True) -> int:
-        """See store.Files."""
+        """See store.FileRecords."""
         ledger = await self._quotas.one(equal(_id=user_id)) or {}
         taken = (await self._taken(ledger | {"_id": user_id}, now))[1]
         return taken - (0 if outputs else int(ledger.get("output_bytes", 0)))
 
-    async def forget(self, user_id: int) -> None:
+    async def forget_person(self, user_id: int) -> None:
         """Delete a person's sums."""
         await self._quotas.delete(equal(_id=user_id))
 
     async def recount(self) -> int:
-        """See store.Files."""
+        """See store.FileRecords."""
         before = {ledger["_id"]: ledger for ledger in await self._quotas.many({}, [("_id", 1)])}
         files, entries = await asyncio.gather(
             self._files.sums_by("user_id", "file_size"), self._entries.sums_by("owner", *ROWS.values())
@@ -117,10 +119,10 @@ class MongoQuotas:
         return wrong
 
     async def _recount_one(self, user_id: int) -> bool:
-        """Count one person's sums anew, and set them right; whether they were wrong.
+        """Recount one person's sums and correct them; returns whether they were wrong.
 
-        A sum that follows its row meanwhile changes the revision, and one that is still to come is waited
-        for until the next time: it would be added to a sum that has its row already.
+        If a sum changes meanwhile, the revision has changed too, and nothing is corrected. If a sum is about
+        to change, the person is left to the next recount: the new sum would count that document already.
         """
         ledger = await self._ledger(user_id)
         (files, sizes), (_, texts) = await asyncio.gather(
@@ -147,27 +149,8 @@ class MongoQuotas:
         return int(ledger.get("files", 0)) - files, size - int(sums["file_size"])
 
 
-class _Transcripts(Protocol):
-    """What `changing` needs of whoever writes a session's rows."""
-
-    _quotas: MongoQuotas
-
-    async def _owner(self, session_id: str) -> int | None: ...
-
-
-def changing[W: Callable[..., Coroutine[Any, Any, Any]]](write: W) -> W:
-    """A method that writes a session's rows, during which the sums of its person are not counted anew."""
-
-    @wraps(write)
-    async def counted(self: _Transcripts, session_id: str, *args: Any, **more: Any) -> Any:
-        with self._quotas.changing(await self._owner(session_id)):
-            return await write(self, session_id, *args, **more)
-
-    return cast("W", counted)
-
-
 def _counted(files: dict[str, Any], entries: dict[str, Any]) -> dict[str, int]:
-    """The sums, as a ledger has them, of rows as they are counted."""
+    """The sums in the form in which a ledger has them, from counts of files and of entries."""
     counted = {"files": int(files.get("count", 0)), "file_bytes": int(files.get("file_size", 0))}
     return counted | {name: int(entries.get(field, 0)) for name, field in ROWS.items()}
 

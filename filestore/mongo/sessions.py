@@ -6,39 +6,30 @@ from datetime import datetime
 from typing import Any
 
 from filestore.errors import NoSuchSession
-from filestore.mongo.database import Database, Document, Order, equal
+from filestore.mongo.database import Document, MongoDatabase, Order, equal, record
 from filestore.mongo.transcripts import MongoTranscripts
 from filestore.records import EPOCH, RUNNING, MessageCell, SessionRecord, UsageRecord, UsageTotal
 
 
 class MongoSessions:
-    """store.Sessions."""
+    """store.SessionRecords."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._sessions = database["sessions"]
         self._counters = database["counters"]
         self._entries = database["entries"]
         self._transcripts = MongoTranscripts(database)
 
     async def get_or_create(self, session_id: str, user_id: int, place: str, at: datetime) -> SessionRecord:
-        new = SessionRecord(session_id, user_id, place, None, {}, at, at)
-        fresh = {
-            "user_id": new.user_id,
-            "place": new.place,
-            "kernel": None,
-            "settings": "{}",
-            "created_at": new.created_at,
-            "last_used_at": new.last_used_at,
-        }
-        document = await self._sessions.change(
-            equal(session_id=new.session_id), {"$setOnInsert": fresh}, upsert=True
-        )
+        fresh = asdict(SessionRecord(session_id, user_id, place, None, at, at))
+        which = equal(session_id=fresh.pop("session_id"))
+        document = await self._sessions.change(which, {"$setOnInsert": fresh}, upsert=True)
         assert document is not None  # an upsert finds or makes one
-        return _session(document)
+        return record(SessionRecord, document)
 
     async def get(self, session_id: str) -> SessionRecord | None:
         document = await self._sessions.one(equal(session_id=session_id))
-        return _session(document) if document else None
+        return record(SessionRecord, document) if document else None
 
     async def touch(self, session_id: str, at: datetime) -> None:
         await self._change(session_id, {"$max": {"last_used_at": at}})
@@ -48,9 +39,6 @@ class MongoSessions:
 
     async def set_kernel(self, session_id: str, kernel: str | None) -> None:
         await self._change(session_id, {"$set": {"kernel": kernel}})
-
-    async def set_settings(self, session_id: str, settings: dict[str, Any]) -> None:
-        await self._change(session_id, {"$set": {"settings": json.dumps(settings)}})
 
     async def of_user(self, user_id: int) -> list[SessionRecord]:
         return await self._many(equal(user_id=user_id), [("last_used_at", -1), ("session_id", 1)])
@@ -68,10 +56,10 @@ class MongoSessions:
         await self._counters.delete(equal(_id=session_id))
         await self._sessions.delete(
             equal(session_id=session_id)
-        )  # last: a crash before leaves it to be found
+        )  # last, so that after a crash the session is still found
 
     async def _many(self, condition: Document, order: Order) -> list[SessionRecord]:
-        return [_session(document) for document in await self._sessions.many(condition, order)]
+        return [record(SessionRecord, document) for document in await self._sessions.many(condition, order)]
 
     async def _change(self, session_id: str, change: Document) -> None:
         if await self._sessions.change(equal(session_id=session_id), change) is None:
@@ -81,7 +69,7 @@ class MongoSessions:
 class MongoUsage:
     """store.Usage."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._usage = database["usage"]
 
     async def add(self, usage: UsageRecord, *, again: bool = False) -> None:
@@ -94,8 +82,10 @@ class MongoUsage:
         turns, sums = await self._usage.sums(recent, "input_tokens", "output_tokens", "cost", "cell_seconds")
         return UsageTotal(turns, **sums)
 
-    async def forget(self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH) -> None:
-        if kept_as is not None:  # a crash in between leaves turns under one of both numbers, none under two
+    async def forget_person(
+        self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH
+    ) -> None:
+        if kept_as is not None:  # if we crash in between, each turn is still under one number only
             recent = equal(user_id=user_id) | {"at": {"$gte": since}}
             change = {"$set": {"user_id": kept_as, "at": since, "model": ""}}
             await self._usage.change_all(recent, change)
@@ -108,7 +98,7 @@ class MongoUsage:
 class MongoServerSettings:
     """store.ServerSettings."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._settings = database["server_settings"]
 
     async def get(self, server_id: int) -> dict[str, Any]:
@@ -124,17 +114,12 @@ class MongoServerSettings:
 class MongoMessageCells:
     """store.MessageCells."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._cells = database["message_cells"]
 
     async def set(self, cell: MessageCell) -> None:
-        fields = {
-            "session_id": cell.session_id,
-            "seq": cell.seq,
-            "channel_id": cell.channel_id,
-            "first": cell.first,
-        }
-        await self._cells.change(equal(_id=cell.message_id), {"$set": fields}, upsert=True)
+        noted = asdict(cell)
+        await self._cells.change(equal(_id=noted.pop("message_id")), {"$set": noted}, upsert=True)
 
     async def get(self, message_id: int) -> MessageCell | None:
         document = await self._cells.one(equal(_id=message_id))
@@ -150,22 +135,4 @@ class MongoMessageCells:
 
 
 def _message_cell(document: Document) -> MessageCell:
-    return MessageCell(
-        document["_id"],
-        document["session_id"],
-        document["seq"],
-        document.get("channel_id", 0),
-        document.get("first", 0),
-    )
-
-
-def _session(document: Document) -> SessionRecord:
-    return SessionRecord(
-        session_id=document["session_id"],
-        user_id=document["user_id"],
-        place=document["place"],
-        kernel=document["kernel"],
-        settings=json.loads(document["settings"]),
-        created_at=document["created_at"],
-        last_used_at=document["last_used_at"],
-    )
+    return record(MessageCell, document | {"message_id": document["_id"]})

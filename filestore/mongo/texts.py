@@ -1,7 +1,8 @@
-"""Texts too long for one document (16 MiB at most), kept in pieces of documents of their own.
+"""Texts too long for one document (which has 16 MiB at most), kept as pieces in documents of their own.
 
-`keep` gives back what a document should hold: the text itself, or a reference to its pieces. A reference is
-written before the document that holds it, and dropped after, so that a document never points at nothing.
+`keep` returns what a document should hold: the text itself, or a reference to its pieces. The pieces are
+written before the document that refers to them and deleted after it, so that no reference is ever without its
+pieces.
 """
 
 from collections import defaultdict
@@ -9,7 +10,7 @@ from collections.abc import Iterable
 
 from bson import ObjectId
 
-from filestore.mongo.database import Database
+from filestore.mongo.database import MongoDatabase
 
 INLINE_LIMIT = 256 * 1024  # characters, 1 MiB of UTF-8 at most
 PIECE = 256 * 1024  # characters
@@ -18,18 +19,18 @@ PIECE = 256 * 1024  # characters
 class Texts:
     """Long texts of sessions."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._pieces = database["texts"]
 
     async def keep(self, session_id: str, text: str) -> str | ObjectId:
-        """The text when it is short, else a reference to it."""
+        """The text if it is short, else a reference to it."""
         return text if len(text) <= INLINE_LIMIT else await self.put(session_id, text)
 
     async def put(self, session_id: str, text: str, reference: ObjectId | None = None) -> ObjectId:
-        """Write a text in pieces, whatever its length; under a reference that may have been used for it."""
+        """Write a text in pieces, however short; `reference` may have been used for the same text before."""
         if reference is None:
             reference = ObjectId()
-        else:  # a try before may have left some of its pieces
+        else:  # an earlier try may have left some of its pieces
             await self.drop([reference])
         await self._pieces.insert_all(
             [
@@ -40,7 +41,7 @@ class Texts:
         return reference
 
     async def read(self, references: Iterable[ObjectId]) -> dict[ObjectId, str]:
-        """The texts that are there."""
+        """The texts of these references, of those that exist."""
         wanted = list(references)
         pieces: defaultdict[ObjectId, list[str]] = defaultdict(list)
         if wanted:
@@ -50,7 +51,7 @@ class Texts:
         return {reference: "".join(parts) for reference, parts in pieces.items()}
 
     async def drop(self, kept: Iterable[object]) -> None:
-        """Delete the texts that are references."""
+        """Delete the texts that are kept in pieces; values that are no references are ignored."""
         if references := [value for value in kept if isinstance(value, ObjectId)]:
             await self._pieces.delete({"text": {"$in": references}})
 

@@ -1,40 +1,63 @@
 """Transcripts in MongoDB: an entry is a document that holds short texts itself and references to long ones.
 
 A finished cell's outputs are one JSON text, replaced in one update; each late batch is a text of its own. In
-place of either may stand a document that tells of outputs whose bytes lie outside; such bytes also have a
-document of their own in `outside`, by which they are found. An entry has its sizes, and who they count for.
+place of either there may be a document that describes outputs whose bytes lie outside. Such bytes also have a
+document in the collection `outside`, by which they are found. An entry records its sizes, and whose quota
+they count towards.
 """
 
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from functools import wraps
+from typing import Any, Unpack, cast
 
 from bson import ObjectId
 
 from filestore.errors import FileStoreError, NoSuchCell, StoreUnavailable
-from filestore.mongo.database import Database, Document, equal
-from filestore.mongo.quotas import MongoQuotas, changing
+from filestore.mongo.database import Document, MongoDatabase, equal
+from filestore.mongo.entries import entries, references
+from filestore.mongo.quotas import MongoQuotas
 from filestore.mongo.texts import Texts
-from filestore.records import IN_A_ROW, RUNNING, CellRecord, Finished, Output, Outside, Room, Said
-from filestore.short import MADE_ROOM, note, short
+from filestore.outputs.outside import all_outputs
+from filestore.outputs.short import MADE_ROOM, note
+from filestore.records import (
+    RUNNING,
+    CellEnding,
+    CellRecord,
+    Finished,
+    Output,
+    OutsideOutputs,
+    QuotaRoom,
+    Said,
+)
 
 log = logging.getLogger(__name__)
 
-SIZES = ("output_size", "large_size")  # bytes of an entry's outputs, and of these of those that lie outside
-AT_ONCE = 50  # large outputs that make room at once
-SMALL = 1024  # characters of code or words that count for nothing: counting takes a request
-LARGE = 32 * 1024  # characters of outputs of before that a brief look shortens
-READ_TRIES = 5  # an entry read while its outputs are replaced is read again
+SIZES = ("output_size", "large_size")  # bytes of an entry's outputs, and how many of them lie outside
+AT_ONCE = 50  # large outputs shortened at once
+SMALL = 1024  # characters of code or words up to which they do not count: counting takes a request
+READ_TRIES = 5  # if an entry's outputs are replaced while it is read, it is read again
+
+
+def changing[W: Callable[..., Coroutine[Any, Any, Any]]](write: W) -> W:
+    """A method that writes entries of a session; while it runs its person's sums are not recounted."""
+
+    @wraps(write)
+    async def counted(self: "MongoTranscripts", session_id: str, *args: Any, **more: Any) -> Any:
+        with self._quotas.changing(await self._owner(session_id)):
+            return await write(self, session_id, *args, **more)
+
+    return cast("W", counted)
 
 
 class MongoTranscripts:
     """store.Transcripts."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._entries = database["entries"]
         self._counters = database["counters"]
         self._messages = database["message_cells"]
@@ -43,7 +66,7 @@ class MongoTranscripts:
         self._texts = Texts(database)
         self._quotas = MongoQuotas(database)
         self._database = database
-        self._owners: dict[str, int] = {}  # of sessions, which never change hands
+        self._owners: dict[str, int] = {}  # by session, which never changes its owner
 
     async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
         said = Said(session_id, await self._next_seq(session_id), place, author, markdown, at)
@@ -88,7 +111,7 @@ class MongoTranscripts:
         file_ids: Sequence[str] = (),
         *,
         batch: str = "",
-        outside: Outside | None = None,
+        outside: OutsideOutputs | None = None,
     ) -> Finished:
         which = equal(session_id=session_id, seq=seq, kind="cell")
         there = await self._entries.one(which)
@@ -102,7 +125,7 @@ class MongoTranscripts:
             for number, kept in enumerate(there["late"])
             if reference in (kept, kept.get("batch") if isinstance(kept, dict) else None)
         ]
-        if known and outside:  # a try before came to its end unheard, and its bytes may have been deleted
+        if known and outside:  # an earlier try succeeded unnoticed, and its bytes may be gone
             return await self._replace_late(there, known[0], await _to_json(outputs), outside)
         if not known:
             text = await _to_json(outputs) if outputs else ""
@@ -122,10 +145,12 @@ class MongoTranscripts:
         await self._count(there.get("owner"), sizes)
         return Finished()
 
-    async def _replace_late(self, entry: Document, number: int, text: str, outside: Outside) -> Finished:
-        """Let a batch of late outputs refer to other bytes, which are the same."""
+    async def _replace_late(
+        self, entry: Document, number: int, text: str, outside: OutsideOutputs
+    ) -> Finished:
+        """Make a batch of late outputs refer to a new copy of its bytes."""
         session_id, seq, old = entry["session_id"], entry["seq"], entry["late"][number]
-        if not isinstance(old, dict) or "blob" not in old:  # in pieces, or shortened meanwhile
+        if not isinstance(old, dict) or "blob" not in old:  # it lies in pieces, or was shortened meanwhile
             return Finished(dropped=(outside.blob_key,))
         await self._note_outside(session_id, seq, outside, entry.get("owner"))
         which = equal(session_id=session_id, seq=seq) | equal(**{f"late.{number}.blob": old["blob"]})
@@ -137,39 +162,25 @@ class MongoTranscripts:
         return Finished(dropped=(old["blob"],))
 
     @changing
-    async def finish_cell(
-        self,
-        session_id: str,
-        seq: int,
-        *,
-        status: str,
-        outputs: Sequence[Output] | None = None,
-        execution_time: float | None = None,
-        execution_count: int | None = None,
-        file_ids: Sequence[str] = (),
-        outside: Outside | None = None,
-    ) -> Finished:
-        ending: Document = {
-            "status": status,
-            "execution_time": execution_time,
-            "execution_count": execution_count,
-        }
+    async def finish_cell(self, session_id: str, seq: int, **ending: Unpack[CellEnding]) -> Finished:
+        outputs, outside = ending.get("outputs"), ending.get("outside")
+        told: Document = {name: ending.get(name) for name in ("status", "execution_time", "execution_count")}
         if outputs is not None:
             text = await _to_json(outputs)
             if outside:
                 await self._note_outside(session_id, seq, outside, await self._owner(session_id))
-                ending["outputs"] = _told(text, outside)
+                told["outputs"] = _told(text, outside)
             else:
-                ending["outputs"] = await self._texts.keep(session_id, text)
-            ending["late"] = []
-            ending |= _sizes(text, outside)
+                told["outputs"] = await self._texts.keep(session_id, text)
+            told["late"] = []
+            told |= _sizes(text, outside)
         old = await self._entries.change(
             equal(session_id=session_id, seq=seq, kind="cell"),
-            {"$set": ending, "$addToSet": {"file_ids": {"$each": list(file_ids)}}},
+            {"$set": told, "$addToSet": {"file_ids": {"$each": list(ending.get("file_ids", ()))}}},
             before=True,
         )
         if old is None:
-            await self._texts.drop([ending.get("outputs")])
+            await self._texts.drop([told.get("outputs")])
             await self._drop_outside([outside.blob_key] if outside else [])
             raise NoSuchCell(session_id, seq)
         if outputs is None:
@@ -178,7 +189,7 @@ class MongoTranscripts:
         dropped = [each["blob"] for each in kept if isinstance(each, dict) and "blob" in each]
         await self._texts.drop(kept)
         await self._drop_outside(dropped)
-        await self._count(old.get("owner"), {name: ending[name] - old.get(name, 0) for name in SIZES})
+        await self._count(old.get("owner"), {name: told[name] - old.get(name, 0) for name in SIZES})
         return Finished(dropped=tuple(dropped))
 
     async def entries(
@@ -203,21 +214,17 @@ class MongoTranscripts:
             condition |= equal(place=place)
         return await self._records(condition, limit, order=-1, brief=True)
 
-    async def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
-        place = 0
-        for part in cell.outside:
-            for output in cell.outputs[place : part.start]:
-                yield output
-            place = part.start + part.short
-            if part.row is not None:
-                for text in (await self._texts.read([ObjectId(part.row)])).values():
-                    for output in await asyncio.to_thread(json.loads, text):
-                        yield output
-        for output in cell.outputs[place:]:
-            yield output
+    def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
+        return all_outputs(cell, self._in_pieces)
+
+    async def _in_pieces(self, part: OutsideOutputs) -> AsyncIterator[Output]:
+        if part.row is not None:
+            for text in (await self._texts.read([ObjectId(part.row)])).values():
+                for output in await asyncio.to_thread(json.loads, text):
+                    yield output
 
     async def unfinished(self, session_id: str) -> list[CellRecord]:
-        ours = {"folder": {"$in": ["", None, self._database.folder]}}  # None: there is none
+        ours = {"folder": {"$in": ["", None, self._database.folder]}}  # None: without the field
         records = await self._records(equal(session_id=session_id, status=RUNNING) | ours)
         return [record for record in records if isinstance(record, CellRecord)]
 
@@ -229,14 +236,14 @@ class MongoTranscripts:
         await self._messages.delete(equal(session_id=session_id))
         await self._outside.delete(equal(session_id=session_id))
         owner = await self._owner(session_id)
-        await self._quotas.change(owner, text_bytes=-int(sizes["text_size"]))
+        await self._quotas.change_sums(owner, text_bytes=-int(sizes["text_size"]))
         await self._count(owner, {name: -int(sizes[name]) for name in SIZES})
 
     async def kept_outside(self, session_id: str) -> list[str]:
         documents = await self._outside.many(equal(session_id=session_id), [("order", 1)])
         return [document["_id"] for document in documents]
 
-    async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> Room:
+    async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> QuotaRoom:
         used, large = await self._quotas.taken(user_id, now)
         dropped: list[str] = []
         if used + size > quota and used - large + size <= quota:
@@ -246,10 +253,10 @@ class MongoTranscripts:
                 dropped.append(document["_id"])
                 if used + size <= quota:
                     break
-        return Room(used + size <= quota, used, len(dropped), tuple(dropped))
+        return QuotaRoom(used + size <= quota, used, len(dropped), tuple(dropped))
 
     async def _shorten(self, outside: Document) -> int:
-        """Let outputs that lie outside be short; how many bytes that frees."""
+        """Keep only the short form of outputs that lie outside; returns how many bytes that frees."""
         key, seq = outside["_id"], outside["seq"]
         freed = 0
         entry = await self._entries.one(equal(session_id=outside["session_id"], seq=seq)) or {}
@@ -269,8 +276,10 @@ class MongoTranscripts:
         await self._drop_outside([key])
         return freed
 
-    async def _note_outside(self, session_id: str, seq: int, outside: Outside, owner: int | None) -> None:
-        """First, so that the bytes are never without a document."""
+    async def _note_outside(
+        self, session_id: str, seq: int, outside: OutsideOutputs, owner: int | None
+    ) -> None:
+        """Record bytes before an entry refers to them, so that they are always found."""
         document = {"_id": outside.blob_key, "session_id": session_id, "seq": seq, "owner": owner}
         await self._outside.insert_all([document | {"order": ObjectId()}])
 
@@ -279,13 +288,13 @@ class MongoTranscripts:
             await self._outside.delete({"_id": {"$in": list(keys)}})
 
     async def _count(self, owner: int | None, sizes: Mapping[str, int]) -> None:
-        """Add to a person's sums; if that fails the entry is written all the same, and counted later."""
+        """Add to a person's sums. If that fails, the entry is recorded all the same, and counted later."""
         try:
-            await self._quotas.change(
+            await self._quotas.change_sums(
                 owner, output_bytes=sizes.get("output_size", 0), large_bytes=sizes.get("large_size", 0)
             )
         except FileStoreError:
-            log.warning("the sums of person %s are wrong until they are counted anew", owner)
+            log.warning("the sums of person %s are wrong until they are recounted", owner)
 
     async def _owner(self, session_id: str) -> int | None:
         name = str(session_id)
@@ -304,7 +313,7 @@ class MongoTranscripts:
         return max(int(counter["seq"]), least)
 
     async def _add(self, record: Said | CellRecord) -> None:
-        """Add an entry; a cell that has just begun."""
+        """Add an entry: words, or a cell that has just begun."""
         kind, at = _kind(record)
         text = record.markdown if isinstance(record, Said) else record.code
         document = {"session_id": record.session_id, "seq": record.seq, "place": record.place}
@@ -319,19 +328,19 @@ class MongoTranscripts:
         with self._quotas.changing(owner):
             await self._entries.insert(document, key=["session_id", "seq"])
             try:
-                await self._quotas.change(owner, text_bytes=size)
-            except FileStoreError:  # the entry is there
-                log.warning("the sums of person %s are wrong until they are counted anew", owner)
+                await self._quotas.change_sums(owner, text_bytes=size)
+            except FileStoreError:  # the entry itself is recorded
+                log.warning("the sums of person %s are wrong until they are recounted", owner)
 
     async def _records(
         self, condition: Document, limit: int = 0, *, order: int = 1, brief: bool = False
     ) -> list[Said | CellRecord]:
         for _ in range(READ_TRIES):
             documents = await self._entries.many(condition, [("seq", order)], limit)
-            references = {kept for document in documents for kept in _references(document)}
+            references = {kept for document in documents for kept in references(document)}
             texts = await self._texts.read(references)
             if texts.keys() == references:
-                return await asyncio.to_thread(_parsed, documents, texts, brief)
+                return await asyncio.to_thread(entries, documents, texts, brief)
         raise StoreUnavailable("outputs of a cell are missing")
 
 
@@ -339,60 +348,14 @@ def _kind(entry: Said | CellRecord) -> tuple[str, datetime]:
     return ("said", entry.at) if isinstance(entry, Said) else ("cell", entry.started_at)
 
 
-def _references(document: Document) -> list[ObjectId]:
-    kept = [document["text"], document.get("outputs"), *document.get("late", ())]
-    return [value for value in kept if isinstance(value, ObjectId)]
-
-
-def _sizes(text: str, outside: Outside | None) -> dict[str, int]:
+def _sizes(text: str, outside: OutsideOutputs | None) -> dict[str, int]:
     size = len(text) + (outside.size if outside else 0)
     return {"output_size": size, "large_size": size if outside else 0}
 
 
-def _told(text: str, outside: Outside) -> Document:
-    """What stands in an entry for outputs that lie outside; `text` are their short forms."""
+def _told(text: str, outside: OutsideOutputs) -> Document:
+    """What an entry holds in place of outputs that lie outside; `text` is the JSON of their short forms."""
     return {"blob": outside.blob_key, "size": outside.size, "count": outside.count, "short": text}
-
-
-def _parsed(
-    documents: Sequence[Document], texts: Mapping[ObjectId, str], brief: bool
-) -> list[Said | CellRecord]:
-    return [_record(document, texts, brief) for document in documents]
-
-
-def _record(document: Document, texts: Mapping[ObjectId, str], brief: bool) -> Said | CellRecord:
-    shared = {name: document[name] for name in ("session_id", "seq", "place", "author")}
-    if document["kind"] == "said":
-        return Said(**shared, markdown=_text(document["text"], texts), at=document["at"])
-    outputs: list[Output] = []
-    outside: list[Outside] = []
-    for kept in (document["outputs"], *document["late"]):
-        text = _text(kept, texts)
-        shown = json.loads(text)
-        if isinstance(kept, dict) and "blob" in kept:
-            outside.append(Outside(kept["blob"], kept["size"], kept["count"], len(outputs), len(shown)))
-        elif brief and isinstance(kept, ObjectId) and len(text) > LARGE:
-            brief_form, key = short(shown), f"{IN_A_ROW}/{kept}"
-            outside.append(Outside(key, len(text), len(shown), len(outputs), len(brief_form)))
-            shown = brief_form
-        outputs += shown
-    return CellRecord(
-        **shared,
-        code=_text(document["text"], texts),
-        outputs=tuple(outputs),
-        status=document["status"],
-        started_at=document["at"],
-        execution_time=document["execution_time"],
-        execution_count=document["execution_count"],
-        file_ids=tuple(document["file_ids"]),
-        outside=tuple(outside),
-    )
-
-
-def _text(kept: Any, texts: Mapping[ObjectId, str]) -> str:
-    if isinstance(kept, dict):
-        return str(kept["short"])
-    return kept if isinstance(kept, str) else texts[kept]
 
 
 async def _to_json(outputs: Sequence[Output]) -> str:

@@ -1,30 +1,30 @@
-"""Brings what an earlier version has written to where this one wants it, once; nothing of it is lost.
+"""Migrates what an earlier version has written, once, without losing anything.
 
 await upgrade(database)
 
-An end in the middle is no harm: the next start goes on.
+If the program ends in the middle, the next start goes on.
 """
 
 from bson import ObjectId
 
-from filestore.mongo.database import Collection, Database, Document, equal
+from filestore.mongo.database import Collection, Document, MongoDatabase, equal
 from filestore.mongo.quotas import MongoQuotas
 from filestore.mongo.transcripts import SMALL
 
 __all__ = ["upgrade"]
 
 SUMS = "sums"  # the _id of the document that says that sums are kept
-BATCH = 50  # entries looked at at once: each may have megabytes
+BATCH = 50  # entries read at once: each may have megabytes
 
 
-async def upgrade(database: Database) -> None:
-    """Let every entry have its sizes and its owner, and every person their sums. Raises: StoreUnavailable."""
+async def upgrade(database: MongoDatabase) -> None:
+    """Give every entry its sizes and its owner, and every person their sums. Raises: StoreUnavailable."""
     identity = database["identity"]
     if await identity.one(equal(_id=SUMS)) is not None:
         return
     entries, sessions = database["entries"], database["sessions"]
     owners = {session["session_id"]: session["user_id"] for session in await sessions.many({}, [("_id", 1)])}
-    while found := await entries.many(equal(text_size=None), [("_id", 1)], BATCH):  # None: there is none
+    while found := await entries.many(equal(text_size=None), [("_id", 1)], BATCH):  # None: without the field
         for entry in found:
             sizes = await _sizes(database["texts"], entry)
             change = {"$set": sizes | {"owner": owners.get(entry["session_id"])}}

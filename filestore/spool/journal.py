@@ -1,10 +1,11 @@
-"""Writes that wait, of one session or one person, in their order: on the disk line by line, and in memory.
+"""The writes of one session or person that wait, in order, in memory and as lines of a file.
 
     journal = Journal(folder, "session u7")
     await journal.add(write, line)      # synced when `journal.durable`, else in memory until `save`
     await journal.drop_first()          # it is in the database
 
-The file (0600) is removed with the last write. What cannot be written, as on a full disk, is written later.
+The file (0600) is removed with the last write. Lines that the disk refuses, for example because it is full,
+are written later.
 """
 
 import asyncio
@@ -28,16 +29,16 @@ log = logging.getLogger(__name__)
 
 SUFFIX = ".jsonl"
 PIECE = 1 << 20  # bytes written at a time
-PART = ".part"  # a journal that is being written anew
-HEADER = b'{"key": "'  # which each file begins with
-BROKEN = ".broken"  # what could not be read or brought in, for whoever wants to look
+PART = ".part"  # a journal that is being rewritten
+HEADER = b'{"key": "'  # how each file begins
+BROKEN = ".broken"  # what could not be read or brought in, kept for the operator
 
 
 class Journal:
     """One file of writes, and those writes.
 
-    Hold `lock` while adding and dropping; hold `turn`, taken first, from before a write goes to the database
-    until it is dropped, and while writes are forgotten.
+    Hold `lock` while writes are added or dropped. Hold `turn`, which is taken first, from before a write goes
+    to the database until it is dropped from here, and while writes are dropped without going there.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
@@ -74,7 +75,7 @@ class Journal:
         await self.save()
 
     async def save(self) -> None:
-        """Bring to the disk what is not there yet; where that fails it stays in memory."""
+        """Write the lines that are not on the disk yet; if that fails they stay in memory."""
         if not self._unsaved:
             return
         lines = self._unsaved if self._on_disk else [_header(self.key), *self._unsaved]
@@ -88,14 +89,14 @@ class Journal:
             self._unsaved.clear()
 
     async def drop_first(self) -> None:
-        """The first write is in the database; with the last one the file goes."""
+        """Drop the first write, which is in the database now; the last one removes the file."""
         self.writes.popleft()
         self.size -= self._sizes.popleft()
         if not self.writes:
             await self._clear()
 
     async def drop(self, kinds: tuple[type[Write], ...]) -> None:
-        """Forget the writes of these kinds, or (none given) all, also on the disk; and what was set aside."""
+        """Drop the writes of these kinds, or (none given) all, also on the disk, and what was set aside."""
         with suppress(OSError):
             await asyncio.to_thread(self._aside.unlink, missing_ok=True)
         kept = [
@@ -111,17 +112,17 @@ class Journal:
         await (self.rewrite() if kept else self._clear())
 
     def renumber(self, session_id: str, old: int, new: int) -> None:
-        """Let what waits for an entry go to the number that the entry has got; `rewrite` saves it so."""
+        """Change writes that are for an entry to the number that the entry has got; `rewrite` saves this."""
         self.writes = deque(renumbered(write, session_id, old, new) for write in self.writes)
 
     async def rewrite(self) -> None:
-        """Write the file anew with what still waits. If that fails, it also keeps writes that are done."""
+        """Rewrite the file with what still waits. If that fails, it still has writes that are done, too."""
         with suppress(OSError):
             self._on_disk = await asyncio.to_thread(_replace, self.path, self.key, list(self.writes))
             self._unsaved.clear()
 
     async def set_aside(self) -> None:
-        """Move the first write to a file beside this one, so that those after it can go on."""
+        """Move the first write to a file beside this one, so that it no longer blocks those after it."""
         line = await asyncio.to_thread(encode, self.writes[0])
         with suppress(OSError):
             await asyncio.to_thread(_append, self._aside, line + b"\n")
@@ -134,7 +135,7 @@ class Journal:
         self._on_disk = 0
         try:
             await asyncio.to_thread(_remove, self.path)
-        except OSError:  # the next program brings it in once more
+        except OSError:  # the next program brings its writes in once more, which does nothing
             log.exception("%s cannot be removed", self.path.name)
 
     def _take_in(self, write: Write, size: int) -> None:
@@ -144,7 +145,7 @@ class Journal:
 
     @classmethod
     def load(cls, path: Path) -> "Journal | None":
-        """What an earlier program left in a file, without the line that it was writing when it ended."""
+        """What an earlier program left in a file, except for a line that it had not finished."""
         whole = path.read_bytes()
         if _has_nothing(whole):
             path.unlink()
@@ -165,19 +166,19 @@ class Journal:
         if not journal.writes:
             path.unlink()
             return None
-        journal._on_disk = good  # what lies behind it goes with the next save
+        journal._on_disk = good  # the next save cuts off what follows
         return journal
 
 
 def loaded(folder: Path) -> Iterator[Journal]:
-    """The journals in a folder, which need not be there. Raises: OSError."""
+    """The journals in a folder, which need not exist. Raises: OSError."""
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         if (journal := Journal.load(path)) is not None:
             yield journal
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder, private and for good, if there is room for it. Raises: OSError."""
+    """Create the folder, private and synced, unless the disk is full. Raises: OSError."""
     try:
         for made in (folder.parent, folder):
             made.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -190,9 +191,9 @@ def make_folder(folder: Path) -> None:
 
 
 def name_others(own: Path) -> None:
-    """Name in the log what waits beside `own` for other databases, and remove what is empty there.
+    """Log what waits beside `own` for other databases, and remove what is empty there.
 
-    It is not deleted, however old it is: a clock can be wrong, and what waits may be nowhere else.
+    Nothing else is deleted, however old: a clock can be wrong, and what waits there may exist nowhere else.
     """
     for folder in own.parent.glob("*") if own.parent.is_dir() else ():
         if folder == own or not folder.is_dir():
@@ -213,7 +214,7 @@ def _header(key: str) -> bytes:
 
 
 def _has_nothing(whole: bytes) -> bool:
-    """Whether a file has at most a part of its first line: the disk was full, or the program was killed."""
+    """Whether a file has only a part of its first line: the disk was full, or the program was killed."""
     return b"\n" not in whole and HEADER.startswith(whole[: len(HEADER)])
 
 
@@ -224,8 +225,8 @@ def _key(header: bytes) -> str:
 
 
 def _append(path: Path, data: bytes, at: int | None = None) -> None:
-    """Write after the first `at` bytes of the file (None: after all) and sync; all of it, or nothing."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # where there was no room for it at the start
+    """Write after the first `at` bytes of the file (None: at its end) and sync, all of it or nothing."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the disk may have been full at the start
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         end = os.fstat(descriptor).st_size if at is None else at
@@ -247,7 +248,7 @@ def _append(path: Path, data: bytes, at: int | None = None) -> None:
 
 
 def _replace(path: Path, key: str, writes: Iterable[Write]) -> int:
-    """Let the file hold these writes and nothing else; its size."""
+    """Replace the file by one with these writes; returns its size."""
     data = b"".join(line + b"\n" for line in (_header(key), *map(encode, writes)))
     temporary = path.with_suffix(PART)
     temporary.unlink(missing_ok=True)
@@ -263,5 +264,5 @@ def _replace(path: Path, key: str, writes: Iterable[Write]) -> int:
 
 def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
-    with suppress(FileNotFoundError):  # it was never made
+    with suppress(FileNotFoundError):  # there is no folder
         sync_folder(path.parent)

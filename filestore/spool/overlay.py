@@ -12,7 +12,7 @@ __all__ = ["with_writes"]
 def with_writes(
     entries: Iterable[Said | CellRecord], writes: Iterable[Write], *, after: int = 0, place: str | None = None
 ) -> list[Said | CellRecord]:
-    """The entries, changed by what waits, and those that wait after number `after` in `place` (None: any)."""
+    """Apply what waits to the entries; those that wait are added from `after` on, of `place` (None: any)."""
     found = {entry.seq: entry for entry in entries}
     for write in writes:
         match write:

@@ -1,6 +1,6 @@
-"""Reads of a database that may be away: after one has waited in vain, the next ones fail at once for a while.
+"""Reads of a database that may be away: after one read has timed out, others fail at once for a while.
 
-One that fails soon says nothing of the others: what one session has may be damaged.
+A read that fails quickly has no such effect: perhaps only the data of one session is damaged.
 """
 
 import asyncio
@@ -10,19 +10,19 @@ from filestore.errors import StoreUnavailable
 
 __all__ = ["Reads"]
 
-WAITED = 0.5  # seconds after which a read that fails has waited for a database that is away
-PAUSE = 10.0  # seconds after such a read in which no other is tried
+WAITED = 0.5  # seconds after which a failure counts as a time-out
+PAUSE = 10.0  # seconds after a time-out in which no read is tried
 
 
 class Reads:
-    """Remembers for PAUSE seconds that a read has waited in vain."""
+    """Remembers for PAUSE seconds that a read has timed out."""
 
     def __init__(self) -> None:
         self._failed: StoreUnavailable | None = None
         self._until = 0.0  # by the loop's clock
 
     async def read[T](self, work: Callable[[], Awaitable[T]]) -> T:
-        """What `work` reads. Raises: StoreUnavailable."""
+        """The result of `work`. Raises: StoreUnavailable."""
         clock = asyncio.get_running_loop().time
         if self._failed is not None and clock() < self._until:
             raise StoreUnavailable(self._failed.reason)

@@ -1,54 +1,62 @@
-"""The journals of all sessions and people, and what goes to them instead of the database.
+"""The journals of all sessions and people, which take writes in place of the database.
 
-spool = Spool(folder)
+spool = Spool(folder, SpoolRoom())
 cell = await spool.write(key, lambda: store.transcripts.begin_cell(...), instead)
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
+from filestore.cancellation import to_the_end
 from filestore.errors import BytesRefused, SpoolFull, StoreFull, StoreUnavailable
-from filestore.finish import to_the_end
 from filestore.records import Waiting
 from filestore.spool.journal import Journal, loaded, make_folder
 from filestore.spool.reads import Reads
 from filestore.spool.writes import CellFinished, OutputsAppended, UsageAdded, Write, encode, least_size
 
-__all__ = ["Spool"]
+__all__ = ["Spool", "SpoolRoom"]
 
 log = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
-A_PERSON = 4 * MIB  # bytes of lines that may wait for one person, over all of their sessions
-IN_ALL = 64 * MIB  # for everybody together; in memory the same writes take several times as much
-SMALL = 4096  # bytes of a line that is also taken once `IN_ALL` is reached, so that cells can go on
-SPARE = 1 * MIB  # bytes that each person has for such lines beyond `A_PERSON`
+SMALL = 4096  # bytes of a line that is taken even when everybody's room is used up, so that cells can go on
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolRoom:
+    """How many bytes of lines may wait; in memory the same writes take several times as much."""
+
+    person: int = 4 * MIB  # of one person, over all of their sessions
+    everybody: int = 64 * MIB
+    spare: int = 1 * MIB  # that each person has for small lines beyond `person`
 
 
 class Spool:
-    """Writes that wait. `away` is why the database cannot be used, None while it can.
+    """Writes that wait. `away` says why the database cannot be used; it is None while it can.
 
-    `waiting` has the journals that are not empty. `owners` maps the key of a session to that of its person.
+    `waiting` holds the journals that are not empty. `owners` maps a session's key to the key of its person.
     Reads that a cell needs go through `reads`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, room: SpoolRoom) -> None:
         self.away: StoreUnavailable | None = None
         self.reads = Reads()
         self.owners: dict[str, str] = {}
         self._folder = folder
-        self._told = False  # the log has been told that the disk has no room for what waits
+        self._room = room
+        self._told = False  # it was logged that the disk has no room for what waits
         self._journals: WeakValueDictionary[str, Journal] = WeakValueDictionary()
         self.waiting: dict[str, Journal] = {}
         self.something_waits = asyncio.Event()
 
     async def load(self) -> None:
-        """Take up what a program before us left, and make the folder. Raises: OSError."""
+        """Create the folder, and load what an earlier program left there. Raises: OSError."""
         await asyncio.to_thread(make_folder, self._folder)
         for journal in await asyncio.to_thread(lambda: list(loaded(self._folder))):
             self._journals[journal.key] = self.waiting[journal.key] = journal
@@ -61,39 +69,39 @@ class Spool:
         direct: Callable[[], Coroutine[Any, Any, T]],
         instead: Write | Callable[[], Awaitable[Write]],
     ) -> T | None:
-        """Returns what `direct` returns, or None if the write `instead` waits in this key's journal.
+        """Await `direct`, or if the database cannot be used add the write `instead` to this key's journal.
 
-        `instead` is a write, or a function that makes it. A cancelled caller has written it one way or the
-        other. Raises: SpoolFull.
+        `instead` is a write, or a function that makes it. Even if the caller is cancelled, one of the two is
+        done. Returns what `direct` returns, or None if the write waits. Raises: SpoolFull.
         """
         return await to_the_end(self._write(self.journal(key), direct, instead))
 
     def journal(self, key: str) -> Journal:
-        """The journal of a key; there is one as long as somebody holds it."""
+        """The journal of a key; all who ask for it while somebody holds it get the same one."""
         journal = self._journals.get(key)
         if journal is None:
             journal = self._journals[key] = Journal(self._folder, key)
         return journal
 
     def writes(self, key: str) -> list[Write]:
-        """What waits of a key, in order."""
+        """The writes of a key that wait, in order."""
         return list(self.waiting[key].writes) if key in self.waiting else []
 
     def all_writes(self) -> Iterator[Write]:
-        """What waits of all keys; to be read at once."""
+        """The writes of all keys that wait; iterate without awaiting anything in between."""
         return chain.from_iterable(journal.writes for journal in self.waiting.values())
 
     def state(self, key: str) -> Waiting | None:
-        """Why the writes of a key wait, and how safely; None when there are none."""
+        """Why the writes of a key wait, and how safely; None if there are none."""
         journal = self.waiting.get(key)
         if journal is None:
             return None
         return Waiting(journal.full, journal.durable, frozenset(journal.cut))
 
-    async def forget(self, key: str, *kinds: type[Write]) -> None:
-        """Drop what waits of a key: writes of these kinds, or (none given) all.
+    async def drop_writes(self, key: str, *kinds: type[Write]) -> None:
+        """Drop writes of a key that wait: those of these kinds, or (none given) all.
 
-        One that is on its way into the database is there when this returns, and can be deleted there.
+        A write that is on its way into the database has arrived when this returns, and can be deleted there.
         """
         journal = self.journal(key)
         async with journal.turn, journal.lock:
@@ -102,12 +110,15 @@ class Spool:
                 self.waiting.pop(key, None)
 
     async def save(self) -> None:
-        """Try once more to have on the disk what is only in memory."""
+        """Try once more to save what is only in memory."""
         for journal in list(self.waiting.values()):
             async with journal.lock:
                 await journal.save()
                 if not journal.durable:
-                    log.error("what waited of %s is lost: the disk takes nothing", journal.key)
+                    log.error(
+                        "writes of %s that waited for the database are lost: the disk takes nothing",
+                        journal.key,
+                    )
 
     async def _write[T](
         self,
@@ -119,11 +130,11 @@ class Spool:
             if not journal.writes and self.away is None:
                 try:
                     return await direct()
-                except BytesRefused as error:  # of this write alone: the others go on
-                    log.error("outputs cannot be written, they wait in the spool: %s", error.reason)
+                except BytesRefused as error:  # concerns this write alone
+                    log.error("outputs cannot be written, and wait in the spool: %s", error.reason)
                     journal.full = error.full
                 except StoreUnavailable as error:
-                    log.error("the database cannot be used, writes wait for it: %s", error.reason)
+                    log.error("the database cannot be used, and writes wait for it: %s", error.reason)
                     self.away = error
             await self._keep(journal, await instead() if callable(instead) else instead)
             return None
@@ -148,23 +159,22 @@ class Spool:
         self.something_waits.set()
 
     async def _line(self, journal: Journal, write: Write) -> bytes | None:
-        """The write as a line; None when there is no room for it, if possible before the line is made."""
+        """The write as a line; None if there is no room for it, which is checked before the line is made."""
         if not self._fits(journal, write, least_size(write)):
             return None
         line = await asyncio.to_thread(encode, write)
         return line if self._fits(journal, write, len(line)) else None
 
     def _fits(self, journal: Journal, write: Write, size: int) -> bool:
-        if isinstance(
-            write, UsageAdded
-        ):  # else turns would be free once the room is used up; budgets bound them
+        if isinstance(write, UsageAdded):  # else turns would be free once the room is used up
             return True
         owner = self._owner(journal.key)
         others = [each for each in self.waiting.values() if self._owner(each.key) == owner]
         theirs = size + sum(each.size for each in others)
         if size <= SMALL:
-            return theirs <= A_PERSON + SPARE
-        return theirs <= A_PERSON and size + sum(each.size for each in self.waiting.values()) <= IN_ALL
+            return theirs <= self._room.person + self._room.spare
+        everybodys = size + sum(each.size for each in self.waiting.values())
+        return theirs <= self._room.person and everybodys <= self._room.everybody
 
     def _owner(self, key: str) -> str:
         return self.owners.get(key, key)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coro
 from contextlib import asynccontextmanager
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from filestore.records import (
     UsageRecord,
     UsageTotal,
 )
-from filestore.spool.catch_up import CatchUp
+from filestore.spool.catch_up import FIRST_PAUSE, CatchUp
 from filestore.spool.journal import name_others
-from filestore.spool.spool import Spool
+from filestore.spool.spool import Spool, SpoolRoom
 from filestore.spool.transcripts import SpooledTranscripts
 from filestore.spool.writes import (
     EntryAdded,
@@ -33,7 +34,7 @@ from filestore.spool.writes import (
     person_key,
     session_key,
 )
-from filestore.store import Identity, ServerSettings, Shares, Store
+from filestore.store import Store
 
 __all__ = ["SpooledStore", "spooled"]
 
@@ -47,13 +48,12 @@ def _started(work: Work, name: str) -> "asyncio.Task[Any]":
 
 
 class SpooledSessions:
-    """store.Sessions."""
+    """store.SessionRecords."""
 
     def __init__(self, store: Store, spool: Spool, transcripts: SpooledTranscripts) -> None:
         self._sessions = store.sessions
         self._spool = spool
         self._transcripts = transcripts
-        self.set_settings = store.sessions.set_settings
         self.touch_all = store.sessions.touch_all
         self.idle_since = store.sessions.idle_since
 
@@ -70,11 +70,11 @@ class SpooledSessions:
                 found = await self._spool.reads.read(lambda: self._sessions.get(session_id))
             except StoreUnavailable:
                 found = None
-            found = self._as_noted(found or SessionRecord(session_id, user_id, place, None, {}, at, at))
+            found = self._as_noted(found or SessionRecord(session_id, user_id, place, None, at, at))
         return found
 
     async def get(self, session_id: str) -> SessionRecord | None:
-        """With what waits to be noted of its kernel."""
+        """The session, with the newest note on its kernel even if that waits."""
         found = await self._spool.reads.read(lambda: self._sessions.get(session_id))
         return self._as_noted(found) if found is not None else None
 
@@ -93,7 +93,7 @@ class SpooledSessions:
                 and write.user_id == user_id
                 and write.session_id not in known
             ):
-                record = SessionRecord(write.session_id, user_id, write.place, None, {}, write.at, write.at)
+                record = SessionRecord(write.session_id, user_id, write.place, None, write.at, write.at)
                 found.insert(0, record)
                 known.add(write.session_id)
         return found
@@ -106,10 +106,10 @@ class SpooledSessions:
         )
 
     async def set_kernel(self, session_id: str, kernel: str | None) -> None:
-        """Of several notes that wait only the last one counts: the room is for what cells have shown."""
+        """Of several notes only the last one waits: room in the spool is for what cells have shown."""
         key = session_key(session_id)
         if any(isinstance(write, KernelNoted) for write in self._spool.writes(key)):
-            await self._spool.forget(key, KernelNoted)
+            await self._spool.drop_writes(key, KernelNoted)
         await self._spool.write(
             key,
             lambda: self._sessions.set_kernel(session_id, kernel),
@@ -117,7 +117,7 @@ class SpooledSessions:
         )
 
     async def unfinished(self, since: datetime) -> list[SessionRecord]:
-        """Also those whose cells wait."""
+        """Includes sessions whose cells wait."""
         found = await self._sessions.unfinished(since)
         known = {record.session_id for record in found}
         begun = {
@@ -132,14 +132,14 @@ class SpooledSessions:
         return found
 
     async def delete(self, session_id: str) -> None:
-        await self._spool.forget(session_key(session_id))
+        await self._spool.drop_writes(session_key(session_id))
         await self._sessions.delete(session_id)
-        self._transcripts.forget(session_id)
+        self._transcripts.forget_session(session_id)
         self._spool.owners.pop(session_key(session_id), None)
 
 
 class SpooledUsage:
-    """store.Usage. What waits counts: a database that is away makes nothing free."""
+    """store.Usage. Usage that waits counts, so nothing is free while the database is away."""
 
     def __init__(self, store: Store, spool: Spool, catch_up: CatchUp) -> None:
         self._usage = store.usage
@@ -153,7 +153,9 @@ class SpooledUsage:
         )
 
     async def total(self, user_id: int, since: datetime) -> UsageTotal:
-        waiting = self._spool.writes(person_key(user_id))  # first: better counted twice than not at all
+        waiting = self._spool.writes(
+            person_key(user_id)
+        )  # read first: better to count it twice than not at all
         total = await self._spool.reads.read(lambda: self._usage.total(user_id, since))
         for write in waiting:
             if isinstance(write, UsageAdded) and write.usage.at >= since:
@@ -162,17 +164,22 @@ class SpooledUsage:
                 total = UsageTotal(*map(sum, zip(astuple(total), astuple(turn), strict=True)))
         return total
 
-    async def forget(self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH) -> None:
-        """What waits is kept as well: it comes into the database first."""
+    async def forget_person(
+        self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH
+    ) -> None:
+        """With `kept_as`, what waits is brought into the database first, so that it is kept as well."""
         if kept_as is None:
-            await self._spool.forget(person_key(user_id), UsageAdded)
+            await self._spool.drop_writes(person_key(user_id), UsageAdded)
         else:
             await self._catch_up.bring_in_all_of(person_key(user_id))
-        await self._usage.forget(user_id, kept_as=kept_as, since=since)
+        await self._usage.forget_person(user_id, kept_as=kept_as, since=since)
 
 
 class SpooledFiles:
-    """store.Files. What a cell wrote can wait; what a person sends is refused, as they can send it again."""
+    """store.FileRecords.
+
+    What a cell wrote can wait. What a person uploads is refused: they can send it again.
+    """
 
     def __init__(self, store: Store, spool: Spool, catch_up: CatchUp) -> None:
         self._files = store.files
@@ -190,7 +197,7 @@ class SpooledFiles:
         self.batch = store.files.batch
 
     async def add(self, file: StoredFile, *, quota: int, most: int | None = None) -> StoredFile:
-        """Raises: NotRecordedYet when the row waits: the file gets its id later, see `CatchUp.recorded`."""
+        """Raises: NotRecordedYet if the record waits; the file gets its id later, see `CatchUp.recorded`."""
         if file.source != "generated":
             return await self._files.add(file, quota=quota, most=most)
         key = person_key(file.user_id)
@@ -207,16 +214,16 @@ class SpooledFiles:
         return stored
 
     async def condemn_all(self, user_id: int) -> None:
-        """Rows that wait come into the database first: by them the bytes are found and deleted."""
+        """Records that wait are brought in first, because the bytes are found and deleted by them."""
         await self._catch_up.bring_in_all_of(person_key(user_id))
         await self._files.condemn_all(user_id)
 
     async def bring_in(self, user_id: int) -> None:
-        """Bring in the rows of a person that wait. Raises: StoreUnavailable, while that cannot be."""
+        """Bring in the records of a person that wait. Raises: StoreUnavailable if that is not possible."""
         await self._catch_up.bring_in_all_of(person_key(user_id))
 
     async def known_keys(self, blob_keys: Collection[str]) -> set[str]:
-        """Also those of rows that wait: their bytes are no orphans."""
+        """Includes keys of records that wait: their bytes are no orphans."""
         waiting = {write.file.blob_key for write in self._spool.all_writes() if isinstance(write, FileAdded)}
         return await self._files.known_keys(blob_keys) | waiting.intersection(blob_keys)
 
@@ -251,7 +258,7 @@ class SpooledMessageCells:
         return [found[message_id] for message_id in sorted(found)]
 
     async def going_on(self, since: int) -> list[MessageCell]:
-        """As the database has it; what waits was written while it could not be used, and is newer."""
+        """What waits replaces what the database has: it is newer."""
         found = {cell.message_id: cell for cell in await self._cells.going_on(since)}
         for write in self._spool.all_writes():
             if isinstance(write, MessageNoted) and write.cell.message_id >= since:
@@ -260,18 +267,15 @@ class SpooledMessageCells:
 
 
 @dataclass(frozen=True, slots=True)
-class SpooledStore:
-    """store.Store, and what brings in the writes that wait."""
+class SpooledStore(Store):
+    """A store, with `catch_up`, which brings in the writes that wait."""
 
-    catch_up: CatchUp
     files: SpooledFiles
-    shares: Shares
     transcripts: SpooledTranscripts
     sessions: SpooledSessions
-    identity: Identity
     usage: SpooledUsage
-    server_settings: ServerSettings
     message_cells: SpooledMessageCells
+    catch_up: CatchUp
 
 
 @asynccontextmanager
@@ -282,17 +286,19 @@ async def spooled(
     clock: Callable[[], datetime],
     start: Start = _started,
     before: Callable[[SpooledFiles], Awaitable[None]] | None = None,
+    room: SpoolRoom | None = None,
+    first_pause: float = FIRST_PAUSE,
 ) -> AsyncIterator[SpooledStore]:
     """The store, with a spool in `folder` (0700), for one program at a time.
 
-    The writes of each database wait in a folder of their own, named by its id: they never come into another.
-    What a program before us left there is brought in first; what waits for others is named in the log.
-    `before` is awaited before anything is brought in, with the files that are known by then.
-    `start` makes the task that brings in what comes to wait: one that lasts, where the caller has such tasks.
-    Raises: StoreUnavailable.
+    The writes for each database wait in a folder of their own, which is named by the database's id, so they
+    never get into another database. What an earlier program left there is brought in first; what waits for
+    other databases is logged. `before` is awaited before anything is brought in, with the files that are
+    known by then. `start` starts the task that brings in later writes; the caller may have a way of its own
+    to keep it alive. Raises: StoreUnavailable.
     """
     folder = folder / await store.identity.id()
-    spool = Spool(folder)
+    spool = Spool(folder, room or SpoolRoom())
     catch_up = CatchUp(store, spool, clock)
     try:
         await asyncio.to_thread(name_others, folder)
@@ -304,18 +310,18 @@ async def spooled(
         await before(files)
     await catch_up.bring_in()
     transcripts = SpooledTranscripts(store, spool, catch_up, await store.transcripts.last_seq())
-    bringing_in = start(catch_up.bring_in_often, "spool")
+    bringing_in = start(partial(catch_up.bring_in_often, first_pause=first_pause), "spool")
     try:
         yield SpooledStore(
-            catch_up,
+            store.identity,
             files,
             store.shares,
             transcripts,
             SpooledSessions(store, spool, transcripts),
-            store.identity,
             SpooledUsage(store, spool, catch_up),
             store.server_settings,
             SpooledMessageCells(store, spool, catch_up),
+            catch_up,
         )
     finally:
         bringing_in.cancel()

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from filestore.errors import StoreUnavailable
-from filestore.records import RUNNING, CellRecord, Finished, Output, Outside, Said, Waiting
+from filestore.records import RUNNING, CellEnding, CellRecord, Finished, Output, OutsideOutputs, Said, Waiting
 from filestore.spool.catch_up import CatchUp
 from filestore.spool.overlay import with_writes
 from filestore.spool.spool import Spool
@@ -23,13 +23,13 @@ from filestore.store import Store
 
 __all__ = ["Early", "SpooledTranscripts"]
 
-SHORT = 4096  # characters of code that neither a quota nor an empty spool refuses
+SHORT = 4096  # characters of code that are refused neither for a quota nor by an empty spool
 
 type Early = Callable[[CellRecord], None]
 
 
 class SpooledTranscripts:
-    """store.Transcripts. While the database is away numbers go on from the last one that is known."""
+    """store.Transcripts. While the database is away, numbers go on from the last one that is known."""
 
     def __init__(self, store: Store, spool: Spool, catch_up: CatchUp, highest: int) -> None:
         self._store = store
@@ -62,12 +62,12 @@ class SpooledTranscripts:
         *,
         least: int = 1,
     ) -> CellRecord:
-        """`early` is called with the numbered cell just before it is written: its code may run meanwhile.
+        """`early` is called with the numbered cell just before it is recorded, so its code can run meanwhile.
 
-        (The two requests to MongoDB are hidden by the cell's own time then.) It is only called if the cell is
-        certain to be recorded, if need be in the spool. It is not called for long code, which can be refused
-        for want of room, nor while anything waits, which may fill the spool, nor for the first cell that this
-        program records in a session, whose number only the database knows.
+        That way nobody waits for the two requests to MongoDB. It is called only if the cell is certain to be
+        recorded, in the spool if necessary. So it is not called for long code, which can be refused for lack
+        of room, nor while anything waits, because the spool may be full, nor for the first cell that this
+        program records in a session, because only the database knows its number.
         """
         cell = CellRecord(session_id, 0, place, author, code, (), RUNNING, at)
         announced = 0
@@ -93,7 +93,7 @@ class SpooledTranscripts:
         return seq
 
     def waiting(self, session_id: str) -> Waiting | None:
-        """Why writes of the session wait, and how safely; None when all of it is in the database."""
+        """Why writes of the session wait, and how safely; None if everything is in the database."""
         return self._spool.state(session_key(session_id))
 
     async def append_outputs(
@@ -104,7 +104,7 @@ class SpooledTranscripts:
         file_ids: Sequence[str] = (),
         *,
         batch: str = "",
-        outside: Outside | None = None,  # noqa: ARG002 - what waits is whole
+        outside: OutsideOutputs | None = None,  # noqa: ARG002 - writes wait with all their outputs
     ) -> Finished:
         return await self._write(
             session_id,
@@ -117,30 +117,19 @@ class SpooledTranscripts:
             ),
         )
 
-    async def finish_cell(
-        self,
-        session_id: str,
-        seq: int,
-        *,
-        status: str,
-        outputs: Sequence[Output] | None = None,
-        execution_time: float | None = None,
-        execution_count: int | None = None,
-        file_ids: Sequence[str] = (),
-        outside: Outside | None = None,  # noqa: ARG002 - what waits is whole
-    ) -> Finished:
-        return await self._write(
+    async def finish_cell(self, session_id: str, seq: int, **ending: Unpack[CellEnding]) -> Finished:
+        """Writes wait with all their outputs, so `outside` is ignored."""
+        outputs = ending.get("outputs")
+        finished = CellFinished(
             session_id,
-            CellFinished(
-                session_id,
-                self._catch_up.number(session_id, seq),
-                status,
-                None if outputs is None else tuple(outputs),
-                execution_time,
-                execution_count,
-                tuple(file_ids),
-            ),
+            self._catch_up.number(session_id, seq),
+            ending["status"],
+            None if outputs is None else tuple(outputs),
+            ending.get("execution_time"),
+            ending.get("execution_count"),
+            tuple(ending.get("file_ids", ())),
         )
+        return await self._write(session_id, finished)
 
     async def entries(
         self,
@@ -180,15 +169,15 @@ class SpooledTranscripts:
         return [cell for cell in cells if cell.status == RUNNING]
 
     async def clear(self, session_id: str) -> None:
-        await self._spool.forget(
+        await self._spool.drop_writes(
             session_key(session_id), EntryAdded, OutputsAppended, CellFinished, MessageNoted
         )
         await self._store.transcripts.clear(session_id)
 
-    def forget(self, session_id: str) -> None:
-        """The session is gone, and its numbers begin anew."""
+    def forget_session(self, session_id: str) -> None:
+        """The session is gone, and its numbers start again."""
         self._last.pop(session_id, None)
-        self._catch_up.forget(session_id)
+        self._catch_up.forget_session(session_id)
 
     async def _add[Entry: (Said, CellRecord)](
         self, entry: Entry, direct: Callable[[], Coroutine[Any, Any, Entry]]
@@ -224,5 +213,5 @@ class SpooledTranscripts:
             return self._last[session_id]
         try:
             return await self._spool.reads.read(lambda: self._store.transcripts.last_seq(session_id))
-        except StoreUnavailable:  # higher than any number of any session; it leaves a gap
+        except StoreUnavailable:  # the highest number of any session: there may be a gap, never a clash
             return self._highest

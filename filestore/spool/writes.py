@@ -1,10 +1,10 @@
-"""The writes that can wait for the database, as values: a line of JSON each, and what brings it in.
+"""The writes that can wait for the database, as values that become lines of JSON.
 
     line = encode(CellFinished("u7", 3, "ok", outputs, 0.5, 3, ()))
     await decode(line).bring_in(store)
 
-Bringing in a write that the database already has does nothing, so a program that died in the middle can
-start again from the first.
+Bringing in a write that the database already has does nothing, so after a crash in the middle the next
+program can start again from the first.
 """
 
 import json
@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from filestore.records import CellRecord, Finished, MessageCell, Output, Said, StoredFile, UsageRecord
 from filestore.store import Store
@@ -43,26 +43,23 @@ CUT: Output = {
 }
 
 
-class Write(Protocol):
+class Write:
     """One write that waits."""
+
+    __slots__ = ()
 
     async def bring_in(self, store: Store) -> object:
         """Do it. Raises: StoreUnavailable; NoSuchCell and NoSuchSession when it has become pointless."""
+        raise NotImplementedError
 
-    def cut(self) -> Self | None:
-        """The same with a short note in place of its outputs; None when it has none."""
-
-
-class _Small:
-    """A write without outputs."""
-
-    def cut(self) -> None:
+    def cut(self) -> "Write | None":
+        """The same write with a short note in place of its outputs; None if it has no outputs."""
         return None
 
 
 @dataclass(frozen=True, slots=True)
-class SessionOpened(_Small):
-    """`Sessions.get_or_create`."""
+class SessionOpened(Write):
+    """`SessionRecords.get_or_create`."""
 
     session_id: str
     user_id: int
@@ -74,8 +71,8 @@ class SessionOpened(_Small):
 
 
 @dataclass(frozen=True, slots=True)
-class SessionTouched(_Small):
-    """`Sessions.touch`."""
+class SessionTouched(Write):
+    """`SessionRecords.touch`."""
 
     session_id: str
     at: datetime
@@ -85,8 +82,8 @@ class SessionTouched(_Small):
 
 
 @dataclass(frozen=True, slots=True)
-class KernelNoted(_Small):
-    """`Sessions.set_kernel`."""
+class KernelNoted(Write):
+    """`SessionRecords.set_kernel`."""
 
     session_id: str
     kernel: str | None
@@ -96,7 +93,7 @@ class KernelNoted(_Small):
 
 
 @dataclass(frozen=True, slots=True)
-class EntryAdded(_Small):
+class EntryAdded(Write):
     """Words, or a cell that has begun."""
 
     entry: Said | CellRecord
@@ -107,7 +104,7 @@ class EntryAdded(_Small):
 
 
 @dataclass(frozen=True, slots=True)
-class OutputsAppended:
+class OutputsAppended(Write):
     """`Transcripts.append_outputs`."""
 
     session_id: str
@@ -126,7 +123,7 @@ class OutputsAppended:
 
 
 @dataclass(frozen=True, slots=True)
-class CellFinished:
+class CellFinished(Write):
     """`Transcripts.finish_cell`."""
 
     session_id: str
@@ -153,7 +150,7 @@ class CellFinished:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageNoted(_Small):
+class MessageNoted(Write):
     """`MessageCells.set`."""
 
     cell: MessageCell
@@ -163,7 +160,7 @@ class MessageNoted(_Small):
 
 
 @dataclass(frozen=True, slots=True)
-class UsageAdded(_Small):
+class UsageAdded(Write):
     """`Usage.add`."""
 
     usage: UsageRecord
@@ -173,8 +170,8 @@ class UsageAdded(_Small):
 
 
 @dataclass(frozen=True, slots=True)
-class FileAdded(_Small):
-    """`Files.add` of a file whose bytes are on the disk."""
+class FileAdded(Write):
+    """`FileRecords.add` of a file whose bytes are on the disk."""
 
     file: StoredFile
     quota: int
@@ -222,7 +219,7 @@ def person_key(user_id: int) -> str:
 
 
 def new_batch() -> str:
-    """A name for outputs that may be appended twice."""
+    """A name for a batch of outputs, by which the database knows it if it is appended again."""
     return secrets.token_hex(12)
 
 
@@ -249,7 +246,7 @@ def encode(write: Write) -> bytes:
 
 
 def least_size(write: Write) -> int:
-    """A number of bytes that the line has at least, told without making it."""
+    """A lower bound of the line's size in bytes, found without making the line."""
     outputs = write.outputs if isinstance(write, CellFinished | OutputsAppended) else None
     parts = [
         part
@@ -261,7 +258,7 @@ def least_size(write: Write) -> int:
 
 
 def decode(line: bytes) -> Write:
-    """The write of a line. Raises: ValueError, KeyError and TypeError for what is none."""
+    """The write that a line holds. Raises: ValueError, KeyError and TypeError if it holds none."""
     found = json.loads(line)
     write: Write = _made(KINDS[found.pop("write")], found)
     return write

@@ -1,43 +1,29 @@
-"""The store in one SQLite file: the default, needs no server.
+"""The store in one SQLite file: the default, which needs no server.
 
 async with open_sqlite(path) as store: ...
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from filestore.sqlite.database import opened
+from filestore.sqlite.database import Waits, opened
 from filestore.sqlite.files import SqliteFiles, SqliteShares
 from filestore.sqlite.identity import SqliteIdentity
 from filestore.sqlite.sessions import SqliteMessageCells, SqliteServerSettings, SqliteSessions, SqliteUsage
 from filestore.sqlite.transcripts import SqliteTranscripts
-
-
-@dataclass(frozen=True, slots=True)
-class SqliteStore:
-    """store.Store."""
-
-    identity: SqliteIdentity
-    files: SqliteFiles
-    shares: SqliteShares
-    transcripts: SqliteTranscripts
-    sessions: SqliteSessions
-    usage: SqliteUsage
-    server_settings: SqliteServerSettings
-    message_cells: SqliteMessageCells
+from filestore.store import Store
 
 
 @asynccontextmanager
-async def open_sqlite(path: Path) -> AsyncIterator[SqliteStore]:
-    """The store at `path`; its folder (0700) and file (0600) are made when they are not there.
+async def open_sqlite(path: Path, waits: Waits | None = None) -> AsyncIterator[Store]:
+    """The store at `path`; its folder (0700) and file (0600) are created if they are missing.
 
     Raises:
-        StoreUnavailable: the file cannot be made, read, or is of a later version (StoreTooNew).
+        StoreUnavailable: the file cannot be created or read, or a later version wrote it (StoreTooNew).
     """
-    async with opened(path) as database:
-        yield SqliteStore(
+    async with opened(path, waits) as database:
+        yield Store(
             SqliteIdentity(database),
             SqliteFiles(database),
             SqliteShares(database),

@@ -4,11 +4,12 @@
         await database.write(lambda connection: connection.execute(...))
         rows = await database.read(lambda connection: connection.execute(...).fetchall())
 
-A transaction is one call: cancelling whoever awaits it can drop it whole or let it end, never leave it open
-(BEGIN and COMMIT awaited one by one left 50 of 200 transactions open). `synchronous=FULL` in WAL mode makes
-each commit durable before `write` returns. `write_soon` waits neither for the disk nor,
-with what is small, for the thread (0.2 ms each of a turn's 3). What it has written is synced after SOON: the
-two writings of a short turn, and those of others at that moment, share one sync.
+A transaction is one call. If its caller is cancelled, it is either dropped whole or runs to its end, and
+never stays open (when BEGIN and COMMIT were awaited one by one, 50 of 200 transactions stayed open).
+`synchronous=FULL` in WAL mode makes each commit durable before `write` returns. `write_soon` does not wait
+for the disk, nor for the thread if there is little to write (each takes 0.2 ms of a turn's 3). What it has
+written is synced after SOON, so that the two writes of a short turn, and those of others at that moment,
+share a sync.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -28,33 +30,40 @@ from filestore.sqlite.schema import MIGRATIONS
 
 log = logging.getLogger(__name__)
 
-BUSY_TIMEOUT = 10_000  # milliseconds to wait for another process that writes
 READERS = 3  # threads, each with a connection
-SOON = 0.005  # seconds until what `write_soon` has written is synced
 SMALL = 64 * 1024  # characters that the event loop itself writes, to the system's cache, in 0.1 ms
-TIDIED = 200  # writings after which the log is brought into the file, which the loop itself never does
-READING = 100  # milliseconds that this waits for who still reads the file as it was: nobody writes meanwhile
-LOCKED = 100  # milliseconds to wait for another process right after a wait of BUSY_TIMEOUT has failed
-CHECK = 5.0  # seconds of a start that the file is looked through; 1 GB in the system's cache takes 0.4
-NO_ROOM = 64 * 1024  # bytes; a disk with less is full, whatever the database says of it
+TIDIED = 200  # writes after which the log is copied into the file; the event loop itself never does that
+READING = 100  # milliseconds to wait for readers of the file as it was; nobody can write meanwhile
+NO_ROOM = 64 * 1024  # bytes; a disk with less free space is full, whatever error the database reports
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long things may take."""
+
+    busy: int = 10_000  # milliseconds to wait for another process that writes
+    locked: int = 100  # milliseconds to wait for it right after a wait of `busy` has failed
+    soon: float = 0.005  # seconds until what `write_soon` has written is synced
+    check: float = 5.0  # seconds that a start spends on checking the file; 1 GB in the cache takes 0.4
 
 
 class _Busy(Exception):
     """Another connection writes, or there is too much to write in the event loop."""
 
 
-class Database:
+class SqliteDatabase:
     """Runs functions of a connection, each in a transaction of its own, off the event loop."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, waits: Waits) -> None:
         self.folder = ""  # id of the folder of bytes that this program works on, once that is known
         self._path = path
+        self._waits = waits
         self._connections: list[sqlite3.Connection] = []
         self._own = threading.local()
         self._loop_thread = threading.get_ident()
         self._syncing: asyncio.TimerHandle | None = None  # until then more may be written
         self._untidied = 0
-        self._locked_until = 0.0  # by the monotonic clock; until then those in line wait only LOCKED
+        self._locked_until = 0.0  # by the monotonic clock; until then other writers wait only `locked`
         self._writer = ThreadPoolExecutor(1, "sqlite-writer")
         self._readers = ThreadPoolExecutor(READERS, "sqlite-reader")
 
@@ -67,7 +76,7 @@ class Database:
         return await self._run(self._writer, "BEGIN IMMEDIATE", work)
 
     async def write_soon[T](self, work: Callable[[sqlite3.Connection], T], size: int) -> T:
-        """`write`, but the disk has it SOON after this returns: no end of ours undoes it, a power cut may.
+        """Like `write`, but synced soon after this returns: a crash of ours cannot undo it, a power cut can.
 
         `size` is about how many characters it writes.
 
@@ -82,7 +91,7 @@ class Database:
             result = await self._run(self._writer, "BEGIN IMMEDIATE", work, synchronous="NORMAL")
         self._untidied += 1
         if self._syncing is None:
-            self._syncing = asyncio.get_running_loop().call_later(SOON, self._sync_now)
+            self._syncing = asyncio.get_running_loop().call_later(self._waits.soon, self._sync_now)
         return result
 
     async def read[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -118,7 +127,8 @@ class Database:
         try:
             connection = self._connection()
             if not in_loop:
-                patience = LOCKED if time.monotonic() < self._locked_until else BUSY_TIMEOUT
+                waits = self._waits
+                patience = waits.locked if time.monotonic() < self._locked_until else waits.busy
                 connection.execute(f"PRAGMA busy_timeout = {patience}")
             if self._own.synchronous != synchronous:
                 connection.execute(f"PRAGMA synchronous = {synchronous}")
@@ -126,7 +136,7 @@ class Database:
             connection.execute(begin)
             try:
                 result = work(connection)
-                if isinstance(result, sqlite3.Cursor):  # destroyed in another thread, it would reset this
+                if isinstance(result, sqlite3.Cursor):  # destroyed in another thread it would reset this
                     result.close()  # connection, and an error of the statement that runs then would be lost
                 connection.execute("COMMIT")
             finally:
@@ -138,12 +148,12 @@ class Database:
             if code == sqlite3.SQLITE_BUSY and in_loop:
                 raise _Busy from None
             if code == sqlite3.SQLITE_BUSY:
-                self._locked_until = time.monotonic() + BUSY_TIMEOUT / 1000
+                self._locked_until = time.monotonic() + self._waits.busy / 1000
             raise self._unavailable(code)(f"{self._path.name}: {error}") from error
         return result
 
     def _unavailable(self, code: int) -> type[StoreUnavailable]:
-        """Which error a primary code of SQLite is for us."""
+        """The error of ours that stands for a primary result code of SQLite."""
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return StoreDamaged
         if code == sqlite3.SQLITE_FULL:
@@ -156,11 +166,11 @@ class Database:
         return StoreUnavailable
 
     def _sync_now(self) -> None:
-        self._syncing = None  # what is written from here on is synced by the next one
+        self._syncing = None  # what is written from now on is left to the next sync
         self._writer.submit(self._sync)
 
     def _sync(self) -> None:
-        """Bring the log to the disk; what is in it of the commits before needs no more than that."""
+        """Sync the log, which holds all commits so far: that makes them durable."""
         try:
             log_file = os.open(f"{self._path}-wal", os.O_RDWR | os.O_CLOEXEC)
             try:
@@ -174,23 +184,23 @@ class Database:
             log.exception("the log of %s could not be synced", self._path.name)
 
     def _tidy(self, connection: sqlite3.Connection) -> None:
-        """Bring the log into the file, as far as nobody reads what was there before."""
+        """Copy the log into the file, except what would replace pages that somebody still reads."""
         connection.execute(f"PRAGMA busy_timeout = {READING}")
         try:
             connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
         finally:
-            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
+            connection.execute(f"PRAGMA busy_timeout = {self._waits.busy}")
 
     def _connection(self) -> sqlite3.Connection:
         if not hasattr(self._own, "connection"):
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             self._connections.append(connection)
             connection.row_factory = sqlite3.Row
-            if threading.get_ident() == self._loop_thread:  # which neither waits nor tidies up
+            if threading.get_ident() == self._loop_thread:  # which must neither wait nor copy the log
                 connection.execute("PRAGMA busy_timeout = 0")
                 connection.execute("PRAGMA wal_autocheckpoint = 0")
             else:
-                connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
+                connection.execute(f"PRAGMA busy_timeout = {self._waits.busy}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA foreign_keys = ON")
             self._own.connection = connection
@@ -200,22 +210,23 @@ class Database:
 
 
 @asynccontextmanager
-async def opened(path: Path) -> AsyncIterator[Database]:
-    """The database at `path`, made (0600) or brought to the newest schema first.
+async def opened(path: Path, waits: Waits | None = None) -> AsyncIterator[SqliteDatabase]:
+    """The database at `path`, which is first created (0600) or migrated to the newest schema.
 
     Raises:
-        StoreUnavailable: it cannot be made or read.
+        StoreUnavailable: it cannot be created or read.
         StoreTooNew: a later version of the program wrote it.
-        StoreDamaged: it is broken, as far as a look of CHECK seconds tells.
+        StoreDamaged: a check of a few seconds at most found damage.
     """
-    database = Database(path)
+    waits = waits or Waits()
+    database = SqliteDatabase(path, waits)
     try:
         try:
             await asyncio.to_thread(_make_private, path)
         except OSError as error:
             raise StoreUnavailable(f"{path}: {error.strerror}") from error
         await database.write(_migrate)
-        await database.read(partial(_check, path))
+        await database.read(partial(_check, path, waits.check))
         yield database
     finally:
         await database.close()
@@ -233,20 +244,20 @@ def _migrate(connection: sqlite3.Connection) -> None:
     for statements in MIGRATIONS[found:]:
         for statement in statements:
             connection.execute(statement)
-    if found < len(MIGRATIONS):  # or nothing is written, which also works on a full disk
+    if found < len(MIGRATIONS):  # else nothing is written, so a full disk does not hinder the start
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
-def _check(path: Path, connection: sqlite3.Connection) -> None:
-    """Look through the file for damage, which would otherwise show only when somebody needs that part."""
-    timer = threading.Timer(CHECK, connection.interrupt)
+def _check(path: Path, seconds: float, connection: sqlite3.Connection) -> None:
+    """Look for damage, which would otherwise be noticed only when somebody needs that part of the file."""
+    timer = threading.Timer(seconds, connection.interrupt)
     timer.start()
     try:
         found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
             raise
-        log.info("%s is large: its start was looked through, the rest was not", path.name)
+        log.info("%s is large: only its beginning was checked for damage", path.name)
         return
     finally:
         timer.cancel()

@@ -1,15 +1,14 @@
-"""`user_files` and their shares in SQLite; each verb is one transaction."""
+"""`user_files` and their shares in SQLite; each method is one transaction."""
 
 from collections.abc import Collection
 from dataclasses import astuple, fields, replace
 from datetime import datetime
 from sqlite3 import Connection, IntegrityError, Row
-from typing import Any
 
 from filestore.errors import FileIdTaken, QuotaExceeded, TooManyFiles
 from filestore.records import EPOCH, Cursor, StoredFile
-from filestore.sqlite.database import Database
-from filestore.sqlite.moments import from_milliseconds, to_milliseconds
+from filestore.sqlite.database import SqliteDatabase
+from filestore.sqlite.rows import record, to_milliseconds, values
 from filestore.sqlite.schema import COUNTED
 
 COLUMNS = tuple(field.name for field in fields(StoredFile))
@@ -17,9 +16,12 @@ _INSERT = f"INSERT INTO user_files ({', '.join(COLUMNS)}) VALUES ({', '.join('?'
 
 
 class SqliteFiles:
-    """store.Files. A "+" keeps a query from the index of that column: it would sort all files of a person."""
+    """store.FileRecords.
 
-    def __init__(self, database: Database) -> None:
+    A "+" before a column keeps SQLite from using its index, with which it would sort all files of a person.
+    """
+
+    def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
     async def add(self, file: StoredFile, *, quota: int, most: int | None = None) -> StoredFile:
@@ -122,7 +124,7 @@ class SqliteFiles:
     async def condemn_all(self, user_id: int) -> None:
         await self._database.write(
             lambda connection: connection.execute(
-                "UPDATE user_files SET expires_at = ? WHERE user_id = ?", _values(EPOCH, user_id)
+                "UPDATE user_files SET expires_at = ? WHERE user_id = ?", values(EPOCH, user_id)
             )
         )
 
@@ -135,7 +137,7 @@ class SqliteFiles:
         user_id: int | None = None,
         folder: str | None = None,
     ) -> list[StoredFile]:
-        chosen = _values(EPOCH, now, after, user_id, folder, limit)
+        chosen = values(EPOCH, now, after, user_id, folder, limit)
 
         def work(connection: Connection) -> list[StoredFile]:
             rows = connection.execute(
@@ -170,17 +172,17 @@ class SqliteFiles:
             "SELECT * FROM user_files WHERE file_id > ? ORDER BY file_id LIMIT ?", after, limit
         )
 
-    async def _many(self, query: str, *values: object) -> list[StoredFile]:
+    async def _many(self, query: str, *given: object) -> list[StoredFile]:
         return await self._database.read(
-            lambda connection: [_stored_file(row) for row in connection.execute(query, _values(*values))]
+            lambda connection: [_stored_file(row) for row in connection.execute(query, values(*given))]
         )
 
-    async def _one(self, query: str, *values: object) -> StoredFile | None:
-        return next(iter(await self._many(query, *values)), None)
+    async def _one(self, query: str, *given: object) -> StoredFile | None:
+        return next(iter(await self._many(query, *given)), None)
 
-    async def _change(self, query: str, *values: object) -> StoredFile | None:
+    async def _change(self, query: str, *given: object) -> StoredFile | None:
         def work(connection: Connection) -> StoredFile | None:
-            row = connection.execute(query, _values(*values)).fetchone()
+            row = connection.execute(query, values(*given)).fetchone()
             return _stored_file(row) if row else None
 
         return await self._database.write(work)
@@ -189,13 +191,13 @@ class SqliteFiles:
 class SqliteShares:
     """store.Shares."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
     async def add(self, file_id: str, owner_id: int, user_id: int, now: datetime) -> bool:
         def work(connection: Connection) -> bool:
             own = "SELECT 1 FROM user_files WHERE file_id = ? AND user_id = ? AND expires_at > ?"
-            if not connection.execute(own, _values(file_id, owner_id, now)).fetchone():
+            if not connection.execute(own, values(file_id, owner_id, now)).fetchone():
                 return False
             connection.execute("INSERT OR IGNORE INTO shares VALUES (?, ?)", (file_id, user_id))
             return True
@@ -216,7 +218,7 @@ class SqliteShares:
             lambda connection: tuple(row[0] for row in connection.execute(query, (file_id,)))
         )
 
-    async def forget(self, user_id: int) -> None:
+    async def forget_person(self, user_id: int) -> None:
         await self._database.write(
             lambda connection: connection.execute("DELETE FROM shares WHERE user_id = ?", (user_id,))
         )
@@ -232,7 +234,7 @@ def _add(connection: Connection, file: StoredFile, quota: int, most: int | None)
     if newest and newest["sha256"] == file.sha256:
         row = connection.execute(
             "UPDATE user_files SET expires_at = max(expires_at, ?) WHERE file_id = ? RETURNING *",
-            _values(file.expires_at, newest["file_id"]),
+            values(file.expires_at, newest["file_id"]),
         ).fetchone()
         return _stored_file(row)
     files, used = taken(connection, file.user_id, file.uploaded_at)
@@ -245,8 +247,8 @@ def _add(connection: Connection, file: StoredFile, quota: int, most: int | None)
     number = connection.execute(highest, (file.user_id,)).fetchone()[0] + 1
     numbered = replace(file, version=last + 1, number=number)
     try:
-        connection.execute(_INSERT, _values(*astuple(numbered)))
-    except IntegrityError as error:  # one transaction at a time decides versions, so it is the id
+        connection.execute(_INSERT, values(*astuple(numbered)))
+    except IntegrityError as error:  # versions cannot collide, since transactions take turns: it is the id
         raise FileIdTaken(file.file_id) from error
     return numbered
 
@@ -259,18 +261,11 @@ def taken(connection: Connection, user_id: int, now: datetime) -> tuple[int, int
     expired = connection.execute(
         """SELECT count(*), coalesce(sum(file_size), 0) FROM user_files
            WHERE user_id = ? AND expires_at <= ?""",
-        _values(user_id, now),
+        values(user_id, now),
     ).fetchone()
     files, size = kept or (0, 0)
     return files - expired[0], size - expired[1]
 
 
-def _values(*values: object) -> tuple[Any, ...]:
-    return tuple(to_milliseconds(value) if isinstance(value, datetime) else value for value in values)
-
-
 def _stored_file(row: Row) -> StoredFile:
-    named = {name: row[name] for name in COLUMNS}
-    for name in ("uploaded_at", "expires_at"):
-        named[name] = from_milliseconds(named[name])
-    return StoredFile(**named)
+    return record(StoredFile, row)

@@ -2,13 +2,13 @@
 
 from sqlite3 import Connection
 
-from filestore.sqlite.database import Database
+from filestore.sqlite.database import SqliteDatabase
 
 
 class SqliteIdentity:
     """store.Identity."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
     async def id(self) -> str:
@@ -18,7 +18,7 @@ class SqliteIdentity:
 
         return await self._database.read(work)
 
-    async def begin(self, folder: str, run: str) -> str:
+    async def begin_run(self, folder: str, run: str) -> str:
         def work(connection: Connection) -> str:
             row = connection.execute("SELECT run FROM folders WHERE folder = ?", (folder,)).fetchone()
             connection.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", (folder, run))

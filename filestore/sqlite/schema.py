@@ -1,13 +1,15 @@
-"""The tables, as the steps that lead from an empty file to today's; a step, once released, never changes.
+"""The tables, as the steps that lead from an empty file to today's. A released step never changes.
 
 `PRAGMA user_version` counts the steps a file has taken. Moments are milliseconds since 1970, UTC; settings,
 outputs and lists are JSON text.
 """
 
-LARGE = 32 * 1024  # bytes; a release never changes it without a step
-SMALL = 1024  # characters of code or words that count for nothing: most do not, and counting takes a page
+LARGE = 32 * 1024  # bytes; changing it takes a new step
+SMALL = (
+    1024  # characters of code or words up to which they do not count: most are so short, and counting costs
+)
 
-# Everybody's sums, counted anew; in the order of the columns of `people`.
+# Everybody's sums, recounted, in the order of the columns of `people`.
 COUNTED = f"""SELECT
     user_id, sum(files), sum(file_bytes), sum(text_bytes), sum(output_bytes), sum(large_bytes)
 FROM (
@@ -108,7 +110,8 @@ _CHANNELS = ("ALTER TABLE message_cells ADD COLUMN channel_id INTEGER NOT NULL D
 
 _ANSWERS = ("ALTER TABLE message_cells ADD COLUMN first INTEGER NOT NULL DEFAULT 0",)
 
-# Files of before are numbered by time, but for the versions of one name, which a clock may have misplaced.
+# Existing files are numbered by time, except that the versions of one name keep their order: a clock may have
+# been wrong.
 _NUMBERS = (
     "ALTER TABLE user_files ADD COLUMN number INTEGER NOT NULL DEFAULT 0",
     """WITH times AS (
@@ -138,9 +141,9 @@ _BATCHES = ("ALTER TABLE outputs ADD COLUMN batch TEXT NOT NULL DEFAULT ''",)
 
 _UNFINISHED = ("CREATE INDEX unfinished_cells ON entries (session_id) WHERE status = 'running'",)
 
-# What people have is kept as sums, which triggers change with the rows. From here on a row of `outputs` has
-# all outputs of one write, as a list; if they are large, it has their short forms, and `outside` is how many
-# lie under `blob_key`. A row of before has one output, whatever its size.
+# What people have is kept as sums, which triggers change with the rows. From here on a row of `outputs` holds
+# all outputs of one write, as a list. If they are large, it holds their short forms, and `outside` says how
+# many outputs lie under `blob_key`. An older row holds one output, whatever its size.
 _SUMS = (
     "ALTER TABLE user_files ADD COLUMN folder TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE entries ADD COLUMN folder TEXT NOT NULL DEFAULT ''",

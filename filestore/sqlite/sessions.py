@@ -1,27 +1,28 @@
 """Sessions, usage, settings of servers and messages' cells in SQLite."""
 
 import json
+from dataclasses import astuple
 from datetime import datetime
-from sqlite3 import Connection, Row
+from sqlite3 import Connection
 from typing import Any
 
 from filestore.errors import NoSuchSession
 from filestore.records import EPOCH, MessageCell, SessionRecord, UsageRecord, UsageTotal
-from filestore.sqlite.database import Database
-from filestore.sqlite.moments import from_milliseconds, to_milliseconds
+from filestore.sqlite.database import SqliteDatabase
+from filestore.sqlite.rows import record, to_milliseconds, values
 from filestore.sqlite.transcripts import clear
 
-AT_ONCE = 100  # entries with their outputs that one transaction deletes: all others wait for it
+AT_ONCE = 100  # entries, with their outputs, that one transaction deletes while all other writers wait
 
 
 class SqliteSessions:
-    """store.Sessions."""
+    """store.SessionRecords."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
     async def get_or_create(self, session_id: str, user_id: int, place: str, at: datetime) -> SessionRecord:
-        new = SessionRecord(session_id, user_id, place, None, {}, at, at)
+        new = SessionRecord(session_id, user_id, place, None, at, at)
         created = to_milliseconds(new.created_at)
 
         def work(connection: Connection) -> SessionRecord:
@@ -29,11 +30,8 @@ class SqliteSessions:
                 "INSERT OR IGNORE INTO sessions VALUES (?, ?, ?, NULL, '{}', ?, ?)",
                 (new.session_id, user_id, new.place, created, created),
             )
-            return _session(
-                connection.execute(
-                    "SELECT * FROM sessions WHERE session_id = ?", (new.session_id,)
-                ).fetchone()
-            )
+            query = "SELECT * FROM sessions WHERE session_id = ?"
+            return record(SessionRecord, connection.execute(query, (new.session_id,)).fetchone())
 
         return await self._database.write(work)
 
@@ -54,25 +52,22 @@ class SqliteSessions:
             if not connection.execute(query, (kernel, session_id)).rowcount:
                 raise NoSuchSession(session_id)
 
-        await self._database.write_soon(work, len(kernel or ""))  # with a cell, which must not wait for it
-
-    async def set_settings(self, session_id: str, settings: dict[str, Any]) -> None:
-        await self._set(session_id, "settings = ?", json.dumps(settings))
+        await self._database.write_soon(
+            work, len(kernel or "")
+        )  # a cell begins at the same time, and must not wait
 
     async def of_user(self, user_id: int) -> list[SessionRecord]:
         return await self._many("WHERE user_id = ? ORDER BY last_used_at DESC, session_id", user_id)
 
     async def idle_since(self, before: datetime) -> list[SessionRecord]:
-        return await self._many(
-            "WHERE last_used_at < ? ORDER BY last_used_at, session_id", to_milliseconds(before)
-        )
+        return await self._many("WHERE last_used_at < ? ORDER BY last_used_at, session_id", before)
 
     async def unfinished(self, since: datetime) -> list[SessionRecord]:
         return await self._many(
             """WHERE last_used_at > ? AND session_id IN (
                 SELECT session_id FROM entries WHERE status = 'running'
             ) ORDER BY last_used_at DESC, session_id""",
-            to_milliseconds(since),
+            since,
         )
 
     async def delete(self, session_id: str) -> None:
@@ -84,7 +79,7 @@ class SqliteSessions:
                 (session_id, AT_ONCE),
             ).rowcount
 
-        while await self._database.write(some) == AT_ONCE:  # others write in between
+        while await self._database.write(some) == AT_ONCE:  # others can write in between
             pass
 
         def work(connection: Connection) -> None:
@@ -94,10 +89,10 @@ class SqliteSessions:
 
         await self._database.write(work)
 
-    async def _many(self, condition: str, *values: object) -> list[SessionRecord]:
-        query = f"SELECT * FROM sessions {condition}"
+    async def _many(self, condition: str, *given: object) -> list[SessionRecord]:
+        query, bound = f"SELECT * FROM sessions {condition}", values(*given)
         return await self._database.read(
-            lambda connection: [_session(row) for row in connection.execute(query, values)]
+            lambda connection: [record(SessionRecord, row) for row in connection.execute(query, bound)]
         )
 
     async def _set(self, session_id: str, change: str, value: object) -> None:
@@ -111,19 +106,11 @@ class SqliteSessions:
 class SqliteUsage:
     """store.Usage."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
     async def add(self, usage: UsageRecord, *, again: bool = False) -> None:
-        row = (
-            usage.user_id,
-            to_milliseconds(usage.at),
-            usage.model,
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cost,
-            usage.cell_seconds,
-        )
+        row = values(*astuple(usage))
         there = """SELECT 1 FROM usage WHERE user_id = ? AND at = ? AND model = ? AND input_tokens = ?
                    AND output_tokens = ? AND cost = ? AND cell_seconds = ?"""
 
@@ -136,12 +123,13 @@ class SqliteUsage:
     async def total(self, user_id: int, since: datetime) -> UsageTotal:
         query = """SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
                    total(cost), total(cell_seconds) FROM usage WHERE user_id = ? AND at >= ?"""
-        values = (user_id, to_milliseconds(since))
         return await self._database.read(
-            lambda connection: UsageTotal(*connection.execute(query, values).fetchone())
+            lambda connection: UsageTotal(*connection.execute(query, values(user_id, since)).fetchone())
         )
 
-    async def forget(self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH) -> None:
+    async def forget_person(
+        self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH
+    ) -> None:
         at = to_milliseconds(since)
         keep = "UPDATE usage SET user_id = ?, at = ?, model = '' WHERE user_id = ? AND at >= ?"
 
@@ -154,14 +142,13 @@ class SqliteUsage:
 
     async def forget_kept(self, before: datetime) -> None:
         query = "DELETE FROM usage WHERE user_id < 0 AND at < ?"
-        values = (to_milliseconds(before),)
-        await self._database.write(lambda connection: connection.execute(query, values))
+        await self._database.write(lambda connection: connection.execute(query, values(before)))
 
 
 class SqliteServerSettings:
     """store.ServerSettings."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
     async def get(self, server_id: int) -> dict[str, Any]:
@@ -172,48 +159,33 @@ class SqliteServerSettings:
 
     async def set(self, server_id: int, settings: dict[str, Any]) -> None:
         query = "INSERT OR REPLACE INTO server_settings VALUES (?, ?)"
-        values = (server_id, json.dumps(settings))
-        await self._database.write(lambda connection: connection.execute(query, values))
+        row = (server_id, json.dumps(settings))
+        await self._database.write(lambda connection: connection.execute(query, row))
 
 
 class SqliteMessageCells:
     """store.MessageCells."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
     async def set(self, cell: MessageCell) -> None:
         query = "INSERT OR REPLACE INTO message_cells VALUES (?, ?, ?, ?, ?)"
-        values = (cell.message_id, cell.session_id, cell.seq, cell.channel_id, cell.first)
-        await self._database.write(lambda connection: connection.execute(query, values))
+        await self._database.write(lambda connection: connection.execute(query, astuple(cell)))
 
     async def get(self, message_id: int) -> MessageCell | None:
         query = "SELECT * FROM message_cells WHERE message_id = ?"
-        row = await self._database.read(
-            lambda connection: connection.execute(query, (message_id,)).fetchone()
-        )
-        return MessageCell(*row) if row else None
+        return next(iter(await self._many(query, message_id)), None)
 
     async def of_cell(self, session_id: str, seq: int) -> list[MessageCell]:
         query = "SELECT * FROM message_cells WHERE session_id = ? AND seq = ? ORDER BY message_id"
-        rows = await self._database.read(
-            lambda connection: connection.execute(query, (session_id, seq)).fetchall()
-        )
-        return [MessageCell(*row) for row in rows]
+        return await self._many(query, session_id, seq)
 
     async def going_on(self, since: int) -> list[MessageCell]:
         query = "SELECT * FROM message_cells WHERE message_id >= ? AND first > 0 ORDER BY message_id"
-        rows = await self._database.read(lambda connection: connection.execute(query, (since,)).fetchall())
-        return [MessageCell(*row) for row in rows]
+        return await self._many(query, since)
 
-
-def _session(row: Row) -> SessionRecord:
-    return SessionRecord(
-        session_id=row["session_id"],
-        user_id=row["user_id"],
-        place=row["place"],
-        kernel=row["kernel"],
-        settings=json.loads(row["settings"]),
-        created_at=from_milliseconds(row["created_at"]),
-        last_used_at=from_milliseconds(row["last_used_at"]),
-    )
+    async def _many(self, query: str, *given: object) -> list[MessageCell]:
+        return await self._database.read(
+            lambda connection: [MessageCell(*row) for row in connection.execute(query, given)]
+        )

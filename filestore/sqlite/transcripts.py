@@ -7,23 +7,35 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from sqlite3 import Connection, Row
+from typing import Unpack
 
 from filestore.errors import NoSuchCell
-from filestore.records import IN_A_ROW, RUNNING, CellRecord, Finished, Output, Outside, Room, Said
-from filestore.short import MADE_ROOM, note, short, size_of
-from filestore.sqlite.database import Database
+from filestore.outputs.outside import all_outputs
+from filestore.outputs.short import MADE_ROOM, note, short, size_of
+from filestore.records import (
+    IN_A_ROW,
+    RUNNING,
+    CellEnding,
+    CellRecord,
+    Finished,
+    Output,
+    OutsideOutputs,
+    QuotaRoom,
+    Said,
+)
+from filestore.sqlite.database import SqliteDatabase
 from filestore.sqlite.files import taken
-from filestore.sqlite.moments import from_milliseconds, to_milliseconds
+from filestore.sqlite.rows import from_milliseconds, to_milliseconds
 from filestore.sqlite.schema import LARGE
 
-AT_ONCE = 200  # large outputs that make room in one transaction: others wait for its end
-EACH = 100  # characters that take as long to write as an output does beside its content
+AT_ONCE = 200  # large outputs shortened in one transaction, while other writers wait
+EACH = 100  # characters that take as long to write as one output does without its content
 
 
 class SqliteTranscripts:
     """store.Transcripts."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
     async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
@@ -89,7 +101,7 @@ class SqliteTranscripts:
         file_ids: Sequence[str] = (),
         *,
         batch: str = "",
-        outside: Outside | None = None,
+        outside: OutsideOutputs | None = None,
     ) -> Finished:
         def work(connection: Connection) -> Finished:
             _join_files(connection, session_id, seq, file_ids)
@@ -101,34 +113,26 @@ class SqliteTranscripts:
 
         return await self._database.write(work)
 
-    async def finish_cell(
-        self,
-        session_id: str,
-        seq: int,
-        *,
-        status: str,
-        outputs: Sequence[Output] | None = None,
-        execution_time: float | None = None,
-        execution_count: int | None = None,
-        file_ids: Sequence[str] = (),
-        outside: Outside | None = None,
-    ) -> Finished:
+    async def finish_cell(self, session_id: str, seq: int, **ending: Unpack[CellEnding]) -> Finished:
+        outputs = ending.get("outputs")
+        told = (ending["status"], ending.get("execution_time"), ending.get("execution_count"))
+
         def work(connection: Connection) -> Finished:
-            row = connection.execute(
+            changed = connection.execute(
                 """UPDATE entries SET status = ?, execution_time = ?, execution_count = ?
-                   WHERE session_id = ? AND seq = ? AND kind = 'cell' RETURNING file_ids""",
-                (status, execution_time, execution_count, session_id, seq),
-            ).fetchall()
-            if not row:
+                   WHERE session_id = ? AND seq = ? AND kind = 'cell'""",
+                (*told, session_id, seq),
+            ).rowcount
+            if not changed:
                 raise NoSuchCell(session_id, seq)
-            if file_ids:
+            if file_ids := ending.get("file_ids"):
                 _join_files(connection, session_id, seq, file_ids)
             if outputs is None:
                 return Finished()
             dropped = connection.execute(
                 "DELETE FROM outputs WHERE session_id = ? AND seq = ? RETURNING blob_key", (session_id, seq)
             ).fetchall()
-            _append(connection, session_id, seq, outputs, outside)
+            _append(connection, session_id, seq, outputs, ending.get("outside"))
             return Finished(dropped=tuple(row[0] for row in dropped if row[0] is not None))
 
         shown = outputs or ()
@@ -162,18 +166,14 @@ class SqliteTranscripts:
             )
         )
 
-    async def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
-        place = 0
-        for part in cell.outside:
-            for output in cell.outputs[place : part.start]:
+    def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
+        return all_outputs(cell, partial(self._in_row, cell))
+
+    async def _in_row(self, cell: CellRecord, part: OutsideOutputs) -> AsyncIterator[Output]:
+        if part.row is not None:
+            row = (cell.session_id, cell.seq, int(part.row))
+            for output in await self._database.read(partial(_outputs_of_row, row)):
                 yield output
-            place = part.start + part.short
-            if part.row is not None:
-                row = (cell.session_id, cell.seq, int(part.row))
-                for output in await self._database.read(partial(_outputs_of_row, row)):
-                    yield output
-        for output in cell.outputs[place:]:
-            yield output
 
     async def unfinished(self, session_id: str) -> list[CellRecord]:
         query = "SELECT * FROM entries WHERE session_id = ? AND status = ? AND folder IN ('', ?) ORDER BY seq"
@@ -189,7 +189,7 @@ class SqliteTranscripts:
             lambda connection: [row[0] for row in connection.execute(query, (session_id,))]
         )
 
-    async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> Room:
+    async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> QuotaRoom:
         return await self._database.write(
             lambda connection: _make_room(connection, user_id, size, quota, now)
         )
@@ -199,7 +199,7 @@ class SqliteTranscripts:
 
 
 def clear(connection: Connection, session_id: str) -> None:
-    """Delete a session's entries and its messages' cells; its counter goes on."""
+    """Delete a session's entries, and which messages made them; its counter goes on."""
     connection.execute("DELETE FROM entries WHERE session_id = ?", (session_id,))
     connection.execute("DELETE FROM message_cells WHERE session_id = ?", (session_id,))
 
@@ -214,14 +214,14 @@ def _next_seq(connection: Connection, session_id: str, least: int = 1) -> int:
 
 
 def _essence(entry: Said | CellRecord) -> tuple[str, str, int]:
-    """What tells an entry from another: its kind, its text, its moment."""
+    """What distinguishes an entry from others: its kind, its text and its moment."""
     if isinstance(entry, Said):
         return "said", entry.markdown, to_milliseconds(entry.at)
     return "cell", entry.code, to_milliseconds(entry.started_at)
 
 
 def _insert(connection: Connection, entry: Said | CellRecord, folder: str) -> None:
-    """Add an entry; a cell that has just begun."""
+    """Add an entry: words, or a cell that has just begun."""
     kind, text, at = _essence(entry)
     status = entry.status if isinstance(entry, CellRecord) else None
     connection.execute(
@@ -250,7 +250,7 @@ def _append(
     session_id: str,
     seq: int,
     outputs: Sequence[Output],
-    outside: Outside | None,
+    outside: OutsideOutputs | None,
     batch: str = "",
 ) -> None:
     if not outputs:
@@ -274,10 +274,10 @@ def _append(
     )
 
 
-def _replaced(connection: Connection, known: Row, outside: Outside | None) -> Finished:
-    """Let a batch that is there refer to other bytes, which are the same.
+def _replaced(connection: Connection, known: Row, outside: OutsideOutputs | None) -> Finished:
+    """Make a batch that was recorded already refer to a new copy of its bytes.
 
-    A try before came to its end unheard, and whoever made it may have deleted its bytes.
+    An earlier try succeeded without its caller learning of it, so the caller may have deleted the old copy.
     """
     if outside is None:
         return Finished()
@@ -288,21 +288,21 @@ def _replaced(connection: Connection, known: Row, outside: Outside | None) -> Fi
     return Finished(dropped=(known["blob_key"],))
 
 
-def _make_room(connection: Connection, user_id: int, size: int, quota: int, now: datetime) -> Room:
+def _make_room(connection: Connection, user_id: int, size: int, quota: int, now: datetime) -> QuotaRoom:
     used = taken(connection, user_id, now)[1]
     if used + size <= quota:
-        return Room(fits=True, used=used)
+        return QuotaRoom(fits=True, used=used)
     people = "SELECT large_bytes FROM people WHERE user_id = ?"
     large = connection.execute(people, (user_id,)).fetchone()
     if large is None or used - large[0] + size > quota:
-        return Room(fits=False, used=used)
+        return QuotaRoom(fits=False, used=used)
     dropped = []
     for row in connection.execute(
         f"""SELECT rowid, json, size, blob_key FROM outputs WHERE owner = ? AND size > {LARGE}
             ORDER BY rowid LIMIT {AT_ONCE}""",
         (user_id,),
     ).fetchall():
-        kept = _outputs(row["json"])  # short already where the bytes lie outside
+        kept = _outputs(row["json"])  # these are short forms if the bytes lie outside
         text = json.dumps(short(kept, MADE_ROOM) if row["blob_key"] is None else [*kept, note(MADE_ROOM)])
         connection.execute(
             "UPDATE outputs SET json = ?, size = ?, blob_key = NULL, outside = 0 WHERE rowid = ?",
@@ -312,12 +312,12 @@ def _make_room(connection: Connection, user_id: int, size: int, quota: int, now:
         used += len(text) - row["size"]
         if used + size <= quota:
             break
-    keys = tuple(key for key in dropped if key is not None)  # rows of before have none
-    return Room(used + size <= quota, used, len(dropped), keys)
+    keys = tuple(key for key in dropped if key is not None)  # rows of an earlier version have none
+    return QuotaRoom(used + size <= quota, used, len(dropped), keys)
 
 
 def _outputs(text: str) -> list[Output]:
-    """The outputs of a row; one of before has one."""
+    """The outputs of a row; a row of an earlier version holds one."""
     found = json.loads(text)
     return found if isinstance(found, list) else [found]
 
@@ -329,12 +329,12 @@ def _outputs_of_row(row: tuple[str, int, int], connection: Connection) -> list[O
 
 
 def _records(connection: Connection, rows: Iterable[Row], *, brief: bool = False) -> list[Said | CellRecord]:
-    """The entries, in the order of the rows; with `brief` rows of before that are large are made short."""
+    """The entries, in the order of the rows; with `brief` large rows of an earlier version are shortened."""
     found = list(rows)
     if not found:
         return []
     outputs: defaultdict[int, list[Output]] = defaultdict(list)
-    outside: defaultdict[int, list[Outside]] = defaultdict(list)
+    outside: defaultdict[int, list[OutsideOutputs]] = defaultdict(list)
     seqs = [row["seq"] for row in found]
     wanted = set(seqs)
     for row in connection.execute(
@@ -351,12 +351,12 @@ def _records(connection: Connection, rows: Iterable[Row], *, brief: bool = False
             key, size, count = f"{IN_A_ROW}/{row['position']}", len(row["json"]), len(shown)
             shown = short(shown)
         if key is not None:
-            outside[seq].append(Outside(key, size, count, len(outputs[seq]), len(shown)))
+            outside[seq].append(OutsideOutputs(key, size, count, len(outputs[seq]), len(shown)))
         outputs[seq] += shown
     return [_record(row, outputs[row["seq"]], outside[row["seq"]]) for row in found]
 
 
-def _record(row: Row, outputs: Sequence[Output], outside: Sequence[Outside]) -> Said | CellRecord:
+def _record(row: Row, outputs: Sequence[Output], outside: Sequence[OutsideOutputs]) -> Said | CellRecord:
     at = from_milliseconds(row["at"])
     if row["kind"] == "said":
         return Said(row["session_id"], row["seq"], row["place"], row["author"], row["text"], at)

@@ -1,14 +1,13 @@
-"""What happens while a cell runs, as frozen values, and the one function that makes them of Jupyter messages.
+"""What happens while a cell runs, as frozen values, and the function that makes them from Jupyter messages.
 
     match event:
         case Stream(name, text): ...
         case Display(bundle=bundle): ...
 
-A kernel runs strangers' code, so a message can be anything at all. `from_message` gives an event, or None for
-a message that means nothing here; it raises `BadMessage` and nothing else, and whatever it lets through is
-repaired (no lone surrogates, no NUL) and within the limits. Those are limits on what an event costs us
-(`kernels.wire.weight`), not on how long the message was. Message fields:
-https://jupyter-client.readthedocs.io/en/stable/messaging.html
+A kernel runs strangers' code, so a message can be anything. `from_message` returns an event, or None for a
+message that means nothing here, and raises nothing but `BadMessage`. Its events are repaired (no lone
+surrogates, no NUL) and within the limits. These limit what an event costs us (`kernels.wire.weight`), not how
+long the message was. Message fields: https://jupyter-client.readthedocs.io/en/stable/messaging.html
 """
 
 from collections.abc import Mapping
@@ -39,24 +38,23 @@ __all__ = [
     "from_message",
 ]
 
-END_OF_INPUT = "\x04"  # the answer to an InputRequest that means Ctrl-D: `input()` raises EOFError
+END_OF_INPUT = "\x04"  # the answer to an InputRequest that stands for Ctrl-D: `input()` raises EOFError
 MAX_MIMES = 32  # entries of one MIME bundle that are kept
-MAX_COUNT = 1 << 31  # what every database holds as a number
-MAX_STREAM = (
-    1 << 16
-)  # characters of one message, drawn in one go; a kernel sends no more (`inside.output.streams`)
+MAX_COUNT = 1 << 31  # numbers below it fit into every database
+# Characters of one message, which are drawn in one step; a kernel sends no more (`inside.output.streams`).
+MAX_STREAM = 1 << 16
 MAX_NAME = 1000  # characters of an exception's name, a display id or a prompt
 MAX_LINES = 2000  # of a traceback; IPython's longest have some hundreds, since it folds recursion
-NOTHING = weight("")  # bytes of a text object itself, left out so that a picture counts as its base64
-MAX_METADATA = 4000  # bytes that a bundle's metadata may take; a picture's size and the like takes 600
+NOTHING = weight("")  # bytes of an empty text, subtracted so that a picture counts as its base64
+MAX_METADATA = 4000  # bytes that a bundle's metadata may take; a picture's size takes 600
 
 
 class _Event(Struct, frozen=True, tag_field="is", tag=True):
-    """Between bot and node an event's class is told as its field `is`."""
+    """In JSON, an event's class is its field `is`."""
 
 
 class Queued(_Event, frozen=True):
-    """The cell waits: `position` others go first (1 means that it is next, 0 that it waits no longer)."""
+    """The cell waits at `position` in line: 1 means that it is next, 0 that it no longer waits."""
 
     position: int
 
@@ -69,7 +67,7 @@ class Stream(_Event, frozen=True):
 
 
 class Display(_Event, frozen=True):
-    """Something shown: a MIME bundle (text and base64 as str). `update` replaces `display_id`."""
+    """Something shown: a MIME bundle (text and base64 as str). An `update` replaces that of its id."""
 
     bundle: Mapping[str, Any]
     metadata: Mapping[str, Any] = {}
@@ -86,7 +84,7 @@ class Result(_Event, frozen=True):
 
 
 class Failure(_Event, frozen=True):
-    """The exception that ended the cell; `traceback` is lines with ANSI colours, the person's own frames."""
+    """The exception that ended the cell; `traceback` has the person's own frames, lines with ANSI colours."""
 
     ename: str
     evalue: str
@@ -94,7 +92,7 @@ class Failure(_Event, frozen=True):
 
 
 class ClearOutput(_Event, frozen=True):
-    """What the cell has shown so far goes away: now, or with `wait` when the next output comes."""
+    """Everything that the cell has shown goes away: now or, with `wait`, when the next output comes."""
 
     wait: bool
 
@@ -102,7 +100,7 @@ class ClearOutput(_Event, frozen=True):
 class InputRequest(_Event, frozen=True):
     """The cell asks `prompt` and waits; with `password` the answer must not be shown or stored.
 
-    `number` is that of `Cell.question` while this one waits, 0 before the cell has passed it on.
+    `number` equals `Cell.question` while this question waits; it is 0 before the cell has passed it on.
     """
 
     prompt: str
@@ -120,10 +118,10 @@ class InputRequest(_Event, frozen=True):
 
 
 class Restarted(_Event, frozen=True):
-    """The kernel is a fresh one: `reason` is why, `kept` what is there still, `lost` the names gone.
+    """The kernel is a fresh one: `reason` is why, `kept` is what is still there, `lost` names what is gone.
 
-    With `unnamed` the one before ended in the middle of a cell: what that cell had defined is gone too, and
-    nobody knows its names. With `earlier` so are the variables of earlier cells, whose names were not noted.
+    With `unnamed`, the kernel ended in the middle of a cell: what that cell had defined is gone too, and
+    nobody knows its names. With `earlier`, variables of earlier cells are gone whose names were not noted.
     """
 
     reason: str
@@ -134,10 +132,10 @@ class Restarted(_Event, frozen=True):
 
 
 class Unstopped(_Event, frozen=True):
-    """The cell was told to stop and does not: it is to be waited for, or its kernel killed.
+    """The cell was told to stop and does not: somebody has to wait for it, or kill its kernel.
 
-    `lost` names the variables that would go with the kernel, beside whatever the cell has defined. `limited`
-    is whether the cell's time is; then the kernel is killed at its end, if nobody has answered. With `asks`
+    `lost` names the variables that would go with the kernel, beside whatever the cell has defined. With
+    `limited`, the cell's time has a limit, at which the kernel is killed if nobody has decided. With `asks`,
     an `input()` of the cell waits for its answer as well.
     """
 
@@ -150,9 +148,9 @@ Event = Queued | Stream | Display | Result | Failure | ClearOutput | InputReques
 
 
 class Bundle(dict[str, Any]):
-    """A MIME bundle that was weighed when it came: its pictures would take 15 ms each time.
+    """A MIME bundle that was weighed when it arrived, since weighing its pictures takes 15 ms.
 
-    `whole` is its plain text where that was clipped, for whoever writes it to a file at once; with `partial`
+    `whole` is its plain text if that was clipped, for whoever writes it to a file at once; with `partial`,
     the kernel had clipped it before.
     """
 
@@ -166,7 +164,7 @@ class BadMessage(ValueError):
 
 
 def cost(event: Event) -> int:
-    """The bytes that an event costs, as `kernels.wire.weight` counts them."""
+    """How many bytes an event costs, as `kernels.wire.weight` counts them."""
     values = [getattr(event, name) for name in event.__struct_fields__]
     weighed = [value.weight for value in values if isinstance(value, Bundle)]
     return sum(weighed) + weight([value for value in values if not isinstance(value, Bundle)])
@@ -178,9 +176,9 @@ def from_message(
     """The event of one Jupyter message, or None when its kind means nothing here.
 
     `kind` is the message's type, `content` its parsed content. `max_text` is in characters, `max_display` in
-    bytes of memory, which for a picture is the length of its base64. With `whole` a value's text that is
-    clipped is there as `Bundle.whole` as well, beyond all limits: whoever asks for it must take it at once.
-    Raises: BadMessage for a content of the wrong shape.
+    bytes of memory, which for a picture is the length of its base64. With `whole`, a text that was clipped is
+    also in `Bundle.whole`, beyond all limits: whoever asks for it must take it out at once.
+    Raises: BadMessage for content of the wrong shape.
     """
     if not isinstance(content, dict):
         raise BadMessage(f"{kind}: the content is not an object")
@@ -224,7 +222,7 @@ def _failure(content: dict[str, Any], max_text: int) -> Failure:
 
 
 def execution_count(content: dict[str, Any]) -> int | None:
-    """The execution count that a message's content tells, when it is one."""
+    """The execution count in a message's content; None if it is not a valid one."""
     count = content.get("execution_count")
     return count if isinstance(count, int) and 0 <= count < MAX_COUNT else None
 
@@ -261,11 +259,11 @@ def _metadata(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _bundle(content: dict[str, Any], max_text: int, max_display: int, *, whole: bool) -> Bundle:
-    """The MIME bundle within its limits: plain text is clipped, what else is too large becomes a sentence."""
+    """The MIME bundle within its limits: plain text is clipped, other large parts become sentences."""
     data = content.get("data")
     if not isinstance(data, dict):
         raise BadMessage("'data' is not a MIME bundle")
-    bundle, known = Bundle(), dict[str, int]()  # the weights of what was weighed and kept as it came
+    bundle, known = Bundle(), dict[str, int]()  # the weights of what was kept as it arrived
     left_out: list[str] = []
     room = max_display
     for key, raw in islice(data.items(), MAX_MIMES):

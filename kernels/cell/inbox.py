@@ -1,7 +1,7 @@
-"""The events of a cell that nobody has taken yet, kept small: a slow reader gets fewer and larger ones.
+"""The events of a cell that wait for their reader, kept small: a slow reader gets fewer and larger ones.
 
 inbox.put(Stream("stdout", "a"))
-event = await inbox.get()      # None when it was woken for something else
+event = await inbox.get()      # None when it was woken for another reason
 """
 
 import asyncio
@@ -16,16 +16,16 @@ from kernels.text.terminal import Terminal
 
 __all__ = ["SHOWN", "Inbox"]
 
-MERGE = 64 * 1024  # characters up to which pieces of text are joined: one is drawn in one go
+MERGE = 64 * 1024  # characters up to which pieces of text are joined: each piece is drawn in one step
 LINE = (
     2048  # characters of a line that is drawn at each of its pieces, in 2 ms; a longer one is left as it is
 )
-SHOWN = (Stream, Display, Result, Failure, ClearOutput)  # what a clear takes away
-_MOVES = re.compile(r"[\b]|\x1b\[\d*[A-K]")  # the cursor goes elsewhere, or something is erased
+SHOWN = (Stream, Display, Result, Failure, ClearOutput)  # what a clear removes
+_MOVES = re.compile(r"[\b]|\x1b\[\d*[A-K]")  # the cursor moves, or something is erased
 
 
 class Inbox:
-    """A queue of events in which text is joined, and what is redrawn takes the place of what it was."""
+    """A queue of events that joins text, and replaces what has been redrawn."""
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
@@ -37,7 +37,7 @@ class Inbox:
         return sum(map(cost, self._events))
 
     def put(self, event: Event) -> None:
-        """Add an event, merging it with what waits where that loses nothing that a person would see."""
+        """Add an event, merged with those that wait where a person sees no difference."""
         last = self._events[-1] if self._events else None
         match last, event:
             case Stream(name, before), Stream(same, text) if name == same and len(before) < MERGE:
@@ -57,7 +57,7 @@ class Inbox:
         self._woken.set()
 
     def wake(self) -> None:
-        """Let `get` return, for something other than an event has happened."""
+        """Let `get` return, because something other than an event has happened."""
         self._woken.set()
 
     def take(self) -> Event | None:
@@ -72,26 +72,26 @@ class Inbox:
         return self.take()
 
     def _drop_shown(self) -> None:
-        """Forget what is cleared before anybody has seen it."""
+        """Drop what is cleared before anybody has seen it."""
         self._events = deque(waiting for waiting in self._events if not isinstance(waiting, SHOWN))
 
     def _updated(self, update: Display) -> bool:
-        """Whether the display that `update` is for waits here, and has been replaced by it."""
-        for place, waiting in enumerate(self._events):
+        """Replace the display that `update` is for if it waits here; returns whether it does."""
+        for index, waiting in enumerate(self._events):
             if isinstance(waiting, Display) and waiting.display_id == update.display_id:
-                self._events[place] = replace(update, update=waiting.update)
+                self._events[index] = replace(update, update=waiting.update)
                 return True
         return False
 
 
 def _joined(before: str, text: str) -> str:
-    """Both pieces, less what a later `\\r` overwrites in the line that goes on from one to the next.
+    """Both pieces, without what a later `\\r` overwrites in the line that both share.
 
-    The line's first `\\r` stays, for it redraws what was shown before these. Where more moves, or the cursor
-    rests within the line, for the next piece to go on from there, all stays, and so does a line too long to
-    draw.
+    The line's first `\\r` stays, because it redraws what was shown before these pieces. Everything stays
+    where the cursor moves otherwise, where it rests within the line so that the next piece goes on from
+    there, and where the line is too long to draw.
     """
-    settled, newline, line = before.rpartition("\n")
+    finished, newline, line = before.rpartition("\n")
     line += text
     head, _, redrawn = line.partition("\r")
     if "\r" not in redrawn or len(line) > LINE or _MOVES.search(line):
@@ -101,4 +101,4 @@ def _joined(before: str, text: str) -> str:
     drawn, last = terminal.render(), strip_ansi(redrawn.rpartition("\r")[2])
     if 0 < len(last) < len(strip_ansi(drawn)):
         return before + text
-    return f"{settled}{newline}{head}\r{drawn}" + ("" if last else "\r")
+    return f"{finished}{newline}{head}\r{drawn}" + ("" if last else "\r")

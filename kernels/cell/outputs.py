@@ -1,16 +1,15 @@
 """What a cell has shown: its events folded as a notebook folds them, and held within the cell's limits.
 
     outputs = Outputs(max_text=1 << 20, max_shown=64 << 20)
-    for event in outputs.add(event): ...      # what may be passed on of it
-    for event in outputs.close(): ...         # the tail of a text that was clipped
-    outputs.cells()                           # nbformat v4 output dicts
+    for event in outputs.add_event(event): ...  # what may be passed on of it
+    for event in outputs.close(): ...           # the tail of a text that was clipped
+    outputs.cells()                             # nbformat v4 output dicts
 
-`clear_output`, `update_display_data`, `\\r` and backspace are acted on, so a progress bar is one line and a
-loop that redraws a plot holds one picture. What a display of an earlier cell became is told after all else
-that the cell shows, see `kernels.cell.display_updates`. Text beyond the limit keeps its head, which was
-passed on at once, and its tail, which follows when the cell ends. There is a limit to the work that a cell
-can cause, and to what it can make us hold: `kernels.wire.weight` says what a display costs, and
-`kernels.text.terminal` what drawing costs.
+`clear_output`, `update_display_data`, `\\r` and backspace take effect, so a progress bar is one line and a
+loop that redraws a plot holds one picture. Updates of an earlier cell's displays come after everything else
+that the cell shows, see `kernels.cell.display_updates`. Of a text over the limit the head is passed on at
+once, and the tail when the cell ends. A cell can cause only so much work, and make us hold only so much:
+`kernels.wire.weight` says what a display costs, and `kernels.text.terminal` what drawing costs.
 """
 
 from collections import deque
@@ -28,15 +27,15 @@ from kernels.text.terminal import Terminal
 __all__ = ["ENDINGS", "MOST", "Outputs", "stream_output"]
 
 MOST = 2000  # outputs of a cell, and pieces of its tail
-ENDINGS = 8  # more of them that may be results or errors: the cell's end is seen after a thousand plots
-ELSEWHERE = 64  # displays of earlier cells that a cell may update
+ENDINGS = 8  # results or errors beyond `MOST`, so that a cell's end is seen after a thousand plots
+ELSEWHERE = 64  # displays of earlier cells that one cell may update
 PIECE = 64 * 1024  # characters of a long text that are looked at in one step
-DRAWN = 4  # times `max_text` that are drawn: a line redrawn without end costs time, not room
-SHORT = 1000  # characters that stay of each display as text, whatever the others take
-BLANKS = 8  # 1/8 of `max_text` may be blanks that a cursor leaves by going up into shorter lines
+DRAWN = 4  # times `max_text` that are drawn: redrawing a line for ever takes time, not space
+SHORT = 1000  # characters of each display's text that stay, whatever the others take
+BLANKS = 8  # 1/8 of `max_text` may be blanks that a cursor leaves when it moves up into shorter lines
 
 
-class _Text:
+class _TextBlock:
     def __init__(self, name: str, blanks: int) -> None:
         self.name = name
         self.terminal = Terminal(blanks)
@@ -46,7 +45,7 @@ class Outputs:
     """The outputs of one cell, in order.
 
     `max_text` is in characters, `max_shown` in bytes that all displays cost (`kernels.cell.events.cost`).
-    What does not fit into `max_text` goes to `overflow`, together with all other text.
+    Once there is more than `max_text`, all text goes to `overflow` as well.
     """
 
     def __init__(self, *, max_text: int, max_shown: int, overflow: Overflow | None = None) -> None:
@@ -56,21 +55,21 @@ class Outputs:
         self._max_shown = max_shown
         self._drawn = 0
         self._blanks = max_text // BLANKS
-        self._elsewhere: dict[str, tuple[Display, int]] = {}  # by display id what earlier ones are now; costs
-        self._shown: list[_Text | Display | Result | Failure] = []
-        self._places: dict[str, list[int]] = {}  # of the displays with an id
+        self._elsewhere: dict[str, tuple[Display, int]] = {}  # updates of earlier cells, by display id; costs
+        self._shown: list[_TextBlock | Display | Result | Failure] = []
+        self._indexes: dict[str, list[int]] = {}  # in `_shown`, of the displays with an id
         self._costs: list[int] = []  # of each of them; a text has its own limit
         self._held = 0  # bytes of the displays in `_shown` and `_elsewhere`
-        self._last_text: _Text | None = None
+        self._last_text: _TextBlock | None = None
         self._text_before = 0  # characters of all texts in `_shown` but the last
         self._tail: deque[tuple[str, str]] = deque()
         self._tail_size = self._cut = 0
         self._value_shown = False
         self._clear_next = False
-        self._told_over = False  # that displays are left out, which is told once
+        self._told_over = False  # whether it was said that displays are left out, which is said once
 
-    def add(self, event: Event) -> list[Event]:
-        """Fold `event` in; returns what may be passed on of it: nothing, itself, or a clipped one."""
+    def add_event(self, event: Event) -> list[Event]:
+        """Fold `event` in; returns what may be passed on: nothing, the event itself, or a clipped one."""
         match event:
             case Stream(name, text):
                 self._clear_if_due()
@@ -105,25 +104,25 @@ class Outputs:
     def cells(self, last: int | None = None) -> tuple[dict[str, Any], ...]:
         """The outputs as nbformat v4 dicts (https://nbformat.readthedocs.io/en/latest/format_description.html).
 
-        With `last` only so many of the last ones.
+        With `last`, only that many of the last ones.
         """
         shown = self._shown[-last:] if last else self._shown
         elsewhere = (display for display, _ in self._elsewhere.values())
         return tuple(map(_notebook_output, shown)) + tuple(map(_update_output, elsewhere))
 
     def text(self) -> str:
-        """All that reads as text, without colours; of what has a picture, nothing.
+        """Everything that can be read as text, without colours. What has a picture is left out.
 
-        What is no stream has as much room as all streams have together; beyond that only its ends are there.
+        Displays and errors together have as much room as all streams have; beyond it they are clipped.
         """
         pieces: list[str] = []
         room = self._max_text
         for shown in (*self._shown, *(display for display, _ in self._elsewhere.values())):
             text = _as_text(shown)
-            if not isinstance(shown, _Text):
+            if not isinstance(shown, _TextBlock):
                 text = clip(text, max(room, SHORT))
                 room -= len(text)
-            if text and pieces and not isinstance(shown, _Text) and not pieces[-1].endswith("\n"):
+            if text and pieces and not isinstance(shown, _TextBlock) and not pieces[-1].endswith("\n"):
                 pieces.append("\n")
             if text:
                 pieces.append(text)
@@ -155,7 +154,7 @@ class Outputs:
         return [Stream(name, "".join(passed))] if passed else []
 
     def _room(self) -> int:
-        """Characters of text that may be passed on at once; none when something is kept for the tail."""
+        """Characters of text that may be passed on at once; none if the tail has begun."""
         if self._tail or len(self._shown) >= MOST or self._drawn >= DRAWN * self._max_text:
             return 0
         size = self._text_before + (self._last_text.terminal.size if self._last_text else 0)
@@ -176,31 +175,31 @@ class Outputs:
             self._tail_size -= len(first)
             self._cut += len(first)
 
-    def _block(self, name: str) -> _Text:
+    def _block(self, name: str) -> _TextBlock:
         last = self._shown[-1] if self._shown else None
-        if not isinstance(last, _Text) or last.name != name:
+        if not isinstance(last, _TextBlock) or last.name != name:
             if self._last_text is not None:
                 self._last_text.terminal.settle()
                 self._text_before += self._last_text.terminal.size
             blanks = min(Terminal.BLANKS, self._blanks)
             self._blanks -= blanks
-            last = self._last_text = _Text(name, blanks)
+            last = self._last_text = _TextBlock(name, blanks)
             self._shown.append(last)
             self._costs.append(0)
         return last
 
     def _flow_over(self, text: str) -> None:
-        """There is more than is shown, from this text on."""
+        """From this text on, more is printed than is shown."""
         if self._overflow is not None and not self._overflow.begun:
             self._overflow.begin(self.text())
-            self._overflow.add(text)
+            self._overflow.add_text(text)
 
     def _flow_on(self, text: str) -> None:
         if self._overflow is not None and self._overflow.begun:
-            self._overflow.add(text)
+            self._overflow.add_text(text)
 
     def _flow_value(self, event: Display | Result | Failure, whole: str) -> None:
-        """A value's text: `whole` where the event has only its head and tail."""
+        """Write a value's text to the overflow; it is `whole` where the event has only its head and tail."""
         if not whole:
             self._flow_on(_as_text(event))
             return
@@ -228,46 +227,46 @@ class Outputs:
         event, size = self._within_limit(event, size, 0)
         self._held += size
         if isinstance(event, Display) and event.display_id is not None:
-            self._places.setdefault(event.display_id, []).append(len(self._shown))
+            self._indexes.setdefault(event.display_id, []).append(len(self._shown))
         self._shown.append(event)
         self._costs.append(size)
         return [event]
 
     def _text_before_value(self) -> list[Event]:
-        """The tail of a clipped text, before the cell's value; once, or the text would have no limit."""
+        """The tail of a clipped text, to come before the cell's value. Only once, or text had no limit."""
         first, self._value_shown = not self._value_shown, True
         return self.close() if first else []
 
     def _update(self, event: Display) -> list[Event]:
-        """Replace what was shown under the same id, here or, where there is none, in an earlier cell."""
+        """Replace the displays with the same id: of this cell or, if it has none, of an earlier one."""
         _taken_whole(event)
         if event.display_id is None:
             return []
-        places = self._places.get(event.display_id, ())
+        indexes = self._indexes.get(event.display_id, ())
         size = cost(event)
-        if not places:
+        if not indexes:
             if event.display_id not in self._elsewhere and len(self._elsewhere) == ELSEWHERE:
                 return []
             before = self._elsewhere[event.display_id][1] if event.display_id in self._elsewhere else 0
             event, size = self._within_limit(event, size, before)
             self._elsewhere[event.display_id or ""] = event, size
             self._held += size - before
-        for place in places:
-            before = self._costs[place]
+        for index in indexes:
+            before = self._costs[index]
             event, size = self._within_limit(event, size, before)
             self._held += size - before
-            self._shown[place], self._costs[place] = event, size
+            self._shown[index], self._costs[index] = event, size
         return [event]
 
     def _within_limit[T: Display | Result | Failure](self, event: T, size: int, freed: int) -> tuple[T, int]:
-        """The event and its cost; if that is too much, an empty event in its place."""
+        """The event and its cost. If that is too much, an event with a sentence in place of its content."""
         if not self._over_limit(size, freed):
             return event, size
         event = _emptied(event, f"[output left out: a cell shows at most {human_size(self._max_shown)}]")
         return event, cost(event)
 
     def _over_limit(self, size: int, freed: int) -> bool:
-        """Whether something of this cost is too much beside what is held, of which some is `freed` for it."""
+        """Whether this cost is too much, given what is held less what is `freed` for it."""
         return self._held - freed + size > self._max_shown
 
     def _clear_if_due(self) -> None:
@@ -276,7 +275,7 @@ class Outputs:
 
     def _clear(self) -> None:
         self._shown.clear()
-        self._places.clear()
+        self._indexes.clear()
         self._costs.clear()
         self._tail.clear()
         self._last_text = None
@@ -294,7 +293,7 @@ def _emptied[T: Display | Result | Failure](event: T, note: str) -> T:
 
 
 def _taken_whole(event: Display | Result | Failure) -> str:
-    """All text of a value that was clipped; nobody holds it any more, since it has no cost."""
+    """The whole text of a value that was clipped; the event lets go of it, since it is not in its cost."""
     if isinstance(event, Failure) or not isinstance(event.bundle, Bundle):
         return ""
     whole, event.bundle.whole = event.bundle.whole, ""
@@ -305,9 +304,9 @@ def _is_picture(event: Display | Result) -> bool:
     return any(mime.startswith("image/") and mime != "image/svg+xml" for mime in event.bundle)
 
 
-def _as_text(shown: _Text | Display | Result | Failure) -> str:
+def _as_text(shown: _TextBlock | Display | Result | Failure) -> str:
     match shown:
-        case _Text():
+        case _TextBlock():
             return shown.terminal.render()
         case Failure():
             return "\n".join(shown.traceback) + "\n"
@@ -321,9 +320,9 @@ def stream_output(name: str, text: str) -> dict[str, Any]:
     return {"output_type": "stream", "name": name, "text": text}
 
 
-def _notebook_output(shown: _Text | Display | Result | Failure) -> dict[str, Any]:
+def _notebook_output(shown: _TextBlock | Display | Result | Failure) -> dict[str, Any]:
     match shown:
-        case _Text():
+        case _TextBlock():
             return stream_output(shown.name, shown.terminal.render())
         case Failure():
             error = {"ename": shown.ename, "evalue": shown.evalue, "traceback": list(shown.traceback)}

@@ -1,12 +1,13 @@
-"""All text of a cell that shows more than is kept of it, as a file of its own.
+"""All the text of a cell that prints more than is shown, as a file of its own.
 
     overflow = Overflow(folder, most=50 << 20)
-    overflow.begin(shown)               # the text until then; `add` takes what comes after it
+    overflow.begin(shown)               # the text until then
+    overflow.add_text(text)             # what comes after it
     file = await overflow.close("output-3")     # a kernels.workspace.Captured, or None
 
-It lies on the disk, without a name: nobody else can get at it, and it is gone with its last reader, whatever
-ends this program. A thread writes it, since a disk can make it wait. What a cell prints faster than the disk
-takes it, or beyond `most`, is left out; the file then says so in its name and at its end.
+The file is on disk without a name: nobody else can open it, and it disappears with its last reader, however
+this program ends. A thread writes it, since a disk can block. What a cell prints faster than the disk takes
+it, or beyond `most`, is left out; the file then says so in its name and at its end.
 """
 
 import asyncio
@@ -29,15 +30,15 @@ __all__ = ["Overflow", "TextFile"]
 
 STEP = 256 << 10  # characters that are written in one go, so that others have their turn
 HELD = 4 << 20  # characters that may wait for the disk
-LINE = 64 << 10  # characters of an unfinished line that wait for its end
-SPARE = 16  # no file takes more than a sixteenth of what the disk has left
-NOTE = 200  # bytes for the sentence at the end
+LINE = 64 << 10  # characters of an unfinished line that wait until the line ends
+SPARE = 16  # a file takes at most a sixteenth of the free space on its disk
+NOTE = 200  # bytes reserved for the sentence at the end
 CUT = "\n[... cut here: {} more were printed; a file of this text has at most {} ...]\n"
 
 
 @dataclass(frozen=True)
 class TextFile:
-    """A `Captured` that is no file of the workspace, but what its cell has printed."""
+    """A `Captured` that is not a file of the workspace, but what its cell has printed."""
 
     name: str
     size: int
@@ -55,7 +56,7 @@ class TextFile:
         return copy
 
     async def opened(self) -> BinaryIO:
-        """As `open`: nobody but us can keep this file waiting. Raises: OSError."""
+        """As `open`, which no code in a workspace can delay. Raises: OSError."""
         return self.open()
 
     @asynccontextmanager
@@ -66,23 +67,29 @@ class TextFile:
 
 
 class Overflow:
-    """See the module's text. `folder` is on the disk that takes it, `most` in bytes."""
+    """See the module's text. `folder` is on the disk that the file goes to; `most` is in bytes.
 
-    def __init__(self, folder: Path, *, most: int) -> None:
+    At most `held` characters wait for the disk.
+    """
+
+    def __init__(self, folder: Path, *, most: int, held: int = HELD) -> None:
         self._folder = folder
+        self._most_held = held
         self._most = most
-        self._writing: asyncio.Task[None] | None = None  # one at a time, also of what is not shown any more
+        self._writing: asyncio.Task[None] | None = (
+            None  # one at a time, even if it writes text that was cleared
+        )
         self._begin_again()
 
     def begin(self, shown: str) -> None:
-        """From now on there is more than is kept; `shown` is what was there until now."""
+        """From now on more is printed than is shown; `shown` is the text until now."""
         self.begun = True
-        self.add(shown)
+        self.add_text(shown)
 
-    def add(self, text: str) -> None:
-        """Take what comes next."""
-        if self._dropped or self._writer.full or self._held + len(text) > HELD:
-            self._dropped += len(text)  # all from here on: nobody would see a gap
+    def add_text(self, text: str) -> None:
+        """Add the text that comes next."""
+        if self._dropped or self._writer.full or self._held + len(text) > self._most_held:
+            self._dropped += len(text)  # and all later text: nobody could see a gap in the middle
             return
         self._waiting.append(text)
         self._held += len(text)
@@ -90,12 +97,12 @@ class Overflow:
             self._write()
 
     def clear(self) -> None:
-        """What was shown so far is not shown any more."""
+        """Forget the text so far: the cell has cleared it."""
         if self.begun:
             self._begin_again()
 
     async def close(self, name: str) -> TextFile | None:
-        """The file, called `name` with an ending; None where it could not be written. Raises: OSError."""
+        """The file, called `name` with an ending; None if it could not be written. Raises: OSError."""
         while self._writing is not None:
             await asyncio.wait([self._writing])
         writer = self._writer
@@ -107,11 +114,11 @@ class Overflow:
 
     def _begin_again(self) -> None:
         self.begun = False
-        self.partial = False  # the kernel itself had clipped something
+        self.partial = False  # whether the kernel itself has clipped something
         self._writer = _Writer(self._folder, self._most)
         self._waiting: list[str] = []
         self._held = 0  # characters in `_waiting`
-        self._dropped = 0  # characters that nobody has taken
+        self._dropped = 0  # characters that were not written
 
     def _taken(self) -> str:
         text = "".join(self._waiting)
@@ -135,16 +142,16 @@ class Overflow:
 
 
 class _Writer:
-    """Writes text as it is read: without colours, and without what was drawn over on its line."""
+    """Writes text as a person would read it: without colours, and without what `\\r` has overwritten."""
 
     def __init__(self, folder: Path, most: int) -> None:
         self.file: FileIO | None = None
         self.size = 0  # bytes written
-        self.left_out = 0  # characters, about
+        self.left_out = 0  # characters, approximately
         self.full = False
         self._folder = folder
         self._most = most
-        self._rest = ""  # the line that is not finished yet
+        self._rest = ""  # the unfinished line
 
     def write(self, text: str) -> None:
         """Write this; in a thread."""
@@ -155,7 +162,7 @@ class _Writer:
         self._put(_drawn(whole) + end)
 
     def finish(self, text: str, dropped: int) -> None:
-        """Write this, and that so many characters came after it, if any; in a thread."""
+        """Write this, and how many more characters were dropped, if any; in a thread."""
         self._put(_drawn(self._rest + text))
         self.left_out += dropped
         if self.left_out and self.file is not None:
@@ -193,7 +200,7 @@ class _Writer:
 
 
 def _drawn(text: str) -> str:
-    """What is seen of each line in the end."""
+    """What can be seen of each line in the end."""
     if "\r" not in text:
         return text
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))

@@ -14,14 +14,14 @@ class RunResult:
     """What came of a cell.
 
     `status` is "ok", "error" (the person's exception, in `error`), "timeout", "interrupted", "died" or "out
-    of memory". `cause` says more of a time-out ("deadline", "no answer", "too many questions"), of a death by
-    a limit ("workspace", "folders", "hiding", "processes", "system", "background"), and of a lack of memory
-    that was not the kernel's own ("machine"); it is "node" where the cell died with its node, and
-    "unreachable" where its node was given up: it may go on there. `output` is all text shown, without
-    colours; `outputs` the nbformat v4 output dicts. `execution_time` is in seconds, without waiting in line
-    or for answers. `exit_code` is that of a kernel that died (-9: killed by signal 9). `skipped` names every
-    file that was not captured, with the reason. `restarted` is set where the cell ended with its kernel, or
-    began with a fresh one. `memory` is how many bytes the kernel's process has taken since its start, as it
+    of memory". `cause` gives a reason: for a time-out "deadline", "no answer" or "too many questions"; for a
+    death by a limit "workspace", "folders", "hiding", "processes", "system" or "background"; "machine" if the
+    machine, not the kernel, ran out of memory; "node" if the cell died with its node; "unreachable" if its
+    node was given up, where it may go on. `output` is all text that was shown, without colours; `outputs` are
+    the nbformat v4 output dicts. `execution_time` is in seconds, without the time in line or waiting for
+    answers. `exit_code` is that of a kernel that died (-9: killed by signal 9). `skipped` names every file
+    that was not captured, with the reason. `restarted` is set if the cell ended with its kernel, or began
+    with a fresh one. `memory` is how many bytes the kernel's process has taken since its start, as it
     says itself.
     """
 
@@ -41,7 +41,7 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One of the person's variables: its name, type, and shape or value where that is short."""
+    """One of the person's variables: its name, its type, and its shape or value if that is short."""
 
     name: str
     type: str

@@ -1,12 +1,12 @@
-"""Whose message is it? Sorts what a kernel sends: to the running cell, to late output, or to nothing.
+"""Sorts what a kernel sends: to the running cell, to late output, or to nothing.
 
     router = Router(limits, too_broken)
     router.begin(message_id, run)         # until `end`, the messages of that request go to `run`
     router.receive(message)               # never raises
-    late = await router.late.get()        # what comes for cells that have ended
+    late = await router.late.get()        # what arrives for cells that have ended
 
-A kernel can send anything. What cannot be understood is counted, and after `BROKEN` of it `too_broken` is
-called.
+A kernel can send anything. The router counts the messages that it cannot understand, and calls `too_broken`
+after `BROKEN` of them.
 """
 
 import asyncio
@@ -37,23 +37,23 @@ from kernels.workspace.names import shown_name
 
 __all__ = ["Late", "Router", "Variable"]
 
-BROKEN = 1000  # broken messages after which a kernel is given up: no honest one sends a single one
-RECENT = 64  # cells whose late output is still told apart
-# Characters that a late display counts as, and the bytes of it that count as one character more.
+BROKEN = 1000  # broken messages after which a kernel is given up: an honest one sends none
+RECENT = 64  # cells whose late output can still be told apart
+# The characters that a late display counts as, and how many of its bytes count as one character more.
 LATE_COST = 1000, 64
-MOST_LATE = 1000  # pieces of late output that may wait, and as many scans; newer ones are left out
-LATE_HELD = 16 << 20  # bytes that the waiting output may take; newer output is left out
-NUMBER = "kernelcord_question"  # see `kernels.inside.questions`, which nothing but a kernel can import
-MOST_QUESTIONS = 1 << 53  # numbers that are one in every JSON
-MOST_MEMORY = 1 << 48  # bytes that a reply can name
-MOST_PATHS, LONGEST_PATH = 8, 200  # files outside the workspace that are told of; characters of each
+MOST_LATE = 1000  # pieces of late output that may wait, and as many scans; newer ones are dropped
+LATE_HELD = 16 << 20  # bytes that the waiting output may take; newer output is dropped
+NUMBER = "kernelcord_question"  # as in `kernels.inside.questions`, which only a kernel can import
+MOST_QUESTIONS = 1 << 53  # numbers that are exact in every JSON
+MOST_MEMORY = 1 << 48  # bytes that a reply may claim
+MOST_PATHS, LONGEST_PATH = 8, 200  # files outside the workspace that are named; characters of each
 OUTSIDE = "files there are not kept, only those in your workspace: write it there, or copy it"
-MOST_VARIABLES, LONGEST = 200, 60  # variables kept of a reply; characters of each part of one
+MOST_VARIABLES, LONGEST = 200, 60  # variables kept of a reply; characters of each of their parts
 
 
 @dataclass
-class _Cell:
-    """A cell that was sent, and how many characters it may still show after its end."""
+class _SentCell:
+    """A cell that was sent, and how many characters it may still print after its end."""
 
     tag: int
     left: int
@@ -75,31 +75,31 @@ class _LateQueue(asyncio.Queue[Late]):
 
 
 class Router:
-    """The messages of one session's kernel, over all its processes."""
+    """The messages of one session's kernel, across all its processes."""
 
     def __init__(self, limits: Limits, too_broken: Callable[[], None]) -> None:
         self._limits = limits
         self._too_broken = too_broken
         self._broken = 0
-        self._cells: OrderedDict[str, _Cell] = OrderedDict()
+        self._cells: OrderedDict[str, _SentCell] = OrderedDict()
         self.running_id = ""
-        self._answers: dict[str, asyncio.Future[Any]] = {}  # that are awaited, by what they answer
-        self._question: Event | None = None  # it waits for the output before it
-        self.asked: int | None = None  # the number of the last question, which its answer names
+        self._answers: dict[str, asyncio.Future[Any]] = {}  # awaited ones, by the message that they answer
+        self._question: Event | None = None  # it waits until the output before it has come
+        self.asked: int | None = None  # the number of the last question, which its answer has to name
         self._marked = False
         self.running: Run | None = None
         self.late = _LateQueue(2 * MOST_LATE)
         self.variables: tuple[Variable, ...] = ()
         self.elsewhere: tuple[Skipped, ...] = ()  # files that the last cell wrote where nothing is kept
         self.quit_asked = False
-        # Whether the cell may go on although it was called over: it has shown nothing, or got an odd reply.
+        # Whether the cell may still run after its reply: it has shown nothing, or the reply is odd.
         self.doubtful = False
-        # Whether the kernel has said, when it was interrupted, that it does not run the cell.
+        # Whether the kernel has answered an interrupt by saying that it does not run the cell.
         self.idle = False
 
     @contextlib.contextmanager
     def awaited(self, message_id: str) -> Iterator[asyncio.Future[Any]]:
-        """While entered, the content of the shell's answer to this message is the result of what is given."""
+        """While entered, the yielded future gets the content of the shell's answer to this message."""
         answer = self._answers[message_id] = asyncio.get_running_loop().create_future()
         try:
             yield answer
@@ -111,16 +111,16 @@ class Router:
         self.running, self.running_id, self.doubtful, self.idle = run, message_id, True, False
         self._question, self._marked = None, False
         self.elsewhere = ()
-        self._cells[message_id] = _Cell(run.tag, self._limits.late_text)
+        self._cells[message_id] = _SentCell(run.tag, self._limits.late_text)
         while len(self._cells) > RECENT:
             self._cells.popitem(last=False)
 
     def end(self) -> None:
-        """The cell is over: what still comes for it is late."""
+        """The cell is over: what still arrives for it is late output."""
         self.running, self.running_id, self.idle = None, "", False
 
-    def forget(self) -> tuple[str, ...]:
-        """The process is gone: no variables, no faults. Returns the names of those that were there."""
+    def forget_process(self) -> tuple[str, ...]:
+        """The process is gone, with its variables. Returns their names."""
         names = tuple(variable.name for variable in self.variables)
         self.variables, self.quit_asked, self._broken = (), False, 0
         return names
@@ -131,7 +131,7 @@ class Router:
         self._tell_late(Late(tag, scan=scan))
 
     def last_words(self, words: list[Text | Message]) -> None:
-        """What the kernel's process wrote and displayed and could not send: the running cell's, or late."""
+        """Sort what the kernel's process wrote and displayed and could not send before it died."""
         cell = self.running_id or next(reversed(self._cells), "")
         for word in words:
             if isinstance(word, Message):
@@ -141,14 +141,14 @@ class Router:
                 self.receive(Message("iopub", "stream", cell, {"name": name, "text": text}, {}))
 
     def receive(self, message: Message | None) -> None:
-        """Sort one message; None is one that could not be parsed."""
+        """Sort one message; None stands for one that could not be parsed."""
         if message is None:
             self._count_broken()
             return
         run = self.running if message.parent_id == self.running_id else None
         content = message.content if isinstance(message.content, dict) else {}
         match message.channel, message.kind:
-            case "iopub", "execute_reply" if run is not None:  # there, so that it comes after the output
+            case "iopub", "execute_reply" if run is not None:  # our kernels send it here, after the output
                 self._reply(run, content, message.metadata)
             case "shell", "complete_reply" | "inspect_reply":
                 self._answer(message.parent_id, content)
@@ -166,12 +166,12 @@ class Router:
                 event = self._event(kind, message.content, whole=run is not None)
                 if event is not None and run is not None:
                     self.doubtful = False
-                    run.take(event)
+                    run.take_event(event)
                 elif event is not None:
                     self._take_late(self._cells[message.parent_id], event)
 
     def _answer(self, asked: str, content: dict[str, Any]) -> None:
-        """Give an answer of the shell to whoever awaits it."""
+        """Pass an answer of the shell to whoever awaits it."""
         if asked in self._answers and not self._answers[asked].done():
             self._answers[asked].set_result(content)
 
@@ -180,10 +180,10 @@ class Router:
         for entry in payload if isinstance(payload, list) else ():
             if isinstance(entry, dict) and entry.get("source") == "ask_exit":
                 self.quit_asked = True
-            elif isinstance(entry, dict) and "data" in entry:  # for Jupyter's pager: the help of `name?`
+            elif isinstance(entry, dict) and "data" in entry:  # for Jupyter's pager, as the help of `name?`
                 event = self._event("display_data", entry)
                 if event is not None and entry["data"] != {"text/plain": ""}:  # `%psearch` found nothing
-                    run.take(event)
+                    run.take_event(event)
         count = execution_count(content)
         ours = isinstance(metadata, dict) and "kernelcord" in metadata
         if ours:
@@ -192,9 +192,9 @@ class Router:
         run.reply(str(content.get("status")), count, _memory(metadata) if ours else None)
 
     def _ask(self, run: Run) -> None:
-        """Pass a question on when all output before it has come, which a mark among the output tells."""
+        """Pass a question on when all output before it has come, which a mark in the output shows."""
         if self._question is not None and self._marked:
-            run.take(self._question)
+            run.take_event(self._question)
             self._question, self._marked = None, False
 
     def _event(self, kind: str, content: Any, *, whole: bool = False) -> Event | None:
@@ -210,8 +210,8 @@ class Router:
         cell = self._cells.get(message_id)
         return cell is not None and cell.left > 0
 
-    def _take_late(self, cell: _Cell, event: Event) -> None:
-        if isinstance(event, Stream) and not event.text:  # it costs nothing, so there would be no end of it
+    def _take_late(self, cell: _SentCell, event: Event) -> None:
+        if isinstance(event, Stream) and not event.text:  # it costs nothing, so it would have no limit
             return
         if not isinstance(event, InputRequest):
             cell.left -= _late_cost(event)
@@ -221,7 +221,7 @@ class Router:
 
     def _tell_late(self, late: Late) -> None:
         if late.scan is None and (self.late.qsize() >= MOST_LATE or self.late.held >= LATE_HELD):
-            return  # output must not fill the queue, for a scan that is lost is not made again
+            return  # the queue must have room for scans, which are not repeated
         with contextlib.suppress(asyncio.QueueFull):
             self.late.put_nowait(late)
 
@@ -232,12 +232,12 @@ class Router:
 
 
 def _number(named: Any) -> int | None:
-    """A question's number as a kernel names it; a hostile one may name anything."""
+    """A question's number as the kernel gives it; None if a hostile kernel gives anything else."""
     return named if isinstance(named, int) and 0 <= named < MOST_QUESTIONS else None
 
 
 def _late_cost(event: Event) -> int:
-    """The characters that a late event counts for."""
+    """How many characters a late event counts as."""
     if isinstance(event, Stream):
         return len(event.text)
     each, bytes_each = LATE_COST
@@ -245,13 +245,13 @@ def _late_cost(event: Event) -> int:
 
 
 def _memory(metadata: Any) -> int | None:
-    """The bytes that a reply names."""
+    """The bytes of memory in a reply; None if a hostile kernel gives anything else."""
     named = metadata["kernelcord"].get("memory") if isinstance(metadata["kernelcord"], dict) else None
     return named if isinstance(named, int) and 0 <= named < MOST_MEMORY else None
 
 
 def _elsewhere(metadata: Any) -> tuple[Skipped, ...]:
-    """The files outside the workspace that a reply names; a hostile one names none."""
+    """The files outside the workspace that a reply names; none if it is hostile."""
     named = metadata["kernelcord"].get("elsewhere") if isinstance(metadata["kernelcord"], dict) else None
     if not isinstance(named, list):
         return ()
@@ -260,7 +260,7 @@ def _elsewhere(metadata: Any) -> tuple[Skipped, ...]:
 
 
 def _variables(metadata: Any) -> tuple[Variable, ...]:
-    """The variables that a reply names, each in one line; a hostile one names none."""
+    """The variables that a reply names, each in one line; none if it is hostile."""
     try:
         described = metadata["kernelcord"]["variables"][:MOST_VARIABLES]
         return tuple(

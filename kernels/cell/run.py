@@ -6,19 +6,19 @@
 
 The steps of a cell, in order:
 
-1. It stands in its kernel's line (one cell at a time) and tells its position: `Queued`.
-2. The kernel gets ready: it may have to start, or start again, which it tells: `Queued`, `Restarted`. A cell
-   that has waited tells that it does no longer: `Queued(0)`.
+1. The cell stands in its kernel's line (one cell at a time) and tells its position: `Queued`. 2. The kernel
+gets ready. It may have to wait, which `Queued` tells, or to start again, which `Restarted` tells.
+   A cell that has waited tells when its turn has come: `Queued(0)`.
 3. The code is sent. Events come until the kernel has replied *for this cell*, which it does after its output.
-4. When time is up, or somebody interrupts, the kernel is interrupted; if it has not stopped after `GRACE` it
-   is killed, and `Restarted` tells what was lost. A kernel that dies by itself is told in the same way.
-   Where a person stops the cell it is not killed then: `Unstopped` asks whether to wait or to kill. Without
-   an answer the cell goes on; it is killed when its own time is up.
-5. When the block is left the workspace is scanned for files, and the next cell may go. Where the cell has
-   printed more than is kept, a file with all of it comes last.
+4. When the cell's time is up, or when somebody interrupts it, the kernel is interrupted. If the cell has not
+   stopped after `GRACE`, the kernel is killed, and `Restarted` tells what was lost, as it does when a kernel
+   dies by itself. If a person stops the cell, the kernel is not killed then: `Unstopped` asks whether to wait
+   or to kill. Without an answer the cell goes on, and the kernel is killed when the cell's own time is up.
+5. When the block is left, the workspace is scanned for files, and the next cell may start. If the cell has
+   printed more than is shown, a file with all of its text comes last.
 
-Whoever leaves the block early (a break, an exception, a cancelled task) interrupts the cell first. The
-clock does not depend on how quickly the events are taken.
+Leaving the block early (by a break, an exception, a cancelled task) interrupts the cell first. The clock does
+not depend on how quickly the events are read.
 """
 
 import logging
@@ -58,8 +58,8 @@ __all__ = ["Run", "RunResult"]
 
 log = logging.getLogger(__name__)
 
-OF_MEMORY = {"memory": ("out of memory", None), "machine": ("out of memory", "machine")}  # by the fault
-GRACE = timedelta(seconds=2)  # that an interrupted cell has to end by itself
+OF_MEMORY = {"memory": ("out of memory", None), "machine": ("out of memory", "machine")}  # by fault
+GRACE = timedelta(seconds=2)  # in which an interrupted cell has to end by itself
 NOT_STOPPED = "it did not stop within {:.0f} s"
 OUT_OF_TIME = "it did not stop until its time was up"
 ON_REQUEST = "it did not stop, and was killed as you wanted"
@@ -95,9 +95,9 @@ class Run(CellHere):
         self._exit_code: int | None = None
         self._restarted: Restarted | None = None
         self._replied = self._interrupting = self._sent = False
-        self._fallen: str | None = None  # why the kernel is gone
+        self._gone: str | None = None  # why the kernel is gone
         self._clock = Clock(self._ring)
-        self._extended: timedelta | None = None  # its limit, where it was given more time before it was sent
+        self._extended: timedelta | None = None  # its limit, if it was extended before the code was sent
         self._question: InputRequest | None = None
         self._questions = 0
         self._stop = Stop(self._not_stopped)
@@ -117,13 +117,13 @@ class Run(CellHere):
 
     @property
     def ids(self) -> dict[str, object]:
-        """What a line of the log is about, for its `extra`."""
+        """What a log line about this cell has as its `extra`."""
         return {"session": self._host.session_id, "cell": self.tag, "turn": self.turn}
 
     @property
     def over(self) -> bool:
         """Whether the kernel is done with this cell, or gone."""
-        return self._fallen is not None or (self._replied and not self._interrupting)
+        return self._gone is not None or (self._replied and not self._interrupting)
 
     async def __aenter__(self) -> Self:
         self._ticket = self._host.line.enter()
@@ -138,7 +138,7 @@ class Run(CellHere):
         await to_the_end(self._leave(told=kind is None))
 
     async def interrupt(self) -> None:
-        """Stop the cell: its events end within `GRACE` seconds, and the next cell works."""
+        """Stop the cell: its events end within `GRACE`, and the next cell works."""
         if self._sent:
             self._end("interrupted")
         elif self._result is None:
@@ -149,11 +149,11 @@ class Run(CellHere):
                 self._ticket.leave()
 
     async def stop(self) -> None:
-        """A person stops the cell: `Unstopped` asks if it has not ended after `GRACE`; see `decide`."""
+        """Stop the cell because a person wants to. If it does not end within `GRACE`, `Unstopped` asks."""
         if not self._sent:
             await self.interrupt()
         elif self._status is None and not self.over:
-            log.info("the cell is interrupted: somebody stopped it", extra=self.ids)
+            log.info("cell interrupted: somebody stopped it", extra=self.ids)
             if self._question is not None:
                 self._question = None
                 self._clock.resume()
@@ -164,11 +164,11 @@ class Run(CellHere):
         """Answer `Unstopped`: kill the kernel now, or wait for the cell's end. Raises: NoQuestion."""
         if not self._stop.undecided or self.over:
             raise NoQuestion
-        log.info("the cell is %s", "to be killed" if kill else "waited for", extra=self.ids)
+        log.info("cell %s", "will be killed" if kill else "is waited for", extra=self.ids)
         if kill:
             self._kill(ON_REQUEST)
         else:
-            self._stop.forget()
+            self._stop.cancel()
 
     def answer(self, text: str) -> None:
         """Answer the `input()` that the last `InputRequest` asked. Raises: NoQuestion, TooLarge."""
@@ -180,10 +180,10 @@ class Run(CellHere):
         self._host.answer(text := repair(text))
         self._clock.resume()
         hidden = question.password or text == END_OF_INPUT
-        self.take(Stream("stdout", f"{question.prompt}{'' if hidden else text}\n"))
+        self.take_event(Stream("stdout", f"{question.prompt}{'' if hidden else text}\n"))
 
     def extend(self, limit: timedelta) -> None:
-        """Let the cell work for `limit`, from its start; one that is being stopped is stopped."""
+        """Let the cell work for `limit`, counted from its start, unless it is being stopped."""
         if not self._sent:
             self._extended = limit
         elif self._status is None and not self.over:
@@ -192,14 +192,14 @@ class Run(CellHere):
 
     # What the kernel's reader reports:
 
-    def take(self, event: Event) -> None:
-        """An event of this cell has come from the kernel."""
+    def take_event(self, event: Event) -> None:
+        """An event of this cell has arrived."""
         if isinstance(event, InputRequest):
             self._ask(event)
             return
         if isinstance(event, Failure):
             self._error = event
-        for passed in self._outputs.add(event):
+        for passed in self._outputs.add_event(event):
             self._inbox.put(passed)
 
     def reply(self, status: str, count: int | None, memory: int | None = None) -> None:
@@ -207,23 +207,23 @@ class Run(CellHere):
         self._replied, self._count, self._memory = True, count, memory
         if self._status is None:
             self._status = self._ended_as(status)
-        if self._interrupting and self._stop.wanted:  # else nothing might bound the wait for `interrupted`
-            self._stop.forget()
+        if self._interrupting and self._stop.wanted:  # or the wait for `interrupted` might have no limit
+            self._stop.cancel()
             self._stop.begin(GRACE)
         self._note_the_end()
 
     def interrupted(self) -> None:
-        """The kernel has been interrupted: it will not be once more, in the middle of the next cell."""
+        """The kernel has handled the interrupt, which therefore cannot hit the next cell."""
         self._interrupting = False
         self._note_the_end()
 
     def died(self, exit_code: int, reason: str = "the kernel died", fault: str | None = None) -> None:
-        """The kernel's process has ended, or is not ours any more; maybe by a limit (`RunResult.cause`)."""
+        """The kernel's process has ended or is not ours any more; `fault` is the limit that ended it."""
         if not self.over:
             self._exit_code = exit_code
             if fault is not None and self._status is None:
                 self._status, self._cause = OF_MEMORY.get(fault, ("died", fault))
-            self._fall(reason)
+            self._kernel_gone(reason)
 
     # The cell itself:
 
@@ -251,7 +251,7 @@ class Run(CellHere):
             yield event
 
     async def _wait(self) -> AsyncGenerator[int]:
-        """Have a kernel that is ready; gives the position, in its own line and then in the pool's."""
+        """Have a kernel that is ready; yields the position in its own line, and then in the pool's."""
         async for position in self._ticket:
             yield position
         if self._status is None:
@@ -261,26 +261,26 @@ class Run(CellHere):
 
     async def _ending(self) -> AsyncIterator[Event]:
         """What is left to tell when the cell is over."""
-        if self._fallen is None and (damage := self._host.damage()) is not None:
-            self.take(Stream("stderr", damage))
-        if self._fallen is not None:
-            await self._host.replace(self._fallen)  # which brings its last words
+        if self._gone is None and (damage := self._host.damage()) is not None:
+            self.take_event(Stream("stderr", damage))
+        if self._gone is not None:
+            await self._host.replace(self._gone)  # which also brings what the process wrote last
         for tail in self._outputs.close():
             self._inbox.put(tail)
         while (event := self._inbox.take()) is not None:
             yield event
-        if self._fallen is not None:
+        if self._gone is not None:
             for restarted in self._restarts():
                 yield restarted
 
     def _restarts(self) -> Iterator[Restarted]:
-        """The restart that has to be told, if there was one."""
+        """The restart that the cell has to tell, if there was one."""
         if (restarted := self._host.restarted()) is not None:
             self._restarted = restarted
             yield restarted
 
     async def _leave(self, *, told: bool) -> None:
-        """End the cell wherever it is. Unless `told` of a restart by its result, the next cell tells it."""
+        """End the cell, however far it is. Unless its result was `told`, the next cell tells of a restart."""
         try:
             await self.interrupt()
             await self._events.aclose()
@@ -289,34 +289,34 @@ class Run(CellHere):
                 while not self.over:
                     await self._inbox.get()
                 self._outputs.close()
-                if self._fallen is not None:
-                    await self._host.replace(self._fallen)
+                if self._gone is not None:
+                    await self._host.replace(self._gone)
                 if told:
                     list(self._restarts())
                 scan = await self._host.look()
             self._result = self._make_result(scan, await self._whole_text())
         finally:
-            self._stop.forget()
+            self._stop.cancel()
             self._clock.stop()
             self._ticket.leave()
 
     def _end(self, status: str, cause: str | None = None) -> None:
-        """Interrupt the cell, once; it has `GRACE` then."""
+        """Interrupt the cell, once; from then on it has `GRACE` to end."""
         if not self.over and self._status is None:
-            log.info("the cell is interrupted: %s", cause or "somebody stopped it", extra=self.ids)
+            log.info("cell interrupted: %s", cause or "somebody stopped it", extra=self.ids)
             self._status, self._cause = status, cause
             self._question = None
-            self._stop.forget()
+            self._stop.cancel()
             self._clock.start(GRACE)
             self._interrupt()
 
     def _interrupt(self) -> None:
-        if not self._interrupting:  # else an interrupt is on its way
+        if not self._interrupting:  # otherwise an interrupt is on its way
             self._interrupting = True
             self._host.interrupt()
 
     def _ring(self) -> None:
-        """Time is up: the cell's own, that for an answer, or that for ending."""
+        """The cell's time is up, or the time for an answer, or the time to end after an interrupt."""
         if self._status is not None:
             if not self.over:
                 self._kill(NOT_STOPPED.format(GRACE.total_seconds()))
@@ -330,17 +330,17 @@ class Run(CellHere):
             self._end("timeout", "deadline")
 
     def _not_stopped(self) -> None:
-        """A person has stopped the cell, and it has not ended within `GRACE`."""
+        """A person has stopped the cell, and it did not end within `GRACE`."""
         self._stop.ask()
         if self._replied or self._stop.time_is_up:
             self._kill(NOT_STOPPED.format(GRACE.total_seconds()))
             return
-        log.info("the cell does not stop", extra=self.ids)
+        log.info("cell does not stop", extra=self.ids)
         names = tuple(variable.name for variable in self._host.variables)
         self._inbox.put(Unstopped(names, self._clock.limited, self._question is not None))
 
     def _ended_as(self, status: str) -> str | None:
-        """How the cell has ended, whose reply has this status; None where all is well."""
+        """How a cell ended whose reply has this status; None if all is well."""
         by_interrupt = self._error is not None and self._error.ename == "KeyboardInterrupt"
         if self._stop.pending or (self._stop.wanted and by_interrupt):
             return "interrupted"
@@ -348,16 +348,16 @@ class Run(CellHere):
 
     def _kill(self, reason: str) -> None:
         self._host.kill()
-        self._fall(reason)
+        self._kernel_gone(reason)
 
-    def _fall(self, reason: str) -> None:
-        self._fallen = reason
+    def _kernel_gone(self, reason: str) -> None:
+        self._gone = reason
         self._status = self._status or ("interrupted" if self._stop.pending else "died")
         self._note_the_end()
 
     def _note_the_end(self) -> None:
         if self.over:
-            self._stop.forget()
+            self._stop.cancel()
             self._clock.stop()
         self._inbox.wake()
 
@@ -374,11 +374,11 @@ class Run(CellHere):
             self._inbox.put(self._question)
 
     async def _whole_text(self) -> tuple[Captured, ...]:
-        """A file with all of the cell's text, where some of it was left out."""
+        """A file with all of the cell's text, if some of it was left out."""
         name = f"output-{self.tag}" if self.tag else "output"
         try:
             file = await self._overflow.close(name) if self._outputs.is_cut else None
-        except OSError as error:  # what is shown of it is there all the same
+        except OSError as error:  # the person still has what was shown
             log.warning("the text of a cell is not kept whole: %s", error, extra=self.ids)
             return ()
         return () if file is None else (file,)

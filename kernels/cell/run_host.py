@@ -1,4 +1,4 @@
-"""What a run needs of its kernel; `kernels.kernel.Kernel` has it."""
+"""What a run needs of its kernel: of `kernels.kernel.Kernel`, which imports `kernels.cell.run`."""
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -22,14 +22,14 @@ class RunHost(Protocol):
     session_id: str
     line: Line
     limits: Limits
-    outputs: Path  # a folder on the disk that takes what is printed beyond the limit
+    outputs: Path  # a folder on disk for what is printed beyond the limit
 
     @property
     def variables(self) -> tuple[Variable, ...]:
         """The person's variables, as the last cell left them."""
 
     def ready(self) -> AsyncGenerator[int]:
-        """Have a live process; gives the position in line while it waits for a place."""
+        """Have a live process; yields the position in line while the kernel waits for its turn to start."""
 
     def withdraw(self) -> None:
         """Let `ready` end at once, with nothing ready."""
@@ -41,19 +41,19 @@ class RunHost(Protocol):
         """Send the answer to an `input()`."""
 
     def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in the cell; the run is told when it was: `Run.interrupted`."""
+        """Raise KeyboardInterrupt in the cell; `Run.interrupted` is called when it was raised."""
 
     def kill(self) -> None:
         """Kill the process, without waiting for its end."""
 
     async def replace(self, reason: str) -> None:
-        """Kill the process and wait; the next cell gets a fresh one. Again does nothing."""
+        """Kill the process and wait; the next cell gets a fresh one. Called again, it does nothing."""
 
     def damage(self) -> str | None:
-        """A sentence when some of the kernel's processes were killed, but not it; given once."""
+        """A sentence if some of the kernel's child processes were killed; returned once."""
 
     def restarted(self) -> Restarted | None:
-        """What has to be told of a process that was replaced; given once."""
+        """The restart that has to be told if the process was replaced; returned once."""
 
     async def look(self) -> Scan:
-        """Scan the workspace for what the cell wrote; no message is the cell's any more."""
+        """Scan the workspace for what the cell wrote; messages that come now are late output."""

@@ -1,11 +1,11 @@
-"""A person's Stop of a cell: the time that the cell has to end by itself, and then the question what to do.
+"""A person stops a cell: it gets some time to end by itself, and then the person is asked what to do.
 
     stop = Stop(late)           # `late` is called when the time is over
     stop.begin(GRACE)
-    stop.ask()                  # the cell has not ended: somebody has to decide
-    stop.forget()               # it has ended, or it was decided
+    stop.ask()                  # the cell has not ended: the person has to decide
+    stop.cancel()               # it has ended, or the person has decided
 
-No kernel is killed for a Stop alone: its variables are worth more than the time that its cell takes.
+No kernel is killed only because somebody presses Stop: its variables are worth more than the cell's time.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ class Stop:
     """The Stop of one cell, which may be stopped several times."""
 
     def __init__(self, late: Callable[[], None]) -> None:
-        self.wanted = False  # by a person, at some time
-        self.undecided = False  # the cell has not ended, and nobody has said what is to be done
-        self.time_is_up = False  # the cell's own time, while it had some to end by itself
+        self.wanted = False  # a person has stopped the cell at some time
+        self.undecided = False  # the cell has not ended, and nobody has decided what to do
+        self.time_is_up = False  # the cell's own time ran out while it had some left to end by itself
         self._late = late
         self._alarm: asyncio.TimerHandle | None = None
 
@@ -32,22 +32,22 @@ class Stop:
 
     @property
     def pending(self) -> bool:
-        """Whether the cell shall end, or it is undecided."""
+        """Whether the cell has time left to end, or the person has to decide."""
         return self.awaited or self.undecided
 
     def begin(self, grace: timedelta) -> None:
-        """The cell has so long; again, meanwhile, changes nothing."""
+        """Give the cell this time. Called again before it is over, it changes nothing."""
         self.wanted = True
         if not self.awaited:
             self.time_is_up = False
             self._alarm = asyncio.get_running_loop().call_later(grace.total_seconds(), self._ring)
 
     def ask(self) -> None:
-        """Somebody has to decide."""
+        """The person has to decide."""
         self.undecided = True
 
-    def forget(self) -> None:
-        """Nothing is awaited or to be decided any more."""
+    def cancel(self) -> None:
+        """Stop waiting and asking."""
         self.undecided = False
         if self._alarm is not None:
             self._alarm.cancel()

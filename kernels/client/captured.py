@@ -15,12 +15,12 @@ __all__ = ["RemoteFile"]
 
 IN_MEMORY = 1 << 20  # bytes; a larger file is on disk while it is read
 CHUNK = 1 << 18  # bytes
-CHANGED = (404, 410)  # HTTP: the node has it no more, or it is another by now
+CHANGED = (404, 410)  # HTTP: the node no longer has it, or it has changed
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """kernels.workspace.Captured; `get` begins the request for its bytes, `here` is it on this machine."""
+    """kernels.workspace.Captured. `get` requests its bytes; `here` is the file, if it is on this machine."""
 
     name: str
     size: int
@@ -35,7 +35,7 @@ class RemoteFile:
         async with AsyncExitStack() as stack:
             try:
                 file = await stack.enter_async_context(self._here(latest))
-            except FileChanged:  # or not to be had here: the node, which may see another disk, can tell
+            except FileChanged:  # or not found: the node, which may see another disk, knows
                 file = await stack.enter_async_context(self._fetched(latest))
             yield file
 

@@ -94,9 +94,9 @@ class _OurEnd:
 
 
 class RemoteCell:
-    """One cell in flight in a node; with `begun`, by another program.
+    """One cell in flight in a node; with `begun`, another program has begun it.
 
-    `began` is when its turn came, in seconds since 1970; None before, or where it is not known.
+    `began` is when its turn came, in seconds since 1970; None before that, or if it is not known.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class RemoteCell:
 
     @property
     def question(self) -> int | None:
-        """The number of the news that brought the question: the node tells it again by the same number."""
+        """The number of the news with the question, which the node keeps if it sends the question again."""
         return self._question
 
     def outputs(self, last: int | None = None) -> tuple[dict[str, Any], ...]:
@@ -166,7 +166,7 @@ class RemoteCell:
         await to_the_end(self._leave())
 
     async def interrupt(self) -> None:
-        """Stop the cell; the next one works. Nobody is asked anything any more."""
+        """Stop the cell; the next one works. Its questions are withdrawn."""
         self._withdraw_question()
         if self._unstopped is not None:
             self._host.acknowledge(self._unstopped)
@@ -191,7 +191,7 @@ class RemoteCell:
         if kill:
             self._ends()
         else:
-            self._stopping = False  # also if it was stopped again meanwhile: the node forgets that
+            self._stopping = False  # even if it was stopped again meanwhile, which the node forgets
 
     def answer(self, text: str) -> None:
         """Answer the question that was asked last. Raises: NoQuestion, TooLarge."""
@@ -204,18 +204,18 @@ class RemoteCell:
         self._host.acknowledge(number)
 
     def extend(self, limit: timedelta) -> None:
-        """Let the cell work for `limit`, from its start, instead of its kernel's own limit."""
+        """Let the cell work for `limit`, counted from its start, instead of its kernel's own limit."""
         self._host.send(messages.ExtendCell(run=self.key, seconds=limit.total_seconds()))
 
     def settle(self) -> None:
-        """The result is recorded: the node may forget the cell, unless it is gone itself."""
+        """The result is recorded: the node, if it is still there, may forget the cell."""
         if not (self._lost or self._given_up):
             self._host.send(messages.SettleCell(run=self.key))
 
     # What the kernel reports:
 
     def enter(self) -> None:
-        """Stand in line, with this node."""
+        """Stand in line at the node."""
         entering = messages.EnterCell(
             run=self.key, turn=self.turn, code=self.code, allow_input=self.allow_input
         )
@@ -237,11 +237,11 @@ class RemoteCell:
         return RUNS_ON if runs else STANDS
 
     def back(self) -> None:
-        """It answers again."""
+        """The node answers again."""
         self._told_to_wait = False
 
     def give_up(self, error: BaseException) -> None:
-        """Wait no longer. What no node has got does not run; what may run there goes on without us."""
+        """Wait no longer. A cell that no node has received does not run; others may go on without us."""
         if not self._entered:
             self.fail(error)
         elif self._sent and self._host.withdraw(self._sent[0]):
@@ -258,16 +258,16 @@ class RemoteCell:
         """An event of the cell, or its end."""
         if isinstance(news, messages.CellEvent):
             if isinstance(news.event, InputRequest):
-                self._withdraw_question()  # an earlier one, if the cell has given that up
+                self._withdraw_question()  # an earlier one, which the cell no longer asks
                 self._question = news.n
                 news.event = structs.replace(news.event, number=news.n)
-            if isinstance(news.event, Unstopped):  # what is done about it is yet to be said
+            if isinstance(news.event, Unstopped):  # somebody has to decide what to do
                 if self._unstopped is not None:  # it was stopped once more
                     self._host.acknowledge(self._unstopped)
                 self._unstopped, self._stopping = news.n, False
             if news.event == Queued(0):  # it stood in line until now
                 self.began = time()
-            self._outputs.add(news.event)
+            self._outputs.add_event(news.event)
         else:
             self._question = self._unstopped = None
         self._news.append(news)
@@ -282,7 +282,7 @@ class RemoteCell:
         self._some.set()
 
     def fail(self, error: BaseException) -> None:
-        """Nothing more will come."""
+        """Nothing more will come of the cell."""
         self._question = self._unstopped = None
         self._news.append(_OurEnd(error=error))
         self._some.set()
@@ -328,13 +328,13 @@ class RemoteCell:
         self._host.flush()  # the cell's record may be written next
 
     def _withdraw_question(self) -> None:
-        """Nobody answers it any more, and who comes after us is not asked it again."""
+        """Nobody will answer the question: acknowledge it, so that the next program is not asked it."""
         if self._question is not None:
             self._host.acknowledge(self._question)
             self._question = None
 
     def _ends(self) -> None:
-        """The node is told to end the cell: that is waited for only while the node answers."""
+        """The node was told to end the cell. Its end is waited for only while the node answers."""
         self._stopping = True
         if self._told_to_wait:
             self.give_up(NodeUnavailable(SILENT))
@@ -349,7 +349,7 @@ class RemoteCell:
         return self._news.popleft()
 
     async def _leave(self) -> None:
-        """Stop the cell unless it is over, and wait for its result, which the node has soon."""
+        """Stop the cell unless it is over, and wait for its result, which comes soon."""
         await self._events.aclose()
         if self._result is None and not self.goes_on:
             self._host.send(messages.LeaveCell(run=self.key))
@@ -359,7 +359,7 @@ class RemoteCell:
                 if not isinstance(news, messages.CellEvent):
                     self._end(news)
         if not self.started and not self.goes_on:
-            self.settle()  # it never began, so nobody else does
+            self.settle()  # it never began, so nobody else settles it
         self._host.forget_cell(self)
 
     def _end(self, end: messages.CellEnd | _OurEnd) -> None:
@@ -378,7 +378,7 @@ class RemoteCell:
             self._result = replace(end.result, captured=captured, restarted=restarted)
 
     def _own_result(self, restarted: Restarted | None) -> RunResult:
-        """The result of a cell that the node has not told of: what came until then."""
+        """The result of a cell whose node has told none: what had come until then."""
         died = restarted is not None
         cause = "node" if died else UNREACHABLE if self._given_up else None
         return RunResult(

@@ -32,23 +32,23 @@ __all__ = ["Link", "LinkOwner"]
 
 log = logging.getLogger(__name__)
 
-AGAIN = (0.05, 0.2, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts; the last one from then on
-SOON = 3.0  # seconds in which a node that was there just now may be back before anybody is told
-QUICKLY = 20.0  # seconds after which what needs an answer at once has none
-PATIENCE = 900.0  # seconds that a cell waits for its node: as long as a person may keep one running
+AGAIN = (0.05, 0.2, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts; the last one is repeated
+SOON = 3.0  # seconds in which a node may come back before anybody is told
+QUICKLY = 20.0  # seconds after which a call that needs an answer at once fails
+PATIENCE = 900.0  # seconds that a cell waits for its node: as long as a person may let one run
 ENDED, WAS_STOPPED = "the node that kept it has ended", "the node that kept it was stopped"
 SILENT, WAS_CLOSED = "it does not answer", "the connection was closed"
-CLOSED = {  # by the code with which the node has closed the websocket for good
+CLOSED = {  # by the code with which the node closed the websocket for good
     messages.REPLACED: "another program has taken this session over",
     messages.TOO_LARGE: "a message was larger than the other end takes",
     messages.REFUSED: "it does not understand what this version of Kernelcord says",
     messages.DELETED: "this session was deleted",
 }
 BREAKS = "the connection to it breaks again and again"
-BRIEF = 10.0  # seconds; a connection that breaks sooner, without any news, is likely to break again
+BRIEF = 10.0  # seconds; a connection that breaks sooner, without any news, will probably break again
 BRIEF_ONES = 12  # such connections in a row, after which we give up
 TURN = 0.02  # seconds spent on news before other tasks get their turn
-LAST_WORDS = 5.0  # seconds to send what is left when we close
+LAST_WORDS = 5.0  # seconds to send the rest when the link is closed
 
 _FROM_NODE = decoder(messages.FROM_NODE)
 
@@ -63,7 +63,7 @@ class LinkOwner(Protocol):
     def greet(self, welcome: messages.Welcome) -> None:
         """The node has said what it has of this session."""
 
-    def take_news(self, news: messages.CellNews) -> None:
+    def take_news(self, news: messages.CellEvent | messages.CellEnd | messages.LateOutput) -> None:
         """messages.News, in order, each once."""
 
     def question(self, asked: messages.FileQuestion) -> None:
@@ -92,16 +92,16 @@ class Link:
         self._node_id = ""
         self._outbox = Outbox()
         self._acknowledged: list[int] = []
-        self._highest = 0  # of all news of this node
-        self._before = 0  # what its numbers are raised by: those of an earlier node mean nothing to it
+        self._highest = 0  # the highest number of this node's news
+        self._before = 0  # what its numbers are raised by, so that an earlier node's stay different
         self._calls: dict[int, asyncio.Future[messages.Answer]] = {}
         self._due = False
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._speaking = asyncio.Lock()  # on this socket
         self._sendings: set[asyncio.Future[None]] = set()
         self._greeted = asyncio.Event()
-        self._greetings = 0  # that are waited for
-        self._refusal: BaseException | None = None  # as the node has said it
+        self._greetings = 0  # how many tasks wait for one
+        self._refusal: BaseException | None = None  # why the node cannot serve the session
         self._reader: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
         self.closed = False
@@ -127,25 +127,23 @@ class Link:
         self._flush_soon()
         return number
 
-    async def call[A: messages.Answer](self, command: messages.Command, kind: type[A]) -> A:
+    async def call(self, command: messages.Command) -> messages.Answer:
         """Send a command; returns its answer, to be acknowledged. Raises: KernelError, OSError."""
-        if self.closed:  # nothing is sent any more, and nothing answers
+        if self.closed:  # nothing is sent any more
             raise NodeUnavailable(WAS_CLOSED)
         number = self.send(command)
         answer: asyncio.Future[messages.Answer] = asyncio.get_running_loop().create_future()
         self._calls[number] = answer
         try:
-            came = await answer
-        except NodeUnavailable:  # it is not to be done at some later time, when nobody expects it
+            return await answer
+        except NodeUnavailable:  # or it would be carried out at a later time, when nobody expects it
             self._outbox.withdraw(number)
             raise
         finally:
             self._calls.pop(number, None)
-        assert isinstance(came, kind)
-        return came
 
     def withdraw(self, number: int) -> bool:
-        """Take a command back that was never sent; returns whether it was not."""
+        """Take a command back if it was never sent; returns whether it was taken back."""
         return self._outbox.is_unsent(number) and self._outbox.withdraw(number)
 
     def has_arrived(self, number: int) -> bool:
@@ -153,22 +151,22 @@ class Link:
         return number <= self._outbox.confirmed
 
     def wake(self) -> None:
-        """The node has been reached, by another: go on where we had given up."""
+        """Somebody else has reached the node: go on if we had given up."""
         if self._node_id and not self.closed:
             self._have_reader()
 
     def acknowledge(self, number: int) -> None:
-        """We are done with this piece of news."""
+        """Tell the node that it may forget this piece of news."""
         if number > self._before:
             self._acknowledged.append(self.at_node(number))
             self._flush_soon()
 
     def at_node(self, number: int) -> int:
-        """The number that a piece of news has at its node."""
+        """The number that this piece of news has at its node."""
         return number - self._before
 
     async def close(self) -> None:
-        """Say what is left to say, and close; all that runs goes on."""
+        """Send what is left to send, and close; everything that runs in the node goes on."""
         self.closed = True
         if self._socket is not None and not self._socket.closed:
             self.flush()
@@ -181,7 +179,7 @@ class Link:
     # Out:
 
     def flush(self) -> None:
-        """Send what waits to be sent, without leaving that to the next step of the event loop."""
+        """Send what waits, now rather than in the next step of the event loop."""
         self._due = False
         if self._socket is None or self._socket.closed:
             return
@@ -208,10 +206,10 @@ class Link:
         self, socket: aiohttp.ClientWebSocketResponse, speaking: asyncio.Lock, texts: list[bytes]
     ) -> None:
         try:
-            async with speaking:  # the order of commands is that of cells
+            async with speaking:  # the order of commands is the order of cells
                 for text in texts:
                     await socket.send_bytes(text)
-        except (aiohttp.ClientError, OSError):  # the reader sees it too, and what was lost is sent again
+        except (aiohttp.ClientError, OSError):  # the reader notices it too, and the commands are sent again
             log.debug("the connection to the node broke while something was sent")
 
     # In:
@@ -222,7 +220,7 @@ class Link:
             self._reader = asyncio.create_task(self._read(), name="node link")
 
     async def _read(self) -> None:
-        """Be connected for as long as there is a node; ends, with `lost`, when there is none any more."""
+        """Stay connected for as long as there is a node; when it is gone, call `lost` and return."""
         try:
             useless = 0
             pauses = _pauses()
@@ -244,12 +242,12 @@ class Link:
                     useless += 1
                 if useless == BRIEF_ONES:
                     raise NodeUnavailable(BREAKS)
-                await asyncio.sleep(next(pauses))  # it may break at once, again and again
+                await asyncio.sleep(next(pauses))  # it may break at once each time
         except _GivenUp as given_up:
             self._failure = given_up.error
             self._fail_calls(given_up.error)
             self._owner.given_up(given_up.error)
-        except Exception as error:  # whatever it is, those who wait for news must hear of it
+        except Exception as error:  # whatever it is, those who wait for news must be told
             if not isinstance(error, (KernelError, OSError)):
                 log.exception("the link to the node failed")
             self._failure = error
@@ -260,7 +258,7 @@ class Link:
             self._greeted.clear()
 
     def _understand(self, code: int | None) -> None:
-        """Go by the reason for which the node has closed the websocket. Raises: NodeUnavailable, OSError."""
+        """Act on the reason why the node has closed the websocket. Raises: NodeUnavailable, OSError."""
         if code == messages.STOPPED:
             self._lose(NodeGone(WAS_STOPPED))
         elif code in CLOSED:
@@ -269,9 +267,9 @@ class Link:
             raise self._refusal or NodeUnavailable(SILENT)
 
     async def _reached(self) -> SessionSocket | None:
-        """A connection: to the node that we know as long as it lives, else to the one that there is.
+        """A connection to the node that we know, as long as it lives, or else to the one that there is.
 
-        None when the one that we know is gone and there is nothing to say to another.
+        None if the node that we know is gone and there is nothing to send to another.
         """
         if self._node_id:
             try:
@@ -300,7 +298,7 @@ class Link:
         raise AssertionError
 
     def _lose(self, gone: NodeGone) -> None:
-        """The node that we know is gone, with all that ran in it."""
+        """The node that we know is gone, with everything that ran in it."""
         self._forget(gone)
         self._owner.lost(WAS_STOPPED if gone.reason == WAS_STOPPED else ENDED)
 
@@ -342,24 +340,26 @@ class Link:
         for asked in welcome.asked:
             self._owner.question(asked)
 
-    def _take_news(self, news: messages.CellNews | messages.Answer | messages.CommandFailed) -> None:
+    def _take_news(
+        self, news: messages.CellEvent | messages.CellEnd | messages.LateOutput | messages.Answer
+    ) -> None:
         if news.n <= self._highest:
             return
         self._highest = news.n
         news.n += self._before
-        if isinstance(news, messages.CellNews):
+        if not isinstance(news, messages.Answer):
             self._owner.take_news(news)
             return
         answer = self._calls.get(news.call)
-        if answer is not None and not answer.done() and isinstance(news, messages.Answer):
+        if answer is not None and not answer.done() and news.error is None:
             answer.set_result(news)
             return
-        if answer is not None and not answer.done() and isinstance(news, messages.CommandFailed):
+        if answer is not None and not answer.done() and news.error is not None:
             answer.set_exception(news.error.exception())
         self.acknowledge(news.n)
 
     def _forget(self, error: BaseException) -> None:
-        """Forget the node: nothing of it comes any more, and nothing that was for it goes to another."""
+        """Forget the node: it sends nothing more, and what was meant for it must not go to another."""
         self._node_id = ""
         self._before += self._highest
         self._highest = 0

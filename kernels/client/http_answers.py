@@ -17,7 +17,7 @@ SILENT = "it does not answer"
 
 
 async def body_of(response: aiohttp.ClientResponse) -> bytes:
-    """The body of an answer. Raises: OSError, with the system's number where the node has told it."""
+    """The body of an answer. Raises: OSError, with the system's number if the node has told it."""
     if response.status < 400:
         return await response.read()
     number = response.headers.get("Kernelcord-Errno", "")
@@ -26,13 +26,13 @@ async def body_of(response: aiohttp.ClientResponse) -> bytes:
 
 
 def words_for(error: BaseException) -> str:
-    """What is told of a connection that failed."""
+    """What a person is told about a connection that failed."""
     match error:
         case TimeoutError():
             return SILENT
         case aiohttp.ClientResponseError(status=status):
             return "it is starting or ending" if status == CHANGING else f"it answers {status}"
-        case OSError(errno=int(number)) if number:  # the words of asyncio name our address
+        case OSError(errno=int(number)) if number:  # asyncio's own words contain our address
             return os.strerror(number)
         case OSError(strerror=str(reason)) if reason:
             return reason
@@ -40,7 +40,7 @@ def words_for(error: BaseException) -> str:
 
 
 def is_changing(error: NodeUnavailable) -> bool:
-    """Whether the node has answered that it is starting or ending."""
+    """Whether the node has answered, but is starting or ending."""
     cause = error.__cause__
     return isinstance(cause, aiohttp.ClientResponseError) and cause.status == CHANGING
 

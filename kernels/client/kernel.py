@@ -1,7 +1,7 @@
 """A session's kernel that lives in a node, as `kernels.kernel.Kernel` is one that lives here.
 
 kernel = node.kernel(session_id, files)
-cells = await kernel.left_running()         # by tag: what a program before us had begun
+cells = await kernel.left_running()         # by tag: what an earlier program has begun
 async with kernel.run("x = 1") as cell: ...
 """
 
@@ -10,7 +10,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import Any, BinaryIO, Protocol
@@ -68,7 +68,7 @@ class KernelNode(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Lost:
-    """A node that is gone: the cell that ran in it, if one did, and when it began (seconds since 1970)."""
+    """A node that is gone: the cell that ran in it, if any, and when it began (seconds since 1970)."""
 
     tag: int = 0
     since: float | None = None
@@ -85,16 +85,16 @@ class RemoteKernel(introspection.Hinting):
         self._path = f"sessions/{quote(session_id, safe='')}"
         self._cells: dict[str, RemoteCell] = {}
         self._left: dict[int, RemoteCell] = {}
-        self._given_up: dict[str, int] = {}  # cells that may go on, by their keys: their tags
-        self._settling: dict[int, str] = {}  # of those, the ones that have ended: by the number of the news
+        self._given_up: dict[str, int] = {}  # tags of cells that may go on, by their keys
+        self._settling: dict[int, str] = {}  # keys of those that have ended, by the number of the news
         self._numbers = count(1)
         self._late: asyncio.Queue[tuple[int, Late]] = asyncio.Queue()
         self._variables: tuple[Variable, ...] = ()
         self._restarted: Restarted | None = None
-        self._unknown: _Lost | None = None  # a node was lost, and the next one has to know the workspace
-        self._columns: int | None = None  # how wide tables may be, where somebody has said so
+        self._unknown: _Lost | None = None  # set if the next node has to learn the workspace
+        self._columns: int | None = None  # how wide tables may be, if somebody has said so
         self._answering: set[asyncio.Task[None]] = set()
-        self._client = secrets.token_hex(4)  # of this kernel: whoever opens the session anew begins anew
+        self._client = secrets.token_hex(4)  # another for each object, so that numbering begins anew
         self._link = Link(node.connect_to(session_id), messages.Hello(self._client, node.limits), self)
 
     @property
@@ -120,7 +120,7 @@ class RemoteKernel(introspection.Hinting):
         return cell
 
     async def late(self) -> AsyncIterator[Late]:
-        """What comes after its cell: output of threads, files they write. Never ends; for one reader."""
+        """What arrives after its cell: output of threads, files they write. Never ends; for one reader."""
         while True:
             number, late = await self._late.get()
             yield late
@@ -129,21 +129,22 @@ class RemoteKernel(introspection.Hinting):
                 self.send(messages.SettleCell(run=key))  # its files are kept
 
     async def left_running(self) -> Mapping[int, RemoteCell]:
-        """The cells that a program before us began and nobody settled, by their tags. Raises: KernelError."""
+        """The cells that an earlier program began and nobody settled, by their tags. Raises: KernelError."""
         await self._link.greeted()
         return dict(self._left)
 
     @asynccontextmanager
     async def catch_up(self, since: float | None) -> AsyncIterator[Scan]:
-        """Know what lies in the workspace, once; files written from `since` on are news while entered."""
-        answer = await self._link.call(messages.CatchUp(since=since), messages.ScanAnswer)
-        yield self._scan(answer)
+        """Learn what is in the workspace, once; yields the files that were written from `since` on."""
+        answer = await self._link.call(messages.CatchUp(since=since))
+        yield self._scan(answer.n, answer.scan)
         self.acknowledge(answer.n)
 
     async def state(self) -> State:
         """The kernel as it is now. Raises: KernelError."""
-        answer = await self._link.call(messages.GetState(), messages.StateAnswer)
+        answer = await self._link.call(messages.GetState())
         self.acknowledge(answer.n)
+        assert answer.state is not None
         self._variables = answer.state.variables
         return answer.state
 
@@ -160,9 +161,9 @@ class RemoteKernel(introspection.Hinting):
 
     async def restart(self) -> None:
         """End the process, with its variables; the next cell gets a fresh one. Raises: KernelError."""
-        for key in self._given_up:  # nobody could be asked about these
+        for key in self._given_up:  # nobody is there to be asked about these
             self.send(messages.InterruptCell(run=key))
-        self.acknowledge((await self._link.call(messages.RestartKernel(), messages.Done)).n)
+        self.acknowledge((await self._link.call(messages.RestartKernel())).n)
         self._variables, self._restarted = (), None
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
@@ -170,10 +171,10 @@ class RemoteKernel(introspection.Hinting):
         path = f"{self._path}/files/{quote(name, safe='')}"
         params = {"beside": beside} if beside else None
         placed = await self._node.ask("PUT", path, params=params, data=_kept_open(source))
-        return decode(placed, messages.PlacedFile).name
+        return decode(placed, str)
 
     def wake(self) -> None:
-        """The node answers again: what we have given up may go on there."""
+        """The node answers again: cells that were given up may go on there."""
         if self._given_up:
             self._link.wake()
 
@@ -188,7 +189,7 @@ class RemoteKernel(introspection.Hinting):
     # What a cell needs (CellHost):
 
     def send(self, command: messages.Command) -> int:
-        """Send a command to the node. A node that does not know the workspace is told to learn it first."""
+        """Send a command to the node. A node that does not know the workspace has to learn it first."""
         lost, self._unknown = self._unknown, None
         if lost is not None and not self._link.closed:
             # Started eagerly, so that its command is sent before this one.
@@ -220,7 +221,7 @@ class RemoteKernel(introspection.Hinting):
         )
 
     def restarted(self) -> Restarted | None:
-        """What has to be told of a node that has ended; given once."""
+        """The restart that has to be told if a node has ended; returned once."""
         restarted, self._restarted = self._restarted, None
         return restarted
 
@@ -250,9 +251,9 @@ class RemoteKernel(introspection.Hinting):
         return bool(self._cells)
 
     def greet(self, welcome: messages.Welcome) -> None:
-        """Know the cells that were begun before us, and the limits that apply."""
+        """Note the limits that apply, and the cells that an earlier program has begun."""
         self.limits = welcome.limits
-        if self._columns is not None:  # it may be another node, which has not been told
+        if self._columns is not None:  # it may be another node, which does not know it
             self._keep(asyncio.create_task(self.widen(self._columns), name="width for a node"))
         for cell in self._cells.values():
             cell.back()
@@ -265,14 +266,14 @@ class RemoteKernel(introspection.Hinting):
                 cell.began = run.began
                 self._left[cell.tag] = self._cells[cell.key] = cell
 
-    def take_news(self, news: messages.CellNews) -> None:
+    def take_news(self, news: messages.CellEvent | messages.CellEnd | messages.LateOutput) -> None:
         """Pass news on to its cell, or as late output; acknowledge events that nobody waits for."""
         if isinstance(news, messages.CellEnd) and news.variables is not None:
             self._variables = news.variables
-        if isinstance(news, messages.LateEvent):
-            self._late.put_nowait((news.n, Late(news.tag, event=news.event)))
-        elif isinstance(news, messages.LateScan):
-            self._late.put_nowait((news.n, Late(news.tag, scan=self._scan(news))))
+        if isinstance(news, messages.LateOutput):
+            late = news.late
+            scan = self._scan(news.n, late.scan) if late.scan is not None else None
+            self._late.put_nowait((news.n, replace(late, scan=scan)))
         elif (tag := self._given_up.get(news.run)) is not None:
             self._take_given_up(tag, news)
         elif (cell := self._cells.get(news.run)) is not None:
@@ -281,23 +282,23 @@ class RemoteKernel(introspection.Hinting):
             self.acknowledge(news.n)
 
     def question(self, asked: messages.FileQuestion) -> None:
-        """Answer a cell that asks for the person's stored files."""
+        """Answer a cell's question for the person's stored files."""
         self._keep(asyncio.create_task(self._answer(asked), name="stored files for a node"))
 
     def out_of_reach(self) -> None:
-        """The node does not answer: the cells wait, and say so."""
+        """The node does not answer: its cells wait, and say so."""
         for cell in list(self._cells.values()):
             cell.wait()
 
     def given_up(self, error: BaseException) -> None:
-        """It has not answered for too long: no cell waits on."""
+        """The node has not answered for too long: no cell waits any longer."""
         for cell in list(self._cells.values()):
             cell.give_up(error)
 
     def lost(self, reason: str) -> None:
-        """The running cell has died; those that wait are sent to the next node.
+        """The running cell has died; those that stand in line are sent to the next node.
 
-        That node is told to learn what is in the workspace, and to report only what the dead cell wrote.
+        That node first learns what is in the workspace, and reports only what the dead cell wrote.
         """
         names = tuple(variable.name for variable in self._variables)
         self._given_up.clear()
@@ -317,7 +318,7 @@ class RemoteKernel(introspection.Hinting):
         self._variables = ()
 
     def failed(self, error: BaseException) -> None:
-        """There is no node: tell all who wait."""
+        """There is no node: fail all cells."""
         for cell in self._cells.values():
             cell.fail(error)
 
@@ -331,17 +332,17 @@ class RemoteKernel(introspection.Hinting):
             self._unknown = lost
 
     async def _catch_up_after(self, lost: "_Lost") -> None:
-        """Have the node learn the workspace. What the dead cell wrote is told as late.
+        """Let the node learn the workspace. What the dead cell wrote becomes late output.
 
-        Where that fails, the next command tries again.
+        If that fails, the next command tries again.
         """
         try:
-            answer = await self._link.call(messages.CatchUp(since=lost.since), messages.ScanAnswer)
+            answer = await self._link.call(messages.CatchUp(since=lost.since))
         except (KernelError, OSError) as error:
             log.info("the workspace of session %s is not known yet: %s", self.session_id, error)
             self._not_known(lost)
             return
-        scan = self._scan(answer)
+        scan = self._scan(answer.n, answer.scan)
         if scan == Scan():
             self.acknowledge(answer.n)
         else:
@@ -364,8 +365,10 @@ class RemoteKernel(introspection.Hinting):
         scan = Scan(self.opened(news.n, news.result.captured), news.result.skipped)
         self._late.put_nowait((news.n, Late(tag, scan=scan)))
 
-    def _scan(self, news: messages.LateScan | messages.ScanAnswer) -> Scan:
-        return Scan(self.opened(news.n, news.scan.captured), news.scan.skipped)
+    def _scan(self, number: int, scan: Scan | None) -> Scan:
+        """What a scan found, as news of this number tells it."""
+        assert scan is not None
+        return Scan(self.opened(number, scan.captured), scan.skipped)
 
     async def _answer(self, asked: messages.FileQuestion) -> None:
         answer = messages.FilesAnswer(ask=asked.ask)
@@ -380,7 +383,7 @@ class RemoteKernel(introspection.Hinting):
                     return
         except FileUnavailable as refusal:
             answer.refused = refusal.message
-        except Exception as error:  # whatever it is, the cell must not wait for it in vain
+        except Exception as error:  # whatever it is, the cell must not wait for an answer in vain
             log.exception("a cell's question for stored files could not be answered")
             answer.failed = type(error).__name__
         self.send(answer)
@@ -393,5 +396,5 @@ class RemoteKernel(introspection.Hinting):
 
 
 def _kept_open(source: BinaryIO | bytes) -> Any:
-    """`source` as a request's body, which leaves a file open: it is the caller's."""
+    """`source` as a request's body that does not close a file, which belongs to the caller."""
     return source if isinstance(source, bytes) else aiohttp.payload.IOBasePayload(source)

@@ -1,7 +1,7 @@
 """A node, as `kernels.pool.Pool` is the kernels of this process: see `kernels.client`.
 
-Requests and websockets go to the place that `find` gives. When the node there has ended, the next thing that
-is asked for finds the next node, which may have to be started.
+Requests and websockets go to the endpoint that `find` returns. When the node there has ended, the next
+request finds the next node, which may have to be started.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from kernels.concurrency.lasting import lasting
 from kernels.errors import KernelError, NodeGone, NodeIncompatible, NodeUnavailable
 from kernels.node import PROTOCOL
 from kernels.node.encoding import NotDecoded, decode
-from kernels.node.messages import NodeInfo, NodeVersion, Untold
+from kernels.node.messages import NodeInfo, NodeVersion
 from kernels.node.settings import KernelSettings
 from kernels.process.launch import Limits
 from kernels.wire.sizes import MESSAGE
@@ -38,23 +38,23 @@ log = logging.getLogger(__name__)
 
 CONNECTING = 10.0  # seconds
 ENDING, LOOK = 20.0, 0.05  # seconds that a node may take to end its kernels, and between looks
-HEARTBEAT = 30.0  # seconds between pings: a node that is frozen keeps its connections
-PATIENT = aiohttp.ClientTimeout(
-    total=None, sock_connect=CONNECTING, sock_read=300.0
-)  # seconds; some delete much
-CLOSING = aiohttp.ClientWSTimeout(ws_close=2.0)  # seconds; a node that is frozen says no goodbye
+HEARTBEAT = 30.0  # seconds between pings, since a frozen node keeps its connections
+# Seconds; a request may delete very much.
+PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECTING, sock_read=300.0)
+CLOSING = aiohttp.ClientWSTimeout(ws_close=2.0)  # seconds; a frozen node does not answer a close
 WRONG_TOKEN = (401, 403)
-AWAY = (0.5, 2.0, 8.0, 30.0)  # seconds between attempts to be there
+AWAY = (0.5, 2.0, 8.0, 30.0)  # seconds between attempts to attend
 AGAIN = (0.1, 0.5, 2.0)  # seconds before another attempt to find and ask a node of this machine
 
 
 class RemoteNode:
     """All kernels of a node. `python` is the interpreter that kernels run on, as this machine names it.
 
-    `kernels` are the settings that a node of ours must have (`NodeSettings.kernels`): one with others is
-    replaced, unless kernels live in it; `called` is what the operator calls each. A node that somebody else
-    has started keeps its own. For that, `asked_for` has what the operator has set, by its name in the node:
-    what they call it, and its value. What is not used is logged.
+    `kernels` are the settings that a node of ours must have (`NodeSettings.kernels`). A node with others is
+    replaced, unless it has kernels; `called` has the operator's name of each setting. A node that somebody
+    else has started keeps its own settings. For that case `asked_for` has what the operator has set, by its
+    name in the node: the operator's name of it, and its value. Settings that the node does not use are
+    logged.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class RemoteNode:
         self._http: aiohttp.ClientSession | None = None
         self._who: NodeInfo  # since we are connected
         self._id = ""
-        self._doubted = False  # something failed since it was asked who it is: it may be gone, or another
+        self._doubted = False  # whether a request has failed: the node may be gone, or another one by now
         self._meetings: dict[bool, asyncio.Task[None]] = {}  # by whether a node is to be started
         self._reached = asyncio.Event()
         self._attending: asyncio.Task[None] | None = None
@@ -123,19 +123,19 @@ class RemoteNode:
         return True
 
     async def untold(self) -> list[str]:
-        """The sessions that nobody has and that have something to tell; none where there is no node.
+        """The sessions that have news and no bot; none if there is no node.
 
         Raises: OSError, KernelError.
         """
         if self._http is None:
             return []
         try:
-            return decode(await self.ask("GET", "untold", start=False), Untold).sessions
+            return decode(await self.ask("GET", "untold", start=False), list[str])
         except NodeGone:
             return []
 
     async def release(self, session_id: str) -> None:
-        """Let go of a session's kernel, which lives on with all that runs in it."""
+        """Let go of a session's kernel, which lives on with everything that runs in it."""
         kernel = self._kernels.pop(session_id, None)
         if kernel is not None:
             await kernel.detach()
@@ -146,7 +146,7 @@ class RemoteNode:
         await self.ask("DELETE", f"sessions/{quote(session_id, safe='')}", params={"workspace": "1"})
 
     async def end(self) -> None:
-        """End the node, with all its kernels. Raises: OSError, KernelError when it does not end."""
+        """End the node, with all its kernels. Raises: OSError, KernelError if it does not end."""
         await self.connected()
         await self._end()
 
@@ -169,9 +169,9 @@ class RemoteNode:
         data: Any = None,
         start: bool = True,
     ) -> bytes:
-        """One request; its answer's body. Without `start` no node is started for it: NodeGone says so.
+        """Make a request; returns its answer's body. Without `start`, no node is started for it.
 
-        Raises: OSError, KernelError.
+        Raises: OSError, KernelError; NodeGone without `start` if there is no node.
         """
         for last in (False, True):
             await self.connected(start=start)
@@ -199,16 +199,16 @@ class RemoteNode:
     def get(
         self, path: str, params: Mapping[str, str] | None = None
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        """A request whose answer is read bit by bit. Raises: NodeUnavailable once the node is gone."""
+        """Make a request whose answer is read piece by piece. Raises: NodeGone."""
         if self._http is None:
             raise NodeGone
         return self._http.get(f"kernelcord/{path}", params=params)
 
     async def connected(self, known: str = "", *, start: bool = True) -> str:
-        """Be in touch with a node, or with the one of the id `known`; returns its id.
+        """Be connected to a node, or to the one with the id `known`; returns its id.
 
-        One is started where none runs, but not in place of a known one, nor without `start`. Whoever asks
-        while somebody else is finding out waits for the same answer.
+        If none runs, one is started, but not in place of a known one, nor without `start`. Concurrent callers
+        wait for the same attempt.
 
         Raises: NodeGone, NodeUnavailable, NodeIncompatible.
         """
@@ -227,7 +227,7 @@ class RemoteNode:
     def _met(self, meeting: "asyncio.Task[None]", *, start: bool) -> None:
         del self._meetings[start]
         if not meeting.cancelled():
-            meeting.exception()  # whoever waits has it too, if anybody still does
+            meeting.exception()  # those who still wait get it too
 
     async def _meet(self, *, start: bool) -> None:
         await self._find_and_greet(start=start)
@@ -245,14 +245,14 @@ class RemoteNode:
                 await self._greet(place)
                 return
             except NodeUnavailable as error:
-                # It may be ending; then the next one is found or started. Or it is starting, wherever it is.
+                # It may be ending; then the next one is found or started. Or it is starting.
                 again = place.unix and attempt < len(AGAIN)
                 if not start or not (again or (is_changing(error) and monotonic() - began < ENDING)):
                     raise
                 await asyncio.sleep(pause)  # nothing tells when a node can be asked
 
     def _outdated(self) -> bool:
-        """Whether the node has other settings than are wanted, and nothing to lose by being replaced."""
+        """Whether the node has other settings than wanted, and can be replaced because it has no kernels."""
         if self._wanted is None or self._who.kernels == self._wanted:
             return False
         if self._who.alive:
@@ -266,13 +266,13 @@ class RemoteNode:
             async with self._http.post("api/shutdown"):
                 pass
         await self._hang_up()
-        with suppress(NodeUnavailable):  # it is ending, and whoever starts the next one waits for that
+        with suppress(NodeUnavailable):  # it is ending; whoever starts the next one waits for that
             async with asyncio.timeout(ENDING):
                 while await self._find(False) is not None:  # noqa: ASYNC110  its end is told to nobody
                     await asyncio.sleep(LOOK)  # between two looks
 
     async def _greet(self, place: NodeEndpoint) -> None:
-        """Ask the node there who it is. One that we know keeps its connections, those of all sessions."""
+        """Ask the node there what it is. If it is the one that we know, all connections to it are kept."""
         connector = (
             aiohttp.UnixConnector(place.address, limit=0) if place.unix else aiohttp.TCPConnector(limit=0)
         )
@@ -297,7 +297,7 @@ class RemoteNode:
         except (aiohttp.ClientError, OSError, NotDecoded) as error:
             await http.close()
             raise NodeUnavailable(words_for(error)) from error
-        except BaseException:  # whatever ends it, a cancellation too, the connection is not left open
+        except BaseException:  # a cancellation, too, leaves no connection open
             await http.close()
             raise
         if known:
@@ -314,7 +314,7 @@ class RemoteNode:
             kernel.wake()
 
     def _tell(self) -> None:
-        """Log what there is to know of a node that we have not met before."""
+        """Log what the operator has to know about a node that is new to us."""
         log.info("kernels live in the node of process %s", self._who.pid)
         if self._who.tier == "none":
             log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
@@ -322,14 +322,14 @@ class RemoteNode:
             self._tell_ignored("it was started with settings of its own")
 
     def _tell_ignored(self, why: str) -> None:
-        """Log the settings that the node has otherwise, each on a line of its own."""
+        """Log each setting that the node has otherwise."""
         ignored = differing(self._wanted or self._asked_for, self._who.kernels)
         address = self._place.address if self._place is not None else ""
         for name in sorted(ignored):
             log.warning("%s is not used by the node at %s: %s", self._called.get(name, name), address, why)
 
     async def _attend(self) -> None:
-        """Let the node see that we are there: it does not leave while a bot is connected, used or not."""
+        """Show the node that we are there: it does not end while a bot is connected, even without kernels."""
         pauses = chain(AWAY, repeat(AWAY[-1]))
         while True:
             known = self._id
@@ -340,9 +340,9 @@ class RemoteNode:
                     "kernelcord/attendance", heartbeat=HEARTBEAT, timeout=CLOSING
                 ) as socket:
                     pauses = chain(AWAY, repeat(AWAY[-1]))
-                    await socket.receive()  # it says nothing, and then that it ends
+                    await socket.receive()  # there is no message, only the end
             except NodeGone:
-                if self._id == known:  # the next one is not started before somebody needs it
+                if self._id == known:  # the next node is not started before somebody needs it
                     self._reached.clear()
                     await self._reached.wait()
                 continue
@@ -363,7 +363,7 @@ class RemoteNode:
                         heartbeat=HEARTBEAT,
                         timeout=CLOSING,
                     )
-            except (aiohttp.ClientError, OSError) as error:  # of this session: the others keep what they have
+            except (aiohttp.ClientError, OSError) as error:  # other sessions keep their connections
                 self._doubted = True
                 if last:
                     raise NodeUnavailable(words_for(error)) from error

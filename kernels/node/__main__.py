@@ -1,9 +1,9 @@
-"""`python -m kernels.node`: a node, told what it is (`NodeSettings` as JSON) on standard input.
+"""`python -m kernels.node`: a node, which reads its settings (`NodeSettings` as JSON) from standard input.
 
-    python -m kernels.node < node.json              # until it is ended
-    python -m kernels.node --detach < node.json     # in the background; says a line when it is up
+    python -m kernels.node < node.json              # runs until it is ended
+    python -m kernels.node --detach < node.json     # in the background; prints a line once it is up
 
-Nothing of the environment reaches a kernel, and a node needs none: start it with as little as there is.
+A node needs no environment variables, and passes none on to kernels: start it with as few as possible.
 """
 
 import fcntl
@@ -21,14 +21,14 @@ from kernels.node.logging import configure
 from kernels.node.settings import ALIVE, RECORD, NodeSettings
 from kernels.process import interpreter
 
-JUPYTER = "jupyter"  # in the node's folder: what Jupyter uses as the machine's own folder
-ENDING, LOOK = 15.0, 0.1  # seconds that the node before may take to end, and between looks
-READY = "ready"  # the line that a detached node says
+JUPYTER = "jupyter"  # in the node's folder, used by Jupyter in place of the machine's own folders
+ENDING, LOOK = 15.0, 0.1  # seconds that the previous node may take to end, and between two looks
+READY = "ready"  # the line that a detached node prints
 NODE_HOME = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
 
 
 def main() -> int:
-    """The program; its exit status is 0, 1 when another node has the folder, 2 for settings that are none."""
+    """The program; its exit status is 0, 1 if another node has the folder, 2 for settings that are wrong."""
     try:
         settings = NodeSettings.from_json(sys.stdin.read())
     except ValueError as error:
@@ -36,7 +36,7 @@ def main() -> int:
         return 2
     if "--detach" in sys.argv and os.fork():
         return 0
-    if "--detach" not in sys.argv:  # whoever started us otherwise has asked it
+    if "--detach" not in sys.argv:  # a bot that starts us detached has checked it
         try:
             interpreter.ask(settings.python)
         except Misconfigured as error:
@@ -58,39 +58,39 @@ def main() -> int:
 
 
 def _locked(file: BinaryIO) -> bool:
-    """Lock it, which takes a while where the node before is just ending."""
+    """Lock it, which takes a while if the previous node is just ending."""
     for _ in range(int(ENDING / LOOK)):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(LOOK)  # a lock that is waited for has no time-out of its own
+            time.sleep(LOOK)  # waiting for the lock itself would have no time-out
         else:
             return True
     return False
 
 
 def _clear(folder: Path) -> None:
-    """Remove what a killed node has left: its record, and Jupyter's files about a running server."""
+    """Remove what a killed node has left behind: its record, and Jupyter's files about a running server."""
     (folder / RECORD).unlink(missing_ok=True)
     shutil.rmtree(folder / JUPYTER, ignore_errors=True)
 
 
 def _at_home(folder: Path) -> None:
-    """Keep this machine's Jupyter out: neither its configuration nor its files are ours."""
+    """Keep away from this machine's Jupyter, with its configuration and its files."""
     from jupyter_core.paths import jupyter_config_dir
 
     os.environ["JUPYTER_NO_CONFIG"] = "1"
     for name in NODE_HOME:
         os.environ[name] = str(folder / JUPYTER)
     (folder / JUPYTER).mkdir(mode=0o700, exist_ok=True)
-    # Without a configuration Jupyter makes an empty folder for it, once in a process, and leaves it behind.
+    # Without a configuration Jupyter makes an empty temporary folder, once in a process, and leaves it there.
     before, tempfile.tempdir = tempfile.tempdir, str(folder / JUPYTER)
     jupyter_config_dir()
     tempfile.tempdir = before
 
 
 def _ready() -> None:
-    """Say so, and let go of who has started us."""
+    """Say so, and close the pipes to the program that has started us."""
     if "--detach" in sys.argv:
         print(READY, flush=True)
         with open(os.devnull, "rb+", buffering=0) as nothing:

@@ -1,13 +1,13 @@
-"""Limits on connections that have not shown the token yet: how many there are, and for how long.
+"""Limits on connections that have not shown the token yet: how many there may be, and for how long.
 
-    HTTPServer.configure(Doors)     # from now on Jupyter's HTTPServer is ours
-    config.ServerApp.identity_provider_class = Bearers
+    HTTPServer.configure(LimitedServer)     # from now on Jupyter's HTTPServer is ours
+    config.ServerApp.identity_provider_class = TokenIdentity
 
 Whoever reaches the port can connect and send half a request, or nothing at all. So a connection must show the
-token within a fixed time, which covers its headers, its body and reading our answers. Connections without the
-token are limited in number, in all and from each address, and the oldest makes room for the newest: whoever
-has the token shows it within milliseconds, and is never kept out by those who have not. How large headers and
-bodies may be is set by Tornado's own limits.
+token within a fixed time, which covers its headers, its body and reading our answers. The number of
+connections without the token is limited, in all and from each address, and the oldest makes room for the
+newest. Whoever has the token shows it within milliseconds, and is never kept out by those who have not.
+Tornado's own limits say how large headers and bodies may be.
 """
 
 import asyncio
@@ -26,21 +26,21 @@ from tornado.iostream import IOStream
 from tornado.netutil import add_accept_handler
 from tornado.web import RequestHandler
 
-__all__ = ["Bearers", "Doors"]
+__all__ = ["LimitedServer", "TokenIdentity"]
 
 log = logging.getLogger(__name__)
 
 PROOF = 20.0  # seconds to show the token
-IDLE = 60.0  # seconds that a connection may be silent between two requests; our clients hang up before
+IDLE = 60.0  # seconds that a connection may be silent between two requests; our clients close it before
 HEADERS = 16 * 1024  # bytes
 MOST = 256  # connections without the token; never more than a quarter of the files that we may open
-SHARE = 2  # one address may have 1/2 of them; a Unix socket has no address
-TOLD = 60.0  # seconds between two warnings
-PAUSE = 0.5  # seconds until a connection is accepted again that the system had no room for
+SHARE = 2  # one address may have half of them; a Unix socket has no address
+WARNED = 60.0  # seconds between two warnings
+PAUSE = 0.5  # seconds until connections are accepted again after the system had no room for one
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-class Doors(HTTPServer):
+class LimitedServer(HTTPServer):
     """Tornado's server, with limits on connections that do not show the token."""
 
     def initialize(self, *args: Any, **more: Any) -> None:
@@ -48,14 +48,14 @@ class Doors(HTTPServer):
         super().initialize(*args, **{**more, "max_header_size": HEADERS, "idle_connection_timeout": IDLE})
         self._unproven: dict[IOStream, tuple[str, asyncio.TimerHandle]] = {}  # the oldest first
         self._most = max(SHARE, min(MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
-        self._told = -TOLD
+        self._warned = -WARNED
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Listen on these; see `_Listener`."""
         for listening in sockets:
             self._sockets[listening.fileno()] = listening
             self._handlers[listening.fileno()] = add_accept_handler(
-                _Listener(listening),  # type: ignore[arg-type]  # what is asked of it, it has
+                _Listener(listening),  # type: ignore[arg-type]  # it has all that Tornado uses
                 self._handle_connection,
             )
 
@@ -73,7 +73,7 @@ class Doors(HTTPServer):
         super().on_close(server_conn)
 
     def proven(self, stream: IOStream) -> None:
-        """It has shown the token, or is gone."""
+        """Lift the limits from a connection that has shown the token, or forget one that is gone."""
         _, timer = self._unproven.pop(stream, (None, None))
         if timer is not None:
             timer.cancel()
@@ -87,23 +87,23 @@ class Doors(HTTPServer):
 
     def _close(self, stream: IOStream, reason: str) -> None:
         host = self._unproven[stream][0]
-        if monotonic() - self._told > TOLD:
-            self._told = monotonic()
+        if monotonic() - self._warned > WARNED:
+            self._warned = monotonic()
             log.warning("a connection without the token, from %s, is closed: it %s", host or "here", reason)
         self.proven(stream)
         stream.close()
 
 
 class _Listener:
-    """A socket that listens, and rests where no connection can be accepted for want of descriptors or memory.
+    """A listening socket that pauses when there are too few descriptors or too little memory.
 
-    The connection that waits would wake us again at once, and Tornado would log a traceback each time: 20 MB
-    in 25 s were measured.
+    Otherwise the waiting connection would wake us again at once, and Tornado would log a traceback each time:
+    we measured 20 MB in 25 s.
     """
 
     def __init__(self, listening: socket.socket) -> None:
         self._listening = listening
-        self._told = -TOLD
+        self._warned = -WARNED
 
     def fileno(self) -> int:
         return self._listening.fileno()
@@ -114,8 +114,8 @@ class _Listener:
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
-            if monotonic() - self._told > TOLD:
-                self._told = monotonic()
+            if monotonic() - self._warned > WARNED:
+                self._warned = monotonic()
                 log.warning("new connections have to wait: %s", error.strerror)
             loop = IOLoop.current()
             loop.update_handler(self.fileno(), 0)
@@ -123,15 +123,15 @@ class _Listener:
             raise BlockingIOError from None
 
     def _listen_again(self, loop: IOLoop) -> None:
-        if self.fileno() >= 0:  # else we have ended
+        if self.fileno() >= 0:  # otherwise the server has ended
             loop.update_handler(self.fileno(), IOLoop.READ)
 
 
-class Bearers(PasswordIdentityProvider):
-    """Jupyter's check of the token, which also tells `Doors` who has shown it."""
+class TokenIdentity(PasswordIdentityProvider):
+    """Jupyter's check of the token, which also tells `LimitedServer` who has shown it."""
 
     async def get_user(self, handler: RequestHandler) -> User | None:
-        """Who asks, or None."""
+        """The user whose request this is, or None."""
         user = await self._get_user(handler)
         stream = getattr(handler.request.connection, "stream", None)
         if user is not None and stream is not None:

@@ -80,6 +80,8 @@ def _plain(value: Any) -> Any:
     """What is written of a value of a type that msgspec does not know."""
     if isinstance(value, Path):
         return os.fsencode(value).decode("latin-1")  # a character for each byte
+    if isinstance(value, int):  # of a kind of its own, as sizes are that come from settings
+        return int(value)
     raise NotImplementedError(f"a {type(value).__name__} cannot be written as JSON")
 
 

@@ -1,21 +1,21 @@
 """What a node answers: JSON over HTTP, bytes of files both ways, and one websocket a session.
 
-    GET    kernelcord/node                              who this is
-    GET    kernelcord/untold                            the sessions that have something to tell, and no bot
-    POST   kernelcord/drain                             take no new sessions, end once no kernel is left
-    GET    kernelcord/attendance                        a websocket on which nothing is said: a bot is there
-    DELETE kernelcord/sessions/ID                       end the kernel; ?workspace=1 deletes the files too
-    PUT    kernelcord/sessions/ID/files/NAME            put a file into the workspace
-    PUT    kernelcord/sessions/ID/asked/NUMBER          the bytes of a file that a cell has asked for
-    GET    kernelcord/sessions/ID/log/N                 a piece of news that is too large for the websocket,
+    GET    kernelcord/node                              what node this is GET    kernelcord/untold
+    the sessions that have news and no bot POST   kernelcord/drain                             take no new
+    sessions, end once no kernel is left GET    kernelcord/attendance                        a websocket
+    without messages: while open, a bot is there DELETE kernelcord/sessions/ID                       end the
+    kernel; ?workspace=1 deletes the files too PUT    kernelcord/sessions/ID/files/NAME            put a file
+    into the workspace PUT    kernelcord/sessions/ID/asked/NUMBER          the bytes of a file that a cell has
+    asked for GET    kernelcord/sessions/ID/log/N                 a piece of news that is too large for the
+    websocket,
                                                         and the outputs of its result, a line each
     GET    kernelcord/sessions/ID/log/N/files/I         a captured file that it names; with ?latest=BYTES
-                                                        as it is now, if it has no more
+                                                        as it is now, if it is no larger
     GET    kernelcord/sessions/ID/channel               the websocket
 
-Everything asks for the token: Jupyter's handlers refuse whoever has none. The first two are the same in every
-version. What fails is answered with its reason, and in the header `ERRNO` with the system's number of the
-error, where it has one.
+Every request needs the token: Jupyter's handlers refuse those without it. The first two are the same in every
+version. The answer to a request that fails has the reason and, in the header `ERRNO`, the system's number of
+the error if it has one.
 """
 
 import asyncio
@@ -46,16 +46,16 @@ from kernels.workspace.captured import CapturedFile, FileChanged
 
 __all__ = ["routes"]
 
-LARGEST = 16 << 20  # bytes of one message; what is longer is fetched
+LARGEST = 16 << 20  # bytes of one message; longer news has to be fetched
 TOGETHER = 1 << 20  # bytes of the news that share a message
 CHUNK = 1 << 20  # bytes
-UPLOAD = 1 << 40  # bytes of an upload; the bot's store has limits, so that the node needs none
-GONE = 410  # HTTP: there was such a thing, and it has changed
+UPLOAD = 1 << 40  # bytes of an upload; the bot's store has limits, so the node needs none
+GONE = 410  # HTTP: the file was there, and has changed
 ERRNO = "Kernelcord-Errno"
 
 
-class _Asked(JupyterHandler):
-    """Shared by all: whose node this is, and errors in a line of text."""
+class _NodeRequest(JupyterHandler):
+    """What all requests share: the node, and errors as a line of text."""
 
     def initialize(self, node: Node) -> None:
         self.node = node
@@ -86,19 +86,19 @@ class _Asked(JupyterHandler):
         self.finish(f"{status_code} {self._reason}")
 
 
-class _Who(_Asked):
+class _Who(_NodeRequest):
     @web.authenticated
     def get(self) -> None:
         self.finish(encode(self.node.described()))
 
 
-class _Untold(_Asked):
+class _Untold(_NodeRequest):
     @web.authenticated
     def get(self) -> None:
-        self.finish(encode(messages.Untold(self.node.untold())))
+        self.finish(encode(self.node.untold()))
 
 
-class _Session(_Asked):
+class _EndSession(_NodeRequest):
     @web.authenticated
     async def delete(self, session_id: str) -> None:
         session_id = unquote(session_id)
@@ -111,7 +111,7 @@ class _Session(_Asked):
         self.set_status(204)
 
 
-class _Drain(_Asked):
+class _Drain(_NodeRequest):
     @web.authenticated
     def post(self) -> None:
         self.node.drain()
@@ -119,8 +119,8 @@ class _Drain(_Asked):
 
 
 @web.stream_request_body
-class _Upload(_Asked):
-    """A request whose body goes into a file on disk, without a name."""
+class _Upload(_NodeRequest):
+    """A request whose body goes into an unnamed file on disk."""
 
     def initialize(self, node: Node) -> None:
         super().initialize(node)
@@ -129,7 +129,7 @@ class _Upload(_Asked):
 
     async def prepare(self, *, _redirect_to_login: bool = False) -> None:
         await super().prepare(_redirect_to_login=False)
-        # Whoever gets here has shown the token.
+        # Only those who have shown the token get here.
         cast(HTTP1Connection, self.request.connection).set_max_body_size(UPLOAD)
         try:
             self.body = tempfile.TemporaryFile(dir=self.node.folder)  # noqa: SIM115  closed in on_finish
@@ -140,7 +140,7 @@ class _Upload(_Asked):
         if self.body is not None and self._failed is None:
             try:
                 self.body.write(chunk)
-            except OSError as error:  # the rest is read too: a connection that is cut off tells no reason
+            except OSError as error:  # read the rest too: a connection that is cut off cannot tell a reason
                 self._failed = error
 
     def on_finish(self) -> None:
@@ -149,7 +149,7 @@ class _Upload(_Asked):
             self.body.close()
 
     def received(self) -> BinaryIO:
-        """The body, from its start. Raises: OSError when it could not be kept."""
+        """The body, from its start. Raises: OSError if it could not be stored."""
         if self._failed is not None:
             raise self._failed
         assert self.body is not None
@@ -158,7 +158,7 @@ class _Upload(_Asked):
         return self.body
 
 
-class _Place(_Upload):
+class _PlacedUpload(_Upload):
     @web.authenticated
     async def put(self, session_id: str, name: str) -> None:
         kernel = self.session(session_id).kernel
@@ -168,11 +168,11 @@ class _Place(_Upload):
             )
         except OSError as error:
             raise self.failure(error) from None
-        self.finish(encode(messages.PlacedFile(placed)))
+        self.finish(encode(placed))
 
 
-class _Hints(_Asked):
-    """What the session's kernel knows of code that is being typed."""
+class _Hints(_NodeRequest):
+    """What the session's kernel knows about code that is being typed."""
 
     @web.authenticated
     async def post(self, session_id: str, question: str) -> None:
@@ -189,7 +189,7 @@ class _Hints(_Asked):
             self.finish(encode({"data": {"text/plain": await kernel.inspect(code, position)}}))
 
 
-class _Answer(_Upload):
+class _FileAnswer(_Upload):
     @web.authenticated
     def put(self, session_id: str, number: str) -> None:
         about = {name: self.get_query_argument(name) for name in ("file_id", "filename", "file_type")}
@@ -205,7 +205,7 @@ class _Answer(_Upload):
         self.set_status(204)
 
 
-class _News(_Asked):
+class _FetchedNews(_NodeRequest):
     @web.authenticated
     async def get(self, session_id: str, number: str) -> None:
         entry = self.session(session_id).log.entry(int(number))
@@ -218,7 +218,7 @@ class _News(_Asked):
                     await self.flush()  # others have their turn here
 
 
-class _Captured(_Asked):
+class _CapturedDownload(_NodeRequest):
     @web.authenticated
     async def get(self, session_id: str, number: str, index: str) -> None:
         entry = self.session(session_id).log.entry(int(number))
@@ -241,9 +241,9 @@ class _Captured(_Asked):
             await self._send(opened, file)
 
     async def _send(self, opened: BinaryIO, file: CapturedFile | TextFile) -> None:
-        """Send it all but for the last piece, and that only if the whole is one state of the file.
+        """Send the file, the last piece only if all of it is one state of the file.
 
-        The reader must see that it has shrunk or was written to meanwhile.
+        Otherwise the reader could not see that it has shrunk, or was written to meanwhile.
         """
         left = file.size
         with suppress(StreamClosedError):
@@ -261,8 +261,8 @@ class _Captured(_Asked):
                 self.detach().close()
 
 
-class _Commands(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a check of origins
-    """A bot's websocket to one session: its first message says who it is, the others are commands."""
+class _Commands(WebSocketHandler, _NodeRequest):  # type: ignore[misc]  # both have a check of origins
+    """A bot's websocket to one session: its first message is `Hello`, the others are commands."""
 
     def initialize(self, node: Node) -> None:
         super().initialize(node)
@@ -272,7 +272,7 @@ class _Commands(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a 
 
     @property
     def max_message_size(self) -> int:
-        """Bytes of one message from the bot, which keeps to the same limit; Tornado's default is 10 MiB."""
+        """Bytes of one message from the bot, which has the same limit; Tornado's default is 10 MiB."""
         return MESSAGE
 
     @ws_authenticated
@@ -299,7 +299,7 @@ class _Commands(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a 
         except ValueError:  # no message, or no session's id
             self.log.exception("a message from the bot could not be understood")
             self.close(messages.REFUSED)
-        except Exception as error:  # noqa: BLE001  it would cut the connection off, and the bot came back at once
+        except Exception as error:  # noqa: BLE001  it would cut the connection, and the bot would come back at once
             self.log.warning("session %s cannot be served: %s", self._session_id, error)
             self._write(messages.SessionRefused(messages.RaisedError.of(error)))
             self.close(messages.FAILED)
@@ -311,7 +311,7 @@ class _Commands(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a 
     # What the session tells (kernels.node.session.BotSocket):
 
     def send_news(self) -> None:
-        """Send what is new, together with what else comes in this turn of the loop."""
+        """Send what is new, together with whatever else is logged in this turn of the loop."""
         if not self._due:
             self._due = True
             asyncio.get_running_loop().call_soon(self._send)
@@ -320,7 +320,7 @@ class _Commands(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a 
         self._write(question)
 
     def end(self, code: int) -> None:
-        if code != messages.REPLACED:  # whoever has come instead is sent it
+        if code != messages.REPLACED:  # otherwise the next bot gets it
             self._send()
         self.close(code)
 
@@ -347,8 +347,8 @@ class _Commands(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a 
             self.write_message(encode(message), binary=True)
 
 
-class _Attendance(WebSocketHandler, _Asked):  # type: ignore[misc]  # as above
-    """Open as long as a bot is there, whatever its sessions do: a node with a bot does not leave."""
+class _Attendance(WebSocketHandler, _NodeRequest):  # type: ignore[misc]  # as above
+    """Open as long as a bot is there, whatever its sessions do: a node with a bot does not end."""
 
     @ws_authenticated
     async def get(self) -> None:
@@ -358,7 +358,7 @@ class _Attendance(WebSocketHandler, _Asked):  # type: ignore[misc]  # as above
         self.node.bots += 1
 
     def on_message(self, message: str | bytes) -> None:
-        """Nothing is said here."""
+        """Ignore it: nothing is said here."""
 
     def on_close(self) -> None:
         self.node.bots -= 1
@@ -372,12 +372,12 @@ def routes(node: Node) -> list[tuple[str, type[web.RequestHandler], dict[str, An
         "kernelcord/untold": _Untold,
         "kernelcord/drain": _Drain,
         "kernelcord/attendance": _Attendance,
-        session: _Session,
-        f"{session}/files/([^/]+)": _Place,
-        f"{session}/asked/([0-9]+)": _Answer,
+        session: _EndSession,
+        f"{session}/files/([^/]+)": _PlacedUpload,
+        f"{session}/asked/([0-9]+)": _FileAnswer,
         f"{session}/hints/({introspection.COMPLETE}|{introspection.INSPECT}|{introspection.COLUMNS})": _Hints,
-        f"{session}/log/([0-9]+)": _News,
-        f"{session}/log/([0-9]+)/files/([0-9]+)": _Captured,
+        f"{session}/log/([0-9]+)": _FetchedNews,
+        f"{session}/log/([0-9]+)/files/([0-9]+)": _CapturedDownload,
         f"{session}/channel": _Commands,
     }
     return [(f"/{path}", handler, {"node": node}) for path, handler in paths.items()]

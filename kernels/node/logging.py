@@ -1,10 +1,11 @@
 """The node's log: where it goes, and what a line of it looks like.
 
-    configure(settings, to_file=True)       # a detached node: its folder's `log`, which is rotated
-    configure(settings, to_file=False)      # one that was started by hand: standard error
+    configure(settings, to_file=True)       # of a detached node: `log` in its folder, which is rotated
+    configure(settings, to_file=False)      # of one that was started by hand: standard error
 
-A record is one line, then its traceback. It ends with the ids of what it is about, which are the bot's too:
-`[session=u1 cell=3 turn=5f0c9a1e]`. Control characters from strangers are escaped, and the token is in none.
+A record is one line, followed by its traceback. The line ends with the ids of what it is about, which are the
+same in the bot's log: `[session=u1 cell=3 turn=5f0c9a1e]`. Control characters from strangers are escaped, and
+no record contains the token.
 """
 
 import logging
@@ -22,22 +23,22 @@ from kernels.text.visible import escaped
 __all__ = ["LOG", "access", "configure"]
 
 LOG = "log"  # in the node's folder
-LARGEST, OLDER = 4 << 20, 3  # bytes of it, and of each of so many earlier ones: log.1 is the newest of them
+LARGEST, OLDER = 4 << 20, 3  # bytes of it, and of each earlier one, which are this many: log.1 is the newest
 IDS = ("session", "cell", "turn")
 PATH = 100  # characters of a request's path that are logged
 
 
 def configure(settings: NodeSettings, *, to_file: bool) -> None:
-    """Send every record of the settings' level and above there."""
+    """Write every record of the settings' level and above to the log."""
     output = _Rotating(settings.folder / LOG) if to_file else logging.StreamHandler()
     output.setFormatter(_OneLine(settings.token))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[output], force=True)
 
 
 def access(handler: web.RequestHandler) -> None:
-    """Log a request that was refused or failed: not its headers nor its query, and never at length.
+    """Log a request that was refused or failed, without its headers and query, and never at length.
 
-    Anybody can send what is refused, as often as they like, so it is said at "debug".
+    Anybody can make requests that are refused, as often as they like, so those are logged at "debug".
     """
     status = handler.get_status()
     level = logging.ERROR if status >= 500 else logging.DEBUG
@@ -46,7 +47,7 @@ def access(handler: web.RequestHandler) -> None:
 
 
 class _Rotating(RotatingFileHandler):
-    """A log of bounded size. What the system or a library writes to standard error goes there too."""
+    """A log of limited size, which also gets what the system or a library writes to standard error."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
@@ -71,9 +72,9 @@ def _private(path: str, flags: int) -> int:
 
 
 class _OneLine(logging.Formatter):
-    """A message on one line, then its traceback; control characters from strangers are escaped in both.
+    """A message on one line, followed by its traceback. Control characters from strangers are escaped.
 
-    `secret` is in neither, nor as an address quotes it: at "debug" Jupyter logs its configuration.
+    `secret` is removed, also as it is quoted in addresses: at "debug", Jupyter logs its configuration.
     """
 
     def __init__(self, secret: str) -> None:

@@ -19,7 +19,7 @@ from msgspec.json import decode as decode_plain
 
 from kernels.broker import FileRow
 from kernels.cell.events import Event
-from kernels.cell.result import RunResult, Variable
+from kernels.cell.result import Late, RunResult, Variable
 from kernels.errors import KernelClosed, KernelError, KernelStartFailed, NoQuestion
 from kernels.interface import State
 from kernels.node.encoding import decode, decoder
@@ -203,54 +203,26 @@ class CellEnd(News):
     error: RaisedError | None = None
 
 
-class LateEvent(News):
-    """An event of the cell `tag` after its end."""
+class LateOutput(News):
+    """An event or files that came after the end of their cell."""
 
-    tag: int
-    event: Event
-
-
-class LateScan(News):
-    """Files that were found after the end of the cell `tag`."""
-
-    tag: int
-    scan: Scan
+    late: Late
 
 
-class StateAnswer(News):
-    """The answer to the `GetState` of this number."""
+class Answer(News):
+    """The answer to the command number `call`: what it asks for, or why it was not carried out."""
 
     call: int
-    state: State
-
-
-class ScanAnswer(News):
-    """The answer to the `CatchUp` of this number."""
-
-    call: int
-    scan: Scan
-
-
-class Done(News):
-    """The `RestartKernel` of this number was carried out."""
-
-    call: int
-
-
-class CommandFailed(News):
-    """The command of this number was not carried out."""
-
-    call: int
-    error: RaisedError
+    state: State | None = None
+    scan: Scan | None = None
+    error: RaisedError | None = None
 
 
 class LargeNews(News):
     """Stands for news that is too large for a websocket: to be fetched by its number."""
 
 
-CellNews = CellEvent | CellEnd | LateEvent | LateScan
-Answer = StateAnswer | ScanAnswer | Done
-AnyNews = CellNews | Answer | CommandFailed | LargeNews
+AnyNews = CellEvent | CellEnd | LateOutput | Answer | LargeNews
 
 
 # From the node, at once:
@@ -320,37 +292,13 @@ class NodeInfo(Struct, frozen=True):
     kernels: KernelSettings
 
 
-class Untold(Struct, frozen=True):
-    """The sessions that have news and no bot."""
-
-    sessions: list[str]
-
-
-class PlacedFile(Struct, frozen=True):
-    """The name that a file got in the workspace."""
-
-    name: str
-
-
-class NotUnderstood(KernelError):
-    """A command that this node does not know, or that lacks a field: its number, and its cell if it has one.
-
-    `begins` is whether that cell cannot begin without the command.
-    """
-
-    def __init__(self, reason: str, m: int, run: str | None, *, begins: bool) -> None:
-        super().__init__(reason)
-        self.m = m
-        self.run = run
-        self.begins = begins
-
-
-class _Heading(Struct):
-    """What is read of a command that cannot be understood."""
+class NotUnderstood(Struct):
+    """What can be read of a command that is not known or lacks a field; `reason` is added by its reader."""
 
     m: int
     do: Any = ""
     run: Any = None
+    reason: str = ""
 
 
 UNKNOWN = "[... something was shown here that this version of Kernelcord does not know ({}) ...]\n"
@@ -367,14 +315,13 @@ def _command(text: Raw) -> Command | NotUnderstood:
     try:
         command: Command = _COMMAND.decode(text)
     except ValidationError as error:
-        heading = decode(text, _Heading)
-        if heading.do not in _COMMANDS:
-            reason = f"this node does not know the command {heading.do!r:.100}"
+        odd = decode(text, NotUnderstood)
+        name = str(error).rstrip("`").rpartition("`")[2].removeprefix("$.")
+        if odd.do in _COMMANDS:
+            odd.reason = f"the command {odd.do!r} has no {name!r}, or one of the wrong kind"
         else:
-            name = str(error).rstrip("`").rpartition("`")[2].removeprefix("$.")
-            reason = f"the command {heading.do!r} has no {name!r}, or one of the wrong kind"
-        run = heading.run if isinstance(heading.run, str) else None
-        return NotUnderstood(reason, heading.m, run, begins=heading.do in ("EnterCell", "StartCell"))
+            odd.reason = f"this node does not know the command {odd.do!r:.100}"
+        return odd
     if command.m < 1:
         raise ValidationError("a command without a number")
     return command
@@ -388,8 +335,9 @@ def read_news(text: bytes | Raw) -> AnyNews:
     except ValidationError:
         told = decode_plain(text)
         match told:
-            case {"event": {"is": str(kind)}} if kind not in _EVENTS:
-                told["event"] = {"is": "Stream", "name": "stderr", "text": UNKNOWN.format(kind)}
+            case {"event": {"is": str(kind)}} | {"late": {"event": {"is": str(kind)}}} if kind not in _EVENTS:
+                words = {"is": "Stream", "name": "stderr", "text": UNKNOWN.format(kind)}
+                told.get("late", told)["event"] = words
                 news = convert(told, AnyNews)
             case _:
                 raise

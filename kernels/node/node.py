@@ -42,12 +42,15 @@ DRAINING = 1.0  # seconds between looks at what a drained node still has
 class Node:
     """What the handlers serve: the pool, and the sessions that bots have asked for."""
 
-    def __init__(self, settings: NodeSettings, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: NodeSettings, on_ready: Callable[[], None], draining: float = DRAINING
+    ) -> None:
         self.settings = settings
+        self._draining_look = draining
         self._on_ready = on_ready
         self.id = secrets.token_hex(8)
         self.ready = False
-        self.bots = 0  # that are there
+        self.bots = 0  # that are connected
         self._draining = asyncio.Event()
         self._sessions: dict[str, NodeSession] = {}
         self._stack = AsyncExitStack()
@@ -64,7 +67,7 @@ class Node:
         return self.settings.address.startswith("/")
 
     async def start(self) -> None:
-        """Have a pool, and leave word of it. Raises: OSError."""
+        """Start the pool, and write the record. Raises: OSError."""
         settings = self.settings
         pool = Pool(
             python=settings.python,
@@ -86,7 +89,7 @@ class Node:
         """End every kernel."""
         if self.ready:
             self.ready = False
-            with suppress(OSError):  # the folder may be gone, and the kernels must end all the same
+            with suppress(OSError):  # the folder may be gone, and the kernels must still end
                 if self._can_be_found():
                     (self.folder / RECORD).unlink()
                     if self.local:
@@ -97,10 +100,10 @@ class Node:
         await self._stack.aclose()
 
     def session(self, session_id: str) -> NodeSession:
-        """The session, made when it is not there.
+        """The session, which is made if it is not there.
 
-        Raises: ValueError for an id that cannot be one; OSError where there is no room for its folder, where
-        there are too few descriptors, or when no new session is taken.
+        Raises: ValueError for an invalid id; OSError if there is no room for its folder, if there are too few
+        descriptors, or if the node takes no new sessions.
         """
         session = self._sessions.get(session_id)
         if session is None:
@@ -120,11 +123,11 @@ class Node:
         await (self._pool.remove(session_id) if workspace else self._pool.close(session_id))
 
     def untold(self) -> list[str]:
-        """The sessions that no bot listens to and that have something to tell."""
+        """The sessions that have news and no bot."""
         return [name for name, session in self._sessions.items() if session.untold]
 
     def described(self) -> NodeInfo:
-        """What a bot is told before anything else."""
+        """What a bot asks for first."""
         alive = sum(map(self._has_kernel, self._sessions.values()))
         return NodeInfo(PROTOCOL, os.getpid(), self.id, self._pool.tier, alive, self.settings.kernels)
 
@@ -155,7 +158,7 @@ class Node:
             for session in list(self._sessions.values()):
                 if monotonic() - session.kernel.last_used > DRAINED:
                     await session.kernel.cull("Kernelcord was upgraded, and nobody used it")
-            await asyncio.sleep(DRAINING)  # as above
+            await asyncio.sleep(self._draining_look)  # as above
 
     def _has_kernel(self, session: NodeSession) -> bool:
         return session.kernel.alive or session.kernel.busy

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-# The validation of addresses in schemas, of which there is none here: its grammar takes 2.5 s to load.
+# It validates addresses in JSON schemas, which nothing here needs, and takes 2.5 s to load its grammar.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 from jupyter_server.extension.application import ExtensionApp  # noqa: E402
@@ -28,7 +28,7 @@ from traitlets.config import Config  # noqa: E402
 
 from kernels.concurrency.cancellation import stop  # noqa: E402
 from kernels.concurrency.lasting import lasting  # noqa: E402
-from kernels.node.connection_limits import Bearers, Doors  # noqa: E402
+from kernels.node.connection_limits import LimitedServer, TokenIdentity  # noqa: E402
 from kernels.node.http_api import routes  # noqa: E402
 from kernels.node.logging import access  # noqa: E402
 from kernels.node.node import Node  # noqa: E402
@@ -43,7 +43,7 @@ BODY = 1 << 20  # bytes of a request's body, which is read before the token is c
 
 
 class Extension(ExtensionApp):
-    """Our part of the server; it finds its node in the server's settings."""
+    """Our part of the server. Its node is in the server's settings."""
 
     name = "kernelcord"
     load_other_extensions = False
@@ -58,7 +58,7 @@ class Extension(ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         try:
             await self.node.start()
-        except Exception:  # whatever it is, a node without a pool must not stay
+        except Exception:  # whatever it is, a node without a pool must not go on
             log.exception("the node cannot start")
             serverapp.stop()
             return
@@ -76,7 +76,7 @@ class Extension(ExtensionApp):
 
 
 class _Kernels(AsyncMappingKernelManager):
-    """Jupyter's own kernels, whose working folders stay below the root: its API takes `../`."""
+    """Jupyter's own kernels, with working folders below the root only, since its API accepts `../`."""
 
     def cwd_for_path(self, path: str, **more: Any) -> str:
         folder = Path(super().cwd_for_path(path, **more)).resolve()  # type: ignore[no-untyped-call]
@@ -86,7 +86,7 @@ class _Kernels(AsyncMappingKernelManager):
 
 
 class _Server(ServerApp):
-    """Jupyter's server without what nobody needs here."""
+    """Jupyter's server without the services that nobody needs here."""
 
     default_services: tuple[str, ...] = (  # type: ignore[assignment]  # fewer than it has
         "api",
@@ -109,12 +109,12 @@ def serve(settings: NodeSettings, ready: Callable[[], None]) -> None:
     config = Config()
     config.ServerApp.update(
         {
-            "allow_remote_access": True,  # who has the token may come by any name
+            "allow_remote_access": True,  # whoever has the token may use any host name
             "allow_root": True,
             "allow_unauthenticated_access": False,
             "jpserver_extensions": {__name__: True},
             "kernel_manager_class": _Kernels,
-            "identity_provider_class": Bearers,
+            "identity_provider_class": TokenIdentity,
             "max_body_size": BODY,
             "open_browser": False,
             "port_retries": 0,
@@ -124,7 +124,7 @@ def serve(settings: NodeSettings, ready: Callable[[], None]) -> None:
         }
     )
     config.IdentityProvider.token = settings.token
-    HTTPServer.configure(Doors)
+    HTTPServer.configure(LimitedServer)
     server = _Server.instance(config=config, log=logging.getLogger("kernels.node.jupyter"))
     server.tornado_settings[NODE] = Node(settings, ready)
     server.tornado_settings["log_function"] = access

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 TURN = 64  # characters of a turn's id
 TOLD = 1 << 16  # characters of a cell's code that a bot is told which has not begun it
-BEGIN = messages.EnterCell | messages.StartCell
+BEGINNING = ("EnterCell", "StartCell")  # the commands without which a cell never ends
 GONE = "the node does not have this cell any more"
 LONG = 1 << 16  # bytes of an output, after which others have their turn
 LARGE = 1 << 20  # bytes of a result's outputs from which the bot fetches them one by one
@@ -61,7 +61,7 @@ class BotSocket(Protocol):
 
 
 @dataclass(eq=False)
-class _Cell:
+class _EnteredCell:
     key: str
     run: Run
     started: asyncio.Event = field(default_factory=asyncio.Event)
@@ -88,7 +88,7 @@ class NodeSession:
         self._socket: BotSocket | None = None
         self._client = ""
         self._got = 0  # the number of the last command
-        self._cells: dict[str, _Cell] = {}
+        self._cells: dict[str, _EnteredCell] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._limits = pool.limits
         self._late = lasting(self._log_late, f"late output of {session_id}")
@@ -148,8 +148,8 @@ class NodeSession:
 
     def _perform(self, command: messages.Command | messages.NotUnderstood) -> None:
         match command:
-            case messages.NotUnderstood():
-                raise command
+            case messages.NotUnderstood(reason=reason):
+                raise KernelError(reason)
             case messages.EnterCell():
                 self._enter(command)
             case messages.StartCell():
@@ -163,7 +163,7 @@ class NodeSession:
             case messages.CellCommand(run=key) if (cell := self._cells.get(key)) is not None:
                 self._control(cell, command)
 
-    def _control(self, cell: _Cell, command: messages.CellCommand) -> None:
+    def _control(self, cell: _EnteredCell, command: messages.CellCommand) -> None:
         match command:
             case messages.LeaveCell() if cell.task is not None and not cell.over:
                 cell.task.cancel()
@@ -184,17 +184,17 @@ class NodeSession:
                 self._drop(cell)
 
     def _refuse(self, command: messages.Command | messages.NotUnderstood, error: Exception) -> None:
-        unforeseen = None if isinstance(error, messages.NotUnderstood) else error
+        unforeseen = None if isinstance(command, messages.NotUnderstood) else error
         refusal, key = messages.RaisedError.of(error), getattr(command, "run", None)
-        cell = self._cells.get(key) if key is not None else None
+        cell = self._cells.get(key) if isinstance(key, str) else None
         ids = cell.run.ids if cell is not None else {"session": self.kernel.session_id}
         log.warning("a command is refused: %s", error, exc_info=unforeseen, extra=ids)
-        begins = command.begins if isinstance(command, messages.NotUnderstood) else isinstance(command, BEGIN)
-        if begins and key is not None:
+        do = command.do if isinstance(command, messages.NotUnderstood) else type(command).__name__
+        if do in BEGINNING and isinstance(key, str):
             if cell is not None:
                 self._drop(cell)
             self.log.add_news(key, messages.CellEnd(run=key, error=refusal))
-        self.log.add_news("call", messages.CommandFailed(call=command.m, error=refusal))
+        self.log.add_news("call", messages.Answer(call=command.m, error=refusal))
 
     # Cells:
 
@@ -207,7 +207,7 @@ class NodeSession:
                 command.run, messages.CellEnd(run=command.run, error=messages.RaisedError.of(error))
             )
             return
-        cell = self._cells[command.run] = _Cell(command.run, run)
+        cell = self._cells[command.run] = _EnteredCell(command.run, run)
         # Its first step, in which it enters the line, is taken here: the order of commands is that of cells.
         loop = asyncio.get_running_loop()
         cell.task = asyncio.Task(self._serve(cell), loop=loop, eager_start=True, name=f"cell {cell.key}")
@@ -222,13 +222,13 @@ class NodeSession:
         cell.began = time()
         cell.started.set()
 
-    def _drop(self, cell: _Cell) -> None:
+    def _drop(self, cell: _EnteredCell) -> None:
         del self._cells[cell.key]
         if cell.task is not None and not cell.over:
             cell.task.cancel()
         self.log.forget_cell(cell.key)
 
-    async def _serve(self, cell: _Cell) -> None:
+    async def _serve(self, cell: _EnteredCell) -> None:
         """Carry a cell through. Cancelling this leaves its block early, as `Run` allows at any time."""
         try:
             try:
@@ -251,7 +251,7 @@ class NodeSession:
                 end.variables = self.kernel.variables
             self.log.add_news(cell.key, end, end.result.captured if end.result is not None else ())
 
-    async def _log_end(self, cell: _Cell) -> None:
+    async def _log_end(self, cell: _EnteredCell) -> None:
         """Log the result. Its outputs are written one by one, and others have their turn in between."""
         result = cell.run.result
         why = f" ({result.cause})" if result.cause else ""
@@ -275,28 +275,28 @@ class NodeSession:
             await self.log.room()  # the router keeps what is not taken, and bounds it
             if late.scan is not None:
                 files = late.scan.captured
-                scan = replace(late.scan, captured=on_node(files))
-                self.log.add_news("late", messages.LateScan(tag=late.tag, scan=scan), files)
+                late = replace(late, scan=replace(late.scan, captured=on_node(files)))
+                self.log.add_news("late", messages.LateOutput(late=late), files)
             elif late.event is not None:
                 self.log.add_event(late.tag, late.event)
 
     async def _answer(self, command: messages.GetState | messages.RestartKernel | messages.CatchUp) -> None:
-        news: messages.Answer | messages.CommandFailed
+        answer = messages.Answer(call=command.m)
         files: tuple[Captured, ...] = ()
         try:
             match command:
                 case messages.GetState():
-                    news = messages.StateAnswer(call=command.m, state=await self.kernel.state())
+                    answer.state = await self.kernel.state()
                 case messages.RestartKernel():
                     await self.kernel.restart()
-                    news = messages.Done(call=command.m)
                 case messages.CatchUp():
                     async with self.kernel.catch_up(command.since) as scan:
                         files = scan.captured
-                    news = messages.ScanAnswer(call=command.m, scan=replace(scan, captured=on_node(files)))
+                    answer.scan = replace(scan, captured=on_node(files))
         except Exception as error:  # noqa: BLE001  the bot raises it
-            news = messages.CommandFailed(call=command.m, error=messages.RaisedError.of(error))
-        self.log.add_news("call", news, files, urgent=not isinstance(command, messages.RestartKernel))
+            answer.error = messages.RaisedError.of(error)
+        urgent = not isinstance(command, messages.RestartKernel)
+        self.log.add_news("call", answer, files, urgent=urgent)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

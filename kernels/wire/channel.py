@@ -2,11 +2,11 @@
 
     channel = Channel("shell", path, identity)      # raises OSError while nobody listens there
     channel.send([b"frame"])
-    messages = channel.messages()                   # those that have come, each as its frames
+    messages = channel.messages()                   # those that have arrived, each as its frames
     channel.close()
 
-The event loop says when there is something to read (`watch`); what does not fit into the stream yet is
-written when it does.
+The event loop says when there is something to read (`watch`). What does not fit into the stream yet is sent
+as soon as it does.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from kernels.wire.zmtp import GREETING, Decoder, NotZeroMQ, introduction, packed
 __all__ = ["Channel"]
 
 KINDS = {"iopub": "SUB", "shell": "DEALER", "stdin": "DEALER", "control": "DEALER"}
-READ = 64 << 10  # bytes asked for at once
-LARGEST = 16 << 20  # bytes of one message; a kernel clips what it says to less (`inside.output.clip`)
-MOST_FRAMES = 1000  # frames of one message; six, and one for each buffer of a comm
+READ = 64 << 10  # bytes that are read at once
+LARGEST = 16 << 20  # bytes of one message; a kernel clips its messages to less (`inside.output.clip`)
+MOST_FRAMES = 1000  # frames of one message; usual are six, and one for each buffer of a comm
 
 
 class Channel:
-    """See the module's text. `ended` once either end has closed it, or the other is no ZeroMQ socket."""
+    """See the module's text. `ended` once either end has closed it, or if the other is no ZeroMQ socket."""
 
     def __init__(self, name: str, path: str, identity: bytes) -> None:
         self.received = 0  # bytes, ever
@@ -45,29 +45,29 @@ class Channel:
 
     @property
     def state(self) -> str:
-        """How far it has got: "connected", "greeted" once the other end has said what it is, or "closed"."""
+        """How far it is: "connected", "greeted" once the other end has said what it is, or "closed"."""
         return "closed" if self.ended else "greeted" if self._greeted else "connected"
 
     def send(self, frames: list[bytes]) -> None:
-        """Send a message; one to a channel that has ended goes nowhere."""
+        """Send a message; on a channel that has ended it is dropped."""
         if not self.ended:
             self._waiting += packed(frames)
             if self._greeted and not self._writing:
                 self._flush()
 
     def watch(self, readable: Callable[[], None]) -> None:
-        """Have `readable` called whenever something may have come."""
+        """Have `readable` called whenever something may have arrived."""
         if not self.ended:
             self._loop.add_reader(self._socket, readable)
 
     def unwatch(self) -> None:
-        """Leave what comes where it is: when enough has, the kernel waits."""
+        """Stop reading. When the socket's buffer is full, the kernel has to wait."""
         if not self.ended:
             self._loop.remove_reader(self._socket)
 
     def messages(self) -> Iterator[list[bytes]]:
-        """Those that have come, as long as they are asked for; an empty list stands for one that is none."""
-        more = True  # may be there
+        """The messages that have arrived; an empty list stands for one that is invalid or too large."""
+        more = True  # there may be more to read
         while not self.ended:
             try:
                 if (message := self._decoder.next()) is not None:
@@ -86,11 +86,11 @@ class Channel:
                 data = b""
             if not data:
                 self.close()
-            more = len(data) == READ  # the loop says so where there is more than was asked for
+            more = len(data) == READ  # if there is still more, the loop says so
             self.received += len(data)
 
     def close(self) -> None:
-        """Close it; what could not be sent yet is lost."""
+        """Close it; what was not sent yet is lost."""
         if not self.ended:
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
@@ -104,7 +104,7 @@ class Channel:
         except BlockingIOError:
             pass
         except OSError:
-            self._waiting.clear()  # nobody is there; who reads will see it
+            self._waiting.clear()  # the other end is gone, which reading will show
         if self._waiting and not self._writing:
             self._loop.add_writer(self._socket, self._flush)
         elif self._writing and not self._waiting:

@@ -1,15 +1,15 @@
-"""All channels of one kernel, read as something comes.
+"""All channels of one kernel, read as soon as something arrives.
 
     wire = Wire(connection_info, session, receive)
     while not wire.connect(): ...               # until the kernel listens
     message_id = wire.send("shell", "execute_request", {...})
     wire.close()
 
-`receive` is called for each message, in a channel's order, with None for one that cannot be parsed; it
-should not raise. The event loop itself reads a channel, without polling, thread or task; jupyter_client's own
-async client costs 0.8 ms a cell more. Where messages take long to deal with the wire rests in between: a part
-of the loop's time is for the other kernels. There is no heartbeat channel: the process's exit is seen
-elsewhere.
+`receive` is called for each message, in the order of its channel, with None for one that cannot be parsed; it
+should not raise. The event loop reads the channels itself, without polling, threads or tasks;
+jupyter_client's own async client takes 0.8 ms more for each cell. If messages take long to process, the wire
+rests in between, so that other kernels get their part of the loop's time. There is no heartbeat channel: the
+exit of the process is noticed elsewhere.
 """
 
 import asyncio
@@ -31,21 +31,21 @@ __all__ = ["Message", "Wire"]
 
 log = logging.getLogger(__name__)
 
-BATCH = 50  # messages of a channel that are taken in one go before other tasks get their turn
+BATCH = 50  # messages of a channel that are received before other tasks get their turn
 BATCH_SIZE = 1 << 20  # bytes, likewise
 BATCH_TIME = 0.02  # seconds, likewise; after a longer one the wire rests
-REST = 0.25  # of the time that it took; with all of it 300 MB of text took three times as long
-LAST = 5.0  # seconds in which all of the last words of a process must come: another may hold its sockets
-DRAIN = 0.05  # seconds in which some of the last words of a process must come after its end
+REST = 0.25  # of the time that a batch took; with all of it 300 MB of text took three times as long
+LAST = 5.0  # seconds to receive what an ended process has sent: another may hold its sockets open
+DRAIN = 0.05  # seconds without anything new after which all of that has been received
 MOST_VALUES = 100_000  # values in the JSON of one frame; 5 million cost us 10 s and 500 MB
-MARKS = (b",", b"[", b"{")  # of which JSON has one for each value, but for the first
+MARKS = (b",", b"[", b"{")  # JSON has one of these for each value but the first
 FEW = 1000
 DELIMITER = b"<IDS|MSG>"
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a kernel: where it came, what it is, which request of ours it answers, what it says."""
+    """One message of a kernel: its channel, its type, the request of ours that it answers, its content."""
 
     channel: str
     kind: str
@@ -73,7 +73,7 @@ class Wire:
         self._rest: asyncio.TimerHandle | None = None
 
     def connect(self) -> bool:
-        """Connect, as far as that was not done; False while the kernel does not listen. Raises: OSError."""
+        """Connect the channels that are not yet; False if the kernel does not listen. Raises: OSError."""
         for name in KINDS:
             if name not in self._channels:
                 path = f"{self._connection['ip']}-{self._connection[f'{name}_port']}"
@@ -98,17 +98,17 @@ class Wire:
         return str(message["header"]["msg_id"])
 
     def subscribe(self) -> None:
-        """Ask for all output, once more: the kernel looks at what has come whenever something comes."""
+        """Subscribe to all output again, which makes the kernel look at the messages that have arrived."""
         self._channels["iopub"].send([SUBSCRIPTION])
 
     @property
     def state(self) -> str:
-        """How far each channel has got, and how many bytes came: "iopub greeted 64 B, shell closed 0 B"."""
+        """How far each channel is, and how many bytes it got: "iopub greeted 64 B, shell closed 0 B"."""
         states = (f"{name} {it.state} {it.received} B" for name, it in self._channels.items())
         return ", ".join(states) or "none connected"
 
     async def drained(self) -> None:
-        """Returns when all that the ended process sent was received."""
+        """Return when everything that the ended process sent has been received."""
         received = -1
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST):
@@ -121,7 +121,7 @@ class Wire:
         return sum(channel.received for channel in self._channels.values())
 
     def _take(self, *names: str) -> None:
-        """Receive a batch of each channel; if there may be more, go on when others had their turn."""
+        """Receive a batch from each channel; if there may be more, go on after others have had their turn."""
         rests = [self._batch(name, self._channels[name]) for name in names]
         channels = self._channels.values()
         if any(rest is not None for rest in rests):
@@ -138,13 +138,13 @@ class Wire:
         self._take(*self._channels)
 
     def _batch(self, name: str, channel: Channel) -> float | None:
-        """Receive some messages; returns the seconds to rest before the next, None where there is none."""
+        """Receive some messages; returns the seconds to rest before the next one, None if there is none."""
         began, received = self._loop.time(), channel.received
         for count, frames in enumerate(channel.messages(), 1):
             try:
                 self._receive(self.parsed(name, frames))
             except Exception:  # a fault of ours with one message must not cost the kernel its reader
-                log.exception("a message of a kernel could not be taken")
+                log.exception("a message of a kernel could not be processed")
             took = self._loop.time() - began
             if took > BATCH_TIME:
                 return REST * took
@@ -153,7 +153,7 @@ class Wire:
         return None
 
     def parsed(self, channel: str, frames: list[bytes]) -> Message | None:
-        """The message in `frames`, or None where it is none of this kernel's.
+        """The message in `frames`, or None if this kernel did not send it.
 
         https://jupyter-client.readthedocs.io/en/stable/messaging.html#wire-protocol
         """
@@ -172,17 +172,17 @@ class Wire:
 
 
 def _loads(text: bytes) -> Any:
-    """The value of some JSON. Raises: ValueError, RecursionError; also for one of very many values."""
+    """The value of some JSON. Raises: ValueError, also for very many values; RecursionError."""
     if len(text) > MOST_VALUES and _crowded(text):
         raise ValueError("too many values")
-    return json.loads(text.decode("utf-8", "surrogatepass"))  # of bytes it would guess the encoding
+    return json.loads(text.decode("utf-8", "surrogatepass"))  # given bytes, it would guess the encoding
 
 
 def _crowded(text: bytes) -> bool:
-    """Whether some JSON has more than `MOST_VALUES`, as far as the marks between them tell."""
-    if all(_has_few(text, mark) for mark in MARKS):  # a picture: it is known in 0.3 ms, and counted in 7
+    """Whether some JSON has more than `MOST_VALUES`, as far as the marks between its values show."""
+    if all(_has_few(text, mark) for mark in MARKS):  # as a picture: this takes 0.3 ms, counting takes 7
         return False
-    if sum(map(text.count, MARKS)) <= MOST_VALUES:  # even with those in texts
+    if sum(map(text.count, MARKS)) <= MOST_VALUES:  # including the marks within strings
         return False
     plain = text.replace(rb"\\", b"").replace(rb"\"", b"")  # so that each quote begins or ends a string
     if plain.count(b'"') > 2 * MOST_VALUES:
@@ -192,6 +192,6 @@ def _crowded(text: bytes) -> bool:
 
 
 def _has_few(text: bytes, mark: bytes) -> bool:
-    """Whether a text has fewer than `FEW` of a mark: searching for some is quicker than counting all."""
-    place = -1
-    return any((place := text.find(mark, place + 1)) < 0 for _ in range(FEW))
+    """Whether a text has fewer than `FEW` of a mark: finding some is quicker than counting all."""
+    index = -1
+    return any((index := text.find(mark, index + 1)) < 0 for _ in range(FEW))

@@ -3,8 +3,8 @@
     code(text)          # raises TooLarge
     answer(text)
 
-Each connection on the way has a limit of its own. A larger message breaks it, and breaks it again when it is
-sent again. The limits here are well below those: JSON makes at most six bytes of one.
+Each connection on the way has a limit of its own. A larger message breaks the connection, and breaks it again
+when it is sent again. The limits here are far below those, since JSON makes at most six bytes of one.
 """
 
 from kernels.errors import TooLarge

@@ -1,9 +1,9 @@
-"""What a parsed value costs, so that a small message cannot become a large object.
+"""What a parsed value costs in memory, so that a small message cannot become a large object.
 
     weight([[]] * 1000)          # 64,056: bytes of memory, more than twenty times its JSON
     weight("\\x01" * 1000)        # 6,002: its JSON is larger than itself
 
-A limit on the characters of the JSON, or of the texts in it, does not limit this: a million empty lines have
+Limiting the characters of the JSON, or of the texts in it, would not limit this: a million empty lines have
 no characters at all. So every limit on what a kernel may make us hold is in this unit.
 """
 
@@ -17,13 +17,13 @@ __all__ = ["weight"]
 
 FLOAT, EMPTY = getsizeof(0.0), getsizeof("")  # a text of ASCII takes a byte a character more
 CONTROLS = tuple(map(chr, (*range(0x20), 0x7F)))
-LONG = 1 << 16  # characters from which looking for each control by itself is the quicker way
+LONG = 1 << 16  # characters from which searching for each control character is quicker
 
 
 def weight(value: Any) -> int:
     """The bytes that a JSON value takes as objects; a text whose JSON is longer counts as its JSON.
 
-    An object counts each time that it occurs: once written and read again, it is not shared any more.
+    An object counts each time it occurs: after it has been written and read again, it is no longer shared.
     """
     total, level = 0, [value]
     while level:
@@ -39,7 +39,7 @@ def _of(kind: type, level: list[Any]) -> list[Any]:
 
 
 def _of_one_kind(kind: type, values: list[Any]) -> int:
-    """What they take without what is in them. A look at each takes 0.2 us, at 100,000 together far less."""
+    """What these take without their contents. Looking at each takes 0.2 us, at 100,000 together far less."""
     if kind is float:
         return FLOAT * len(values)
     if kind is not str:

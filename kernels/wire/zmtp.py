@@ -1,4 +1,4 @@
-"""What ZeroMQ sockets say to each other over a stream (ZMTP 3.0), without its library and its threads.
+"""What ZeroMQ sockets say to each other over a stream (ZMTP 3.0), without ZeroMQ's library and threads.
 
     socket.sendall(GREETING)
     decoder = Decoder(largest=1 << 20, most_frames=100)
@@ -7,8 +7,8 @@
     if decoder.greeted:
         socket.sendall(introduction("DEALER", identity) + packed([b"frame", b"another"]))
 
-Nothing here waits. A message that is too large is dropped while it comes, and the one after it is heard:
-libzmq bounds the size of a frame, not the number of them, and gives the connection up at a large one.
+Nothing here waits. A message that is too large is discarded as it arrives, and the next one is read. (libzmq
+limits the size of a frame but not the number of frames, and closes the connection at a large one.)
 https://rfc.zeromq.org/spec/23/
 """
 
@@ -20,10 +20,10 @@ __all__ = ["GREETING", "SUBSCRIPTION", "Decoder", "NotZeroMQ", "introduction", "
 MORE, LONG, COMMAND = 1, 2, 4  # bits of a frame's first byte
 SHORT = 255  # bytes of the longest frame whose length is one byte
 SIGNATURE, VERSION = (0xFF, 0x7F), (3, 0)
-MECHANISM = b"NULL".ljust(20, b"\0")  # nobody proves who they are: who may connect is a matter of the path
+MECHANISM = b"NULL".ljust(20, b"\0")  # no authentication: the socket's path decides who can connect
 LAYOUT = struct.Struct(">B8xBBB20s32x")  # of the greeting: the signature's ends, the version, the mechanism
-SUBSCRIPTION = b"\x01"  # the message by which a SUB asks for everything
-GREETING = LAYOUT.pack(*SIGNATURE, *VERSION, MECHANISM)  # what each end says first
+SUBSCRIPTION = b"\x01"  # the message with which a SUB socket asks for everything
+GREETING = LAYOUT.pack(*SIGNATURE, *VERSION, MECHANISM)  # the first bytes from each end
 
 
 class NotZeroMQ(Exception):
@@ -33,8 +33,8 @@ class NotZeroMQ(Exception):
 class Decoder:
     """Cuts what a peer sends into messages.
 
-    `largest` is the most bytes of a message, `most_frames` the most frames of it. No more than that is kept,
-    beside what was fed last. Once `greeted`, the peer wants the introduction; libzmq takes it no sooner.
+    A message may have `largest` bytes and `most_frames` frames. No more than that is kept, beside the data
+    that was fed last. Once `greeted`, the peer expects the introduction; libzmq does not accept it earlier.
     """
 
     def __init__(self, *, largest: int, most_frames: int) -> None:
@@ -49,10 +49,10 @@ class Decoder:
         self._fed += data
 
     def next(self) -> list[bytes] | None:
-        """The frames of the next message; None where more has to be fed first.
+        """The frames of the next message; None if more data has to be fed first.
 
-        An empty list stands for a message that is none, or too large, and comes again for each `largest`
-        bytes and each `most_frames` frames that were dropped of it. Raises: NotZeroMQ.
+        An empty list stands for a message that is invalid or too large. It is returned once more for each
+        `largest` bytes and each `most_frames` frames of that message that are discarded. Raises: NotZeroMQ.
         """
         return next(self._messages)
 
@@ -74,7 +74,7 @@ class Decoder:
                 yield frames
 
     def _meet(self) -> Generator[None, None, None]:
-        """Hear the greeting, and the command by which the peer says what it is."""
+        """Read the greeting, and the command with which the peer says what kind of socket it is."""
         *start, mechanism = LAYOUT.unpack((yield from self._take(LAYOUT.size)))
         if tuple(start[:2]) != SIGNATURE or start[2] < VERSION[0] or mechanism != MECHANISM:
             raise NotZeroMQ
@@ -99,12 +99,12 @@ class Decoder:
         while len(fed) < length:
             yield
         with memoryview(fed) as view:
-            taken = bytes(view[:length])  # of a slice of `fed` itself it would be the second copy
+            taken = bytes(view[:length])  # slicing `fed` itself would copy twice
         del fed[:length]
         return taken
 
     def _drop(self, length: int, *, more: bool) -> Generator[list[bytes] | None]:
-        """Leave out the rest of a message, of which a frame of this length is next."""
+        """Discard the rest of a message, which goes on with a frame of this length."""
         fed = self._fed
         size = count = 0
         while True:
@@ -128,7 +128,7 @@ class Decoder:
 
 
 def introduction(kind: str, identity: bytes = b"") -> bytes:
-    """What a socket of this kind ("SUB", "DEALER") says after the greeting; a SUB asks for everything."""
+    """What a socket of this kind ("SUB", "DEALER") sends after the greeting; a SUB asks for everything."""
     properties = ((b"Socket-Type", kind.encode()), (b"Identity", identity))
     ready = b"\x05READY" + b"".join(
         bytes([len(name)]) + name + struct.pack(">I", len(value)) + value for name, value in properties
@@ -137,7 +137,7 @@ def introduction(kind: str, identity: bytes = b"") -> bytes:
 
 
 def packed(frames: Iterable[bytes]) -> bytes:
-    """A message of these frames, of which there is at least one, as it is sent."""
+    """The bytes of a message of these frames; there must be at least one."""
     *others, last = frames
     parts: list[bytes] = []
     for frame, flags in [*((frame, MORE) for frame in others), (last, 0)]:

@@ -61,7 +61,7 @@ def cell(
     outputs = Outputs(max_text=1 << 20, max_shown=1 << 24)
     events = list(events)
     for event in events:
-        outputs.add(event)
+        outputs.add_event(event)
     ended = replace(RESULT, cell=number, outputs=outputs.cells(), **result)
     return [
         *(Reply(number, event) for event in events),

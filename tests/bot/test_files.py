@@ -10,8 +10,10 @@ from typing import BinaryIO
 import pytest
 
 from bot.files import PersonFiles
-from filestore import FileStore, LocalBlobs, open_store
+from filestore import open_store
 from filestore.blobs.copying import Written
+from filestore.blobs.store import Blobs
+from filestore.files import FileStore
 from filestore.records import SessionRecord
 from kernels.workspace.captured import Captured
 from kernels.workspace.scan import Capture
@@ -20,7 +22,7 @@ from tests.bot.fake_kernels import FakeKernels
 MIB = 1024 * 1024
 
 
-class WatchedBlobs(LocalBlobs):
+class WatchedBlobs(Blobs):
     """Says what is copied; `meanwhile` is done when the bytes are copied, and nobody has been told yet."""
 
     def __init__(self, root: Path) -> None:
@@ -40,7 +42,7 @@ class World:
 
     def __init__(self, folder: Path, files: FileStore, blobs: WatchedBlobs) -> None:
         now = datetime.now(UTC)
-        record = SessionRecord("u1", 1, "terminal", None, {}, now, now)
+        record = SessionRecord("u1", 1, "terminal", None, now, now)
         self.folder, self.store, self.blobs = folder / "workspace", files, blobs
         self.folder.mkdir()
         self.files = PersonFiles(files, record, FakeKernels())

@@ -606,8 +606,8 @@ async def test_ones_files_are_looked_into_in_one_place_at_a_time(world: World) -
     async with Program(world, scope="place") as sessions:
         first, second = [await sessions.session(1, place) for place in ("a", "b")]
         other = await sessions.session(2, "a")
-        async with first.apart._turn():
-            assert await second.apart.work("cards", {"1": {}}, {}, seconds=0.05) == {}
+        async with first.scratch._turn():
+            assert await second.scratch.work("cards", {"1": {}}, {}, seconds=0.05) == {}
             assert world.kernels.removed == []  # which would be the first thing that is done
-            await other.apart.work("cards", {"1": {}}, {}, seconds=20)
+            await other.scratch.work("cards", {"1": {}}, {}, seconds=20)
             assert set(world.kernels.removed) == {beside(other.record.session_id)}

@@ -20,7 +20,11 @@ from bot.request import MODEL, Request
 from bot.scheduling.jobs import Jobs
 from bot.transcript import PAGE, Transcript
 from config.settings import load
-from filestore import CellRecord, LargeOutputs, LocalBlobs, QuotaExceeded, open_store
+from filestore import open_store
+from filestore.blobs.store import Blobs
+from filestore.errors import QuotaExceeded
+from filestore.outputs.large import with_large_outputs
+from filestore.records import CellRecord
 from filestore.spool import SpooledStore, spooled
 from kernels.cell.display_updates import UPDATE, Updates
 from kernels.notebooks import conversion, notebook
@@ -39,7 +43,7 @@ def now() -> datetime:
 async def store(tmp_path: Path) -> AsyncIterator[SpooledStore]:
     """All that the bot puts before a database."""
     async with open_store(tmp_path) as raw:
-        large = LargeOutputs(raw, LocalBlobs(tmp_path / "files"), quota=1 << 30, clock=now)
+        large = with_large_outputs(raw, Blobs(tmp_path / "files"), quota=1 << 30, clock=now)
         async with spooled(large, tmp_path / "spool", clock=now) as kept:
             await kept.sessions.get_or_create("u1", 1, "here", now())
             yield kept

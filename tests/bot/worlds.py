@@ -11,7 +11,9 @@ from pathlib import Path
 
 from bot.reply import Reply
 from bot.sessions import Sessions
-from filestore import FileStore, LocalBlobs, open_store
+from filestore import open_store
+from filestore.blobs.store import Blobs
+from filestore.files import FileStore
 from filestore.spool import spooled
 from kernels.cell.events import Restarted
 from tests.bot.fake_kernels import FakeKernels
@@ -60,7 +62,7 @@ class Program:
             open_store(world.folder, mongodb_uri=world.mongodb_uri) as database,
             spooled(database, world.folder / "spool", clock=world.clock) as store,
         ):
-            files = FileStore(store, LocalBlobs(world.folder / "files"), clock=world.clock)
+            files = FileStore(store, Blobs(world.folder / "files"), clock=world.clock)
             options = {"clock": world.clock, "front": lambda _: LateReplies(world.told)} | self.options
             async with Sessions(store, files, world.kernels, **options) as sessions:  # type: ignore[arg-type]
                 yield sessions

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from msgspec import Raw
 
 from kernels.cell.events import Display, Event, Failure, InputRequest, Queued, Result, Stream, Unstopped
 from kernels.cell.result import Late
+from kernels.client import session_socket
 from kernels.errors import NoQuestion, TooLarge
 from kernels.interface import Kernels, PersonKernel
+from kernels.node import messages
 from kernels.process.launch import Limits
 from kernels.wire.sizes import LARGEST_ANSWER, LARGEST_CODE
 from kernels.workspace.captured import FileChanged
@@ -41,8 +44,16 @@ async def test_large_outputs_are_told_and_read_one_by_one(
 ) -> None:
     """All of them are in the result, in order; none is parsed together with others, while everybody waits."""
     read: list[int] = []
-    loads = json.loads
-    monkeypatch.setattr("json.loads", lambda text, **more: read.append(len(text)) or loads(text, **more))
+
+    def noting(parse: Callable[..., object]) -> Callable[..., object]:
+        def noted(text: str | bytes | Raw, **more: object) -> object:
+            read.append(memoryview(text.encode() if isinstance(text, str) else text).nbytes)
+            return parse(text, **more)
+
+        return noted
+
+    for module, name in ((json, "loads"), (messages, "read_news"), (session_socket, "decode_plain")):
+        monkeypatch.setattr(module, name, noting(getattr(module, name)))
     shown = "display({'image/png': f'{n}' * 1_000_000, 'text/plain': 'x'}, raw=True)"
     ran = await run(kernel, f"print('first')\nfor n in range(1, 8): {shown}")
     first, *pictures = ran.result.outputs

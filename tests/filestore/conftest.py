@@ -12,9 +12,12 @@ from urllib.parse import urlsplit
 import pytest
 from pymongo import MongoClient
 
-from filestore import FileStore, LargeOutputs, LocalBlobs, Store, open_store
-from filestore.files import QUOTA
+from filestore import open_store
+from filestore.blobs.store import Blobs
+from filestore.files import QUOTA, FileStore
+from filestore.outputs.large import with_large_outputs
 from filestore.spool import spooled
+from filestore.store import Store
 from tests.mongodb import running_mongodb
 
 # Each backend's name, and the fixture that gives its URI.
@@ -80,7 +83,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) ->
     uri = request.getfixturevalue(fixture) if fixture else None
     async with open_store(tmp_path, mongodb_uri=uri) as opened:
         if request.param == "spooled":
-            large = LargeOutputs(opened, LocalBlobs(tmp_path / "files"), quota=QUOTA, clock=clock)
+            large = with_large_outputs(opened, Blobs(tmp_path / "files"), quota=QUOTA, clock=clock)
             async with spooled(large, tmp_path / "spool", clock=clock) as kept:
                 yield kept
         else:
@@ -88,12 +91,12 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) ->
 
 
 @pytest.fixture
-def blobs(tmp_path: Path) -> LocalBlobs:
+def blobs(tmp_path: Path) -> Blobs:
     """An empty directory for bytes."""
-    return LocalBlobs(tmp_path / "files")
+    return Blobs(tmp_path / "files")
 
 
 @pytest.fixture
-def files(store: Store, blobs: LocalBlobs, clock: Clock) -> FileStore:
+def files(store: Store, blobs: Blobs, clock: Clock) -> FileStore:
     """A file store on each backend, on the clock that stands."""
     return FileStore(store, blobs, clock=clock)

@@ -10,25 +10,25 @@ from typing import Any
 
 import pytest
 
-from filestore import StoreFull
-from filestore.sqlite.database import Database
+from filestore.errors import StoreFull
+from filestore.sqlite.database import SqliteDatabase
 
 
 @asynccontextmanager
 async def full(_data: Path | None = None) -> AsyncIterator[None]:
     """While entered every write to SQLite is refused, and reads go on, as on a full disk."""
-    transaction = Database._transaction
+    transaction = SqliteDatabase._transaction
 
-    def refuse(database: Database, begin: str, *rest: Any) -> Any:
+    def refuse(database: SqliteDatabase, begin: str, *rest: Any) -> Any:
         if begin == "BEGIN IMMEDIATE":
             raise StoreFull("kernelcord.db: database or disk is full")
         return transaction(database, begin, *rest)
 
-    Database._transaction = refuse  # type: ignore[method-assign]
+    SqliteDatabase._transaction = refuse  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Database._transaction = transaction  # type: ignore[method-assign]
+        SqliteDatabase._transaction = transaction  # type: ignore[method-assign]
 
 
 @asynccontextmanager

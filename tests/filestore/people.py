@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from filestore import FileStore, StoredFile
+from filestore.files import FileStore
+from filestore.records import StoredFile
 
 ANN, BOB, SESSION = 7, 8, "user:7"
 

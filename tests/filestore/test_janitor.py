@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from filestore import FileStore, Janitor, LocalBlobs, NoSuchFile, Store, StoreUnavailable, Swept
 from filestore.blobs import store as module
+from filestore.blobs.store import Blobs
+from filestore.errors import NoSuchFile, StoreUnavailable
+from filestore.files import FileStore
+from filestore.janitor import Janitor, Swept
 from filestore.records import StoredFile
+from filestore.store import Store
 
 ANN = 7
 NOTHING = Swept()
@@ -17,7 +21,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
-def janitor(store: Store, blobs: LocalBlobs, clock) -> Janitor:
+def janitor(store: Store, blobs: Blobs, clock) -> Janitor:
     """A janitor whose clock starts at the real time, which files on disk have."""
     clock.now = datetime.now(UTC)
     return Janitor(store, blobs, clock=clock)
@@ -73,7 +77,7 @@ async def test_condemned_file_cannot_be_renewed(files: FileStore, store: Store, 
 
 
 async def test_orphans_go_to_the_trash_after_the_grace_time_and_a_day_later_for_good(
-    janitor: Janitor, files: FileStore, blobs: LocalBlobs, clock, tmp_path: Path
+    janitor: Janitor, files: FileStore, blobs: Blobs, clock, tmp_path: Path
 ) -> None:
     """Bytes without a row and half-written ones go when no put can still be busy with them, not before."""
     stored = await put(files, "a.txt")
@@ -127,7 +131,7 @@ async def test_bytes_that_cannot_be_deleted_keep_their_row(
 ) -> None:
     """A failing disk stops neither the sweep nor the next try; the row stays until the bytes are gone."""
 
-    class Stubborn(LocalBlobs):
+    class Stubborn(Blobs):
         async def delete(self, key: str) -> None:
             if key == stuck.blob_key:
                 raise PermissionError(1, "Operation not permitted")
@@ -141,11 +145,11 @@ async def test_bytes_that_cannot_be_deleted_keep_their_row(
     assert swept.files == 1
     assert stuck.file_id in caplog.text
     assert [file.file_id for file in await store.files.batch()] == [stuck.file_id]
-    assert (await Janitor(store, LocalBlobs(tmp_path / "files"), clock=clock).sweep(clock.now)).files == 1
+    assert (await Janitor(store, Blobs(tmp_path / "files"), clock=clock).sweep(clock.now)).files == 1
 
 
 async def test_put_and_sweep_at_once_lose_nothing(
-    files: FileStore, store: Store, blobs: LocalBlobs, clock
+    files: FileStore, store: Store, blobs: Blobs, clock
 ) -> None:
     """Files put while sweeps remove empty folders and expired files all load."""
     janitor = Janitor(
@@ -168,7 +172,7 @@ async def test_put_and_sweep_at_once_lose_nothing(
 
 @pytest.mark.parametrize("error", [StoreUnavailable("away"), OSError("gone"), KeyError("odd"), MemoryError()])
 async def test_loop_goes_on_after_a_failing_sweep(
-    store: Store, blobs: LocalBlobs, clock, caplog, error: Exception
+    store: Store, blobs: Blobs, clock, caplog, error: Exception
 ) -> None:
     """A sweep that fails, of whatever, is logged, and the next one is made."""
     swept = asyncio.Event()
@@ -192,7 +196,7 @@ async def test_loop_goes_on_after_a_failing_sweep(
 
 
 async def test_a_clock_that_jumps_ahead_deletes_nothing_at_once(
-    store: Store, blobs: LocalBlobs, files: FileStore, clock, caplog: pytest.LogCaptureFixture
+    store: Store, blobs: Blobs, files: FileStore, clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Set right before the next sweep, it has cost no file; else the next sweep goes by it."""
     clock.now = datetime.now(UTC)
@@ -225,12 +229,12 @@ async def test_a_clock_that_jumps_ahead_deletes_nothing_at_once(
 
 
 async def test_what_looks_through_all_files_takes_no_thread_that_people_wait_for(
-    store: Store, blobs: LocalBlobs, files: FileStore, janitor: Janitor, monkeypatch: pytest.MonkeyPatch
+    store: Store, blobs: Blobs, files: FileStore, janitor: Janitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Listing, tidying and emptying the trash are in a thread of their own, which is the only one."""
     threads: set[str] = set()
     for name in ("_entries", "_folders", "_tidy"):
-        owner = LocalBlobs if name == "_tidy" else module
+        owner = Blobs if name == "_tidy" else module
         work = getattr(owner, name)
 
         def noted(*args, work=work):

@@ -11,18 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from filestore import FileStore, Janitor, LocalBlobs, open_store
+from filestore import open_store
+from filestore.blobs.store import Blobs
+from filestore.files import FileStore
+from filestore.janitor import Janitor
 
 KILLS, MANY = 5, 30
 PROGRAM = """
 import asyncio, os, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from filestore import FileStore, LocalBlobs, open_store
+from filestore import open_store
+from filestore.blobs.store import Blobs
+from filestore.files import FileStore
 
 async def main(data, uri):
     async with open_store(data, mongodb_uri=uri) as store:
-        files = FileStore(store, LocalBlobs(data / "files"), clock=lambda: datetime.now(UTC))
+        files = FileStore(store, Blobs(data / "files"), clock=lambda: datetime.now(UTC))
         async def put(worker):
             number = 0
             while True:
@@ -54,7 +59,7 @@ async def test_kill_at_any_moment_leaves_only_files_that_load(
     for _ in range(kills):
         announced |= await asyncio.to_thread(_run_and_kill, tmp_path, uri, moments.randrange(1, 25))
         async with open_store(tmp_path, mongodb_uri=uri) as store:
-            blobs = LocalBlobs(tmp_path / "files")
+            blobs = Blobs(tmp_path / "files")
             files = FileStore(store, blobs, clock=lambda: datetime.now(UTC))
             rows = [
                 row for row in await store.files.batch(limit=100_000) if row.expires_at > datetime.now(UTC)

@@ -14,7 +14,7 @@ from bot.discord.buttons.expiring import ExpiringView, change, id_of
 from bot.discord.context import Context
 from bot.discord.format.attachments import Upload
 from bot.discord.format.markdown import code_name
-from filestore.records import Cursor, Page, StoredFile
+from filestore.records import Cursor, FilePage, StoredFile
 from kernels.text.clipping import human_size
 
 __all__ = ["FileList", "get", "time_left"]
@@ -54,7 +54,7 @@ class _FileListView(ExpiringView):
     """One page; one of its files may be picked."""
 
     def __init__(
-        self, context: Context, user_id: int, page: Page, before: Sequence[Cursor | None] = ()
+        self, context: Context, user_id: int, page: FilePage, before: Sequence[Cursor | None] = ()
     ) -> None:
         super().__init__("files", OPEN)
         self._context = context
@@ -126,7 +126,7 @@ class _FileListView(ExpiringView):
             await view.interaction_check(interaction)
         await self._change(interaction, text if view else f"{text} {NONE}", view)
 
-    async def _listed(self) -> Page:
+    async def _listed(self) -> FilePage:
         after = self._before[-1] if self._before else None
         return await self._context.sessions.list_user_files(self._user_id, limit=PAGE, after=after)
 

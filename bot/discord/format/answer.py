@@ -196,7 +196,7 @@ class Draft:
             case _ if reply.outputs is not None:
                 cell.live = reply.outputs
             case event:
-                cell.outputs.add(event)
+                cell.outputs.add_event(event)
 
 
 def _drawings(entries: Iterable[EntrySnapshot]) -> tuple[ToDraw, ...]:

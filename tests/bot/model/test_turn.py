@@ -544,7 +544,7 @@ async def test_a_question_reads_no_display_of_the_past(
         raise AssertionError("the whole transcript is read")
 
     monkeypatch.setattr(session.transcript, "entries", all_of_it)
-    monkeypatch.setattr("filestore.blobs.store.LocalBlobs.open", all_of_it)
+    monkeypatch.setattr("filestore.blobs.store.Blobs.open", all_of_it)
     answer = await front.ask("what was it?")
     assert answer.words == "It was a line."
     last = server.requests[-1].text

@@ -23,7 +23,6 @@ async def lived(sessions: Sessions, user_id: int) -> str:
     session = await sessions.session(user_id, "terminal")
     await session.transcript.say("terminal", "Ada", "What is **this**?")
     store, session_id = sessions.store, session.record.session_id
-    await store.sessions.set_settings(session_id, {"model": "small"})
     await store.usage.add(UsageRecord(user_id, datetime.now(UTC), "m", 10, 5, 0.25, 1.5))
     await store.message_cells.set(MessageCell(1000 + user_id, session_id, ran.cell))
     return ran.generated_files[0].file_id
@@ -38,7 +37,7 @@ def opened(data: bytes) -> zipfile.ZipFile:
 
 @pytest.mark.timeout(120)
 async def test_export_has_all_of_a_person_and_nothing_of_others(sessions: Sessions) -> None:
-    """Files with their bytes and ids, transcripts that open in Jupyter, usage, settings; of person 1 only."""
+    """Files with their bytes and ids, transcripts that open in Jupyter, usage; of person 1 only."""
     file_id = await lived(sessions, 1)
     other = await lived(sessions, 2)
     await sessions.files.share(file_id, 1, 2)
@@ -58,7 +57,7 @@ async def test_export_has_all_of_a_person_and_nothing_of_others(sessions: Sessio
     assert [cell.cell_type for cell in notebook.cells] == ["code", "markdown"]
     transcript = json.loads(contents["sessions/u1/transcript.json"])
     assert transcript[1]["markdown"] == "What is **this**?"
-    assert json.loads(contents["sessions/u1/session.json"])["settings"] == {"model": "small"}
+    assert json.loads(contents["sessions/u1/session.json"])["place"] == "terminal"
     assert json.loads(contents["usage.json"])["input_tokens"] == 10
     assert not any("u2" in name for name in contents)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import filestore
-from filestore.blobs.store import LocalBlobs
+from filestore.blobs.store import Blobs
 from filestore.janitor import Janitor
 from tests.program import Program
 
@@ -56,7 +56,7 @@ async def test_kills_leave_no_announced_id_that_does_not_load_and_no_lost_bytes(
                 assert len(base64.b64decode(loaded["data"])) == size
         later = datetime.now(UTC) + timedelta(days=30)
         async with filestore.open_store(data) as store:
-            janitor = Janitor(store, LocalBlobs(data / "files"), clock=lambda: later)  # noqa: B023
+            janitor = Janitor(store, Blobs(data / "files"), clock=lambda: later)  # noqa: B023
             await janitor.sweep(later)
             assert await store.files.batch() == []
             await janitor.sweep(later + timedelta(days=2))  # what was never announced was in the trash

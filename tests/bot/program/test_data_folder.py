@@ -15,7 +15,8 @@ import pytest
 from bot.compose import compose
 from bot.notebooks.bundle import bundle
 from config.settings import Settings, load
-from filestore import LocalBlobs, StoreFull
+from filestore.blobs.store import Blobs
+from filestore.errors import StoreFull
 from filestore.sqlite.identity import SqliteIdentity
 from tests.filestore.faults import full
 
@@ -135,8 +136,8 @@ async def test_a_mark_that_cannot_be_read_is_told(tmp_path: Path, caplog: pytest
 @pytest.mark.parametrize(
     ("kind", "verb", "full"),
     [
-        (SqliteIdentity, "begin", StoreFull("kernelcord.db: database or disk is full")),
-        (LocalBlobs, "set_mark", OSError(errno.ENOSPC, "No space left on device")),
+        (SqliteIdentity, "begin_run", StoreFull("kernelcord.db: database or disk is full")),
+        (Blobs, "set_mark", OSError(errno.ENOSPC, "No space left on device")),
     ],
 )
 async def test_a_start_on_a_full_disk_is_told_and_works(

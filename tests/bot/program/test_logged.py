@@ -51,9 +51,9 @@ async def test_what_an_operator_needs_is_in_the_log_once(tmp_path: Path) -> None
     once = {
         f"cell started [session=u1 cell=1 turn={turns[1]}]": 1,
         f"cell finished: ok [session=u1 cell=1 turn={turns[1]}]": 1,
-        f"the cell is interrupted: deadline [session=u1 cell=2 turn={turns[2]}]": 1,
+        f"cell interrupted: deadline [session=u1 cell=2 turn={turns[2]}]": 1,
         f"cell finished: timeout (deadline) [session=u1 cell=2 turn={turns[2]}]": 1,
-        f"the cell is interrupted: deadline [session=u1 cell=3 turn={turns[3]}]": 1,
+        f"cell interrupted: deadline [session=u1 cell=3 turn={turns[3]}]": 1,
         f"the kernel is ended: it did not stop within 2 s [session=u1 cell=3 turn={turns[3]}]": 1,
         f"the kernel is ended: the kernel died [session=u1 cell=4 turn={turns[4]}]": 1,
         f"cell finished: died [session=u1 cell=4 turn={turns[4]}]": 1,

@@ -1,6 +1,6 @@
 from typing import Any
 
-from filestore.short import short
+from filestore.outputs.short import short
 from kernels.cell.display_updates import MOST_HELD, TOO_MUCH, UPDATE, Updates, is_mark
 
 

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kernels.cell.events import ClearOutput, Display, Event, Failure, InputRequest, Result, Stream
-from kernels.cell.inbox import LINE, Inbox
+from kernels.cell.inbox import LINE, MERGE, Inbox
 from kernels.text.terminal import Terminal
 
 
@@ -32,6 +32,15 @@ def test_pieces_of_one_stream_are_joined() -> None:
         Stream("stdout", "ab"),
         Stream("stderr", "c"),
     ]
+
+
+def test_a_piece_that_is_long_enough_is_followed_by_another() -> None:
+    """Each is drawn in one step, which must not take long, so a flood of text is several pieces."""
+    texts = kept(*(Stream("stdout", "x" * 1000) for _ in range(200)))
+    sizes = [len(event.text) for event in texts if isinstance(event, Stream)]
+    assert sum(sizes) == 200_000
+    assert MERGE <= max(sizes) < MERGE + 1000
+    assert len(sizes) == 4
 
 
 def test_a_redrawn_line_is_kept_once() -> None:

@@ -16,7 +16,7 @@ def folded(*events: object, max_text: int = LIMIT, max_shown: int = 10 * LIMIT) 
     """The outputs of a cell that is over."""
     outputs = Outputs(max_text=max_text, max_shown=max_shown)
     for event in events:
-        outputs.add(event)  # type: ignore[arg-type]
+        outputs.add_event(event)  # type: ignore[arg-type]
     outputs.close()
     return outputs
 
@@ -45,11 +45,11 @@ def test_each_kind_is_a_notebook_output() -> None:
 def test_nothing_holds_the_text_that_was_clipped() -> None:
     """It has no cost, so neither what is shown nor what is passed on may keep it, wherever the value goes."""
     outputs = Outputs(max_text=LIMIT, max_shown=10 * LIMIT)
-    outputs.add(Display({"text/plain": "x"}, {}, "x"))
+    outputs.add_event(Display({"text/plain": "x"}, {}, "x"))
     for event_id, update in (("y", False), ("x", True), ("z", True), (None, True)):
         bundle = Bundle({"text/plain": "head ... tail"})
         bundle.whole = "x" * 5000
-        outputs.add(Display(bundle, {}, event_id, update))
+        outputs.add_event(Display(bundle, {}, event_id, update))
         assert bundle.whole == ""
 
 
@@ -74,20 +74,20 @@ def test_an_update_replaces_every_display_of_its_id() -> None:
 def test_an_update_without_an_id_is_for_nothing() -> None:
     """Displays without an id are not replaced by an update without one."""
     outputs = Outputs(max_text=LIMIT, max_shown=LIMIT)
-    outputs.add(png("a"))
-    assert outputs.add(png("b", update=True)) == []
+    outputs.add_event(png("a"))
+    assert outputs.add_event(png("b", update=True)) == []
     assert [cell["data"]["image/png"] for cell in outputs.cells()] == ["a"]
 
 
 def test_an_update_of_an_earlier_cells_display_is_passed_on() -> None:
     """The id is not of this cell, so it goes on to whoever showed it, and is told; of so many ids at most."""
     outputs = Outputs(max_text=LIMIT, max_shown=1 << 20)
-    assert outputs.add(png("a", "earlier", update=True)) == [png("a", "earlier", update=True)]
+    assert outputs.add_event(png("a", "earlier", update=True)) == [png("a", "earlier", update=True)]
     passed = [
-        outputs.add(png("a", f"forged {number}", update=True)) for number in range(module.ELSEWHERE * 2)
+        outputs.add_event(png("a", f"forged {number}", update=True)) for number in range(module.ELSEWHERE * 2)
     ]
     assert sum(map(len, passed)) == module.ELSEWHERE - 1
-    outputs.add(png("b", "earlier", update=True))
+    outputs.add_event(png("b", "earlier", update=True))
     told = outputs.cells()
     assert len(told) == module.ELSEWHERE
     assert told[0] == {
@@ -96,7 +96,7 @@ def test_an_update_of_an_earlier_cells_display_is_passed_on() -> None:
         "metadata": {},
         "transient": {"display_id": "earlier"},
     }
-    outputs.add(ClearOutput(wait=False))
+    outputs.add_event(ClearOutput(wait=False))
     assert outputs.cells() == told  # what an earlier cell shows is not this one's to clear
 
 
@@ -109,10 +109,10 @@ def test_a_progress_bar_is_one_moving_line() -> None:
 def test_long_text_keeps_head_and_tail() -> None:
     """The head is passed on at once, the tail at the end after a line that says what is missing."""
     outputs = Outputs(max_text=LIMIT, max_shown=LIMIT)
-    (first,) = outputs.add(Stream("stdout", "a" * 600))
+    (first,) = outputs.add_event(Stream("stdout", "a" * 600))
     assert first == Stream("stdout", "a" * (LIMIT // 2))
-    assert outputs.add(Stream("stdout", "b" * 10_000)) == []
-    assert outputs.add(Stream("stdout", "end")) == []
+    assert outputs.add_event(Stream("stdout", "b" * 10_000)) == []
+    assert outputs.add_event(Stream("stdout", "end")) == []
     passed = "".join(event.text for event in outputs.close() if isinstance(event, Stream))
     assert "left out" in passed
     assert passed.endswith("bend")
@@ -145,9 +145,9 @@ def test_that_displays_are_left_out_is_told_once() -> None:
     outputs = folded(*events, Result({"image/png": "c" * 600}, 1), max_shown=2 * LIMIT)
     assert outputs.text().count("left out") == 2
     assert len(outputs.cells()) == 3
-    assert outputs.add(png("b" * 600)) == []
-    outputs.add(ClearOutput(wait=False))
-    assert [len(outputs.add(event)) for event in events] == [1, 1, 0, 0, 0, 0]
+    assert outputs.add_event(png("b" * 600)) == []
+    outputs.add_event(ClearOutput(wait=False))
+    assert [len(outputs.add_event(event)) for event in events] == [1, 1, 0, 0, 0, 0]
 
 
 def test_replaced_and_cleared_displays_give_their_room_back() -> None:
@@ -187,7 +187,8 @@ def test_a_line_that_is_redrawn_without_end_is_drawn_for_so_long_only() -> None:
     """Drawing costs time: beyond a multiple of the limit only the last state is drawn, at the end."""
     outputs = Outputs(max_text=LIMIT, max_shown=LIMIT)
     passed = [
-        outputs.add(Stream("stdout", f"\r{number:09}")) for number in range(2 * module.DRAWN * LIMIT // 10)
+        outputs.add_event(Stream("stdout", f"\r{number:09}"))
+        for number in range(2 * module.DRAWN * LIMIT // 10)
     ]
     assert passed[0] != []
     assert passed[-1] == []
@@ -218,7 +219,7 @@ def test_no_text_is_drawn_to_more_than_the_limit(text: str, names: tuple[str, ..
     limit = 1 << 18
     outputs = Outputs(max_text=limit, max_shown=LIMIT)
     for number in range(3 * limit // len(text)):
-        outputs.add(Stream(names[number % len(names)], text))
+        outputs.add_event(Stream(names[number % len(names)], text))
     outputs.close()
     assert len(outputs.text()) < 1.5 * limit
 
@@ -227,7 +228,7 @@ def test_many_displays_of_one_id_are_updated_at_the_cost_of_one() -> None:
     """What an update costs is found out once, and each of them is counted."""
     outputs = Outputs(max_text=LIMIT, max_shown=1 << 20)
     for _ in range(module.MOST):
-        outputs.add(png("a", "same"))
+        outputs.add_event(png("a", "same"))
     calls = 0
 
     def count(*_: object) -> None:
@@ -236,7 +237,7 @@ def test_many_displays_of_one_id_are_updated_at_the_cost_of_one() -> None:
 
     large = Display({"application/json": [[]] * 1000}, {}, "same", update=True)
     sys.setprofile(count)
-    outputs.add(large)
+    outputs.add_event(large)
     sys.setprofile(None)
     assert calls < 100 * module.MOST
     assert weight(list(outputs.cells())) < 3 << 20

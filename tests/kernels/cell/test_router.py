@@ -26,7 +26,7 @@ class Cell:
         self.tag = tag
         self.told: list[object] = []
 
-    def take(self, event: Event) -> None:
+    def take_event(self, event: Event) -> None:
         self.told.append(event)
 
     def reply(self, status: str, count: int | None, memory: int | None) -> None:
@@ -204,7 +204,7 @@ async def test_a_reply_tells_the_variables() -> None:
     metadata = {"kernelcord": {"variables": [["x", "int", "1"], ["d\ud800", "DataFrame", "5 x 3"]]}}
     routing.receive(message("execute_reply", {"status": "ok"}, metadata=metadata))
     assert routing.variables == (Variable("x", "int", "1"), Variable("d\ufffd", "DataFrame", "5 x 3"))
-    assert routing.forget() == ("x", "d\ufffd")
+    assert routing.forget_process() == ("x", "d\ufffd")
     assert routing.variables == ()
 
 

@@ -48,9 +48,9 @@ async def test_what_comes_before_the_reply_is_the_cells() -> None:
     """The reply is the last that a kernel says of a cell."""
 
     def script(run: Run) -> None:
-        run.take(says("a"))
-        run.take(Display({"image/png": "aa"}))
-        run.take(Result({"text/plain": "2"}, 1))
+        run.take_event(says("a"))
+        run.take_event(Display({"image/png": "aa"}))
+        run.take_event(Result({"text/plain": "2"}, 1))
         run.reply("ok", 7)
 
     run = Run(Host(script), "code")
@@ -66,7 +66,7 @@ async def test_events_come_as_they_happen() -> None:
         iterator = aiter(run)
         first = asyncio.ensure_future(anext(iterator))
         await until(lambda: bool(host.cells))
-        run.take(says("a"))
+        run.take_event(says("a"))
         assert await first == says("a")
         ends(run)
         assert [event async for event in iterator] == []
@@ -78,7 +78,7 @@ async def test_an_error_is_a_result() -> None:
     failure = Failure("ZeroDivisionError", "division by zero", ("traceback",))
 
     def script(run: Run) -> None:
-        run.take(failure)
+        run.take_event(failure)
         run.reply("error", 1)
 
     run = Run(Host(script), "1/0")
@@ -90,7 +90,7 @@ async def test_a_forged_error_is_not_the_result_of_a_good_cell() -> None:
     """A cell that publishes an error and ends well has status "ok" and no error."""
 
     def script(run: Run) -> None:
-        run.take(Failure("E", "v"))
+        run.take_event(Failure("E", "v"))
         ends(run)
 
     run = Run(Host(script), "code")
@@ -109,7 +109,7 @@ async def test_death_is_told_with_what_was_lost() -> None:
     """A kernel that dies ends the cell; what it had shown stays, and Restarted is the last event."""
 
     def script(run: Run) -> None:
-        run.take(says("last words"))
+        run.take_event(says("last words"))
         run.died(-11)
 
     host = Host(script)
@@ -161,7 +161,7 @@ async def test_what_does_not_stop_is_killed() -> None:
 
 async def test_a_reader_that_takes_nothing_does_not_stop_the_clock() -> None:
     """The deadline and the kill come although whoever reads the events is stuck."""
-    host = Host(lambda run: run.take(says("a")), limits=Limits(cell=SOON))
+    host = Host(lambda run: run.take_event(says("a")), limits=Limits(cell=SOON))
     host.on_interrupt = ignores
     async with asyncio.timeout(10), Run(host, "code") as run:
         async for _ in run:
@@ -184,7 +184,7 @@ async def test_a_flood_does_not_stop_the_clock() -> None:
 async def pour(run: Run) -> None:
     """Show something at every turn of the loop until the cell is over."""
     while not run.over:
-        run.take(ClearOutput(wait=False))
+        run.take_event(ClearOutput(wait=False))
         await asyncio.sleep(0)
 
 
@@ -215,7 +215,7 @@ async def test_no_time_limit_is_none() -> None:
 
 async def test_the_deadline_pauses_during_a_question() -> None:
     """Time in which a person thinks is not the cell's, and does not count as time that it worked."""
-    host = Host(lambda run: run.take(QUESTION), limits=Limits(cell=SOON, answer=timedelta(seconds=30)))
+    host = Host(lambda run: run.take_event(QUESTION), limits=Limits(cell=SOON, answer=timedelta(seconds=30)))
     async with asyncio.timeout(10), Run(host, "code") as run:
         async for event in run:
             assert event in (QUESTION, says("name? Bob\n"))
@@ -232,7 +232,7 @@ async def test_the_deadline_pauses_during_a_question() -> None:
 
 async def test_the_deadline_goes_on_after_the_answer() -> None:
     """An answered question leaves the cell the time that it had left, and no more."""
-    host = Host(lambda run: run.take(QUESTION), limits=Limits(cell=SOON))
+    host = Host(lambda run: run.take_event(QUESTION), limits=Limits(cell=SOON))
     async with asyncio.timeout(10), Run(host, "code") as run:
         async for event in run:
             if event == QUESTION:
@@ -242,7 +242,7 @@ async def test_the_deadline_goes_on_after_the_answer() -> None:
 
 async def test_a_question_without_an_answer_is_a_time_out() -> None:
     """When nobody answers in time the cell is interrupted, and the cause is told."""
-    host = Host(lambda run: run.take(QUESTION), limits=Limits(cell=None, answer=SOON))
+    host = Host(lambda run: run.take_event(QUESTION), limits=Limits(cell=None, answer=SOON))
     run = Run(host, "code")
     assert await events(run) == [QUESTION]
     assert (run.result.status, run.result.cause) == ("timeout", "no answer")
@@ -250,21 +250,21 @@ async def test_a_question_without_an_answer_is_a_time_out() -> None:
 
 async def test_too_many_questions_are_a_time_out() -> None:
     """A cell that asks without end is interrupted after so many questions."""
-    host = Host(lambda run: run.take(QUESTION), limits=Limits(questions=3))
+    host = Host(lambda run: run.take_event(QUESTION), limits=Limits(questions=3))
     asked = 0
     async with asyncio.timeout(10), Run(host, "code") as run:
         async for event in run:
             if event == QUESTION:
                 asked += 1
                 run.answer("again")
-                run.take(QUESTION)
+                run.take_event(QUESTION)
     assert asked == 3
     assert (run.result.status, run.result.cause) == ("timeout", "too many questions")
 
 
 async def test_a_password_is_never_echoed() -> None:
     """The answer to getpass goes to the kernel and nowhere else."""
-    host = Host(lambda run: run.take(InputRequest("password: ", password=True)))
+    host = Host(lambda run: run.take_event(InputRequest("password: ", password=True)))
     async with asyncio.timeout(10), Run(host, "code") as run:
         told = []
         async for event in run:
@@ -278,7 +278,7 @@ async def test_a_password_is_never_echoed() -> None:
 
 async def test_an_answer_without_a_question_is_refused() -> None:
     """Before a question, after its answer and after the cell there is nothing to answer."""
-    host = Host(lambda run: run.take(QUESTION))
+    host = Host(lambda run: run.take_event(QUESTION))
     async with asyncio.timeout(10), Run(host, "code") as run:
         with pytest.raises(NoQuestion):
             run.answer("too early")
@@ -294,7 +294,7 @@ async def test_an_answer_without_a_question_is_refused() -> None:
 
 async def test_without_input_a_question_is_not_passed_on() -> None:
     """Where nobody can answer, a forged question neither is told nor stops the clock."""
-    host = Host(lambda run: run.take(QUESTION), limits=Limits(cell=SOON))
+    host = Host(lambda run: run.take_event(QUESTION), limits=Limits(cell=SOON))
     run = Run(host, "code", allow_input=False)
     assert await events(run) == []
     assert (run.result.status, run.result.cause) == ("timeout", "deadline")
@@ -362,8 +362,8 @@ async def test_leaving_early_interrupts_and_waits() -> None:
     """A break in the middle stops the cell; the result has all that was shown until then."""
 
     def script(run: Run) -> None:
-        run.take(says("a"))
-        run.take(Display({"text/plain": "b"}))
+        run.take_event(says("a"))
+        run.take_event(Display({"text/plain": "b"}))
 
     host = Host(script)
     async with asyncio.timeout(10), Run(host, "code") as run:
@@ -377,7 +377,7 @@ async def test_leaving_early_interrupts_and_waits() -> None:
 
 async def test_leaving_early_from_a_stuck_kernel_replaces_it() -> None:
     """What does not stop is killed then too, and the result tells of it."""
-    host = Host(lambda run: run.take(says("a")))
+    host = Host(lambda run: run.take_event(says("a")))
     host.on_interrupt = ignores
     async with asyncio.timeout(10), Run(host, "code") as run:
         async for _ in run:
@@ -387,7 +387,7 @@ async def test_leaving_early_from_a_stuck_kernel_replaces_it() -> None:
 
 async def test_an_exception_in_the_block_leaves_the_restart_to_the_next_cell() -> None:
     """Nobody reads the result then, so what was lost is told by the next cell."""
-    host = Host(lambda run: run.take(says("a")), ends)
+    host = Host(lambda run: run.take_event(says("a")), ends)
     host.on_interrupt = ignores
 
     async def fail() -> None:
@@ -432,7 +432,7 @@ async def test_a_cancelled_task_gives_its_place_back(where: str) -> None:
 
 async def test_a_result_is_there_even_when_the_task_was_cancelled() -> None:
     """Who records the cell in a `finally` can always read what came of it."""
-    host = Host(lambda run: run.take(says("a")))
+    host = Host(lambda run: run.take_event(says("a")))
     run = Run(host, "code")
     cell = asyncio.create_task(events(run))
     await until(lambda: bool(host.cells))

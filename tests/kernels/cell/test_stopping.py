@@ -120,7 +120,7 @@ async def test_who_waits_gets_what_the_cell_comes_to(
             run.decide(kill=True)  # it is decided
         await asyncio.sleep(2 * SOON.total_seconds())
         if shown is not None:
-            run.take(shown)
+            run.take_event(shown)
         run.reply(replied, 1)
     assert (run.told[0], run.result.status, did(host)) == (ASKED, status, ["interrupt"])
 
@@ -279,7 +279,7 @@ async def test_a_question_is_withdrawn_by_a_stop_and_the_cells_time_goes_on() ->
     """Not the time that an answer may take: what was left of the cell's own."""
     host = deaf(limits=Limits(cell=timedelta(seconds=3), answer=timedelta(seconds=60)))
     async with running(host) as run:
-        run.take(QUESTION)
+        run.take_event(QUESTION)
         await run.stop()
         with pytest.raises(NoQuestion):
             run.answer("Bob")
@@ -294,7 +294,7 @@ async def test_a_cell_that_asks_when_it_is_stopped_can_be_answered_and_killed() 
     host = deaf()
     async with running(host) as run:
         await run.stop()
-        run.take(QUESTION)
+        run.take_event(QUESTION)
         await until(lambda: len(run.told) == 2)
         assert run.told == [QUESTION, Unstopped(("x",), limited=True, asks=True)]
         run.answer("no")
@@ -309,7 +309,7 @@ async def test_an_answer_that_nothing_comes_of_leaves_it_asked_about() -> None:
     host = deaf(limits=Limits(cell=timedelta(seconds=3), answer=timedelta(seconds=60)))
     async with running(host) as run:
         await run.stop()
-        run.take(QUESTION)
+        run.take_event(QUESTION)
         run.answer("no")
         await until(lambda: len(run.told) == 3)
         assert did(host) == ["interrupt"]
@@ -323,7 +323,7 @@ async def test_a_question_that_nobody_answers_ends_a_stopped_cell_too() -> None:
     host = deaf(limits=Limits(cell=None, answer=4 * SOON))
     async with running(host) as run:
         await run.stop()
-        run.take(QUESTION)
+        run.take_event(QUESTION)
     assert (run.result.status, run.result.cause) == ("timeout", "no answer")
     assert did(host) == ["interrupt", "interrupt", "kill", "replace"]
 

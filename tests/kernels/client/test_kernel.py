@@ -13,7 +13,7 @@ from kernels.client.kernel import RemoteKernel
 from kernels.client.session_socket import Connect, SessionSocket
 from kernels.errors import NodeUnavailable
 from kernels.node.encoding import FileOnNode
-from kernels.node.messages import CellEnd, CellEvent, LateEvent, LateScan, RunningCell, Welcome, read_commands
+from kernels.node.messages import CellEnd, CellEvent, LateOutput, RunningCell, Welcome, read_commands
 from kernels.process.launch import Limits
 from kernels.workspace.captured import Scan, Stamp
 from tests.live.cells import NoFiles
@@ -99,14 +99,14 @@ async def test_news_is_for_the_cell_that_it_names(kernel: RemoteKernel, node: As
     assert file.here == FILE
     file.get(params={})
     assert node.asked == [("sessions/u1/log/3/files/0", {})]
-    kernel.take_news(LateEvent(n=4, tag=7, event=Stream("stdout", "late")))
+    kernel.take_news(LateOutput(n=4, late=Late(7, event=Stream("stdout", "late"))))
     assert await late(kernel) == Late(7, event=Stream("stdout", "late"))
 
 
 async def test_late_files_are_fetched_from_their_news(kernel: RemoteKernel, node: Asked) -> None:
     """Where the node is on another machine there is no other way."""
     node.local = False
-    kernel.take_news(LateScan(n=5, tag=7, scan=Scan((FILE, FILE))))
+    kernel.take_news(LateOutput(n=5, late=Late(7, scan=Scan((FILE, FILE)))))
     told = await late(kernel)
     assert told.scan is not None
     for file in told.scan.captured:
@@ -152,12 +152,12 @@ async def test_a_node_that_is_gone_takes_the_cell_along_and_the_next_one_learns_
     sent(kernel)
     kernel._link._outbox.clear()
     kernel.lost("the node that kept it has ended")
+    assert sent(kernel) == ["CatchUp", "EnterCell"]
     restarted = Restarted("the node that kept it has ended", ("files",), ("x",), unnamed=True)
     async with cell:
         assert [event async for event in cell] == [restarted]
     assert (cell.result.status, cell.result.cause, cell.result.restarted) == ("died", "node", restarted)
     assert kernel.variables == ()
-    assert sent(kernel) == ["CatchUp", "EnterCell"]
     waiting.detach()
 
 

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from kernels.client import NodeEndpoint, RemoteNode, at
 from kernels.node import connection_limits
-from kernels.node.connection_limits import HEADERS, MOST, SHARE, Doors
+from kernels.node.connection_limits import HEADERS, MOST, SHARE, LimitedServer
 from kernels.node.server import BODY
 from kernels.node.settings import NodeSettings
 from tests.contract.conftest import free_port, node_settings, noded
@@ -125,7 +125,7 @@ def let_in(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let a connection in from an address, and give it back; nothing is read from it."""
     monkeypatch.setattr("tornado.httpserver.HTTPServer.handle_stream", lambda *_: None)
     monkeypatch.setattr("tornado.httpserver.HTTPServer.on_close", lambda *_: None)
-    server = Doors(lambda _: None)
+    server = LimitedServer(lambda _: None)
 
     def enter(host: str) -> Stream:
         stream = Stream()

@@ -104,3 +104,12 @@ def test_what_is_missing_or_of_the_wrong_type_is_refused(text: str) -> None:
         decode(text, Variable)
     known = '{"name": "x", "type": "int", "detail": "1", "new": []}'
     assert decode(known, Variable) == Variable("x", "int", "1")
+
+
+def test_a_number_of_a_kind_of_its_own_is_written_as_a_number() -> None:
+    """Limits come from settings, whose sizes are numbers that also know how to be shown."""
+
+    class Size(int):
+        """As pydantic has it."""
+
+    assert decode(encode({"memory": Size(5)}), dict[str, int]) == {"memory": 5}

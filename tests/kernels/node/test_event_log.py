@@ -9,7 +9,7 @@ from kernels.cell.result import RunResult
 from kernels.interface import State
 from kernels.node import event_log as module
 from kernels.node.event_log import EventLog
-from kernels.node.messages import CellEnd, StateAnswer
+from kernels.node.messages import Answer, CellEnd
 
 
 def taken(log: EventLog) -> list[dict[str, Any]]:
@@ -35,7 +35,11 @@ def test_what_waits_is_joined_and_numbered_when_it_is_sent() -> None:
     log.add_event(7, Stream("stdout", "3"))
     assert taken(log) == [
         {"is": "CellEvent", "n": 1, "run": "a", "event": {"is": "Stream", "name": "stdout", "text": "12"}},
-        {"is": "LateEvent", "n": 2, "tag": 7, "event": {"is": "Stream", "name": "stdout", "text": "3"}},
+        {
+            "is": "LateOutput",
+            "n": 2,
+            "late": {"tag": 7, "event": {"is": "Stream", "name": "stdout", "text": "3"}, "scan": None},
+        },
     ]
     assert taken(log) == []
 
@@ -74,7 +78,7 @@ def test_an_urgent_answer_does_not_wait_for_what_was_sent_before() -> None:
     shown = len(taken(log))
     for bot in range(1, 4):
         log.rewind()
-        log.add_news("call", StateAnswer(call=bot, state=State()), urgent=True)
+        log.add_news("call", Answer(call=bot, state=State()), urgent=True)
         log.add_news("b", CellEnd(run="b", result=RunResult("ok", "", ())))
         news = taken(log)
         assert [one["n"] for one in news] == list(range(1, shown + bot + 1))

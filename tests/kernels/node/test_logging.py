@@ -78,7 +78,7 @@ async def test_each_line_of_a_cell_names_its_turn(settings: NodeSettings) -> Non
     log = (settings.folder / logged.LOG).read_text("utf-8")
     for line in (
         "cell started [session=turns cell=1 turn=turn-1]",
-        "the cell is interrupted: somebody stopped it [session=turns cell=1 turn=turn-1]",
+        "cell interrupted: somebody stopped it [session=turns cell=1 turn=turn-1]",
         "cell finished: interrupted [session=turns cell=1 turn=turn-1]",
         "cell started [session=turns cell=2 turn=turn-2]",
         "the kernel is ended: the kernel died [session=turns cell=2 turn=turn-2]",

@@ -158,7 +158,7 @@ def test_a_cells_outputs_cost_no_more_than_its_limit() -> None:
         outputs = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB)
         most = 0
         for one in flood(4):
-            outputs.add(one)
+            outputs.add_event(one)
             most = max(most, held())
         outputs.close()
         cells = outputs.cells()
@@ -172,17 +172,16 @@ def test_a_slow_reader_makes_no_difference_to_what_is_held() -> None:
         outputs, inbox = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB), Inbox()
         most = 0
         for one in flood(4):
-            for passed in outputs.add(one):
+            for passed in outputs.add_event(one):
                 inbox.put(passed)
             most = max(most, held())
         assert most < 8 * MiB
 
 
-def test_a_node_holds_little_while_no_bot_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_holds_little_while_no_bot_is_there() -> None:
     """Errors are dropped as pictures are: the cell's result has them."""
-    monkeypatch.setattr(log_module, "HELD", 2 * MiB)
     with traced() as held:
-        log = EventLog(lambda: None)
+        log = EventLog(lambda: None, held=2 * MiB)
         most = 0
         for one in flood(4):
             log.add_event("a", one)
@@ -199,10 +198,9 @@ def test_a_node_holds_little_while_no_bot_is_there(monkeypatch: pytest.MonkeyPat
     ],
     ids=["errors", "displays", "values"],
 )
-def test_what_nobody_takes_is_dropped_whatever_it_is(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_takes_is_dropped_whatever_it_is(event: Event) -> None:
     """Nothing that was shown is kept beyond the bound, and the next bot hears that something is missing."""
-    monkeypatch.setattr(log_module, "HELD", MiB)
-    log = EventLog(lambda: None)
+    log = EventLog(lambda: None, held=MiB)
     for _ in range(500):
         log.add_event("a", event)
     waiting = [json.loads(entry.text) for entry in log.take()]
@@ -210,10 +208,9 @@ def test_what_nobody_takes_is_dropped_whatever_it_is(event: Event, monkeypatch: 
     assert "left out" in waiting[0]["event"]["text"]
 
 
-def test_what_a_bot_takes_as_it_comes_is_never_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_bot_takes_as_it_comes_is_never_dropped() -> None:
     """However much came in all, and though something always waits: what was taken does not count."""
-    monkeypatch.setattr(log_module, "HELD", MiB)
-    log = EventLog(lambda: None)
+    log = EventLog(lambda: None, held=MiB)
     picture = Display({"image/png": "x" * 100_000})
     log.add_event("a", picture)
     taken = 0
@@ -225,12 +222,9 @@ def test_what_a_bot_takes_as_it_comes_is_never_dropped(monkeypatch: pytest.Monke
     assert taken == 100
 
 
-def test_a_line_that_is_redrawn_while_nobody_takes_it_is_not_too_much(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_line_that_is_redrawn_while_nobody_takes_it_is_not_too_much() -> None:
     """Of a progress bar one line waits, however often it was drawn."""
-    monkeypatch.setattr(log_module, "HELD", 100 * KiB)
-    log = EventLog(lambda: None)
+    log = EventLog(lambda: None, held=100 * KiB)
     for percent in range(5_000):
         log.add_event("a", Stream("stderr", f"\r{percent}"))
     (entry,) = log.take()
@@ -244,7 +238,7 @@ def test_updates_of_earlier_cells_displays_count_too() -> None:
     outputs, inbox = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB), Inbox()
     for number in range(60):
         update = Display({"image/png": "x" * MiB}, {}, str(number), update=True)
-        for passed in outputs.add(update):
+        for passed in outputs.add_event(update):
             inbox.put(passed)
     waiting = []
     while (one := inbox.take()) is not None:
@@ -332,9 +326,9 @@ def test_a_value_has_its_place_among_errors_that_were_cleared() -> None:
     """What was cleared gives its room back, also that of errors and values."""
     outputs = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB)
     for _ in range(50):
-        outputs.add(Failure("E", "", ("t" * MiB,)))
-        outputs.add(ClearOutput(wait=False))
-    outputs.add(Result({"text/plain": "42"}, 1))
+        outputs.add_event(Failure("E", "", ("t" * MiB,)))
+        outputs.add_event(ClearOutput(wait=False))
+    outputs.add_event(Result({"text/plain": "42"}, 1))
     assert outputs.text() == "42\n"
 
 

@@ -188,7 +188,7 @@ def a_record(seq: int, status: str = "running") -> CellRecord:
 
 def a_session_record() -> SessionRecord:
     """Ada's session."""
-    return SessionRecord("u1", ADA, "dm", None, {}, NOW, NOW)
+    return SessionRecord("u1", ADA, "dm", None, NOW, NOW)
 
 
 def held(context: Context) -> tuple[list[int], list[int]]:

@@ -91,7 +91,7 @@ def pages(*events: Event) -> tuple[AnswerPage, AnswerPage, AnswerPage, tuple[Out
     """A live page while the cell runs and one after it, the last page, and the messages."""
     draft, outputs = Draft(code="x"), Outputs(max_text=MIB, max_shown=64 * MIB)
     for event in events:
-        for passed in outputs.add(event):
+        for passed in outputs.add_event(event):
             draft.add_reply(Reply(1, passed))
     running = draft.live_page(now=0.0)()
     draft.add_reply(Reply(1, result=replace(RESULT, outputs=outputs.cells(), output=outputs.text())))
@@ -123,7 +123,7 @@ def test_any_long_text_is_shown(text: str, tmp_path: Path) -> None:
         assert max(map(length, parts)) <= LONGEST
         screen.show(Reply(1, event))
         outputs = Outputs(max_text=MIB, max_shown=64 * MIB)
-        outputs.add(event)
+        outputs.add_event(event)
         told = replace(RESULT, outputs=outputs.cells(), output=outputs.text(), error=strip_ansi(text))
         assert len(of_result(told, ())[0]) < 20_000
         presentable(outputs.cells())

@@ -1,0 +1,115 @@
+"""Months of work in short: many turns of many people hold memory, descriptors, threads and the database.
+
+Counted after a first part in which caches fill and pools of threads grow, and again after the rest.
+"""
+
+import asyncio
+import gc
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from bench import ours
+from bench.ground import FULL, Ground
+from bot.sessions import Sessions
+from kernels.workspace.temporary import found
+
+PEOPLE = 50
+CELL = "n = globals().get('n', 0) + 1\nprint(n)\nopen('same.txt', 'w').write(str(n))"
+PLAIN = "n = globals().get('n', 0) + 1\nprint(n)"
+MIB = 1 << 20
+POOLED = 20  # threads by which pools may still grow, which have a new one whenever all of theirs are busy
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the bot and its node have at one time. `memory` is theirs alone, in bytes, kernels not counted."""
+
+    memory: int
+    descriptors: int
+    threads: int
+    folders: int
+    database: int
+
+
+def held(folder: Path) -> Held:
+    """As it is now, between two turns."""
+    gc.collect()
+    processes = [os.getpid(), int(json.loads((folder / "node" / "node.json").read_bytes())["pid"])]
+    rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() for pid in processes]
+    memory = sum(int(line.split()[1]) for lines in rollups for line in lines if line.startswith("Private_"))
+    return Held(
+        memory=memory * 1024,
+        descriptors=sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in processes),
+        threads=sum(len(os.listdir(f"/proc/{pid}/task")) for pid in processes),
+        folders=len(found()),
+        database=sum(file.stat().st_size for file in folder.glob("kernelcord.db*")),
+    )
+
+
+async def turns(sessions: Sessions, numbers: Iterator[int], until: float | int) -> int:
+    """Turns of all people, each theirs in order and all of them at the same time; how many there were.
+
+    `until` is their number, or as a float the time at which no more begin.
+    """
+    done = 0
+
+    async def person(user_id: int) -> None:
+        nonlocal done
+        for number in numbers:  # which all of them share
+            if (number if isinstance(until, int) else monotonic()) >= until:
+                return
+            result = await sessions.execute_code(CELL if number % 10 == 0 else PLAIN, user_id)
+            assert result.status == "ok", result
+            done += 1
+
+    async with asyncio.TaskGroup() as group:
+        for user_id in range(1, PEOPLE + 1):
+            group.create_task(person(user_id))
+    return done
+
+
+@pytest.fixture
+def data(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for the bot, and a temporary folder in it that nobody else makes folders in."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        temporary = Path(folder) / "t"
+        temporary.mkdir()
+        monkeypatch.setenv("TMPDIR", str(temporary))
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        yield Path(folder)
+
+
+async def holds(data: Path, kernel_python: Path, first: float | int, rest: float | int) -> None:
+    """What is held after the `first` turns, or seconds of them, is held after the rest."""
+    ground = Ground(data, kernel_python, FULL)
+    async with ours.bot(ground) as sessions:
+        some = await turns(sessions, count(), monotonic() + first if isinstance(first, float) else first)
+        before = held(data / "data")
+        more = await turns(sessions, count(), monotonic() + rest if isinstance(rest, float) else rest)
+        after = held(data / "data")
+    assert after.descriptors <= before.descriptors + 5
+    assert after.threads <= before.threads + POOLED
+    assert after.folders <= before.folders
+    assert after.memory - before.memory < max(32 * MIB, more * 512), (before, after, some, more)
+    assert after.database - before.database < 8 * MIB + more * 4096, (before, after, some, more)
+
+
+async def test_a_thousand_turns_of_fifty_people_hold_what_they_had(data: Path, kernel_python: Path) -> None:
+    """Through a node, with files now and then."""
+    await holds(data, kernel_python, 300, 700)
+
+
+@pytest.mark.soak
+async def test_a_quarter_of_an_hour_of_fifty_people_holds_what_it_had(
+    data: Path, kernel_python: Path
+) -> None:
+    """The same, for 15 minutes without a pause."""
+    await holds(data, kernel_python, 60.0, 15 * 60.0)

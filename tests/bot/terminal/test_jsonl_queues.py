@@ -1,0 +1,151 @@
+"""The requests of many users on one standard input: who waits for whom."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+from bot.sessions import Sessions
+from bot.terminal.jsonl import JsonLines
+from filestore.records import EPOCH, FilePage, SessionRecord
+from kernels.cell.events import END_OF_INPUT
+from kernels.errors import KernelClosed
+
+
+class OneSession:
+    """A session whose cell asks."""
+
+    def __init__(self) -> None:
+        self.answers: list[str] = []
+
+    def answer(self, text: str) -> None:
+        """Take it."""
+        self.answers.append(text)
+
+    async def interrupt(self) -> None:
+        """Stop."""
+
+
+class Slow:
+    """Sessions of which that of user 2 takes its time to open."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.one = OneSession()
+
+    async def session(self, user_id: int, _place: str) -> OneSession:
+        """The session."""
+        if user_id == 2:
+            await self.open.wait()
+        return self.one
+
+    async def list_user_files(self, _user_id: int, **_more: object) -> FilePage:
+        """None."""
+        return FilePage((), None)
+
+    def id_of(self, user_id: int, _place: str) -> str:
+        """Of whomever."""
+        return f"u{user_id}"
+
+    def opened(self, _session_id: str) -> OneSession:
+        """The same for all."""
+        return self.one
+
+
+class Lines:
+    """A front on such sessions, with its input and its output."""
+
+    def __init__(self) -> None:
+        self.sessions = Slow()
+        self.told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._lines: asyncio.Queue[bytes] = asyncio.Queue()
+        self.front = JsonLines(
+            cast("Sessions", self.sessions), lambda text: self.told.put_nowait(json.loads(text))
+        )
+        self.serving = asyncio.create_task(self.front.serve(self._read()))
+
+    def send(self, **request: Any) -> None:
+        """A line."""
+        self._lines.put_nowait(json.dumps(request).encode())
+
+    def end(self) -> None:
+        """The end of the input."""
+        self._lines.put_nowait(b"")
+
+    async def _read(self) -> AsyncIterator[bytes]:
+        while line := await self._lines.get():
+            yield line
+
+
+async def test_nobody_waits_for_another_user() -> None:
+    """A session that hangs while it opens, for an interrupt too, holds up its own user alone."""
+    lines = Lines()
+    async with asyncio.timeout(30):
+        lines.send(user=2, interrupt=True)
+        lines.send(user=2, reset=True)
+        lines.send(user=1, files=True, id="a")
+        assert (await lines.told.get())["id"] == "a"
+        lines.send(user=2, files=False)
+        assert "files is true" in (await lines.told.get())["message"]
+        lines.sessions.open.set()
+        lines.end()
+        await lines.serving
+
+
+async def test_answers_that_were_sent_come_before_the_end_of_the_input() -> None:
+    """In their order, and what asks once more finds the end."""
+    lines = Lines()
+    async with asyncio.timeout(30):
+        lines.sessions.open.set()
+        for text in "abc":
+            lines.send(user=2, input=text)
+        lines.end()
+        await lines.serving
+    assert lines.sessions.one.answers[:3] == ["a", "b", "c"]
+    assert set(lines.sessions.one.answers[3:]) <= {END_OF_INPUT}
+
+
+async def test_each_request_that_the_programs_end_leaves_undone_has_an_error() -> None:
+    """That which waits, those that come later, and, once it is given up, that which was under way."""
+    lines = Lines()
+    async with asyncio.timeout(30):
+        lines.send(user=2, reset=True, id="under way")
+        lines.send(user=2, upload="a.csv", id="queued")
+        lines.send(user=1, files=True, id="done")
+        assert (await lines.told.get())["event"] == "files"
+        assert lines.front.end()
+        lines.send(user=2, upload="a.csv", id="later")
+        lines.send(user=3, code="1", id="of somebody else")
+        told = [await lines.told.get() for _ in range(3)]
+        lines.serving.cancel()
+        await asyncio.wait([lines.serving])
+        told.append(await lines.told.get())
+    assert [fields["id"] for fields in told] == ["queued", "later", "of somebody else", "under way"]
+    assert {fields["error"] for fields in told} == {"KernelClosed"}
+
+
+async def test_nothing_is_kept_of_users_whose_requests_are_done() -> None:
+    """Thousands of them come and go on one input."""
+    lines = Lines()
+    async with asyncio.timeout(30):
+        for user in range(100, 200):
+            lines.send(user=user, files=True)
+            lines.send(user=user, input="x")
+        for _ in range(100):
+            await lines.told.get()
+        lines.send(user=1, files=True)
+        await lines.told.get()
+        assert lines.front._queues == {}
+        lines.end()
+        await lines.serving
+
+
+async def test_a_cell_of_before_that_comes_to_no_result_is_an_error_of_its_own() -> None:
+    """With its person and its number: nobody waits for its result for ever."""
+    told: list[str] = []
+    front = JsonLines(cast("Sessions", None), told.append)
+    record = SessionRecord("u7", 7, "json", None, EPOCH, EPOCH)
+    await front.fail_resumed(record, 3, KernelClosed())
+    fields = json.loads(told[0])
+    assert (fields["user"], fields["cell"], fields["event"]) == (7, 3, "error")
+    assert fields["message"].startswith("The kernel is being shut down")

@@ -1,0 +1,464 @@
+"""Large outputs lie outside their records, count in their person's quota, and go with their transcript."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from filestore import open_store
+from filestore.blobs.store import BlobEntry, Blobs
+from filestore.errors import QuotaExceeded, StoreUnavailable
+from filestore.files import FileStore
+from filestore.janitor import Janitor, Swept
+from filestore.outputs.large import LARGE, with_large_outputs
+from filestore.outputs.short import LIMIT, MADE_ROOM, NO_ROOM, short, size_of
+from filestore.ownership import begin_run
+from filestore.records import CellRecord
+from filestore.spool import SpooledStore, spooled
+from filestore.sqlite.schema import MIGRATIONS
+from filestore.store import Store
+from tests.filestore.conftest import BACKENDS, Clock
+from tests.filestore.faults import full
+
+ANN, BOB = 7, 8
+KIB = 1024
+QUOTA = 1024 * KIB
+AT = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def raw(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    """A database alone, on each backend."""
+    fixture = BACKENDS[request.param]
+    uri = request.getfixturevalue(fixture) if fixture else None
+    async with open_store(tmp_path, mongodb_uri=uri) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def kept(raw: Store, blobs: Blobs, clock: Clock, tmp_path: Path) -> AsyncIterator[SpooledStore]:
+    """All that the bot puts before it; Ann and Bob have a session each."""
+    large = with_large_outputs(raw, blobs, quota=QUOTA, clock=clock)
+    async with spooled(large, tmp_path / "spool", clock=clock) as store:
+        for user_id in (ANN, BOB):
+            await store.sessions.get_or_create(f"u{user_id}", user_id, "dm", clock.now)
+        yield store
+
+
+on_each = pytest.mark.parametrize("raw", [name for name in BACKENDS if name != "spooled"], indirect=True)
+on_sqlite = pytest.mark.parametrize("raw", ["sqlite"], indirect=True)
+
+
+def stream(text: str) -> dict[str, Any]:
+    """Text that a cell printed."""
+    return {"output_type": "stream", "name": "stdout", "text": text}
+
+
+async def run(store: Store, clock: Clock, *outputs: dict[str, Any], user_id: int = ANN) -> CellRecord:
+    """A finished cell that has shown this."""
+    cell = await store.transcripts.begin_cell(f"u{user_id}", "dm", "Ann", "1", clock.now)
+    await store.transcripts.finish_cell(f"u{user_id}", cell.seq, status="ok", outputs=outputs)
+    return cell
+
+
+async def brief(store: Store, user_id: int = ANN) -> list[CellRecord]:
+    """The cells of a person, with short forms of what is large."""
+    found = await store.transcripts.entries(f"u{user_id}", brief=True)
+    return [entry for entry in found if isinstance(entry, CellRecord)]
+
+
+async def whole(store: Store, user_id: int = ANN) -> list[tuple[dict[str, Any], ...]]:
+    """All outputs of a person's cells."""
+    found = await store.transcripts.entries(f"u{user_id}")
+    return [entry.outputs for entry in found if isinstance(entry, CellRecord)]
+
+
+async def on_disk(blobs: Blobs) -> list[BlobEntry]:
+    """All bytes."""
+    return [entry async for folder in blobs.folders() for entry in folder]
+
+
+@on_each
+async def test_large_outputs_lie_outside_and_read_whole(
+    kept: SpooledStore, raw: Store, blobs: Blobs, clock: Clock
+) -> None:
+    """The record has a few lines of each; all of them come back, in order, late ones too."""
+    small, big = stream("small"), [stream("x" * LARGE), stream("last")]
+    cell = await run(kept, clock, *big)
+    await kept.transcripts.append_outputs(f"u{ANN}", cell.seq, [small], batch="0" * 24)
+    await kept.transcripts.append_outputs(f"u{ANN}", cell.seq, big, batch="1" * 24)
+    await kept.transcripts.append_outputs(f"u{ANN}", cell.seq, big, batch="1" * 24)  # tried again
+    (record,) = await brief(kept)
+    assert [part.count for part in record.outside] == [2, 2]
+    assert len(json.dumps(record.outputs)) < LARGE // 2
+    assert await whole(kept) == [(*big, small, *big)]
+    assert [output async for output in kept.transcripts.outputs(record)] == [*big, small, *big]
+    assert {entry.key for entry in await on_disk(blobs)} == {part.blob_key for part in record.outside}
+    assert all(entry.key.startswith(f"{ANN}/") for entry in await on_disk(blobs))
+    assert await raw.files.known_keys([record.outside[0].blob_key, "7/other"]) == {record.outside[0].blob_key}
+    await kept.transcripts.finish_cell(f"u{ANN}", cell.seq, status="ok", outputs=[small])
+    assert (await whole(kept), await on_disk(blobs)) == ([(small,)], [])
+
+
+@pytest.mark.parametrize("raw", ["mongodb"], indirect=True)
+async def test_a_try_that_came_to_its_end_unheard_loses_no_bytes(
+    kept: SpooledStore, raw: Store, blobs: Blobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks after the server has written late output: the next try finds it, and is whole."""
+    cell = await run(kept, clock)
+    append = raw.transcripts.append_outputs
+
+    async def unheard(*args: Any, **more: Any) -> Any:
+        await append(*args, **more)
+        raise StoreUnavailable("connection closed")
+
+    big = stream("x" * LARGE)
+    monkeypatch.setattr(raw.transcripts, "append_outputs", unheard)
+    await kept.transcripts.append_outputs(f"u{ANN}", cell.seq, [big])
+    monkeypatch.undo()
+    await kept.catch_up.bring_in()
+    assert await whole(kept) == [(big,)]
+    assert len(await on_disk(blobs)) == 1
+    assert await raw.files.recount() == 0
+
+
+@on_each
+async def test_outputs_that_were_written_unheard_are_whole_when_they_are_written_again(
+    kept: SpooledStore, raw: Store, blobs: Blobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes late ones is cut off once the database has them, as at the program's end."""
+    big = [stream("x" * LARGE), stream("last")]
+    cell = await run(kept, clock)
+    large = with_large_outputs(raw, blobs, quota=QUOTA, clock=clock)
+    append = raw.transcripts.append_outputs
+
+    async def cut_off(*which: Any, **options: Any) -> None:
+        await append(*which, **options)
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(raw.transcripts, "append_outputs", cut_off)
+        with pytest.raises(asyncio.CancelledError):
+            await large.transcripts.append_outputs(f"u{ANN}", cell.seq, big, batch="1" * 24)
+    await large.transcripts.append_outputs(f"u{ANN}", cell.seq, big, batch="1" * 24)
+    assert await whole(kept) == [tuple(big)]
+    (record,) = await brief(kept)
+    assert [entry.key for entry in await on_disk(blobs)] == [part.blob_key for part in record.outside]
+
+
+@on_each
+async def test_the_newest_come_first_page_by_page(kept: SpooledStore, clock: Clock) -> None:
+    """What a question to the model reads: of one place, without large outputs, from the end."""
+    for number in range(5):
+        await kept.transcripts.say(f"u{ANN}", f"place {number % 2}", "Ann", str(number), clock.now)
+    cell = await run(kept, clock, stream("y" * LARGE * 2))
+    (first, second) = await kept.transcripts.newest(f"u{ANN}", limit=2)
+    assert [first.seq, second.seq] == [cell.seq, 5]
+    assert isinstance(first, CellRecord)
+    assert len(first.outputs[0]["text"]) < LARGE // 4
+    found = await kept.transcripts.newest(f"u{ANN}", before=5, place="place 0")
+    assert [entry.seq for entry in found] == [3, 1]
+    async with full():
+        waiting = await kept.transcripts.say(f"u{ANN}", "place 0", "Ann", "later", clock.now)
+        found = await kept.transcripts.newest(f"u{ANN}", place="place 0", limit=2)
+        assert [entry.seq for entry in found] == [waiting.seq, 5]
+
+
+@on_each
+async def test_outputs_count_and_the_oldest_make_room(
+    kept: SpooledStore, raw: Store, blobs: Blobs, clock: Clock
+) -> None:
+    """Six cells cannot write beyond the quota: the oldest large ones become short, and say so."""
+    first = [stream(f"{number}" * 30 * KIB) for number in range(10)]
+    before = [await run(kept, clock, *first)]
+    before += [await run(kept, clock, stream(f"{number}" * 300 * KIB)) for number in (1, 2)]
+    other = await run(kept, clock, stream("b" * 300 * KIB), user_id=BOB)
+    assert 900 * KIB < await kept.files.used(ANN, clock.now) < QUOTA
+    await run(kept, clock, stream("small"))
+    new = await run(kept, clock, stream("3" * 300 * KIB))
+    assert await kept.files.used(ANN, clock.now) < QUOTA
+    records = {record.seq: record for record in await brief(kept)}
+    assert not records[before[0].seq].outside
+    assert list(records[before[0].seq].outputs) == short(
+        first, MADE_ROOM
+    )  # of the whole, not of a short form
+    assert all(records[cell.seq].outside for cell in (*before[1:], new))
+    assert (await brief(kept, BOB))[0].seq == other.seq
+    assert len(await on_disk(blobs)) == 4
+    assert await raw.files.recount() == 0  # the sums are what is there
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        stream("😀" * 30_000),
+        {"output_type": "display_data", "data": {"k" * 900 + str(n): "" for n in range(40)}, "metadata": {}},
+        {"output_type": "display_data", "data": {}, "metadata": {"a": {"b": ["x" * 40_000]}}},
+        {"output_type": "display_data", "data": {"text/x": [1 << 9000] * 30}, "metadata": {}},
+    ],
+    ids=["emoji", "keys", "metadata", "numbers"],
+)
+def test_all_of_an_output_counts(output: dict[str, Any]) -> None:
+    """Whatever it is that makes it large: as JSON it is no larger than it is said to be, or it is large."""
+    assert size_of([output]) > LARGE
+    assert size_of([stream("é")]) == len(json.dumps([stream("é")]))
+
+
+@on_each
+async def test_what_comes_late_is_no_way_around_the_quota(kept: SpooledStore, clock: Clock) -> None:
+    """However small each piece of it is."""
+    cell = await run(kept, clock)
+    for number in range(QUOTA // 20_000 + 20):
+        piece = stream(f"{number}" + "x" * 20_000)
+        await kept.transcripts.append_outputs(f"u{ANN}", cell.seq, [piece], batch=f"{number:024}")
+    (outputs,) = await whole(kept)
+    assert len(json.dumps(outputs)) < QUOTA + 20_000
+    assert NO_ROOM in outputs[-1]["text"]
+
+
+@on_each
+async def test_a_file_takes_room_of_old_outputs_and_files_alone_are_refused(
+    kept: SpooledStore, blobs: Blobs, clock: Clock
+) -> None:
+    """What one sees in a notebook never keeps a file from being stored, and is told where it is shortened."""
+    files = FileStore(kept, blobs, clock=clock, quota=QUOTA)
+    await run(kept, clock, stream("0" * 600 * KIB))
+    await files.put(ANN, f"u{ANN}", "a.bin", b"x" * 800 * KIB, source="uploaded")
+    assert "made room" in (await brief(kept))[0].outputs[-1]["text"]
+    with pytest.raises(QuotaExceeded):
+        await files.put(ANN, f"u{ANN}", "b.bin", b"y" * 300 * KIB, source="uploaded")
+    cell = await kept.transcripts.begin_cell(f"u{ANN}", "dm", "Ann", "1", clock.now)
+    finished = await kept.transcripts.finish_cell(
+        f"u{ANN}", cell.seq, status="ok", outputs=[stream("head" + "1" * 600 * KIB + "tail")]
+    )
+    assert not finished.whole
+    shown = (await brief(kept))[1].outputs
+    assert shown[0]["text"].startswith("head")
+    assert shown[0]["text"].endswith("tail")
+    assert "no room" in shown[1]["text"]
+    with pytest.raises(QuotaExceeded):
+        await kept.transcripts.begin_cell(f"u{ANN}", "dm", "Ann", "#" * 300 * KIB, clock.now)
+    said = await kept.transcripts.say(f"u{ANN}", "dm", "Ann", "w" * 300 * KIB, clock.now)
+    assert len(said.markdown) < LARGE
+    assert len(await on_disk(blobs)) == 1
+
+
+@on_each
+@pytest.mark.parametrize("how", ["clear", "delete", "forget"])
+async def test_nothing_is_left_of_a_transcript_that_is_deleted(
+    kept: SpooledStore, raw: Store, blobs: Blobs, clock: Clock, how: str
+) -> None:
+    """Bytes, rows and sums: of the cleared, of the retired, of who wanted to be forgotten; others' stay."""
+    await run(kept, clock, stream("x" * LARGE))
+    await run(kept, clock, stream("y" * LARGE), user_id=BOB)
+    match how:
+        case "clear":
+            await kept.transcripts.clear(f"u{ANN}")
+        case "delete":
+            await kept.sessions.delete(f"u{ANN}")
+        case "forget":
+            await FileStore(kept, blobs, clock=clock).forget_person(ANN)
+    assert [entry.key.split("/")[0] for entry in await on_disk(blobs)] == [str(BOB)]
+    assert await kept.files.used(ANN, clock.now) == 0
+    assert await whole(kept, BOB) == [(stream("y" * LARGE),)]
+    assert await raw.files.recount() == 0
+
+
+@on_each
+async def test_the_janitor_keeps_what_transcripts_refer_to(
+    kept: SpooledStore, blobs: Blobs, clock: Clock
+) -> None:
+    """Outputs are no orphans; what a crash has left of others is."""
+    clock.now = datetime.now(UTC)
+    await begin_run(kept, blobs, clock.now)
+    await run(kept, clock, stream("x" * LARGE))
+    await blobs.put("7/out-lost", b"x", limit=10)
+    swept = await Janitor(kept, blobs, clock=clock).sweep(clock.now + timedelta(hours=2))
+    assert swept == Swept(thrown=1)
+    assert await whole(kept) == [(stream("x" * LARGE),)]
+
+
+@on_sqlite
+async def test_missing_bytes_read_as_what_is_left(
+    kept: SpooledStore, blobs: Blobs, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk that has lost them does not make the transcript unreadable."""
+    await run(kept, clock, stream("begin" + "x" * LARGE))
+    for entry in await on_disk(blobs):
+        await blobs.delete(entry.key)
+    ((shown, told),) = await whole(kept)
+    assert shown["text"].startswith("begin")
+    assert "missing" in told["text"]
+    assert "missing" in caplog.text
+
+
+@on_sqlite
+async def test_a_disk_without_room_for_outputs_keeps_others_cells_direct(
+    kept: SpooledStore, blobs: Blobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One person's large output waits in the spool; others are recorded as ever, and it is tried again."""
+    put = blobs.put
+
+    async def refuse(*_: Any, **__: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(blobs, "put", refuse)
+    await run(kept, clock, stream("x" * LARGE))
+    waiting = kept.transcripts.waiting(f"u{ANN}")
+    assert waiting is not None
+    assert (waiting.full, waiting.durable) == (True, True)
+    await run(kept, clock, stream("1"), user_id=BOB)
+    assert kept.transcripts.waiting(f"u{BOB}") is None
+    assert await whole(kept) == [(stream("x" * LARGE),)]
+    monkeypatch.setattr(blobs, "put", put)
+    await kept.catch_up.bring_in()
+    assert kept.transcripts.waiting(f"u{ANN}") is None
+    assert await whole(kept) == [(stream("x" * LARGE),)]
+    assert len(await on_disk(blobs)) == 1
+
+
+@on_sqlite
+async def test_what_waited_for_the_database_lies_outside_in_the_end(
+    kept: SpooledStore, blobs: Blobs, clock: Clock
+) -> None:
+    """The spool's line is whole; the record that comes of it is not large."""
+    async with full():
+        await run(kept, clock, stream("x" * LARGE))
+        assert await whole(kept) == [(stream("x" * LARGE),)]
+    await kept.catch_up.bring_in()
+    assert len((await brief(kept))[0].outside) == len(await on_disk(blobs)) == 1
+
+
+async def test_a_data_folder_of_before_is_read_counted_and_shortened(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older database is brought up without loss; what is large in it can make room like all else."""
+    path = tmp_path / "kernelcord.db"
+    big, late, code = stream("x" * 250 * KIB), stream("late"), "#" * 2000
+    with closing(sqlite3.connect(path)) as old:
+        for statements in MIGRATIONS[:6]:
+            for statement in statements:
+                old.execute(statement)
+        old.execute("PRAGMA user_version = 6")
+        old.execute("INSERT INTO sessions VALUES ('u7', 7, 'dm', NULL, '{}', 0, 0)")
+        old.execute("INSERT INTO counters VALUES ('u7', 1)")
+        old.execute(
+            "INSERT INTO entries VALUES ('u7', 1, 'cell', 'dm', 'Ann', ?, 0, 'ok', 1.5, 1, '[]')", (code,)
+        )
+        for position, output in enumerate((big, big, late), start=1):
+            old.execute("INSERT INTO outputs VALUES ('u7', 1, ?, ?, '')", (position, json.dumps(output)))
+        end = int(clock.now.timestamp() * 1000) + 1000
+        old.execute(
+            """INSERT INTO user_files
+               VALUES ('f', 7, 'u7', 'a', 1, '7/f', 1000, '', 'text', 'generated', 0, ?, 1, 1)""",
+            (end,),
+        )
+        old.commit()
+    async with open_store(tmp_path) as raw:
+        blobs = Blobs(tmp_path / "files")
+        store = with_large_outputs(raw, blobs, quota=QUOTA, clock=clock)
+        assert await whole(store) == [(big, big, late)]
+        (record,) = await brief(store)
+        assert len(record.outputs[0]["text"]) < LARGE
+        assert [output async for output in store.transcripts.outputs(record)] == [big, big, late]
+        shown = 2 * len(json.dumps(big)) + len(json.dumps(late))
+        assert await store.files.used(ANN, clock.now) == 1000 + len(code) + shown
+        assert await raw.files.recount() == 0
+        monkeypatch.setattr("filestore.sqlite.transcripts.AT_ONCE", 1)
+        await run(store, clock, stream("y" * 900 * KIB))
+        shortened = (await whole(store))[0]
+        assert ["made room" in output["text"] for output in shortened] == [False, True, False, True, False]
+        assert shortened[-1] == late
+
+
+async def test_a_mongodb_of_before_is_counted(mongodb_uri: str, tmp_path: Path, clock: Clock) -> None:
+    """Sessions, entries and files of an earlier version have their sums after the first start."""
+    from pymongo import MongoClient
+
+    big = stream("x" * 300 * KIB)
+    async with open_store(tmp_path, mongodb_uri=mongodb_uri) as raw:
+        await raw.sessions.get_or_create("u7", ANN, "dm", clock.now)
+        cell = await raw.transcripts.begin_cell("u7", "dm", "Ann", "code", clock.now)
+        await raw.transcripts.finish_cell("u7", cell.seq, status="ok", outputs=[big])
+        files = FileStore(raw, Blobs(tmp_path), clock=clock)
+        await files.put(ANN, "u7", "a.txt", b"abc", source="generated")
+        used = await raw.files.used(ANN, clock.now)
+    with MongoClient[dict[str, Any]](mongodb_uri) as client:
+        database = client.get_default_database()
+        database["quotas"].delete_many({})
+        database["identity"].delete_one({"_id": "sums"})
+        new = ("owner", "folder", "text_size", "output_size", "large_size")
+        database["entries"].update_many({}, {"$unset": dict.fromkeys(new, "")})
+    async with open_store(tmp_path, mongodb_uri=mongodb_uri) as raw:
+        assert await raw.files.used(ANN, clock.now) == used
+        store = with_large_outputs(raw, Blobs(tmp_path), quota=QUOTA, clock=clock)
+        (record,) = await brief(store)
+        assert len(record.outputs[0]["text"]) < LARGE
+        assert [output async for output in store.transcripts.outputs(record)] == [big]
+        assert await whole(store) == [(big,)]
+        await store.transcripts.clear("u7")
+        assert await store.files.used(ANN, clock.now) == 3
+
+
+async def test_outputs_that_are_read_while_they_are_replaced_are_read_again(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader gets the old ones or the new ones, never what is left of deleted bytes."""
+    async with open_store(tmp_path) as raw:
+        blobs = Blobs(tmp_path / "files")
+        store = with_large_outputs(raw, blobs, quota=QUOTA, clock=clock)
+        await store.sessions.get_or_create("u7", ANN, "dm", clock.now)
+        cell = await run(store, clock, stream("o" * LARGE))
+        opened, new = blobs.open, [stream("n" * LARGE)]
+
+        async def interrupted(key: str) -> Any:
+            monkeypatch.setattr(blobs, "open", opened)
+            await store.transcripts.finish_cell("u7", cell.seq, status="ok", outputs=new)
+            return await opened(key)
+
+        monkeypatch.setattr(blobs, "open", interrupted)
+        assert await whole(store) == [tuple(new)]
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        stream("é\ud83d" * 100_000),
+        {"output_type": "error", "ename": "E" * 9999, "evalue": "v" * 9999, "traceback": ["t\n" * 9999] * 50},
+        {"output_type": "display_data", "data": {"image/png": "A" * 99_999, "text/plain": "<Figure>"}},
+        {"output_type": "display_data", "data": {"application/x": {"a": [1] * 9999}}, "metadata": {}},
+        {"output_type": "execute_result", "data": {"text/plain": ["not", "text"]}, "execution_count": 1},
+        {"output_type": "stream", "text": None},
+    ],
+)
+def test_a_short_form_is_short_whatever_the_outputs_are(output: dict[str, Any]) -> None:
+    """One output, and two thousand of it: a few kilobytes at most, that a notebook can hold."""
+    for outputs in ([output], [output] * 2000):
+        made = short(outputs, "a note")
+        assert len(json.dumps(made)) <= LIMIT + 100
+        assert made[-1]["text"] == "[a note]\n"
+        assert {one["output_type"] for one in made} <= {"stream", "error", "display_data"}
+
+
+@on_each
+async def test_room_is_made_piece_by_piece(
+    kept: SpooledStore, raw: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One who makes much room at once holds the database's one writer for a few rows at a time."""
+    for package in ("sqlite", "mongo"):
+        monkeypatch.setattr(f"filestore.{package}.transcripts.AT_ONCE", 2)
+    for _ in range(10):
+        await run(kept, clock, stream("x" * 90 * KIB))
+    room = await raw.transcripts.make_room(ANN, 700 * KIB, QUOTA, clock.now)
+    assert (room.fits, room.shortened, len(room.dropped)) == (False, 2, 2)
+    await run(kept, clock, stream("y" * 700 * KIB))
+    assert await kept.files.used(ANN, clock.now) <= QUOTA
+    assert len([record for record in await brief(kept) if record.outside]) > 1
+    nothing = await raw.transcripts.make_room(ANN, 2 * QUOTA, QUOTA, clock.now)
+    assert (nothing.fits, nothing.shortened, nothing.dropped) == (False, 0, ())

@@ -1,0 +1,93 @@
+"""What waits for one person takes no room from others."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from filestore.errors import SpoolFull
+from filestore.records import EPOCH, CellRecord, UsageRecord, Waiting
+from filestore.spool import spool as spooling
+from filestore.spool.spool import SpoolRoom
+from tests.filestore.faults import full
+from tests.filestore.people import ANN
+from tests.filestore.spool.conftest import PLACE, SESSION, Opened, printed
+
+
+@pytest.mark.parametrize("store", [SpoolRoom(40_000, 60_000, spare=10_000)], indirect=True)
+async def test_one_person_fills_neither_the_spool_nor_the_share_of_others(store: Opened) -> None:
+    """Over the limits outputs are left out, which is said; far beyond them that person has to wait."""
+    large = printed("x" * 30_000)
+    async with full():
+        for session_id in ("u7-a", "u7-b"):
+            await store.kept.sessions.get_or_create(session_id, ANN, PLACE, store.clock())
+        kept = await store.cell("1", large)
+        cut = await store.cell("2", large, session_id="u7-a")
+        assert store.kept.transcripts.waiting(SESSION) == Waiting(full=True, durable=True)
+        assert store.kept.transcripts.waiting("u7-a") == Waiting(True, True, frozenset({cut.seq}))
+
+        async def go_on() -> None:
+            for _ in range(1000):
+                await store.cell("3" * 2000, session_id="u7-b")
+
+        with pytest.raises(SpoolFull):
+            await go_on()
+        for _ in range(20):
+            await store.kept.usage.add(UsageRecord(ANN, store.clock(), "m", 1, 2, 0.25, 0.5))
+        assert (await store.kept.usage.total(ANN, EPOCH)).turns == 20  # who has no room pays all the same
+        others = await store.cell("4", session_id="u8")
+        assert store.kept.transcripts.waiting("u8") == Waiting(full=True, durable=True)
+        await store.cell("5", large, session_id="u8")  # there is no room for this in all
+    await store.kept.catch_up.bring_in()
+    (whole,) = await store.raw.transcripts.entries(SESSION)
+    (without,) = await store.raw.transcripts.entries("u7-a")
+    assert isinstance(whole, CellRecord)
+    assert isinstance(without, CellRecord)
+    assert (whole.seq, whole.outputs) == (kept.seq, (large,))
+    assert without.status == "ok"
+    assert "too large to be kept" in without.outputs[0]["text"]
+    fourth, fifth = await store.raw.transcripts.entries("u8")
+    assert fourth.seq == others.seq
+    assert isinstance(fifth, CellRecord)
+    assert "too large to be kept" in fifth.outputs[0]["text"]
+
+
+async def test_who_is_cancelled_has_written_it(store: Opened) -> None:
+    """To the database or to the spool, once, and what comes after it is in order."""
+    async with full():
+        for number in range(10):
+            saying = asyncio.create_task(
+                store.kept.transcripts.say(SESSION, PLACE, "Ann", str(number), store.clock())
+            )
+            for _ in range(number + 1):
+                await asyncio.sleep(0)
+            saying.cancel()
+            await asyncio.wait([saying])
+    await store.kept.catch_up.bring_in()
+    entries = await store.raw.transcripts.entries(SESSION)
+    assert [getattr(entry, "markdown", "") for entry in entries] == [str(number) for number in range(10)]
+
+
+@pytest.mark.parametrize("store", [SpoolRoom(person=10_000)], indirect=True)
+async def test_what_cannot_wait_is_not_even_made_a_line(
+    store: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred megabytes as JSON would hold everybody up for a second."""
+    made: list[int] = []
+    encode = spooling.encode
+
+    def counted(write: Any) -> bytes:
+        made.append(len(line := encode(write)))
+        return line
+
+    monkeypatch.setattr(spooling, "encode", counted)
+    picture = {"output_type": "display_data", "data": {"image/png": "x" * 20_000}, "metadata": {}}
+    async with full():
+        for output in (printed("x" * 20_000), picture):
+            await store.cell("1", output)
+            cell = await store.kept.transcripts.begin_cell(SESSION, PLACE, "Ann", "2", store.clock())
+            await store.kept.transcripts.append_outputs(SESSION, cell.seq, [output])
+        state = store.kept.transcripts.waiting(SESSION)
+        assert state is not None
+        assert state.cut == {1, 2, 3, 4}
+    assert max(made) < 1000

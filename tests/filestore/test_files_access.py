@@ -1,0 +1,246 @@
+"""Finding, listing, sharing and deleting files, on every backend: for their owner only."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from filestore.blobs.store import Blobs
+from filestore.errors import NoSuchFile
+from filestore.files import FileStore
+from filestore.records import UsageRecord
+from filestore.store import Store
+from tests.filestore.people import ANN, BOB, SESSION, bytes_on_disk, put
+
+HOSTILE_IDS = [
+    "",
+    "k7m3q9x2va",
+    "x" * 10_000,
+    '{"$ne": 1}',
+    "../../etc/passwd",
+    "\x00",
+    "\ud800",
+    None,
+    {"$ne": 1},
+    5,
+]
+
+
+async def test_open_gives_a_real_read_only_descriptor(files: FileStore) -> None:
+    """The broker passes the descriptor on, so it must be a real one that nobody can write through."""
+    opened = await files.open((await put(files)).file_id, ANN)
+    with opened.file:
+        assert os.pread(opened.file.fileno(), 100, 0) == b"a,b\n1,2\n"
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.write(opened.file.fileno(), b"x")
+
+
+async def test_ids_may_be_typed_in_any_case(files: FileStore) -> None:
+    """An id is found whatever its case and the spaces around it."""
+    stored = await put(files)
+    assert (await files.load_file(f" {stored.file_id.upper()} ", ANN)).record == stored
+
+
+@pytest.mark.parametrize("wanted", HOSTILE_IDS)
+async def test_malformed_and_absent_ids_are_one_error(files: FileStore, wanted) -> None:
+    """Whatever is asked for as an id, the answer is NoSuchFile with a short, printable text."""
+    await put(files)
+    for attempt in (
+        files.load_file(wanted, ANN),
+        files.open(wanted, ANN),
+        files.find(wanted, ANN, SESSION),
+        files.extend(wanted, ANN),
+        files.delete(wanted, ANN),
+        files.share(wanted, ANN, BOB),
+        files.unshare(wanted, ANN, BOB),
+    ):
+        with pytest.raises(NoSuchFile) as caught:
+            await attempt
+        assert str(caught.value).endswith(": it expired, or is not yours")
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 100
+
+
+async def test_foreign_expired_and_absent_read_the_same(files: FileStore, clock) -> None:
+    """Nobody learns from the answer whether an id exists."""
+    stored = await put(files)
+    texts = set()
+    for user_id, later in ((BOB, 0), (ANN, 48), (BOB, 48)):
+        clock.advance(hours=later)
+        with pytest.raises(NoSuchFile) as caught:
+            await files.load_file(stored.file_id, user_id)
+        texts.add(str(caught.value))
+    assert texts == {f"no file {stored.file_id}: it expired, or is not yours"}
+
+
+async def test_foreign_person_can_neither_find_extend_delete_nor_share(files: FileStore) -> None:
+    """Every verb asks for the owner."""
+    stored = await put(files)
+    for attempt in (
+        files.find(stored.file_id, BOB, SESSION),
+        files.find("a.csv", BOB, SESSION),
+        files.extend(stored.file_id, BOB),
+        files.delete(stored.file_id, BOB),
+        files.share(stored.file_id, BOB, BOB),
+        files.unshare(stored.file_id, BOB, ANN),
+    ):
+        with pytest.raises(NoSuchFile):
+            await attempt
+    assert (await files.load_file(stored.file_id, ANN)).record == stored
+
+
+async def test_file_whose_bytes_are_gone_is_no_file(files: FileStore, blobs: Blobs) -> None:
+    """A row without bytes reads as an expired file, not as a broken disk."""
+    stored = await put(files)
+    await blobs.delete(stored.blob_key)
+    with pytest.raises(NoSuchFile):
+        await files.load_file(stored.file_id, ANN)
+
+
+async def test_name_finds_the_newest_version_in_the_session_then_anywhere(files: FileStore, clock) -> None:
+    """A name means the newest file of that name here, and elsewhere only when there is none here."""
+    here = [await put(files, content=content) for content in (b"old", b"new")]
+    clock.advance(seconds=1)
+    there = await put(files, content=b"there", session_id="other")
+    assert await files.find("a.csv", ANN, SESSION) == here[1]
+    assert await files.find("a.csv", ANN, "other") == there
+    assert await files.find("a.csv", ANN, "a third") == there
+    assert await files.find(here[0].file_id, ANN, "other") == here[0]
+
+
+async def test_newest_is_what_was_put_last_whatever_the_clock_said(files: FileStore, clock) -> None:
+    """A clock that was ahead and is set right makes no older file the newest: by name, or in a list."""
+    clock.advance(hours=5)
+    first = await put(files, content=b"older")
+    elsewhere = await put(files, content=b"elsewhere", session_id="other")
+    other = await put(files, "other.txt")
+    clock.advance(hours=-5)
+    newest = await put(files, content=b"newer")
+    last = await put(files, "last.txt")
+    assert await files.find("a.csv", ANN, SESSION) == newest
+    assert await files.find("a.csv", ANN, "a third") == newest
+    assert await files.find("a.csv", ANN, "other") == elsewhere
+    listed = [last, newest, other, elsewhere, first]
+    assert list((await files.list_user_files(ANN)).files) == listed
+    seen, cursor = [], None
+    for _ in range(len(listed)):
+        page = await files.list_user_files(ANN, limit=1, after=cursor)
+        seen += page.files
+        cursor = page.next
+    assert seen == listed
+    assert cursor is None
+    assert [file.version for file in (newest, first)] == [2, 1]
+
+
+async def test_deleted_newest_version_leaves_the_one_before(files: FileStore) -> None:
+    """A name finds what is left of it."""
+    first, second = [await put(files, content=content) for content in (b"1", b"2")]
+    await files.delete(second.file_id, ANN)
+    assert await files.find("a.csv", ANN, SESSION) == first
+
+
+async def test_pages_list_all_files_newest_first(files: FileStore, clock) -> None:
+    """Pages neither repeat nor miss a file, also where several are of one moment."""
+    stored = []
+    for number in range(7):
+        stored.append(await put(files, f"{number}.txt"))
+        clock.advance(seconds=number % 2)
+    seen, cursor = [], None
+    while True:
+        page = await files.list_user_files(ANN, limit=2, after=cursor)
+        seen += page.files
+        if (cursor := page.next) is None:
+            break
+        assert len(page.files) == 2
+    assert sorted(seen, key=lambda file: file.file_id) == sorted(stored, key=lambda file: file.file_id)
+    assert [file.uploaded_at for file in seen] == sorted((file.uploaded_at for file in seen), reverse=True)
+
+
+async def test_list_holds_own_unexpired_files_of_the_session_asked_for(files: FileStore, clock) -> None:
+    """Other people's files, other sessions' and expired ones are not listed."""
+    await put(files, "old.txt")
+    clock.advance(hours=47)
+    mine = await put(files, "mine.txt")
+    other = await put(files, "other.txt", session_id="other")
+    await put(files, "bob.txt", user_id=BOB)
+    clock.advance(hours=1)
+    assert {file.file_id for file in (await files.list_user_files(ANN)).files} == {
+        mine.file_id,
+        other.file_id,
+    }
+    assert (await files.list_user_files(ANN, session_id=SESSION)).files == (mine,)
+
+
+async def test_extend_prolongs_and_never_shortens(files: FileStore, clock) -> None:
+    """Extending adds to the life a file has, or gives it a whole one from now."""
+    stored = await put(files)
+    assert (
+        await files.extend(stored.file_id, ANN, timedelta(hours=5))
+    ).expires_at == stored.expires_at + timedelta(hours=5)
+    clock.advance(hours=1)
+    assert (await files.extend(stored.file_id, ANN)).expires_at == stored.expires_at + timedelta(hours=5)
+    clock.advance(hours=50)
+    assert (await files.extend(stored.file_id, ANN)).expires_at == clock.now + timedelta(hours=48)
+    clock.advance(hours=48)
+    with pytest.raises(NoSuchFile):
+        await files.extend(stored.file_id, ANN)
+
+
+async def test_delete_leaves_neither_row_nor_bytes_nor_folder(
+    files: FileStore, store: Store, tmp_path: Path
+) -> None:
+    """A deleted file is gone at once, everywhere."""
+    stored = await put(files)
+    await files.delete(stored.file_id, ANN)
+    assert await store.files.batch() == []
+    assert list((tmp_path / "files").iterdir()) == []
+    with pytest.raises(NoSuchFile):
+        await files.delete(stored.file_id, ANN)
+
+
+async def test_share_lets_another_read_until_it_ends(files: FileStore, store: Store, clock) -> None:
+    """Who has a share reads and finds the file by id, owns nothing of it, and loses it with the share."""
+    stored = await put(files)
+    await files.share(stored.file_id, ANN, BOB)
+    await files.share(stored.file_id, ANN, BOB)
+    assert await store.shares.people(stored.file_id) == (BOB,)
+    assert (await files.load_file(stored.file_id, BOB)).data == b"a,b\n1,2\n"
+    assert await files.find(stored.file_id, BOB, "his") == stored
+    assert (await files.list_user_files(BOB)).files == ()
+    for attempt in (files.delete(stored.file_id, BOB), files.extend(stored.file_id, BOB)):
+        with pytest.raises(NoSuchFile):
+            await attempt
+    await files.unshare(stored.file_id, ANN, BOB)
+    with pytest.raises(NoSuchFile):
+        await files.load_file(stored.file_id, BOB)
+    await files.share(stored.file_id, ANN, BOB)
+    clock.advance(hours=48)
+    with pytest.raises(NoSuchFile):
+        await files.load_file(stored.file_id, BOB)
+
+
+async def test_forget_deletes_everything_of_a_person_and_nothing_else(
+    files: FileStore, store: Store, clock, tmp_path: Path
+) -> None:
+    """After both verbs no row and no byte of the person is left; others keep theirs."""
+    for user_id in (ANN, BOB):
+        session_id = f"user:{user_id}"
+        await store.sessions.get_or_create(session_id, user_id, "dm", clock.now)
+        await store.transcripts.say(session_id, "dm", "someone", "hello", clock.now)
+        await store.usage.add(UsageRecord(user_id, clock.now, "m", 1, 2, 0.5, 3.0))
+    mine = await put(files)
+    his = await put(files, user_id=BOB, session_id="user:8")
+    await files.share(his.file_id, BOB, ANN)
+    await files.share(mine.file_id, ANN, BOB)
+    await files.forget_person(ANN)
+    await store.usage.forget_person(ANN)
+    assert await store.files.batch() == [his]
+    assert bytes_on_disk(tmp_path) == [his.file_id]
+    assert await store.shares.people(his.file_id) == ()
+    assert await store.sessions.get("user:7") is None
+    assert await store.transcripts.entries("user:7") == []
+    assert (await store.usage.total(ANN, clock.now)).turns == 0
+    assert await store.sessions.get("user:8") is not None
+    assert len(await store.transcripts.entries("user:8")) == 1
+    assert (await store.usage.total(BOB, clock.now)).turns == 1
