@@ -33,10 +33,10 @@ from kernels.client import NodeEndpoint, RemoteNode, at, local_node, socket_for
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.concurrency.threads import in_thread
+from kernels.limits import Limits
 from kernels.node.settings import NodeSettings
 from kernels.pool import Pool
 from kernels.process import interpreter
-from kernels.process.launch import Limits
 from kernels.sandbox.policy import Tier
 
 if TYPE_CHECKING:  # it takes a second to import

@@ -33,18 +33,13 @@ from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.errors import NoQuestion
 from kernels.interface import Cell, Kernels, PersonKernel
-from kernels.workspace.folder import helper
+from kernels.workspace.folder import scratch_id
 
-__all__ = ["BegunCell", "ModelTurn", "Session", "Unfinished", "beside"]
+__all__ = ["BegunCell", "ModelTurn", "Session", "Unfinished"]
 
 log = logging.getLogger(__name__)
 
 ENDING = 30.0  # seconds that a deletion waits for turns to end; their cells are killed long before that
-
-
-def beside(session_id: str) -> str:
-    """The name of the kernel in which a session's files are looked into."""
-    return helper(session_id)
 
 
 class BegunCell(NamedTuple):
@@ -120,7 +115,7 @@ class Session:
         self.files = PersonFiles(files, record, pool)
         turn = partial(jobs.looking.one, record.user_id)  # one for the person, whatever their places
         self.scratch = ScratchKernel(
-            pool, beside(record.session_id), turn
+            pool, scratch_id(record.session_id), turn
         )  # looks into files that the person has sent
         self.jobs = jobs  # make its notebooks
         self.transcript = Transcript(store.transcripts, record.session_id, clock)

@@ -33,7 +33,7 @@ from bot.scheduling.concurrently import for_each
 from bot.scheduling.jobs import Jobs
 from bot.scheduling.locks import Locks
 from bot.scheduling.periodic import sweep_often
-from bot.session import ModelTurn, Session, Unfinished, beside
+from bot.session import ModelTurn, Session, Unfinished
 from bot.transcript import Transcript
 from bot.turn import take_turn
 from filestore.errors import FileStoreError, StoreUnavailable
@@ -42,10 +42,11 @@ from filestore.records import Cursor, FilePage, LoadedFile, SessionRecord, Store
 from filestore.spool import SpooledStore
 from kernels.cell.events import Restarted
 from kernels.concurrency.cancellation import to_the_end
-from kernels.concurrency.slots import Turns
+from kernels.concurrency.slots import TimedSlots
 from kernels.descriptors import need
 from kernels.errors import KernelError
 from kernels.interface import Kernels
+from kernels.workspace.folder import scratch_id
 
 if TYPE_CHECKING:  # it takes a second to import
     from bot.model.client import Model
@@ -105,7 +106,7 @@ class Sessions:
         self._open: dict[str, Session] = {}
         self._resumed = ResumedTurns()
         self._locks = Locks()  # keep a session from being opened while it is being removed
-        self._openings, self._turn, self._opening = Turns(AT_ONCE), turn, opening
+        self._openings, self._turn, self._opening = TimedSlots(AT_ONCE), turn, opening
         self._restored = restored
         self._seen: set[str] = set()  # sessions that this program has opened before
         self._released: dict[str, SessionRecord] = {}  # sessions whose kernels live on without us
@@ -159,7 +160,7 @@ class Sessions:
         if (session := self._open.get(session_id)) is not None:
             return session
         try:
-            async with asyncio.timeout(self._opening), self._openings.one(self._turn):
+            async with asyncio.timeout(self._opening), self._openings.slot(self._turn):
                 need(DESCRIPTORS)
                 session, unfinished = await self._open_session(session_id, user_id, place)
         except BaseException as error:  # not even a cancellation may leave a half-open session
@@ -372,7 +373,7 @@ class Sessions:
         if (session := self._open.pop(session_id, None)) is not None:
             await session.close()
         await self.pool.remove(session_id)
-        await self.pool.remove(beside(session_id))
+        await self.pool.remove(scratch_id(session_id))
 
     def id_of(self, user_id: int, place: str) -> str:
         """The id of a person's session for this place, whether it is open or not."""

@@ -16,7 +16,7 @@ from typing import Literal
 from bot.scheduling.slots import Slots
 from bot.scratch.kernel import ScratchKernel
 from kernels.interface import Kernels
-from kernels.workspace.folder import helper
+from kernels.workspace.folder import scratch_id
 
 __all__ = ["Renderer", "ToDraw"]
 
@@ -43,7 +43,7 @@ class Renderer:
     def __init__(self, kernels: Kernels) -> None:
         self._slots = Slots(SLOTS, each=1)
         self._free = deque(
-            ScratchKernel(kernels, helper(f"renderer-{number}")) for number in range(SLOTS + 1)
+            ScratchKernel(kernels, scratch_id(f"renderer-{number}")) for number in range(SLOTS + 1)
         )
 
     async def draw(self, items: Sequence[ToDraw], user_id: int) -> dict[int, bytes]:

@@ -97,6 +97,7 @@ class QuestionPrompt:
     async def _answer(self, session: Session, question: InputRequest) -> None:
         told = ""
         half_typed = self._half_typed[1] if self._half_typed[0] is question else ""
+        self._half_typed = (None, "")
         while True:
             try:
                 with patch_stdout(raw=True):

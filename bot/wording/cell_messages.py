@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from bot.reply import ExecutionResult
 from filestore.records import Waiting
 from kernels.cell.events import Restarted, Unstopped
-from kernels.text.visible import shown
+from kernels.text.visible import one_line
 
 __all__ = [
     "DOES_NOT_STOP",
@@ -126,7 +126,7 @@ def _lost(variables: Sequence[str], *, unnamed: bool, earlier: bool = False) -> 
 
 def _counted_names(variables: Sequence[str]) -> str:
     """The first names of variables, and how many more there are."""
-    names = ", ".join(map(shown, variables[:NAMED]))
+    names = ", ".join(map(one_line, variables[:NAMED]))
     return f"{names} and {len(variables) - NAMED} more" if len(variables) > NAMED else names
 
 

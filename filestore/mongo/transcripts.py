@@ -337,9 +337,9 @@ class MongoTranscripts:
     ) -> list[Said | CellRecord]:
         for _ in range(READ_TRIES):
             documents = await self._entries.many(condition, [("seq", order)], limit)
-            references = {kept for document in documents for kept in references(document)}
-            texts = await self._texts.read(references)
-            if texts.keys() == references:
+            wanted = {kept for document in documents for kept in references(document)}
+            texts = await self._texts.read(wanted)
+            if texts.keys() == wanted:
                 return await asyncio.to_thread(entries, documents, texts, brief)
         raise StoreUnavailable("outputs of a cell are missing")
 

@@ -20,13 +20,13 @@ from pathlib import Path
 from time import monotonic
 
 from kernels import descriptors
+from kernels.inside.procfs import started
 from kernels.node import PROTOCOL
 from kernels.node.encoding import NotDecoded, decode, encode
 from kernels.node.messages import STOPPED, NodeInfo
 from kernels.node.session import NodeSession
 from kernels.node.settings import RECORD, NodeRecord, NodeSettings
 from kernels.pool import Pool
-from kernels.process.reattached import started
 from kernels.sandbox.policy import Tier
 from kernels.workspace.folder import SESSION_ID, BadSessionId
 

@@ -8,7 +8,7 @@ from typing import Self
 
 from msgspec import convert, to_builtins
 
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.sandbox.forkserver import LIBRARIES
 
 __all__ = ["ALIVE", "RECORD", "KernelSettings", "NodeRecord", "NodeSettings", "limits_for"]

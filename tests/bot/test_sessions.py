@@ -11,7 +11,6 @@ import pytest
 from bot.continuity.losses import KernelNote
 from bot.errors import NotOpened
 from bot.reply import Reply
-from bot.session import beside
 from bot.sessions import AT_ONCE, IDLE, Sessions
 from bot.wording.error_messages import sentence
 from filestore.errors import StoreFull, StoreUnavailable
@@ -21,6 +20,7 @@ from kernels.cell.result import Late
 from kernels.descriptors import OutOfDescriptors
 from kernels.errors import KernelClosed
 from kernels.interface import Cell
+from kernels.workspace.folder import scratch_id
 from kernels.workspace.scan import Capture
 from tests.bot.fake_kernels import FakeCell, FakeKernel
 from tests.bot.worlds import Program, World
@@ -610,4 +610,4 @@ async def test_ones_files_are_looked_into_in_one_place_at_a_time(world: World) -
             assert await second.scratch.work("cards", {"1": {}}, {}, seconds=0.05) == {}
             assert world.kernels.removed == []  # which would be the first thing that is done
             await other.scratch.work("cards", {"1": {}}, {}, seconds=20)
-            assert set(world.kernels.removed) == {beside(other.record.session_id)}
+            assert set(world.kernels.removed) == {scratch_id(other.record.session_id)}

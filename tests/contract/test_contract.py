@@ -13,8 +13,8 @@ from kernels.cell.result import Late
 from kernels.client import session_socket
 from kernels.errors import NoQuestion, TooLarge
 from kernels.interface import Kernels, PersonKernel
+from kernels.limits import Limits
 from kernels.node import messages
-from kernels.process.launch import Limits
 from kernels.wire.sizes import LARGEST_ANSWER, LARGEST_CODE
 from kernels.workspace.captured import FileChanged
 from tests.contract.files import CONTENT, SomeFiles

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from bot.discord.format.markdown import code_name, plain
 from bot.discord.format.split import LONGEST, length, split
 from kernels.text.clipping import counted, human_size
-from kernels.workspace.names import Places, safe_name
+from kernels.workspace.names import FreeNames, safe_name
 
 __all__ = ["MessageLimits", "Outgoing", "Upload", "plan", "without_uploads"]
 
@@ -116,7 +116,7 @@ def _messages(
 
 def _named(uploads: Iterable[Upload]) -> list[Upload]:
     """The files with names that are unique in any folder and that Discord does not change."""
-    places = Places()
+    names = FreeNames()
     named = []
     for upload in uploads:
         name = safe_name(upload.name).translate({ord(letter): "_" for letter in '`@<>:"|?*'})
@@ -125,7 +125,7 @@ def _named(uploads: Iterable[Upload]) -> list[Upload]:
             suffix = suffix[: LONGEST_NAME // 4]
             name = f"{stem[: LONGEST_NAME - len(suffix) - 1]}{dot}{suffix}"
         named.append(
-            replace(upload, name=places.free(name, "-2" if not upload.file_id else f"-{upload.file_id}"))
+            replace(upload, name=names.free(name, "-2" if not upload.file_id else f"-{upload.file_id}"))
         )
     return named
 

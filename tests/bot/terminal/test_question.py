@@ -4,7 +4,6 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -111,7 +110,7 @@ async def test_a_half_typed_answer_is_there_again_after_the_decision() -> None:
         await prompt.sees(NAME.prompt)
         prompt.type("Ad")
         await prompt.has_typed("Ad")
-        prompt.put(replace(UNSTOPPED, asks=True))
+        prompt.put(Unstopped((), limited=True, asks=True))
         await prompt.sees(DECIDE)
         prompt.type("w" + ENTER)
         await prompt.has_typed("Ad")

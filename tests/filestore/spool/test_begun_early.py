@@ -14,6 +14,7 @@ from filestore.outputs.large import LARGE, with_large_outputs
 from filestore.records import CellRecord
 from filestore.spool import SpooledStore, spooled
 from filestore.spool import transcripts as spooled_transcripts
+from filestore.spool.spool import SpoolRoom
 from filestore.store import Store
 from tests.filestore.conftest import Clock
 from tests.filestore.faults import full
@@ -96,7 +97,7 @@ async def test_a_number_that_the_spool_refused_is_left_out(
     await begun("first")
     async with full():
         with monkeypatch.context() as patch:
-            patch.setattr("filestore.spool.spool.A_PERSON", -(1 << 30))
+            patch.setattr(kept.catch_up._spool, "_room", SpoolRoom(person=-(1 << 30)))
             with pytest.raises(SpoolFull):
                 await kept.transcripts.say(SESSION, "dm", "Ann", "words", clock.now)
     kept.transcripts._spool.can_be_used()

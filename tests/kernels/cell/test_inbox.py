@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kernels.cell.events import ClearOutput, Display, Event, Failure, InputRequest, Result, Stream
 from kernels.cell.inbox import LINE, MERGE, Inbox
-from kernels.text.terminal import Terminal
+from kernels.text.terminal import TerminalText
 
 
 def kept(*events: Event) -> list[Event]:
@@ -63,7 +63,7 @@ def test_a_line_too_long_to_be_drawn_at_each_piece_is_left_as_it_is() -> None:
 @example(["\r", "bcd", "\r", "\x1b[31m", "a"], [])
 def test_joining_changes_nothing_that_is_seen(pieces: list[str], before: list[str]) -> None:
     """Drawn after what was shown before, the joined text is what the single pieces would be."""
-    one, other = Terminal(), Terminal()
+    one, other = TerminalText(), TerminalText()
     for text in before:
         one.write(text)
         other.write(text)
@@ -75,7 +75,7 @@ def test_joining_changes_nothing_that_is_seen(pieces: list[str], before: list[st
     assert strip(other) == strip(one)
 
 
-def strip(terminal: Terminal) -> str:
+def strip(terminal: TerminalText) -> str:
     """What is seen, less the colour."""
     return terminal.render().replace("\x1b[31m", "")
 

@@ -12,9 +12,9 @@ from kernels.client.captured import RemoteFile
 from kernels.client.kernel import RemoteKernel
 from kernels.client.session_socket import Connect, SessionSocket
 from kernels.errors import NodeUnavailable
+from kernels.limits import Limits
 from kernels.node.encoding import FileOnNode
 from kernels.node.messages import CellEnd, CellEvent, LateOutput, RunningCell, Welcome, read_commands
-from kernels.process.launch import Limits
 from kernels.workspace.captured import Scan, Stamp
 from tests.live.cells import NoFiles
 

@@ -19,10 +19,10 @@ import pytest
 from kernels.client import NodeEndpoint, RemoteNode, local_node
 from kernels.client.spawn import _held, recorded
 from kernels.errors import NodeUnavailable
+from kernels.inside.procfs import started
+from kernels.limits import Limits
 from kernels.node.node import Node
 from kernels.node.settings import ALIVE, RECORD
-from kernels.process.launch import Limits
-from kernels.process.reattached import started
 from tests.conftest import ROOT
 from tests.contract.conftest import node_settings, noded
 from tests.live.cells import until

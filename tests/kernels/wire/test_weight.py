@@ -31,10 +31,10 @@ from kernels.cell.events import (
 from kernels.cell.inbox import Inbox
 from kernels.cell.outputs import Outputs
 from kernels.cell.router import LATE_HELD, Router
+from kernels.limits import Limits
 from kernels.node import event_log as log_module
 from kernels.node.encoding import decode, encode
 from kernels.node.event_log import EventLog
-from kernels.process.launch import Limits
 from kernels.wire.connection import Message
 from kernels.wire.weight import weight
 
