@@ -34,9 +34,8 @@ LARGEST = 5 * 1024 * 1024  # bytes of a picture for the model
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The stored files with a card for each, the pictures for the model, and notes on what went wrong."""
+    """A card for each stored file, the pictures for the model, and notes on what went wrong."""
 
-    files: tuple[StoredFile, ...] = ()
     cards: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
     notes: tuple[str, ...] = ()
@@ -68,9 +67,7 @@ async def receive(
         if mime in VISIBLE and len(data) <= LARGEST:
             pictures.append(Picture(mime, data))
     cards = await file_cards(session.files, session.scratch, stored)
-    return Received(
-        tuple(stored), tuple(cards[file.file_id] for file in stored), tuple(pictures), tuple(notes)
-    )
+    return Received(tuple(cards[file.file_id] for file in stored), tuple(pictures), tuple(notes))
 
 
 async def tell_of(received: Received, destination: Destination, limits: MessageLimits) -> None:

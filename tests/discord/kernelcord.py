@@ -70,7 +70,7 @@ def labels(message: Message) -> list[str]:
 
 
 def finished(message: Message) -> bool:
-    """Whether an answer with a cell has reached its last state."""
+    """Whether an answer with a cell has reached its final state."""
     return "Re-run" in labels(message)
 
 
@@ -80,7 +80,7 @@ def code(text: str) -> str:
 
 
 async def answered(asked: Message, timeout: float = SOON) -> Message:
-    """The answer to a message, in its last state."""
+    """The answer to a message, in its final state."""
     return await asked.wait_for_reply(finished, timeout=timeout)
 
 

@@ -1,4 +1,4 @@
-"""What Discord refuses for good: each answer comes another way, and no message stays as if its cell ran."""
+"""What Discord refuses for good: each answer arrives another way, and no message looks as if its cell ran."""
 
 from pathlib import Path
 
@@ -67,7 +67,7 @@ async def test_answer_in_a_thread_that_is_archived(discord: Discord, data: Path)
 
 
 async def test_answer_in_a_thread_that_is_locked(discord: Discord, data: Path) -> None:
-    """Where nobody may write any more, the answer comes as a direct message."""
+    """If nobody may write there any more, the answer comes as a direct message."""
     ada = discord.guild.member("ada")
     async with running(discord, data, answer_in="thread"):
         live = await asking(discord, ada, in_thread=True)
@@ -78,7 +78,7 @@ async def test_answer_in_a_thread_that_is_locked(discord: Discord, data: Path) -
 
 
 async def test_without_the_history_the_answer_is_no_reply(discord: Discord, data: Path) -> None:
-    """A reply needs a permission of its own; without it the answer stands in the channel all the same."""
+    """A reply needs a permission of its own; without it, the answer is an ordinary message."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     discord.guild.overwrite(general, discord.bot, deny="read_message_history")
     async with running(discord, data):
@@ -90,7 +90,7 @@ async def test_without_the_history_the_answer_is_no_reply(discord: Discord, data
 async def test_private_answer_that_discord_does_not_take_becomes_a_sentence(
     discord: Discord, data: Path
 ) -> None:
-    """A command whose answer is refused for what is in it does not stay as if it were thought about."""
+    """A command whose answer is refused for its content does not go on saying "thinking"."""
     ada = discord.guild.member("ada")
     async with running(discord, data):
         discord.faults.status("POST", "/webhooks/*/*", 400, code=50035)
@@ -100,7 +100,7 @@ async def test_private_answer_that_discord_does_not_take_becomes_a_sentence(
 
 
 async def test_loss_that_reached_nobody_is_told_with_the_next_answer(discord: Discord, data: Path) -> None:
-    """What a kernel took with it is in no transcript: it is not lost with an answer that nobody gets."""
+    """The names of lost variables are in no transcript: they must not go with an undelivered answer."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         await run(discord, ada, "precious = 1")

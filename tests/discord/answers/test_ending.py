@@ -1,4 +1,4 @@
-"""The bot ends: whatever goes on then, each message reaches a last state, also where Discord lets it wait."""
+"""The bot ends: every message reaches a final state, even if Discord makes it wait."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ async def test_last_states_that_have_to_wait(discord: Discord, data: Path) -> No
 
 
 async def test_running_and_waiting_cells(discord: Discord, data: Path) -> None:
-    """A cell that runs and one that waits for it say what becomes of them."""
+    """A running cell and one that waits for it both say what happens to them."""
     gus, general = discord.guild.member("gus"), discord.guild.channel("general")
     async with running(discord, data, shutdown_grace="0.2") as stop:
         first = await gus.say(general, f"{discord.bot.mention} {code(SLOW)}")
@@ -84,7 +84,7 @@ async def test_notebook_that_is_run_again(discord: Discord, data: Path) -> None:
 
 @pytest.mark.parametrize("over", [False, True])
 async def test_answer_of_the_model(discord: Discord, data: Path, over: bool) -> None:
-    """That a cell goes on is said only while it runs, and then that the model does not."""
+    """The answer says that the cell goes on only if it runs, and then that the model does not."""
     jay, held = discord.guild.member("jay"), asyncio.Event()
     async with ModelServer.start() as server:
         async with running(discord, data, shutdown_grace="0.2", openai_base_url=server.base_url) as stop:

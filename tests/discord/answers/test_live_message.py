@@ -1,4 +1,4 @@
-"""The live message: its pace, how it moves, and that its last state always comes."""
+"""The live message: its pace, how it moves, and that its final state always comes."""
 
 import re
 import struct
@@ -93,7 +93,7 @@ async def test_pictures_of_a_cell_come_in_their_order(discord: Discord, data: Pa
 
 
 async def test_a_channel_at_its_limit_holds_up_no_other(data: Path) -> None:
-    """Where a channel takes no more messages for a minute, another is answered at once."""
+    """While one channel is at its rate limit for a minute, another is answered at once."""
     rates = {("POST", "/channels/{channel_id}/messages"): Rate(2, 60)}
     async with loopback(Limits(rates=rates)) as discord:
         ada, bob = discord.guild.member("ada"), discord.guild.member("bob")

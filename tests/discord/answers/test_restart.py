@@ -70,7 +70,7 @@ def ours(discord: Discord) -> list[Message]:
 
 
 async def test_killed_bot_comes_back_to_its_cell(discord: Discord, home: Path) -> None:
-    """A bot killed with -9 in the middle of a cell tells all of it in the same message once it is back."""
+    """A bot killed with -9 in the middle of a cell shows all of it in the same message once it is back."""
     ada = discord.guild.member("ada")
     async with started(discord, home) as process:
         await run(discord, ada, "kept = 7")
@@ -100,7 +100,7 @@ async def test_cell_that_ended_with_bot_and_kernel_gets_a_last_state(discord: Di
 async def test_buttons_of_an_earlier_bot_stop_and_answer_its_cell(discord: Discord, home: Path) -> None:
     """A cell that asked before the bot was killed is answered by the next one, by its owner only.
 
-    Also by a window that was opened before, whose question waits still; one of a question before it is not.
+    Also by a form that was opened before, whose question waits still; one of a question before it is not.
     """
     ada, bob = discord.guild.member("ada"), discord.guild.member("bob")
     asks = "from getpass import getpass\nkey = getpass('key? ')\nprint('for', input('who? '), len(key))\n"
@@ -215,7 +215,7 @@ async def test_answer_of_the_model_keeps_what_was_said_and_run(discord: Discord,
 
 
 async def test_answer_in_words_alone_is_ended_by_the_next_bot(discord: Discord, home: Path) -> None:
-    """Of a bot that was killed while the model wrote: what it had said stays, and nothing seems to move."""
+    """After a bot was killed while the model wrote, what it had said stays, and nothing looks live."""
     ada = discord.guild.member("ada")
     async with ModelServer.start() as server:
         settings = {"OPENAI_BASE_URL": server.base_url}
@@ -239,7 +239,7 @@ async def test_answer_in_words_alone_is_ended_by_the_next_bot(discord: Discord, 
 
 
 async def test_notebook_keeps_the_cells_that_ran(discord: Discord, home: Path) -> None:
-    """What the cells before showed stays, and that those after the last one did not run is said."""
+    """What the earlier cells showed stays, and the answer says that the later ones did not run."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None}
     sources = ("print('cell', 0)", SLOWISH, "print('cell', 2)")
@@ -275,7 +275,7 @@ async def test_answer_of_several_messages_is_there_once(discord: Discord, home: 
 
 
 async def test_code_of_a_form_stays_and_more_time_is_offered(discord: Discord, home: Path) -> None:
-    """The code that stands nowhere else is still shown, and near its end the cell can be kept running."""
+    """Code that is nowhere else is still shown, and near its deadline the cell can be kept running."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     settings = {"CELL_TIMEOUT": "180s", "KEEP_RUNNING": "179s"}
     async with started(discord, home, **settings) as process:

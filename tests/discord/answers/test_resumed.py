@@ -1,4 +1,4 @@
-"""A cell that a bot before this one began: nothing that was told of it is lost, whatever goes wrong then."""
+"""A cell that an earlier bot began: nothing shown of it is lost, whatever goes wrong."""
 
 import json
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def failing(error: Exception) -> Callable[..., NoReturn]:
 
 
 async def test_messages_stay_when_what_replaces_them_reaches_nobody(discord: Discord, data: Path) -> None:
-    """Of a long answer whose further messages are refused everywhere those of before are not deleted."""
+    """If the further messages of a long answer are refused everywhere, the earlier ones are not deleted."""
     before = await left(discord, data)
     assert len(before) > 1
     fault = discord.faults.status("POST", POSTS, 403, code=50013, times=None)
@@ -59,7 +59,7 @@ async def test_messages_stay_when_what_replaces_them_reaches_nobody(discord: Dis
 async def test_messages_stay_when_not_all_of_the_answer_replaces_them(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    """Where only a sentence comes in its place, or what was told before is not known, nothing is deleted."""
+    """If only a sentence replaces it, or what was shown before is not known, nothing is deleted."""
     general, before = discord.guild.channel("general"), await left(discord, data)
     first = before[0].content
     match fault:
@@ -81,7 +81,7 @@ async def test_messages_stay_when_not_all_of_the_answer_replaces_them(
 async def test_replay_has_its_own_cells_and_loses_none_for_a_file(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A cell that its person ran amid it is not in it, and a file that cannot be found costs no words."""
+    """A cell that its person ran in between is not part of it; a file that cannot be found costs no text."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
     sources = (

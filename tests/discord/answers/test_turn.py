@@ -1,4 +1,4 @@
-"""What stays in the bot's memory of an answer that is finished: ids."""
+"""A finished answer leaves nothing but ids in the bot's memory."""
 
 import asyncio
 import gc
@@ -27,7 +27,7 @@ def kept() -> dict[str, int]:
 
 
 async def test_finished_answers_are_ids(discord: Discord, data: Path) -> None:
-    """Outputs, pictures and words go with the end of an answer, of each way to ask, and in every channel."""
+    """Outputs, pictures and words are freed at the end of an answer, whichever way it was asked for."""
     ada = discord.guild.member("ada")
     picture = ("a.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 1000)
     async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url, rate=0):
@@ -57,7 +57,7 @@ async def test_finished_answers_are_ids(discord: Discord, data: Path) -> None:
 
 
 async def test_edit_of_a_finished_answer_finds_all_of_its_messages(discord: Discord, data: Path) -> None:
-    """The new answer takes the place of the first, the others go; where the first is gone it comes anew."""
+    """The new answer replaces the first message, or is sent anew if that is gone; the others are deleted."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     long = "for n in range(300): print('number', n, 'of many')"
 

@@ -111,7 +111,7 @@ async def test_what_is_updated_meanwhile_is_merged_and_the_end_shows_the_rest(
 ) -> None:
     """With a pause that does not end there is one edit; a bot that ends makes the others.
 
-    Each shows the last state, also where they are more than the transcript gives at once.
+    Each shows the final state, also where they are more than the transcript gives at once.
     """
     monkeypatch.setattr(context, "APART", 100 * SOON)
     ada, displays = discord.guild.member("ada"), Displays(discord)

@@ -10,7 +10,7 @@ from tests.loopback.loopback import Discord
 
 
 async def test_edit_keeps_what_was_attached(discord: Discord, tiny_bot: nextcord.Client) -> None:
-    """An edit that adds a file keeps those that are there; one that shall not keep them takes them away."""
+    """An edit that adds a file keeps those that are there, unless it is told not to keep them."""
     general = discord.guild.channel("general")
     channel = tiny_bot.get_channel(general.id)
     assert isinstance(channel, nextcord.TextChannel)

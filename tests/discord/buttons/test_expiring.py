@@ -1,4 +1,4 @@
-"""Private messages with buttons, and windows: used once, left for too long, or of a bot before this one."""
+"""Private messages with buttons, and forms: used once, left for too long, or sent by an earlier bot."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.loopback.loopback import Discord
 
 
 async def test_a_deletion_is_confirmed_once(discord: Discord, data: Path) -> None:
-    """What is deleted takes the place of the question, so that there is nothing left to click."""
+    """The result replaces the question, so that there is nothing left to click."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await (await ada.slash(general, "privacy", what="delete")).wait_for_message()
@@ -66,7 +66,7 @@ async def test_a_message_of_a_bot_before_this_one_says_which_command_to_use(
 
 
 async def test_a_window_of_a_bot_before_this_one_runs_its_code(discord: Discord, data: Path) -> None:
-    """Of /run and of Edit & run, the second sent before the first: each runs what was typed into it."""
+    """Forms of /run and of Edit & run, submitted in reverse order: each runs what was typed into it."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         answer = await run(discord, ada, "n = 20")
@@ -81,7 +81,7 @@ async def test_a_window_of_a_bot_before_this_one_runs_its_code(discord: Discord,
 
 
 async def test_what_was_typed_comes_back_where_nothing_is_begun(discord: Discord, data: Path) -> None:
-    """Of a window, of /run and of /ask: Discord has forgotten it by then. What is long comes as a file."""
+    """From a form, /run and /ask: Discord has forgotten the text by then. Long text comes back as a file."""
     ada, bob, general = (
         discord.guild.member("ada"),
         discord.guild.member("bob"),
@@ -112,7 +112,7 @@ async def test_what_was_typed_comes_back_where_nothing_is_begun(discord: Discord
 async def test_an_answer_comes_back_where_its_cell_cannot_be_found(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
-    """The database is away, or has forgotten the message; a password is not repeated."""
+    """The database is away or has forgotten the message; a password is not repeated."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
 
     async def nothing(*_: object) -> None:

@@ -76,7 +76,7 @@ async def test_reset_while_a_cell_runs(discord: Discord, data: Path, everything:
 
 
 async def test_all_of_a_person_is_deleted_while_their_cell_runs(discord: Discord, data: Path) -> None:
-    """The cell ends, its message reaches a last state, and nothing of it is left behind."""
+    """The cell ends, its message reaches a final state, and nothing of it is left behind."""
     dan, general = discord.guild.member("dan"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await dan.say(general, f"{discord.bot.mention} {code(f'# canary\n{ENDLESS}')}")
@@ -108,7 +108,7 @@ async def test_several_edits_at_once_run_the_last(discord: Discord, data: Path) 
 
 
 async def test_edits_count_as_turns(discord: Discord, data: Path) -> None:
-    """Who has had their turns of this minute is told so when they edit, and the answer stays as it is."""
+    """A person who has used up their turns is told so when they edit, and the answer stays as it is."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data, rate=2):
         asked = await ada.say(general, f"{discord.bot.mention} {code('print("one")')}")

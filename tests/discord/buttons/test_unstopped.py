@@ -65,7 +65,7 @@ async def test_who_waits_has_all_of_the_cell_and_who_kills_is_told_the_loss(
 
 
 async def test_the_question_goes_when_its_cell_ends_by_itself(discord: Discord, data: Path) -> None:
-    """Nothing is lost; so it is with a cell of the model, which says no more then."""
+    """Nothing is lost. The same holds for a cell of the model, which then says no more."""
     ada = discord.guild.member("ada")
     async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url):
         await run(discord, ada, "kept_here = 7", ada.dm())
@@ -95,7 +95,7 @@ async def test_without_an_answer_the_kernel_is_killed_at_the_cells_deadline(
 
 
 async def test_an_edit_of_the_message_kills_without_a_question(discord: Discord, data: Path) -> None:
-    """What it replaces is nobody's any more, also while that is asked about."""
+    """The cell that it replaces is killed at once, even while its person is being asked about it."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked, answer = await deaf(discord, ada, general)
@@ -120,7 +120,7 @@ async def test_a_cell_that_asks_when_it_is_stopped_can_be_answered(discord: Disc
 
 
 async def test_the_next_bot_asks_again(discord: Discord, data: Path) -> None:
-    """In the same message, of a cell that was undecided when the bot before it ended."""
+    """In the same message, of a cell that was undecided when the earlier bot ended."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data, shutdown_grace="0.2"):
         await run(discord, ada, "kept_here = 7")

@@ -80,7 +80,7 @@ async def test_code_of_a_person_called_like_the_model_is_theirs(discord: Discord
 
 
 async def test_without_a_model_words_are_answered_with_what_is_missing(discord: Discord, data: Path) -> None:
-    """Words get a sentence without advice that a member cannot follow; nothing else stops working."""
+    """Words are answered with a sentence without advice that a member cannot follow; all else works."""
     ada = discord.guild.member("ada")
     async with running(discord, data):
         asked = await ada.say(ada.dm(), "hello")
@@ -164,7 +164,7 @@ async def test_a_person_who_asks_too_much_is_told_kindly(discord: Discord, data:
 
 
 async def test_a_flood_of_one_person_does_not_hold_up_others(discord: Discord, data: Path) -> None:
-    """Who goes on after a refusal is not answered each time, so that the channel is free for others."""
+    """A person who goes on after a refusal is not answered each time: others need the channel, too."""
     ada, bob, general = (
         discord.guild.member("ada"),
         discord.guild.member("bob"),

@@ -34,7 +34,7 @@ async def test_five_files_at_once_all_survive(discord: Discord, data: Path) -> N
 
 
 async def test_cards_of_many_files_fill_several_messages(discord: Discord, data: Path) -> None:
-    """Cards that no one message holds are all told, in whole blocks, and so is what is not stored."""
+    """Cards that do not fit into one message are all shown in whole blocks, and so is what was not stored."""
     ada = discord.guild.member("ada")
     dm = ada.dm()
     wide = ",".join(f"column_number_{number}" for number in range(40)).encode()
@@ -115,7 +115,7 @@ async def test_names_of_any_kind_and_files_without_a_byte(discord: Discord, data
 
 
 async def test_file_that_cannot_be_fetched_is_named(discord: Discord, data: Path) -> None:
-    """Where a file's link does not work the person is told, and the rest of the message is done."""
+    """If a file's link does not work, the person is told, and the rest of the message is handled."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await ada.say(general, f"{discord.bot.mention} {code('1 + 1')}", files=[("a.csv", TABLE)])

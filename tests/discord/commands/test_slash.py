@@ -25,7 +25,7 @@ def valid(data: bytes) -> nbformat.NotebookNode:
 
 
 async def test_run_takes_a_line_or_opens_a_form(discord: Discord, data: Path) -> None:
-    """/run runs its code and shows it; without any it opens a window for several lines."""
+    """/run runs its code and shows it; without any it opens a form for several lines."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await ada.slash(general, "run", code="z = 5; print(z)")
@@ -38,7 +38,7 @@ async def test_run_takes_a_line_or_opens_a_form(discord: Discord, data: Path) ->
 
 
 async def test_run_code_of_a_message(discord: Discord, data: Path) -> None:
-    """The menu of a message runs its code in the kernel of who asks; where there is none, they are told."""
+    """A message's menu runs its code in the kernel of the person who asks; without any, they are told."""
     ada, bob, general = (
         discord.guild.member("ada"),
         discord.guild.member("bob"),
@@ -56,7 +56,7 @@ async def test_run_code_of_a_message(discord: Discord, data: Path) -> None:
 
 
 async def test_run_code_of_an_answer(discord: Discord, data: Path) -> None:
-    """Of an answer its code runs, not its output: all of it for its person, what is shown for others."""
+    """An answer's code runs, not its output: all of it for its owner, the part that is shown for others."""
     ada, bob, general = (
         discord.guild.member("ada"),
         discord.guild.member("bob"),
@@ -88,7 +88,7 @@ async def test_run_code_of_an_answer(discord: Discord, data: Path) -> None:
 
 
 async def test_run_code_of_the_models_answer(discord: Discord, data: Path) -> None:
-    """What it suggests runs, for whom it answered as for others."""
+    """Code that the model suggests runs, for the person it answered and for others."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url):
         server.will(calls(run_python("first = 1")), says(f"Now try {code('print(first, 41)')}"))

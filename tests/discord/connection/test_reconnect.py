@@ -111,7 +111,7 @@ async def test_code_that_no_new_try_mends_ends_with_what_to_do(
 
 
 async def test_bot_that_discord_takes_no_more_ends_its_answers(discord: Discord, data: Path) -> None:
-    """A bot that ends because of such a code gives what runs its last state, and its cell goes on."""
+    """A bot that ends because of such a code gives what runs its final state, and its cell goes on."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     serving = asyncio.create_task(
         serve(settings_for(discord, data), asyncio.Event(), guild_ready_timeout=0.05)

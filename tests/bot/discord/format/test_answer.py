@@ -1,4 +1,4 @@
-"""What a turn looks like in chat: the live message, and the last state."""
+"""What a turn looks like in chat: the live message, and the final state."""
 
 import base64
 import hashlib
@@ -50,7 +50,7 @@ def live(replies: Iterable[Reply], code: str | None = None) -> str:
 
 
 def final(replies: Iterable[Reply], drawn: dict[int, bytes] | None = None) -> AnswerPage:
-    """The last state."""
+    """The final state."""
     return draft(replies).final_page(drawn)()
 
 
@@ -123,7 +123,7 @@ def test_the_end_of_long_words_is_seen_whatever_they_start_with(start: str, end:
 
 
 def test_a_plot_is_a_picture_at_the_end_and_a_line_before() -> None:
-    """Live it is announced; the last state has its bytes, and names places only where there are several."""
+    """Live it is announced; the final state has its bytes, and names places only where there are several."""
     replies = cell([shown(image_png=PICTURE, text_plain="<Figure size 640x480>")])
     assert "[a picture, shown at the end]" in live(replies[:1])
     page = final(replies)
@@ -175,7 +175,7 @@ def test_what_could_not_be_drawn_is_shown_another_way(
 
 
 def test_a_narrow_table_is_text() -> None:
-    """What fits a small window needs no picture."""
+    """What fits a small form needs no picture."""
     table = "   a  b\n0  1  2"
     made = draft(cell([Result({"text/html": TABLE, "text/plain": table}, 1)]))
     assert made.drawings()() == ()
@@ -237,7 +237,7 @@ def test_a_question_is_shown_until_it_is_answered() -> None:
 
 
 def test_a_cell_that_does_not_stop_is_asked_about_until_it_is_decided_or_over() -> None:
-    """What it goes on to show changes nothing; names cannot shout; the last state has nothing of it."""
+    """What it goes on to show changes nothing; names cannot shout; the final state has nothing of it."""
     unstopped = Unstopped(("@everyone", "d*f"), limited=True, asks=False)
     asked = draft(running(InputRequest("who? ", False), unstopped, printed("more\n")))
     assert (asked.unstopped, asked.question) == (unstopped, None)  # the stop has ended the `input()`
