@@ -10,8 +10,9 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
+from typing import Any
 
 from bot.files import KeptFiles
 from bot.reply import ExecutionResult, return_code
@@ -32,6 +33,11 @@ __all__ = ["Transcript", "notebook_cell"]
 
 log = logging.getLogger(__name__)
 
+# The fields that are the same in both results; `finish` makes the others.
+SHARED = {one.name for one in fields(RunResult)} & {one.name for one in fields(ExecutionResult)} - {
+    "error",
+    "skipped",
+}
 ERROR = 1 << 20  # characters of a traceback as text; the outputs have the whole traceback
 UNKNOWN = "# This cell's code is not known: the database was restored from a copy that is older."
 PAGE = 50  # entries; the record of each may hold tens of kilobytes of outputs
@@ -101,19 +107,14 @@ class Transcript:
 
     async def finish(self, cell: CellRecord, ran: RunResult, kept: KeptFiles) -> ExecutionResult:
         """Record the cell's result, and return it. If the record has to wait, the result says so."""
+        shared: dict[str, Any] = {name: getattr(ran, name) for name in SHARED}
         result = ExecutionResult(
-            output=ran.output,
-            error=strip_ansi(clip("\n".join(ran.error.traceback), ERROR)) if ran.error else None,
-            execution_time=ran.execution_time,
-            return_code=return_code(ran),
-            generated_files=kept.files,
-            status=ran.status,
-            cause=ran.cause,
+            **shared,
             cell=cell.seq,
-            execution_count=ran.execution_count,
-            outputs=ran.outputs,
+            return_code=return_code(ran),
+            error=strip_ansi(clip("\n".join(ran.error.traceback), ERROR)) if ran.error else None,
+            generated_files=kept.files,
             skipped=kept.skipped,
-            memory=ran.memory,
             text_file=next((file.name for file in ran.captured if file.is_output), ""),
         )
         if (gone := ran.restarted) is not None:

@@ -4,11 +4,12 @@ from filestore.filetypes import BY_EXTENSION
 from kernels.inside.loading import kind_of, kinds
 
 
-def test_every_extension_that_is_known_has_an_entry_in_the_table_of_readers() -> None:
-    """One of: an object, a sentence on what to do instead, bytes. And no reader is for an unknown kind."""
+def test_an_extension_has_one_entry_at_most_in_the_tables_of_readers() -> None:
+    """An object, a sentence on what to do, or bytes; what has no entry is loaded by its content."""
     tables = [set(kinds.READERS), set(kinds.WITHOUT_A_READER), set(kinds.GIVEN_AS_BYTES)]
-    assert set().union(*tables) == set(BY_EXTENSION)
-    assert sum(map(len, tables)) == len(BY_EXTENSION)
+    known = set().union(*tables)
+    assert known <= set(BY_EXTENSION)
+    assert sum(map(len, tables)) == len(known) > 180
     for sentence in kinds.WITHOUT_A_READER.values():
         assert ": " in sentence
         assert not any(word in sentence for word in ("pip", "conda", "install"))
