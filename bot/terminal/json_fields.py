@@ -7,7 +7,7 @@ from msgspec import structs
 from bot.model.turn import Answer
 from bot.notebooks.replay import Step
 from bot.reply import ExecutionResult
-from bot.wording.error_messages import ending
+from bot.wording.cell_messages import ending
 from filestore.records import StoredFile
 from kernels.cell.events import (
     ClearOutput,
