@@ -6,9 +6,9 @@
 
 The steps of a cell, in order:
 
-1. The cell stands in its kernel's line (one cell at a time) and tells its position: `Queued`. 2. The kernel
-gets ready. It may have to wait, which `Queued` tells, or to start again, which `Restarted` tells.
-   A cell that has waited tells when its turn has come: `Queued(0)`.
+1. The cell stands in its kernel's line (one cell at a time) and tells its position: `Queued`.
+2. The kernel gets ready. It may have to wait, which `Queued` tells, or to start again, which `Restarted`
+   tells. A cell that has waited tells when its turn has come: `Queued(0)`.
 3. The code is sent. Events come until the kernel has replied *for this cell*, which it does after its output.
 4. When the cell's time is up, or when somebody interrupts it, the kernel is interrupted. If the cell has not
    stopped after `GRACE`, the kernel is killed, and `Restarted` tells what was lost, as it does when a kernel

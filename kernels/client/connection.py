@@ -2,7 +2,7 @@
 
     link = Link(connect, hello, owner)
     link.send(StartCell(run="a-1", tag=3))      # at once when connected, else as soon as it is
-    answer = await link.call(GetState(), messages.StateAnswer)
+    answer = await link.call(GetState())
     link.acknowledge(12)
 
 Commands are numbered and kept until the node has them, so that none is lost or carried out twice; news that

@@ -1,21 +1,21 @@
 """What a node answers: JSON over HTTP, bytes of files both ways, and one websocket a session.
 
-    GET    kernelcord/node                              what node this is GET    kernelcord/untold
-    the sessions that have news and no bot POST   kernelcord/drain                             take no new
-    sessions, end once no kernel is left GET    kernelcord/attendance                        a websocket
-    without messages: while open, a bot is there DELETE kernelcord/sessions/ID                       end the
-    kernel; ?workspace=1 deletes the files too PUT    kernelcord/sessions/ID/files/NAME            put a file
-    into the workspace PUT    kernelcord/sessions/ID/asked/NUMBER          the bytes of a file that a cell has
-    asked for GET    kernelcord/sessions/ID/log/N                 a piece of news that is too large for the
-    websocket,
+    GET    kernelcord/node                              what node this is
+    GET    kernelcord/untold                            the sessions that have news and no bot
+    POST   kernelcord/drain                             take no new sessions, end once no kernel is left
+    GET    kernelcord/attendance                        a websocket without messages: a bot is there
+    DELETE kernelcord/sessions/ID                       end the kernel; ?workspace=1 deletes the files too
+    PUT    kernelcord/sessions/ID/files/NAME            put a file into the workspace
+    PUT    kernelcord/sessions/ID/asked/NUMBER          the bytes of a file that a cell has asked for
+    GET    kernelcord/sessions/ID/log/N                 a piece of news that is too large for the websocket,
                                                         and the outputs of its result, a line each
     GET    kernelcord/sessions/ID/log/N/files/I         a captured file that it names; with ?latest=BYTES
                                                         as it is now, if it is no larger
     GET    kernelcord/sessions/ID/channel               the websocket
 
-Every request needs the token: Jupyter's handlers refuse those without it. The first two are the same in every
-version. The answer to a request that fails has the reason and, in the header `ERRNO`, the system's number of
-the error if it has one.
+Every request needs the token: Jupyter's handlers refuse those without it. Nodes of all versions answer the
+first one with their protocol's number. The answer to a request that fails has the reason and, in the header
+`ERRNO`, the system's number of the error if it has one.
 """
 
 import asyncio

@@ -20,7 +20,7 @@ from msgspec.json import decode as decode_plain
 from kernels.broker import FileRow
 from kernels.cell.events import Event
 from kernels.cell.result import Late, RunResult, Variable
-from kernels.errors import KernelClosed, KernelError, KernelStartFailed, NoQuestion
+from kernels.errors import KernelClosed, KernelStartFailed, NoQuestion
 from kernels.interface import State
 from kernels.limits import Limits
 from kernels.node.encoding import decode, decoder
@@ -36,38 +36,34 @@ DELETED = 4003  # the session was deleted
 FAILED = 4004  # the session cannot be served; the message before says why
 
 
-class RaisedError(Struct, frozen=True, omit_defaults=True):
-    """An exception for the other end to raise. `kind` is its class; one of no known class is an OSError."""
+RAISED: dict[str, Any] = {
+    kind.__name__: kind for kind in (KernelStartFailed, KernelClosed, NoQuestion, OSError)
+}
+
+
+class RaisedError(Struct, frozen=True):
+    """An exception for the other end to raise: the name of one that `RAISED` has, and its arguments."""
 
     kind: str
-    text: str = ""
-    reason: str = ""
-    state: str = ""
-    errno: int | None = None
+    arguments: tuple[str | int, ...] = ()
 
     @classmethod
     def of(cls, error: BaseException) -> "RaisedError":
-        """What is told of an exception."""
+        """What is told of an exception; one that `RAISED` does not have is an OSError with its text."""
         match error:
             case KernelStartFailed(log=log, reason=reason, state=state):
-                return cls("KernelStartFailed", log, reason, state)
+                return cls("KernelStartFailed", (log, reason, state))
             case KernelClosed() | NoQuestion():
                 return cls(type(error).__name__)
             case OSError(errno=int(number), strerror=reason):
                 # Without the path, which is the node's: the number tells a person what to do.
-                return cls("OSError", reason or "", errno=number)
-        return cls("OSError", str(error) or type(error).__name__)
+                return cls("OSError", (number, reason or ""))
+        return cls("OSError", (str(error) or type(error).__name__,))
 
-    def exception(self) -> KernelError | OSError:
+    def exception(self) -> Exception:
         """The exception to raise."""
-        match self.kind:
-            case "KernelStartFailed":
-                return KernelStartFailed(self.text, self.reason, self.state)
-            case "KernelClosed":
-                return KernelClosed()
-            case "NoQuestion":
-                return NoQuestion()
-        return OSError(self.text) if self.errno is None else OSError(self.errno, self.text)
+        error: Exception = RAISED.get(self.kind, OSError)(*self.arguments)
+        return error
 
 
 # From the bot:

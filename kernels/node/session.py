@@ -2,7 +2,7 @@
 
     session = NodeSession(pool, session_id)
     session.attach(socket, hello)       # a bot has come (back); the one before is disconnected
-    session.carry_out(messages.EnterCell(m=1, run="a-1", turn="", code="x = 1", allow_input=True))
+    session.carry_out(EnterCell(m=1, run="a-1", turn="", code="x = 1", allow_input=True))
     session.detach(socket)              # it has gone; what runs goes on
 
 The bot enters a cell (it stands in line), starts it, and leaves or settles it. Each of these is a command
