@@ -1,12 +1,13 @@
 """What the machine interface says, as the fields of its JSON objects; docs/json.md lists them."""
 
-from dataclasses import asdict
 from typing import Any
+
+from msgspec import structs
 
 from bot.model.turn import Answer
 from bot.notebooks.replay import Step
 from bot.reply import ExecutionResult
-from bot.wording.error_messages import ending
+from bot.wording.cell_messages import ending
 from filestore.records import StoredFile
 from kernels.cell.events import (
     ClearOutput,
@@ -38,7 +39,7 @@ NAMES: dict[type[Event], str] = {
 
 def event_fields(event: Event) -> dict[str, Any]:
     """An event of a running cell. A question's number is left out: who answers here answers the last one."""
-    fields = asdict(event)
+    fields = structs.asdict(event)
     if isinstance(event, InputRequest):
         del fields["number"]
     return {"event": NAMES[type(event)], **fields}
