@@ -6,14 +6,16 @@
 
 What the watcher says only tells when to look, never what is there. Its limits were measured:
 
-- At a name that is not UTF-8 it ends, for all workspaces. Its error says where that name is, so it is started
-again at once without that workspace, and all are hinted. That workspace is left to the round for a while,
-each time for longer. - If it is told to watch a tree, it follows links (a link to `/` put a watch on every
-folder of the host) and needs a watch for each folder. So it is only given the workspaces' own folders; the
-round finds what changes deeper down. - Code can change 30,000 names a second. The library's `awatch` makes an
-object of each on the loop, for 1.6 seconds' names at once, which kept everybody waiting for up to 3 seconds.
-So a thread receives the names, in small batches, and tells the loop only in which workspaces they are. A
-workspace with very many changes is then not listened to for a while.
+- At a name that is not UTF-8 it ends, for all workspaces. Its error says where the name is, so it is started
+  again at once without that workspace, and all are hinted. That workspace is left to the round for a while,
+  each time for longer.
+- If it is told to watch a tree, it follows links (a link to `/` put a watch on every folder of the host) and
+  needs a watch for each folder. So it is only given the workspaces' own folders; the round finds what changes
+  deeper down.
+- Code can change 30,000 names a second. The library's `awatch` makes an object of each on the loop, for the
+  names of 1.6 seconds at once, which kept everybody waiting for up to 3 seconds. So a thread receives the
+  names, in small batches, and tells the loop only in which workspaces they are. A workspace with very many
+  changes is then not listened to for a while.
 """
 
 import asyncio
