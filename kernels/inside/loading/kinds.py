@@ -1,6 +1,7 @@
-"""How each kind of file is read: one table, by extension, which a test holds against the table of kinds.
+"""How each kind of file is read: one table by extension, which a test compares with `filestore.filetypes`.
 
-READERS have an object, WITHOUT_A_READER a sentence, and GIVEN_AS_BYTES are what only other programs read.
+READERS has functions that load a file, WITHOUT_A_READER sentences that say what to do instead, and
+GIVEN_AS_BYTES the files that only other programs read.
 """
 
 from collections.abc import Callable
@@ -70,21 +71,21 @@ READERS: dict[str, Callable[[Source], Any]] = {
     )
     for extension in sorted(extensions)
 }
-PICKLES = _words("npy npz pkl pickle joblib")  # reading them can run what is in them
+PICKLES = _words("npy npz pkl pickle joblib")  # reading them can run code that is in them
 
-_EXPORT = "export its tables as .csv, and send those"
+_EXPORT = "export its tables as .csv and send those"
 WITHOUT_A_READER: dict[str, str] = {
     extension: sentence
     for extensions, sentence in (
         (_words("h5 hdf5 hdf h5ad nc4"), readers.NO_HDF5),
         (
             _words("rds rda rdata"),
-            "is a file of R, which nothing here reads: write.csv() it in R, and send that",
+            "is a file of R, which cannot be read here: save it in R with write.csv() and send that",
         ),
-        (_words("mdb accdb"), f"is a database of Access, which nothing here reads: {_EXPORT}"),
-        (_words("duckdb"), f"is a database of DuckDB, which nothing here reads: {_EXPORT}"),
-        (_words("dbf"), "is a dBASE table, which nothing here reads: save it as .csv, and send that"),
-        (_words("heic heif"), "is a HEIF picture, which nothing here reads: save it as .jpg, and send that"),
+        (_words("mdb accdb"), f"is a database of Access, which cannot be read here: {_EXPORT}"),
+        (_words("duckdb"), f"is a database of DuckDB, which cannot be read here: {_EXPORT}"),
+        (_words("dbf"), "is a dBASE table, which cannot be read here: save it as .csv and send that"),
+        (_words("heic heif"), "is a HEIF picture, which cannot be read here: save it as .jpg and send that"),
     )
     for extension in sorted(extensions)
 }

@@ -1,4 +1,4 @@
-"""Spreadsheets, and what other programs write under their names: tables in HTML, or plain text.
+"""Reads spreadsheets, and what other programs write under their names: tables in HTML, or plain text.
 
 frame = read(source)
 """
@@ -16,25 +16,25 @@ from .source import NotLoaded, Source
 __all__ = ["read"]
 
 OLD_EXCEL = (
-    "is an Excel workbook of before 2007, which nothing here reads: save it as .xlsx or .csv, and send that"
+    "is an Excel workbook from before 2007, which cannot be read here: save it as .xlsx or .csv and send that"
 )
-BINARY_EXCEL = "is a binary Excel workbook, which nothing here reads: save it as .xlsx or .csv, and send that"
+BINARY_EXCEL = "is a binary Excel workbook, which cannot be read here: save it as .xlsx or .csv and send that"
 OPEN_DOCUMENT = (
-    "is an OpenDocument spreadsheet, which nothing here reads: save it as .xlsx or .csv, and send that"
+    "is an OpenDocument spreadsheet, which cannot be read here: save it as .xlsx or .csv and send that"
 )
-PASSWORD = "is protected by a password: save it without one, and send that"  # noqa: S105  a sentence
-XML_OF_2003 = "is an XML spreadsheet of Excel 2003, which nothing here reads: save it as .xlsx, and send that"
-ENGINES = {  # what pandas reads it with, and what is said where that is not installed
+PASSWORD = "is protected by a password: save it without one and send that"  # noqa: S105  a sentence
+XML_OF_2003 = "is an XML spreadsheet of Excel 2003, which cannot be read here: save it as .xlsx and send that"
+ENGINES = {  # the library that pandas reads it with, and what is said if that is not installed
     "ole": ("xlrd", OLD_EXCEL),
     "xlsb": ("pyxlsb", BINARY_EXCEL),
     "ods": ("odf", OPEN_DOCUMENT),
 }
-ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # what a compound file calls it
-NAMED = 6  # sheets
+ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # the name of an encrypted workbook in a compound file
+NAMED = 6  # sheets that are named in what is assumed
 
 
 def read(source: Source) -> Any:
-    """A DataFrame: of the first sheet that has something, unless the option `sheet_name` says another."""
+    """A DataFrame of the first sheet that is not empty, unless the option `sheet_name` says which one."""
     found = kind_of_content(source.data)
     if found == "xlsx":
         return _workbook(source, engine="openpyxl")
@@ -50,7 +50,7 @@ def read(source: Source) -> Any:
     if found:
         raise NotLoaded(f"could not be read as {source.kind}: it is {known_as(found)}")
     if not is_text(source.data[: 1 << 16]) and not source.data[:512].isascii():
-        raise NotLoaded(f"could not be read as {source.kind}: it is no workbook")
+        raise NotLoaded(f"could not be read as {source.kind}: it is not a workbook")
     return _written_as_text(source)
 
 
@@ -76,7 +76,7 @@ def _workbook(source: Source, engine: str) -> Any:
 
 
 def _written_as_text(source: Source) -> Any:
-    """The tables of a page, as many programs export them under .xls, or a table of text."""
+    """The largest table of an HTML page, which many programs export as .xls, or a table of text."""
     head = source.data[:4096].lower()
     if b"urn:schemas-microsoft-com:office:spreadsheet" in head:
         raise NotLoaded(XML_OF_2003)
@@ -85,22 +85,22 @@ def _written_as_text(source: Source) -> Any:
     kind, source.kind = source.kind, "csv"
     frame = delimited.read(source)
     if len(frame.columns) < 2 and "sep" not in source.assumed:
-        raise NotLoaded(f"could not be read as {kind}: it is a text, and no workbook")
-    source.notes.append("it is a table of text, and no workbook")
+        raise NotLoaded(f"could not be read as {kind}: it is text, not a workbook")
+    source.notes.append("it is a table of text, not a workbook")
     return frame
 
 
 def _page(source: Source) -> Any:
     pandas = import_module("pandas")
     text = decode(source)
-    options = {"thousands": None} | source.options  # pandas makes 150 of 1,50
+    options = {"thousands": None} | source.options  # by default pandas reads 1,50 as 150
     tables = pandas.read_html(StringIO(text), **options)
-    number = max(range(len(tables)), key=lambda place: tables[place].size)
+    number = max(range(len(tables)), key=lambda index: tables[index].size)
     rows = tables[number].astype(str).values.tolist()
     if "decimal" not in options and delimited.decimal_mark(rows) == ",":
         tables = pandas.read_html(StringIO(text), **options, decimal=",")
         tables[number] = delimited.with_thousands(tables[number])
         source.assumed["decimal"] = "commas before decimals"
     more = f" with {len(tables)} tables, of which this is number {number + 1}" if len(tables) > 1 else ""
-    source.notes.append(f"it is a page of HTML{more}, and no workbook")
+    source.notes.append(f"it is an HTML page{more}, not a workbook")
     return tables[number]

@@ -118,7 +118,7 @@ async def test_hostile_files_have_a_card_with_type_and_size(sessions: Sessions) 
     )
     assert len(cards) == 7
     assert "could not be read as json" in cards["deep.json"]
-    assert "could not be read as xlsx: it is a text, and no workbook" in cards["wrong.xlsx"]
+    assert "could not be read as xlsx: it is text, not a workbook" in cards["wrong.xlsx"]
     assert "text, 1 line, " in cards["wrong.xlsx"]
     assert cards["object.pkl"].endswith(")")
     assert "table, 1 row x 2 columns" in cards["good.csv"]

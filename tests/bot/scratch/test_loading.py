@@ -10,7 +10,7 @@ from bot.sessions import Sessions
 from kernels.broker import Opened
 
 TABLE = "Name;Preis;Menge\nÄpfel;1,50;3\n".encode("cp1252")
-TOLD = 'read with the encoding cp1252, ";" between columns and commas before decimals; to say another: '
+TOLD = 'read with the encoding cp1252, ";" between columns and commas before decimals; to change that: '
 
 
 def opened(name: str, data: bytes) -> Opened:

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from filestore.filetypes import BY_EXTENSION, file_type
-from kernels.inside.loading import kinds
+from filestore.filetypes import file_type
 from tests.conftest import KERNEL_PYTHON, ROOT
 
 GERMAN = {"columns": ["Name", "Preis", "Menge"], "data": [["\u00c4pfel", 1.5, 3], ["Birnen", 1234.0, 4]]}
@@ -72,26 +71,6 @@ def test_an_option_is_taken_at_its_word_or_refused(options: dict[str, Any]) -> N
     assert options["pieces"] == "TextFileReader"
     assert options["x.toml"] == "could not be read as toml: TypeError: there is no option sep"
     assert "nonsense" in options["x.csv"]
-
-
-def test_every_extension_that_is_known_has_an_entry_in_the_table_of_readers() -> None:
-    """One of: an object, a sentence on what to do instead, bytes. And no reader is for an unknown kind."""
-    tables = [set(kinds.READERS), set(kinds.WITHOUT_A_READER), set(kinds.GIVEN_AS_BYTES)]
-    assert set().union(*tables) == set(BY_EXTENSION)
-    assert sum(map(len, tables)) == len(BY_EXTENSION)
-    for sentence in kinds.WITHOUT_A_READER.values():
-        assert ": " in sentence
-        assert not any(word in sentence for word in ("pip", "conda", "install"))
-
-
-def test_kinds_that_are_text_are_read_as_text_or_as_what_the_text_means() -> None:
-    """Of the categories that are text everywhere, and of known kinds of text in others, nothing is bytes."""
-    assert {BY_EXTENSION[one] for one in kinds.GIVEN_AS_BYTES}.isdisjoint(
-        {"text", "code", "structured", "notebook"}
-    )
-    assert {"topojson", "graphml", "fasta", "vcf", "env", "properties", "eml", "rtf", "ps"} <= set(
-        kinds.READERS
-    )
 
 
 def first_line(kind: str, content: Any) -> tuple[str, ...]:
@@ -166,8 +145,8 @@ def test_card_load_file_list_and_bundle_agree(files: dict[str, Any], folder: Pat
         ("cp949.csv", {"columns": ["이름", "나이"], "data": [["김철수", 30]]}, "encoding cp949"),
         ("cp1252.csv", {"columns": ["Zitat", "Preis"], "data": [["“gut”", "3 €"]]}, "encoding cp1252"),
         ("sheets.xlsx", {"columns": ["a", "b"], "data": [[1, "x"], [2, "y"]]}, '"Empty", "Data"'),
-        ("wrong.xlsx", {"columns": ["a", "b"], "data": [[1.5, 2]]}, "a table of text, and no workbook"),
-        ("page.xls", {"columns": ["Name", "Preis"], "data": [["a", 1.5]]}, "a page of HTML"),
+        ("wrong.xlsx", {"columns": ["a", "b"], "data": [[1.5, 2]]}, "a table of text, not a workbook"),
+        ("page.xls", {"columns": ["Name", "Preis"], "data": [["a", 1.5]]}, "an HTML page"),
         ("several.json", {"columns": ["a"], "data": [[1], [2], [3]]}, "3 JSON values"),
         ("pretty.jsonl", {"columns": ["a"], "data": [[1], [2]]}, ""),
         *((f"table.{kind}", FRAME, "") for kind in ("avro", "parquet", "feather", "orc", "dta", "sav")),
@@ -210,13 +189,13 @@ def test_a_text_is_read_in_its_encoding(collection: dict[str, Any], name: str, e
         ("book.xlsb", "save it as .xlsx or .csv"),
         ("sheet.ods", "save it as .xlsx or .csv"),
         ("locked.xlsx", "save it without one"),
-        ("words.xlsx", "it is a text, and no workbook"),
+        ("words.xlsx", "it is text, not a workbook"),
         ("deep.h5", "save it as .csv, .parquet or .npz"),
         ("deep.nc", "save it as .csv, .parquet or .npz"),
         ("v73.mat", "save it with '-v7'"),
-        ("r.rds", "write.csv() it in R"),
+        ("r.rds", "save it in R with write.csv()"),
         ("empty.csv", "is empty"),
-        ("words.png", "it is no picture that is known here"),
+        ("words.png", "it is not a picture in a known format"),
     ],
 )
 def test_what_cannot_be_read_says_what_to_do(collection: dict[str, Any], name: str, sentence: str) -> None:
