@@ -83,7 +83,7 @@ class Draft:
         if reply.event is not None:
             self._add_event(cell, reply)
         if reply.result is not None:
-            self._held += cell.end(reply.result, self._held)
+            self._held += cell.add_result(reply.result, self._held)
             self._question = self._unstopped = None
         cell.files.extend(reply.files)
         cell.skipped.extend(reply.skipped)

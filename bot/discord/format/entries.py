@@ -53,7 +53,7 @@ class CellEntry:
     skipped: list[Skipped] = field(default_factory=list)
     result: ExecutionResult | None = None
 
-    def end(self, result: ExecutionResult, held: int) -> int:
+    def add_result(self, result: ExecutionResult, held: int) -> int:
         """Add the cell's result. Earlier cells hold `held` bytes of outputs; returns those of this one."""
         size = 0
         for output in result.outputs:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.__main__ import serve
+from bot.discord.api.retry import DiscordRefused
 from bot.discord.client import Client
 from bot.discord.supervise import CannotServe
 from tests.discord.kernelcord import COMMANDS, SOON, code, finished, labels, run, running, settings_for
@@ -80,7 +81,7 @@ async def test_nothing_is_asked_of_discord_once_the_bot_has_ended(
     monkeypatch.setattr("bot.__main__.Client", Kept)
     async with running(discord, data):
         pass
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(DiscordRefused):
         await clients[0].fetch_user(discord.guild.member("ada").id)
 
 

@@ -447,7 +447,7 @@ def test_an_answer_of_many_cells_holds_what_one_may_show() -> None:
     picture = {"output_type": "display_data", "data": {"image/png": "x" * (20 << 20)}, "metadata": {}}
     held, cells = 0, [CellEntry(number) for number in range(20)]
     for one in cells:
-        held += one.end(replace(RESULT, outputs=(picture,)), held)
+        held += one.add_result(replace(RESULT, outputs=(picture,)), held)
     assert held <= 64 << 20
     assert len(cells[0].snapshot().pieces()) == 1
     assert "the notebook has it" in str(cells[-1].snapshot().pieces())
