@@ -1,7 +1,8 @@
 """What the machine interface says, as the fields of its JSON objects; docs/json.md lists them."""
 
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from bot.model.turn import Answer
 from bot.notebooks.replay import Step

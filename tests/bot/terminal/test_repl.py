@@ -206,7 +206,7 @@ async def test_reset_all_deletes_files_and_transcript(
     shown = await talk(
         sessions, "open('a.txt', 'w').write('abc')", "%help", "%reset all", folder=tmp_path, shown=capsys
     )
-    assert "with `all` workspace, stored files and transcript go too" in shown
+    assert "`all` also deletes workspace, stored files and transcript" in shown
     assert "Workspace, stored files and transcript are deleted." in shown
     assert "A Python kernel of your own" in await talk(sessions, folder=tmp_path, shown=capsys)
     assert (await sessions.list_user_files(1)).files == ()
