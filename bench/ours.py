@@ -15,8 +15,8 @@ from config.settings import load
 from kernels.broker import FileRow, FileSource, FileUnavailable, Opened
 from kernels.client import RemoteNode
 from kernels.interface import PersonKernel
+from kernels.limits import Limits
 from kernels.pool import Pool
-from kernels.process.launch import Limits
 
 __all__ = ["NO_FILES", "bot", "kernels", "run"]
 

@@ -32,10 +32,10 @@ from kernels.client import NodeEndpoint, RemoteNode, at, local_node, socket_for
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.concurrency.threads import in_thread
+from kernels.limits import Limits
 from kernels.node.settings import NodeSettings
 from kernels.pool import Pool
 from kernels.process import interpreter
-from kernels.process.launch import Limits
 from kernels.sandbox.policy import Tier
 
 if TYPE_CHECKING:  # it takes a second to import
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 SWEEP = timedelta(hours=1)
 # The settings that a node goes by from its start, with the names of its limits
-# (`kernels.process.launch.Limits`).
+# (`kernels.limits.Limits`).
 NODE_LIMITS = {
     "max_text": "text",
     "max_display": "display",

@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from kernels.notebooks.sanitize.figures import plain_figure
-from kernels.notebooks.sanitize.html import MOST_PARTS, parts, plain_svg
+from kernels.notebooks.sanitize.figures import sanitize_figure
+from kernels.notebooks.sanitize.html import MOST_PARTS, parts, sanitize_svg
 
 __all__ = [
     "PICTURES",
@@ -86,7 +86,7 @@ def drawing(svg: str, most_parts: int = MOST_PARTS) -> Shown:
 
     Each of its parts, which are elements and attributes, takes some 3 us.
     """
-    plain = plain_svg(svg) if parts(svg) <= most_parts else None
+    plain = sanitize_svg(svg) if parts(svg) <= most_parts else None
     suffix = SOURCE_OF_SVG if plain is None else ".svg"
     return Shown(suffix, (plain or svg).encode("utf-8", "replace"))
 
@@ -150,7 +150,7 @@ def plotly_page(figure: Mapping[str, Any], script: str) -> str:
 
     No link in it leads to a script, and no setting to another page.
     """
-    plain = plain_figure(figure)
+    plain = sanitize_figure(figure)
     pieces = [plain.get("data", []), plain.get("layout", {}), plain.get("config", {})]
     data = ",".join(json.dumps(piece) for piece in pieces).replace("<", "\\u003c")
     draw = f'<script>Plotly.newPlot("figure",{data})</script>'

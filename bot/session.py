@@ -33,7 +33,7 @@ from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.errors import NoQuestion
 from kernels.interface import Cell, Kernels, PersonKernel
-from kernels.workspace.folder import helper
+from kernels.workspace.folder import scratch_id
 
 __all__ = ["Asked", "Session", "beside"]
 
@@ -44,7 +44,7 @@ ENDING = 30.0  # seconds that a deletion waits for turns to end, whose cells are
 
 def beside(session_id: str) -> str:
     """The name of the kernel in which a session's files are looked into."""
-    return helper(session_id)
+    return scratch_id(session_id)
 
 
 class Asked:

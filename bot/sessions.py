@@ -42,7 +42,7 @@ from filestore.records import CellRecord, Cursor, FilePage, LoadedFile, SessionR
 from filestore.spool import SpooledStore
 from kernels.cell.events import Restarted
 from kernels.concurrency.cancellation import to_the_end
-from kernels.concurrency.slots import Turns
+from kernels.concurrency.slots import TimedSlots
 from kernels.descriptors import need
 from kernels.errors import KernelError
 from kernels.interface import Cell, Kernels
@@ -111,7 +111,7 @@ class Sessions:
         self._open: dict[str, Session] = {}
         self._resumed = Resumed()
         self._locks = Locks()  # no session is opened while it is removed
-        self._openings = Turns(AT_ONCE)
+        self._openings = TimedSlots(AT_ONCE)
         self._restored = restored
         self._seen: set[str] = set()  # the sessions that this program has opened once
         self._let_go: dict[str, SessionRecord] = {}  # sessions whose kernels live on without us
@@ -158,7 +158,7 @@ class Sessions:
         if (session := self._open.get(session_id)) is not None:
             return session
         try:
-            async with asyncio.timeout(OPENING), self._openings.one(TURN):
+            async with asyncio.timeout(OPENING), self._openings.slot(TURN):
                 need(DESCRIPTORS)
                 session = await self._opened(session_id, user_id, place)
         except BaseException as error:  # also a cancellation leaves no half of a session

@@ -25,7 +25,7 @@ from kernels.cell.events import Event
 from kernels.cell.outputs import Outputs
 from kernels.cell.run import RunResult
 from kernels.concurrency.cancellation import to_the_end
-from kernels.notebooks.cells import Code, Markdown, Streamed
+from kernels.notebooks.cells import Code, Markdown, StreamedCell
 from kernels.text.clipping import clip, strip_ansi
 
 __all__ = ["Transcript", "notebook_cell"]
@@ -224,7 +224,7 @@ class Transcript:
         """All outputs of a cell that `each` gave, one in memory at a time: they may be many megabytes."""
         return self._records.outputs(cell)
 
-    async def notebook_cells(self) -> AsyncIterator[Markdown | Code | Streamed]:
+    async def notebook_cells(self) -> AsyncIterator[Markdown | Code | StreamedCell]:
         """All of it as the cells of a notebook, with displays as later cells have updated them."""
         updates = await self._updates()
         async for entry in self.each():
@@ -238,7 +238,7 @@ class Transcript:
                     cell, outputs=(*outputs, *cell.outputs[len(outputs) :])
                 )  # and a note of its end
             else:
-                yield Streamed(replace(cell, outputs=()), _count(entry), self._updated(entry, updates))
+                yield StreamedCell(replace(cell, outputs=()), _count(entry), self._updated(entry, updates))
 
     async def displaying(self, names: Collection[str], *, before: int) -> list[CellRecord]:
         """The newest cells before this number with one of these displays, as they are now.

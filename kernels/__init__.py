@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-# A check of addresses that no notebook has. jsonschema, which nbformat and Jupyter Server use, takes it where
-# it is, and its grammar is built at import, in 2.5 s.
+# jsonschema, which nbformat and Jupyter Server use, imports this if it is installed. That takes 2.5 s, for
+# checking a kind of address that no notebook has.
 _modules: dict[str, Any] = sys.modules
 _modules.setdefault("rfc3987_syntax", None)

@@ -1,10 +1,11 @@
-"""The broker: how code in a kernel gets at stored files, over a line of its own.
+"""The broker: gives the code in a kernel its person's stored files, on request.
 
     async with Broker(source) as broker:
-        ...     # the kernel inherits broker.bell; inside, load_file("k7m3q9x2va") rings it
+        ...     # the kernel inherits broker.request_socket, over which load_file("k7m3q9x2va") asks
 
-The bell is one end of a pair of datagram sockets. Whoever rings it, with any byte, is passed one end of a new
-pair of stream sockets, the line; on it goes one request, one JSON line, and its answer, another:
+The request socket is one end of a pair of datagram sockets. Any byte that is sent over it asks for a
+connection: the broker answers with one end of a new pair of stream sockets. Over that goes one request, a
+line of JSON, and its answer, another:
 
     {"op": "open", "file": "k7m3q9x2va"}    {"ok": true, "file_id": ..., "size": 4}, then `size` bytes
     {"op": "path", "file": "k7m3q9x2va"}    {"ok": true, "name": "data.csv"}, placed in the workspace
@@ -15,10 +16,10 @@ A stored file is sent as bytes, never as a descriptor. With a descriptor a kerne
 for writing through /proc/self/fd, since in most tiers it runs as the file's owner, and could change its mode
 and dates in any case. The bytes that are sent count as the kernel's own memory.
 
-Who asks is decided by which bell was rung, never by what the request says: the `FileSource` behind it knows
-its person. So no socket stands under a path, which another process might dial or put a link in the place of.
-The peer is hostile. Its line is bounded and timed, few are served at once, and nothing that it does raises
-out of the broker.
+Who asks is decided by the request socket, never by what the request says: the `FileSource` behind the socket
+knows its person. No socket has a path, so no other process can connect to it or put a link in its place. The
+peer is hostile: its connection has limits of size and time, few are served at once, and nothing that it does
+raises an exception here.
 """
 
 import asyncio
@@ -37,20 +38,18 @@ from kernels.descriptors import refuse_descriptors
 
 LONGEST_REQUEST = 64 * 1024  # bytes, its newline included
 LONGEST_NAME = 1024  # characters of a file's id or name
-AT_ONCE = 16  # lines served at a time; whoever rings then waits
-FILES_AT_ONCE = 2  # files sent or placed at a time; in a node each is a copy on disk meanwhile
+AT_ONCE = 16  # connections served at a time; further requests wait
+FILES_AT_ONCE = 2  # files sent or placed at a time; a node has a copy of each on its disk meanwhile
 ASKING_TIME = 5.0  # seconds for a request to arrive whole, and for its answer to be taken
-ANSWERING_TIME = (
-    30.0  # seconds for the store; more than the next two together, so that each gives its own reason
-)
+ANSWERING_TIME = 30.0  # seconds for the store; more than the next two together, so that each gives its reason
 TURN_TIME = 10.0  # seconds that a file waits for those before it
 BOT_TIME = 15.0  # seconds that a node waits for the bot, which has the store
 TAKING_TIME = 60.0  # seconds for a kernel to take a file's bytes; 50 MiB usually take 0.05 s
-PIECE = 1 << 20  # bytes of a file in our memory at a time
-PAUSE = 0.1  # seconds until descriptors are tried again
+PIECE = 1 << 20  # bytes of a file that are in our memory at a time
+PAUSE = 0.1  # seconds until we try again to get descriptors
 
-# SOCK_DGRAM, all that macOS has, could also be sent to any socket of the machine that has a path.
-BELL = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
+# macOS only has SOCK_DGRAM, with which a kernel could also send to any socket of the machine that has a path.
+SOCKET_TYPE = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
 
 logger = logging.getLogger(__name__)
 
@@ -93,39 +92,39 @@ class FileRow:
 
 
 class FileSource(Protocol):
-    """The files of one person, as the broker asks for them. `wanted` is an id or a name, and hostile."""
+    """The files of one person, as the broker asks for them. `wanted` is an id or a name from hostile code."""
 
     async def open(self, wanted: str) -> Opened:
-        """The file. Raises FileUnavailable when the person has no such file."""
+        """The file. Raises: FileUnavailable when the person has no such file."""
 
     async def place(self, wanted: str) -> str:
-        """Put the file into the workspace, accepted by capture; its name there. Raises FileUnavailable."""
+        """Put the file into the workspace, unseen by capture; returns its name. Raises: FileUnavailable."""
 
     async def list(self) -> Sequence[FileRow]:
         """The files that the person can load, newest first."""
 
 
 class Broker:
-    """Serves one kernel's requests while entered. `bell` is for the kernel's process to inherit."""
+    """Serves one kernel's requests while entered. The kernel's process inherits `request_socket`."""
 
     def __init__(self, source: FileSource) -> None:
         self._source = source
         self._free = asyncio.Semaphore(AT_ONCE)
         self._files = asyncio.Semaphore(FILES_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._heard, self.bell = socket.socketpair(socket.AF_UNIX, BELL)
-        refuse_descriptors(self._heard)
-        self._heard.setblocking(False)
+        self._requests, self.request_socket = socket.socketpair(socket.AF_UNIX, SOCKET_TYPE)
+        refuse_descriptors(self._requests)
+        self._requests.setblocking(False)
 
     async def __aenter__(self) -> Self:
-        self._start(self._listen(), self._heard)
+        self._start(self._listen(), self._requests)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.bell.close()
+        self.request_socket.close()
 
     def _start(self, work: Coroutine[Any, Any, None], own: socket.socket) -> None:
         """Run `work` and then close its `own` socket, even if it is cancelled before its first step."""
@@ -143,19 +142,19 @@ class Broker:
         loop = asyncio.get_running_loop()
         while True:
             await self._free.acquire()
-            rung = b""
+            request = b""
             with suppress(OSError):
-                rung = await loop.sock_recv(self._heard, 1)
-            if not rung:  # the kernel has shut its end, or turned it elsewhere, and is heard no more
+                request = await loop.sock_recv(self._requests, 1)
+            if not request:  # the kernel has closed its end, or connected it elsewhere
                 return
-            ours, theirs = await _line()
+            ours, theirs = await _connection()
             ours.setblocking(False)
             self._start(self._serve(ours), ours)
-            with theirs, suppress(OSError):  # it rings and does not pick up: its own loss
-                socket.send_fds(self._heard, [b"."], [theirs.fileno()])
+            with theirs, suppress(OSError):  # it asks and does not receive the answer: its own loss
+                socket.send_fds(self._requests, [b"."], [theirs.fileno()])
 
     async def _serve(self, peer: socket.socket) -> None:
-        # OSError: the peer left, sends nothing or takes nothing: its own loss.
+        # OSError: the peer has gone, or sends or receives nothing: its own loss.
         with suppress(OSError), ExitStack() as held:
             async with asyncio.timeout(ASKING_TIME):
                 line = await _read_line(peer)
@@ -167,7 +166,7 @@ class Broker:
                     await _send_bytes(peer, opened)
 
     async def _answer(self, line: bytes, held: ExitStack) -> tuple[dict[str, Any], Opened | None]:
-        """The answer to a request, and the file whose bytes follow it; `held` closes that."""
+        """The answer to a request, and the file whose bytes follow it, which `held` closes."""
         try:
             async with asyncio.timeout(ANSWERING_TIME):
                 return await self._perform(_parse(line), held)
@@ -175,7 +174,7 @@ class Broker:
             return _refusal(str(bad)), None
         except FileUnavailable as refusal:
             return _refusal(refusal.message, missing=True), None
-        except Exception:  # whatever the store fails of, the kernel reads one sentence and we the traceback
+        except Exception:  # the kernel reads one sentence, and our log has the traceback
             logger.exception("A kernel's request for files failed")
             return _refusal("the files cannot be reached right now: try again in a moment"), None
 
@@ -187,7 +186,7 @@ class Broker:
             return {"ok": True, "files": [asdict(row) for row in rows]}, None
         wanted = _wanted(request)
         if request.get("op") not in ("open", "path"):
-            raise _BadRequest("the request has no op that is known: open, path or list")
+            raise _BadRequest("the request has an unknown op: it can be open, path or list")
         await self._turn(held)
         if request["op"] == "path":
             return {"ok": True, "name": await self._source.place(wanted)}, None
@@ -207,15 +206,15 @@ class Broker:
 
 
 class _BadRequest(Exception):
-    """A request that is not one; its text is the answer."""
+    """A malformed request; the text of this exception is the answer."""
 
 
 def _refusal(message: str, *, missing: bool = False) -> dict[str, Any]:
     return {"ok": False, "missing": missing, "message": message}
 
 
-async def _line() -> tuple[socket.socket, socket.socket]:
-    """The two ends of a line, as soon as there are descriptors for them."""
+async def _connection() -> tuple[socket.socket, socket.socket]:
+    """The two ends of a new connection, as soon as there are descriptors for them."""
     while True:
         try:
             ours, theirs = socket.socketpair()
@@ -228,7 +227,7 @@ async def _line() -> tuple[socket.socket, socket.socket]:
 
 
 async def _read_line(peer: socket.socket) -> bytes:
-    """All up to the first newline, or what came before the peer stopped or the bound was reached."""
+    """All up to the first newline, or what came before the peer stopped or the limit was reached."""
     loop = asyncio.get_running_loop()
     line = bytearray()
     while b"\n" not in line and len(line) < LONGEST_REQUEST:
@@ -254,14 +253,14 @@ def _parse(line: bytes) -> dict[str, Any]:
 def _wanted(request: dict[str, Any]) -> str:
     wanted = request.get("file")
     if not isinstance(wanted, str) or not wanted:
-        raise _BadRequest("a file is named by its id or its name, a text")
+        raise _BadRequest("a file is named by its id or its name, as text")
     if len(wanted) > LONGEST_NAME:
         raise FileUnavailable.absent(f"{wanted[:20]}...")
     return wanted
 
 
 async def _send_bytes(peer: socket.socket, opened: Opened) -> None:
-    """Send a file's bytes as fast as they are taken. Should some be missing, the peer sees an early end."""
+    """Send a file's bytes as fast as the peer reads. If some are missing, the peer sees an early end."""
     loop = asyncio.get_running_loop()
     left = opened.size
     while left and (piece := await to_the_end(in_thread(opened.file.read, min(left, PIECE)))):

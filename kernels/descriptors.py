@@ -1,15 +1,15 @@
-"""How many files this program may have open, and what may not come through a socket.
+"""How many files this program may have open, and a socket that refuses descriptors.
 
     raise_limit()               # once, at the start
-    need(STARTING)              # before something is begun that opens so many. Raises: OutOfDescriptors
+    need(STARTING)              # before something that opens so many. Raises: OutOfDescriptors
     refuse_descriptors(own)
 
-A descriptor is short where a thousand people have one each. A lack of them fails whatever comes next, for
-anybody: so a new session or kernel is refused while there are still enough for those that are here.
+With a thousand people descriptors become scarce, and when they run out, whatever needs the next one fails,
+for anybody. So a new session or kernel is refused while there are still enough for those that exist.
 
-Sockets over which a kernel speaks to us pass no open files. What is sent that way and not asked for is closed
-by the system inside our `recv`: a TCP connection that lingers, with unsent data, held our event loop up for
-as long as its sender had set. Linux can refuse it from 6.16 on; before, the kernels' system call filter lets
+Sockets over which a kernel talks to us accept no descriptors. One that was sent unasked is closed by the
+system inside our `recv`: a TCP connection that lingers, with unsent data, held up our event loop for as long
+as its sender had set. Linux can refuse them from 6.16 on; before that, the kernels' system call filter lets
 no connection linger.
 """
 
@@ -32,16 +32,16 @@ __all__ = [
     "refuse_descriptors",
 ]
 
-MOST = 1 << 20  # that we ever ask for; Linux gives no more unless it is told to (fs.nr_open)
-KERNEL = 1024  # that a kernel's process may have open, whatever we may
+MOST = 1 << 20  # that we ever ask for, and Linux's own maximum by default (fs.nr_open)
+KERNEL = 1024  # that a kernel's process may have open, whatever our own limit is
 OPENING = 4  # for a session: its connection on each side, a file or two while it is opened
 STARTING = 21  # for a kernel: 12 while it lives, and more while it starts
-SPARE = 64  # left alone by whatever is new
+SPARE = 64  # that must stay free when something new is begun
 SO_PASSRIGHTS = 83  # include/uapi/asm-generic/socket.h
 
 
 class OutOfDescriptors(OSError):
-    """There are too few for something new."""
+    """Too few descriptors are left for something new."""
 
     def __init__(self) -> None:
         super().__init__(errno.EMFILE, "too many sessions and kernels are open for one more; try again later")
@@ -51,11 +51,11 @@ class OutOfDescriptors(OSError):
 
 
 def raise_limit() -> None:
-    """Let this program, and what it starts, have as many files open as the system lets it."""
+    """Let this program, and what it starts, have as many files open as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):  # it goes on with what it has
+        with contextlib.suppress(OSError, ValueError):  # we go on with the limit that there is
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
@@ -66,13 +66,13 @@ def free() -> int:
 
 
 def need(number: int) -> None:
-    """Refuse to begin something that opens so many. Raises: OutOfDescriptors."""
+    """Check that something may begin that opens so many. Raises: OutOfDescriptors."""
     if free() < number + SPARE:
         raise OutOfDescriptors
 
 
 def lower(pid: int | None) -> None:
-    """Give a kernel's process, which has inherited our limit, the one of a kernel; it may be gone."""
+    """Lower the limit of a kernel's process, which inherited ours; it may be gone already."""
     if pid is None or sys.platform != "linux":
         return
     with contextlib.suppress(OSError):
@@ -82,7 +82,7 @@ def lower(pid: int | None) -> None:
 
 
 def refuse_descriptors(own: socket.socket) -> None:
-    """Let the other end of `own` fail (EPERM) when it sends descriptors along."""
+    """Make the other end of `own` fail (EPERM) when it sends descriptors."""
     if sys.platform == "linux":
-        with contextlib.suppress(OSError):  # an older one
+        with contextlib.suppress(OSError):  # an older Linux
             own.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 0)

@@ -1,8 +1,8 @@
 """What can go wrong on our side of a kernel. A person's failing code is a `RunResult`, never one of these.
 
 KernelError
-|-- KernelStartFailed(log, reason, state)   the process ended, or said nothing, before it could run a cell
-|-- Misconfigured(reason)     no kernel can start with what it was told; `reason` names the setting
+|-- KernelStartFailed(log, reason, state)   the process ended, or did not answer, before its first cell
+|-- Misconfigured(reason)     no kernel can start with these settings; `reason` names the wrong one
 |-- SandboxUnavailable(reason, remedy)   this machine cannot confine kernels as asked
 |-- KernelClosed()              the kernel was detached or shut down, and takes no more cells
 |-- NoQuestion()                an answer was given, but no `input()` is waiting for one
@@ -35,8 +35,8 @@ class KernelError(Exception):
 class KernelStartFailed(KernelError):
     """No kernel came up; `log` is the end of what its process wrote (at most 2,000 characters).
 
-    `reason` is why, where the process did not say it: "it did not answer within 60 s". `state` is for the
-    operator: how far the start got, and what the process was doing.
+    `reason` says why, if the process did not: "it did not answer within 60 s". `state` is for the operator:
+    how far the start got, and what the process was doing.
     """
 
     def __init__(self, log: str, reason: str = "", state: str = "") -> None:
@@ -49,7 +49,7 @@ class KernelStartFailed(KernelError):
 
 
 class Misconfigured(KernelError):
-    """Kernels cannot start with the settings that there are; `reason` says which, and is for the operator."""
+    """Kernels cannot start with these settings; `reason` says which one is wrong, for the operator."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason}.")
@@ -80,7 +80,7 @@ class NoQuestion(KernelError):
 
 
 class TooLarge(KernelError):
-    """`what` ("the code") was not sent: it has `size` bytes, over the `limit`. `remedy` says what to do."""
+    """`what` ("the code") was not sent: its `size` in bytes is over the `limit`. `remedy` says what to do."""
 
     def __init__(self, what: str, size: int, limit: int, remedy: str) -> None:
         super().__init__(f"{what} is too large: {over(size, limit)}; {remedy}")
@@ -91,7 +91,7 @@ class TooLarge(KernelError):
 
 
 class NodeUnavailable(KernelError):
-    """No node answers; `reason` says more, and `remedy`, in a sentence, what its operator can do."""
+    """No node answers; `reason` says more, and `remedy`, a sentence, what the operator can do."""
 
     def __init__(self, reason: str, remedy: str = "") -> None:
         super().__init__(f"No node can be reached: {reason}{remedy and f'. {remedy}'}")
@@ -100,21 +100,21 @@ class NodeUnavailable(KernelError):
 
 
 class NodeGone(NodeUnavailable):
-    """The node that had the kernels has ended, and they with it."""
+    """The node that had the kernels has ended, and with it the kernels."""
 
     def __init__(self, reason: str = "it has ended") -> None:
         super().__init__(reason)
 
 
 class NodeIncompatible(KernelError):
-    """The node that runs (as process `pid`) speaks another protocol, a newer one or an older one.
+    """The running node (process `pid`) speaks another version of the protocol, newer or older.
 
-    It keeps its kernels: whoever runs the version that it belongs to can go on with them.
+    It keeps its kernels, which a bot of its own version can go on using.
     """
 
     def __init__(self, pid: int, *, newer: bool) -> None:
         super().__init__(
-            f"The node that runs (process {pid}) is of {'a newer' if newer else 'an older'} version."
+            f"The running node (process {pid}) is of {'a newer' if newer else 'an older'} version."
         )
         self.pid = pid
         self.newer = newer

@@ -1,11 +1,11 @@
-"""What the rest of the program needs of kernels, wherever they live: in this process, or in a node.
+"""What the rest of the program needs of kernels, whether they live in this process or in a node.
 
     kernels: Kernels = Pool(...)                    # or kernels.client.RemoteNode(...)
     kernel: PersonKernel = kernels.kernel(session_id, files)
     async with kernel.run("x = 1") as run: ...      # run: Cell
 
-`Pool`, `Kernel` and `Run` are these in one process; `kernels.client` has them over a socket. One contract
-suite (tests/contract) holds both to the same.
+`Pool`, `Kernel` and `Run` implement these in this process, `kernels.client` over a socket. The tests in
+tests/contract run on both.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from kernels.broker import FileSource
 from kernels.cell.events import Event
 from kernels.cell.result import Late, RunResult, Variable
 from kernels.introspection import Completions
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.workspace.captured import Scan
 
 __all__ = ["Cell", "Kernels", "PersonKernel", "State"]
@@ -28,7 +28,7 @@ __all__ = ["Cell", "Kernels", "PersonKernel", "State"]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A kernel as it is now: whether a process holds variables, whether a cell runs or waits, and which."""
+    """A kernel now: whether a process holds variables, whether a cell runs or waits, and the variables."""
 
     alive: bool = False
     busy: bool = False
@@ -48,13 +48,13 @@ class Cell(Protocol):
 
     @property
     def goes_on(self) -> bool:
-        """Whether the block was left with the cell running on, for whoever comes back to it."""
+        """Whether the cell was left running, for whoever comes back to it."""
 
     @property
     def question(self) -> int | None:
-        """The number of the question that waits for an answer: no other question of the cell has it.
+        """The number of the question that waits for an answer, unique within the cell; None without one.
 
-        A program that goes on with the cell finds the same number.
+        It stays the same for another program that goes on with the cell.
         """
 
     async def __aenter__(self) -> Self: ...
@@ -69,19 +69,19 @@ class Cell(Protocol):
         """Stop the cell; its kernel is killed if that takes over two seconds. The next cell works."""
 
     async def stop(self) -> None:
-        """Stop the cell because a person wants that: nothing is killed, but `Unstopped` asks about it."""
+        """Stop the cell as a person asked: nothing is killed, but the event `Unstopped` asks."""
 
     def decide(self, *, kill: bool) -> None:
         """Answer `Unstopped`: kill the kernel now, or wait for the cell's end. Raises: NoQuestion."""
 
     def answer(self, text: str) -> None:
-        """Answer the question that the cell asks. Raises: NoQuestion."""
+        """Answer the question that the cell asked. Raises: NoQuestion."""
 
     def extend(self, limit: timedelta) -> None:
-        """Let the cell work for `limit`, from its start, instead of its kernel's own limit."""
+        """Let the cell run for `limit` in all, from its start, instead of the kernel's limit."""
 
     def settle(self) -> None:
-        """The result is recorded: nobody will ask for this cell again."""
+        """The result is recorded: nobody will ask about this cell again."""
 
 
 class PersonKernel(Protocol):
@@ -89,44 +89,44 @@ class PersonKernel(Protocol):
 
     @property
     def variables(self) -> tuple[Variable, ...]:
-        """The person's variables, as the last cell that we know of left them."""
+        """The person's variables, as the last cell left them, as far as we know."""
 
     @property
     def goes_on(self) -> bool:
-        """Whether a cell may go on that nobody waits for; what comes of it is told as late, here alone."""
+        """Whether a cell may go on that nobody waits for; its output then arrives by `late`."""
 
     def run(self, code: str, *, tag: int = 0, turn: str = "", allow_input: bool = True) -> Cell:
         """A cell, to be entered with `async with`; `turn` is an id of the caller's, for the log."""
 
     def late(self) -> AsyncIterator[Late]:
-        """What comes after its cell. Never ends; for one reader."""
+        """What arrives after its cell has ended. Never ends; for one reader."""
 
     async def left_running(self) -> Mapping[int, Cell]:
-        """The cells that another program began and nobody has settled, by their tags."""
+        """The cells that another program began and that are not settled, by their tags."""
 
     def catch_up(self, since: float | None) -> AbstractAsyncContextManager[Scan]:
-        """Know what lies in the workspace, once; to be entered.
+        """Take stock of the workspace, once; to be entered.
 
-        What was written from `since` (seconds since 1970; None: never) on is news, to be kept in the block.
+        What was written from `since` on (seconds since 1970; None: nothing) is news, to be stored here.
         """
 
     async def state(self) -> State:
         """The kernel as it is now."""
 
     async def complete(self, code: str, position: int) -> Completions:
-        """How the code may go on at this position; nothing while a cell runs, or where no process is."""
+        """How the code may go on at this position; nothing while a cell runs, or without a process."""
 
     async def inspect(self, code: str, position: int) -> str:
         """What is known of the object at this position, as text, or ""; as `complete`."""
 
     async def widen(self, columns: int) -> None:
-        """From now on tables of text may be this wide; at first it is 80."""
+        """From now on tables of text may have this many columns; at first it is 80."""
 
     async def restart(self) -> None:
         """End the process, with its variables; the next cell gets a fresh one. The files stay."""
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
-        """Put a file into the workspace, unseen by capture; returns the name it got."""
+        """Put a file into the workspace without capturing it; returns the name it got."""
 
 
 class Kernels(Protocol):
@@ -146,16 +146,16 @@ class Kernels(Protocol):
 
     @property
     def outlived(self) -> bool:
-        """Whether a kernel that is released lives on, for whoever asks for it again."""
+        """Whether a released kernel lives on, for whoever asks for it again."""
 
     def kernel(self, session_id: str, source: FileSource) -> PersonKernel:
         """The kernel of a session, the same one at each call."""
 
     async def release(self, session_id: str) -> None:
-        """Let a session's kernel go: it ends with this program, or lives on in its node."""
+        """Stop using a session's kernel: it ends, or lives on in its node."""
 
     async def untold(self) -> Sequence[str]:
-        """The sessions that nobody has and that have something to tell. Raises: OSError, KernelError."""
+        """The sessions that nobody has open and that have something to tell. Raises: OSError, KernelError."""
 
     async def remove(self, session_id: str) -> None:
         """End a session's kernel and delete its workspace; a session with neither is no error."""

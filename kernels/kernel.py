@@ -3,11 +3,10 @@
     kernel = pool.kernel(session_id, files)
     async with kernel.run("x = 1") as run:
         async for event in run: ...
-    async for late in kernel.late(): ...      # what threads show or write after their cell
+    async for late in kernel.late(): ...      # what threads print or write after their cell
 
-The process starts with the first cell. It may be ended when idle, be killed, or die; then the next cell
-gets a fresh one and is told so by `Restarted`, with the names of the variables that are gone. The workspace
-stays.
+The process starts with the first cell. It may be ended when idle, be killed, or die; then the next cell gets
+a fresh one and is told so by `Restarted`, with the names of the variables that are gone. The workspace stays.
 """
 
 import asyncio
@@ -28,11 +27,13 @@ from kernels.cell.events import Restarted
 from kernels.cell.router import NUMBER, Late, Router, Variable
 from kernels.cell.run import Run
 from kernels.concurrency.cancellation import cancel, stop, to_the_end
-from kernels.concurrency.slots import Line, Ticket, Turns
+from kernels.concurrency.slots import QueueEntry, SlotQueue, TimedSlots
 from kernels.errors import KernelClosed, KernelStartFailed
-from kernels.local import KernelHere
-from kernels.process.kernel_process import KernelProcess, Starter, run_folder
-from kernels.process.launch import Limits, over_limit
+from kernels.interface import State
+from kernels.limits import Limits, over_limit
+from kernels.local import LocalKernel
+from kernels.process.kernel_process import KernelProcess, run_folder
+from kernels.process.launchers import Launcher
 from kernels.wire import sizes
 from kernels.workspace.captured import Scan
 from kernels.workspace.folder import Workspace
@@ -44,14 +45,14 @@ __all__ = ["DIED", "Kernel"]
 log = logging.getLogger(__name__)
 
 DIED, QUIT = "the kernel died", "quit() ended the kernel"
-WENT_ON = "it said that its cell was over, and went on"
+WENT_ON = "it reported that its cell had finished, and kept running it"
 LOST = "[a process that your code had started was killed: {}]\n"
-TURN = 1.0  # seconds for which a start keeps others from theirs; as a rule it takes 0.2
+TURN = 1.0  # seconds that one start makes the next ones wait, at most; it usually takes 0.2
 REQUEST = {"silent": False, "store_history": True, "user_expressions": {}, "stop_on_error": False}
 
 
-class Kernel(KernelHere, introspection.Hinting):
-    """One session's kernel. Made by `Pool.kernel`, which owns the places and the end of it."""
+class Kernel(LocalKernel, introspection.Hinting):
+    """One session's kernel. Made by `Pool.kernel`, which owns the slots and ends it."""
 
     def __init__(
         self,
@@ -59,26 +60,24 @@ class Kernel(KernelHere, introspection.Hinting):
         workspace: Workspace,
         source: FileSource,
         *,
-        starter: Callable[[int], Starter],
+        launcher: Callable[[int], Launcher],
         run_root: Path,
-        places: Line,
-        starts: Turns,
+        slots: SlotQueue,
+        starts: TimedSlots,
         limits: Limits,
     ) -> None:
-        super().__init__()
+        super().__init__(workspace, Capture(workspace.path, max_file=limits.file, max_files=limits.files))
         self.session_id = session_id
-        self.workspace = workspace
         self.limits = limits
         self.outputs = workspace.path.parent
-        self.line = Line(1)
-        self.capture = Capture(workspace.path, max_file=limits.file, max_files=limits.files)
+        self.queue = SlotQueue(1)
         self.last_used = monotonic()
         self._source = source
-        self._starter = starter
+        self._launcher = launcher
         self._run_root = run_root
-        self._places = places
+        self._slots = slots
         self._starts = starts
-        self._place: Ticket | None = None
+        self._slot: QueueEntry | None = None
         self._stack = AsyncExitStack()
         self._ending = asyncio.Lock()
         self._process: KernelProcess | None = None
@@ -89,7 +88,7 @@ class Kernel(KernelHere, introspection.Hinting):
         self._given_up = self._closed = False
         self._ended_because = DIED
         self._restarted: Restarted | None = None
-        self._router = Router(limits, self._condemn)
+        self._router = Router(limits, self._kill_for_broken_messages)
         self._began: float | None = None  # the last cell, in seconds since 1970
         self._late_files = LateFiles(
             self.capture, most=limits.files, busy=lambda: self.busy, tell=self._router.late_scan
@@ -103,23 +102,27 @@ class Kernel(KernelHere, introspection.Hinting):
     @property
     def busy(self) -> bool:
         """Whether a cell runs or waits."""
-        return self.line.served > 0
+        return self.queue.served > 0
 
     @property
     def alive(self) -> bool:
         """Whether there is a process that holds variables."""
         return self._process is not None and not self.dead
 
+    async def state(self) -> State:
+        """The kernel as it is now."""
+        return State(self.alive, self.busy, self.variables)
+
     @property
     def dead(self) -> bool:
-        """Whether its process has ended by itself, or is given up."""
+        """Whether its process has ended by itself, or is being killed."""
         return self._process is not None and (self._process.exited.is_set() or self._given_up)
 
     def run(self, code: str, *, tag: int = 0, turn: str = "", allow_input: bool = True) -> Run:
         """A cell, to be entered with `async with`; its own time is the limits' `cell`.
 
-        `tag` is the caller's name for the cell, given back with late output, and `turn` an id that the log
-        names. Without `allow_input` an `input()` in the cell fails at once.
+        `tag` is the caller's number for the cell, which its late output carries; `turn` is an id for the log.
+        Without `allow_input` an `input()` in the cell fails at once.
 
         Raises: KernelClosed; TooLarge for more than a cell may have.
         """
@@ -129,14 +132,14 @@ class Kernel(KernelHere, introspection.Hinting):
         return Run(self, code, tag=tag, turn=turn, allow_input=allow_input)
 
     async def late(self) -> AsyncIterator[Late]:
-        """What comes after its cell: output of threads, files they write. Never ends; for one reader."""
+        """What comes after its cell: output of threads, files that they write. Never ends; for one reader."""
         while True:
             yield await self._router.late.get()
 
     async def restart(self) -> None:
         """End the process, with its variables; the next cell gets a fresh one. The files stay."""
-        async with self.line.enter() as ticket:
-            async for _ in ticket:
+        async with self.queue.enter() as entry:
+            async for _ in entry:
                 pass
             log.info("the kernel is restarted", extra={"session": self.session_id})
             await self._end()
@@ -146,34 +149,34 @@ class Kernel(KernelHere, introspection.Hinting):
     async def cull(self, reason: str) -> None:
         """End the process unless a cell runs; the next cell is told `reason` and what was lost.
 
-        Of one that has ended before, it is told why it did.
+        If the process has ended by itself, the next cell is told why.
         """
-        async with self.line.enter() as ticket:
-            if ticket.served:
+        async with self.queue.enter() as entry:
+            if entry.served:
                 await self.replace(self._why() if self.dead else reason)
 
     async def detach(self) -> None:
         """Leave the process running, for any Jupyter client that has its connection file, and close."""
         if self.alive and self._process is not None:
             self._process.detach()
-        await self._close("it goes on without us")
+        await self._close("the kernel was detached")
 
     async def shutdown(self) -> None:
-        """End the process, and close; a running cell ends as "died". Again does nothing."""
+        """End the process, and close; a running cell ends as "died". A second call does nothing."""
         await self._close("the kernel was shut down")
 
-    def hint(self) -> None:
-        """Something in the workspace may have changed: look, unless the end of a cell will."""
+    def workspace_changed(self) -> None:
+        """Look for files that were written after a cell; while one runs, its end does that."""
         if self._process is not None:
             self._late_files.look()
 
     async def widen(self, columns: int) -> None:
-        """From now on tables of text may be this wide, also in processes that start later."""
+        """From now on tables of text may have this many columns, also in processes that start later."""
         self._columns = columns
         await self._hint(introspection.COLUMNS, "", columns)
 
     async def _hint(self, question: str, code: str, position: int) -> Any:
-        """The kernel's answer, as it comes; None where there is none in time."""
+        """The unchecked content of the kernel's reply; None if it does not come in time."""
         if self._process is None or self.dead or self.busy or len(code) > introspection.LONGEST_CODE:
             return None
         asked = self._process.wire.send(
@@ -186,7 +189,7 @@ class Kernel(KernelHere, introspection.Hinting):
     # What a run needs (RunHost):
 
     async def ready(self) -> AsyncGenerator[int]:
-        """Have a live process; gives the position in line while it waits for a place in the pool.
+        """Have a live process; gives its position in the queue while it waits for a slot of the pool.
 
         Raises: KernelStartFailed, KernelClosed.
         """
@@ -194,32 +197,32 @@ class Kernel(KernelHere, introspection.Hinting):
         if self.dead:
             await self.replace(self._why())
         if self._process is None and not self._closed:
-            place = self._place = self._places.enter()
+            slot = self._slot = self._slots.enter()
             try:
-                async for position in place:
+                async for position in slot:
                     yield position
-                if place.served and not self._closed:
+                if slot.served and not self._closed:
                     await self._have_started()
             finally:
                 if self._process is None:
-                    place.leave()
+                    slot.leave()
         if self._closed:
             raise KernelClosed
 
     def withdraw(self) -> None:
-        """Let `ready` end at once, with nothing ready."""
-        if self._process is None and self._place is not None:
-            self._place.leave()
+        """End `ready` at once, without a process."""
+        if self._process is None and self._slot is not None:
+            self._slot.leave()
         if self._starting is not None:
             cancel(self._starting)
 
     def damage(self) -> str | None:
-        """A sentence when some of its processes were killed, but not it; given once."""
-        fault = self._process.damage() if self._process is not None and not self.dead else None
+        """A sentence, given once, if some of its processes were killed, but not the kernel itself."""
+        fault = self._process.provisioner.damage() if self._process is not None and not self.dead else None
         return None if fault is None else LOST.format(over_limit(fault, self.limits))
 
     def restarted(self) -> Restarted | None:
-        """What has to be told of a process that was replaced; given once."""
+        """What the next cell is told about a process that was replaced; given once."""
         restarted, self._restarted = self._restarted, None
         return restarted
 
@@ -231,9 +234,9 @@ class Kernel(KernelHere, introspection.Hinting):
         self._began = time()
         self._late_files.begin(self._began)
         content = {**REQUEST, "code": run.code, "allow_stdin": run.allow_input}
-        self._process.begins()
+        self._process.provisioner.cell_started()
         self._router.begin(self._process.wire.send("shell", "execute_request", content), run)
-        if self._process.exited.is_set():  # while the run told of what came before
+        if self._process.exited.is_set():  # while the run was telling about the kernel before
             run.died(self._process.exit_code or 0)
 
     def answer(self, text: str) -> None:
@@ -252,20 +255,20 @@ class Kernel(KernelHere, introspection.Hinting):
     def kill(self) -> None:
         """Kill the process, without waiting for its end."""
         if self._process is not None:
-            if self._router.idle:  # ours to mend: the person's code had no part in it
+            if self._router.idle:  # our fault, not the person's code's
                 log.warning(
-                    "the kernel says that it does not run its cell, whose end has not come: a message was"
-                    " lost, or is still on its way; %s",
+                    "the kernel says that it is idle, but the end of its cell has not arrived: a message was"
+                    " lost or is late; %s",
                     self._process.state(),
                     extra=self._ids(self._router.running),
                 )
             self._given_up = True
-            self._killing = asyncio.create_task(self._process.kill(), name="kernel end")
+            self._killing = asyncio.create_task(self._process.provisioner.kill(), name="kernel end")
 
     async def replace(self, reason: str, *, after: Run | None = None) -> None:
-        """Kill the process and wait; the next cell gets a fresh one. Again does nothing.
+        """Kill the process and wait; the next cell gets a fresh one. A second call does nothing.
 
-        `after` is the cell to which this is due, where it does not run any more.
+        `after` is the cell that is the cause, if it no longer runs.
         """
         if self._process is not None and not self._closed:
             running = self._router.running
@@ -275,7 +278,7 @@ class Kernel(KernelHere, introspection.Hinting):
             await self._end(now=True)
 
     async def look(self) -> Scan:
-        """Scan the workspace for what the cell wrote; no message is the cell's any more."""
+        """Scan the workspace for what the cell wrote; from now on no message belongs to the cell."""
         ran = self._router.running
         self._router.end()
         self.last_used = monotonic()
@@ -286,19 +289,20 @@ class Kernel(KernelHere, introspection.Hinting):
             await self.replace(QUIT if self._router.quit_asked else WENT_ON, after=ran)
         elif self._process is not None:
             wrote, background = bool(scan.captured or scan.skipped), self.limits.background
-            fault = await self._process.ends(wrote=wrote, background=background)
+            await self._process.provisioner.cell_finished(wrote=wrote, background=background)
+            fault = self._process.provisioner.fault
             if fault is not None:
                 await self.replace(over_limit(fault, self.limits), after=ran)
         return replace(scan, skipped=scan.skipped + self._router.elsewhere)
 
     def _ids(self, run: Run | None) -> dict[str, object]:
-        """What a line of the log is about, for its `extra`."""
+        """What a log line is about, for its `extra`."""
         return run.ids if run is not None else {"session": self.session_id}
 
     # The process:
 
     async def _have_started(self) -> None:
-        """Start, in a task of its own, which `withdraw` and `_end` can cancel."""
+        """Start in a separate task, which `withdraw` and `_end` can cancel."""
         starting = self._starting = asyncio.create_task(self._start(), name="kernel start")
         try:
             await asyncio.wait([starting])
@@ -311,10 +315,10 @@ class Kernel(KernelHere, introspection.Hinting):
     async def _start(self) -> None:
         """Start when it is our turn.
 
-        With 30 starts at once on two processors, another person's `1+1` took 200 ms instead of 40, and all of
-        the starts together took as long.
+        With 30 starts at once on two processors, another person's `1+1` took 200 ms instead of 40, and the
+        starts together took no less time.
         """
-        async with self._starts.one(TURN):
+        async with self._starts.slot(TURN):
             await self._start_now()
 
     async def _start_now(self) -> None:
@@ -324,8 +328,8 @@ class Kernel(KernelHere, introspection.Hinting):
             async with AsyncExitStack() as stack:
                 folder = stack.enter_context(run_folder(path))
                 broker = await stack.enter_async_context(Broker(self._source))
-                starter = self._starter(broker.bell.fileno())
-                starting = KernelProcess.start(starter, folder, self._router.receive)
+                launcher = self._launcher(broker.request_socket.fileno())
+                starting = KernelProcess.start(launcher, folder, self._router.receive)
                 self._process = await stack.enter_async_context(starting)
                 self._stack = stack.pop_all()
         except KernelStartFailed as error:
@@ -338,7 +342,7 @@ class Kernel(KernelHere, introspection.Hinting):
             content = {"code": "", "cursor_pos": self._columns}
             self._process.wire.send("shell", f"{introspection.COLUMNS}_request", content)
         self._given_up, self._ended_because = False, DIED
-        self._death = asyncio.create_task(self._mourn(self._process), name="kernel death")
+        self._death = asyncio.create_task(self._report_death(self._process), name="kernel death")
 
     async def _close(self, reason: str) -> None:
         self._closed = True
@@ -359,21 +363,21 @@ class Kernel(KernelHere, introspection.Hinting):
                 self._router.last_words(await self._process.last_words())
             self._death = self._process = None
             await self._stack.aclose()
-            if self._place is not None:
-                self._place.leave()
+            if self._slot is not None:
+                self._slot.leave()
 
-    async def _mourn(self, process: KernelProcess) -> None:
+    async def _report_death(self, process: KernelProcess) -> None:
         await process.exited.wait()
         self._router.last_words(await process.last_words())
         if self._router.running is not None:
-            self._router.running.died(process.exit_code or 0, self._why(), process.fault)
+            self._router.running.died(process.exit_code or 0, self._why(), process.provisioner.fault)
 
     def _why(self) -> str:
         """Why the process has ended."""
-        fault = self._process.fault if self._process is not None else None
+        fault = self._process.provisioner.fault if self._process is not None else None
         return self._ended_because if fault is None else over_limit(fault, self.limits)
 
-    def _condemn(self) -> None:
+    def _kill_for_broken_messages(self) -> None:
         log.warning("the kernel is killed: it sends broken messages", extra=self._ids(self._router.running))
-        self._ended_because = "it sent what no kernel sends"
+        self._ended_because = "it sent messages that no kernel sends"
         self.kill()

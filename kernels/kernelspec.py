@@ -2,8 +2,8 @@
 
     python -m kernels.kernelspec --prefix /path/of/jupyter     # or --user, or --folder DIR
 
-The program that starts the kernels must have this package installed, for it is found by the entry point
-`kernelcord`: the bot's own environment has it, another gets it by `pip install .` here.
+The program that starts the kernels must have this package installed, since it finds our provisioner by the
+entry point `kernelcord`. The bot's own environment has it; another gets it by `pip install .` in this folder.
 """
 
 import argparse
@@ -15,15 +15,16 @@ from typing import Any
 
 from jupyter_client.kernelspec import KernelSpecManager
 
-from kernels.process.jupyter_sandbox import TIERS
+from kernels.process.jupyter_sandbox import WITHOUT_ROOT
 
 __all__ = ["NAME", "spec", "write"]
 
 NAME = "kernelcord"
+TIER_HELP = "A (user namespaces) or B (Landlock); without it the stronger that works"
 
 
 def spec(python: Path, tier: str = "") -> dict[str, Any]:
-    """The content of `kernel.json` for kernels of the interpreter `python`; `tier` "" takes the stronger."""
+    """The content of `kernel.json` for kernels of the interpreter `python`; "" takes the stronger tier."""
     config = {"python": str(python)} | ({"tier": tier} if tier else {})
     return {
         "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
@@ -35,7 +36,7 @@ def spec(python: Path, tier: str = "") -> dict[str, Any]:
 
 
 def write(folder: Path, python: Path, tier: str = "") -> Path:
-    """Write the spec into the folder of its own `folder / "kernelcord"`, and return that."""
+    """Write the spec into `folder / "kernelcord"`, and return that path."""
     target = folder / NAME
     target.mkdir(parents=True, exist_ok=True)
     (target / "kernel.json").write_text(json.dumps(spec(python, tier), indent=1) + "\n", "utf-8")
@@ -50,7 +51,7 @@ def main() -> int:
     where.add_argument("--prefix", help="for the Jupyter of this environment")
     where.add_argument("--folder", type=Path, help="into a folder of kernel specs")
     parser.add_argument("--python", type=Path, default=Path(".venv-kernels/bin/python"))
-    parser.add_argument("--tier", default="", choices=TIERS, help="the stronger one without it")
+    parser.add_argument("--tier", default="", choices=WITHOUT_ROOT, help=TIER_HELP)
     args = parser.parse_args()
     python = args.python.absolute()
     if args.folder is not None:

@@ -1,78 +1,53 @@
-"""What a kernel and a cell in this process answer at once, where a node would have to be asked.
+"""What a kernel and a cell in this process can answer themselves, where otherwise a node is asked.
 
-`Kernel` and `Run` inherit these, and so keep to `kernels.interface`.
+`Kernel` and `Run` inherit from these, and so implement `kernels.interface`.
 """
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import BinaryIO
 
-from kernels.cell.result import Variable
 from kernels.concurrency.threads import in_thread
-from kernels.interface import Cell, State
+from kernels.interface import Cell
 from kernels.workspace.captured import Scan
 from kernels.workspace.folder import Workspace
 from kernels.workspace.scan import Capture
 
-__all__ = ["CellHere", "KernelHere"]
+__all__ = ["LocalCell", "LocalKernel"]
 
 
-class CellHere:
-    """A cell that ends with this program at the latest."""
+class LocalCell:
+    """A cell that ends when this program does, at the latest."""
 
     goes_on = False
 
     def settle(self) -> None:
-        """Nothing is kept of it that could be let go."""
+        """Nothing is kept of a cell here, so nothing has to be let go."""
 
 
-class KernelHere(ABC):
-    """A kernel that nobody had before this program."""
+class LocalKernel:
+    """A kernel that no other program used before this one."""
 
-    workspace: Workspace
-    capture: Capture
+    goes_on = False  # no cell goes on that nobody waits for
 
-    def __init__(self) -> None:
+    def __init__(self, workspace: Workspace, capture: Capture) -> None:
+        self.workspace = workspace
+        self.capture = capture
         self._caught_up = False
         self._catching_up = asyncio.Lock()
 
-    @property
-    def goes_on(self) -> bool:
-        """No cell here is given up."""
-        return False
-
-    @property
-    @abstractmethod
-    def variables(self) -> tuple[Variable, ...]:
-        """The person's variables, as the last cell left them."""
-
-    @property
-    @abstractmethod
-    def busy(self) -> bool:
-        """Whether a cell runs or waits."""
-
-    @property
-    @abstractmethod
-    def alive(self) -> bool:
-        """Whether there is a process that holds variables."""
-
-    async def state(self) -> State:
-        """The kernel as it is now."""
-        return State(self.alive, self.busy, self.variables)
-
     async def left_running(self) -> Mapping[int, Cell]:
-        """None: what ran ended with its program."""
+        """None: cells end with the program that began them."""
         return {}
 
     @asynccontextmanager
     async def catch_up(self, since: float | None) -> AsyncIterator[Scan]:
-        """Learn what is in the workspace, once; what was written from `since` on (None: nothing) is news."""
+        """Take stock of the workspace, once; what was written from `since` on is news (None: nothing is)."""
         yield await self.know(since)
 
     async def know(self, since: float | None = None) -> Scan:
-        """As `catch_up`. No cell may run before it, or every file there would be taken for the cell's."""
+        """As `catch_up`. No cell may run before this, or every file would be taken for the cell's."""
         async with self._catching_up:
             found = Scan()
             if not self._caught_up and since is not None:
@@ -92,7 +67,7 @@ class KernelHere(ABC):
             self.workspace.tidy()
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
-        """Put a file into the workspace as `Workspace.place` does, unseen by capture; returns its name."""
+        """Put a file into the workspace as `Workspace.place` does, without capturing it; returns its name."""
 
         def place() -> str:
             with self.capture.lock:

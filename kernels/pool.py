@@ -7,12 +7,12 @@
 Kernels start with their first cell, as many at a time as there are processors, less one. (On two processors a
 cell beside 75 starts took 3 to 4 times as long as alone; with one start at a time it takes twice as long, and
 the starts together 1.4 times as long.) They stay while there is memory: when the machine runs short of it,
-those that nobody uses are ended, the longest idle first, until it no longer is. `size` is the most that there
-can be: when all places are taken, a cell waits in line and is told its position, and a kernel that nobody
-uses gives its place up for it. Helpers (`kernels.workspace.folder.helper`) have a few places of their own.
+kernels that nobody uses are ended, the longest idle first, until there is enough. There are `size` slots for
+kernels: when all are taken, a cell waits in a queue and tells its position, and a kernel that nobody uses is
+ended to free its slot. Scratch kernels (`kernels.workspace.folder.scratch_id`) have a few slots of their own.
 
-Leaving the block ends every kernel and leaves no process, socket or run folder; `pool.detach()` before leaves
-the processes running. Workspaces stay in any case.
+Leaving the block ends every kernel and leaves no process, socket or run folder behind, unless `pool.detach()`
+was called before: then the processes keep running. Workspaces always stay.
 """
 
 import asyncio
@@ -32,43 +32,42 @@ from typing import Self
 from kernels.broker import FileSource
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
-from kernels.concurrency.slots import Line, Turns
+from kernels.concurrency.slots import SlotQueue, TimedSlots
 from kernels.concurrency.threads import in_thread
 from kernels.kernel import DIED, Kernel
-from kernels.process.kernel_process import Starter
-from kernels.process.launch import Limits
-from kernels.process.launchers import Confining, Plain
+from kernels.limits import Limits
+from kernels.process.launchers import ConfinedLauncher, Launcher, PlainLauncher
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.forkserver import LIBRARIES
 from kernels.sandbox.limits.machine import Machine, Memory
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.selftest import choose
-from kernels.workspace.folder import Workspace, is_helper
+from kernels.workspace.folder import Workspace, is_scratch
 from kernels.workspace.observer import Observer
 from kernels.workspace.removal import Removal
-from kernels.workspace.temporary import found, own_folder, remove_dead
+from kernels.workspace.temporary import all_folders, own_folder, remove_dead
 
 __all__ = ["Pool"]
 
 log = logging.getLogger(__name__)
 
 SWEEP = 30.0  # seconds between looks for idle kernels
-SPARED = 5.0  # seconds for which a kernel that was just used keeps its place although others wait
-LOOK = 0.25  # seconds between looks at the machine's memory, of which a cell can take 1 GiB in half a second
-BRIEF = 1.0  # seconds for which a kernel that was just used is kept although memory is short
-RECENT = 600.0  # seconds for which one is kept until memory is nearly gone: its person has hardly left
-NEARLY = 2  # parts of what counts as short, of which one is left then
-HELPERS = 6  # that work at one time; a bot has no more, and sees to it that nobody holds them all
-TIDY = 60.0  # seconds between looks for folders that killed programs have left
+SPARED = 5.0  # seconds that a kernel that was just used keeps its slot although others wait
+LOOK = 0.25  # seconds between looks at the machine's memory; a cell can take 1 GiB in half a second
+BRIEF = 1.0  # seconds that a kernel that was just used is kept although memory is short
+RECENT = 600.0  # seconds that a kernel is kept until memory is nearly gone: its person may come back
+NEARLY = 2  # memory is nearly gone when a half of what counts as short is left
+SCRATCH_SLOTS = 6  # for scratch kernels; a bot has no more, and sees to it that nobody holds them all
+TIDY = 60.0  # seconds between looks for folders that killed programs have left behind
 
 
 class Pool:
     """The kernels of this machine; see the module's text.
 
-    `python` is the interpreter of the kernels' own environment, `workspaces` the root of all workspaces,
-    `size` the most kernels of persons at a time, `idle` the time after which an unused one is ended (None:
-    never). `tier` is how kernels are held; None takes the strongest that the machine can do. `libraries` are
-    imported once for all of them. `memory` tells what memory there is.
+    `python` is the interpreter of the kernels' own environment, `workspaces` the folder of all workspaces,
+    `size` the most kernels of persons at a time, and `idle` the time after which an unused kernel is ended
+    (None: never). `tier` is how kernels are held; None takes the strongest that works on this machine.
+    `libraries` are imported once for all kernels. `memory` tells how much memory is left.
     """
 
     def __init__(
@@ -90,9 +89,9 @@ class Pool:
         self._wanted = tier
         self._libraries = libraries
         self._sandbox: Sandbox | None = None
-        self._places = Line(size)
-        self._helpers = Line(HELPERS)
-        self._starts = Turns(max(1, _processors() - 1))  # one is left to the cells of those who are here
+        self._slots = SlotQueue(size)
+        self._scratch_slots = SlotQueue(SCRATCH_SLOTS)
+        self._starts = TimedSlots(max(1, _processors() - 1))  # one is left to the cells that run
         self._memory = memory or Machine().memory
         self._kernels: dict[str, Kernel] = {}
         self._stack = AsyncExitStack()
@@ -124,19 +123,19 @@ class Pool:
         """
         kernel = self._kernels.get(session_id)
         if kernel is None:
-            if self._sandbox is not None:  # before anything is placed, or capture would see all of it change
+            if self._sandbox is not None:  # before any file is placed: capture would see a change of owner
                 self._sandbox.own(self.workspace(session_id).path)
             kernel = self._kernels[session_id] = Kernel(
                 session_id,
                 self.workspace(session_id),
                 source,
-                starter=partial(self._starter, self.workspace(session_id)),
+                launcher=partial(self._launcher, self.workspace(session_id)),
                 run_root=self._run_root,
-                places=self._helpers if is_helper(session_id) else self._places,
+                slots=self._scratch_slots if is_scratch(session_id) else self._slots,
                 starts=self._starts,
                 limits=self.limits,
             )
-            self._observer.watch(session_id, kernel.hint)
+            self._observer.watch(session_id, kernel.workspace_changed)
         return kernel
 
     @property
@@ -150,11 +149,11 @@ class Pool:
         return False
 
     async def untold(self) -> Sequence[str]:
-        """Nothing: nobody but this program has a kernel of it."""
+        """Nothing: only this program uses its kernels."""
         return ()
 
     def workspace(self, session_id: str) -> Workspace:
-        """The folder of a session, with a kernel or without. Raises: ValueError for an id that is none."""
+        """The folder of a session, with or without a kernel. Raises: ValueError for an invalid id."""
         return Workspace.open(self._workspaces, session_id)
 
     async def close(self, session_id: str) -> None:
@@ -165,7 +164,7 @@ class Pool:
             await kernel.shutdown()
 
     async def release(self, session_id: str) -> None:
-        """Let a session's kernel go, which is its end: there is nobody else who could have it."""
+        """End a session's kernel: nobody else could use it."""
         await self.close(session_id)
 
     async def remove(self, session_id: str) -> None:
@@ -175,7 +174,7 @@ class Pool:
         await self._removal.throw_away(workspace.path)
 
     async def detach(self) -> None:
-        """Leave every kernel's process running without us; leaving the block then ends none."""
+        """Let every kernel's process outlive us: leaving the block then ends none."""
         await asyncio.gather(*(kernel.detach() for kernel in self._kernels.values()))
 
     async def sweep(self, now: float) -> None:
@@ -192,9 +191,9 @@ class Pool:
                     log.exception("the kernel of session %s could not be ended", kernel.session_id)
 
     async def _confine(self, stack: AsyncExitStack) -> None:
-        """Have a sandbox, by the self-test, unless none is wanted."""
+        """Make a sandbox that passes the self-test, unless none is wanted."""
         if self._wanted is Tier.NONE or (self._wanted is None and sys.platform != "linux"):
-            log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
+            log.warning("Kernels run without a sandbox: let in only people to whom you would give a shell.")
             return
 
         def make(tier: Tier) -> Sandbox:
@@ -210,15 +209,16 @@ class Pool:
 
         closing = stack.enter_context(ExitStack())
         self._sandbox, report = await choose(self._wanted, make, closing)
-        log.info("kernels are held by tier %s (%s)", report.tier, report.tried)
+        passed = [f"; not by {tier.described}: {why}" for tier, why in report.tried.items() if why]
+        log.info("kernels are held by %s%s", report.tier.described, "".join(passed))
 
-    def _starter(self, workspace: Workspace, bell: int) -> Starter:
+    def _launcher(self, workspace: Workspace, request_socket: int) -> Launcher:
         if self._sandbox is None:
-            return Plain(self.python, workspace.path, bell)
-        return Confining(self._sandbox, workspace.path, bell)
+            return PlainLauncher(self.python, workspace.path, request_socket)
+        return ConfinedLauncher(self._sandbox, workspace.path, request_socket)
 
     def _reason(self, kernel: Kernel, now: float) -> str | None:
-        """Why this kernel is to be ended now, or None. Each condition has its name and its sentence."""
+        """Why this kernel is to be ended now, or None."""
         unused = now - kernel.last_used
         if kernel.dead and not kernel.busy:
             return DIED
@@ -226,7 +226,7 @@ class Pool:
             return None
         if self._idle is not None and unused > self._idle.total_seconds():
             return "it was not used for a long time"
-        if self._places.waiting and unused > SPARED and not is_helper(kernel.session_id):
+        if self._slots.waiting and unused > SPARED and not is_scratch(kernel.session_id):
             return "it was not in use and others needed its place"
         if unused > BRIEF and self._memory().is_short(self.limits.memory, 1 if unused > RECENT else NEARLY):
             return "it was not in use and the server is short of memory"
@@ -234,25 +234,25 @@ class Pool:
 
     async def _sweep_often(self) -> None:
         while True:
-            await self._places.crowded(SWEEP)
+            await self._slots.crowded(SWEEP)
             await self.sweep(monotonic())
-            if self._places.waiting:
-                await asyncio.sleep(SPARED / 5)  # a kernel becomes spare by time passing
+            if self._slots.waiting:
+                await asyncio.sleep(SPARED / 5)  # a kernel becomes unused by time passing
 
     async def _relieve_often(self) -> None:
-        """End idle kernels as soon as memory is short: later the system would end the largest."""
+        """End idle kernels as soon as memory is short: otherwise the system would kill the largest."""
         while True:
-            await asyncio.sleep(LOOK)  # nothing tells, in all versions, when memory becomes short
+            await asyncio.sleep(LOOK)  # no event tells, on all versions of Linux, that memory is short
             if self._memory().is_short(self.limits.memory):
                 await self.sweep(monotonic())
 
     async def _tidy_often(self) -> None:
-        """Remove what killed programs have left; what their kernels still use is removed at a later look."""
+        """Remove what killed programs have left behind, unless their kernels still use it."""
         while True:
-            for folder in await in_thread(found):
+            for folder in await in_thread(all_folders):
                 with contextlib.suppress(OSError):  # another program was quicker, or it is not ours
                     await in_thread(remove_dead, folder)
-            await asyncio.sleep(TIDY)  # their kernels take some time to die, and nothing tells us when
+            await asyncio.sleep(TIDY)  # their kernels take some time to end, and no event tells when
 
     async def _close(self) -> None:
         await stop(self._sweeper)

@@ -1,15 +1,14 @@
-"""How a kernel's process comes to be: two provisioners of jupyter_client, confined and plain.
+"""Two provisioners of jupyter_client, which start and end a kernel's process: confined and plain.
 
-    manager.provisioner = ConfinedProvisioner(parent=manager, sandbox=sandbox, ...)     # before it starts
+    manager.provisioner = ConfinedProvisioner(parent=manager, sandbox=sandbox, ...)     # before the start
 
-`ConfinedProvisioner` has a kernel forked from the zygote and held by a sandbox. Jupyter's own programs get it
-by the entry point `kernelcord` of the group `jupyter_client.kernel_provisioners`, named in the kernel spec
-that `python -m kernels.kernelspec` installs. `PlainProvisioner` starts an ordinary process. The confined
+`ConfinedProvisioner` has a kernel forked from the zygote, in a sandbox. Jupyter's own programs find it by the
+entry point `kernelcord` of the group `jupyter_client.kernel_provisioners`, which the kernel spec names that
+`python -m kernels.kernelspec` installs. `PlainProvisioner` starts an ordinary process. Confined kernels
 listen on sockets in a folder (ipc): tcp, the manager's default, would need a network and be open to every
 user of the machine. https://jupyter-client.readthedocs.io/en/stable/provisioning.html
 """
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -29,10 +28,13 @@ from traitlets import Unicode
 
 from kernels.concurrency.threads import in_thread
 from kernels.errors import KernelStartFailed
+from kernels.inside.procfs import started
+from kernels.limits import Fault
 from kernels.process.jupyter_sandbox import shared
-from kernels.process.reattached import Adopted, Process, started
+from kernels.process.reattached import Adopted, Process, Unwatched
+from kernels.process.waits import ended
 from kernels.sandbox.confined import Confined
-from kernels.workspace.temporary import remove_ours, taken
+from kernels.workspace.temporary import create_locked, remove_ours
 
 __all__ = ["ConfinedProvisioner", "PlainProvisioner"]
 
@@ -40,50 +42,35 @@ CHANNELS = ("shell", "iopub", "stdin", "control")
 BACKLOG = 16  # connections of clients that have not been accepted yet
 
 
-class PlainProvisioner(LocalProvisioner):
-    """An ordinary process, whose end is seen at once and takes its process group along."""
-
-    fault: str | None = None
+class PlainProvisioner(Unwatched, LocalProvisioner):
+    """An ordinary process, whose end is noticed at once, and whose process group ends with it."""
 
     async def wait(self) -> int | None:
         """The exit code, when it has ended."""
         pid = getattr(self, "pid", None)
         if pid is not None and hasattr(os, "pidfd_open"):
-            await _ended(pid)
-            await self.kill()  # what it leaves behind; its process group is surely its own until it is reaped
-        return await super().wait()  # reaps it; where there is no pidfd it looks every 0.1 s
-
-    def begins(self) -> None:
-        """A cell begins."""
-
-    def damage(self) -> str | None:
-        """Nobody counts what the system kills in it."""
-        return None
-
-    async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
-        """A cell has ended."""
+            await ended(pid)
+            await self.kill()  # what it left running: until it is reaped the process group is surely its own
+        return await super().wait()  # reaps it; without a pidfd this looks every 0.1 s
 
     def detach(self) -> None:
         """Let it outlive us."""
         if self.process is not None:
-            self.process.returncode = (
-                0  # subprocess warns of a child that is left, and this one is meant to be
-            )
+            self.process.returncode = 0  # so that subprocess does not warn that a child is left running
             self.process = None
 
 
 class ConfinedProvisioner(KernelProvisionerBase):
-    """A kernel forked from a zygote, in `sandbox`, or in the program's own (`process.jupyter_sandbox`)."""
+    """A kernel forked from a zygote, in `sandbox` or, without one, in `process.jupyter_sandbox`."""
 
-    python = Unicode("", help="the kernels' interpreter, where there is no sandbox yet")
-    tier = Unicode("", help="how kernels are held then: A, B, or the stronger")
+    python = Unicode("", help="the kernels' interpreter, without a sandbox")
+    tier = Unicode("", help="its tier then: A (user namespaces), B (Landlock), or the stronger that works")
     sandbox = AnyTrait(None, allow_none=True, help="a kernels.sandbox.confined.Sandbox")
-    descriptors = AnyTrait(None, allow_none=True, help="more for the kernel, by name: files, alive")
     folder = AnyTrait(None, allow_none=True, help="the kernel's run folder")
 
     _kernel: Confined | Adopted | None = None
     _detached = False
-    _lock: BinaryIO | None = None  # of a folder that we have made
+    _lock: BinaryIO | None = None  # of a run folder that we have made
 
     @property
     def has_process(self) -> bool:
@@ -96,8 +83,8 @@ class ConfinedProvisioner(KernelProvisionerBase):
         return self._kernel.child.pid if self._kernel else None
 
     @property
-    def fault(self) -> str | None:
-        """The limit that ended it, by its name in `kernels.sandbox.limits.watchdog`, or None."""
+    def fault(self) -> Fault | None:
+        """Why it was ended by us or the system, a `kernels.limits.Fault`, or None."""
         return self._kernel.fault if self._kernel else None
 
     async def poll(self) -> int | None:
@@ -122,22 +109,22 @@ class ConfinedProvisioner(KernelProvisionerBase):
         """Ask it to end, by SIGTERM."""
         await self.send_signal(signal.SIGTERM)
 
-    def begins(self) -> None:
-        """A cell begins."""
+    def cell_started(self) -> None:
+        """A cell has started."""
         if self._kernel:
-            self._kernel.begins()
+            self._kernel.cell_started()
 
-    def damage(self) -> str | None:
+    def damage(self) -> Fault | None:
         """The limit for which the system has killed some of its processes since the last call, or None."""
         return self._kernel.damage() if self._kernel else None
 
-    async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
-        """A cell has ended; `fault` is the limit that it has left behind.
+    async def cell_finished(self, *, wrote: bool, background: timedelta | None) -> None:
+        """A cell has finished; `fault` is the limit that it has left behind.
 
         Whatever keeps running may use `background` of processor time until the next cell (None: no limit).
         """
         if self._kernel:
-            await self._kernel.ends(wrote=wrote, background=background)
+            await self._kernel.cell_finished(wrote=wrote, background=background)
 
     def detach(self) -> None:
         """Let it outlive us."""
@@ -146,10 +133,10 @@ class ConfinedProvisioner(KernelProvisionerBase):
             self._detached = True
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        """Choose the sockets' folder, and have the connection file written."""
+        """Choose the folder of the sockets, and write the connection file."""
         manager: Any = self.parent
         if self.folder is None:
-            self.folder, self._lock = taken("jupyter-")
+            self.folder, self._lock = create_locked("jupyter-")
         if manager.transport != "ipc" or not os.path.isabs(manager.ip):
             manager.transport, manager.ip = "ipc", str(self.folder / "s")
         kwargs.pop("extra_arguments", None)
@@ -158,13 +145,16 @@ class ConfinedProvisioner(KernelProvisionerBase):
         return await super().pre_launch(cmd=[], **kwargs)
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:  # noqa: ARG002
-        """Fork it; its workspace is `cwd`, or where we are. Raises: KernelStartFailed, SandboxUnavailable."""
+        """Fork it. Its workspace is `cwd`, by default ours; `descriptors` are for it, by name: files, alive.
+
+        Raises: KernelStartFailed, SandboxUnavailable.
+        """
         sandbox = self.sandbox or await in_thread(shared, self.python or sys.executable, self.tier)
         workspace = self._workspace(kwargs.get("cwd"))
         connection = {key: _text(value) for key, value in self.connection_info.items()}
         with ExitStack() as opened:
-            descriptors = dict(self.descriptors or {})
-            if self._lock is not None:  # the kernel has it too, and keeps it when we let it go
+            descriptors = dict(kwargs.get("descriptors") or {})
+            if self._lock is not None:  # the kernel inherits the lock, and keeps it when we are gone
                 descriptors["alive"] = self._lock.fileno()
             for channel in CHANNELS if self.sandbox else (*CHANNELS, "hb"):
                 path = f"{connection['ip']}-{connection[f'{channel}_port']}"
@@ -176,7 +166,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
         return self.connection_info
 
     async def cleanup(self, restart: bool = False) -> None:
-        """Let go of what is left of it."""
+        """Release what is left of it."""
         kernel, self._kernel = self._kernel, None
         if kernel is not None:
             await kernel.release()
@@ -188,9 +178,9 @@ class ConfinedProvisioner(KernelProvisionerBase):
             self._lock = None
 
     async def get_provisioner_info(self) -> dict[str, Any]:
-        """What another program needs to find the kernel when it was detached; plain values, for JSON.
+        """What another program needs to find a detached kernel again; plain values, for JSON.
 
-        The exit code is not among what it can find out.
+        That program cannot learn the exit code.
         """
         info = await super().get_provisioner_info()
         info["connection_info"] = {key: _text(value) for key, value in self.connection_info.items()}
@@ -201,7 +191,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
         }
 
     async def load_provisioner_info(self, provisioner_info: dict[str, Any]) -> None:
-        """Take a detached kernel over: it can be polled, signalled and killed, and its folder is ours."""
+        """Take over a detached kernel: it can be polled, signalled and killed, and its folder is ours."""
         info = dict(provisioner_info["connection_info"])
         info["key"] = str(info["key"]).encode()
         await super().load_provisioner_info({**provisioner_info, "connection_info": info})
@@ -211,10 +201,12 @@ class ConfinedProvisioner(KernelProvisionerBase):
             self._kernel = Adopted(Process(provisioner_info["pid"], provisioner_info["started"]))
 
     def _workspace(self, folder: str | None) -> Path:
-        """The folder that was asked for, else that of the program. Raises: KernelStartFailed."""
+        """The folder that was asked for, or else our own working folder. Raises: KernelStartFailed."""
         workspace = Path(folder or "").absolute()
         if workspace == workspace.parent:
-            raise KernelStartFailed("A confined kernel writes to its folder alone, so that cannot be /.")
+            raise KernelStartFailed(
+                "A confined kernel may write only to its working folder, which cannot be /."
+            )
         return workspace
 
 
@@ -224,7 +216,7 @@ def _text(value: Any) -> Any:
 
 @contextlib.contextmanager
 def _listening(path: str) -> Iterator[socket.socket]:
-    """A socket that listens at `path`; the path stays when the socket is closed."""
+    """A socket that listens at `path`; the path stays when this socket is closed."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)  # of the process before, when a manager restarts its kernel
     with socket.socket(socket.AF_UNIX) as listening:
@@ -235,7 +227,7 @@ def _listening(path: str) -> Iterator[socket.socket]:
 
 
 def _descriptor(target: Any, opened: ExitStack) -> int:
-    """What a caller of subprocess means by `stderr`, as a descriptor."""
+    """The descriptor that a caller means by `stderr`, as for subprocess."""
     if isinstance(target, int) and target >= 0:
         return target
     if hasattr(target, "fileno"):
@@ -243,17 +235,3 @@ def _descriptor(target: Any, opened: ExitStack) -> int:
     null = os.open(os.devnull, os.O_WRONLY)
     opened.callback(os.close, null)
     return null
-
-
-async def _ended(pid: int) -> None:
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(descriptor, ended.set)
-    try:
-        await ended.wait()
-    finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)

@@ -57,7 +57,11 @@ OPERATORS = tuple(ADVICE)  # what may be told to whoever runs the program
 
 # The test, or where it is; the text that is allowed there, as a pattern; why.
 ALLOWED: tuple[tuple[str, str, str], ...] = (
-    ("tests/live/test_scripts.py", ".*/scripts(?:/.*)?", "in tier B a workspace has its path on the host"),
+    (
+        "tests/live/code/test_scripts.py",
+        ".*/scripts(?:/.*)?",
+        "in tier B a workspace has its path on the host",
+    ),
     ("tests/attacks/", ".*", "an attack prints what it finds on the machine"),
     ("::test_the_environment_holds_no_secret", ".*", "the person prints their environment, PATH included"),
     ("::test_a_forked_kernel_is_as_a_stock_one", ".*", "the person prints sys.path, and the like"),

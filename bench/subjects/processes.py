@@ -7,18 +7,17 @@ not count.
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 from bench import ours
 from bench.ground import Ground
 from bench.measure import Figure, Samples
 from bench.stock import Stock
 from bench.subjects.start import CODE
+from kernels.inside.procfs import PROC, tree
 
 __all__ = ["figures"]
 
 MIB = 1 << 20
-PROC = Path("/proc")
 
 type Counts = tuple[float, float, float]  # descriptors, threads, bytes
 type Start = Callable[[int], Awaitable[object]]
@@ -69,17 +68,8 @@ async def _added(start: Start, kernels: int) -> Counts:
 def _held() -> Counts:
     """Our descriptors and threads, and the memory of all processes below us."""
     own = PROC / "self"
-    memory = sum(map(_memory, _below(os.getpid())))
+    memory = sum(map(_memory, tree(os.getpid())[1:]))
     return len(list((own / "fd").iterdir())), len(list((own / "task").iterdir())), memory
-
-
-def _below(pid: int) -> list[int]:
-    """All processes below this one; we must be allowed to read the kernels' memory."""
-    found = []
-    for task in (PROC / str(pid) / "task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += [int(child), *_below(int(child))]
-    return found
 
 
 def _memory(pid: int) -> int:

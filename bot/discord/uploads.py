@@ -22,7 +22,7 @@ from bot.wording.error_messages import clause
 from filestore.errors import FileStoreError
 from filestore.records import StoredFile
 from kernels.text.clipping import human_size
-from kernels.workspace.names import Places
+from kernels.workspace.names import FreeNames
 
 __all__ = ["Received", "read", "receive", "tell_of"]
 
@@ -49,7 +49,7 @@ async def receive(
     if not attachments:
         return Received()
     session = await desk.sessions.session(user_id, place)
-    places = Places()
+    names = FreeNames()
     stored: list[StoredFile] = []
     pictures: list[Picture] = []
     notes: list[str] = []
@@ -58,7 +58,7 @@ async def receive(
         if isinstance(data, str):
             notes.append(data)
             continue
-        name = places.free(attachment.filename, "-2")
+        name = names.free(attachment.filename, "-2")
         try:
             stored.append(await session.files.upload(name, data))
         except FileStoreError as error:

@@ -28,9 +28,9 @@ from filestore.files import FileStore
 from filestore.records import StoredFile
 from kernels.concurrency.threads import in_thread
 from kernels.notebooks import conversion
-from kernels.notebooks.cells import Cell, Code, Notebook, Streamed
+from kernels.notebooks.cells import Cell, Code, Notebook, StreamedCell
 from kernels.notebooks.packages import installed
-from kernels.workspace.names import Places
+from kernels.workspace.names import FreeNames
 
 __all__ = ["KIND", "bundle", "notebook", "replayed"]
 
@@ -53,6 +53,7 @@ To run it again: `jupyter nbconvert --to notebook --execute notebook.ipynb`
 INSIDE = Path(kernels.inside.__file__).parent
 OF_OURS = {  # what stands in the zip beside files, and where it lies here
     "kernelcord_files/__init__.py": INSIDE / "bundled.py",
+    "kernelcord_files/characters.py": INSIDE / "characters.py",
     **{f"kernelcord_files/loading/{file.name}": file for file in sorted((INSIDE / "loading").glob("*.py"))},
 }
 
@@ -105,7 +106,7 @@ async def _pack(session: Session, files: FileStore, archive: Zip) -> None:
     await archive.add("README.md", README)
     for path, source in OF_OURS.items():
         await archive.add(path, source.read_bytes())
-    places = Places(["notebook.ipynb", "README.md", "files.json", *OF_OURS])
+    names = FreeNames(["notebook.ipynb", "README.md", "files.json", *OF_OURS])
     index = []
     used = await used_files(session, files)
     own = [file for file in used if file.session_id == session.record.session_id]
@@ -116,7 +117,7 @@ async def _pack(session: Session, files: FileStore, archive: Zip) -> None:
         except NoSuchFile:  # it has expired meanwhile
             continue
         name = file.filename if file.file_id in beside else f"files/{file.filename}"
-        path = places.free(name, f"-{file.file_id}")
+        path = names.free(name, f"-{file.file_id}")
         with opened.file:
             await archive.add(path, opened.file)
         index.append(_entry(file, path))
@@ -140,7 +141,7 @@ def _entry(file: StoredFile, path: str) -> dict[str, Any]:
 
 async def _write(
     session: Session,
-    cells: AsyncIterable[Cell | Streamed],
+    cells: AsyncIterable[Cell | StreamedCell],
     target: BinaryIO,
     about: dict[str, Any] | None = None,
 ) -> None:
@@ -148,21 +149,21 @@ async def _write(
     await conversion.write(cells, target, packages=packages, about=about)
 
 
-async def _cells(session: Session, *first: Cell) -> AsyncIterator[Cell | Streamed]:
+async def _cells(session: Session, *first: Cell) -> AsyncIterator[Cell | StreamedCell]:
     for cell in first:
         yield cell
     async for recorded in session.transcript.notebook_cells():
         yield recorded
 
 
-async def _again(session: Session, imported: Notebook) -> AsyncIterator[Cell | Streamed]:
+async def _again(session: Session, imported: Notebook) -> AsyncIterator[Cell | StreamedCell]:
     """The cells of a replayed notebook; the transcript has what came of each."""
     before = iter(imported.cells)
     async for now in _cells(session):
         cell = await session.jobs.in_thread(next, before, None)
         if cell is None:
             return
-        if isinstance(now, Streamed) and isinstance(cell, Code):
+        if isinstance(now, StreamedCell) and isinstance(cell, Code):
             yield replace(now, code=replace(now.code, tags=cell.tags, original=cell.original))
         elif isinstance(now, Code) and isinstance(cell, Code):
             yield replace(now, tags=cell.tags, original=cell.original)

@@ -22,7 +22,7 @@ from filestore.records import EPOCH, CellRecord, Cursor, Said, StoredFile
 from kernels.notebooks import conversion
 from kernels.notebooks.cells import NotebookError
 from kernels.text.clipping import counted, human_size
-from kernels.workspace.names import Places
+from kernels.workspace.names import FreeNames
 
 __all__ = ["export"]
 
@@ -172,9 +172,9 @@ async def _pack(packing: _Packing, sessions: Sessions, user_id: int) -> None:
     store = sessions.store
     total = await store.usage.total(user_id, EPOCH)
     await packing.text("usage.json", _json(asdict(total)))
-    places = Places()
+    names = FreeNames()
     for record in await store.sessions.of_user(user_id):
-        folder = f"sessions/{places.free(record.session_id, '-2')}"
+        folder = f"sessions/{names.free(record.session_id, '-2')}"
         await packing.text(f"{folder}/session.json", _json(asdict(record)))
         transcript = Transcript(store.transcripts, record.session_id, _now)
         await packing.document(f"{folder}/transcript.json", partial(packing.write_transcript, transcript))
@@ -197,7 +197,7 @@ async def _pack_files(
     packing: _Packing, sessions: Sessions, user_id: int, files: Sequence[StoredFile]
 ) -> None:
     """The smallest first, so that as many as can be are in the zip."""
-    places = Places()
+    names = FreeNames()
     for file in sorted(files, key=lambda file: (file.file_size, file.file_id)):
         if not packing.takes(
             file.file_size, f"{file.filename} ({human_size(file.file_size)}, id {file.file_id})"
@@ -208,7 +208,7 @@ async def _pack_files(
         except NoSuchFile:  # it has expired meanwhile
             continue
         with opened.file:
-            await packing.file(f"files/{places.free(file.filename, f'-{file.file_id}')}", opened.file)
+            await packing.file(f"files/{names.free(file.filename, f'-{file.file_id}')}", opened.file)
 
 
 async def _all_files(sessions: Sessions, user_id: int) -> list[StoredFile]:

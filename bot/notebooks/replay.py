@@ -22,7 +22,7 @@ from kernels.concurrency.threads import in_thread
 from kernels.errors import TooLarge
 from kernels.notebooks.cells import RAISES, SKIP, Code, Markdown, Notebook
 from kernels.notebooks.conversion import reading
-from kernels.notebooks.diff import differences
+from kernels.notebooks.diff import diff_outputs
 
 __all__ = ["Step", "imported", "replay"]
 
@@ -93,7 +93,7 @@ async def replay(
             failed = True
             yield Step(number, total, cell.code, refused=sentence(error))
             continue
-        differs = await in_thread(differences, cell.outputs, result.outputs) if cell.outputs else ()
+        differs = await in_thread(diff_outputs, cell.outputs, result.outputs) if cell.outputs else ()
         step = Step(number, total, cell.code, result, differs, may_fail=RAISES in cell.tags)
         failed |= step.failed
         yield step

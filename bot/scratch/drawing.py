@@ -16,7 +16,7 @@ from typing import Literal
 from bot.scheduling.slots import Places
 from bot.scratch.kernel import Apart
 from kernels.interface import Kernels
-from kernels.workspace.folder import helper
+from kernels.workspace.folder import scratch_id
 
 __all__ = ["Studio", "ToDraw"]
 
@@ -42,7 +42,7 @@ class Studio:
 
     def __init__(self, kernels: Kernels) -> None:
         self._places = Places(PLACES, each=1)
-        self._free = deque(Apart(kernels, helper(f"studio-{number}")) for number in range(PLACES + 1))
+        self._free = deque(Apart(kernels, scratch_id(f"studio-{number}")) for number in range(PLACES + 1))
 
     async def draw(self, items: Sequence[ToDraw], user_id: int) -> dict[int, bytes]:
         """PNGs by key; the answers of one person are drawn one after the other.

@@ -11,7 +11,7 @@ from bot.session import Session
 from filestore.records import StoredFile
 from kernels.broker import FileUnavailable
 from kernels.text.clipping import human_size, repair
-from kernels.text.visible import shown
+from kernels.text.visible import one_line
 
 __all__ = ["profile"]
 
@@ -44,6 +44,6 @@ def _card(file: StoredFile, found: object) -> str:
     )
     head = f"{name} ({file.file_type}, {human_size(file.file_size)}, id {file.file_id})"
     lines = repair(found[: 2 * LONGEST]).split("\n") if isinstance(found, str) else ()
-    text = "\n".join(shown(line, " ") for line in lines).strip()
+    text = "\n".join(one_line(line, " ") for line in lines).strip()
     card = f"{head}: {text}" if text else head
     return card if len(card) <= LONGEST else card[: LONGEST - 1] + "…"

@@ -23,7 +23,7 @@ from filestore.errors import FileStoreError
 from kernels.errors import KernelError
 from kernels.notebooks.cells import Notebook, NotebookError
 from kernels.text.clipping import counted
-from kernels.text.visible import shown
+from kernels.text.visible import one_line
 
 __all__ = ["CommandFailed", "Commands"]
 
@@ -142,7 +142,7 @@ class Commands:
         if not variables:
             self._screen.note("No variables.")
         for variable in variables:
-            name, kind, detail = map(shown, (variable.name, variable.type, variable.detail))
+            name, kind, detail = map(one_line, (variable.name, variable.type, variable.detail))
             self._screen.line(f"  {name:<20} {kind:<16} {detail}")
 
     async def _usage(self, _words: list[str]) -> None:

@@ -117,7 +117,7 @@ async def _replay_in(
         session = await sessions.session(USER_ID, "replay")
         message = Incoming(USER_ID, "", "replay", "", can_answer=False)
         failed = 0
-        with tqdm(total=imported.code_cells, desc=visible.shown(name), unit="cell") as bar:
+        with tqdm(total=imported.code_cells, desc=visible.one_line(name), unit="cell") as bar:
             async for step in replay(session, imported, message, _say_nothing, keep_going=keep_going):
                 bar.update()
                 failed += step.failed

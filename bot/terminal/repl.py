@@ -31,7 +31,8 @@ from kernels.cell.events import InputRequest, Unstopped
 from kernels.errors import KernelError, NoQuestion
 from kernels.interface import PersonKernel
 from kernels.notebooks.cells import Notebook
-from kernels.text.visible import shown
+from kernels.sandbox.policy import Tier
+from kernels.text.visible import one_line
 
 if TYPE_CHECKING:
     from bot.terminal.keyboard import Keyboard
@@ -239,7 +240,7 @@ class Repl:
             await self._tell_of_before(session, cells[:REMEMBERED][::-1])
         else:
             tier = self._sessions.pool.tier
-            held = "without a sandbox" if tier == "none" else f"in a sandbox of tier {tier}"
+            held = "without a sandbox" if tier == "none" else f"in a sandbox of {Tier(tier).described}"
             model = f" Ask {self._sessions.model.name} in plain words." if self._sessions.model else ""
             self._screen.note(f"A Python kernel of your own, {held}.{model} %help tells more.")
         if session.resumed:
@@ -266,4 +267,4 @@ def progress(step: Step) -> str:
     ending = "left out" if step.result is None else step.result.status
     said = [step.refused] if step.refused else step.differs
     more = f"; {', '.join(said)}" if said else ""
-    return shown(f"[cell {step.number} of {step.total}: {ending}{more}]", " ")
+    return one_line(f"[cell {step.number} of {step.total}: {ending}{more}]", " ")

@@ -87,13 +87,13 @@ class Screen:
         """Write a table of files: id, type, size, time left, name."""
         for file in files:
             size, left = human_size(file.file_size), time_left(file.expires_at, now())
-            about = f"{file.file_type:<10} {size:>9}  {left:>8}  {visible.shown(file.filename)}"
+            about = f"{file.file_type:<10} {size:>9}  {left:>8}  {visible.one_line(file.filename)}"
             self.line(f"  \x1b[36m{file.file_id}\x1b[0m  {about}")
 
     def skipped(self, skipped: Sequence[Skipped]) -> None:
         """Name the files that were not kept, each with the reason."""
         for one in skipped:
-            self.note(f"  not kept: {visible.shown(one.name)}: {visible.shown(one.reason)}")
+            self.note(f"  not kept: {visible.one_line(one.name)}: {visible.one_line(one.reason)}")
 
     def earlier(self, cell: CellRecord) -> None:
         """Show a cell of an earlier visit: its code and the first lines of its output."""

@@ -62,7 +62,7 @@ from kernels.errors import (
 )
 from kernels.notebooks.cells import NotebookError
 from kernels.text.clipping import human_size
-from kernels.text.visible import shown
+from kernels.text.visible import one_line
 from kernels.workspace.captured import FileChanged
 
 __all__ = [
@@ -270,7 +270,7 @@ def clause(error: BaseException, *, paths: bool = False) -> str:
     if isinstance(error, OSError) and isinstance(error.filename, str) and not paths:
         error = OSError(error.errno, error.strerror, os.path.basename(error.filename))
     known = next((kind for kind in type(error).__mro__ if kind in CLAUSES), None)
-    text = shown(CLAUSES[known](error) if known else _unforeseen(error), " ").removesuffix(".")
+    text = one_line(CLAUSES[known](error) if known else _unforeseen(error), " ").removesuffix(".")
     if paths or (known and not issubclass(known, FROM_BELOW)):
         return text
     return (isinstance(error, OSError) and OURS.get(error.errno)) or folderless(text)
@@ -351,7 +351,7 @@ def _lost(variables: Sequence[str], *, unnamed: bool, earlier: bool = False) -> 
 
 def counted_names(variables: Sequence[str]) -> str:
     """Names of variables: the first ones, and how many there are more."""
-    names = ", ".join(map(shown, variables[:NAMED]))
+    names = ", ".join(map(one_line, variables[:NAMED]))
     return f"{names} and {len(variables) - NAMED} more" if len(variables) > NAMED else names
 
 

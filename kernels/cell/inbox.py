@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from kernels.cell.events import ClearOutput, Display, Event, Failure, Result, Stream, cost
 from kernels.text.clipping import strip_ansi
-from kernels.text.terminal import Terminal
+from kernels.text.terminal import TerminalText
 
 __all__ = ["SHOWN", "Inbox"]
 
@@ -96,7 +96,7 @@ def _joined(before: str, text: str) -> str:
     head, _, redrawn = line.partition("\r")
     if "\r" not in redrawn or len(line) > LINE or _MOVES.search(line):
         return before + text
-    terminal = Terminal()
+    terminal = TerminalText()
     terminal.write(redrawn)
     drawn, last = terminal.render(), strip_ansi(redrawn.rpartition("\r")[2])
     if 0 < len(last) < len(strip_ansi(drawn)):

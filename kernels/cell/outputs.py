@@ -22,7 +22,7 @@ from kernels.cell.display_updates import UPDATE
 from kernels.cell.events import Bundle, ClearOutput, Display, Event, Failure, Result, Stream, cost
 from kernels.cell.overflow import Overflow
 from kernels.text.clipping import clip, human_size, left_out, strip_ansi
-from kernels.text.terminal import Terminal
+from kernels.text.terminal import TerminalText
 
 __all__ = ["ENDINGS", "MOST", "Outputs"]
 
@@ -38,7 +38,7 @@ BLANKS = 8  # 1/8 of `max_text` may be blanks that a cursor leaves when it moves
 class _TextBlock:
     def __init__(self, name: str, blanks: int) -> None:
         self.name = name
-        self.terminal = Terminal(blanks)
+        self.terminal = TerminalText(blanks)
 
 
 class Outputs:
@@ -181,7 +181,7 @@ class Outputs:
             if self._last_text is not None:
                 self._last_text.terminal.settle()
                 self._text_before += self._last_text.terminal.size
-            blanks = min(Terminal.BLANKS, self._blanks)
+            blanks = min(TerminalText.BLANKS, self._blanks)
             self._blanks -= blanks
             last = self._last_text = _TextBlock(name, blanks)
             self._shown.append(last)

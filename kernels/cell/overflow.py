@@ -67,10 +67,14 @@ class TextFile:
 
 
 class Overflow:
-    """See the module's text. `folder` is on the disk that the file goes to; `most` is in bytes."""
+    """See the module's text. `folder` is on the disk that the file goes to; `most` is in bytes.
 
-    def __init__(self, folder: Path, *, most: int) -> None:
+    At most `held` characters wait for the disk.
+    """
+
+    def __init__(self, folder: Path, *, most: int, held: int = HELD) -> None:
         self._folder = folder
+        self._most_held = held
         self._most = most
         self._writing: asyncio.Task[None] | None = (
             None  # one at a time, even if it writes text that was cleared
@@ -84,7 +88,7 @@ class Overflow:
 
     def add_text(self, text: str) -> None:
         """Add the text that comes next."""
-        if self._dropped or self._writer.full or self._held + len(text) > HELD:
+        if self._dropped or self._writer.full or self._held + len(text) > self._most_held:
             self._dropped += len(text)  # and all later text: nobody could see a gap in the middle
             return
         self._waiting.append(text)

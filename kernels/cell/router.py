@@ -27,10 +27,10 @@ from kernels.cell.events import (
 )
 from kernels.cell.result import Late, Variable
 from kernels.cell.run import Run
+from kernels.limits import Limits
 from kernels.process.last_words import Text
-from kernels.process.launch import Limits
 from kernels.text.clipping import repair
-from kernels.text.visible import shown
+from kernels.text.visible import one_line
 from kernels.wire.connection import Message
 from kernels.workspace.captured import Scan, Skipped
 from kernels.workspace.names import shown_name
@@ -264,7 +264,7 @@ def _variables(metadata: Any) -> tuple[Variable, ...]:
     try:
         described = metadata["kernelcord"]["variables"][:MOST_VARIABLES]
         return tuple(
-            Variable(*(shown(repair(str(part)[:LONGEST])) for part in (name, kind, detail)))
+            Variable(*(one_line(repair(str(part)[:LONGEST])) for part in (name, kind, detail)))
             for name, kind, detail in described
         )
     except (TypeError, KeyError, ValueError, RecursionError):

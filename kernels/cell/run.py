@@ -49,7 +49,7 @@ from kernels.cell.run_host import RunHost
 from kernels.cell.stopping import Stop
 from kernels.concurrency.cancellation import to_the_end
 from kernels.errors import NoQuestion
-from kernels.local import CellHere
+from kernels.local import LocalCell
 from kernels.text.clipping import repair
 from kernels.wire import sizes
 from kernels.workspace.captured import Captured, Scan
@@ -65,7 +65,7 @@ OUT_OF_TIME = "it did not stop until its time was up"
 ON_REQUEST = "it did not stop, and was killed as you wanted"
 
 
-class Run(CellHere):
+class Run(LocalCell):
     """One cell in flight; see the module's text. Made by `Kernel.run`.
 
     `code` is what runs. `tag` is the caller's own name for the cell, given back with late output, and `turn`
@@ -126,7 +126,7 @@ class Run(CellHere):
         return self._gone is not None or (self._replied and not self._interrupting)
 
     async def __aenter__(self) -> Self:
-        self._ticket = self._host.line.enter()
+        self._entry = self._host.queue.enter()
         return self
 
     def __aiter__(self) -> AsyncIterator[Event]:
@@ -143,10 +143,10 @@ class Run(CellHere):
             self._end("interrupted")
         elif self._result is None:
             self._status = "interrupted"
-            if self._ticket.served:
+            if self._entry.served:
                 self._host.withdraw()
             else:
-                self._ticket.leave()
+                self._entry.leave()
 
     async def stop(self) -> None:
         """Stop the cell because a person wants to. If it does not end within `GRACE`, `Unstopped` asks."""
@@ -252,7 +252,7 @@ class Run(CellHere):
 
     async def _wait(self) -> AsyncGenerator[int]:
         """Have a kernel that is ready; yields the position in its own line, and then in the pool's."""
-        async for position in self._ticket:
+        async for position in self._entry:
             yield position
         if self._status is None:
             async with aclosing(self._host.ready()) as positions:
@@ -298,7 +298,7 @@ class Run(CellHere):
         finally:
             self._stop.cancel()
             self._clock.stop()
-            self._ticket.leave()
+            self._entry.leave()
 
     def _end(self, status: str, cause: str | None = None) -> None:
         """Interrupt the cell, once; from then on it has `GRACE` to end."""

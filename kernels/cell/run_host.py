@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from kernels.cell.events import Restarted
 from kernels.cell.result import Variable
-from kernels.concurrency.slots import Line
-from kernels.process.launch import Limits
+from kernels.concurrency.slots import SlotQueue
+from kernels.limits import Limits
 from kernels.workspace.captured import Scan
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class RunHost(Protocol):
     """What a run needs of its kernel."""
 
     session_id: str
-    line: Line
+    queue: SlotQueue
     limits: Limits
     outputs: Path  # a folder on disk for what is printed beyond the limit
 

@@ -31,8 +31,8 @@ from kernels.cell.outputs import Outputs
 from kernels.cell.result import RunResult
 from kernels.concurrency.cancellation import to_the_end
 from kernels.errors import NodeUnavailable, NoQuestion
+from kernels.limits import Limits
 from kernels.node import messages
-from kernels.process.launch import Limits
 from kernels.text.clipping import repair
 from kernels.wire import sizes
 from kernels.workspace.captured import Captured

@@ -28,9 +28,9 @@ from kernels.client.connection import Link
 from kernels.client.session_socket import Connect
 from kernels.errors import KernelClosed, KernelError
 from kernels.interface import State
+from kernels.limits import Limits
 from kernels.node import messages
 from kernels.node.encoding import decode
-from kernels.process.launch import Limits
 from kernels.wire import sizes
 from kernels.workspace.captured import Captured, CapturedFile, Scan
 

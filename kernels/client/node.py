@@ -25,11 +25,11 @@ from kernels.client.spawn import Find, NodeEndpoint
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.errors import KernelError, NodeGone, NodeIncompatible, NodeUnavailable
+from kernels.limits import Limits
 from kernels.node import PROTOCOL
 from kernels.node.encoding import NotDecoded, decode
 from kernels.node.messages import NodeInfo, NodeVersion
 from kernels.node.settings import KernelSettings
-from kernels.process.launch import Limits
 from kernels.wire.sizes import MESSAGE
 
 __all__ = ["RemoteNode"]
@@ -317,7 +317,7 @@ class RemoteNode:
         """Log what the operator has to know about a node that is new to us."""
         log.info("kernels live in the node of process %s", self._who.pid)
         if self._who.tier == "none":
-            log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
+            log.warning("Kernels run without a sandbox: let in only people to whom you would give a shell.")
         if self._wanted is None:
             self._tell_ignored("it was started with settings of its own")
 

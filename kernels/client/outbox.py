@@ -29,10 +29,12 @@ class _Numbered(NamedTuple):
 
 
 class Outbox:
-    """See the module's text."""
+    """See the module's text. A command has at most `largest` bytes; those in a message, `together`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, largest: int = LARGEST, together: int = TOGETHER) -> None:
         self.confirmed = 0  # the highest number, ever
+        self._largest = largest
+        self._together = together
         self._last = 0
         self._sent = 0  # the highest number, ever
         self._unsent: deque[_Numbered] = deque()
@@ -46,15 +48,15 @@ class Outbox:
         """Number and add a command; returns its number. Raises: TooLarge for one that no node would take."""
         command.m = self._last + 1
         text = encode(command)
-        if len(text) > LARGEST:
+        if len(text) > self._largest:
             what = f"a message to the kernel ({type(command).__name__})"
-            raise TooLarge(what, len(text), LARGEST, "send less at once")
+            raise TooLarge(what, len(text), self._largest, "send less at once")
         self._last = command.m
         self._unsent.append(_Numbered(command.m, text))
         return command.m
 
     def messages(self) -> list[bytes]:
-        """The commands that were not sent yet, in lists. A list over `TOGETHER` has a single command."""
+        """The commands that were not sent yet, in lists. A longer list has a single command."""
         messages: list[bytes] = []
         together: list[bytes] = []
         size = 0
@@ -62,7 +64,7 @@ class Outbox:
             command = self._unsent.popleft()
             self._unconfirmed.append(command)
             self._sent = max(self._sent, command.number)
-            if together and size + len(command.text) > TOGETHER:
+            if together and size + len(command.text) > self._together:
                 messages.append(_list(together))
                 together, size = [], 0
             together.append(command.text)

@@ -32,10 +32,10 @@ import aiohttp
 
 from kernels.concurrency.threads import in_thread
 from kernels.errors import NodeUnavailable
+from kernels.inside.procfs import started
 from kernels.node import PROTOCOL
 from kernels.node.encoding import NotDecoded, decode
 from kernels.node.settings import ALIVE, RECORD, NodeRecord, NodeSettings
-from kernels.process.reattached import started
 
 __all__ = ["Find", "NodeEndpoint", "at", "local_node", "recorded", "socket_for"]
 

@@ -1,1 +1,1 @@
-"""Work beside the event loop: in threads, to its end though it is cancelled, or for good."""
+"""Work beside the event loop: in threads, past a cancellation, for good, or a few at a time."""

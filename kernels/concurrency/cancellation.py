@@ -1,6 +1,6 @@
-"""Finish what must not stay half done, even when whoever waits for it is cancelled.
+"""Finish what must not stay half done, even when the task that waits for it is cancelled.
 
-await to_the_end(process.end())     # then the cancellation goes on
+await to_the_end(process.end())     # a cancellation is raised after that
 """
 
 import asyncio
@@ -10,11 +10,11 @@ from typing import Any
 
 __all__ = ["cancel", "stop", "to_the_end"]
 
-_told: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()  # to end
+_cancelled: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()  # by `cancel`
 
 
 async def to_the_end[T](work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
-    """The result of `work`, which must be bounded in time: a cancellation waits until it is done."""
+    """The result of `work`, which must be bounded in time: a cancellation is raised when it is done."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -28,18 +28,18 @@ async def to_the_end[T](work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
 
 
 def cancel(task: asyncio.Task[Any]) -> None:
-    """Cancel `task`, once: one that cleans up is not cancelled again by who stops it too.
+    """Cancel `task`, but only once: a second caller does not interrupt its cleaning up.
 
-    Whether it is `cancelling` says nothing of that: `asyncio.timeout` cancels the task that it is entered in,
-    for a moment, and a task that was not told to end because of that would go on for good.
+    `Task.cancelling` cannot be used to tell: `asyncio.timeout` cancels the task that it is entered in for a
+    moment, and a task that was then not cancelled here would go on for good.
     """
-    if task not in _told:
-        _told.add(task)
+    if task not in _cancelled:
+        _cancelled.add(task)
         task.cancel()
 
 
 async def stop(task: asyncio.Task[Any] | None) -> None:
-    """`cancel` a task, and wait until it is over; None and one that is over are no error."""
+    """`cancel` a task and wait for its end; None, and a task that has ended, are no error."""
     if task is not None and not task.done():
         cancel(task)
         await asyncio.wait([task])

@@ -1,10 +1,9 @@
-"""Tasks that must live as long as the program: whatever ends one is logged, and it is begun again.
+"""Tasks that must live as long as the program: if one fails, that is logged, and it is begun again.
 
-    task = lasting(sweep_often, "kernel pool")      # cancel it, and it ends for good
-    await stop(task)
+    task = lasting(sweep_often, "kernel pool")
+    await stop(task)        # a cancellation ends it for good
 
-A loop that catches the errors that its author thought of ends for ever, without a word, at the first one that
-nobody thought of.
+A loop that catches only the errors that its author expected would end silently at the first unexpected one.
 """
 
 import asyncio
@@ -19,15 +18,15 @@ __all__ = ["lasting"]
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE = 1.0  # seconds before it is begun again; doubles up to LAST_PAUSE
+FIRST_PAUSE = 1.0  # seconds before it is begun again; doubled each time, up to LAST_PAUSE
 LAST_PAUSE = 60.0
-WELL = 300.0  # seconds of life after which the pauses begin anew
+WELL = 300.0  # seconds that it has to live for the next pause to be the first again
 
 
 def lasting(
     work: Callable[[], Coroutine[Any, Any, object]], name: str, *, over: Callable[[], bool] = lambda: False
 ) -> asyncio.Task[None]:
-    """A task that does `work()`, again and again if it ends, until the task is cancelled or it is `over`."""
+    """A task that does `work()`, again whenever that ends, until the task is cancelled or `over()` holds."""
     return asyncio.create_task(_last(work, name, over), name=f"{name}, watched")
 
 
@@ -35,7 +34,7 @@ async def _last(work: Callable[[], Coroutine[Any, Any, object]], name: str, over
     pause = FIRST_PAUSE
     while True:
         began = monotonic()
-        # A task of its own: a cancellation that comes out of its depths is a failure, not an order to us.
+        # In a task of its own: a CancelledError that arises within it is a failure, not our cancellation.
         task = asyncio.create_task(work(), name=name)
         try:
             await asyncio.wait([task])
@@ -47,6 +46,6 @@ async def _last(work: Callable[[], Coroutine[Any, Any, object]], name: str, over
             return
         if monotonic() - began > WELL:
             pause = FIRST_PAUSE
-        log.error("%s has ended, and is begun again in %.0f s", name, pause, exc_info=error)
-        await asyncio.sleep(pause)  # what made it fail may pass
+        log.error("%s has ended unexpectedly, and is begun again in %.0f s", name, pause, exc_info=error)
+        await asyncio.sleep(pause)  # what made it fail may be temporary
         pause = min(2 * pause, LAST_PAUSE)

@@ -1,13 +1,13 @@
-"""A line of people before a number of places, each of whom can see how many go first.
+"""A queue of people for a number of slots, each of whom can see how many go first.
 
-    async with line.enter() as ticket:
-        async for position in ticket: ...     # 2, 1; ends when it is this one's turn
-        ...                                   # the place is held until the block is left
+    async with queue.enter() as entry:
+        async for position in entry: ...      # 2, 1; ends when it is this one's turn
+        ...                                   # the slot is held until the block is left
 
-First come, first served. One kernel is a line before one place; a pool is a line before many. Where nobody
-asks for a position, and whoever takes long must not keep the others:
+First come, first served. A kernel has a queue for its one slot, the running cell; a pool has one for its many
+kernels. Where nobody asks for a position, and one that takes long must not keep the others waiting:
 
-    async with turns.one(1.0): ...              # after so many seconds the next one has their turn too
+    async with starts.slot(1.0): ...            # after a second the next one may start too
 """
 
 import asyncio
@@ -16,82 +16,82 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Line", "Ticket", "Turns"]
+__all__ = ["QueueEntry", "SlotQueue", "TimedSlots"]
 
 
-class Line:
-    """At most `places` tickets are served at a time; the others wait in order."""
+class SlotQueue:
+    """At most `slots` entries have a slot at a time; the others wait in order."""
 
-    def __init__(self, places: int) -> None:
-        self._places = places
-        self._tickets: list[Ticket] = []
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._entries: list[QueueEntry] = []
         self._crowded = asyncio.Event()
 
     @property
     def served(self) -> int:
-        """Tickets that have their turn now."""
-        return min(len(self._tickets), self._places)
+        """Entries that have a slot now."""
+        return min(len(self._entries), self._slots)
 
     @property
     def waiting(self) -> int:
-        """Tickets that wait."""
-        return len(self._tickets) - self.served
+        """Entries that wait for one."""
+        return len(self._entries) - self.served
 
-    def enter(self) -> "Ticket":
-        """Stand in line, from now on; leave with `Ticket.leave` or as a context manager."""
-        ticket = Ticket(self)
-        self._tickets.append(ticket)
+    def enter(self) -> "QueueEntry":
+        """Join the queue; leave it with `QueueEntry.leave` or as a context manager."""
+        entry = QueueEntry(self)
+        self._entries.append(entry)
         if self.waiting:
             self._crowded.set()
-        return ticket
+        return entry
 
     async def crowded(self, at_most: float) -> None:
-        """Return when somebody waits, or after `at_most` seconds."""
+        """Wait until somebody waits, or for `at_most` seconds."""
         if not self.waiting:
             self._crowded.clear()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._crowded.wait(), at_most)
 
-    def position(self, ticket: "Ticket") -> int:
-        """How many must leave before it is this ticket's turn: 0 when it is now, or when it has left."""
-        return max(0, self._tickets.index(ticket) - self._places + 1) if ticket in self._tickets else 0
+    def position(self, entry: "QueueEntry") -> int:
+        """How many must leave before it is this entry's turn: 0 if it has a slot, or has left."""
+        return max(0, self._entries.index(entry) - self._slots + 1) if entry in self._entries else 0
 
-    def serves(self, ticket: "Ticket") -> bool:
-        """Whether it is this ticket's turn."""
-        return ticket in self._tickets[: self._places]
+    def serves(self, entry: "QueueEntry") -> bool:
+        """Whether this entry has a slot."""
+        return entry in self._entries[: self._slots]
 
-    def leave(self, ticket: "Ticket") -> None:
-        """Give the place, or the wait, up; doing it twice is no error."""
-        if ticket in self._tickets:
-            for other in self._tickets:
+    def leave(self, entry: "QueueEntry") -> None:
+        """Give up the slot, or the wait; doing so twice is no error."""
+        if entry in self._entries:
+            for other in self._entries:
                 other.moved.set()
-            self._tickets.remove(ticket)
+            self._entries.remove(entry)
 
 
-class Ticket:
-    """One place in a line; iterate it to wait: the iteration ends with this one's turn, or when it leaves."""
+class QueueEntry:
+    """One place in a queue. Iterate over it to wait: the iteration ends when it has a slot, or has left."""
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
+    def __init__(self, queue: SlotQueue) -> None:
+        self._queue = queue
         self.moved = asyncio.Event()
 
     @property
     def served(self) -> bool:
-        """Whether it is this one's turn."""
-        return self._line.serves(self)
+        """Whether it has a slot."""
+        return self._queue.serves(self)
 
     def leave(self) -> None:
-        """Give the place, or the wait, up."""
-        self._line.leave(self)
+        """Give up the slot, or the wait."""
+        self._queue.leave(self)
 
     async def __aiter__(self) -> AsyncIterator[int]:
         last = 0
-        while position := self._line.position(self):
+        while position := self._queue.position(self):
             self.moved.clear()
             if position != last:
                 yield position
                 last = position
-            if position == self._line.position(self):
+            if position == self._queue.position(self):
                 await self.moved.wait()
 
     async def __aenter__(self) -> Self:
@@ -103,21 +103,21 @@ class Ticket:
         self.leave()
 
 
-class Turns:
-    """At most `places` at a time, first come, first served; to wait costs nothing, unlike in a line."""
+class TimedSlots:
+    """At most `slots` at a time, first come, first served; without positions, a wait costs nothing."""
 
-    def __init__(self, places: int) -> None:
-        self._free = asyncio.Semaphore(places)
+    def __init__(self, slots: int) -> None:
+        self._free = asyncio.Semaphore(slots)
 
     @contextlib.asynccontextmanager
-    async def one(self, seconds: float) -> AsyncIterator[None]:
-        """Wait for a place, and keep it for so many seconds at most; the block may go on without it."""
+    async def slot(self, seconds: float) -> AsyncIterator[None]:
+        """Wait for a slot, and keep it for so many seconds at most; the block may go on without it."""
         await self._free.acquire()
-        place = contextlib.ExitStack()
-        place.callback(self._free.release)
-        leaving = asyncio.get_running_loop().call_later(seconds, place.close)
+        holding = contextlib.ExitStack()
+        holding.callback(self._free.release)
+        leaving = asyncio.get_running_loop().call_later(seconds, holding.close)
         try:
             yield
         finally:
             leaving.cancel()
-            place.close()  # again does nothing
+            holding.close()  # again does nothing

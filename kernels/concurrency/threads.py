@@ -1,10 +1,10 @@
-"""Work that may wait for a disk, a process or a lock: a thread for each, so that none waits for another.
+"""Work that may wait for a disk, a process or a lock: each in a thread of its own, so none waits for another.
 
     scan = await in_thread(capture.scan, since=began)
 
-The event loop's default executor has six threads on a machine of two processors, for everybody. What one
-person's work held there (a fork that waits for the zygote, a disk that is busy with their files) kept the end
-of everybody's cells waiting. A thread costs 0.1 ms, and a kernel has a few at a time at most.
+The event loop's default executor has six threads on a machine with two processors, for everybody. Work of one
+person that waited there (a fork for the zygote, a copy for a busy disk) delayed the end of everybody's cells.
+A thread costs 0.1 ms, and a kernel has a few at a time at most.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ __all__ = ["in_thread"]
 
 
 async def in_thread[**P, T](work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """What `work` returns, or raises. Cancelled, the work goes on, as with `asyncio.to_thread`.
+    """What `work` returns or raises. If this is cancelled, the work goes on, as with `asyncio.to_thread`.
 
-    Raises: OSError when the system gives no thread.
+    Raises: OSError if the system refuses a thread.
     """
     done: Future[T] = Future()
     context = contextvars.copy_context()

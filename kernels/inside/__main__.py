@@ -3,9 +3,9 @@
     python kernels/inside RUN_FOLDER DESCRIPTORS -f CONNECTION_FILE
 
 What differs from IPython's own is in `program`; `files` puts in `load_file`, `file_path` and `list_files`,
-which ring the descriptor "bell". DESCRIPTORS are a JSON object, with those of `last_words` too. It ends when
-its parent does, unless it was detached: the file `detached` stands in RUN_FOLDER. Run by the kernels' own
-Python. Nothing of it can be imported by the person: it lives outside `sys.path`.
+which ask over the descriptor "files". DESCRIPTORS are a JSON object, with those of `last_words` too. It ends
+when its parent does, unless it was detached: the file `detached` stands in RUN_FOLDER. Run by the kernels'
+own Python. Nothing of it can be imported by the person: it lives outside `sys.path`.
 """
 
 import fcntl
@@ -43,10 +43,10 @@ def _follow_parent() -> None:
 if __name__ == "__main__":
     alive = (RUN_FOLDER / "alive").open("wb")
     fcntl.flock(alive, fcntl.LOCK_EX)  # for the next pool, which must not take a living kernel's folder away
-    stored.install(DESCRIPTORS.pop("bell"))
+    stored.install(DESCRIPTORS.pop("files"))
     last_words.share(DESCRIPTORS)
     threading.Thread(target=_follow_parent, daemon=True).start()
-    kernel = program.made()
+    kernel = program.create()
     kernel.initialize(sys.argv[1:])
     fresh.arguments()
     program.run(kernel)

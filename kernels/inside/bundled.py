@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .loading import load, one_line
+from .characters import one_line
+from .loading import load
 
 FOLDER = Path(__file__).resolve().parent.parent
 

@@ -1,7 +1,7 @@
 """How much memory the kernel's own process has taken, beyond what it shares with all others from the start.
 
 memory.begin()      # in the forked child
-memory.taken()      # bytes
+memory.used()      # bytes
 """
 
 import os
@@ -18,7 +18,7 @@ def begin() -> None:
     _before = _resident()
 
 
-def taken() -> int:
+def used() -> int:
     """Bytes, of the kernel's own process; 0 where the system does not tell."""
     return max(0, _resident() - _before)
 

@@ -8,7 +8,7 @@
 5. No history, no heartbeat, no debugger, no subshells: nobody uses them, and each costs time at every cell or
    start.
 
-    program = prepared()                          # once, in the process that is forked
+    program = prepare()                           # once, in the process that is forked
     serve(program, connection, listening)         # in the child
 """
 
@@ -35,26 +35,26 @@ from .children import forked, reaping, spawned
 from .confinement import fresh, reserve
 from .files import elsewhere, open_files
 from .heartbeat import ListeningHeartbeat
+from .interrupts import take_interrupts
 from .libraries import bars, cores, figures, nested_asyncio, shared_memory, width
 from .output import clip, last_words, streams
-from .shell import Shell, turn
-from .turn import take_interrupts
+from .shell import Shell, interrupts
 
 for name in ("POLLIN", "POLLOUT", "SNDMORE"):  # of enumerations they are combined 50 times a cell, in 0.1 ms
     setattr(zmq, name, int(getattr(zmq, name)))
 SENDING = 16  # messages on their way; beyond it the kernel waits for its reader, and holds no more in memory
 
-__all__ = ["Kernel", "Program", "in_a_cell", "made", "prepared", "run", "serve"]
+__all__ = ["InsideKernel", "Program", "create", "in_cell", "prepare", "run", "serve"]
 
 
-class Kernel(IPythonKernel):  # type: ignore[misc]
+class InsideKernel(IPythonKernel):  # type: ignore[misc]
     """IPython's kernel, which also tells what variables there are."""
 
     shell_class = Shell
     msg_types = (*IPythonKernel.msg_types, "columns_request")
     _supports_kernel_subshells = False
     _open_files = open_files.OpenFiles()
-    _elsewhere = elsewhere.Outside(())
+    _elsewhere = elsewhere.TemporaryFiles(())
     _execute_sleep = 0  # ipykernel waits 0.5 ms here against lost output; `streams.settle` knows instead
 
     def _publish_status(self, status: str, channel: str, parent: Any = None) -> None:
@@ -105,7 +105,7 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         metadata = dict(super().finish_metadata(parent, metadata, reply_content))
         metadata["kernelcord"] = {
             "variables": variables.describe(self.shell),
-            "memory": memory.taken(),
+            "memory": memory.used(),
             "elsewhere": self._elsewhere.written(),
         }
         return metadata
@@ -118,8 +118,8 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         )
 
     def pre_handler_hook(self) -> None:
-        """Take interrupts as they are meant: see `turn`."""
-        self.saved_sigint_handler = take_interrupts(turn.note)
+        """Take interrupts as they are meant: see `interrupts`."""
+        self.saved_sigint_handler = take_interrupts(interrupts.note)
 
     def post_handler_hook(self) -> None:
         """Take them as before."""
@@ -130,8 +130,8 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         try:
             parent = self.get_parent("shell")
             reaping.reap()
-            turn.begin(parent["header"]["msg_id"])
-            last_words.shown.begin()
+            interrupts.begin_cell(parent["header"]["msg_id"])
+            last_words.displays.begin()
             for stream in self.own_streams:  # what stands before them need not pass it on
                 stream.set_parent(parent)
             self.shell.coming = code
@@ -145,7 +145,7 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         except KeyboardInterrupt:  # the cell does not run
             reply = self._failed("KeyboardInterrupt", "")
         finally:
-            turn.end()
+            interrupts.end_cell()
         if reply["status"] == "error":
             self.shell_stream.flush()  # what is waiting now is given up; see `_abort_queues`
         return reply
@@ -180,11 +180,13 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         A loop in which it awaits something would sleep through the signal.
         """
         cell = parent["content"].get("cell", "")
-        with turn.of(cell) as running:
+        with interrupts.aimed_at(cell) as running:
             if running:
                 await super().interrupt_request(stream, ident, parent)
                 self.io_loop.add_callback(lambda: None)
-                self._insisting = asyncio.ensure_future(turn.insist(cell, self._send_interrupt_children))
+                self._insisting = asyncio.ensure_future(
+                    interrupts.insist(cell, self._send_interrupt_children)
+                )
             else:
                 told = {"status": "ok", "running": False}
                 self.session.send(stream, "interrupt_reply", told, parent, ident=ident)
@@ -197,7 +199,7 @@ def _asked_by_us(request: Any) -> bool:
 
 def _may_ask(cell: Any) -> bool:
     """Whether this cell can be answered: our client answers the one that runs alone."""
-    return turn.runs(cell["header"]["msg_id"]) if _asked_by_us(cell) else True
+    return interrupts.is_running(cell["header"]["msg_id"]) if _asked_by_us(cell) else True
 
 
 class Program(IPKernelApp):  # type: ignore[misc]
@@ -267,9 +269,9 @@ class Program(IPKernelApp):  # type: ignore[misc]
         finally:
             ipkernel.sys = sys
         self.kernel.own_streams = sys.stdout, sys.stderr
-        self.kernel.questions = questions.Questions(self.session, self.kernel.stdin_socket, _may_ask)
-        self.kernel._elsewhere = elsewhere.Outside(elsewhere.temporary(), os.getcwd())
-        sys.stdin = stdin.Input(self.kernel.raw_input)
+        self.kernel.questions = questions.InputQuestions(self.session, self.kernel.stdin_socket, _may_ask)
+        self.kernel._elsewhere = elsewhere.TemporaryFiles(elsewhere.temporary(), os.getcwd())
+        sys.stdin = stdin.StandardInput(self.kernel.raw_input)
         nested_asyncio.allow(lambda: self.kernel.io_loop.asyncio_loop)
         reaping.install()
         forked.watch(self.kernel)
@@ -277,9 +279,11 @@ class Program(IPKernelApp):  # type: ignore[misc]
         self.kernel.shell.kernel = self.kernel  # where the shell was there before
 
 
-def made() -> Program:
+def create() -> Program:
     """The program, told what differs from IPython's own."""
-    program: Program = Program.instance(kernel_class=Kernel, outstream_class="inside.output.streams.Output")
+    program: Program = Program.instance(
+        kernel_class=InsideKernel, outstream_class="inside.output.streams.Output"
+    )
     program.config.HistoryManager.enabled = False  # a database nobody reads, 1 ms a cell
     program.config.IPCompleter.use_jedi = False  # 10 to 300 ms for a name, where IPython's own takes 2 to 10
     program.config.Session.packer = "inside.output.packing.pack"
@@ -292,9 +296,9 @@ def made() -> Program:
     return program
 
 
-def prepared() -> Program:
+def prepare() -> Program:
     """The program with its shell, as far as both go without a connection. Starts no thread."""
-    program = made()
+    program = create()
     super(IPKernelApp, program).initialize([])
     program.init_pdb()
     program.session.key = b""  # made here, filled by each child
@@ -302,7 +306,7 @@ def prepared() -> Program:
     return program
 
 
-def in_a_cell() -> AbstractContextManager[object]:
+def in_cell() -> AbstractContextManager[object]:
     """While entered, what is imported finds itself in a kernel's cell, as `get_ipython` tells it."""
     trap: AbstractContextManager[object] = Shell.instance().builtin_trap
     return trap

@@ -1,6 +1,6 @@
 """What cells ask by `input()` and `getpass`: one question at a time, each of which gets its own answer.
 
-    questions = Questions(session, stdin, runs)
+    questions = InputQuestions(session, stdin, runs)
     questions.ask(cell, ident, "name? ", ...)       # in any thread
 
 A thread can ask when its cell is over, and nobody is asked then: it would take the answer that another cell
@@ -15,7 +15,7 @@ from typing import Any
 import zmq
 from IPython.core.error import StdinNotImplementedError
 
-__all__ = ["END", "NUMBER", "Questions"]
+__all__ = ["END", "NUMBER", "InputQuestions"]
 
 END = "\x04"  # the answer that is the end of the input
 NUMBER = "kernelcord_question"  # the key of a question's number, in what is asked and in its answer
@@ -23,7 +23,7 @@ LOOK = 10  # ms between two looks whether the cell still runs, and whether it wa
 OVER = "input() was called by a cell that is over: only the cell that runs can ask"
 
 
-class Questions:
+class InputQuestions:
     """See the module's text. `runs(cell)` says whether a cell can still ask."""
 
     def __init__(self, session: Any, stdin: zmq.Socket[bytes], runs: Callable[[Any], bool]) -> None:

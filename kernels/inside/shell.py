@@ -24,22 +24,23 @@ from IPython.core import interactiveshell, ultratb
 from IPython.core.tbtools import get_line_number_of_frame
 
 from . import paths, stdin
+from .characters import escaped
 from .children import forked
 from .confinement import reserve
 from .files import elsewhere
+from .interrupts import Interrupts
 from .libraries import advice, figures
 from .output import streams
-from .turn import Turn
 
-__all__ = ["Shell", "turn"]
+__all__ = ["Shell", "interrupts"]
 
 OURS = tuple(os.path.dirname(file) + os.sep for file in (__file__, ipykernel.__file__))
 LIBRARIES = (*OURS, sys.prefix + os.sep, sys.base_prefix + os.sep)
 
-turn = Turn()
+interrupts = Interrupts()
 # asyncio, for one, asks whether the handler is this one.
-signal.default_int_handler = turn.interrupt  # type: ignore[assignment]  # it need not raise
-sys.unraisablehook = turn.dropped
+signal.default_int_handler = interrupts.interrupt  # type: ignore[assignment]  # it need not raise
+sys.unraisablehook = interrupts.not_raised
 warnings.formatwarning = paths.warning
 GOES = "The kernel ends with this cell, and its variables go. Files stay."
 STANDARD = (0, 1, 2)  # descriptors
@@ -62,7 +63,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         def standard_or_file(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
             if isinstance(file, int) and file in STANDARD:
                 if file == 0 and "r" in mode:
-                    asking = stdin.Input(self.kernel.raw_input)
+                    asking = stdin.StandardInput(self.kernel.raw_input)
                     return asking.buffer if "b" in mode else asking
                 file = os.dup(file)  # it may be closed
             return open(file, mode, *args, **kwargs)
@@ -93,7 +94,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
     def showtraceback(self, *args: Any, **kwargs: Any) -> None:
         """Show the error of a cell; in a forked child `sys.exit` is none."""
         error = sys.exception()
-        if isinstance(error, SystemExit) and forked.here():
+        if isinstance(error, SystemExit) and forked.is_child():
             forked.leave(error)
         if _is_no_failure(error):
             return
@@ -117,7 +118,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         stb = [paths.shortened(line) for line in stb]
         evalue = paths.shortened(str(evalue))
         streams.usable(self.kernel.own_streams)
-        if forked.here():  # it has no channel of its own
+        if forked.is_child():  # it has no channel of its own
             print(self.InteractiveTB.stb2text(stb), file=sys.stderr)
         else:
             super()._showtraceback(etype, evalue, stb)
@@ -128,18 +129,18 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         try:
             failed = await super().run_ast_nodes(*args, **kwargs)
         except BaseException as error:  # whatever ends the lines, a child goes no further
-            if forked.here():
+            if forked.is_child():
                 forked.leave(error)
             raise
         finally:
             self._depth -= 1
-        if self._depth == 0 and forked.here():
+        if self._depth == 0 and forked.is_child():
             forked.leave(RuntimeError("the cell failed") if failed else None)
         return failed
 
     async def run_code(self, code_obj: Any, result: Any = None, *, async_: bool = False) -> Any:
         """Run one part of a cell, in which an interrupt is raised."""
-        with nullcontext() if async_ else turn.code():  # ipykernel cancels what is awaited
+        with nullcontext() if async_ else interrupts.raised():  # ipykernel cancels what is awaited
             failed = await super().run_code(code_obj, result, async_=async_)
         if result is not None and result.error_in_exec is not None:
             error = result.error_in_exec
@@ -229,9 +230,7 @@ def _with_text(error: BaseException) -> BaseException:
         str(error)
     except BaseException as failure:  # noqa: BLE001  whatever the person's own code raises there
         named: type[Exception] = type(type(error).__name__, (Exception,), {})
-        kind = type(failure).__name__
-        kind = kind if kind.isprintable() else ascii(kind)[1:-1]  # on one line
-        stand_in = named(f"[no text: its __str__ raised {kind}]")
+        stand_in = named(f"[no text: its __str__ raised {escaped(type(failure).__name__)}]")
         stand_in.__cause__, stand_in.__context__ = error.__cause__, error.__context__
         stand_in.__suppress_context__ = error.__suppress_context__
         return stand_in.with_traceback(error.__traceback__)

@@ -1,6 +1,6 @@
 """Standard input: whoever reads from it asks the person, as `input()` does.
 
-    sys.stdin = stdin.Input(ask)        # ask(prompt) gives the answer, without a newline
+    sys.stdin = stdin.StandardInput(ask)        # ask(prompt) gives the answer, without a newline
 
 `sys.stdin.readline()` asks for one line. Whoever wants all lines (`for line in sys.stdin`, `read()`) is given
 them until an empty answer: not everybody has a Ctrl-D. An answer of several lines is read line by line.
@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["Input"]
+__all__ = ["StandardInput"]
 
 ENDS = "(empty to end) "  # the prompt where an empty answer is the end
 NUMBER = 0  # the descriptor
 
 
-class Input(io.TextIOWrapper):
+class StandardInput(io.TextIOWrapper):
     """What stands in the place of `sys.stdin`, with all that a text stream has."""
 
     def __init__(self, ask: Callable[[str], str]) -> None:

@@ -27,7 +27,7 @@ from kernels.workspace.captured import Captured
 __all__ = ["EventLog", "LogEntry"]
 
 WINDOW = 8 << 20  # bytes that are sent and not acknowledged, or that the bot makes of them; more waits
-HELD = 32 << 20  # bytes that a cell's waiting output may take; once it takes more, only its result has it
+HELD = 32 << 20  # bytes that a cell's waiting output may take
 CROWDED = 1000  # things that wait, which may take `HELD` together
 LEFT_OUT = Stream("stderr", "\n[... output that came while nobody listened is left out here ...]\n")
 
@@ -49,17 +49,18 @@ class _Events:
     """Waiting events of one cell that follow each other. `size` is at least the bytes that they take."""
 
     source: str | int
+    most: int  # bytes
     inbox: Inbox = field(default_factory=Inbox)
     size: int = 0
 
     def put(self, event: Event) -> None:
         self.inbox.put(event)
         self.size += cost(event)
-        if self.size > HELD:
+        if self.size > self.most:
             # Less may be waiting than was put: the inbox joins text, and drops what was redrawn. Counting it
             # takes a while, so there must be room for much more before it is counted again.
             self.size = self.inbox.size
-            if self.size > HELD // 2:
+            if self.size > self.most // 2:
                 self._shorten()
 
     def take(self) -> tuple[Event, int] | None:
@@ -90,10 +91,14 @@ class _Waiting:
 
 
 class EventLog:
-    """One session's news. `on_news` is called when there may be something to send."""
+    """One session's news. `on_news` is called when there may be something to send.
 
-    def __init__(self, on_news: Callable[[], None]) -> None:
+    A cell's waiting output may take `held` bytes; when it takes more, only the cell's result has it.
+    """
+
+    def __init__(self, on_news: Callable[[], None], held: int = HELD) -> None:
         self._on_news = on_news
+        self._most = held
         self._waiting: deque[_Events | _Waiting] = deque()
         self._entries: dict[int, LogEntry] = {}  # numbered, and not acknowledged, in order
         self._again: deque[int] = deque()  # those of them that have to be sent again
@@ -108,7 +113,7 @@ class EventLog:
 
     async def room(self) -> None:
         """Return when little waits. Until then late output should wait where it comes from."""
-        while len(self._waiting) > CROWDED or self._held() > HELD:
+        while len(self._waiting) > CROWDED or self._held() > self._most:
             self._taken.clear()
             await self._taken.wait()
 
@@ -116,7 +121,7 @@ class EventLog:
         """Add an event of a cell. `source` is the cell's key while it runs, and its tag after its end."""
         last = self._waiting[-1] if self._waiting else None
         if not isinstance(last, _Events) or last.source != source:
-            last = _Events(source)
+            last = _Events(source, self._most)
             self._waiting.append(last)
         last.put(event)
         self._on_news()

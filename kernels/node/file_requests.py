@@ -20,10 +20,11 @@ __all__ = ["BotFiles"]
 
 
 class BotFiles:
-    """kernels.broker.FileSource of one session. Raises ConnectionError where the bot does not answer."""
+    """kernels.broker.FileSource of one session. Raises ConnectionError if no bot answers in `time`."""
 
-    def __init__(self, tell: Callable[[FileQuestion], None]) -> None:
+    def __init__(self, tell: Callable[[FileQuestion], None], time: float = BOT_TIME) -> None:
         self._tell = tell
+        self._time = time
         self._numbers = count(1)
         self._open: dict[int, tuple[FileQuestion, asyncio.Future[Any]]] = {}
 
@@ -78,7 +79,7 @@ class BotFiles:
         self._open[number] = question, future
         try:
             self._tell(question)
-            async with asyncio.timeout(BOT_TIME):
+            async with asyncio.timeout(self._time):
                 return await future
         except TimeoutError:
             raise ConnectionError("no bot has answered") from None

@@ -22,9 +22,9 @@ from kernels.cell.events import Event
 from kernels.cell.result import Late, RunResult, Variable
 from kernels.errors import KernelClosed, KernelError, KernelStartFailed, NoQuestion
 from kernels.interface import State
+from kernels.limits import Limits
 from kernels.node.encoding import decode, decoder
 from kernels.node.settings import KernelSettings
-from kernels.process.launch import Limits
 from kernels.workspace.captured import Scan
 
 # Why the node closes a websocket (RFC 6455, section 7.4: 4000 and above are for private use).

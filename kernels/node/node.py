@@ -20,13 +20,13 @@ from pathlib import Path
 from time import monotonic
 
 from kernels import descriptors
+from kernels.inside.procfs import started
 from kernels.node import PROTOCOL
 from kernels.node.encoding import NotDecoded, decode, encode
 from kernels.node.messages import STOPPED, NodeInfo
 from kernels.node.session import NodeSession
 from kernels.node.settings import RECORD, NodeRecord, NodeSettings
 from kernels.pool import Pool
-from kernels.process.reattached import started
 from kernels.sandbox.policy import Tier
 from kernels.workspace.folder import SESSION_ID, BadSessionId
 
@@ -42,8 +42,11 @@ DRAINING = 1.0  # seconds between looks at what a drained node still has
 class Node:
     """What the handlers serve: the pool, and the sessions that bots have asked for."""
 
-    def __init__(self, settings: NodeSettings, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: NodeSettings, on_ready: Callable[[], None], draining: float = DRAINING
+    ) -> None:
         self.settings = settings
+        self._draining_look = draining
         self._on_ready = on_ready
         self.id = secrets.token_hex(8)
         self.ready = False
@@ -155,7 +158,7 @@ class Node:
             for session in list(self._sessions.values()):
                 if monotonic() - session.kernel.last_used > DRAINED:
                     await session.kernel.cull("Kernelcord was upgraded, and nobody used it")
-            await asyncio.sleep(DRAINING)  # as above
+            await asyncio.sleep(self._draining_look)  # as above
 
     def _has_kernel(self, session: NodeSession) -> bool:
         return session.kernel.alive or session.kernel.busy

@@ -8,7 +8,7 @@ from typing import Self
 
 from msgspec import convert, to_builtins
 
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.sandbox.forkserver import LIBRARIES
 
 __all__ = ["ALIVE", "RECORD", "KernelSettings", "NodeRecord", "NodeSettings", "limits_for"]
@@ -76,7 +76,7 @@ class NodeSettings:
 
     def to_json(self) -> str:
         """One line of JSON, with times in seconds; it holds the token."""
-        plain = to_builtins(self, builtin_types=(timedelta,), enc_hook=str)
+        plain = to_builtins(self, builtin_types=(timedelta,), enc_hook=_plain)
         return json.dumps(plain, default=timedelta.total_seconds)
 
     @classmethod
@@ -98,6 +98,11 @@ class NodeRecord:
     pid: int
     started: str = ""  # an older node does not say it
     protocol: int = FIRST
+
+
+def _plain(value: object) -> int | str:
+    """What is written of a path, or of a size that settings have as a number of their own kind."""
+    return int(value) if isinstance(value, int) else str(value)
 
 
 def limits_for(said: Limits, own: Limits) -> Limits:

@@ -1,6 +1,6 @@
 """The cells of a notebook as JSON, with their outputs while there is room and time for them.
 
-    for cell, text in Room(written, size=256 << 20, seconds=15.0).cells(cells): ...
+    for cell, text in NotebookBudget(written, size=256 << 20, seconds=15.0).cells(cells): ...
 
 `written(cell, position, in_time)` gives a cell as nbformat has it; of its outputs it looks at those that
 `in_time` lets through.
@@ -16,7 +16,7 @@ from typing import Any
 from kernels.notebooks.cells import Cell, Code, NotebookError
 from kernels.text.clipping import human_size
 
-__all__ = ["MAX_TIME", "MAX_WRITTEN", "Room", "dumped", "no_outputs"]
+__all__ = ["MAX_TIME", "MAX_WRITTEN", "NotebookBudget", "dumped", "no_outputs"]
 
 MAX_WRITTEN = 256 << 20  # characters of a notebook; beyond it cells are written without outputs
 MAX_TIME = 15.0  # seconds of processor time, likewise
@@ -26,7 +26,7 @@ MAX_CELL = 100 << 20  # bytes of memory of one cell's JSON, which is copied a fe
 InTime = Callable[[Iterable[Any]], Iterable[Any]]
 
 
-class Room:
+class NotebookBudget:
     """How many characters and seconds a notebook has left."""
 
     def __init__(

@@ -16,12 +16,12 @@ __all__ = [
     "SKIP",
     "Cell",
     "Code",
-    "Imported",
+    "LoadedNotebook",
     "Markdown",
     "Notebook",
     "NotebookError",
     "Raw",
-    "Streamed",
+    "StreamedCell",
 ]
 
 SKIP = "skip-execution"  # the tag of cells that Jupyter's tools leave out (nbclient's skip_cells_with_tag)
@@ -70,7 +70,7 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
-class Streamed:
+class StreamedCell:
     """A cell of code to be written whose `count` outputs come one by one; `code` has none."""
 
     code: Code
@@ -102,7 +102,7 @@ class Notebook(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class LoadedNotebook:
     """A `Notebook` with its cells in memory."""
 
     cells: tuple[Cell, ...]

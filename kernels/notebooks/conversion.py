@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, Literal
 from kernels.concurrency.threads import in_thread
 from kernels.notebooks import cell_lines
 from kernels.notebooks.cell_lines import NO_MEMORY, NO_ROOM, REFUSED, first_line, line, to_lines
-from kernels.notebooks.cells import Cell, Notebook, NotebookError, Streamed
+from kernels.notebooks.cells import Cell, Notebook, NotebookError, StreamedCell
 from kernels.notebooks.reading import refuse_too_large
 
 __all__ = ["reading", "write"]
@@ -67,11 +67,11 @@ async def reading(source: BinaryIO) -> AsyncIterator[Notebook]:
     with tempfile.TemporaryFile() as lines:
         source.seek(0)
         await _convert("read", source, lines, None)
-        yield await in_thread(_Spooled, lines)
+        yield await in_thread(_SpooledNotebook, lines)
 
 
 async def write(
-    cells: AsyncIterable[Cell | Streamed],
+    cells: AsyncIterable[Cell | StreamedCell],
     target: BinaryIO,
     *,
     packages: Mapping[str, str] | None = None,
@@ -79,7 +79,7 @@ async def write(
 ) -> None:
     """Write the cells as a notebook into an open file that has a descriptor, from its position on.
 
-    We hold one cell at a time, of a `Streamed` one an output at a time.
+    We hold one cell at a time, of a `StreamedCell` one an output at a time.
 
     See `kernels.notebooks.notebook.written` for what is left out when there is too much.
 
@@ -90,7 +90,7 @@ async def write(
     async def feed(pipe: asyncio.StreamWriter) -> None:
         pipe.write(line({"packages": dict(packages or {}), "about": dict(about or {})}))
         async for cell in cells:
-            if isinstance(cell, Streamed):
+            if isinstance(cell, StreamedCell):
                 await _feed_streamed(cell, pipe)
             else:
                 pipe.writelines(await in_thread(list, to_lines(cell)))
@@ -100,7 +100,7 @@ async def write(
     target.seek(0, os.SEEK_END)
 
 
-async def _feed_streamed(cell: Streamed, pipe: asyncio.StreamWriter) -> None:
+async def _feed_streamed(cell: StreamedCell, pipe: asyncio.StreamWriter) -> None:
     """Feed the cell's lines, exactly as many as its first one says."""
     pipe.write(await in_thread(first_line, cell.code, cell.count))
     left = cell.count
@@ -113,7 +113,7 @@ async def _feed_streamed(cell: Streamed, pipe: asyncio.StreamWriter) -> None:
         pipe.write(line(MISSING))
 
 
-class _Spooled:
+class _SpooledNotebook:
     """A `Notebook` in a file: a line about it, and the lines of its cells."""
 
     def __init__(self, file: BinaryIO) -> None:

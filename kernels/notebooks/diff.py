@@ -1,6 +1,6 @@
 """What a cell shows now that it did not show before, in sentences for the person who ran it again.
 
-    differences(stored.outputs, result.outputs)      # ("output 2: a picture instead of a table",)
+    diff_outputs(stored.outputs, result.outputs)      # ("output 2: a picture instead of a table",)
 
 What a person would not call a difference is none: how text was cut into pieces, colours, execution counts,
 what changes with each run (see `kernels.notebooks.text_diff`), what stands on stderr (warnings with paths,
@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from kernels.notebooks.sanitize.outputs import joined, presentable
-from kernels.notebooks.text_diff import difference
-from kernels.text.visible import shown
+from kernels.notebooks.sanitize.outputs import joined, sanitize_outputs
+from kernels.notebooks.text_diff import diff_texts
+from kernels.text.visible import one_line
 
-__all__ = ["differences"]
+__all__ = ["diff_outputs"]
 
 _LEFT_OUT = re.compile(
     r"(?:^|\n)\[[^\n]* left out(?:: [^\n]*)?\](?=\n|$)"
@@ -37,7 +37,7 @@ _MARKUP = {"text/html", "text/markdown", "image/svg+xml"}
 MOST_MARKUP = 1 << 19  # characters of one cell that are compared; looking for active content takes a while
 
 
-def differences(stored: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+def diff_outputs(stored: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> tuple[str, ...]:
     """A sentence for each output that differs, and one for outputs that are more or fewer; empty when alike.
 
     Both are nbformat v4 output dicts, hostile or not. Outputs are numbered from 1, without stderr. With too
@@ -45,7 +45,7 @@ def differences(stored: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]])
     """
     if max(_markup(stored), _markup(new)) > MOST_MARKUP:
         return ("too much HTML or SVG to compare",)
-    before, after = _seen(presentable(stored)), _seen(presentable(new))
+    before, after = _seen(sanitize_outputs(stored)), _seen(sanitize_outputs(new))
     found = [
         f"output {number}: {sentence}"
         for number, (old, now) in enumerate(zip(before, after, strict=False), start=1)
@@ -85,10 +85,10 @@ def _difference(old: tuple[str, str], now: tuple[str, str]) -> str:
     if kind == "an error":
         name, before = text.partition(":")[0], old[1].partition(":")[0]
         if name != before:
-            return f"another error ({shown(name)} instead of {shown(before)})"
-        how = difference(old[1], text)
+            return f"another error ({one_line(name)} instead of {one_line(before)})"
+        how = diff_texts(old[1], text)
         return f"the error's message differs: {how}" if how else ""
-    how = difference(old[1], text)
+    how = diff_texts(old[1], text)
     return f"{kind.removeprefix('a ')} differs: {how}" if how else ""
 
 

@@ -3,7 +3,7 @@
     data = write([Markdown("Hello", author="Ada"), Code("1 + 1", outputs=(...,), count=1)])
     for piece in written(cells): ...              # the same, piece by piece
     read(data).cells
-    differences(stored_outputs, new_outputs)      # sentences
+    diff_outputs(stored_outputs, new_outputs)      # sentences
 
 What is written is nbformat v4.5, valid, and the same bytes for the same cells. What is read is version 3 or
 4 and may be anything at all: see `kernels.notebooks.sanitize.outputs` for what becomes of outputs,
@@ -22,12 +22,12 @@ from nbformat.notebooknode import from_dict
 from nbformat.v4.convert import upgrade_cell
 
 from kernels.notebooks import originals
-from kernels.notebooks.cell_json import MAX_TIME, MAX_WRITTEN, Room, dumped, no_outputs
-from kernels.notebooks.cells import RAISES, SKIP, Cell, Code, Imported, Markdown, NotebookError, Raw
-from kernels.notebooks.diff import differences
-from kernels.notebooks.reading import MAX_NAME, MAX_SIZE, fewer, load, refuse_too_many, source, taken_over
-from kernels.notebooks.sanitize.markdown import harmless, without_scripts
-from kernels.notebooks.sanitize.outputs import count, presentable
+from kernels.notebooks.cell_json import MAX_TIME, MAX_WRITTEN, NotebookBudget, dumped, no_outputs
+from kernels.notebooks.cells import RAISES, SKIP, Cell, Code, LoadedNotebook, Markdown, NotebookError, Raw
+from kernels.notebooks.diff import diff_outputs
+from kernels.notebooks.reading import MAX_NAME, MAX_SIZE, fewer, load, read_cells, refuse_too_many, source
+from kernels.notebooks.sanitize.markdown import sanitize_markdown, without_scripts
+from kernels.notebooks.sanitize.outputs import count, sanitize_outputs
 from kernels.text.clipping import clip, repair
 
 __all__ = [
@@ -36,11 +36,11 @@ __all__ = [
     "SKIP",
     "Cell",
     "Code",
-    "Imported",
+    "LoadedNotebook",
     "Markdown",
     "NotebookError",
     "Raw",
-    "differences",
+    "diff_outputs",
     "read",
     "write",
     "written",
@@ -104,7 +104,7 @@ def written(
     if title:
         metadata["title"] = repair(title[:MAX_TITLE])
     before = '{\n "cells": [\n'
-    room = Room(partial(_written, {}), size, seconds)
+    room = NotebookBudget(partial(_written, {}), size, seconds)
     for cell in _validated(room.cells(cells), metadata):
         yield f"{before}  {cell.replace('\n', '\n  ')}"
         before = ",\n"
@@ -124,18 +124,18 @@ def _written(
     more: dict[str, Any] = {}
     match cell:
         case Markdown():
-            words = harmless(source(cell.text), Markdown("", cell.author).source)
+            words = sanitize_markdown(source(cell.text), Markdown("", cell.author).source)
             # Markdown drops the backslashes that escape a name, and a page then looks for formulas in it.
             kind, text = "markdown", without_scripts(Markdown(words, cell.author).source)
             if cell.author:
                 metadata |= {"kernelcord": {"author": repair(cell.author)}}
         case Raw():
             kind, text = "raw", cell.text
-            if cell.original is None or harmless(text) != text:
+            if cell.original is None or sanitize_markdown(text) != text:
                 metadata |= {"raw_mimetype": "text/plain"}  # else it goes into pages
         case Code():
             kind, text, metadata = "code", cell.code, metadata | _code_metadata(cell)
-            more = {"execution_count": count(cell.count), "outputs": presentable(in_time(cell.outputs))}
+            more = {"execution_count": count(cell.count), "outputs": sanitize_outputs(in_time(cell.outputs))}
     if kind != "code" and (attached := originals.attachments(before.get("attachments"))):
         more["attachments"] = attached
     text = source(text)
@@ -230,7 +230,7 @@ def _is_valid(part: dict[str, Any], ref: str | None = "") -> bool:
     return True
 
 
-def read(data: bytes, *, limit: int = MAX_SIZE) -> Imported:
+def read(data: bytes, *, limit: int = MAX_SIZE) -> LoadedNotebook:
     """The cells of a `.ipynb` file of at most `limit` bytes, and notes of what was not taken over.
 
     Raises: NotebookError with one sentence for the person when it is no notebook of version 3 or 4.
@@ -239,9 +239,9 @@ def read(data: bytes, *, limit: int = MAX_SIZE) -> Imported:
     notes: list[str] = []
     match document["nbformat"]:
         case 4:
-            found = taken_over(document.get("cells"))
+            found = read_cells(document.get("cells"))
         case 3:
-            found = taken_over(_from_version_3(document.get("worksheets"), notes))
+            found = read_cells(_from_version_3(document.get("worksheets"), notes))
         case int() as version if version > 4:
             raise NotebookError(
                 f"The notebook is of format {version}, which is newer than this can read (4). "
@@ -256,7 +256,7 @@ def read(data: bytes, *, limit: int = MAX_SIZE) -> Imported:
     if (language := _language(document)) != "python":
         notes.append(f"The notebook is written in {language}; its cells are run as Python.")
     about = originals.metadata(document.get("metadata"), "The notebook", notes)
-    return Imported(found.cells, fewer([*notes, *found.notes]), about)
+    return LoadedNotebook(found.cells, fewer([*notes, *found.notes]), about)
 
 
 def _from_version_3(worksheets: Any, notes: list[str]) -> list[Any]:

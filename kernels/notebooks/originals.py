@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from kernels.notebooks.sanitize.formulas import unlinked
-from kernels.notebooks.sanitize.html import plain_html
+from kernels.notebooks.sanitize.formulas import without_script_links
+from kernels.notebooks.sanitize.html import is_plain_html
 from kernels.text.clipping import clip, repair
 
 __all__ = ["attachments", "is_id", "metadata", "original", "tags"]
@@ -102,7 +102,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _only_shows(text: str) -> bool:
-    return plain_html(text) and unlinked(text) == text
+    return is_plain_html(text) and without_script_links(text) == text
 
 
 def _texts(value: Any) -> list[str]:

@@ -1,7 +1,7 @@
 """What is in a `.ipynb` file that anybody may have made: its JSON, and its version 4 cells as plain cells.
 
 document = load(data, limit=MAX_SIZE)      # raises NotebookError with one sentence
-taken_over(document["cells"])              # Imported(cells, notes)
+read_cells(document["cells"])              # LoadedNotebook(cells, notes)
 """
 
 import json
@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from kernels.cell.outputs import ENDINGS, MOST
-from kernels.notebooks.cells import Cell, Code, Imported, Markdown, NotebookError, Raw
+from kernels.notebooks.cells import Cell, Code, LoadedNotebook, Markdown, NotebookError, Raw
 from kernels.notebooks.originals import original
-from kernels.notebooks.sanitize.outputs import count, joined, presentable
+from kernels.notebooks.sanitize.outputs import count, joined, sanitize_outputs
 from kernels.text.clipping import clip, human_size, repair
-from kernels.text.visible import shown
+from kernels.text.visible import one_line
 
-__all__ = ["MAX_SIZE", "fewer", "load", "refuse_too_large", "refuse_too_many", "source", "taken_over"]
+__all__ = ["MAX_SIZE", "fewer", "load", "read_cells", "refuse_too_large", "refuse_too_many", "source"]
 
 MAX_SIZE = 50 << 20  # bytes
 MAX_NAME = 100  # characters of a name that a note tells
@@ -68,7 +68,7 @@ def source(value: Any) -> str:
         return ""
 
 
-def taken_over(raw_cells: Any) -> Imported:
+def read_cells(raw_cells: Any) -> LoadedNotebook:
     """The plain cells of version 4 cells. Raises: NotebookError when they are not a list."""
     if not isinstance(raw_cells, list):
         raise NotebookError("This is not a whole notebook: its cells are missing or not a list.")
@@ -90,7 +90,7 @@ def taken_over(raw_cells: Any) -> Imported:
             case _:
                 name = clip(kind, MAX_NAME) if isinstance(kind, str) else "none"
                 notes.append(f"Cell {number} was left out: its type ({name}) is not known.")
-    return Imported(tuple(cells), tuple(notes))
+    return LoadedNotebook(tuple(cells), tuple(notes))
 
 
 def refuse_too_many(cells: Sequence[Any]) -> None:
@@ -104,7 +104,7 @@ def refuse_too_many(cells: Sequence[Any]) -> None:
 def fewer(notes: Sequence[str]) -> tuple[str, ...]:
     """The first `MOST_NOTES` notes, each in one line, and a last one with the number of the others."""
     more = len(notes) - MOST_NOTES
-    kept = tuple(map(shown, notes[:MOST_NOTES]))
+    kept = tuple(map(one_line, notes[:MOST_NOTES]))
     return (*kept, f"And {more:,} more notes like these.") if more > 0 else kept
 
 
@@ -118,7 +118,7 @@ def _markdown(raw: dict[str, Any]) -> Markdown:
 def _code(raw: dict[str, Any]) -> Code:
     ours = _ours(raw)
     outputs, time = raw.get("outputs"), ours.get("execution_time")
-    shown = presentable(outputs[:MOST_OUTPUTS] if isinstance(outputs, list) else [])
+    shown = sanitize_outputs(outputs[:MOST_OUTPUTS] if isinstance(outputs, list) else [])
     return Code(
         source(raw.get("source")),
         outputs=tuple(shown),

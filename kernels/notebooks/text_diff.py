@@ -1,7 +1,7 @@
 """How two texts of a cell differ, in words; what changes each time that a cell runs is no difference.
 
-    difference("x = 1\\n", "x = 2\\n")       # 'only numbers: "x = 2" instead of "x = 1"'
-    difference("10%\\r20%", "20%")          # ""
+    diff_texts("x = 1\\n", "x = 2\\n")       # 'only numbers: "x = 2" instead of "x = 1"'
+    diff_texts("10%\\r20%", "20%")          # ""
 
 Both are drawn as a terminal would draw them, since the one may be as a kernel sent it. Addresses, the time
 that a cell or a loop took as IPython and tqdm print it, and the folder of a cell's own file are left aside.
@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable
 
 from kernels.text.clipping import clip, strip_ansi
-from kernels.text.terminal import Terminal
+from kernels.text.terminal import TerminalText
 
-__all__ = ["difference"]
+__all__ = ["diff_texts"]
 
 SHOWN = 60  # characters of a line that differs
 PIECE = 1 << 16  # characters that are drawn in one step
@@ -38,7 +38,7 @@ _DATES = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 _NUMBERS = re.compile(rf"(?<!\w){_NUMBER}(?!\w)")
 
 
-def difference(old: str, new: str) -> str:
+def diff_texts(old: str, new: str) -> str:
     """How `new` differs from `old`; "" when a person would call them the same."""
     if old == new:
         return ""
@@ -65,7 +65,7 @@ def _levelled(text: str) -> str:
 def _drawn(text: str) -> str:
     if not _MOVES.search(text):
         return text
-    terminal = Terminal()
+    terminal = TerminalText()
     for start in range(0, len(text), PIECE):
         terminal.write(text[start : start + PIECE])
     return terminal.render()

@@ -1,1 +1,1 @@
-"""A kernel's process: how it is started, found again, and seen to its end."""
+"""A kernel's process: how it is launched, watched, found again, and ended."""

@@ -1,8 +1,8 @@
-"""Whether a Python can run kernels: it is asked before anything is started with it.
+"""Whether a Python can run kernels: it is asked before any kernel is started with it.
 
     missing = ask(python, ["numpy", "pandas"])      # modules that it does not have; raises Misconfigured
 
-Otherwise a wrong one is found out by a kernel that does not start, which can have many other reasons.
+Otherwise the first sign of a wrong one is a kernel that does not start, which can have many other reasons.
 """
 
 import json
@@ -15,9 +15,9 @@ from kernels.errors import Misconfigured
 __all__ = ["ask"]
 
 OLDEST = (3, 12)
-ANSWERING = 60.0  # seconds; as a rule 0.05, on a loaded machine many
+ANSWERING = 60.0  # seconds; usually 0.05, but many on a loaded machine
 NEEDED = "ipykernel"
-# For any Python, also one that is too old for the rest of ours.
+# This has to run on any Python, also one that is too old for the rest of our code.
 QUESTION = """
 import json, sys
 try:
@@ -30,9 +30,9 @@ print(json.dumps([list(sys.version_info[:2]), [name for name in names if find_sp
 
 
 def ask(python: Path, modules: Sequence[str] = ()) -> list[str]:
-    """Which of `modules` this Python cannot import, by the package that they are in.
+    """Those of `modules` whose packages this Python does not have.
 
-    Raises: Misconfigured with a sentence, where no kernel can run on it.
+    Raises: Misconfigured, with a sentence, if no kernel can run on it.
     """
     names = [name.partition(".")[0] for name in modules]
     try:

@@ -1,9 +1,9 @@
-"""The sandbox of a program that is not ours: Jupyter's, by the kernel spec that names our provisioner.
+"""The sandbox within Jupyter's own programs, which start our kernels by the kernel spec.
 
 sandbox = shared(python, "")        # made at the first call, closed when the program ends
 
-Never in tier S: that gives a kernel's folder to a user of its own, and here the folder is where the notebook
-lies.
+Tier S is never used here: it gives a kernel's folder to a user of its own, and here that is the folder of the
+notebook.
 """
 
 import asyncio
@@ -12,28 +12,29 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.selftest import choose
 from kernels.workspace.temporary import own_folder
 
-__all__ = ["TIERS", "close", "shared"]
+__all__ = ["WITHOUT_ROOT", "close", "shared"]
 
 _making = threading.Lock()
-TIERS = (Tier.A, Tier.B)  # the strongest first
-LIMITS = Limits(workspace=None)  # a notebook's folder is its owner's, however much is in it
+WITHOUT_ROOT = (Tier.A, Tier.B)  # the strongest first
+LIMITS = Limits(workspace=None)  # how much is in a notebook's folder is its owner's business
 _made: dict[tuple[str, str], Sandbox] = {}
 _closing = ExitStack()
 
 
 def shared(python: str, tier: str) -> Sandbox:
-    """The sandbox for kernels of this interpreter, in this tier ("": the stronger). Waits.
+    """The sandbox for kernels of this interpreter, in this tier ("": the stronger that works). Blocks.
 
-    Raises: SandboxUnavailable, ValueError for a tier that there is not here.
+    Raises: SandboxUnavailable; ValueError for a tier that cannot be used here.
     """
-    if tier not in ("", *TIERS):
-        raise ValueError(f"There is no tier {tier} for Jupyter's programs: say {' or '.join(TIERS)}.")
+    if tier not in ("", *WITHOUT_ROOT):
+        allowed = " or ".join(each.described for each in WITHOUT_ROOT)
+        raise ValueError(f"There is no tier {tier} for Jupyter's programs: choose {allowed}.")
     with _making:
         if (python, tier) not in _made:
             _made[python, tier] = asyncio.run(_make(Path(python), Tier(tier) if tier else None))
@@ -42,7 +43,7 @@ def shared(python: str, tier: str) -> Sandbox:
 
 @atexit.register
 def close() -> None:
-    """End the sandboxes, and forget them."""
+    """Close all sandboxes."""
     with _making:
         _made.clear()
         _closing.close()
@@ -57,6 +58,6 @@ async def _make(python: Path, tier: Tier | None) -> Sandbox:
                 tier, python=python, folder=folder / f"sandbox-{tier}", workspaces=folder, limits=LIMITS
             )
 
-        sandbox, _ = await choose(tier, make, stack, among=TIERS)
+        sandbox, _ = await choose(tier, make, stack, among=WITHOUT_ROOT)
         _closing.push(stack.pop_all())
     return sandbox

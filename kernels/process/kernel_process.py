@@ -1,83 +1,62 @@
 """One kernel process, from its start to its end, through jupyter_client's manager and provisioner.
 
     with run_folder(path) as folder:
-        async with KernelProcess.start(starter, folder, receive) as process:
+        async with KernelProcess.start(launcher, folder, receive) as process:
             process.wire.send("shell", ...)
             await process.exited.wait()
 
-The process, its sockets and its run folder are gone when the blocks are left, unless it was detached: then it
-goes on without us, and any Jupyter client can use it by the connection file in its run folder.
+When the blocks are left, the process, its sockets and its run folder are gone, unless it was detached: then
+it goes on without us, and any Jupyter client can use it by the connection file in its run folder.
 """
 
 import asyncio
 import contextlib
 import logging
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import cast
 
 from jupyter_client.manager import AsyncKernelManager
 
 from kernels.concurrency.cancellation import stop, to_the_end
 from kernels.errors import KernelStartFailed
 from kernels.process.last_words import LastWords, Text
+from kernels.process.launchers import Launcher
 from kernels.process.stacks import doing
+from kernels.provisioner import ConfinedProvisioner, PlainProvisioner
 from kernels.wire.connection import Message, Wire
 from kernels.workspace.temporary import DETACHED
 
-__all__ = ["KernelProcess", "Starter", "run_folder"]
+__all__ = ["KernelProcess", "run_folder"]
 
 log = logging.getLogger(__name__)
 
 START = 60.0  # seconds until a kernel must have answered; a loaded machine needs several
-ORDERLY = 2.0  # seconds to end by request, and again by SIGTERM, before SIGKILL
-AGAIN = 0.01  # seconds between two looks whether an ordinary process listens
-ASK_AGAIN = 10.0  # seconds after which a kernel that starts and has not answered is asked once more
-AT_REST = 2.0  # seconds that a kernel between two cells may take to answer; as a rule 1 ms
+ORDERLY = 2.0  # seconds to end by request, and then again by SIGTERM, before SIGKILL
+AGAIN = 0.01  # seconds between looks whether an ordinary process listens yet
+ASK_AGAIN = 10.0  # seconds after which a starting kernel that has not answered is asked again
+AT_REST = 2.0  # seconds that a kernel between two cells may take to answer; usually 1 ms
 KILLED = 5.0  # seconds until a killed process must be gone
-DEAF = 1.0  # seconds that a process may take to end after it closed every channel
+CLOSING = 1.0  # seconds that a process may take to end after it has closed every channel
 LOG = "start.log"  # in the run folder: what the process writes to stderr until it is up
-LOG_TAIL = 2000  # characters of a failed start's output that are told
-
-
-class Provisioner(Protocol):
-    """What a process is watched and ended by, beside what jupyter_client calls (`kernels.provisioner`)."""
-
-    pid: int | None
-    fault: str | None
-
-    async def wait(self) -> int | None: ...
-    async def kill(self) -> None: ...
-    async def terminate(self) -> None: ...
-    def begins(self) -> None: ...
-    def damage(self) -> str | None: ...
-    async def ends(self, *, wrote: bool, background: timedelta | None) -> None: ...
-    def detach(self) -> None: ...
-
-
-class Starter(Protocol):
-    """How a kernel's process is to be started: as an ordinary one, or confined."""
-
-    def manager(self, folder: Path) -> AsyncKernelManager:
-        """A manager with its provisioner, for a kernel with this run folder."""
-
-    async def start(self, manager: AsyncKernelManager, output: BinaryIO, words: Mapping[str, int]) -> None:
-        """Start it; what it writes until it is up goes to `output`, its `words` to these descriptors."""
+LOG_TAIL = 2000  # characters of a failed start's output that its error has
 
 
 @dataclass
 class KernelProcess:
-    """A running kernel: `wire` to speak with it, `exited` set at its end, `exit_code` as in subprocess."""
+    """A running kernel: `wire` to talk to it, `exited` set at its end, `exit_code` as in subprocess.
+
+    `provisioner` watches and ends its processes.
+    """
 
     wire: Wire
     folder: Path
     _manager: AsyncKernelManager
-    _provisioner: Provisioner
-    _ears: "_Ears"
+    provisioner: PlainProvisioner | ConfinedProvisioner
+    _receiver: "_Receiver"
     _words: LastWords
     exited: asyncio.Event = field(default_factory=asyncio.Event)
     exit_code: int | None = None
@@ -86,30 +65,31 @@ class KernelProcess:
     @staticmethod
     @contextlib.asynccontextmanager
     async def start(
-        starter: Starter,
+        launcher: Launcher,
         folder: Path,
         receive: Callable[[Message | None], None],
     ) -> AsyncIterator["KernelProcess"]:
         """Start the kernel and wait until it answers. `folder` is its run folder.
 
-        Raises: KernelStartFailed, with the end of what the process wrote, or what the system said, and why.
+        Raises: KernelStartFailed, with the reason and the end of what the process wrote, or the system's
+        error.
         """
-        manager = starter.manager(folder)
+        manager = launcher.manager(folder)
         try:
             async with contextlib.AsyncExitStack() as stack:
                 words = stack.enter_context(LastWords())
-                ears = _Ears(receive, words)
+                receiver = _Receiver(receive, words)
                 stack.push_async_callback(_release, manager, folder)
                 with (folder / LOG).open("wb") as output:
-                    await starter.start(manager, output, words.descriptors)
+                    await launcher.start(manager, output, words.descriptors)
                 words.started()
-                wire = Wire(dict(manager.get_connection_info()), manager.session, ears)
-                provisioner = cast(Provisioner, manager.provisioner)
-                process = KernelProcess(wire, folder, manager, provisioner, ears, words)
+                wire = Wire(dict(manager.get_connection_info()), manager.session, receiver)
+                provisioner = cast(PlainProvisioner | ConfinedProvisioner, manager.provisioner)
+                process = KernelProcess(wire, folder, manager, provisioner, receiver, words)
                 stack.push_async_callback(stop, asyncio.create_task(process._watch(), name="kernel exit"))
                 stack.push_async_callback(process.end, now=True)
                 stack.callback(wire.close)
-                await process._answered()
+                await process._wait_until_up()
                 ending = stack.pop_all()
         except OSError as error:
             raise KernelStartFailed(str(error)) from error
@@ -119,18 +99,13 @@ class KernelProcess:
             await to_the_end(ending.aclose())
 
     def interrupt(self, cell: str = "") -> None:
-        """Raise KeyboardInterrupt in the cell of this message, or in the one that runs."""
+        """Raise KeyboardInterrupt in the cell of this message id, or in the one that runs."""
         self.wire.send("control", "interrupt_request", {"cell": cell} if cell else {})
 
-    @property
-    def fault(self) -> str | None:
-        """The limit that ended it, by its name in `kernels.sandbox.limits.watchdog`, or None."""
-        return self._provisioner.fault
-
     async def last_words(self) -> list[Text | Message]:
-        """What it wrote and displayed and could not send any more; of one that lives nothing.
+        """What a dead kernel wrote and displayed but could not send; nothing while it lives.
 
-        What it has sent came first, and has been received when this returns.
+        What it did send has been received when this returns.
         """
         if not self.exited.is_set():
             return []
@@ -139,40 +114,20 @@ class KernelProcess:
 
     def state(self) -> str:
         """For the log: how far each channel has got, and what the processes are doing."""
-        doings = "" if self.exited.is_set() else f"; processes: {doing(self._provisioner.pid)}"
-        return f"channels: {self.wire.state}; awaited: {self._ears.awaited}{doings}"
-
-    def begins(self) -> None:
-        """A cell begins."""
-        self._provisioner.begins()
-
-    def damage(self) -> str | None:
-        """The limit for which processes of it were killed since the last call, but not it; or None."""
-        return self._provisioner.damage()
-
-    async def ends(self, *, wrote: bool, background: timedelta | None) -> str | None:
-        """A cell has ended, and wrote files or not. Returns the limit that it was killed for, if so.
-
-        Whatever keeps running may use `background` of processor time until the next cell (None: no limit).
-        """
-        await self._provisioner.ends(wrote=wrote, background=background)
-        return self.fault
+        doings = "" if self.exited.is_set() else f"; processes: {doing(self.provisioner.pid)}"
+        return f"channels: {self.wire.state}; awaited: {self._receiver.awaited}{doings}"
 
     async def healthy(self) -> bool:
-        """Whether it is at rest: it answers, at once or after an interrupt, or has ended."""
+        """Whether it is idle: it answers, at once or after an interrupt, or has ended."""
         if await self._answers(AT_REST):
             return True
         self.interrupt()
         return await self._answers(AT_REST)
 
-    async def kill(self) -> None:
-        """Kill the process and what it has started, without waiting for their end."""
-        await self._provisioner.kill()
-
     async def end(self, *, now: bool = False) -> None:
-        """End the process: by request, by SIGTERM, by SIGKILL, each with its time; `now`, by SIGKILL at once.
+        """End the process: by request, then by SIGTERM, then by SIGKILL; if `now`, by SIGKILL at once.
 
-        A process that not even the last one ends, since it is stuck in the system, is left behind and logged.
+        A process that is stuck in the system, which not even SIGKILL ends, is left behind and logged.
         """
         if self.detached:
             return
@@ -180,45 +135,45 @@ class KernelProcess:
             self.interrupt()
             self.wire.send("control", "shutdown_request", {"restart": False})
             if not await self._exits_within(ORDERLY):
-                await self._provisioner.terminate()
+                await self.provisioner.terminate()
                 await self._exits_within(ORDERLY)
-        await self._provisioner.kill()
+        await self.provisioner.kill()
         if not await self._exits_within(KILLED):
-            log.error("the kernel process %s cannot be killed; it is left behind", self._provisioner.pid)
+            log.error("the kernel process %s cannot be killed; it is left behind", self.provisioner.pid)
 
     def detach(self) -> None:
         """Let the process outlive us: leaving the block then only closes our sockets."""
         (self.folder / DETACHED).touch()
         self.detached = True
-        self._manager._connection_file_written = False  # it removes what it has written
-        self._provisioner.detach()
+        self._manager._connection_file_written = False  # else the manager removes the connection file
+        self.provisioner.detach()
 
-    async def _answered(self) -> None:
+    async def _wait_until_up(self) -> None:
         """Wait until it answers. Raises: KernelStartFailed."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START):
-                while not self.wire.connect() and not self.exited.is_set():  # noqa: ASYNC110  nothing tells
-                    await asyncio.sleep(AGAIN)  # until its sockets are there, of which no event comes
+                while not self.wire.connect() and not self.exited.is_set():  # noqa: ASYNC110
+                    await asyncio.sleep(AGAIN)  # no event tells when its sockets are there
                 while not (self.exited.is_set() or await self._answers(ASK_AGAIN)):
-                    pid, state = self._provisioner.pid, self.state()
+                    pid, state = self.provisioner.pid, self.state()
                     log.warning("the kernel process %s has not answered and is asked again: %s", pid, state)
                     self.wire.subscribe()
-        if not self._ears.heard.is_set():
+        if not self._receiver.ready.is_set():
             raise KernelStartFailed(_tail(self.folder / LOG), self._why_not_up(), self.state())
 
     def _why_not_up(self) -> str:
         if not self.exited.is_set():
             return f"it did not answer within {START:.0f} s"
-        if self.fault is not None:
-            return f"it went over its limit of {self.fault}"
+        if self.provisioner.fault is not None:
+            return f"it went over its limit of {self.provisioner.fault}"
         code = self.exit_code or 0
         return f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
 
     async def _answers(self, seconds: float) -> bool:
         """Whether it answers a question within some seconds, or ends."""
-        self._ears.listen(self.wire.send("shell", "kernel_info_request", {}))
+        self._receiver.expect_answer(self.wire.send("shell", "kernel_info_request", {}))
         exited = asyncio.create_task(self.exited.wait())
-        answered = asyncio.create_task(self._ears.heard.wait())
+        answered = asyncio.create_task(self._receiver.ready.wait())
         try:
             done, _ = await asyncio.wait(
                 [exited, answered], timeout=seconds, return_when=asyncio.FIRST_COMPLETED
@@ -234,17 +189,17 @@ class KernelProcess:
         return self.exited.is_set()
 
     async def _watch(self) -> None:
-        deaf = asyncio.create_task(self._end_when_deaf(), name="kernel hearing")
+        ending = asyncio.create_task(self._end_without_channels(), name="kernel channels")
         try:
-            self.exit_code = await self._provisioner.wait()
+            self.exit_code = await self.provisioner.wait()
             self.exited.set()
         finally:
-            await stop(deaf)
+            await stop(ending)
 
-    async def _end_when_deaf(self) -> None:
+    async def _end_without_channels(self) -> None:
         await self.wire.ended.wait()
-        await asyncio.sleep(DEAF)  # a process that ends closes its channels first
-        await self._provisioner.kill()
+        await asyncio.sleep(CLOSING)  # a process that is ending closes its channels first
+        await self.provisioner.kill()
 
 
 @contextlib.contextmanager
@@ -258,26 +213,26 @@ def run_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(path, ignore_errors=True)
 
 
-class _Ears:
-    """Receives for the kernel, and notes when a question was answered and the kernel knows that we listen."""
+class _Receiver:
+    """Passes messages on, and notes when a question was answered and our subscription was confirmed."""
 
     def __init__(self, receive: Callable[[Message | None], None], words: LastWords) -> None:
         self._receive = receive
         self._words = words
         self._question = ""
         self._answered = self._welcomed = False
-        self.heard = asyncio.Event()
+        self.ready = asyncio.Event()
 
     @property
     def awaited(self) -> str:
-        """What has not come yet."""
+        """What has not arrived yet, for the log."""
         missing = {"an answer": self._answered, "iopub_welcome": self._welcomed}
         return " and ".join(what for what, came in missing.items() if not came) or "nothing"
 
-    def listen(self, question: str) -> None:
-        """Note from now on the answer to the request of this id."""
+    def expect_answer(self, question: str) -> None:
+        """Note the answer to the request of this id from now on."""
         self._question, self._answered = question, False
-        self.heard.clear()
+        self.ready.clear()
 
     def __call__(self, message: Message | None) -> None:
         if message is not None:
@@ -288,12 +243,12 @@ class _Ears:
             elif message.kind == "iopub_welcome":
                 self._welcomed = True
             if self._answered and self._welcomed:
-                self.heard.set()
+                self.ready.set()
         self._receive(message)
 
 
 async def _release(manager: AsyncKernelManager, folder: Path) -> None:
-    """Close what the manager holds, and end a process that was launched but is not watched yet."""
+    """Close what the manager holds, and end a process that was launched but is not yet watched."""
     if (folder / DETACHED).exists():
         if manager.provisioner is not None:
             await manager.provisioner.cleanup()

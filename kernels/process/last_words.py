@@ -1,13 +1,13 @@
-"""What a kernel wrote last and could not send any more, read here when it has died.
+"""What a kernel wrote last but could not send, read here when it has died.
 
     words = stack.enter_context(LastWords())
     words.descriptors                       # for the kernel, by name (`kernels.inside.output.last_words`)
-    if words.is_news(message): ...          # each message that comes
-    words.rest(parse)                       # [("stdout", "step 5\\n"), Message(...)], of what has not come
+    if words.is_news(message): ...          # for each message that arrives
+    words.rest(parse)                       # [("stdout", "step 5\\n"), Message(...)]: what has not arrived
 
 A kernel holds what it prints for a moment, and is gone at once when it crashes, is killed, or calls
-`os._exit`: without this a cell that prints where it is would be silent about just the last step. All of it is
-the kernel's word, and bounded like its messages.
+`os._exit`. Without this, a cell that prints its progress would be silent about its very last step. All of it
+is untrusted, and limited in size like the kernel's messages.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from kernels.inside import paths
-from kernels.inside.output import last_shown
+from kernels.inside.output import last_displays
 from kernels.inside.output.last_words import COUNT, KEPT, LANDING, PART, STREAMS
 from kernels.wire.connection import Message
 
@@ -31,24 +31,24 @@ Text = tuple[str, str]  # of a stream, by its name
 Parse = Callable[[list[bytes]], Message | None]
 
 PIPE = 64 << 10  # bytes that a pipe holds
-LONGEST = 1 << 16  # characters of one text that is told, as many as of one message
-DISPLAYS = 2048  # that are known to have come, of the last; more than the memory holds
+LONGEST = 1 << 16  # characters of one text, as many as of one message
+DISPLAYS = 2048  # of the latest that are known to have arrived; more than the memory holds
 SHOWING = ("display_data", "update_display_data", "clear_output")
-GAP = "\n[... {:,} characters went with the kernel ...]\n"
+GAP = "\n[... {:,} characters were lost with the kernel ...]\n"
 
 
 class LastWords:
-    """The memory and the pipes of one kernel's process, to be entered; three descriptors."""
+    """The memory and the pipes of one kernel's process, to be entered."""
 
     def __init__(self) -> None:
-        self._known = dict.fromkeys(STREAMS, 0)  # bytes that have come
-        self._told = dict.fromkeys(STREAMS, 0)  # bytes that `rest` had: no message is news below it
-        self._displayed: deque[int] = deque(maxlen=DISPLAYS)  # hashes of the signatures of what has come
+        self._known = dict.fromkeys(STREAMS, 0)  # bytes that have arrived
+        self._told = dict.fromkeys(STREAMS, 0)  # bytes that `rest` has told: no message up to there is news
+        self._displayed: deque[int] = deque(maxlen=DISPLAYS)  # hashes of the signatures of what has arrived
         self._memory = -1
         self._pipes: dict[str, tuple[int, int]] = {}
 
     def __enter__(self) -> Self:
-        self._memory = _memory(PART * len(STREAMS) + last_shown.SIZE)
+        self._memory = _memory(PART * len(STREAMS) + last_displays.SIZE)
         with contextlib.ExitStack() as stack:
             stack.callback(self.__exit__, None, None, None)
             for name in STREAMS:
@@ -69,7 +69,7 @@ class LastWords:
 
     @property
     def descriptors(self) -> dict[str, int]:
-        """What the kernel gets."""
+        """What the kernel inherits, by name."""
         pipes = {
             f"{name} {end}": number
             for name, both in self._pipes.items()
@@ -78,14 +78,14 @@ class LastWords:
         return {"last words": self._memory, **pipes}
 
     def started(self) -> None:
-        """The kernel has them: what it writes to is its own."""
+        """The kernel has inherited them: our copies of the writing ends are closed."""
         for name, (reading, writing) in self._pipes.items():
             if writing >= 0:
                 os.close(writing)
                 self._pipes[name] = reading, -1
 
     def is_news(self, message: Message) -> bool:
-        """Note how much of a stream a message has; False for one whose text `rest` had."""
+        """Note how much of a stream has arrived; False for a message whose text `rest` has told."""
         if message.channel == "iopub" and message.kind in SHOWING:
             self._displayed.append(hash(message.signature))
         if message.channel != "iopub" or message.kind != "stream":
@@ -98,7 +98,7 @@ class LastWords:
         return end > self._told[name]
 
     def rest(self, parse: Parse = lambda _: None) -> list[Text | Message]:
-        """What was written and displayed and has not come; each word once. For a process that has ended."""
+        """What was written and displayed but has not arrived, once. For a process that has ended."""
         known, kept = dict(self._known), {name: self._kept(name) for name in STREAMS}
         found: list[Text | Message] = []
         for ends, message in self._shown(parse):
@@ -115,17 +115,17 @@ class LastWords:
         return found
 
     def _shown(self, parse: Parse) -> Iterator[tuple[tuple[int, int], Message]]:
-        """The displays that have not come, each with the bytes that the streams had before it."""
-        data = os.pread(self._memory, last_shown.SIZE, PART * len(STREAMS))
+        """The displays that have not arrived, each with how many bytes the streams had before it."""
+        data = os.pread(self._memory, last_displays.SIZE, PART * len(STREAMS))
         come = set(self._displayed)
-        for ends, frames in last_shown.records(data):
+        for ends, frames in last_displays.records(data):
             message = parse(frames)
             if message is not None and message.kind in SHOWING and hash(message.signature) not in come:
                 self._displayed.append(hash(message.signature))
                 yield ends, message
 
     def _kept(self, name: str) -> tuple[str, bytes]:
-        """What was kept of the stream, after a note of how much was not."""
+        """What was kept of the stream, after a note of how much was lost."""
         part = os.pread(self._memory, COUNT + KEPT, PART * STREAMS.index(name))
         count, known = int.from_bytes(part[:COUNT], sys.byteorder), self._known[name]
         missing = count - known
@@ -137,14 +137,14 @@ class LastWords:
         return GAP.format(missing - KEPT) if missing > KEPT else "", last
 
     def _landed(self, name: str) -> bytes:
-        """What was out of the pipe, and not kept yet."""
+        """What had been read from the pipe, and was not kept yet."""
         place = PART * STREAMS.index(name) + COUNT + KEPT
         part = os.pread(self._memory, COUNT + LANDING, place)
         os.pwrite(self._memory, bytes(COUNT), place)
         return part[COUNT:][: int.from_bytes(part[:COUNT], sys.byteorder)]
 
     def _piped(self, name: str) -> bytes:
-        """What is in the pipe. Its other end can be anybody's, who must not make us wait."""
+        """What is in the pipe. Hostile code may hold the other end, and must not make us wait."""
         data = b""
         with contextlib.suppress(OSError):
             own = os.open(f"/dev/fd/{self._pipes[name][0]}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -162,7 +162,7 @@ def _told(name: str, gap: str, written: bytes) -> list[Text | Message]:
 
 
 def _memory(size: int) -> int:
-    """A file of this size in memory, which nobody can make larger; elsewhere one without a name."""
+    """A file of this size in memory, which nobody can enlarge; elsewhere a file without a name."""
     if sys.platform != "linux":
         with tempfile.TemporaryFile() as file:
             file.truncate(size)

@@ -1,10 +1,11 @@
-"""The two ways to start a kernel's process: `Plain`, an ordinary one, and `Confining`, forked in a sandbox.
+"""The two ways to launch a kernel's process: an ordinary one, and one that is forked in a sandbox.
 
-starter = Confining(sandbox, workspace, bell)
-async with KernelProcess.start(starter, folder, receive) as process: ...
+launcher = ConfinedLauncher(sandbox, workspace, request_socket)
+async with KernelProcess.start(launcher, folder, receive) as process: ...
 """
 
 import fcntl
+import json
 import logging
 import os
 import subprocess
@@ -17,21 +18,23 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
 from kernels.descriptors import lower
-from kernels.process.launch import plan
+from kernels.process.environment import environment
 from kernels.provisioner import ConfinedProvisioner, PlainProvisioner
-from kernels.sandbox.confined import Sandbox
+from kernels.sandbox.confined import INSIDE, Sandbox
 from kernels.workspace.temporary import ALIVE
 
-__all__ = ["Confining", "Plain"]
+__all__ = ["ConfinedLauncher", "Launcher", "PlainLauncher"]
+
+IPYTHON = "ipython"  # in the run folder of an ordinary process: IPython's settings
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
-    """An ordinary process by the interpreter `python`; `bell` is the broker's."""
+class PlainLauncher:
+    """An ordinary process of the interpreter `python`. `request_socket` is a descriptor of the broker."""
 
     python: Path
     workspace: Path
-    bell: int
+    request_socket: int
 
     def manager(self, folder: Path) -> AsyncKernelManager:
         """A manager for a kernel with this run folder."""
@@ -40,37 +43,38 @@ class Plain:
         return manager
 
     async def start(self, manager: AsyncKernelManager, output: BinaryIO, words: Mapping[str, int]) -> None:
-        """Start it; what it writes to stderr until it is up goes to `output`, its `words` to these."""
-        folder = Path(manager.connection_file).parent
-        launch = plan(
-            self.python,
-            run_folder=folder,
-            workspace=self.workspace,
-            bell=self.bell,
-            words=words,
-            outside=os.environ,
-        )
-        for path in launch.writable:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        cast(KernelSpec, manager.kernel_spec).argv = list(launch.argv)
+        """Start it. Its stderr goes to `output` until it is up; `words` are descriptors of `LastWords`."""
+        run_folder = Path(manager.connection_file).parent
+        (run_folder / IPYTHON).mkdir(mode=0o700)
+        self.workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
+        cast(KernelSpec, manager.kernel_spec).argv = self.arguments(run_folder, words)
         await manager.start_kernel(
-            cwd=str(launch.folder),
-            env=dict(launch.env),
+            cwd=str(self.workspace),
+            env=self.environment(run_folder, os.environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=output,
-            pass_fds=(self.bell, *words.values()),
+            pass_fds=(self.request_socket, *words.values()),
         )
         lower(cast(PlainProvisioner, manager.provisioner).pid)
 
+    def arguments(self, run_folder: Path, words: Mapping[str, int]) -> list[str]:
+        """The command line, as a kernel spec has it: jupyter_client fills in the connection file."""
+        inherited = json.dumps({"files": self.request_socket, **words})
+        return [str(self.python), str(INSIDE), str(run_folder), inherited, "-f", "{connection_file}"]
+
+    def environment(self, run_folder: Path, outside: Mapping[str, str]) -> dict[str, str]:
+        """Its variables: the workspace is its home, and IPython's folder is in the run folder."""
+        return environment(self.python, run_folder / IPYTHON, outside) | {"HOME": str(self.workspace)}
+
 
 @dataclass(frozen=True, slots=True)
-class Confining:
-    """A process forked from the sandbox's zygote; `bell` is the broker's."""
+class ConfinedLauncher:
+    """A process that is forked from the sandbox's zygote. `request_socket` is a descriptor of the broker."""
 
     sandbox: Sandbox
     workspace: Path
-    bell: int
+    request_socket: int
 
     def manager(self, folder: Path) -> AsyncKernelManager:
         """A manager for a kernel with this run folder."""
@@ -81,13 +85,17 @@ class Confining:
         return manager
 
     async def start(self, manager: AsyncKernelManager, output: BinaryIO, words: Mapping[str, int]) -> None:
-        """Start it; what it writes to stderr until it is up goes to `output`, its `words` to these."""
-        folder = Path(manager.connection_file).parent
-        with (folder / ALIVE).open("wb") as alive:
+        """Start it. Its stderr goes to `output` until it is up; `words` are descriptors of `LastWords`."""
+        run_folder = Path(manager.connection_file).parent
+        with (run_folder / ALIVE).open("wb") as alive:
             fcntl.flock(alive, fcntl.LOCK_EX)  # held by the kernel's init as long as it lives
-            provisioner = cast(ConfinedProvisioner, manager.provisioner)
-            provisioner.descriptors = {"files": self.bell, "alive": alive.fileno(), **words}
-            await manager.start_kernel(cwd=str(self.workspace), env={}, stderr=output)
+            descriptors = {"files": self.request_socket, "alive": alive.fileno(), **words}
+            await manager.start_kernel(
+                cwd=str(self.workspace), env={}, stderr=output, descriptors=descriptors
+            )
+
+
+Launcher = PlainLauncher | ConfinedLauncher
 
 
 class _Unconnected(AsyncKernelManager):

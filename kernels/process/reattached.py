@@ -1,48 +1,38 @@
-"""A kernel that another program has left running: found again by what that program wrote down of it.
+"""A kernel that another program has left running, found again by what that program wrote down.
 
     kernel = Adopted(Process(pid, started(pid)))
     code = await kernel.wait()
 
-It is not our child and no gate leads to it, so its exit code stays unknown, and it is ended by signals to its
-init (`kernels/inside/confinement/child.py`).
+It is not our child and we have no control socket to it, so its exit code stays unknown, and it is ended by
+signals to its init (`kernels/inside/confinement/child.py`).
 """
 
-import asyncio
 import contextlib
 import os
 import select
 import signal
 from datetime import timedelta
-from pathlib import Path
 
-from kernels.process.procfs import fields, words
+from kernels.inside.procfs import children, started, words
+from kernels.limits import Fault
+from kernels.process.waits import readable
 
-__all__ = ["Adopted", "Process", "started"]
-
-
-def started(pid: int) -> str:
-    """When a process started, in ticks (field 22 of proc_pid_stat(5)): no later one has this number and that.
-
-    Empty when it is gone. Raises: OSError where that cannot be found out, for want of a descriptor.
-    """
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return fields(Path(f"/proc/{pid}/stat"))[19].decode("ascii")
-    return ""
+__all__ = ["Adopted", "Process", "Unwatched"]
 
 
 class Process:
-    """The init of a kernel, by its process id and its start; one that is gone counts as killed."""
+    """A kernel's init process, known by its id and its start; one that is gone counts as killed."""
 
     def __init__(self, pid: int, start: str) -> None:
         self.pid = pid
         self._pidfd = -1
         with contextlib.suppress(ProcessLookupError):
             self._pidfd = os.pidfd_open(pid)
-            if started(pid) != start:  # another process, by now
+            if started(pid) != start:  # the number belongs to another process by now
                 self.close()
 
     def poll(self) -> int | None:
-        """None while it runs, then -9: who it was that would have been told its exit code is gone."""
+        """None while it runs, then -9: its exit code is only told to its parent."""
         if self._pidfd >= 0:
             ended = select.poll()  # select(2) takes no descriptor over 1023, and each kernel has a few
             ended.register(self._pidfd, select.POLLIN)
@@ -52,30 +42,25 @@ class Process:
 
     async def wait(self) -> int:
         """-9, when it has ended."""
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
         while (code := self.poll()) is None:
-            loop.add_reader(self._pidfd, ended.set)
-            try:
-                await ended.wait()
-            finally:
-                loop.remove_reader(self._pidfd)
+            await readable(self._pidfd)
         return code
 
     def signal(self, number: int) -> None:
-        """Send a signal to the kernel, which is the first that its init has started; none is no error."""
+        """Send a signal to the kernel, the init's first child; if it is gone, that is no error."""
         with contextlib.suppress(OSError, IndexError):
-            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_bytes().split()
+            kernel = children(self.pid)[0]
             if self.poll() is None:
-                os.kill(int(children[0]), number)
+                os.kill(kernel, number)
 
     def end(self) -> None:
-        """End the init, and all that it has started before it: where it is PID 1, the system does that."""
+        """End the init with all that it has started: as PID 1 by SIGKILL, else it ends them when asked."""
         with contextlib.suppress(OSError):
             alone = _is_first(self.pid)
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL if alone else signal.SIGTERM)
 
     def close(self) -> None:
-        """Let the descriptor go."""
+        """Close the descriptor."""
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
@@ -83,14 +68,28 @@ class Process:
 
 def _is_first(pid: int) -> bool:
     """Whether a process is PID 1 of a namespace of its own (NSpid of proc_pid_status(5))."""
-    numbers = words(Path(f"/proc/{pid}/status"), b"NSpid")
+    numbers = words(f"/proc/{pid}/status", b"NSpid")
     return len(numbers) > 1 and numbers[-1] == b"1"
 
 
-class Adopted:
-    """What a provisioner does with a kernel, for one that it has not started."""
+class Unwatched:
+    """What a provisioner tells of cells to a kernel that no watchdog watches."""
 
-    fault: str | None = None
+    fault: Fault | None = None  # why it was ended
+
+    def cell_started(self) -> None:
+        """A cell has started."""
+
+    def damage(self) -> Fault | None:
+        """Always None: nobody counts the processes that the system kills in it."""
+        return None
+
+    async def cell_finished(self, *, wrote: bool, background: timedelta | None) -> None:
+        """A cell has finished."""
+
+
+class Adopted(Unwatched):
+    """What a provisioner needs of a kernel, for one that it has not started."""
 
     def __init__(self, process: Process) -> None:
         self.child = process
@@ -99,23 +98,13 @@ class Adopted:
         """-9, when it has ended."""
         return await self.child.wait()
 
-    def begins(self) -> None:
-        """A cell begins; nobody watches here."""
-
-    def damage(self) -> str | None:
-        """Nobody counts what the system kills in it."""
-        return None
-
-    async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
-        """A cell has ended."""
-
     def kill(self) -> None:
         """Kill it and all that it has started."""
         self.child.end()
 
     def detach(self) -> None:
-        """Let it go on; it does."""
+        """It goes on anyway."""
 
     async def release(self) -> None:
-        """Let go of it."""
+        """Close the descriptor of its process."""
         self.child.close()

@@ -1,4 +1,4 @@
-"""What a process is doing right now, as a line for the log: for one that should have answered and has not.
+"""What a process is doing right now, as a line for the log: for one that should have answered but has not.
 
 doing(pid)      # "412 'python' [S do_sys_poll], 413 'python' [S ep_poll, R]"
 """
@@ -8,25 +8,21 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
+from kernels.inside.procfs import PROC, tree
+
 __all__ = ["doing"]
 
-PROC = Path("/proc")
-MOST = 10  # processes that are told, and threads of each: a kernel that works has two, and six
+MOST = 10  # processes that are told, and threads of each; a working kernel has two, with six threads
 STAT = re.compile(rb"\d+ \((.*)\) (\w)", re.DOTALL)  # proc_pid_stat(5): id, name, state
 
 
 def doing(pid: int | None) -> str:
     """The process and those that it has started: their ids, names, and what each thread waits for.
 
-    A thread is told by its state, as in ps, and by the place in the system where it sleeps. What the system
+    A thread is described by its state, as in ps, and the function of Linux in which it sleeps. What Linux
     does not tell is left out.
     """
-    found = [] if pid is None else [pid]
-    for each in found:  # grows as we go
-        with suppress(OSError):  # it has ended
-            found += map(int, (PROC / str(each) / "task" / str(each) / "children").read_text().split())
-        if len(found) >= MOST:
-            break
+    found = [] if pid is None else tree(pid, MOST)
     return ", ".join(filter(None, map(_told, found[:MOST]))) or "no process"
 
 

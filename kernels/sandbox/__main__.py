@@ -1,6 +1,7 @@
-"""`python -m kernels.sandbox [--python PYTHON]`: which tiers this machine can do, and what to do for more.
+"""`python -m kernels.sandbox [--python PYTHON]`: which tiers work on this machine, and what more would need.
 
-Each probe's outcome is told. The exit status is 0 when kernels can be confined at all, 2 without that Python.
+It prints each probe's outcome. The exit status is 0 if kernels can be confined, 1 if not, 2 without that
+Python.
 """
 
 import argparse
@@ -13,17 +14,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from kernels.errors import KernelStartFailed, SandboxUnavailable
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.sandbox.confined import Sandbox
-from kernels.sandbox.policy import Tier
+from kernels.sandbox.policy import TIERS, Tier
 from kernels.sandbox.selftest import PROBES, REMEDIES, probe
 from kernels.workspace.temporary import own_folder
 
-TIERS = (Tier.S, Tier.A, Tier.B)
-
 
 async def outcome(tier: Tier, python: Path) -> tuple[str, list[str]]:
-    """Why the tier cannot be set up here, or "" with what it lets through."""
+    """Why the tier cannot be set up here, or "", and what it lets through."""
     with own_folder() as place, ExitStack() as stack:
         try:
             sandbox = stack.enter_context(
@@ -37,7 +36,7 @@ async def outcome(tier: Tier, python: Path) -> tuple[str, list[str]]:
 
 
 def main() -> int:
-    """The program. When nobody reads its output it ends as any program does then, with 141."""
+    """The program. If its output is closed, it ends with 141, as other programs do."""
     parser = argparse.ArgumentParser(prog="python -m kernels.sandbox", description=__doc__)
     parser.add_argument("--python", type=Path, default=Path(".venv-kernels/bin/python"))
     python = parser.parse_args().python.absolute()
@@ -46,25 +45,25 @@ def main() -> int:
     try:
         status = report(python)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read us has enough, as `head` has
+    except BrokenPipeError:  # whoever read our output has read enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
         return 128 + signal.SIGPIPE
     return status
 
 
 def report(python: Path) -> int:
-    """Tell of each tier; the exit status."""
+    """Print what each tier does here; returns the exit status."""
     best: Tier | None = None
     for tier in TIERS:
         missing, leaks = asyncio.run(outcome(tier, python))
         if missing:
-            print(f"tier {tier}  not here: {missing}\n        {REMEDIES[tier]}")
+            print(f"{tier.described}  does not work here: {missing}\n        {REMEDIES[tier]}")
             continue
-        print(f"tier {tier}  {'holds' if not leaks else 'LEAKS, and is refused'}")
+        print(f"{tier.described}  {'holds' if not leaks else 'LEAKS, and is refused'}")
         for name in PROBES:
             print(f"        {'REACHED' if name in leaks else 'refused'}  {name}")
         best = best or (tier if not leaks else None)
-    print(f"Kernels will be held by tier {best}." if best else "Kernels cannot be confined here.")
+    print(f"Kernels will be held by {best.described}." if best else "Kernels cannot be confined here.")
     return 0 if best else 1
 
 

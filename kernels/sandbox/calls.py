@@ -1,4 +1,4 @@
-"""The system calls that the filter answers by their number alone, each with its reason.
+"""The system calls that the filter answers by their number alone, each with the reason.
 
 Numbers: arch/x86/entry/syscalls/syscall_64.tbl of Linux 6.18.
 """

@@ -1,9 +1,9 @@
-"""The sandbox of a pool: launches kernels as its tier holds them, and clears away what they leave.
+"""The sandbox of a pool: it launches kernels confined as its tier says, and clears away what they leave.
 
 with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbox:
-    kernel = await sandbox.launch(workspace, name, order, descriptors)
+    kernel = await sandbox.launch(workspace, name, request, descriptors)
     code = await kernel.wait()
-    kernel.fault        # what of `kernels.sandbox.limits.watchdog` ended it: "memory", "workspace" ...
+    kernel.fault        # the `kernels.limits.Fault` that ended it: "memory", "workspace" ...
     await kernel.release()
 """
 
@@ -22,22 +22,23 @@ from kernels.concurrency.cancellation import to_the_end
 from kernels.concurrency.threads import in_thread
 from kernels.descriptors import raise_limit
 from kernels.errors import KernelStartFailed, SandboxUnavailable
-from kernels.process.launch import Limits
+from kernels.limits import Fault, Limits
+from kernels.process.environment import environment
 from kernels.sandbox import users
 from kernels.sandbox.forkserver import LIBRARIES, Child, Forkserver
 from kernels.sandbox.limits import usage
 from kernels.sandbox.limits.cgroup import Group, Groups, unique_name
-from kernels.sandbox.limits.watchdog import MACHINE, MEMORY, ROOM, Watchdog, Watched
-from kernels.sandbox.policy import SYSTEM, TEMPORARY_LEFT, WORKSPACE, Paths, Tier, confine, environment
+from kernels.sandbox.limits.watchdog import Watchdog, Watched
+from kernels.sandbox.policy import SYSTEM, TEMPORARY_LEFT, WORKSPACE, Paths, Tier, confine
 
 __all__ = ["Confined", "Sandbox", "readable"]
 
-FONTS = "matplotlib"  # our copy of what it knows of fonts: where it cannot write, it does not even read
+FONTS = "matplotlib"  # our copy of its list of fonts, which it only reads where it can also write
 INSIDE = Path(__file__).resolve().parent.parent / "inside"
 
 
 class Confined:
-    """A kernel that is held: its process, its limits, and what ended it."""
+    """A confined kernel: its process, its limits, and why it was ended."""
 
     def __init__(
         self,
@@ -55,55 +56,55 @@ class Confined:
         self.child = child
         self._forkserver = forkserver
         self._namespaces = namespaces
-        self.fault: str | None = None
+        self.fault: Fault | None = None
         self._group = group
-        self._killed = 0  # processes in the group that are told
+        self._killed = 0  # processes of the group that `damage` has told about
         self._detached = False
         self._watchdog = watchdog
-        self._full_over = full_over  # bytes of its workspace, over which it was started unable to write
+        self._full_over = full_over  # bytes; it was started unable to write, as its workspace was over this
         self._watched = Watched(child.pid, watched, self._too_much, began=began + removed)
         self._began = began
         watchdog.watch(self._watched)
 
-    def begins(self) -> None:
-        """A cell begins."""
-        self._watched.began = self._began  # what is left of before has been removed, or it counts
-        self._watched.stir()
+    def cell_started(self) -> None:
+        """A cell has started."""
+        self._watched.began = self._began  # files of before have been removed by now, or count
+        self._watched.cell_started()
 
-    async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
-        """A cell has ended, and wrote files or not. What is over a limit ends the kernel, not the next cell.
+    async def cell_finished(self, *, wrote: bool, background: timedelta | None) -> None:
+        """A cell has finished, and `wrote` files or not. A kernel over a limit is ended now.
 
-        So does room in a workspace that was full when the kernel was started.
+        So is a kernel whose workspace was full at its start, and has room again.
 
-        Whatever keeps running may use `background` of processor time until the next cell begins (None: no
-        limit). Where control groups hold the other limits, a cell that wrote nothing is not looked at: a look
-        takes 1 ms, and a cell 4.
+        What keeps running may use `background` of processor time until the next cell starts (None: no limit).
+        Where control groups enforce the other limits, nothing is looked at after a cell that wrote nothing: a
+        look takes 1 ms, and a cell 4.
         """
         if wrote or self._group is None:
             await in_thread(self._watchdog.look, self._watched)
-        self._watched.rest(background)
+        self._watched.cell_finished(background)
         most = self._full_over
         if most is None or self.fault is not None:
             return
         if await in_thread(usage.size, self._watched.workspace) <= most:
-            self._too_much(ROOM)  # no process loses a rule of Landlock, so it can never write; another can
+            self._too_much(Fault.ROOM)  # Landlock lifts no rule: only another process can write again
 
-    def damage(self) -> str | None:
-        """Why the system has killed processes in it since the last call, if so: a name of a limit."""
+    def damage(self) -> Fault | None:
+        """Why the system has killed processes of it since the last call, a `Fault`, or None."""
         killed = self._group.killed if self._group is not None else 0
         if self._group is None or killed <= self._killed:
             return None
         self._killed = killed
-        return MEMORY if self._group.at_its_limit else MACHINE
+        return Fault.MEMORY if self._group.at_its_limit else Fault.MACHINE
 
     async def wait(self) -> int:
         """The exit code, as in subprocess, when the kernel has ended."""
         code = await self.child.wait()
-        self._forkserver.forget(self.child.pid)
-        if not self._namespaces:  # as a rule the init has ended all; it may have been killed itself
+        self._forkserver.child_ended(self.child.pid)
+        if not self._namespaces:  # usually the init has ended all, but it may have been killed itself
             await in_thread(self._forkserver.end_orphans)
         if self.fault is None and self._group is not None and code < 0 and self._group.killed > self._killed:
-            self.fault = MEMORY if self._group.at_its_limit else MACHINE
+            self.fault = Fault.MEMORY if self._group.at_its_limit else Fault.MACHINE
         return code
 
     def kill(self) -> None:
@@ -114,24 +115,24 @@ class Confined:
             self.child.end()
 
     def detach(self) -> None:
-        """Let it go on when it is released."""
+        """Let it outlive us."""
         self.child.detach()
         self._detached = True
 
     async def release(self) -> None:
-        """Let go of what it held; a kernel that still runs ends, unless it was detached."""
-        self._watchdog.forget(self._watched)
+        """Release what it held; a kernel that still runs ends, unless it was detached."""
+        self._watchdog.unwatch(self._watched)
         self.child.close()
         if self._group is not None and not self._detached:
             await to_the_end(in_thread(self._group.remove))
 
-    def _too_much(self, fault: str) -> None:
+    def _too_much(self, fault: Fault) -> None:
         self.fault = fault
         self.kill()
 
 
 class Sandbox:
-    """How kernels are held in one tier. `folder` is ours alone: the zygote's log, and the empty root."""
+    """Confines kernels as one tier does. `folder` is ours alone, for the zygote's log and the empty root."""
 
     def __init__(
         self,
@@ -144,7 +145,7 @@ class Sandbox:
         libraries: Sequence[str] = LIBRARIES,
     ) -> None:
         self.tier = tier
-        self.network = limits.network  # whether the host's network is to be reached
+        self.network = limits.network  # whether kernels can reach the host's network
         self._python = python
         self._readable = readable(python)
         self._folder = folder
@@ -155,7 +156,7 @@ class Sandbox:
         self._claiming = threading.Lock()
         self._root = folder / "root"
         told = environment(python, folder / "ipython", os.environ)
-        if tier.namespaces:  # libraries look for their folders when they are imported
+        if tier.namespaces:  # libraries find their folders when they are imported
             told["HOME"] = str(WORKSPACE)
         self._fonts = Path(told["MPLCONFIGDIR"])
         self._forkserver = Forkserver(
@@ -168,13 +169,13 @@ class Sandbox:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        """Raises: SandboxUnavailable when the tier needs what is not there."""
-        # Open files that a kernel of our user has on their way through sockets (1,024, and 253 more for each
-        # processor) are counted for all of our user's programs. A program that may have fewer open can send
-        # none itself, which each start of a kernel needs (unix(7), ETOOMANYREFS).
+        """Raises: SandboxUnavailable if the tier needs what is not there."""
+        # Open files on their way through sockets are counted for all programs of a user, and a kernel of our
+        # user can have many there (1,024, and 253 more for each processor). A program with a lower limit of
+        # open files can then send none itself, as each start of a kernel must (unix(7), ETOOMANYREFS).
         raise_limit()
         self._root.mkdir(mode=0o700, parents=True)
-        with contextlib.suppress(OSError):  # else matplotlib looks for the fonts, and makes a folder for them
+        with contextlib.suppress(OSError):  # without it matplotlib looks for the fonts itself
             shutil.copytree(self._fonts, self._folder / FONTS)
         with ExitStack() as stack:
             self._groups = Groups.found(unique_name())
@@ -183,7 +184,9 @@ class Sandbox:
             if self.tier is Tier.S:
                 self._users = users.numbers(Path("/proc/self/uid_map").read_text("ascii"))
                 if self._groups is None or not self._users or os.geteuid() != 0:
-                    raise SandboxUnavailable("tier S needs root, control groups and users to give away.")
+                    raise SandboxUnavailable(
+                        f"{self.tier.described} needs root, control groups and users to give away."
+                    )
             alone = self.tier.namespaces and not self._limits.network
             self._watchdog = stack.enter_context(
                 Watchdog(self._limits, self._workspaces, memory=self._groups is None, alone=alone)
@@ -196,11 +199,11 @@ class Sandbox:
         self._stack.close()
 
     async def launch(
-        self, workspace: Path, name: str, order: Mapping[str, Any], descriptors: Mapping[str, int]
+        self, workspace: Path, name: str, request: Mapping[str, Any], descriptors: Mapping[str, int]
     ) -> Confined:
-        """Start a process that follows the order (see `inside.confinement.child`), held as the tier holds.
+        """Start a process that does what the spawn request says (see `inside.confinement.child`), confined.
 
-        `name` is that of its control group. `descriptors` go with the order and stay ours too.
+        `name` is that of its control group. `descriptors` go with the request and stay ours too.
 
         Raises: KernelStartFailed, OSError.
         """
@@ -227,7 +230,7 @@ class Sandbox:
                 "environment": confinement.environment,
                 "over": removed > 0,
             }
-            child.order({**order, **described}, descriptors)
+            child.spawn({**request, **described}, descriptors)
             group = await self._grouped(name, child.pid)  # which takes as long as it needs to confine itself
             child.begin()
         except BaseException as error:  # also a cancellation leaves no process
@@ -250,7 +253,7 @@ class Sandbox:
         )
 
     async def _grouped(self, name: str, pid: int) -> Group | None:
-        """The process's own group, where there are groups. Raises: OSError, and none is left."""
+        """The process's own control group, if there are groups. Raises: OSError; then none is left."""
         if self._groups is None:
             return None
         making = asyncio.ensure_future(in_thread(self._grouped_now, self._groups, name, pid))
@@ -264,14 +267,14 @@ class Sandbox:
     def _grouped_now(self, groups: Groups, name: str, pid: int) -> Group:
         group = groups.make(name, self._limits)
         try:
-            group.take(pid)
+            group.add_process(pid)
         except OSError:
             group.remove()
             raise
         return group
 
     def own(self, workspace: Path) -> int | None:
-        """The user to whom this workspace is given, once for good; None where kernels run as our own.
+        """The user who owns this workspace, given once for good; None where kernels run as our own user.
 
         Raises: OSError.
         """
@@ -281,9 +284,10 @@ class Sandbox:
             return users.claim(self._workspaces, workspace, self._users)
 
     def _measured(self, workspace: Path) -> tuple[int | None, int, int, int]:
-        """The workspace's user and size; and the threads of our own user, where a kernel has no other.
+        """The workspace's user and size; the threads of our user, if kernels are that; what is removed.
 
-        Of a workspace over its limit the last is what the kernel removes, which the size is without.
+        That is, of a workspace over its limit, the temporary files that the new kernel removes: the size is
+        without them.
         """
         ours = 0 if self.tier.namespaces else usage.threads(usage.owned(os.geteuid()))
         size = removed = 0
@@ -296,8 +300,8 @@ class Sandbox:
 
 
 def readable(python: Path) -> tuple[Path, ...]:
-    """What a kernel reads beside the system's files: its interpreter, its packages, and our code inside."""
+    """What a kernel may read beside the system's files: its interpreter, its packages, and kernels/inside."""
     interpreter = Path(os.path.realpath(python)).parent.parent
-    packages = python.parent.parent  # which can be a link to where they are
+    packages = python.parent.parent  # this can be a link
     found = dict.fromkeys((interpreter, packages, packages.resolve(), INSIDE))
     return tuple(path for path in found if not any(path.is_relative_to(system) for system in SYSTEM))

@@ -1,14 +1,14 @@
-"""Keeps a zygote (`kernels/sandbox/zygote.py`) alive and has kernels forked from it.
+"""Keeps a zygote (`kernels/sandbox/zygote.py`) alive, and has kernels forked from it.
 
     with Forkserver(python, folder, environment=...) as forkserver:
         child = await forkserver.fork(clone_flags)
-        child.order(order, descriptors)         # what to be: it confines itself
+        child.spawn(request, descriptors)       # it confines itself
         child.begin()                           # until then it runs no code of a person
         code = await child.wait()
 
-The zygote starts once, which takes as long as its imports; a fork waits for that. When it dies the next
-fork starts another, and the kernels of the first go on: nothing of theirs runs through it. A child ends when
-its gate, which we hold, closes: so none is left when we are killed.
+The zygote starts once, which takes as long as its imports; a fork waits for that. If it dies, the next fork
+starts another, and the kernels of the first go on, since they do not need it. A child ends when its control
+socket closes, whose other end we hold: so none is left when we are killed.
 """
 
 import asyncio
@@ -30,6 +30,8 @@ from typing import Any, Self
 
 from kernels.concurrency.threads import in_thread
 from kernels.errors import KernelStartFailed
+from kernels.inside.procfs import children
+from kernels.process.waits import readable
 
 __all__ = ["LIBRARIES", "UNPREPARED", "Child", "Forkserver"]
 
@@ -44,40 +46,40 @@ ORPHANS, LOOK = 5.0, 0.002  # seconds until orphans must be gone; between looks
 UNPREPARED = "the process that kernels are forked from did not start"
 LOG_TAIL = 2000  # characters of what a zygote that failed has written
 QUIET = {
-    "OPENBLAS_NUM_THREADS": "1",  # each of these makes a thread at import, and what has threads must not fork
+    "OPENBLAS_NUM_THREADS": "1",  # these start threads at import, and a process with threads must not fork
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
 
 
 class Child:
-    """A forked process that is the init of a kernel, or will be. Safe to use from any event loop."""
+    """A forked process that is, or will be, the init of a kernel. Safe to use from any event loop."""
 
-    def __init__(self, pid: int, pidfd: int, gate: socket.socket) -> None:
+    def __init__(self, pid: int, pidfd: int, control: socket.socket) -> None:
         self.pid = pid
         self._pidfd = pidfd
-        self._gate = gate
+        self._control = control
         self._said = b""
         self.exit_code: int | None = None
 
-    def order(self, order: Mapping[str, Any], descriptors: Mapping[str, int]) -> None:
-        """Say what to be; it confines itself at once. The descriptors stay ours too.
+    def spawn(self, request: Mapping[str, Any], descriptors: Mapping[str, int]) -> None:
+        """Send its spawn request; it confines itself at once. The descriptors stay ours too.
 
         Raises: OSError: it has died.
         """
-        text = json.dumps({**order, "descriptors": list(descriptors)}).encode() + b"\n"
-        sent = socket.send_fds(self._gate, [text], list(descriptors.values()))
+        text = json.dumps({**request, "descriptors": list(descriptors)}).encode() + b"\n"
+        sent = socket.send_fds(self._control, [text], list(descriptors.values()))
         if sent < len(text):
-            self._gate.sendall(text[sent:])
+            self._control.sendall(text[sent:])
 
     def begin(self) -> None:
         """Let it become the kernel, once its limits are set. Raises: OSError: it has died."""
-        self._gate.sendall(b"begin\n")
+        self._control.sendall(b"begin\n")
 
     def poll(self) -> int | None:
         """The kernel's exit code, as in subprocess; None while it runs."""
         while self.exit_code is None:
             try:
-                piece = self._gate.recv(4096, socket.MSG_DONTWAIT)
+                piece = self._control.recv(4096, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return None
             except OSError:
@@ -86,54 +88,48 @@ class Child:
             if found := re.search(rb"exit (-?\d+)\n", self._said):
                 self.exit_code = int(found[1])
             elif not piece:
-                self.exit_code = -signal.SIGKILL  # nobody was left to say it
+                self.exit_code = -signal.SIGKILL  # the init was killed before it could tell
         return self.exit_code
 
     async def wait(self) -> int:
         """The kernel's exit code, when it has ended."""
-        loop = asyncio.get_running_loop()
         while (code := self.poll()) is None:
-            event = asyncio.Event()
-            loop.add_reader(self._gate, event.set)
-            try:
-                await event.wait()
-            finally:
-                loop.remove_reader(self._gate)
+            await readable(self._control)
         return code
 
     def signal(self, number: int) -> None:
-        """Send a signal to the kernel; one that has ended is no error."""
+        """Send a signal to the kernel; if it has ended, that is no error."""
         self._say(f"signal {number}\n")
 
     def detach(self) -> None:
-        """Let it go on when we end."""
+        """Let it outlive us."""
         self._say("detach\n")
 
     def end(self) -> None:
-        """Kill the kernel and all that it has started; one that has ended is no error."""
+        """Kill the kernel and all that it has started; if it has ended, that is no error."""
         self._say("end\n")
 
     def kill(self) -> None:
-        """Kill the init itself, which takes the whole PID namespace with it."""
+        """Kill the init itself, and with it the whole PID namespace."""
         with contextlib.suppress(OSError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def close(self) -> None:
-        """Let the descriptors go; a kernel that still runs ends, unless it was detached."""
+        """Close the descriptors; a kernel that still runs ends, unless it was detached."""
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
-            self._gate.close()
+            self._control.close()
 
     def _say(self, line: str) -> None:
         with contextlib.suppress(OSError):
-            self._gate.send(line.encode(), socket.MSG_DONTWAIT)
+            self._control.send(line.encode(), socket.MSG_DONTWAIT)
 
 
 class Forkserver:
-    """A zygote of the interpreter `python`. `folder` is for its log and for what IPython wants to write.
+    """A zygote of the interpreter `python`. `folder` is for its log and for IPython's files.
 
-    With `protected`, nothing that is forked can change the interpreter's file; this needs mount namespaces.
+    If `protected`, nothing that is forked can change the interpreter's file; this needs mount namespaces.
     """
 
     def __init__(
@@ -152,13 +148,13 @@ class Forkserver:
         self._environment = {**environment, **QUIET}
         self._libraries = list(libraries)
         self._process: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
+        self._zygote_socket: socket.socket | None = None
         self._turn = threading.Lock()
-        self._forked: set[int] = set()  # the process ids of children that nobody has forgotten
+        self._forked: set[int] = set()  # the process ids of children that have not ended
         self._closed = False
 
     def __enter__(self) -> Self:
-        """Begin to start the zygote; whoever forks first waits for it."""
+        """Start the zygote in the background; the first fork waits for it."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         threading.Thread(target=self._start_early, name="zygote start", daemon=True).start()
         return self
@@ -167,29 +163,29 @@ class Forkserver:
         """End the zygote; its kernels go on."""
         self._closed = True
         if self._process is not None:
-            self._process.kill()  # a thread may be waiting for its imports
+            self._process.kill()  # at once, since a thread may be waiting for its imports
         with self._turn:
             self._end()
 
     async def fork(self, clone_flags: int) -> Child:
-        """A child that waits for its order. Raises: KernelStartFailed."""
+        """A child that waits for its spawn request. Raises: KernelStartFailed."""
         forking = asyncio.ensure_future(in_thread(self.fork_now, clone_flags))
         try:
             return await asyncio.shield(forking)
         except asyncio.CancelledError:
-            forking.add_done_callback(_let_go)  # it may take as long as a zygote's start
+            forking.add_done_callback(_close_child)  # it may take as long as a zygote's start
             raise
 
     def fork_now(self, clone_flags: int) -> Child:
-        """`fork`, in a thread that may wait."""
+        """`fork`, for a thread that may block."""
         with self._turn:
             if self._process is None or self._process.poll() is not None:
                 self._end()
                 self._start()
             try:
                 return self._fork(clone_flags)
-            except (OSError, struct.error):  # it died; what killed it may not come again
-                log.warning("the zygote has died and is started again; the kernels of before are not touched")
+            except (OSError, struct.error):  # it died, perhaps of something that will not happen again
+                log.warning("the zygote has died and is started again; existing kernels are not affected")
                 self._end()
                 self._start()
             try:
@@ -198,48 +194,47 @@ class Forkserver:
                 raise KernelStartFailed(self._tail() or str(error)) from error
 
     def _fork(self, clone_flags: int) -> Child:
-        assert self._control is not None
+        assert self._zygote_socket is not None
         with ExitStack() as stack:
             try:
                 ours, theirs = map(stack.enter_context, socket.socketpair())
-            except OSError as error:  # not the zygote's fault: it stays
+            except OSError as error:  # not the zygote's fault, so it stays
                 raise KernelStartFailed(str(error)) from error
-            socket.send_fds(self._control, [struct.pack("Q", clone_flags)], [theirs.fileno()])
-            answer, descriptors, _, _ = socket.recv_fds(self._control, 64, 1)
+            socket.send_fds(self._zygote_socket, [struct.pack("Q", clone_flags)], [theirs.fileno()])
+            answer, descriptors, _, _ = socket.recv_fds(self._zygote_socket, 64, 1)
             (pid,) = struct.unpack("q", answer)
             if pid < 0:
                 raise KernelStartFailed(f"the system made no process: {os.strerror(-pid)}")
-            if not descriptors:  # the system leaves out what there is no room for; the child ends with `ours`
-                raise KernelStartFailed("no descriptor is left for its process")
+            if not descriptors:  # the system drops what we have no room for; the child ends with `ours`
+                raise KernelStartFailed("no file descriptor is left for its process")
             theirs.close()
             stack.pop_all()
         self._forked.add(pid)
         return Child(pid, descriptors[0], ours)
 
-    def forget(self, pid: int) -> None:
+    def child_ended(self, pid: int) -> None:
         """The child of this process id has ended."""
         self._forked.discard(pid)
 
     def end_orphans(self) -> None:
-        """Kill what children have left that were killed themselves: the zygote has got it."""
+        """Kill what was left by children that were killed themselves: it is the zygote's by now."""
         until = monotonic() + ORPHANS
         with self._turn:
             while (left := self._orphans()) and monotonic() < until:
                 for pid in left:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
-                sleep(LOOK)  # nothing tells when they have gone, and what they had comes then
+                sleep(LOOK)  # no event tells when they are gone, and their children have become the zygote's
 
     def _orphans(self) -> set[int]:
         if self._process is None:
             return set()
-        pid = self._process.pid
         with contextlib.suppress(OSError):  # it has ended
-            return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())) - self._forked
+            return set(children(self._process.pid)) - self._forked
         return set()
 
     def _start_early(self) -> None:
-        with self._turn, contextlib.suppress(KernelStartFailed):  # the first fork tries again, and tells
+        with self._turn, contextlib.suppress(KernelStartFailed):  # the first fork tries again, and raises
             if self._process is None:
                 self._start()
 
@@ -249,9 +244,9 @@ class Forkserver:
         begun = monotonic()
         try:
             self._open()
-            assert self._control is not None
-            self._control.settimeout(START)
-            answer = self._control.recv(4096)
+            assert self._zygote_socket is not None
+            self._zygote_socket.settimeout(START)
+            answer = self._zygote_socket.recv(4096)
             if not answer:
                 raise ConnectionError("the zygote ended before it was ready")
             told = json.loads(answer)
@@ -259,16 +254,16 @@ class Forkserver:
             tail = self._tail() if self._process else ""
             self._end()
             raise KernelStartFailed(tail or str(error), UNPREPARED) from error
-        self._control.settimeout(FORK)
+        self._zygote_socket.settimeout(FORK)
         if told["missing"]:
             level = logging.WARNING if set(told["missing"]) & set(self._libraries) else logging.INFO
-            log.log(level, "kernels cannot have these imported before they start: %s", told["missing"])
+            log.log(level, "these modules cannot be imported before kernels start: %s", told["missing"])
         if len(told["threads"]) > 1:
             log.warning("the zygote has threads, whose locks its children may inherit: %s", told["threads"])
         log.info("the zygote is ready after %.1f s", monotonic() - begun)
 
     def _open(self) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._zygote_socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, (self._folder / "zygote.log").open("wb") as output:
             self._process = subprocess.Popen(
                 [*self._command, str(theirs.fileno()), json.dumps(self._libraries)],
@@ -282,12 +277,12 @@ class Forkserver:
             )
 
     def _end(self) -> None:
-        if self._control is not None:
-            self._control.close()
+        if self._zygote_socket is not None:
+            self._zygote_socket.close()
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-        self._control = self._process = None
+        self._zygote_socket = self._process = None
 
     def _tail(self) -> str:
         try:
@@ -296,7 +291,7 @@ class Forkserver:
             return ""
 
 
-def _let_go(forking: "asyncio.Future[Child]") -> None:
-    """Close a child that nobody waits for any more."""
+def _close_child(forking: "asyncio.Future[Child]") -> None:
+    """Close a child that nobody waits for."""
     if not forking.cancelled() and forking.exception() is None:
         forking.result().close()

@@ -1,11 +1,11 @@
-"""What a kernel may reach and use, decided here and nowhere else: pure, nothing is read or written.
+"""What a kernel may reach and use. It is decided here alone, and purely: nothing is read or written.
 
     confinement = confine(Tier.S, Paths(...), Limits(), uid=100_000)
     confinement.description()       # as the forked child takes it (kernels/inside/confinement/confine.py)
 
-A tier says by what a kernel is held: S by namespaces and a user of its own, with control groups for its
-limits; A by a user namespace, for a host without root; B by Landlock, where there are no namespaces; NONE by
-nothing.
+A tier says by what a kernel is held: S by root's namespaces and a user of its own, with control groups for
+its limits; A by a user namespace, on a host without root; B by Landlock, where there are no namespaces; NONE
+by nothing.
 """
 
 import base64
@@ -17,21 +17,22 @@ from functools import cache
 from pathlib import Path
 
 from kernels.inside.files.elsewhere import WORKSPACE_NAMES
-from kernels.process.launch import Limits
+from kernels.limits import Limits
+from kernels.process.environment import environment
 from kernels.sandbox import seccomp
 
-__all__ = ["SYSTEM", "WORKSPACE", "Confinement", "Paths", "Tier", "confine", "environment"]
+__all__ = ["SYSTEM", "TIERS", "WORKSPACE", "Confinement", "Paths", "Tier", "confine"]
 
 KiB, MiB, GiB = 1 << 10, 1 << 20, 1 << 30
 WORKSPACE = Path("/workspace")  # the person's folder as their code sees it, in tiers S and A
-TEMPORARY = ".tmp"  # the workspace's folder for large temporary files, which each kernel empties
-TEMPORARY_LEFT = re.compile(rf"{re.escape(TEMPORARY)}(?:\.[0-9a-f]{{8}})?")  # it, and those not yet removed
-INSIDE_UID = 1000  # who they are inside a user namespace
-MAPPED = 3 * GiB  # of address space beyond the memory limit: libraries map much that they never touch
+TEMPORARY = ".tmp"  # the workspace's folder for large temporary files; each new kernel empties it
+TEMPORARY_LEFT = re.compile(rf"{re.escape(TEMPORARY)}(?:\.[0-9a-f]{{8}})?")  # also those not yet removed
+INSIDE_UID = 1000  # the person inside a user namespace
+MAPPED = 3 * GiB  # of address space beyond the memory limit: libraries map much that they never use
 CLONE = {"mount": 0x00020000, "cgroup": 0x02000000, "uts": 0x04000000, "ipc": 0x08000000, "pid": 0x20000000}
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 
-# Of the host's files, read-only: the system's programs and libraries, and what they look up.
+# The host's files that a kernel can read: the system's programs and libraries, and what they look up.
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 LOOKED_UP = (
     "/etc/alternatives",
@@ -44,7 +45,7 @@ LOOKED_UP = (
     "/etc/ssl/certs",
     "/etc/timezone",
 )
-# Where the host's network is opened: how it finds names and services. The files may be links.
+# With the host's network: how names and services are found. The files may be links.
 OF_NETWORK = (
     "/etc/gai.conf",
     "/etc/host.conf",
@@ -54,7 +55,7 @@ OF_NETWORK = (
     "/etc/services",
 )
 DEVICES = ("null", "zero", "full", "random", "urandom")
-# Not all of /proc/self: its net lists the machine's connections, addresses and sockets.
+# Not all of /proc/self: its `net` lists the machine's connections, addresses and sockets.
 OWN_PROC = (
     "cgroup",
     "cmdline",
@@ -85,7 +86,7 @@ FILES = {
     "resolv.conf": "",
 }
 BY_NAME = "passwd: files\ngroup: files\nhosts: files dns\n"  # nsswitch.conf with the host's network
-# Of /proc, beside the processes of the kernel's own namespace; all else of it is about the whole machine.
+# Of /proc, beside the processes of the kernel's own namespace; the rest is about the whole machine.
 SHOWN_PROC = (
     "cpuinfo",
     "filesystems",
@@ -104,16 +105,15 @@ SHOWN_PROC = (
     "uptime",
     "version",
 )
-SPARE = 4  # times the processes of one kernel that all of one user may start together
-# In a network of its own: how much a connection may hold, which is the machine's memory and would grow to
-# 37 MiB. Bytes: the least, the first, the most (tcp(7)).
+SPARE = 4  # times the processes of one kernel: what all kernels of one user may start together
+# In a network of its own: how much of the machine's memory a connection may hold; the default is 37 MiB.
+# In bytes: the least, the initial and the most (tcp(7)).
 BUFFERS = {
     "sys/net/ipv4/tcp_rmem": "4096 65536 65536",
     "sys/net/ipv4/tcp_wmem": "4096 16384 65536",
 }
-TERMINALS = 16  # pseudo-terminals of a kernel; the machine has 4096 for all
+TERMINALS = 16  # pseudo-terminals of a kernel; the machine has 4096 in all
 
-PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")  # what of the operator's environment a kernel may know
 # Bits of landlock(7).
 EXECUTE, WRITE, READ, LIST = 1, 2, 4, 8
 MAKE_AND_REMOVE = sum(
@@ -121,12 +121,12 @@ MAKE_AND_REMOVE = sum(
 )  # folders, files, sockets, pipes, links
 MAKE_DEVICES, TRUNCATE, IOCTL_DEVICE = (1 << 6) | (1 << 11), 1 << 14, 1 << 15
 HANDLED = EXECUTE | WRITE | READ | LIST | MAKE_AND_REMOVE | MAKE_DEVICES | TRUNCATE | IOCTL_DEVICE
-WRITING = WRITE | TRUNCATE | sum(1 << bit for bit in range(6, 13))  # and making, but not removing
-SCOPED = 3  # no signal, and no abstract socket, of a process outside
+WRITING = WRITE | TRUNCATE | sum(1 << bit for bit in range(6, 13))  # and creating, but not removing
+SCOPED = 3  # no signals to processes outside, and none of their abstract sockets
 
 
 class Tier(StrEnum):
-    """How kernels are held; the strongest that the machine can do is taken."""
+    """How kernels are held; as a rule by the strongest of `TIERS` that works on the machine."""
 
     S = "S"
     A = "A"
@@ -134,14 +134,23 @@ class Tier(StrEnum):
     NONE = "none"
 
     @property
+    def described(self) -> str:
+        """The tier and what it is, for a person: "tier S (root namespaces)"."""
+        kinds = {Tier.S: "root namespaces", Tier.A: "user namespaces", Tier.B: "Landlock"}
+        return f"tier {self} ({kinds[self]})" if self in kinds else "no sandbox"
+
+    @property
     def namespaces(self) -> bool:
         """Whether a kernel has a file tree, processes and a network of its own."""
         return self in (Tier.S, Tier.A)
 
 
+TIERS = (Tier.S, Tier.A, Tier.B)  # the strongest first
+
+
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Folders of the host, absolute. `root` is empty: a sandbox's tree is built on it, unseen by others."""
+    """Absolute paths of the host. `root` is empty: a kernel's tree is built on it, which only it sees."""
 
     workspace: Path
     root: Path
@@ -151,7 +160,7 @@ class Paths:
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """Everything that holds one kernel; see `description` for what its process is told of it."""
+    """Everything that confines one kernel; `description` is what its process is told of it."""
 
     tier: Tier
     clone_flags: int
@@ -163,10 +172,10 @@ class Confinement:
     root: Path | None
     mounts: tuple[tuple[str, str, str, str], ...]
     rlimits: Mapping[str, int]
-    full: tuple[tuple[str | int, int], ...] | None  # more for Landlock, before the first cell
+    full: tuple[tuple[str | int, int], ...] | None  # more rules for Landlock, in a full workspace
     landlock: tuple[tuple[str | int, int], ...] | None
     seccomp: bytes
-    network: bool  # the host's
+    network: bool  # whether it has the host's network
 
     def description(self) -> dict[str, object]:
         """Plain values, for JSON."""
@@ -200,16 +209,17 @@ def confine(
     full: bool = False,
     counted: bool = True,
 ) -> Confinement:
-    """The confinement of one kernel in a tier that is not NONE.
+    """The confinement of one kernel in a tier other than NONE.
 
-    `uid` is the user that it becomes (None: it stays ours, `own_uid` with `own_gid`, who has `own_threads`).
-    `outside` is our own environment, of which a kernel learns the language and the time zone. In a workspace
-    that is `full` it can delete, but not write. `counted`: it is in a control group. Raises:
-    SandboxUnavailable on a processor without a filter.
+    `uid` is the user that it becomes; None: it stays our user, `own_uid` with `own_gid`, who has
+    `own_threads`. `outside` is our own environment, of which a kernel learns the language and the time zone.
+    If its workspace is `full`, it can delete files but not write. `counted`: it is in a control group.
+
+    Raises: SandboxUnavailable on a processor for which there is no system call filter.
     """
     names = tier.namespaces
     folder = WORKSPACE if names else paths.workspace
-    large = str(folder / TEMPORARY)  # counts as the workspace's
+    large = str(folder / TEMPORARY)  # it counts as part of the workspace
     own = "/tmp" if names else large  # noqa: S108  a tmpfs, for little
     temporary = own if full else large
     flags = sum(CLONE.values()) if names else 0
@@ -223,7 +233,7 @@ def confine(
         folder=folder,
         environment=environment(paths.python, Path(own, ".ipython"), outside)
         | {"HOME": str(folder), "MPLCONFIGDIR": f"{own}/.matplotlib", "TMPDIR": temporary}
-        # Else joblib starts as many processes as the machine has processors.
+        # Otherwise joblib starts as many processes as the machine has processors.
         | {"JOBLIB_TEMP_FOLDER": temporary, "LOKY_MAX_CPU_COUNT": str(max(1, round(limits.cpus)))},
         uid=uid,
         uid_map=f"{INSIDE_UID} {own_uid} 1" if tier is Tier.A else "",
@@ -240,24 +250,8 @@ def confine(
     )
 
 
-def environment(python: Path, ipython: Path, outside: Mapping[str, str]) -> dict[str, str]:
-    """What a kernel's process, and the zygote before it, is told, whoever it is for: nothing of ours."""
-    packages = python.parent.parent
-    return {name: outside[name] for name in PASSED_ON if name in outside} | {
-        "HOME": "/",
-        "IPYTHONDIR": str(ipython),
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "MPLCONFIGDIR": str(packages / "matplotlib"),
-        "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
-        "PYTHONNOUSERSITE": "1",
-        "PYTHONUTF8": "1",
-        "USER": "person",
-        "VIRTUAL_ENV": str(packages),
-    }
-
-
 def _mounts(paths: Paths, limits: Limits, uid: int, *, counted: bool) -> Iterable[tuple[str, str, str, str]]:
-    """The tree that a kernel sees, in the order in which it is built: (kind, source, target, options)."""
+    """The tree that a kernel sees, in the order in which it is built: kind, source, target, options."""
     scratch = f"size={limits.scratch},nr_inodes={limits.scratch // (4 * KiB)},mode=1777"
     yield "tmpfs", "", "/tmp", scratch  # noqa: S108
     for path in (*SYSTEM, *LOOKED_UP, *map(str, paths.readable)):
@@ -303,34 +297,34 @@ def _device(name: str, counted: bool) -> str:
 
 
 def _rlimits(limits: Limits, others: int) -> dict[str, int]:
-    """`others` are the threads that count too where a kernel is the same user as we are, and other kernels.
+    """`others` are the threads that count too if a kernel is the same user as we and other kernels are.
 
-    There the limit is what stops a fork bomb until the watchdog, which sees to the kernel's own, looks.
+    Then this limit stops a fork bomb until the watchdog looks, which enforces the kernel's own limit.
     """
     return {
         "AS": limits.memory + MAPPED,
-        "CORE": 1,  # a byte: no file, and for 0 the machine would run its program for crashes, as root
+        "CORE": 1,  # byte: no file is written; for 0 the machine would run its crash handler, as root
         "MEMLOCK": 64 * KiB,
         "MSGQUEUE": 0,
         "NICE": 0,
         "NOFILE": 1024,
         "NPROC": others + limits.processes * (SPARE if others else 1),
         "RTPRIO": 0,
-        "SIGPENDING": 1024,  # signals on their way, and timers
-        # A little less than all: one file alone then ends in an error of its cell, and not with the kernel.
+        "SIGPENDING": 1024,  # queued signals, and timers
+        # A little less than the limit: one large file is then an error in its cell, not the kernel's end.
         **({} if limits.workspace is None else {"FSIZE": limits.workspace - limits.workspace // 16}),
     }
 
 
 def _emptying(names: bool) -> Iterable[tuple[str | int, int]]:
-    """For Landlock: in a full workspace files can be deleted, and nothing else be changed."""
+    """For Landlock: in a full workspace files can be deleted, but nothing else can be changed."""
     yield WRITING, 0
     for path in ("/dev", "/proc", "/tmp") if names else (f"/dev/{name}" for name in DEVICES):  # noqa: S108
         yield path, WRITING
 
 
 def _landlock(paths: Paths, *, counted: bool, network: bool) -> Iterable[tuple[str | int, int]]:
-    """First what is ruled at all, then each path with what is allowed below it."""
+    """First all that is ruled by Landlock, then each path with what is allowed below it."""
     yield HANDLED, SCOPED
     for path in (*SYSTEM, *map(str, paths.readable)):
         yield path, EXECUTE | READ | LIST
@@ -339,5 +333,5 @@ def _landlock(paths: Paths, *, counted: bool, network: bool) -> Iterable[tuple[s
     for name in DEVICES:
         if counted or name == _device(name, counted):
             yield f"/dev/{name}", READ | WRITE
-    # Not /dev/shm: it would be everybody's, and nothing limits it. Semaphores of multiprocessing need it.
+    # Not /dev/shm, although multiprocessing needs it: it would be shared by all, and has no limit.
     yield str(paths.workspace), HANDLED & ~MAKE_DEVICES & ~IOCTL_DEVICE

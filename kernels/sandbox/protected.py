@@ -1,4 +1,4 @@
-"""Run a program from a read-only mount, so that no process forked from it can change the program's file.
+"""Runs a program from a read-only mount, so that no process forked from it can change the program's file.
 
     python kernels/sandbox/protected.py PROGRAM ARGUMENT...
 

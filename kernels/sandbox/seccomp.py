@@ -2,10 +2,11 @@
 
     program = assemble(counted=True)        # classic BPF, as prctl(PR_SET_SECCOMP) takes it
 
-A deny-list: what is not named here is allowed, since what people's libraries call cannot be known, and the
-namespaces and the user without rights hold anyway. The filter keeps the kernel's attack surface small and
-closes what namespaces do not. x86-64 only. The calls that are answered by their number alone stand in
-`kernels.sandbox.calls`; this adds those of which the arguments tell. Filter format: https://www.kernel.org/doc/html/latest/userspace-api/seccomp_filter.html
+A deny-list: what is not named here is allowed, since we cannot know what people's libraries call, and the
+namespaces and the user without rights hold in any case. The filter keeps Linux's attack surface small and
+closes what namespaces leave open. x86-64 only. `kernels.sandbox.calls` has the calls that are answered by
+their number alone; this module adds those that depend on their arguments. Filter format:
+https://www.kernel.org/doc/html/latest/userspace-api/seccomp_filter.html
 """
 
 import errno
@@ -94,7 +95,7 @@ NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One instruction; a jump goes `then` or `otherwise` steps on."""
+    """One instruction; a jump skips `then` or `otherwise` steps."""
 
     code: int
     value: int
@@ -103,11 +104,11 @@ class _Step:
 
 
 def assemble(*, alone: bool = True, network: bool = False, counted: bool = True, full: bool = False) -> bytes:
-    """The filter. `alone`: no process, socket or network of the machine is in sight, by namespaces.
+    """The filter. `alone`: namespaces hide the machine's processes, sockets and network from it.
 
-    Otherwise the internet's sockets need `network`, and there are no others but pairs. `counted`: a control
-    group counts its memory; without one there is no memory that is shared and has no name. `full`: nothing
-    may be added to its workspace. Raises: SandboxUnavailable on another processor than x86-64.
+    Otherwise internet sockets need `network`, and other sockets can only be made in pairs. `counted`: a
+    control group counts its memory; without one it cannot have shared memory without a name. `full`: nothing
+    may be added to its workspace. Raises: SandboxUnavailable on a processor other than x86-64.
     """
     if platform.machine() != "x86_64":
         raise SandboxUnavailable("the system call filter is written for x86-64 only")
@@ -172,7 +173,7 @@ def _assembled(alone: bool, network: bool, counted: bool, full: bool) -> bytes:
 
 
 def _no_core() -> Iterable[_Step]:
-    """Pretend to set RLIMIT_CORE, by either call; asking for it, which has nothing to set, passes."""
+    """Pretend to set RLIMIT_CORE, by either call; reading it is allowed."""
     of_core, above = _Step(EQUAL, CORE, otherwise=1), ARGUMENTS + 8 * 2 + 4
     yield from _first(SETRLIMIT, [*_argument(0), of_core, _refusal(0)])
     pointed = [*_argument(2), _Step(EQUAL, 0, then=1), _refusal(0)]
@@ -181,28 +182,28 @@ def _no_core() -> Iterable[_Step]:
 
 
 def _uncounted() -> Iterable[_Step]:
-    """What is refused besides where no control group counts."""
+    """What else is refused without a control group."""
     yield from _refuse(UNCOUNTED.values(), errno.ENOSYS)
-    # Memory that is shared and has no name stays when nobody has mapped it any more but its first page.
+    # Shared memory without a name stays when everything but its first page is unmapped.
     shared = [_Step(AND, MAP_TYPE | MAP_ANONYMOUS)]
     kinds = [MAP_SHARED | MAP_ANONYMOUS, MAP_SHARED_VALIDATE | MAP_ANONYMOUS]
     yield from _when(MMAP, [*_argument(3), *shared, *_equal(kinds, errno.EPERM)])
 
 
 def _options() -> list[_Step]:
-    """What is said to a socket's own options."""
+    """The answers for options of a socket itself."""
     return [*_if_one_of(2, [*PRETENDED_OPTIONS], 0), *_equal(ATTACH, errno.EPERM)]
 
 
 def _sharing(*, network: bool) -> Iterable[_Step]:
-    """What is refused besides where a kernel is not alone."""
+    """What else is refused if a kernel is not alone."""
     denied = {name: call for name, call in SHARING.items() if not network or name not in FOR_NETWORK}
     yield from _refuse(denied.values(), errno.EPERM)
     yield from _refuse(ATTRIBUTES.values(), errno.ENOTSUP)
     yield from _refuse(PRETENDED.values(), 0)
     for call, number in ABOUT_ITSELF.values():
         yield from _when(call, _unless_one_of(0, [0], number))
-    # A datagram of a pair can be sent to any path; a stream's other end is fixed.
+    # A datagram socket of a pair can send to any path; a stream's other end is fixed.
     kinds = [_Step(EQUAL, kind, then=2 - place) for place, kind in enumerate((STREAM, SEQPACKET))]
     pair = [*_argument(1), _Step(AND, KIND), *kinds, _refusal(errno.EPROTONOSUPPORT)]
     yield from _when(SOCKETPAIR, [*pair, *_unless_one_of(0, [UNIX], errno.EAFNOSUPPORT)])
@@ -217,19 +218,19 @@ def _refuse(calls: Iterable[int], number: int) -> list[_Step]:
 
 
 def _when(value: int, steps: list[_Step]) -> list[_Step]:
-    """The steps for one call, or for one value of an argument that was loaded, after which it is allowed."""
+    """The steps for one call, or one value of a loaded argument, which is allowed if none refuses it."""
     body = [*steps, _Step(RETURN, ALLOW)]
     return [_Step(EQUAL, value, otherwise=len(body)), *body]
 
 
 def _first(call: int, steps: list[_Step]) -> list[_Step]:
-    """The steps for one call, after which others may follow for it."""
+    """The steps for one call, for which others may follow."""
     body = [*steps, _Step(LOAD, NUMBER)]
     return [_Step(EQUAL, call, otherwise=len(body)), *body]
 
 
 def _argument(place: int) -> list[_Step]:
-    """Load the low half of an argument; none of those looked at is wider for the kernel."""
+    """Load the low half of an argument; Linux uses no more of those that we look at."""
     return [_Step(LOAD, ARGUMENTS + 8 * place)]
 
 
@@ -238,7 +239,7 @@ def _equal(values: Iterable[int], number: int) -> list[_Step]:
 
 
 def _others(value: int) -> list[_Step]:
-    """Allow what has another value than this in the argument that was loaded."""
+    """Allow any other value than this of the loaded argument."""
     return [_Step(EQUAL, value, then=1), _Step(RETURN, ALLOW)]
 
 

@@ -1,12 +1,12 @@
-"""Which tier this machine can do, found out by trying: a throw-away child is confined and must reach nothing.
+"""Which tier works on this machine, found out by trying: a throw-away kernel must reach nothing.
 
     with ExitStack() as stack:
         sandbox, report = await choose(None, make, stack)       # the strongest tier that holds
         report.tier, report.tried
 
-A tier that cannot be set up here is passed over for the next. One that can, but lets something through, is an
-error: what is not understood is not trusted (see `Report.leaks`). Where the operator has opened the host's
-network, its listeners must be reached, or it would not be open.
+A tier that cannot be set up here is passed over for the next. One that can be set up, but lets something
+through, is an error: what we do not understand we do not trust. If the operator has opened the host's
+network, a listener of the host must be reached.
 """
 
 import asyncio
@@ -24,40 +24,42 @@ from typing import Any
 from kernels.broker import Broker, FileRow, FileUnavailable, Opened
 from kernels.errors import KernelStartFailed, Misconfigured, SandboxUnavailable
 from kernels.inside.confinement.probes import ABSTRACT, LOOPBACK, PROBES
+from kernels.inside.procfs import started
+from kernels.limits import Fault
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.forkserver import UNPREPARED
-from kernels.sandbox.policy import Tier
+from kernels.sandbox.policy import TIERS, Tier
 from kernels.workspace.temporary import own_folder
 
 __all__ = ["PROBES", "REMEDIES", "Report", "choose", "probe"]
 
 PROBING = 20.0  # seconds for all probes
 CANARY = "KERNELCORD_CANARY"
-SMALL = {"memory": "MAX_MEMORY", "workspace": "MAX_WORKSPACE"}  # limits by what the watchdog calls them
+SMALL = {Fault.MEMORY: "MAX_MEMORY", Fault.WORKSPACE: "MAX_WORKSPACE"}  # settings that can be too small
 REMEDIES = {
     Tier.S: (
-        "Tier S needs root (or a container with CAP_SYS_ADMIN) and control groups that can be written: mount "
-        "/sys/fs/cgroup writable, and in systemd's unit set Delegate=yes."
+        "Tier S (root namespaces) needs root (or a container with CAP_SYS_ADMIN) and control groups that can "
+        "be written: mount /sys/fs/cgroup writable, and in systemd's unit set Delegate=yes."
     ),
     Tier.A: (
-        "Tier A needs unprivileged user namespaces. Where AppArmor forbids them (Ubuntu 24.04 and newer): "
-        "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile that allows userns for the "
-        "kernels' Python. In a container: --security-opt seccomp=unconfined --security-opt "
-        "apparmor=unconfined --security-opt systempaths=unconfined."
+        "Tier A (user namespaces) needs unprivileged user namespaces. Where AppArmor forbids them (Ubuntu "
+        "24.04 and newer): sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile that "
+        "allows userns for the kernels' Python. In a container: --security-opt seccomp=unconfined "
+        "--security-opt apparmor=unconfined --security-opt systempaths=unconfined."
     ),
     Tier.B: (
-        "Tier B needs Landlock with scopes: Linux 6.12 or newer, with landlock among the kernel's security "
-        "modules (lsm=landlock,...)."
+        "Tier B (Landlock) needs Landlock with scopes: Linux 6.12 or newer, with landlock among the kernel's "
+        "security modules (lsm=landlock,...)."
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of the self-test: the tier that is used, and what was tried, in order."""
+    """The outcome of the self-test: the tier that is used, and what was tried, in order."""
 
     tier: Tier
-    tried: dict[Tier, str] = field(default_factory=dict)  # "" where it holds, else why it does not
+    tried: dict[Tier, str] = field(default_factory=dict)  # "" if it holds, else why it does not work
 
 
 async def choose(
@@ -65,12 +67,12 @@ async def choose(
     make: Callable[[Tier], Sandbox],
     stack: ExitStack,
     *,
-    among: Sequence[Tier] = (Tier.S, Tier.A, Tier.B),
+    among: Sequence[Tier] = TIERS,
 ) -> tuple[Sandbox, Report]:
-    """A sandbox of the tier that is wanted, or of the strongest of `among`; it is closed by `stack`.
+    """A sandbox of the wanted tier, or of the strongest of `among` that works; `stack` closes it.
 
-    Raises: SandboxUnavailable when none can be had, or one lets something through; Misconfigured where it is
-    not the sandbox that is in the way.
+    Raises: SandboxUnavailable if none works, or one lets something through; Misconfigured if the fault is not
+    the sandbox's.
     """
     tried: dict[Tier, str] = {}
     unprepared = ""
@@ -85,13 +87,14 @@ async def choose(
                 tried[tier] = str(error)
                 continue
             if leaks:
-                raise SandboxUnavailable(f"Tier {tier} lets through: {', '.join(leaks)}.", REMEDIES[tier])
+                told = f"The sandbox of {tier.described} lets this through: {', '.join(leaks)}."
+                raise SandboxUnavailable(told, REMEDIES[tier])
             tried[tier] = ""
             stack.push(own.pop_all())
             return sandbox, Report(tier, tried)
     if unprepared:  # in whatever tier
         raise Misconfigured(f"Kernels cannot be started: {unprepared.strip().splitlines()[-1].rstrip('.')}")
-    told = " ".join(f"{tier}: {reason.strip().splitlines()[-1]}" for tier, reason in tried.items())
+    told = "; ".join(f"{tier.described}: {reason.strip().splitlines()[-1]}" for tier, reason in tried.items())
     raise SandboxUnavailable(
         f"Kernels cannot be confined on this machine ({told}).", " ".join(REMEDIES[tier] for tier in tried)
     )
@@ -100,8 +103,8 @@ async def choose(
 async def probe(sandbox: Sandbox) -> list[str]:
     """The probes that get through and should not.
 
-    Raises: KernelStartFailed, OSError when nothing starts in the sandbox; SandboxUnavailable when the network
-    is to be open and is not.
+    Raises: KernelStartFailed, OSError if nothing starts in the sandbox; SandboxUnavailable if the network
+    should be open and is not.
     """
     with _targets(sandbox.tier) as (targets, workspace, folder):
         ours, theirs = socket.socketpair()
@@ -109,7 +112,7 @@ async def probe(sandbox: Sandbox) -> list[str]:
             async with Broker(_OneFile(Path(targets["stored"]))) as broker:
                 with theirs:
                     descriptors = {
-                        "files": broker.bell.fileno(),
+                        "files": broker.request_socket.fileno(),
                         "report": theirs.fileno(),
                         "stderr": output.fileno(),
                     }
@@ -132,13 +135,13 @@ async def probe(sandbox: Sandbox) -> list[str]:
     if not sandbox.network:
         return through
     if LOOPBACK not in through:
-        raise SandboxUnavailable("the host's network, which KERNEL_NETWORK=host opens, is not reached.")
-    # An abstract socket belongs to the network too. In tier B there are none.
+        raise SandboxUnavailable("kernels cannot reach the host's network, which KERNEL_NETWORK=host opens.")
+    # An abstract socket belongs to the network too. In tier B (Landlock) there are none.
     return [name for name in through if name not in (LOOPBACK, ABSTRACT)]
 
 
 class _OneFile:
-    """kernels.broker.FileSource of somebody who has stored one file, whatever it is called."""
+    """The `FileSource` of somebody who has stored one file, which any name finds."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -162,7 +165,7 @@ async def _read_all(connection: socket.socket) -> bytes:
 
 @contextlib.contextmanager
 def _targets(tier: Tier) -> Iterator[tuple[dict[str, Any], Path, Path]]:
-    """Things of the host that a kernel must not reach, with a workspace and a run folder for the child."""
+    """Things of the host that a kernel must not reach, and a workspace and a run folder for it."""
     with ExitStack() as stack:
         top = stack.enter_context(own_folder("selftest-"))
         for name in ("own", "sibling", "run"):
@@ -179,14 +182,13 @@ def _targets(tier: Tier) -> Iterator[tuple[dict[str, Any], Path, Path]]:
         canary = secrets.token_hex(8)
         os.environ[CANARY] = canary
         stack.callback(os.environ.pop, CANARY)
-        started = Path("/proc/self/stat").read_text("ascii", "replace").rpartition(")")[2].split()[19]
         targets = {
             "secret": str(top / "secret"),
             "stored": str(top / "stored"),
             "sibling": str(top / "sibling"),
             "canary": canary,
             "pid": os.getpid(),
-            "started": started,
+            "started": started(os.getpid()),
             "port": listener.getsockname()[1],
             "socket": str(top / "socket"),
             "abstract": abstract,

@@ -1,8 +1,8 @@
-"""A user of its own for each workspace, so that no kernel can touch another's files or processes.
+"""A user for each workspace, so that no kernel can touch another's files or processes.
 
-    uid = claim(root, workspace)        # the same at every call: the folder's owner remembers it
+    uid = claim(root, workspace, numbers(uid_map))      # always the same: it owns the folder
 
-Only root can do this. The numbers are of a range that neither people, services nor containers get:
+Only root can do this. The numbers are from a range that neither people, services nor containers use:
 https://systemd.io/UIDS-GIDS/
 """
 
@@ -15,12 +15,12 @@ from pathlib import Path
 
 __all__ = ["claim", "numbers"]
 
-FREE = range(0x70000000, 0x70010000)  # where all numbers can be had
+FREE = range(0x70000000, 0x70010000)  # where all numbers are available
 SMALL = range(55_000, 60_000)  # in a container that knows 65,536 of them
 
 
 def numbers(uid_map: str) -> range:
-    """The users that can be given away, by the text of /proc/self/uid_map; none where it is too small."""
+    """The users that can be given away, by the text of /proc/self/uid_map; none if that is too small."""
     for line in uid_map.splitlines():
         first, _, count = map(int, line.split())
         for candidates in (FREE, SMALL):
@@ -30,9 +30,9 @@ def numbers(uid_map: str) -> range:
 
 
 def claim(root: Path, workspace: Path, candidates: range) -> int:
-    """The user of the workspace below `root`: its owner, or a free one, to whom all in it is given.
+    """The user of the workspace below `root`: its owner, or a free one, who then owns all that is in it.
 
-    Raises: OSError when none is free.
+    Raises: OSError if none is free.
     """
     owner = workspace.lstat().st_uid
     if owner in candidates:
@@ -41,7 +41,7 @@ def claim(root: Path, workspace: Path, candidates: range) -> int:
     for entry in os.scandir(root):
         with suppress(FileNotFoundError):  # it is being removed
             taken.add(entry.stat(follow_symlinks=False).st_uid)
-    # Each root begins elsewhere, or two programs of ours on one machine would give the same users away.
+    # Each root starts at another number, or two of our programs on one machine would use the same users.
     start = zlib.crc32(os.fsencode(root.resolve())) % len(candidates)
     turned = chain(candidates[start:], candidates[:start])
     uid = next((number for number in turned if number not in taken), None)

@@ -1,14 +1,14 @@
-"""A process that has imported everything already, and forks a kernel in the time that a start takes to print.
+"""A process that has imported everything already, so that a kernel can be forked in milliseconds.
 
     python kernels/sandbox/zygote.py SOCKET_DESCRIPTOR '["numpy", "pandas", "matplotlib.pyplot"]'
 
 Run by the kernels' own Python, with an environment that holds no secret. Each message on the socket is a set
-of clone(2) flags with one descriptor: the gate of a kernel to be (see `inside.confinement.child`, which does
-the rest in the child). The answer is the child's process id, with its pidfd. It never sees what a kernel is
-told: no key, no path and no environment of one kernel is in the memory that the next one inherits.
+of clone(2) flags with one descriptor: the control socket of a new kernel (`inside.confinement.child` does the
+rest in the child). The answer is the child's process id, with its pidfd. The zygote never sees a spawn
+request: no key, path or environment of one kernel is in the memory that the next one inherits.
 
-It has one thread, no event loop and no zmq context, or its children would inherit them broken. It ends when
-the other end of the socket does.
+It has one thread, no event loop and no zmq context, since its children would inherit them broken. It ends
+when the other end of the socket is closed.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ import struct
 import sys
 from pathlib import Path
 
-# What a kernel's first seconds import otherwise, each for itself: 6 MB and 20 ms a kernel.
+# What each kernel would import in its first seconds otherwise: 6 MB and 20 ms.
 EVERYWHERE = (
     "IPython.core.completer",
     "IPython.core.logger",
@@ -43,22 +43,22 @@ PR_SET_CHILD_SUBREAPER = 36
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def main(control: socket.socket, libraries: list[str]) -> None:
+def main(fork_requests: socket.socket, libraries: list[str]) -> None:
     """Serve until the other end closes."""
-    sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody debugs here, and it starts threads
+    sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody debugs here, and it would start threads
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
     from inside import loading, program  # type: ignore[import-not-found]  # noqa: F401
     from inside.confinement import child, fresh, immortal  # type: ignore[import-not-found]
 
     del sys.path[0]
-    prepared = program.prepared()
-    with program.in_a_cell():
+    prepared = program.prepare()
+    with program.in_cell():
         missing = _import([*EVERYWHERE, *libraries])
         _warm()
     fresh.forget_warnings()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who asked for a kernel hears of its end from its init
-    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)  # what an init leaves that was killed comes here, to be found
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a kernel's init tells its end to whoever asked for it
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)  # what a killed init leaves becomes our child, and can be found
     gc.collect()
     immortal.make_all()
     gc.disable()
@@ -67,28 +67,28 @@ def main(control: socket.socket, libraries: list[str]) -> None:
         Path(f"/proc/self/task/{task}/comm").read_text("ascii").strip()
         for task in os.listdir("/proc/self/task")
     ]
-    control.send(json.dumps({"missing": missing, "threads": threads}).encode())
+    fork_requests.send(json.dumps({"missing": missing, "threads": threads}).encode())
     while True:
-        message, descriptors, _, _ = socket.recv_fds(control, 64, 1)
+        message, descriptors, _, _ = socket.recv_fds(fork_requests, 64, 1)
         if not message:
             return
-        gate = socket.socket(fileno=descriptors[0])
+        control = socket.socket(fileno=descriptors[0])
         pid, pidfd = _fork(struct.unpack("Q", message)[0])
         if pid == 0:
-            control.close()
-            child.main(gate, prepared)
-        gate.close()
+            fork_requests.close()
+            child.main(control, prepared)
+        control.close()
         if pid < 0:
-            control.send(struct.pack("q", pid))
+            fork_requests.send(struct.pack("q", pid))
         else:
-            socket.send_fds(control, [struct.pack("q", pid)], [pidfd])
+            socket.send_fds(fork_requests, [struct.pack("q", pid)], [pidfd])
             os.close(pidfd)
 
 
 def _fork(flags: int) -> tuple[int, int]:
-    """The child's id, or 0 in it, or the negative error number; and the child's pidfd.
+    """The child's id, or 0 in the child, or a negative error number; and the child's pidfd.
 
-    A call of our own, since `os.fork` makes no namespaces: with one thread there is no lock to leave held.
+    We call clone(2) ourselves, since `os.fork` makes no namespaces. With one thread no lock is left held.
     """
     pidfd = ctypes.c_int(-1)
     ctypes.pythonapi.PyOS_BeforeFork()
@@ -109,18 +109,18 @@ def _fork(flags: int) -> tuple[int, int]:
 
 
 def _import(names: list[str]) -> list[str]:
-    """Import what can be; returns what cannot."""
+    """Import all that can be imported; returns the names that cannot."""
     missing = []
     for name in names:
         try:
             importlib.import_module(name)
-        except Exception:  # noqa: BLE001  one that looks for more of a kernel than there is yet, or is broken
+        except Exception:  # noqa: BLE001  a module that needs more of a kernel than there is yet, or is broken
             missing.append(name)
     return missing
 
 
 def _warm() -> None:
-    """Do once what makes the first table and the first plot slow, where the libraries are there."""
+    """Do once what makes the first table and the first plot slow, if the libraries are there."""
     if "pandas" in sys.modules:
         table = sys.modules["pandas"].DataFrame({"a": [1.5], "b": ["x"]})
         repr(table)

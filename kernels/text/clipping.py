@@ -16,7 +16,7 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\n\x07\x1b]*(?:\x07|\x1b\\
 # The line that stands where a text was cut: by `clip`, by the kernel, in a long traceback, or to be stored.
 LEFT_OUT = re.compile(
     r"^\[(?:\.\.\.|…) (?:[\d.]+ [KMGT]?B of text left out|[\d,]+ (?:characters|lines?) left out"
-    r"|[\d,]+ characters(?: went with the kernel)?) (?:\.\.\.|…)\]$",
+    r"|[\d,]+ characters(?: (?:were lost|went) with the kernel)?) (?:\.\.\.|…)\]$",
     re.MULTILINE,
 )
 

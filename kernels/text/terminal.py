@@ -1,6 +1,6 @@
 """Text drawn as a terminal would draw it: `\\r`, backspace, erase-line and cursor-up are acted on.
 
-    terminal = Terminal()
+    terminal = TerminalText()
     terminal.write("10%\\r20%\\r")
     terminal.render()        # "20%"
 
@@ -13,7 +13,7 @@ from io import StringIO
 
 from kernels.text.clipping import ANSI
 
-__all__ = ["Terminal"]
+__all__ = ["TerminalText"]
 
 _SPLIT = re.compile(rf"(\n+|\r+|[\b]+|{ANSI.pattern})")  # what is no run of plain characters
 _MOVES = re.compile(r"[\r\b]|\x1b\[\d*A|\x1b\[[0-2]?K")
@@ -97,7 +97,7 @@ def _codes(cells: list[str]) -> int:
     return sum(map(len, cells)) - len(cells)
 
 
-class Terminal:
+class TerminalText:
     """See the module's text; colours are kept.
 
     The last `REACH` lines can be drawn on. Lines a little further up are settled, and no cursor returns to

@@ -34,13 +34,13 @@ LEFT_OVER = re.compile(re.escape(PLACING) + r"[0-9a-f]{16}")
 BESIDE = ".apart"  # ends the id of a kernel that is nobody's
 
 
-def helper(name: str) -> str:
+def scratch_id(name: str) -> str:
     """The id of a kernel beside those of persons, for work of ours that takes no place from them."""
     return f"{name}{BESIDE}"
 
 
-def is_helper(session_id: str) -> bool:
-    """Whether an id is one of `helper`."""
+def is_scratch(session_id: str) -> bool:
+    """Whether an id is one of `scratch_id`."""
     return session_id.endswith(BESIDE)
 
 

@@ -2,7 +2,7 @@
 
 safe_name("../../evil\\n.csv")    # "evil_.csv": one plain component, for a file we write
 shown_name("a\\udcff.csv")        # "a_~9c2e41.csv": what a person reads; the file keeps its own name
-Places(["data.csv"]).free("DATA.csv", "-2")     # "DATA-2.csv": a place in a folder for any system
+FreeNames(["data.csv"]).free("DATA.csv", "-2")     # "DATA-2.csv": a place in a folder for any system
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 from itertools import count
 
-from kernels.text.visible import shown
+from kernels.text.visible import one_line
 
 LONGEST_NAME = 200  # bytes of UTF-8; file systems take 255, and a suffix must still fit
 # https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
@@ -27,7 +27,7 @@ def safe_name(name: str) -> str:
     cut before its extension.
     """
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    plain = shown(last).lstrip(". ").rstrip() or "file"
+    plain = one_line(last).lstrip(". ").rstrip() or "file"
     return _shortened(plain)
 
 
@@ -43,14 +43,14 @@ def shown_name(path: str) -> str:
     A path that is fine already stays as it is. A repaired one gets six digits of its own bytes' hash, so that
     two names which differ only in what was repaired stay two names.
     """
-    repaired = shown(path)
+    repaired = one_line(path)
     if repaired == path:
         return path
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:6]
     return with_suffix(repaired, f"~{digest}")
 
 
-class Places:
+class FreeNames:
     """The places of files below one folder, which may lie on a disk that does not tell `a` from `A`."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:

@@ -22,7 +22,7 @@ from kernels.workspace.databases import database_of, is_database, is_in_use, is_
 from kernels.workspace.mapped_writes import make_clean
 from kernels.workspace.names import shown_name
 from kernels.workspace.safe_open import folder, open_path
-from kernels.workspace.walk import UNREADABLE, VANISHED, Entry, Walk, passed_over
+from kernels.workspace.walk import UNREADABLE, VANISHED, Walk, WalkEntry, passed_over
 
 MIB = 1024 * 1024
 FEW = 16  # things in a workspace that are looked at before a scan, in some 0.1 ms
@@ -190,7 +190,7 @@ class Capture:
 
     def _survey(self, top: int, survey: "_Survey") -> None:
         walk = Walk(max_depth=self._max_depth, max_entries=self._max_entries)
-        seen, news = set(), list[Entry]()
+        seen, news = set(), list[WalkEntry]()
         for entry in walk.entries(top):
             seen.add(entry.path)
             unseen = entry.stands_for_more and survey.ends_cell  # it may have changed what is in there
@@ -215,7 +215,7 @@ class Capture:
             for path in self._cleaned.keys() - seen:
                 del self._cleaned[path]
 
-    def _report(self, entry: Entry, top: int, survey: "_Survey") -> None:
+    def _report(self, entry: WalkEntry, top: int, survey: "_Survey") -> None:
         database = database_of(entry.path)
         if (
             database
@@ -247,7 +247,7 @@ class Capture:
         self._unsettled.discard(entry.path)
         self._cleaned.pop(entry.path, None)
 
-    def _report_companion(self, entry: Entry, database: str, survey: "_Survey", *, in_use: bool) -> None:
+    def _report_companion(self, entry: WalkEntry, database: str, survey: "_Survey", *, in_use: bool) -> None:
         """Of what SQLite keeps beside a database nothing is stored: say what the database may lack then."""
         if in_use and (problem := lacking(entry.path)):
             survey.skip(entry.path, problem.format(shown_name(database)), kind=entry.path)
@@ -258,14 +258,14 @@ class Capture:
             self._unsettled.add(path)
             survey.skip(path, reason, kind=reason)
 
-    def _limit(self, entry: Entry, survey: "_Survey") -> str:
+    def _limit(self, entry: WalkEntry, survey: "_Survey") -> str:
         if entry.stamp.size > self._max_file:
             return over(entry.stamp.size, self._max_file)
         if max(len(survey.captured), survey.cleaned) >= self._max_files:
             return f"over {self._max_files} files at a time: it stays in the workspace, put many into one zip"
         return ""
 
-    def _found(self, entry: Entry, top: int, survey: "_Survey") -> CapturedFile | str | None:
+    def _found(self, entry: WalkEntry, top: int, survey: "_Survey") -> CapturedFile | str | None:
         """The file, when it can be opened as what the walk has seen; or why not; None when it may not rest.
 
         A file that is mapped can have old times although it is being written. Once it has been made clean its
@@ -298,11 +298,11 @@ class Capture:
             stamp=entry.stamp,
         )
 
-    def _still_clean(self, entry: Entry) -> bool:
+    def _still_clean(self, entry: WalkEntry) -> bool:
         """Whether nobody has written to the file since it was made clean."""
         return entry.path in self._cleaned and self._cleaned[entry.path][0] == entry.stamp
 
-    def _times_cleaned(self, entry: Entry) -> int:
+    def _times_cleaned(self, entry: WalkEntry) -> int:
         return self._cleaned[entry.path][1] if entry.path in self._cleaned else 0
 
 
@@ -326,11 +326,11 @@ class _Survey:
         """Whether no more is to be reported."""
         return len(self.captured) + sum(map(len, self._skipped.values())) >= self._most
 
-    def is_old(self, entry: Entry) -> bool:
+    def is_old(self, entry: WalkEntry) -> bool:
         """Whether it was there, as it is, before the cell; code can set a file's mtime, but not its ctime."""
         return self._since is not None and entry.stamp.ctime_ns / 1e9 < self._since - COARSE
 
-    def turn(self, entry: Entry) -> tuple[bool, bool, int, int]:
+    def turn(self, entry: WalkEntry) -> tuple[bool, bool, int, int]:
         """Sorts what is reported: what the cell wrote before the rest, and in the order of writing.
 
         The ctime tells it, which no code can set; of files that have the same the first made has the lower
@@ -339,7 +339,7 @@ class _Survey:
         stamp = entry.stamp
         return not entry.stands_for_more, self.is_old(entry), stamp.ctime_ns, stamp.inode
 
-    def has_rested(self, entry: Entry, doubled: int) -> bool:
+    def has_rested(self, entry: WalkEntry, doubled: int) -> bool:
         """Whether it was left alone for long enough, which is twice as long each time it is `doubled`."""
         age = time.time() - entry.stamp.ctime_ns / 1e9
         young = 0 <= age < self._rested * 2**doubled  # one from the future would never rest

@@ -1,7 +1,7 @@
 """Our folders in the system's temporary folder, which a later program removes if ours is killed.
 
     with own_folder() as folder: ...        # locked while we live, and gone at the end
-    for folder in found(): remove_dead(folder)
+    for folder in all_folders(): remove_dead(folder)
 
 A folder is in use as long as somebody holds one of its locks: `lock`, which its maker holds, or `alive` in
 the folder of a kernel. The system releases the locks of a process that dies. A folder without a lock was
@@ -30,11 +30,11 @@ __all__ = [
     "DETACHED",
     "LOCK",
     "PREFIX",
-    "found",
+    "all_folders",
+    "create_locked",
     "own_folder",
     "remove_dead",
     "remove_ours",
-    "taken",
 ]
 
 PREFIX = "kernelcord-"  # short, for socket paths end at 107 bytes
@@ -59,7 +59,7 @@ def short_temporary() -> Path:
 @contextlib.contextmanager
 def own_folder(kind: str = "") -> Iterator[Path]:
     """A folder that is locked while entered, and then removed unless a kernel in it was detached."""
-    folder, lock = taken(kind)
+    folder, lock = create_locked(kind)
     with lock:
         try:
             yield folder
@@ -68,7 +68,7 @@ def own_folder(kind: str = "") -> Iterator[Path]:
                 remove_ours(folder)
 
 
-def taken(kind: str = "") -> tuple[Path, BinaryIO]:
+def create_locked(kind: str = "") -> tuple[Path, BinaryIO]:
     """A folder and its lock, which is held as long as the file or a copy of its descriptor is open."""
     folder = Path(tempfile.mkdtemp(prefix=PREFIX + kind, dir=short_temporary()))
     lock = (folder / TAKING).open("wb")
@@ -83,7 +83,7 @@ def remove_ours(folder: Path) -> None:
         _remove(folder)
 
 
-def found() -> list[Path]:
+def all_folders() -> list[Path]:
     """All such folders, including those of other users."""
     return sorted(short_temporary().glob(f"{PREFIX}*"))
 

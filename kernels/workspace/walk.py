@@ -40,7 +40,7 @@ VANISHED = "vanished while being looked at"
 
 
 @dataclass(frozen=True)
-class Entry:
+class WalkEntry:
     """One thing in the workspace; `problem` says why it cannot be captured, "" for a plain file."""
 
     path: str
@@ -57,54 +57,54 @@ class Walk:
         self._max_depth = max_depth
         self._max_entries = max_entries
         self._left = max_entries
-        self._waiting: deque[Entry] = deque()
+        self._waiting: deque[WalkEntry] = deque()
 
-    def entries(self, top: int) -> Iterator[Entry]:
+    def entries(self, top: int) -> Iterator[WalkEntry]:
         """The entries below the folder `top`; those of one folder are sorted by name.
 
         Raises:
             OSError: `top` itself cannot be listed.
         """
-        yield from self._listed(top, Entry("", Stamp.of(os.fstat(top))))
+        yield from self._listed(top, WalkEntry("", Stamp.of(os.fstat(top))))
         while self._waiting and not self.cut:
             inner = self._waiting.popleft()
             try:
                 with folder(inner.path, inside=top) as here:
                     yield from self._listed(here, inner)
             except PermissionError:
-                yield Entry(inner.path, inner.stamp, UNREADABLE)
+                yield WalkEntry(inner.path, inner.stamp, UNREADABLE)
             except OSError:  # deleted, or swapped for a link or a file
-                yield Entry(inner.path, inner.stamp, VANISHED)
+                yield WalkEntry(inner.path, inner.stamp, VANISHED)
 
-    def _listed(self, here: int, parent: Entry) -> Iterator[Entry]:
+    def _listed(self, here: int, parent: WalkEntry) -> Iterator[WalkEntry]:
         with os.scandir(here) as listing:
             found = list(islice(listing, self._left + 1))
         if not found and "." in parent.path.rpartition("/")[2]:  # looks like a file to whoever made it
-            yield Entry(parent.path, parent.stamp, "a folder, with nothing in it")
+            yield WalkEntry(parent.path, parent.stamp, "a folder, with nothing in it")
         if len(found) > self._left:
             self.cut = True
             found.pop()
             limit = f"over {self._max_entries:,} files and folders: {UNSEEN}"
-            yield Entry(f"{parent.path}/...".lstrip("/"), parent.stamp, limit, stands_for_more=True)
+            yield WalkEntry(f"{parent.path}/...".lstrip("/"), parent.stamp, limit, stands_for_more=True)
         self._left -= len(found)
         for item in sorted(found, key=lambda item: item.name):
             if not passed_over(item.name):
                 yield from self._examined(item, f"{parent.path}/{item.name}".lstrip("/"))
 
-    def _examined(self, item: os.DirEntry[str], path: str) -> Iterator[Entry]:
+    def _examined(self, item: os.DirEntry[str], path: str) -> Iterator[WalkEntry]:
         try:
             status = item.stat(follow_symlinks=False)
         except FileNotFoundError:  # a temporary file that is gone again: nothing was lost
             return
         stamp = Stamp.of(status)
         if not stat.S_ISDIR(status.st_mode):
-            yield Entry(path, stamp, _problem(status))
+            yield WalkEntry(path, stamp, _problem(status))
         elif item.name in WHOLE:
-            yield Entry(path, stamp, AS_A_WHOLE)
+            yield WalkEntry(path, stamp, AS_A_WHOLE)
         elif path.count("/") < self._max_depth:
-            self._waiting.append(Entry(path, stamp))
+            self._waiting.append(WalkEntry(path, stamp))
         else:
-            yield Entry(path, stamp, f"more than {self._max_depth} folders deep: not looked into")
+            yield WalkEntry(path, stamp, f"more than {self._max_depth} folders deep: not looked into")
 
 
 def passed_over(name: str) -> bool:

@@ -14,8 +14,8 @@ import pytest_asyncio
 
 from kernels.errors import SandboxUnavailable
 from kernels.kernel import Kernel
+from kernels.limits import Limits, MiB
 from kernels.pool import Pool
-from kernels.process.launch import Limits, MiB
 from kernels.sandbox.limits.cgroup import Groups, unique_name
 from kernels.sandbox.policy import Tier
 from tests.attacks import tiers

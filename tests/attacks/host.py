@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from kernels.inside.procfs import tree
 from kernels.kernel import Kernel
 from kernels.pool import Pool
 from kernels.sandbox.limits import usage
@@ -90,7 +91,7 @@ def leftovers(pool: Pool) -> set[str]:
     """What there is of kernels on the machine: processes, groups, mounts, files, descriptors of ours."""
     gc.collect()  # what only objects that hold each other still have
     workspaces = str(pool._workspaces)
-    found = {f"process {pid}" for pid in usage.processes(os.getpid())}
+    found = {f"process {pid}" for pid in tree(os.getpid())}
     for pid in usage.owned(os.geteuid()):
         try:
             if os.readlink(f"/proc/{pid}/cwd").startswith(workspaces):

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from kernels.process.launch import Limits, MiB
+from kernels.limits import Limits, MiB
 from kernels.sandbox.limits.cgroup import Groups
 from tests.conftest import KERNEL_PYTHON, ROOT
 
@@ -24,7 +24,7 @@ def main(uid: int, command: list[str]) -> None:
     """Become the program."""
     groups = Groups.found(GUARD)
     if groups is not None:
-        groups.make(str(os.getpid()), GUARDED).take(os.getpid())
+        groups.make(str(os.getpid()), GUARDED).add_process(os.getpid())
     _must(LIBC.unshare(CLONE_NEWNS))
     _must(LIBC.mount(b"", b"/", b"", MS_REC | MS_PRIVATE, None))
     needed = {ROOT, Path(sys.base_prefix), Path(os.path.realpath(KERNEL_PYTHON)).parent.parent}

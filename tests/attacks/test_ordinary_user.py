@@ -14,7 +14,11 @@ from tests.attacks.ordinary import GUARD
 
 UID = 54_321  # nobody's on any machine that we know
 HERE = Path(__file__).parent
-SHORT = ("test_secrets.py", "test_resources.py", "test_reach.py")  # where it matters most who we are
+SHORT = (  # where it matters most who we are
+    "reaching/test_secrets.py",
+    "exhausting/test_resources.py",
+    "reaching/test_reach.py",
+)
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="this run is that of an ordinary user already")
 
@@ -64,6 +68,6 @@ def test_the_attacks_fail_for_an_ordinary_user_too() -> None:
 def test_all_attacks_fail_for_an_ordinary_user_too() -> None:
     """All of them."""
     attack(
-        *sorted(path.name for path in HERE.glob("test_*.py") if path.name != Path(__file__).name),
+        *sorted(str(path) for path in HERE.glob("*/test_*.py")),
         seconds=1400,
     )

@@ -108,6 +108,7 @@ async def test_a_thousand_turns_of_fifty_people_hold_what_they_had(data: Path, k
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(30 * 60)
 async def test_a_quarter_of_an_hour_of_fifty_people_holds_what_it_had(
     data: Path, kernel_python: Path
 ) -> None:

@@ -13,7 +13,7 @@ from kernels.broker import FileSource
 from kernels.cell.events import Event, Restarted
 from kernels.cell.result import Late, RunResult, Variable
 from kernels.interface import Cell, State
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.workspace.captured import Scan
 
 __all__ = ["FakeCell", "FakeKernel", "FakeKernels"]

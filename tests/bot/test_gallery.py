@@ -24,8 +24,8 @@ from bot.rich import says_nothing
 from bot.sessions import Sessions
 from config.settings import load
 from kernels.notebooks.conversion import reading
-from kernels.notebooks.notebook import differences
-from kernels.notebooks.sanitize.outputs import presentable
+from kernels.notebooks.notebook import diff_outputs
+from kernels.notebooks.sanitize.outputs import sanitize_outputs
 from tests.bot.gallery import GALLERY, NAMED_ONLY, SETUP, SURROUNDINGS, Shown
 from tests.conftest import KERNEL_PYTHON
 
@@ -135,7 +135,7 @@ CODES = [SETUP, SURROUNDINGS, *(one.code for one in GALLERY), *UPDATING, *PLAIN]
 def outputs(run: dict[str, Any]) -> list[list[dict[str, Any]]]:
     """What each code cell shows, texts as one string each."""
     shown = [cell["outputs"] for cell in run["cells"] if cell["cell_type"] == "code"]
-    return [presentable(each) for each in shown]
+    return [sanitize_outputs(each) for each in shown]
 
 
 def kinds(shown: list[dict[str, Any]]) -> set[str]:
@@ -182,7 +182,7 @@ async def test_a_replayed_notebook_is_that_of_nbclient(tmp_path: Path) -> None:
 
 def differs(theirs: list[dict[str, Any]], mine: list[dict[str, Any]]) -> list[str]:
     """How our outputs of a cell differ, in what a person would see or in a single sign of their markup."""
-    found = [told for told in differences(theirs, mine) if "only times" not in told]
+    found = [told for told in diff_outputs(theirs, mine) if "only times" not in told]
     if kinds(theirs) != kinds(mine):
         found.append(f"{kinds(mine)} instead of {kinds(theirs)}")
     found += [

@@ -21,8 +21,8 @@ from bot.reply import Reply
 from bot.terminal.screen import Screen
 from kernels.cell.events import Display, Event, Failure, Result, Stream
 from kernels.cell.outputs import Outputs
-from kernels.notebooks.diff import differences
-from kernels.notebooks.sanitize.outputs import presentable
+from kernels.notebooks.diff import diff_outputs
+from kernels.notebooks.sanitize.outputs import sanitize_outputs
 from kernels.text.clipping import strip_ansi
 from tests.bot.replies import RESULT, made, printed, shown
 
@@ -126,8 +126,8 @@ def test_any_long_text_is_shown(text: str, tmp_path: Path) -> None:
         outputs.add_event(event)
         told = replace(RESULT, outputs=outputs.cells(), output=outputs.text(), error=strip_ansi(text))
         assert len(of_result(told, ())[0]) < 20_000
-        presentable(outputs.cells())
-        differences(outputs.cells(), outputs.cells())
+        sanitize_outputs(outputs.cells())
+        diff_outputs(outputs.cells(), outputs.cells())
 
 
 @pytest.mark.parametrize("one", SMALL.values(), ids=SMALL)

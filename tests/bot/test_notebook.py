@@ -26,7 +26,7 @@ from bot.terminal.json_fields import step_fields
 from bot.terminal.paths import created
 from bot.terminal.repl import progress
 from filestore.records import Said
-from kernels.notebooks.notebook import Code, Imported, Markdown, Raw, differences, read, write
+from kernels.notebooks.notebook import Code, LoadedNotebook, Markdown, Raw, diff_outputs, read, write
 from tests.conftest import KERNEL_PYTHON
 from tests.program import ROOT, Program
 
@@ -169,7 +169,7 @@ async def test_the_bundle_runs_clean_in_an_empty_folder(sessions: Sessions, tmp_
     run = json.loads((folder / "run.ipynb").read_text())
     before = json.loads((folder / "notebook.ipynb").read_text())
     for old, new in zip(before["cells"], run["cells"], strict=True):
-        assert differences(old["outputs"], new["outputs"]) == (), old["source"]
+        assert diff_outputs(old["outputs"], new["outputs"]) == (), old["source"]
 
 
 async def test_each_file_of_the_bundle_is_found_whatever_its_name(sessions: Sessions, tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ async def steps(sessions: Sessions, *cells: Code | Markdown, keep_going: bool = 
         pass
 
     session = await sessions.session(1, "terminal")
-    book = Imported(cells)
+    book = LoadedNotebook(cells)
     return [
         step async for step in replay(session, book, Incoming(1, "a", "t", ""), tell, keep_going=keep_going)
     ]

@@ -29,7 +29,7 @@ from filestore.records import CellRecord
 from filestore.spool import SpooledStore, spooled
 from kernels.cell.display_updates import UPDATE, Updates
 from kernels.notebooks import conversion, notebook
-from kernels.notebooks.cells import Code, Streamed
+from kernels.notebooks.cells import Code, StreamedCell
 
 MIB = 1 << 20
 SHOWN, EACH = 12, 4 * MIB  # outputs of one cell, and their characters
@@ -212,8 +212,8 @@ async def test_what_comes_late_while_a_notebook_is_made_moves_no_update(
     monkeypatch.setattr(transcript, "_updates", then_late)
     cells = [cell async for cell in transcript.notebook_cells()]
     cell = cells[1]
-    assert isinstance(cell, Streamed if large else Code)
-    outputs = [one async for one in cell.outputs] if isinstance(cell, Streamed) else cell.outputs  # type: ignore[union-attr]
+    assert isinstance(cell, StreamedCell if large else Code)
+    outputs = [one async for one in cell.outputs] if isinstance(cell, StreamedCell) else cell.outputs  # type: ignore[union-attr]
     assert [one["data"]["text/plain"][:3] for one in outputs] == ["new"]
     (again,) = await transcript.displaying({"d"}, before=shown.seq + 1)
     assert [one["data"]["text/plain"][:3] for one in again.outputs] == ["new"]

@@ -16,9 +16,9 @@ import pytest_asyncio
 from kernels.client import RemoteNode, local_node, socket_for
 from kernels.client.spawn import recorded
 from kernels.interface import Kernels, PersonKernel
+from kernels.limits import Limits
 from kernels.node.settings import NodeSettings
 from kernels.pool import Pool
-from kernels.process.launch import Limits
 from tests.conftest import KERNEL_PYTHON
 from tests.contract.files import SomeFiles
 from tests.live.cells import until

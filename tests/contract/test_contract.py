@@ -4,16 +4,17 @@ import asyncio
 import json
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from kernels.cell.events import Display, Event, Failure, InputRequest, Queued, Result, Stream, Unstopped
 from kernels.cell.result import Late
 from kernels.client import session_socket
 from kernels.errors import NoQuestion, TooLarge
 from kernels.interface import Kernels, PersonKernel
-from kernels.process.launch import Limits
+from kernels.limits import Limits
+from kernels.node import messages
 from kernels.wire.sizes import LARGEST_ANSWER, LARGEST_CODE
 from kernels.workspace.captured import FileChanged
 from tests.contract.files import CONTENT, SomeFiles
@@ -44,11 +45,15 @@ async def test_large_outputs_are_told_and_read_one_by_one(
     """All of them are in the result, in order; none is parsed together with others, while everybody waits."""
     read: list[int] = []
 
-    def measured(decode: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda text, **more: read.append(len(text)) or decode(text, **more)
+    def noting(parse: Callable[..., object]) -> Callable[..., object]:
+        def noted(text: str | bytes | Raw, **more: object) -> object:
+            read.append(memoryview(text.encode() if isinstance(text, str) else text).nbytes)
+            return parse(text, **more)
 
-    monkeypatch.setattr("json.loads", measured(json.loads))  # of a kernel's messages, and of a node's
-    monkeypatch.setattr(session_socket, "decode_plain", measured(session_socket.decode_plain))
+        return noted
+
+    for module, name in ((json, "loads"), (messages, "read_news"), (session_socket, "decode_plain")):
+        monkeypatch.setattr(module, name, noting(getattr(module, name)))
     shown = "display({'image/png': f'{n}' * 1_000_000, 'text/plain': 'x'}, raw=True)"
     ran = await run(kernel, f"print('first')\nfor n in range(1, 8): {shown}")
     first, *pictures = ran.result.outputs

@@ -8,8 +8,8 @@ import pytest
 from kernels import descriptors
 from kernels.descriptors import SPARE, STARTING, OutOfDescriptors, need
 from kernels.errors import KernelStartFailed
+from kernels.limits import Limits
 from kernels.pool import Pool
-from kernels.process.launch import Limits
 from kernels.sandbox.policy import Tier
 from tests.conftest import KERNEL_PYTHON
 from tests.live.cells import NoFiles, run

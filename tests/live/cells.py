@@ -12,8 +12,8 @@ from kernels.broker import FileRow, FileUnavailable, Opened
 from kernels.cell.events import Event, InputRequest, Restarted, Stream
 from kernels.cell.result import Late, RunResult
 from kernels.interface import PersonKernel
+from kernels.limits import Limits
 from kernels.pool import Pool
-from kernels.process.launch import Limits
 from tests.conftest import KERNEL_PYTHON
 
 PATIENCE = 100  # seconds that anything may take on a loaded machine

@@ -7,8 +7,8 @@ import pytest
 import pytest_asyncio
 
 from kernels.kernel import Kernel
+from kernels.limits import Limits
 from kernels.pool import Pool
-from kernels.process.launch import Limits
 from kernels.sandbox.forkserver import LIBRARIES
 from tests.live.cells import NoFiles, pooled
 

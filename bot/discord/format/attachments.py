@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from bot.discord.format.markdown import code_name, plain
 from bot.discord.format.split import LONGEST, length, split
 from kernels.text.clipping import counted, human_size
-from kernels.workspace.names import Places, safe_name
+from kernels.workspace.names import FreeNames, safe_name
 
 __all__ = ["Limits", "Outgoing", "Upload", "plan", "without_uploads"]
 
@@ -114,7 +114,7 @@ def _messages(
 
 def _named(uploads: Iterable[Upload]) -> list[Upload]:
     """With names that are unique in any folder and that Discord takes as they are."""
-    places = Places()
+    names = FreeNames()
     named = []
     for upload in uploads:
         name = safe_name(upload.name).translate({ord(letter): "_" for letter in '`@<>:"|?*'})
@@ -123,7 +123,7 @@ def _named(uploads: Iterable[Upload]) -> list[Upload]:
             suffix = suffix[: LONGEST_NAME // 4]
             name = f"{stem[: LONGEST_NAME - len(suffix) - 1]}{dot}{suffix}"
         named.append(
-            replace(upload, name=places.free(name, "-2" if not upload.file_id else f"-{upload.file_id}"))
+            replace(upload, name=names.free(name, "-2" if not upload.file_id else f"-{upload.file_id}"))
         )
     return named
 

@@ -13,7 +13,7 @@ from bot.discord.format.ansi import coloured, has_colour
 from bot.discord.format.excerpt import GAP, ends
 from bot.discord.format.split import cut, length
 from kernels.text.clipping import strip_ansi
-from kernels.text.visible import shown
+from kernels.text.visible import one_line
 
 __all__ = ["LOOKED_AT", "clipped", "code_name", "fenced", "output_block", "plain", "unfenced"]
 
@@ -63,12 +63,12 @@ def clipped(
 
 def plain(text: str) -> str:
     """`text` with nothing in it that Markdown acts on, on one line."""
-    return _MARKS.sub(r"\\\1", shown(text.replace("\n", " ")))
+    return _MARKS.sub(r"\\\1", one_line(text.replace("\n", " ")))
 
 
 def code_name(name: str, limit: int = NAME) -> str:
     """A file's name as inline code: one line, its beginning and its extension."""
-    plain_name = shown(name).replace("`", "ˋ").strip() or "unnamed"
+    plain_name = one_line(name).replace("`", "ˋ").strip() or "unnamed"
     if len(plain_name) > limit:
         stem, suffix = splitext(plain_name)
         suffix = suffix[: limit // 4]

@@ -1,7 +1,7 @@
 """Where a copy of the kernel ends that a cell has made by `os.fork()`: where its cell ends.
 
     forked.watch(kernel)        # once
-    if forked.here(): ...       # whether this process is such a copy
+    if forked.is_child(): ...       # whether this process is such a copy
     forked.leave(error)         # end it, as Python ends a script with this exception, or with None
 
 A child that goes past the end of its cell would get back into the kernel's loop, without the threads and
@@ -15,7 +15,7 @@ import sys
 from contextlib import suppress
 from typing import Any, NoReturn
 
-__all__ = ["here", "leave", "watch"]
+__all__ = ["is_child", "leave", "watch"]
 
 _kernel = os.getpid()
 
@@ -27,7 +27,7 @@ def watch(kernel: Any) -> None:
     os.register_at_fork(after_in_child=lambda: _cut_off(kernel))
 
 
-def here() -> bool:
+def is_child() -> bool:
     """Whether this process was forked by the kernel."""
     return os.getpid() != _kernel
 

@@ -15,11 +15,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from ..procfs import children, fields
+
 __all__ = ["install", "reap"]
 
 FEW = 8  # children that have ended and are left alone
 REMEMBERED = 10_000  # exit statuses that are kept, of the newest
-TASKS = "/proc/self/task"
 ANY = (-1, 0)  # what `os.waitpid` takes for any child, and for any of the same process group
 
 _waitpid: Callable[[int, int], tuple[int, int]] = os.waitpid
@@ -114,15 +115,6 @@ def _one_has_ended() -> bool:
 def _ended() -> int:
     """How many children have ended and were not waited for; where that cannot be read, too many."""
     try:
-        pids: list[str] = []
-        for task in os.listdir(TASKS):
-            with open(f"{TASKS}/{task}/children", encoding="ascii") as children:
-                pids += children.read().split()
-        return sum(map(_has_ended, pids))
+        return sum(fields(f"/proc/{pid}/stat")[:1] == [b"Z"] for pid in children(os.getpid()))
     except OSError:  # there is no /proc, or no descriptor left to read it
         return FEW + 1
-
-
-def _has_ended(pid: str) -> bool:
-    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
-        return stat.read().rpartition(")")[2].split()[0] == "Z"

@@ -1,12 +1,12 @@
-"""A forked child: it takes its order, confines itself, forks the kernel, and is the kernel's init.
+"""A forked child: it takes its spawn request, confines itself, forks the kernel, and is the kernel's init.
 
-    child.main(gate, program)       # never returns
+    child.main(control, program)    # never returns
 
-`gate` is a socket to whoever ordered the kernel. The order comes over it, and its descriptors; then `begin`,
-once this process has its limits; then lines that say `signal 15`, `detach` or `end`. The answer is one line,
-`exit -9`, when the kernel has ended. When the other end closes, the kernel ends too, unless it was detached.
-As PID 1 of its namespace the init reaps what the kernel's processes leave behind, and takes all of them with
-it when it ends.
+`control` is a socket to the program that wants the kernel. Over it comes the spawn request, with descriptors;
+then `begin`, once this process has its limits; then lines that say `signal 15`, `detach` or `end`. The answer
+is one line, `exit -9`, when the kernel has ended. When the other end closes, the kernel ends too, unless it
+was detached. As PID 1 of its namespace the init reaps what the kernel's processes leave behind, and takes all
+of them with it when it ends.
 """
 
 import gc
@@ -25,11 +25,12 @@ from typing import Any
 from .. import program
 from ..files import stored
 from ..output import last_words
+from ..procfs import tree
 from . import confine, fresh, probes
 
 __all__ = ["main"]
 
-LONGEST = 1 << 20  # bytes of an order
+LONGEST = 1 << 20  # bytes of a spawn request
 MOST_DESCRIPTORS = 16
 BEGIN = b"begin\n"
 LARGE = ".tmp"  # in the workspace: see `kernels.sandbox.policy`
@@ -38,32 +39,32 @@ FEW = 200  # files of an earlier kernel that are removed while one waits for thi
 LEFT = re.compile(r"\.tmp(?:\.[0-9a-f]{8})?")  # it, and what could not be removed of it
 
 
-def main(gate: socket.socket, prepared: program.Program) -> None:
+def main(control: socket.socket, prepared: program.Program) -> None:
     """Be the init of a kernel."""
     code = 1
     try:
         os.setsid()
-        order, descriptors, said = _order(gate)
-        _stand_apart(gate, order, descriptors)
-        description = order["confinement"]
+        request, descriptors, said = _spawn_request(control)
+        _stand_apart(control, request, descriptors)
+        description = request["confinement"]
         confine.end_first()
         confine.enter(description)
         _use_null()
         if not description["namespaces"]:
             confine.adopt()
-        _wait_to_begin(gate, said)
+        _wait_to_begin(control, said)
         kernel = os.fork()
         if kernel == 0:
-            gate.close()
+            control.close()
             confine.give_way()
             full = confine.ruleset(description["full"])  # before sets of rules cannot be made any more
             confine.seal(description)
-            code = _be_kernel(prepared, order, descriptors, full)
+            code = _be_kernel(prepared, request, descriptors, full)
         else:
             confine.hide()
             if description["namespaces"]:
                 confine.seal(description)
-            _Init(gate, kernel, alone=description["namespaces"]).run()
+            _Init(control, kernel, alone=description["namespaces"]).run()
             code = 0
     except BaseException:  # noqa: BLE001  told, and then this process ends: it must never go on as a zygote
         traceback.print_exc(file=sys.__stderr__)
@@ -74,25 +75,25 @@ def main(gate: socket.socket, prepared: program.Program) -> None:
         os._exit(code)
 
 
-def _order(gate: socket.socket) -> tuple[dict[str, Any], dict[str, int], bytes]:
+def _spawn_request(control: socket.socket) -> tuple[dict[str, Any], dict[str, int], bytes]:
     """What to be, the descriptors for it by name, and what has been said after it."""
-    text, numbers, _, _ = socket.recv_fds(gate, LONGEST, MOST_DESCRIPTORS)
+    text, numbers, _, _ = socket.recv_fds(control, LONGEST, MOST_DESCRIPTORS)
     while b"\n" not in text:
-        piece = gate.recv(LONGEST)
+        piece = control.recv(LONGEST)
         if not piece:
-            raise EOFError("no order came")
+            raise EOFError("no spawn request came")
         text += piece
     for number in numbers:
         os.set_inheritable(number, False)
     line, _, said = text.partition(b"\n")
-    order = json.loads(line)
-    return order, dict(zip(order["descriptors"], numbers, strict=True)), said
+    request = json.loads(line)
+    return request, dict(zip(request["descriptors"], numbers, strict=True)), said
 
 
-def _wait_to_begin(gate: socket.socket, said: bytes) -> None:
+def _wait_to_begin(control: socket.socket, said: bytes) -> None:
     """Wait until the limits hold: whatever is forked before then is without them."""
     while len(said) < len(BEGIN):
-        piece = gate.recv(len(BEGIN) - len(said))
+        piece = control.recv(len(BEGIN) - len(said))
         if not piece:
             raise EOFError("the kernel is not to begin")
         said += piece
@@ -100,11 +101,11 @@ def _wait_to_begin(gate: socket.socket, said: bytes) -> None:
         raise ValueError(f"not to be said before the kernel begins: {said!r}")
 
 
-def _stand_apart(gate: socket.socket, order: dict[str, Any], descriptors: dict[str, int]) -> None:
+def _stand_apart(control: socket.socket, request: dict[str, Any], descriptors: dict[str, int]) -> None:
     """Keep nothing of the process that we were forked from: descriptors, environment, signal handling."""
     _use_null()
     os.dup2(descriptors.pop("stderr"), 2)
-    kept = {gate.fileno(), *descriptors.values()}
+    kept = {control.fileno(), *descriptors.values()}
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and int(name) not in kept:
             try:
@@ -112,7 +113,7 @@ def _stand_apart(gate: socket.socket, order: dict[str, Any], descriptors: dict[s
             except OSError:  # the listing's own
                 continue
     os.environ.clear()
-    os.environ.update(order["environment"])
+    os.environ.update(request["environment"])
     tempfile.tempdir = None  # found out in the zygote already, by its environment
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
@@ -126,16 +127,16 @@ def _use_null() -> None:
 
 
 def _be_kernel(
-    prepared: program.Program, order: dict[str, Any], descriptors: dict[str, int], full: int | None
+    prepared: program.Program, request: dict[str, Any], descriptors: dict[str, int], full: int | None
 ) -> int:
     """Run the person's cells; returns the exit code."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.enable()
-    _settle(os.environ["TMPDIR"], os.environ["MPLCONFIGDIR"], over=order.get("over", False))
+    _settle(os.environ["TMPDIR"], os.environ["MPLCONFIGDIR"], over=request.get("over", False))
     fresh.process()
-    if "probes" in order:
-        os.write(descriptors["report"], json.dumps(probes.run({**order["probes"], **descriptors})).encode())
+    if "probes" in request:
+        os.write(descriptors["report"], json.dumps(probes.run({**request["probes"], **descriptors})).encode())
         return 0
     stored.install(descriptors.pop("files", None))
     if "alive" in descriptors:
@@ -143,7 +144,7 @@ def _be_kernel(
     last_words.share(descriptors)
     tempfile.tempdir = os.environ["TMPDIR"]  # it would be found by trying to write
     # What may not be written any more, only now: IPython writes a little itself when it starts.
-    program.serve(prepared, order["connection"], descriptors, lambda: confine.rule(full))
+    program.serve(prepared, request["connection"], descriptors, lambda: confine.rule(full))
     return 0
 
 
@@ -254,10 +255,10 @@ def _clear(path: str) -> None:
 
 
 class _Init:
-    """Reaps, listens at the gate, and ends with the kernel. `alone`: it is PID 1 of a namespace."""
+    """Reaps, obeys the control socket, and ends with the kernel. `alone`: it is PID 1 of a namespace."""
 
-    def __init__(self, gate: socket.socket, kernel: int, *, alone: bool) -> None:
-        self._gate = gate
+    def __init__(self, control: socket.socket, kernel: int, *, alone: bool) -> None:
+        self._control = control
         self._kernel = kernel
         self._alone = alone
         self._detached = False
@@ -271,14 +272,14 @@ class _Init:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         poll = select.poll()
         poll.register(woken, select.POLLIN)
-        poll.register(self._gate, select.POLLIN)
+        poll.register(self._control, select.POLLIN)
         self._reap()
         while not self._ended:
             for number, _ in poll.poll():
                 if number == woken:
                     os.read(woken, 512)
                 elif not self._obey():
-                    poll.unregister(self._gate)
+                    poll.unregister(self._control)
                     self._ended = self._ended or not self._detached
             self._reap()
         if not self._alone:
@@ -300,8 +301,8 @@ class _Init:
                 self._say(f"exit {os.waitstatus_to_exitcode(status)}\n")
 
     def _obey(self) -> bool:
-        """Do what the gate says; False when nobody is there any more."""
-        words = self._gate.recv(4096).decode("ascii", "replace").split()
+        """Do what the control socket says; False when its other end is closed."""
+        words = self._control.recv(4096).decode("ascii", "replace").split()
         if not words:
             return False
         while words:
@@ -317,7 +318,7 @@ class _Init:
 
     def _say(self, line: str) -> None:
         try:
-            self._gate.sendall(line.encode())
+            self._control.sendall(line.encode())
         except OSError:  # nobody is there any more
             return
 
@@ -350,12 +351,4 @@ def _signal(pid: int, number: int) -> None:
 
 def _descendants() -> list[int]:
     """All processes below us, those included that only wait for being reaped by their parents."""
-    found = [os.getpid()]
-    for pid in found:  # grows as we go
-        try:
-            for task in os.listdir(f"/proc/{pid}/task"):
-                with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as children:
-                    found += map(int, children.read().split())
-        except OSError:  # it has ended
-            continue
-    return found[1:]
+    return tree(os.getpid())[1:]

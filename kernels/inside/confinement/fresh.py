@@ -6,7 +6,8 @@
 
 Scripts read `sys.argv`, `%cd -` goes to where the shell was made, two kernels with one key understand each
 other's messages. Two things cannot be made anew, and are the same in all kernels of a zygote: the seed of
-hashes, and where things lie in memory. `tests/live/test_fresh.py` compares a forked kernel with a stock one.
+hashes, and where things lie in memory. `tests/live/zygote/test_fresh.py` compares a forked kernel with a
+stock one.
 """
 
 import logging

@@ -18,6 +18,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from ..procfs import started
+
 AF_ALG, AF_NETLINK, AF_PACKET, AF_VSOCK, KOBJECT_UEVENT = 38, 16, 17, 40, 15
 CLONE_NEWUSER, PTRACE_ATTACH, MS_BIND, MNT_DETACH = 0x10000000, 16, 4096, 2
 SYS_PTRACE, SYS_BPF, SYS_KEYCTL, SYS_IO_URING = 101, 321, 250, 425
@@ -91,10 +93,9 @@ def _host_memory(targets: Targets) -> bool:
 
 
 def _start_time(pid: int) -> str:
-    """When a process started, in ticks (field 22 of proc_pid_stat(5)); "" where it cannot be seen."""
+    """When a process started; "" where that cannot be seen."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[19]
+        return started(pid)
     except OSError:
         return ""
 
@@ -224,12 +225,12 @@ def _stored(targets: Targets) -> bool:
     return any(_changes(descriptor) for descriptor in passed)
 
 
-def _asked_for(bell: int) -> tuple[bytes, list[int]]:
+def _asked_for(request_socket: int) -> tuple[bytes, list[int]]:
     """What a broker (`kernels.broker`) says and sends when a stored file is asked for, and passes with it."""
-    with socket.socket(fileno=os.dup(bell)) as ringing:
-        ringing.settimeout(ANSWER)
-        ringing.send(b".")
-        line = socket.socket(fileno=socket.recv_fds(ringing, 1, 1)[1][0])
+    with socket.socket(fileno=os.dup(request_socket)) as requests:
+        requests.settimeout(ANSWER)
+        requests.send(b".")
+        line = socket.socket(fileno=socket.recv_fds(requests, 1, 1)[1][0])
     told, passed = b"", list[int]()
     with line:
         line.settimeout(ANSWER)

@@ -1,6 +1,6 @@
 """Places other than the workspace: names that it also has, and the temporary folders, which are not kept.
 
-    outside = Outside(temporary(), os.getcwd())
+    outside = TemporaryFiles(temporary(), os.getcwd())
     outside.begin()                 # before a cell
     outside.written()               # after it: ["/tmp/x.csv"], files that are not kept
 
@@ -14,7 +14,9 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-__all__ = ["WORKSPACE_NAMES", "Outside", "advise", "in_workspace", "temporary"]
+from ..characters import escaped
+
+__all__ = ["WORKSPACE_NAMES", "TemporaryFiles", "advise", "in_workspace", "temporary"]
 
 # The working folders of ChatGPT, Colab, E2B, Jupyter's images and Kaggle. In a tier with a file tree of its
 # own the workspace is there under these names too.
@@ -49,8 +51,7 @@ def advise(error: BaseException) -> None:
         return
     note = ""
     if inside := in_workspace(path):
-        named = path if path.isprintable() else ascii(path)[1:-1]  # on one line
-        note = f"There is no {named} here. Files are kept in your working folder: use {inside!r}."
+        note = f"There is no {escaped(path)} here. Files are kept in your working folder: use {inside!r}."
     elif isinstance(error, PermissionError) and os.path.join(_here(), path).startswith(SHARED):
         note = "Files are kept in your working folder; temporary ones can be in tempfile.gettempdir()."
     if note and note not in getattr(error, "__notes__", ()):
@@ -71,7 +72,7 @@ def _here() -> str:
         return "/"
 
 
-class Outside:
+class TemporaryFiles:
     """The temporary folders of a kernel, if it has its own: which files cells leave there, each told once."""
 
     def __init__(self, places: tuple[str, ...], workspace: str = "") -> None:

@@ -1,10 +1,10 @@
 """`load_file`, `file_path` and `list_files` in a person's kernel, without an import.
 
-    install(bell)       # a descriptor; see `kernels.broker`
+    install(request_socket)       # a descriptor; see `kernels.broker`
 
 They are builtins: nothing is added to the person's names, so `%who` stays clean and `%reset` cannot lose
-them. Each call rings the bell, is passed a line to the service, which knows whose kernel this is, and gets an
-answer: a file's bytes, or a refusal.
+them. Each call asks over the request socket for a connection to the broker, which knows whose kernel this is,
+and gets an answer: a file's bytes, or a refusal.
 """
 
 import builtins
@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
 
+from ..characters import one_line
 from . import elsewhere
 
 ID = re.compile("[23456789abcdefghjkmnpqrstuvwxyz]{10}", re.IGNORECASE)  # as `filestore.names` draws them
@@ -29,14 +30,14 @@ CHUNK = 256 * 1024  # bytes
 SQLITE = b"SQLite format 3\0"
 
 
-def install(bell: int | None) -> None:
+def install(request_socket: int | None) -> None:
     """Put the three functions into `builtins`; the working folder of this moment is the workspace.
 
-    Without a bell, in a kernel that is not ours to serve, there are none.
+    Without a request socket, in a kernel of Jupyter's own programs, there are none.
     """
-    if bell is None:
+    if request_socket is None:
         return
-    files = _Files(bell, os.getcwd())
+    files = _StoredFiles(request_socket, os.getcwd())
     for function in (files.load_file, files.file_path, files.list_files):
         setattr(builtins, function.__name__, _bordered(function))
 
@@ -54,10 +55,10 @@ def _bordered[**P, T](function: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
-class _Files:
-    def __init__(self, bell: int, workspace: str) -> None:
-        self._bell = socket.socket(fileno=bell)
-        self._bell.settimeout(ANSWERING_TIME)  # the mode is shared with forked processes, which have it too
+class _StoredFiles:
+    def __init__(self, request_socket: int, workspace: str) -> None:
+        self._request_socket = socket.socket(fileno=request_socket)
+        self._request_socket.settimeout(ANSWERING_TIME)  # a mode that forked processes share
         self._workspace = workspace
 
     def load_file(self, id_or_name: "str | os.PathLike[str]", *, raw: bool = False, **options: Any) -> Any:
@@ -77,10 +78,10 @@ class _Files:
         try:
             loaded = loading.load(data, filename, options)
         except loading.NotLoaded as problem:
-            told = f"{loading.one_line(filename)} {problem} ({call[:-1]}, raw=True) gives its bytes)"
-            raise ValueError(loading.one_line(told, " ")) from None
+            told = f"{one_line(filename)} {problem} ({call[:-1]}, raw=True) gives its bytes)"
+            raise ValueError(one_line(told, " ")) from None
         if told := loaded.told(call):
-            print(f"[{loading.one_line(filename)}: {told}]", file=sys.stderr)
+            print(f"[{one_line(filename)}: {told}]", file=sys.stderr)
         return loaded.value
 
     def file_path(self, id_or_name: "str | os.PathLike[str]") -> str:
@@ -154,8 +155,8 @@ class _Files:
 
     def _exchange(self, request: bytes) -> tuple[bytes, bytes]:
         """The line that answers a request, and all that comes after it."""
-        self._bell.send(b".")
-        _, lines, _, _ = socket.recv_fds(self._bell, 1, 1)
+        self._request_socket.send(b".")
+        _, lines, _, _ = socket.recv_fds(self._request_socket, 1, 1)
         with socket.socket(fileno=lines[0]) as service:
             service.set_inheritable(False)
             service.settimeout(ANSWERING_TIME)

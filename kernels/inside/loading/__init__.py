@@ -14,10 +14,9 @@ from typing import Any
 from . import kinds, packed
 from .content import kind_of_content, known_as
 from .encodings import is_binary, is_text
-from .lines import one_line
 from .source import Loaded, NotLoaded, Source
 
-__all__ = ["Loaded", "NotLoaded", "kind_of", "load", "one_line"]
+__all__ = ["Loaded", "NotLoaded", "kind_of", "load"]
 
 
 def load(data: bytes, filename: str, options: dict[str, Any] | None = None) -> Loaded:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .lines import one_line
+from ..characters import one_line
 
 __all__ = ["Loaded", "NotLoaded", "Source"]
 

@@ -5,7 +5,7 @@
     kept.add(text)                          # what was written
     kept.count                              # how many bytes of UTF-8 that are in all
     landing = last_words.landing("stdout")  # for what comes out of its pipe, until that is kept
-    last_words.shown.add(frames, ...)       # a message that displays something: see `last_shown`
+    last_words.displays.add(frames, ...)       # a message that displays something: see `last_displays`
 
 Text waits here for a moment before it is sent, and ZeroMQ has a queue of its own. Whoever ends the process
 in between (`os._exit`, a crash, a lack of memory) would take with it what was printed last, which is what
@@ -19,23 +19,35 @@ import ctypes
 import mmap
 import os
 
-from . import last_shown
+from . import last_displays
 
-__all__ = ["COUNT", "KEPT", "LANDING", "PART", "STREAMS", "Kept", "Landing", "landing", "of", "pipe", "share"]
+__all__ = [
+    "COUNT",
+    "KEPT",
+    "LANDING",
+    "PART",
+    "STREAMS",
+    "Landing",
+    "Tail",
+    "landing",
+    "of",
+    "pipe",
+    "share",
+]
 
 STREAMS = ("stdout", "stderr")
 COUNT = 8  # bytes at the beginning of a stream's part, for the number of all its bytes; and of its landing
 KEPT = 60 << 10  # bytes of UTF-8 of each stream: less than one message may have
 LANDING = 36 << 10  # bytes out of a pipe that are not kept yet
-PART = COUNT + KEPT + COUNT + LANDING  # bytes of a stream's part, in front of those of `last_shown`
+PART = COUNT + KEPT + COUNT + LANDING  # bytes of a stream's part, in front of those of `last_displays`
 
-shown = last_shown.Shown()
+displays = last_displays.LastDisplays()
 _memory: memoryview | None = None
-_kept: dict[str, "Kept"] = {}
+_kept: dict[str, "Tail"] = {}
 _pipes: dict[str, tuple[int, int]] = {}
 
 
-class Kept:
+class Tail:
     """The last of what one stream has had; without memory that is shared, only how much it was."""
 
     def __init__(self, part: memoryview | None = None) -> None:
@@ -88,7 +100,7 @@ def share(descriptors: dict[str, int]) -> None:
 
     The memory is mapped by a call of our own: Python's keeps a descriptor, which cells need not have.
     """
-    global _memory, shown  # noqa: PLW0603  one process, one kernel
+    global _memory, displays  # noqa: PLW0603  one process, one kernel
     memory = descriptors.pop("last words", None)
     if memory is None:
         return
@@ -102,13 +114,13 @@ def share(descriptors: dict[str, int]) -> None:
     os.close(memory)
     if address != ctypes.c_void_p(-1).value:
         _memory = memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")
-        shown = last_shown.Shown(_memory[len(STREAMS) * PART :])
+        displays = last_displays.LastDisplays(_memory[len(STREAMS) * PART :])
 
 
-def of(name: str) -> Kept:
+def of(name: str) -> Tail:
     """What the stream of this name keeps."""
     part = _part(name)
-    _kept[name] = Kept(part[: COUNT + KEPT] if part is not None else None)
+    _kept[name] = Tail(part[: COUNT + KEPT] if part is not None else None)
     return _kept[name]
 
 

@@ -29,7 +29,7 @@ import zmq
 from ipykernel.iostream import IOPubThread, OutStream
 
 from .. import paths
-from . import last_shown, last_words
+from . import last_displays, last_words
 from .buffers import Bytes
 from .relay import Relay
 
@@ -86,8 +86,8 @@ class Sender(IOPubThread):  # type: ignore[misc]
 
     def send_multipart(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Send a message. What it displays is kept as well, for it is only on its way then."""
-        if last_shown.is_shown(msg[0]) and self._is_master_process():
-            last_words.shown.add(msg, last_words.counts())
+        if last_displays.is_shown(msg[0]) and self._is_master_process():
+            last_words.displays.add(msg, last_words.counts())
         super().send_multipart(msg, *args, **kwargs)
 
     def _really_send(self, msg: Any, *args: Any, **kwargs: Any) -> None:
@@ -122,7 +122,7 @@ class Output(OutStream):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._taking = threading.RLock()  # from taking what was written until it is in the queue
-        self._kept = last_words.Kept()
+        self._kept = last_words.Tail()
         super().__init__(*args, **kwargs)
         self._kept = last_words.of(self.name)
         self.buffer = Bytes(self)
@@ -132,7 +132,7 @@ class Output(OutStream):  # type: ignore[misc]
         """In a forked child: what was written meanwhile is the parent's, and nobody holds a lock."""
         self._taking, self._buffer_lock = threading.RLock(), threading.RLock()
         self._buffers: Any = defaultdict(StringIO)
-        self._kept = last_words.Kept()
+        self._kept = last_words.Tail()
 
     errors, mode, line_buffering, write_through = "strict", "w", True, False  # as scripts look for
 

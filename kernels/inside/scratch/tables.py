@@ -31,7 +31,7 @@ UNSEEN = {"style", "script", "head", "title", "template"}
 INLINE = {"a", "b", "i", "em", "strong", "span", "code", "small", "sub", "sup", "u"}
 
 
-class Cell(NamedTuple):
+class TableCell(NamedTuple):
     """A cell as it is drawn; `style` has declarations of CSS."""
 
     text: str
@@ -51,7 +51,7 @@ class Cell(NamedTuple):
         return float((BOLD if self.bold else NORMAL).getlength(self.text)) + wide * LETTER * 0.5
 
 
-Grid = list[list[Cell]]
+Grid = list[list[TableCell]]
 
 
 def sheet(source: str) -> tuple[str, float, float]:
@@ -117,7 +117,7 @@ def _grid(table: Any, rules: dict[tuple[str, str], dict[str, str]]) -> Grid:
     rows: Grid = []
     name = table.get("id", "")
     for row in table.iter("tr"):
-        cells: list[Cell] = []
+        cells: list[TableCell] = []
         of_all = rules.get((name, "tr"), {}) if rules else {}
         for cell in row.iterchildren("th", "td"):
             own = rules.get((cell.get("id", ""), ""), {}) if cell.get("id") else {}
@@ -128,10 +128,10 @@ def _grid(table: Any, rules: dict[tuple[str, str], dict[str, str]]) -> Grid:
             shown = text if len(text) <= CELL else text[: CELL - 1] + "…"
             span = int(re.sub(r"\D", "", cell.get("colspan", ""))[:3] or 1)
             heading = cell.tag == "th"
-            cells += [Cell(shown, heading, style), *[Cell("", heading)] * (min(span, COLUMNS) - 1)]
-        rows.append(cells[:COLUMNS] + ([Cell("…", heading=True)] if len(cells) > COLUMNS else []))
+            cells += [TableCell(shown, heading, style), *[TableCell("", heading)] * (min(span, COLUMNS) - 1)]
+        rows.append(cells[:COLUMNS] + ([TableCell("…", heading=True)] if len(cells) > COLUMNS else []))
     left_out = len(rows) - ROWS
-    return rows[:ROWS] + ([[Cell(f"… {left_out:,} more rows", heading=True)]] if left_out > 0 else [])
+    return rows[:ROWS] + ([[TableCell(f"… {left_out:,} more rows", heading=True)]] if left_out > 0 else [])
 
 
 def _rules(css: str) -> dict[tuple[str, str], dict[str, str]]:
@@ -154,7 +154,7 @@ def _declared(declarations: str) -> dict[str, str]:
 
 def _words(line: str, top: float) -> tuple[str, float, float]:
     """A line of text as SVG, its width and its height."""
-    cell = Cell(line if len(line) <= WORDS else line[: WORDS - 1] + "…")
+    cell = TableCell(line if len(line) <= WORDS else line[: WORDS - 1] + "…")
     text = f'<text x="{PADDING}" y="{top + LINE * 0.7}" fill="{FAINT}">{escape(cell.text)}</text>'
     return text, cell.width, float(LINE)
 
@@ -162,7 +162,7 @@ def _words(line: str, top: float) -> tuple[str, float, float]:
 def _drawn(rows: Grid, top: float) -> tuple[str, float, float]:
     """A table as SVG from `top` down, its width and its height."""
     count = max(map(len, rows))
-    full = [[Cell("")] * (count - len(row)) + row if len(row) > 1 else row for row in rows]
+    full = [[TableCell("")] * (count - len(row)) + row if len(row) > 1 else row for row in rows]
     widths = [max((row[n].width for row in full if n < len(row) > 1), default=0) for n in range(count)]
     if count == 1:
         widths = [max((row[0].width for row in full if row), default=0)]
@@ -191,7 +191,7 @@ def _drawn(rows: Grid, top: float) -> tuple[str, float, float]:
     return "".join(parts), right - PADDING, float(len(full) * LINE)
 
 
-def _background(cell: Cell, left: float, top: float, width: float) -> Iterator[str]:
+def _background(cell: TableCell, left: float, top: float, width: float) -> Iterator[str]:
     """What is behind a cell's text: one colour, or the bar that a gradient with hard ends draws."""
     for name in ("background-color", "background"):
         if colour := _colour(cell.style.get(name)):

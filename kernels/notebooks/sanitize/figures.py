@@ -1,6 +1,6 @@
 """plotly's figures for a reader: what they show, and nothing that leads elsewhere than to a web page.
 
-    plain_figure({"data": [...], "layout": {...}, "config": {...}})     # with what is kept of each
+    sanitize_figure({"data": [...], "layout": {...}, "config": {...}})     # with what is kept of each
 
 plotly draws texts as HTML of a few elements, links among them, and as formulas where the page has MathJax; of
 its configuration some settings are addresses that a button leads to. A map's style, and what the source of a
@@ -16,10 +16,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kernels.notebooks.sanitize.html import plain_link, plain_source
+from kernels.notebooks.sanitize.html import is_plain_link, is_plain_source
 from kernels.notebooks.sanitize.markdown import without_scripts
 
-__all__ = ["plain_figure"]
+__all__ = ["sanitize_figure"]
 
 _SETTINGS = {  # of the configuration those that are no address and no text
     "autosizable",
@@ -88,7 +88,7 @@ _LINK = re.compile(
 )
 
 
-def plain_figure(figure: Mapping[str, Any]) -> dict[str, Any]:
+def sanitize_figure(figure: Mapping[str, Any]) -> dict[str, Any]:
     """The figure, nested no deeper than a kernel's messages may be, with what only shows."""
     kept: dict[str, Any] = {}
     left = [MOST]
@@ -173,7 +173,7 @@ def _address(value: Any, left: list[int], names: list[str], *, of_picture: bool)
     """
     match value:
         case str():
-            return value if _is_picture(value, left, plain_source if of_picture else None) else _NOTHING
+            return value if _is_picture(value, left, is_plain_source if of_picture else None) else _NOTHING
         case list():
             tiles = _TILE.fullmatch if "source" in names else None
             return [
@@ -210,5 +210,6 @@ def _tag(found: re.Match[str]) -> str:
     if "href" not in tag.lower():
         return tag
     link = _LINK.fullmatch(tag)
-    is_plain = link and plain_link(link["address"]) and "%{" not in link["address"]  # filled in by a template
+    # "%{" is filled in by a template.
+    is_plain = link and is_plain_link(link["address"]) and "%{" not in link["address"]
     return tag if is_plain else "<a>"

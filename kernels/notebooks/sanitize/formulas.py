@@ -1,7 +1,7 @@
 """Formulas in words and pages: where one may begin, and HTML in which none of them links to a script.
 
     begins("a $x$")                                     # True: from here on a renderer may see a formula
-    unlinked(r"<b>$\\href{javascript:1}{x}$</b>")        # the same, with the command taken apart
+    without_script_links(r"<b>$\\href{javascript:1}{x}$</b>")        # the same, with the command taken apart
 
 Pages have MathJax, which looks for formulas in the text of a page, whatever made it: it joins the texts
 around a comment, and character references are long resolved. Programs that show notebooks look for formulas
@@ -15,7 +15,7 @@ from typing import Any
 
 from kernels.notebooks.sanitize.html import unescaped
 
-__all__ = ["APART", "begins", "tags", "unlinked", "unlinked_texts"]
+__all__ = ["APART", "begins", "tags", "without_script_links", "without_script_links_in"]
 
 APART = "\u200b"  # zero width space: after a backslash it makes a command of TeX into none
 _BEGINS = re.compile(r"\$|\\\\[(\[]|\\begin\{")
@@ -36,7 +36,7 @@ def tags(html: str) -> Iterator[str]:
     return (tag[0] for tag in _TAG.finditer(html))
 
 
-def unlinked(html: str) -> str:
+def without_script_links(html: str) -> str:
     """The HTML, or any text, with the commands of its text taken apart if one of them may link to a script.
 
     Its tags stay as they are. A link to a web page is no reason.
@@ -52,15 +52,17 @@ def unlinked(html: str) -> str:
     return "".join([*kept, _apart(html[place:])])
 
 
-def unlinked_texts(value: Any) -> Any:
-    """A JSON value, nested no deeper than a kernel's messages may be, with each of its texts `unlinked`."""
+def without_script_links_in(value: Any) -> Any:
+    """`without_script_links` of each text in a JSON value, nested no deeper than a kernel's messages are."""
     match value:
         case str():
-            return unlinked(value)
+            return without_script_links(value)
         case list():
-            return [unlinked_texts(one) if isinstance(one, str | list | dict) else one for one in value]
+            return [
+                without_script_links_in(one) if isinstance(one, str | list | dict) else one for one in value
+            ]
         case dict():
-            return {unlinked(key): unlinked_texts(one) for key, one in value.items()}
+            return {without_script_links(key): without_script_links_in(one) for key, one in value.items()}
     return value
 
 

@@ -1,10 +1,10 @@
 """HTML and SVG that do nothing but show: what is certain to be so passes, anything else does not.
 
-    plain_html("<b>3</b>")                  # True
-    inert_html("<b>3</b><script>...")       # "<b>3</b>", or None
-    plain_svg("<svg ...>...</svg>")         # the drawing written anew, or None
-    plain_link("https://a"), plain_source("data:image/png;base64,...")      # True
-    wording("<b onclick=...>")              # "it had active content"
+    is_plain_html("<b>3</b>")                  # True
+    sanitize_html("<b>3</b><script>...")       # "<b>3</b>", or None
+    sanitize_svg("<svg ...>...</svg>")         # the drawing written anew, or None
+    is_plain_link("https://a"), is_plain_source("data:image/png;base64,...")      # True
+    why_refused("<b onclick=...>")              # "it had active content"
 
 HTML is recognised, not repaired. Only a small, strict grammar of known elements, attributes and values
 passes, in which every parser reads the same thing; so there is nothing that a browser could mend into a
@@ -22,14 +22,14 @@ from xml.etree import ElementTree as ET
 
 __all__ = [
     "MOST_PARTS",
-    "inert_html",
+    "is_plain_html",
+    "is_plain_link",
+    "is_plain_source",
     "parts",
-    "plain_html",
-    "plain_link",
-    "plain_source",
-    "plain_svg",
+    "sanitize_html",
+    "sanitize_svg",
     "unescaped",
-    "wording",
+    "why_refused",
 ]
 
 # Of HTML only what formats, of SVG what draws and refers to nothing, of MathML what HTML may not stand in
@@ -121,7 +121,7 @@ DEEPEST = 200  # elements of an SVG within each other
 MOST_PARTS = 300_000  # elements and attributes of an SVG, and its comments: each takes about 3 us
 
 
-def plain_html(html: str) -> bool:
+def is_plain_html(html: str) -> bool:
     """Whether `html` is text, tables, drawings, formulas and sound and nothing else, whoever parses it."""
     place = 0
     while place < len(html):
@@ -131,7 +131,7 @@ def plain_html(html: str) -> bool:
     return True
 
 
-def inert_html(html: str) -> str | None:
+def sanitize_html(html: str) -> str | None:
     """`html` without its scripts and what only they use; None if it has more, or shows nothing without."""
     kept: list[str] = []
     seen = False
@@ -204,23 +204,23 @@ def _is_plain(attribute: re.Match[str]) -> bool:
     name, value = attribute[1].lower(), _value(attribute)
     match name:
         case "href":
-            return plain_link(value)
+            return is_plain_link(value)
         case "src":
-            return plain_source(value)
+            return is_plain_source(value)
     return not _STYLES.fullmatch(name) or not _LOADS.search(value)
 
 
-def plain_link(address: str) -> bool:
+def is_plain_link(address: str) -> bool:
     """Whether an address leads to a web page, a mail or a place of the same page, by whatever is in it."""
     return _LINK.fullmatch(unescaped(address).translate(_IGNORED_IN_URL)) is not None
 
 
-def plain_source(address: str) -> bool:
+def is_plain_source(address: str) -> bool:
     """Whether an address is that of a picture, sound or film, of the web or within itself."""
     return _SOURCE.fullmatch(unescaped(address).translate(_IGNORED_IN_URL)) is not None
 
 
-def wording(markup: str) -> str:
+def why_refused(markup: str) -> str:
     """Why `markup`, which did not pass, was left out."""
     return "it had active content" if _ACTIVE.search(unescaped(markup)) else "it is more than plain markup"
 
@@ -235,7 +235,7 @@ def parts(svg: str) -> int:
     return svg.count("<") + svg.count("=")
 
 
-def plain_svg(svg: str) -> str | None:
+def sanitize_svg(svg: str) -> str | None:
     """The drawing written anew without comments and metadata, or None when it holds more than a drawing."""
     if "<!ENTITY" in svg:
         return None

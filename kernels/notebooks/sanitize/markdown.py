@@ -1,8 +1,8 @@
 """Words made safe for a notebook's Markdown cell: nothing in them runs, whatever renders them.
 
-    harmless("**3** <b>is</b> 3")           # as it is
-    harmless("<script>1</script>")          # "< script>1< /script>", which is text to everybody
-    harmless(harmless(words)) == harmless(words)
+    sanitize_markdown("**3** <b>is</b> 3")           # as it is
+    sanitize_markdown("<script>1</script>")          # "< script>1< /script>", which is text to everybody
+    sanitize_markdown(sanitize_markdown(words)) == sanitize_markdown(words)
 
 Words cannot be left out as a display can. A space after a `<` makes it text to every parser of Markdown and
 of HTML, and changes no formula and no code. Blocks of code stay as they are if every parser agrees that they
@@ -17,9 +17,9 @@ import re
 from collections.abc import Iterator
 
 from kernels.notebooks.sanitize.formulas import APART, begins, tags
-from kernels.notebooks.sanitize.html import plain_html, unescaped
+from kernels.notebooks.sanitize.html import is_plain_html, unescaped
 
-__all__ = ["harmless", "plain_words", "without_hidden", "without_scripts"]
+__all__ = ["is_plain_markdown", "sanitize_markdown", "without_hidden", "without_scripts"]
 
 LOOKED_AT = 2000  # characters after the start of a link's address
 MANY = 100  # links in words that name a script somewhere, above which all of them are taken apart
@@ -53,22 +53,22 @@ _SCRIPTS = ("javascript", "vbscript", "data:text", "data:application")
 LONGEST_SCHEME = max(map(len, _SCRIPTS))
 
 
-def harmless(words: str, author: str = "") -> str:
+def sanitize_markdown(words: str, author: str = "") -> str:
     """The words, as Markdown in which no markup is active and no link runs anything.
 
     `author` is the line that stands before them, which is not changed but may begin a formula.
     """
     words = without_hidden(words)  # first: it may change what is a tag
-    return without_scripts(words if plain_words(words) else _taken_apart(words, author))
+    return without_scripts(words if is_plain_markdown(words) else _taken_apart(words, author))
 
 
-def plain_words(words: str) -> bool:
+def is_plain_markdown(words: str) -> bool:
     """Whether HTML in the words is plain, also to a parser to which some of its tags are none.
 
     A line of Markdown can end a tag, its `>` can be the mark of a quotation, and a formula can begin in a tag
     and end after it. What the tag has in it is then text, or comes into another tag.
     """
-    return plain_html(words) and not any(map(_may_break, tags(words)))
+    return is_plain_html(words) and not any(map(_may_break, tags(words)))
 
 
 def _may_break(tag: str) -> bool:

@@ -1,7 +1,7 @@
 """A cell's outputs as a notebook may hold them: repaired, of known kinds, and with nothing active in them.
 
-    presentable(outputs)        # nbformat v4 output dicts that validate
-    presentable(that) == that   # a second time changes nothing
+    sanitize_outputs(outputs)        # nbformat v4 output dicts that validate
+    sanitize_outputs(that) == that   # a second time changes nothing
 
 The outputs come from strangers' code or strangers' files, so they can be anything at all. What is left out
 is said in the output itself, as text: "[text/html left out: it had active content]".
@@ -15,13 +15,20 @@ from typing import Any
 from kernels.cell.display_updates import is_update
 from kernels.cell.events import MAX_MIMES
 from kernels.notebooks.sanitize import metadata as output_metadata
-from kernels.notebooks.sanitize.figures import plain_figure
-from kernels.notebooks.sanitize.formulas import unlinked, unlinked_texts
-from kernels.notebooks.sanitize.html import MOST_PARTS, inert_html, parts, plain_html, plain_svg, wording
-from kernels.notebooks.sanitize.markdown import plain_words, without_hidden, without_scripts
+from kernels.notebooks.sanitize.figures import sanitize_figure
+from kernels.notebooks.sanitize.formulas import without_script_links, without_script_links_in
+from kernels.notebooks.sanitize.html import (
+    MOST_PARTS,
+    is_plain_html,
+    parts,
+    sanitize_html,
+    sanitize_svg,
+    why_refused,
+)
+from kernels.notebooks.sanitize.markdown import is_plain_markdown, without_hidden, without_scripts
 from kernels.text.clipping import clip, repair
 
-__all__ = ["MOST_VALUES", "count", "has_more_values", "joined", "presentable"]
+__all__ = ["MOST_VALUES", "count", "has_more_values", "joined", "sanitize_outputs"]
 
 MAX_COUNT = 1 << 53  # what JavaScript, in which notebooks are read, holds exactly
 MAX_MIME = 100  # characters of a kind that is told
@@ -41,7 +48,7 @@ class _LeftOutError(Exception):
     """Its argument is why."""
 
 
-def presentable(outputs: Iterable[Any]) -> list[dict[str, Any]]:
+def sanitize_outputs(outputs: Iterable[Any]) -> list[dict[str, Any]]:
     """The outputs as valid nbformat v4.5 dicts; whatever `outputs` holds, it does not raise."""
     return [_output(output) for output in outputs if not is_update(output)]
 
@@ -113,7 +120,7 @@ def _shown(output: dict[str, Any]) -> dict[str, Any]:
         mime = key.strip().lower()
         try:
             bundle[mime] = _representation(mime, value)
-            if mime == "text/html" and bundle[mime] != unlinked(joined(value)):
+            if mime == "text/html" and bundle[mime] != without_script_links(joined(value)):
                 notes.append("[scripts in text/html left out]")
         except _LeftOutError as why:
             if mime == "text/markdown":
@@ -139,7 +146,7 @@ def _representation(mime: str, value: Any) -> Any:
     if _JSON.fullmatch(mime):
         if has_more_values(value, MOST_VALUES):
             raise _LeftOutError(f"it has more than {MOST_VALUES:,} values")
-        return _figure(value) if mime == PLOTLY else unlinked_texts(value)
+        return _figure(value) if mime == PLOTLY else without_script_links_in(value)
     text = joined(value)
     if mime == "text/plain":
         return text
@@ -159,30 +166,30 @@ def _representation(mime: str, value: Any) -> Any:
 def _figure(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _LeftOutError("it is damaged")
-    return plain_figure(value)
+    return sanitize_figure(value)
 
 
 def _html(html: str) -> str:
-    inert = html if plain_html(html) else inert_html(html)
+    inert = html if is_plain_html(html) else sanitize_html(html)
     if inert is None:
-        raise _LeftOutError(wording(html))
-    return unlinked(inert)
+        raise _LeftOutError(why_refused(html))
+    return without_script_links(inert)
 
 
 def _markdown(words: str) -> str:
     shown = without_hidden(words)
-    if not plain_words(shown):  # there may be HTML in it
-        raise _LeftOutError(wording(words))
+    if not is_plain_markdown(shown):  # there may be HTML in it
+        raise _LeftOutError(why_refused(words))
     return without_scripts(shown)
 
 
 def _drawing(svg: str) -> str:
     if parts(svg) > MOST_PARTS:
         raise _LeftOutError(f"it has more than {MOST_PARTS:,} elements and attributes")
-    drawing = plain_svg(svg)
+    drawing = sanitize_svg(svg)
     if drawing is None:
-        raise _LeftOutError(wording(svg))
-    return unlinked(drawing)
+        raise _LeftOutError(why_refused(svg))
+    return without_script_links(drawing)
 
 
 _MARKUP: dict[str, Callable[[str], str]] = {

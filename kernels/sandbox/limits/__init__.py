@@ -1,1 +1,1 @@
-"""Limits on what a kernel uses, held by control groups or by looking."""
+"""Limits on what a kernel uses, enforced by control groups or by a watchdog that looks."""

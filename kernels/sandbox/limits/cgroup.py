@@ -1,17 +1,17 @@
-"""Hard limits for all processes of a kernel together: control groups, version 2 or 1.
+"""Hard limits on all processes of a kernel together: control groups, version 2 or 1.
 
-    groups = Groups.found(unique_name())    # None where we may make none
+    groups = Groups.found(unique_name())    # None if we may not make any
     group = groups.make("ab12", limits)
-    group.take(pid)                         # it, and whatever it starts from now on
-    group.killed                            # processes that the system has killed in it for want of memory
+    group.add_process(pid)                         # it, and whatever it starts from now on
+    group.killed                            # how many of its processes were killed for want of memory
     group.remove()
 
-To put a process in and to remove a group is work for a thread: Linux waits until no processor can still see
-the old state. That takes 10 ms and more for each hierarchy of version 1, and no event loop may wait for it.
+Adding a process and removing a group are work for a thread: Linux waits until no processor can still see the
+old state. That takes 10 ms and more for each hierarchy of version 1, too long for an event loop.
 
-Our part of the hierarchy is locked as long as we live, since a program that is killed leaves its part behind:
-the next one removes what is not locked. The lock is an open folder's (flock(2)), so that it goes with its
-program, and holds between containers too, where a process id says nothing.
+Our part of the hierarchy is locked as long as we live. A program that is killed leaves its part behind, and
+the next one removes the parts that are not locked. The lock is on an open folder (flock(2)), so it ends with
+its program, and works between containers too, where a process id says nothing.
 
 Version 2: https://docs.kernel.org/admin-guide/cgroup-v2.html; version 1:
 https://docs.kernel.org/admin-guide/cgroup-v1/memory.html and its neighbours.
@@ -29,7 +29,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Self
 
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 
 __all__ = ["Group", "Groups", "own_groups", "unique_name"]
 
@@ -38,18 +38,18 @@ log = logging.getLogger(__name__)
 MOUNTS = Path("/proc/self/mountinfo")
 OWN = Path("/proc/self/cgroup")
 CONTROLLERS = ("memory", "pids", "cpu")
-PREFIX = "kernelcord-part-"  # of what may be removed when nobody has locked it
-TRIES, AGAIN = 100, 0.01  # to lock ours, which somebody is looking at; seconds between them
+PREFIX = "kernelcord-part-"  # of parts, which may be removed when nobody has locked them
+TRIES, AGAIN = 100, 0.01  # to lock ours while another program looks at it; seconds between tries
 EMPTIED, LOOK = 2.0, 0.002  # seconds until killed processes must have left their group; between looks
-# Bytes that a kernel's connections may hold in version 1, which does not count them as memory: they take from
-# what the whole machine has for TCP. More of them are slow, and hold no more.
+# Bytes that a kernel's connections may hold in version 1, which does not count them as memory: they use what
+# the whole machine has for TCP. Further connections are slow, and hold no more.
 CONNECTIONS = 64 << 20
 EVENTS_V1, EVENTS_V2 = "memory.oom_control", "memory.events"
-LONGEST_EVENTS = 4096  # bytes of such a file, which has some hundred
+LONGEST_EVENTS = 4096  # bytes of such a file, which has some hundreds
 MOST_USED = "memory.max_usage_in_bytes"  # in version 1
-NEAR = 32  # within 1/32 of the limit: what was asked for last, and denied, is not in what was used
-PERIOD = 100_000  # microseconds over which the processors' time is counted
-SHARE_V1, SHARE_V2 = 512, 50  # half of what every other program gets when all want the processors
+NEAR = 32  # within 1/32 of the limit: the request that was denied is not part of what was used
+PERIOD = 100_000  # microseconds over which processor time is counted
+SHARE_V1, SHARE_V2 = 512, 50  # half of what any other program gets when the processors are busy
 
 
 def unique_name() -> str:
@@ -59,16 +59,16 @@ def unique_name() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Where groups for kernels can be made: `folders` by controller (version 1), or one for all, under ""."""
+    """Where groups for kernels can be made: `folders` by controller (version 1), or one under ""."""
 
     folders: Mapping[str, Path]
     locks: tuple[int, ...] = ()
 
     @classmethod
     def found(cls, name: str) -> Self | None:
-        """Our part of the hierarchy, a group called `name` in it; None where it cannot be written.
+        """Our part of the hierarchy, a group called `name`; None if it cannot be written.
 
-        What programs of ours have left there that were killed is removed.
+        The parts of our programs that were killed are removed.
         """
         with contextlib.ExitStack() as stack:
             try:
@@ -108,17 +108,17 @@ class Groups:
 
     def close(self) -> None:
         """Remove our part, as far as it is empty."""
-        self._clear()  # once more: what was killed just before we came has ended by now
+        self._clear()  # once more: what was killed just before our start has ended by now
         for folder in set(self.folders.values()):
             _remove(folder)
         for lock in self.locks:
             os.close(lock)
 
     def _clear(self) -> None:
-        """Remove the parts of programs that are dead, as far as no process is left in them."""
+        """Remove the parts of dead programs, unless a process is left in them."""
         cleared = sum(_removed_if_dead(left) for each in self._parents() for left in each.glob(f"{PREFIX}*/"))
         if cleared:
-            log.info("%d control groups were removed that programs have left which were killed", cleared)
+            log.info("%d control groups of programs that were killed have been removed", cleared)
 
     def _parents(self) -> set[Path]:
         return {folder.parent for folder in self.folders.values()}
@@ -126,24 +126,24 @@ class Groups:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One kernel's group: the same name in every hierarchy."""
+    """One kernel's group, with the same name in every hierarchy."""
 
     folders: tuple[Path, ...]  # that of its memory first
-    events: str = EVENTS_V2  # the file that counts what became of its memory
+    events: str = EVENTS_V2  # the file that counts what happened for want of memory
 
-    def take(self, pid: int) -> None:
-        """Put a process in. Raises: OSError."""
+    def add_process(self, pid: int) -> None:
+        """Add a process, and with it what it starts from now on. Raises: OSError."""
         for folder in self.folders:
             (folder / "cgroup.procs").write_text(str(pid), "ascii")
 
     @property
     def killed(self) -> int:
-        """How many processes in it the system has killed for want of memory, its own or the machine's."""
+        """How many of its processes were killed for want of memory, the group's or the machine's."""
         return self._count("oom_kill")
 
     @property
     def at_its_limit(self) -> bool:
-        """Whether it has ever had as much memory as it may: else a lack of it was not its own."""
+        """Whether it ever used all of its memory: else it was the machine that ran out."""
         if self._count("oom"):
             return True
         with contextlib.suppress(OSError, ValueError):
@@ -153,8 +153,8 @@ class Group:
         return False
 
     def _count(self, wanted: str) -> int:
-        """A number that `events` tells by its name; 0 where there is none."""
-        # Asked for after each cell: a file object takes twice as long, and a path's `read_text` four times.
+        """A number of the file `events`, by its name; 0 if there is none."""
+        # Read after each cell: a file object takes twice as long, and `Path.read_text` four times.
         with contextlib.suppress(OSError, ValueError):
             events = os.open(f"{self.folders[0]}/{self.events}", os.O_RDONLY | os.O_CLOEXEC)
             try:
@@ -166,17 +166,17 @@ class Group:
         return 0
 
     def remove(self) -> None:
-        """End what is in it and remove it, as soon as the system has taken its last process out."""
+        """Kill its processes and remove it, as soon as the last one has left it."""
         until = monotonic() + EMPTIED
         while not self._removed():
             self._kill()
             if monotonic() > until:
                 log.warning("the control group %s still has processes and is left behind", self.folders[0])
                 return
-            sleep(LOOK)  # nothing tells when a group is empty, in version 1
+            sleep(LOOK)  # in version 1 no event tells when a group is empty
 
     def _kill(self) -> None:
-        """Kill its processes: where there is no namespace that ends with its init, some can be left."""
+        """Kill its processes: without a namespace that ends with its init, some can be left."""
         for pid in (self.folders[0] / "cgroup.procs").read_text("ascii").split():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
@@ -193,7 +193,7 @@ class Group:
 
 
 def _settings(limits: Limits, *, version: int) -> dict[str, str]:
-    """What is written into the group's files, in order; those with a question mark may be missing."""
+    """What is written into the group's files, in order; files with a question mark may be missing."""
     quota = int(limits.cpus * PERIOD)
     if version == 2:
         return {
@@ -234,7 +234,7 @@ def own_groups() -> dict[str, Path]:
 
 
 def _lines(file: Path) -> list[str]:
-    """The lines of a file of /proc that has paths in it: the newline is all that Linux escapes in those."""
+    """The lines of a file of /proc with paths, in which Linux escapes only the newline."""
     return [os.fsdecode(line) for line in file.read_bytes().split(b"\n") if line]
 
 
@@ -243,10 +243,10 @@ def _controlled(folder: Path) -> bool:
 
 
 def _delegating(own: Path) -> Path:
-    """The group of version 2 to make ours in, where one with processes of its own has no limited ones below.
+    """The group of version 2 in which to make ours: one that has processes cannot have limited groups in it.
 
-    The one that our own group is in, where that may be written (as root); else our own, and our own processes
-    go into a leaf.
+    It is the parent of our own group, if we may write there (as root); else our own group, whose processes
+    are moved into a leaf.
     """
     parent = own if own.parent == own or not os.access(own.parent / "cgroup.procs", os.W_OK) else own.parent
     if parent == own:
@@ -258,7 +258,7 @@ def _delegating(own: Path) -> Path:
 
 
 def _delegated(parent: Path, name: str) -> Path:
-    """Our group of version 2, in which groups can be limited. Raises: OSError."""
+    """Our group of version 2, in which limited groups can be made. Raises: OSError."""
     folder = parent / name
     for place in (parent, folder):
         enabled = (place / "cgroup.subtree_control").read_text("ascii").split()
@@ -272,7 +272,7 @@ def _delegated(parent: Path, name: str) -> Path:
 
 
 def _locked(folder: Path, stack: contextlib.ExitStack) -> int:
-    """Make a folder and lock it, unless `stack` is left before its end. Raises: OSError."""
+    """Make a folder and lock it; `stack` undoes both if it is left early. Raises: OSError."""
     for _ in range(TRIES):
         folder.mkdir(exist_ok=True)
         with contextlib.ExitStack() as trying:
@@ -280,7 +280,7 @@ def _locked(folder: Path, stack: contextlib.ExitStack) -> int:
             trying.callback(os.close, lock)
             with contextlib.suppress(FileNotFoundError, BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                # Else it was removed before it was locked.
+                # Otherwise it was removed before it was locked.
                 if os.path.samestat(os.fstat(lock), folder.stat()):
                     trying.callback(_remove, folder)
                     stack.push(trying.pop_all())
@@ -290,7 +290,7 @@ def _locked(folder: Path, stack: contextlib.ExitStack) -> int:
 
 
 def _removed_if_dead(folder: Path) -> bool:
-    """Remove the part of a program, unless that lives. A part that is not our user's is left alone."""
+    """Remove a program's part unless the program lives. Parts of other users are left alone."""
     with contextlib.ExitStack() as stack:
         try:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -304,7 +304,7 @@ def _removed_if_dead(folder: Path) -> bool:
 
 
 def _remove(folder: Path) -> bool:
-    """Remove a part with the groups in it; one that has a process stays, and so does the part."""
+    """Remove a part with the groups in it; a group that has a process stays, and so does its part."""
     for group in folder.glob("*/"):
         with contextlib.suppress(OSError):
             group.rmdir()

@@ -1,15 +1,15 @@
-"""Notices a look at a kernel that the kernel itself holds up, with a lock that the look waits for.
+"""Notices when a kernel holds up a look of the watchdog, with a lock for which the look has to wait.
 
-    looks = Looks()
+    looks = OngoingLooks()
     with looks.at(watched, patience=15.0): ...       # in the thread that looks
-    looks.waiting(0.1)      # in another thread, every 0.1 s: the looks that wait, and for how long by now
+    looks.waiting(0.1)      # in another thread, every 0.1 s: the looks that wait, and for how long so far
 
-Linux tells what a process has in memory to whoever has the lock of that memory. Its own threads can keep it
-for half a minute, in which nobody would count what other processes of the kernel do. So can they with the
-lock of a folder of theirs, by a listing of it that is written to such memory. A thread that waits for
-a lock, or for the disk, is in state D of proc_pid_stat(5); one that waits for a processor or for Python's
-lock is not, and for that no kernel is to blame. Nor is one when the thread waits for memory or the disk, as
-the place in Linux tells where it waits (proc_pid_wchan(5)).
+To tell what a process has in memory, Linux takes the lock of that memory. The process's own threads can keep
+the lock for half a minute, in which nobody would count what the kernel's other processes do. They can do the
+same with the lock of a folder, by listing it into such memory. A thread that waits for a lock or for the disk
+is in state D of proc_pid_stat(5). One that waits for a processor or for Python's lock is not, and no kernel
+is to blame for that. Nor is it when the thread waits for memory or the disk, as the function of Linux shows
+in which it waits (proc_pid_wchan(5)).
 """
 
 import re
@@ -20,23 +20,22 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from kernels.process.procfs import fields
-from kernels.sandbox.limits.usage import PROC
+from kernels.inside.procfs import PROC, fields
 
-__all__ = ["Look", "Looks", "waits_for_disk"]
+__all__ = ["OngoingLook", "OngoingLooks", "waits_for_disk"]
 
-# In the names of functions of Linux that wait for the disk, or for memory that is being freed or read back.
+# In the names of functions of Linux that wait for the disk, or for memory to be freed or read back.
 ELSEWHERE = re.compile(
     r"transaction|folio|page_|buffer|bio|blk|wait_on|io_sched|jbd2|swap|reclaim|shrink|throttle|mem_cgroup"
 )
-# Of those that wait for the lock of a folder.
+# In those that wait for the lock of a folder.
 AT_FOLDER = re.compile(r"iterate_dir|walk_component|lookup|path_openat|chmod_common|unlinkat")
-MOST = 500  # threads of one kernel that are asked what they wait for
+MOST = 500  # threads of one kernel that are looked at
 
 
 @dataclass(eq=False)
-class Look[T]:
-    """A look at `whom`, which has waited for so many seconds of the `patience` that there is with it."""
+class OngoingLook[T]:
+    """A look at `whom`: how many seconds it has waited, and how long it may (`patience`)."""
 
     whom: T
     patience: float
@@ -49,18 +48,18 @@ class Look[T]:
         return self.waited > self.patience
 
 
-class Looks[T]:
-    """The looks that go on, at most one a thread. See the module's text."""
+class OngoingLooks[T]:
+    """The looks that are under way, at most one in each thread. See the module's text."""
 
     def __init__(self) -> None:
-        self._going: dict[int, Look[T]] = {}
+        self._going: dict[int, OngoingLook[T]] = {}
 
     @contextmanager
     def at(self, whom: T, *, patience: float) -> Iterator[None]:
-        """While entered, this thread looks at `whom`; within another look it has a patience of its own."""
+        """While entered, this thread looks at `whom`. A look within another has its own patience."""
         thread = threading.get_native_id()
         around = self._going.get(thread)
-        self._going[thread] = Look(whom, patience)
+        self._going[thread] = OngoingLook(whom, patience)
         try:
             yield
         finally:
@@ -69,8 +68,8 @@ class Looks[T]:
             else:
                 self._going[thread] = around
 
-    def waiting(self, passed: float) -> list[Look[T]]:
-        """The looks that wait now; so many seconds have passed since this was asked last."""
+    def waiting(self, passed: float) -> list[OngoingLook[T]]:
+        """The looks that wait now; `passed` seconds have passed since the last call."""
         waiting = []
         for thread, look in list(self._going.items()):
             here = Path(f"/proc/self/task/{thread}")
@@ -82,7 +81,7 @@ class Looks[T]:
 
 
 def waits_for_disk(pids: Iterable[int]) -> bool:
-    """Whether a thread of these processes does, as far as can be seen: what it has locked waits with it."""
+    """Whether a thread of these processes waits for the disk, as far as can be seen, with its locks."""
     threads = (thread for pid in pids for thread in _threads(pid))
     return any(ELSEWHERE.search(_place(thread)) for thread in islice(threads, MOST))
 
@@ -100,7 +99,7 @@ def _waits(here: Path) -> bool:
 
 
 def _place(thread: Path) -> str:
-    """The function of Linux in which a thread waits; "" where that is not told, "0" of one that does not."""
+    """The function of Linux in which a thread waits; "0" if it does not wait, "" if that is not told."""
     with suppress(OSError):
         return (thread / "wchan").read_text("ascii", "replace")
     return ""

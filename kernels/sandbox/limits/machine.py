@@ -1,9 +1,9 @@
-"""How much memory is left for kernels: of the machine, or of a control group around us that has less.
+"""How much memory is left for kernels: on the machine, or in a control group around us that has less.
 
     machine = Machine()
     machine.memory().is_short(limits.memory)
 
-A container, or a service of systemd, has a limit of its own that /proc/meminfo knows nothing of. Version 2:
+A container or a service of systemd can have a limit that /proc/meminfo does not show. Version 2:
 memory.max and memory.current of https://docs.kernel.org/admin-guide/cgroup-v2.html; version 1:
 https://docs.kernel.org/admin-guide/cgroup-v1/memory.html.
 """
@@ -16,13 +16,13 @@ from pathlib import Path
 
 from kernels.sandbox.limits.cgroup import own_groups
 
-__all__ = ["Machine", "Memory"]
+__all__ = ["Machine", "Memory", "memory_left"]
 
 MEMINFO = Path("/proc/meminfo")
 ONE = re.compile(r"^(MemTotal|MemAvailable): +(\d+) kB", re.MULTILINE)
-SHARE = 4  # of the whole: with less than a quarter left a small machine is short
-# The files that tell a group's limit and its use, and what of that is cache which can be dropped. The active
-# part can be too, as in MemAvailable: files that were read twice, often most of what is used.
+SHARE = 4  # memory is short if less than a quarter of the whole is left, on a small machine
+# The files with a group's limit and use, and what part of the use is cache that can be dropped. That includes
+# the active part, as in MemAvailable: files that were read twice are often most of what is used.
 Version = tuple[str, str, tuple[str, str]]
 VERSIONS: tuple[Version, ...] = (
     ("memory.max", "memory.current", ("inactive_file", "active_file")),
@@ -38,15 +38,21 @@ class Memory:
     whole: int
 
     def is_short(self, one: int, parts: int = 1) -> bool:
-        """Whether one more kernel, which may take `one`, might find too little (`parts`: far too little)."""
+        """Whether one more kernel, which may use `one`, may find too little; with `parts`, far too little."""
         return self.left < min(one, self.whole // SHARE) // parts
 
 
+def memory_left() -> Memory:
+    """What the machine itself has left. Raises: OSError, KeyError."""
+    told = dict(ONE.findall(MEMINFO.read_text("ascii")))
+    return Memory(int(told["MemAvailable"]) << 10, int(told["MemTotal"]) << 10)
+
+
 class Machine:
-    """See the module's text. Where the system tells nothing there is no shortage."""
+    """See the module's text. If the system tells nothing, memory is never short."""
 
     def __init__(self) -> None:
-        self._groups: list[tuple[Path, Version]] = []  # those that can have a limit; each is asked often
+        self._groups: list[tuple[Path, Version]] = []  # those that can have a limit, found once
         with suppress(OSError):
             found = own_groups()
             owns = [own for own in (found.get("memory"), found.get("")) if own is not None]
@@ -56,20 +62,19 @@ class Machine:
             ]
 
     def memory(self) -> Memory:
-        """What is left now, which takes 0.1 ms to find out."""
+        """What is left now; this takes 0.1 ms."""
         return min(self._all(), key=lambda found: found.left)
 
     def _all(self) -> Iterator[Memory]:
         machine = Memory(1 << 62, 1 << 62)
         yield machine
         with suppress(OSError, KeyError, ValueError):
-            told = dict(ONE.findall(MEMINFO.read_text("ascii")))
-            machine = Memory(int(told["MemAvailable"]) << 10, int(told["MemTotal"]) << 10)
+            machine = memory_left()
             yield machine
         for group, (limit, usage, dropped) in self._groups:
             with suppress(OSError, KeyError, ValueError):  # it has no limit
                 whole = int((group / limit).read_text("ascii"))
-                if whole >= machine.whole:  # version 1 has a number that stands for none; the rest takes long
+                if whole >= machine.whole:  # in version 1 a large number means no limit; the rest takes long
                     continue
                 used = int((group / usage).read_text("ascii"))
                 stat = dict(line.split() for line in (group / "memory.stat").read_text("ascii").splitlines())

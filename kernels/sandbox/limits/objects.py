@@ -1,12 +1,12 @@
-"""What the system itself holds in memory for a kernel, and counts as no process's.
+"""What Linux itself holds in memory for a kernel, without counting it as a process's.
 
     kept(pids, alone=True, passed=50 << 20, thorough=False)     # bytes, at most
-    many(pids, alone=True)          # whether it is worth counting
+    many(pids, alone=True)          # whether that is worth counting
     in_flight(pids, alone=True)     # whether open files are, or may be, on their way through a socket
 
-What a socket or a pipe holds cannot be seen from outside, so each counts as if it were as full as it can be:
-what it could hold is no more than that, whoever has closed its other end. `thorough` counts the locks of each
-file and the areas of memory too. Counting costs 1 ms for a quiet kernel, 10 us an open file.
+What a socket or a pipe holds cannot be seen from outside, so each counts as if it were full, whoever has
+closed its other end. `thorough` also counts the locks of each file and the areas of memory. Counting takes 1
+ms for a quiet kernel, and 10 us for each open file.
 """
 
 import os
@@ -16,44 +16,45 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from kernels.process.procfs import fields
-from kernels.sandbox.limits.usage import MOST_MAPS, MOST_OPEN, PROC, UNCOUNTABLE, live, opened, pieces
+from kernels.inside.procfs import PROC, fields
+from kernels.sandbox.limits.usage import MOST_MAPS, MOST_OPEN, UNCOUNTABLE, live, opened, pieces
 
 __all__ = ["in_flight", "kept", "many", "socket_size"]
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
-PIPE = 16 * PAGE  # bytes: as many pages as one has unless it is resized (pipe(7))
-DESCRIPTOR = 1024  # bytes of an open file itself, with what it is of
-# Bytes that stay with an open folder, for the names of a block of it, and with an open file of /proc, for as
-# much of its text as its longest line: in /proc/PID/maps a path that is written four times as long.
+PIPE = 16 * PAGE  # bytes of a pipe that was not resized (pipe(7))
+DESCRIPTOR = 1024  # bytes of an open file itself, with its inode
+# Bytes that stay with an open folder, for the names of one of its blocks, and with an open file of /proc, for
+# its longest line: in /proc/PID/maps that is a path, written four times as long.
 TEXT = 32 * 1024
-# What a file below fdinfo tells is one such line, of 60 bytes a lock, and it stays when the locks are gone. A
-# million of them can be there before anybody looks. Nobody has such a file open for longer than to read it.
+# A file in fdinfo is one such line, with 60 bytes for each lock, and it stays when the locks are gone. A
+# million locks can be there before anybody looks. Ordinary code opens such a file only to read it.
 LONG_TEXT = 128 << 20
-RECORD = 256  # bytes of a lock, a file that is watched, or an area of memory; Linux 6.18 takes 184 to 208
-LINK = 64  # bytes by which an area of a forked process is linked to the same of each process before it
-MANY = 200  # open files and sockets; a kernel that has imported pandas has 40
-MOST_RECORDS = 200_000  # of one kernel that are read; one with more is not counted to the end
-MOST_AREAS = 400_000  # of all processes; each may have 65,530, and one with pandas has 2,000
-# An eighth is one kernel's of what the connections of the whole machine may hold (tcp_mem of tcp(7), udp_mem
-# of udp(7)), whatever its memory is.
+RECORD = 256  # bytes of a lock, a watched file, or an area of memory; 184 to 208 in Linux 6.18
+LINK = 64  # bytes that link an area of a forked process to the same area of each of its ancestors
+MANY = 200  # open files and sockets; a kernel with pandas has 40
+MOST_RECORDS = 200_000  # of one kernel that are counted; with more it is ended
+MOST_AREAS = 400_000  # of all processes together; one may have 65,530, and with pandas has 2,000
+# One kernel may use an eighth of what the connections of the whole machine may hold (tcp_mem of tcp(7),
+# udp_mem of udp(7)), whatever its memory limit is.
 SHARE = 8
-# What may be watched by all programs of one user (epoll(7)), which in A and B are all kernels and we: so many
-# kernels can take their part of it, and leave half. Programs have some dozens; a few are always allowed.
+# Linux limits what all programs of one user together watch (epoll(7)); in tiers A and B those are all kernels
+# and we. So many kernels can take their part of it, and leave a half. Programs watch some dozens of files; a
+# few are always allowed.
 WATCHERS, FEW_WATCHES = 1000, 2000
-# In /proc/PID/net/sockstat: what kind, and how many. In fdinfo of a socket: open files in its queue.
+# In /proc/PID/net/sockstat: a kind, and how many. In fdinfo of a socket: the open files in its queue.
 IN_USE = re.compile(rb"^(\w+): \w+ ([0-9]+)", re.MULTILINE)
 UNDER_WAY = re.compile(rb"^scm_fds:\s+([0-9]+)$", re.MULTILINE)
-# In /proc/net/unix: of its columns the type, state (connecting) and inode (none) of a connection.
+# In /proc/net/unix: the columns for the type, state (connecting) and inode (none) of a connection.
 NOT_ACCEPTED = re.compile(rb"^\w+: \w+ \w+ \w+ \w+ \w+ +0( |$)", re.MULTILINE)
 
 
 def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
-    """Bytes that the system may hold for the processes, of which the first is the init.
+    """Bytes that Linux may hold for the processes, of which the first is the init.
 
-    `alone`: their network is their own, and all its sockets are theirs. An open file that is on its way
-    through a socket counts as `passed` bytes, since nobody can see what it is. UNCOUNTABLE where they hide
-    what they have open, or have more open files, locks, watches or areas than are counted, or could take more
+    `alone`: they have a network of their own, so all its sockets are theirs. An open file on its way through
+    a socket counts as `passed` bytes, since nobody can see what it is. UNCOUNTABLE if they hide their open
+    files, if they have more open files, locks, watches or areas than are counted, or if they could use more
     than their share of what the machine has for connections.
     """
     sockets: set[int] = set()
@@ -101,7 +102,7 @@ def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
 
 
 def many(pids: list[int], *, alone: bool) -> bool:
-    """Whether the processes have so much open that it may matter."""
+    """Whether the processes have so many open files that their size may matter."""
     descriptors = max(_in_network(pids[0]).values(), default=0) if alone else 0
     for pid in pids[1:]:
         with suppress(OSError):
@@ -114,8 +115,8 @@ def many(pids: list[int], *, alone: bool) -> bool:
 def in_flight(pids: list[int], *, alone: bool) -> bool:
     """Whether the processes, of which the first is the init, may keep open files where nobody can count them.
 
-    They are in the queue of a socket; in a network of its own it may be one of a connection that nobody has
-    accepted. It is taken to be so of those that have more open files than can be looked at.
+    Those are in the queue of a socket, in a network of its own also of a connection that nobody has accepted.
+    Processes with more open files than we look at are assumed to do so.
     """
     left = MOST_OPEN
     if alone and any(NOT_ACCEPTED.search(lines) for lines in pieces(f"{PROC}/{pids[0]}/net/unix")):
@@ -132,9 +133,9 @@ def in_flight(pids: list[int], *, alone: bool) -> bool:
 
 @cache
 def socket_size() -> int:
-    """Bytes that one socket can hold at most: a buffer (socket(7)), and a message that began in its end.
+    """The most bytes that one socket can hold: a buffer (socket(7)), and a message that begins at its end.
 
-    The policy lets a connection of the internet's kind hold as much in its two.
+    The policy lets an internet connection hold as much in its two buffers.
     """
     return 2 * max(_setting("core/wmem_default"), _setting("core/rmem_default"))
 
@@ -148,9 +149,9 @@ def _most_watches() -> int:
 
 
 def _areas(pids: list[int]) -> tuple[int, int]:
-    """Areas of memory of the processes, the init's not, and links from them to the processes before theirs.
+    """Areas of memory of the processes but the init, and the links from them to areas of their ancestors.
 
-    As many areas as are too many for those that take too long to tell.
+    MOST_AREAS, which are too many, if they take too long to read.
     """
     areas, links, left = 0, 0, MOST_MAPS
     generations = _generations(pids)
@@ -165,9 +166,9 @@ def _areas(pids: list[int]) -> tuple[int, int]:
 
 
 def _generations(pids: list[int]) -> dict[int, int]:
-    """How many forks may lie between the init, which is the first, and each process.
+    """How many forks may lie between the init, which comes first, and each process.
 
-    Of one whose parent has ended that is not known, but no more of them matter than there are processes.
+    For a process whose parent has ended that is unknown, and taken to be the number of processes.
     """
     init, *others = pids
     found = {init: 0}
@@ -181,16 +182,16 @@ def _generations(pids: list[int]) -> dict[int, int]:
 
 
 def _more_than_its_share(in_network: dict[str, int]) -> bool:
-    """Whether the sockets of one network could take too much of what the machine has for connections."""
+    """Whether the sockets of one network could use too much of what the machine has for connections."""
     return any(
         sum(in_network.get(protocol + version, 0) for version in ("", "6")) > _most_of(protocol)
-        for protocol in ("TCP", "UDP")  # each of the older and the newer internet, which share
+        for protocol in ("TCP", "UDP")  # of which versions 4 and 6 share the memory
     )
 
 
 @cache
 def _most_of(protocol: str) -> int:
-    """How many sockets of TCP or UDP one kernel may have in a network of its own, if each is full."""
+    """How many sockets of TCP or UDP one kernel may have in a network of its own, as if all were full."""
     most = 0
     with suppress(OSError, ValueError):
         told = Path(f"/proc/sys/net/ipv4/{protocol.lower()}_mem").read_text("ascii")
@@ -199,14 +200,14 @@ def _most_of(protocol: str) -> int:
 
 
 def _setting(name: str) -> int:
-    """One of the network's, in bytes; 208 KiB, as it is on all machines by default, where it is not told."""
+    """A setting of the network, in bytes; 208 KiB, the default everywhere, if it cannot be read."""
     with suppress(OSError, ValueError):
         return int((Path("/proc/sys/net") / name).read_text("ascii"))
     return 212_992
 
 
 def _in_network(pid: int) -> dict[str, int]:
-    """The sockets of its network by kind, also those that nobody has accepted and those with bytes only."""
+    """The number of sockets in its network by kind, those included that no process has open."""
     found: dict[str, int] = {}
     for file in ("sockstat", "sockstat6"):
         for lines in pieces(f"{PROC}/{pid}/net/{file}"):
@@ -215,7 +216,7 @@ def _in_network(pid: int) -> dict[str, int]:
 
 
 def _is_text(file: os.stat_result) -> bool:
-    """Whether an open file may be one of /proc: on no disk, and without a size."""
+    """Whether an open file may be one of /proc: it is on no disk, and has no size."""
     return stat.S_ISREG(file.st_mode) and file.st_blocks == 0 and os.major(file.st_dev) == 0
 
 
@@ -232,7 +233,7 @@ def _under_way(path: str) -> int:
 
 
 def _lines(path: str, most: int) -> tuple[int, int]:
-    """Lines of what the system tells of an open file, one a lock or watch and some more; epoll's of them."""
+    """The lines of a file in fdinfo, one for each lock or watch and a few more; how many are watches."""
     found = watched = 0
     for lines in pieces(path):
         found += lines.count(b"\n")

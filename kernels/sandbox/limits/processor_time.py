@@ -1,10 +1,11 @@
-"""Processor time of all processes of a kernel from one moment on, including those that come and go unseen.
+"""Processor time of all processes of a kernel from one moment on, even of those that come and go unseen.
 
     spent = Spent()
-    spent.look(pids)        # seconds since the first look; to be called again and again
+    spent.look(pids)        # seconds since the first look; to be called regularly
 
 The time of a process that has ended is known from an earlier look, or from its parent. If the parent does not
-collect it (SIGCHLD ignored), the time of short-lived processes is estimated from how many are found running.
+collect it (it ignores SIGCHLD), the time of short-lived processes is estimated from how many are found
+running.
 """
 
 import os
@@ -12,13 +13,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from time import monotonic
 
-from kernels.process.procfs import fields
-from kernels.sandbox.limits.usage import PROC
+from kernels.inside.procfs import PROC, fields
 
 __all__ = ["Spent"]
 
 TICK = os.sysconf("SC_CLK_TCK")
-MOST = 10_000  # processes that are remembered; when there are more, those that are gone are forgotten
+MOST = 10_000  # processes that are remembered; with more, those that are gone are forgotten
 
 
 class Spent:
@@ -31,14 +31,14 @@ class Spent:
         self._at: float | None = None
 
     def look(self, pids: Iterable[int]) -> float:
-        """Seconds of all processors that the tree of these processes has used since the first look."""
+        """Seconds of processor time that these processes and their children used since the first look."""
         seen: dict[tuple[int, bytes], int] = {}
         total, new = 0, 0
         for pid in pids:
             with suppress(OSError, IndexError, ValueError):  # it has ended
                 told = fields(PROC / str(pid) / "stat")
                 own, waited_for = int(told[11]) + int(told[12]), int(told[13]) + int(told[14])
-                process = pid, told[19]  # and when it began: a later one may have its number
+                process = pid, told[19]  # with its start, since a later process may have the same number
                 seen[process] = own
                 total += own + waited_for
                 new += told[0] == b"R" and process not in self._known

@@ -1,15 +1,15 @@
-"""A kernel that has not run since it was last looked at has nothing new to be seen.
+"""Whether a kernel has run at all since it was last looked at: if not, there is nothing new to see.
 
-    ran = ran_since_start(init, pids)       # before anything is looked at; None where nobody can tell
-    if not still.known(KIND, ran, depth):   # nothing of it has run since a look of this depth found no fault
+    ran = ran_since_start(init, pids)       # before anything is looked at; None if that cannot be told
+    if not still.known(KIND, ran, depth):   # False: it has not run since a look as deep found no fault
         ...                                 # look
         still.note(KIND, ran, depth)        # no fault was found
 
-Whoever opens, maps, sends or locks something has to run for it. Linux tells for each thread how long it has
-run, to the nanosecond, and how often it has begun to. To ask takes 0.15 ms for a kernel, and a thorough look
-6 ms; a kernel between two cells runs once in ten seconds. So kernels at rest cost nobody anything. Without
-this, looks at 75 of them took half a second whenever the machine had lost memory or processes, as it does by
-every few kernels that start: in the process that serves all cells, and holding the interpreter's lock.
+To open, map, send or lock something, a thread has to run. Linux tells how long each thread has run, to the
+nanosecond, and how often it was scheduled. Asking takes 0.15 ms for a kernel, a thorough look 6 ms, and a
+kernel between two cells runs once in ten seconds. So idle kernels cost next to nothing. Without this, looks
+at 75 of them took half a second whenever the machine had less memory or more processes, as with every few
+kernels that start; and that in the process that serves all cells, holding the interpreter's lock.
 
 https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
 """
@@ -17,18 +17,18 @@ https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
 import os
 from collections.abc import Iterable
 
-from kernels.sandbox.limits.usage import PROC, processes
+from kernels.inside.procfs import PROC, tree
 
 __all__ = ["Ran", "Still", "have_run", "ran_since_start"]
 
-MOST = 1000  # threads that are asked about; more are looked at each time
-NEVER = b"0 0 0\n"  # a system that keeps no account tells this of every thread
+MOST = 1000  # threads of a kernel that are asked about; one with more is always looked at
+NEVER = b"0 0 0\n"  # what a system tells for every thread that does not keep these statistics
 
-type Ran = dict[str, bytes]  # what each thread's file tells, by its path
+type Ran = dict[str, bytes]  # the content of each thread's file, by its path
 
 
 def have_run(pids: Iterable[int]) -> Ran | None:
-    """How much each thread of these processes has run; None where that is not told."""
+    """How much each thread of these processes has run; None if that cannot be told."""
     found: Ran = {}
     try:
         for pid in pids:
@@ -44,24 +44,24 @@ def have_run(pids: Iterable[int]) -> Ran | None:
 
 
 def ran_since_start(init: int, pids: list[int]) -> Ran | None:
-    """As `have_run`, of the processes of a kernel; None where there are others by now."""
+    """As `have_run`, for the processes of a kernel; None if they are no longer the same."""
     ran = have_run(pids)
-    return ran if processes(init) == pids else None
+    return ran if tree(init) == pids else None
 
 
 class Still:
-    """What one kernel had run when looks of a kind last found no fault with it, and how deep they went."""
+    """How much one kernel had run when looks of each kind last found no fault, and how deep they went."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[Ran, int]] = {}
 
     def known(self, kind: str, ran: Ran | None, depth: int) -> bool:
-        """Whether it has not run since a look of this kind that went at least so deep."""
+        """Whether it has not run since a look of this kind that was at least as deep."""
         then, deep = self._known.get(kind, (None, 0))
         return ran is not None and ran == then and deep >= depth
 
     def note(self, kind: str, ran: Ran | None, depth: int) -> None:
-        """A look of this depth has found no fault; `ran` was told before it."""
+        """A look of this depth has found no fault; `ran` is from before the look."""
         self._known.pop(kind, None)
         if ran is not None:
             self._known[kind] = ran, depth

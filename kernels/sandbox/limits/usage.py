@@ -1,13 +1,13 @@
-"""What a kernel uses, counted from outside, and hostile to being counted.
+"""What a kernel uses, counted from outside, although it may do its best not to be counted.
 
-    size(workspace)                     # bytes on the disk; UNCOUNTABLE for what is made not to be counted
-    pids = processes(init)              # of the kernel, its init first
-    hidden(pids[1:], [workspace], mapped=False)     # bytes of files without a name that they hold
+    size(workspace)                     # bytes on the disk; UNCOUNTABLE if it is made to be uncountable
+    pids = tree(init)                   # of `kernels.inside.procfs`: of the kernel, its init first
+    hidden(pids[1:], [workspace], mapped=False)     # bytes of files without a name that they hold open
     memory(pids), exactly(memory), threads(pids)
 
-Counting costs 0.1 ms for a quiet kernel. `mapped` reads each process's maps too, 1 ms a process. Whatever a
-kernel has made of itself, there is a bound on what is read of it at one look. What the system itself holds
-for a kernel is counted in `kernels.sandbox.limits.objects`.
+Counting takes 0.1 ms for a quiet kernel; `mapped` also reads each process's maps, 1 ms a process. Whatever a
+kernel does, there is a limit on what is read at one look. What Linux itself holds for a kernel is counted in
+`kernels.sandbox.limits.objects`.
 """
 
 import errno
@@ -17,14 +17,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from kernels.process.procfs import fields, sizes
+from kernels.inside.procfs import PROC, fields, sizes
+from kernels.limits import DEEPEST, MOST_ENTRIES
 from kernels.workspace.safe_open import folder, unlock
 
 __all__ = [
     "CROWDED",
     "MOST_AREAS",
     "MOST_MAPS",
-    "PROC",
     "UNCOUNTABLE",
     "exactly",
     "hidden",
@@ -33,29 +33,24 @@ __all__ = [
     "opened",
     "owned",
     "pieces",
-    "processes",
     "size",
     "threads",
 ]
 
 BLOCK = 512  # bytes that st_blocks counts in
-MOST_ENTRIES = 100_000  # files and folders of a workspace, which cost room that no size tells
-DEEPEST = 64  # folders within each other; what is deeper cannot be counted
-MOST_PROCESSES = 10_000  # looked at; one kernel has none so many for long
-MOST_OPEN = 20_000  # open files of one kernel that are looked at, which takes 0.1 s: 200 a process
-# Bytes of /proc/PID/maps of one kernel that are read at one look, which takes 0.2 s; a process with pandas
-# has 150 KB. One area can have 4 KiB, since its line tells the file's path.
+MOST_OPEN = 20_000  # open files of one kernel that are looked at, in 0.1 s: 200 for each process
+# Bytes of /proc/PID/maps of one kernel that are read at one look, in 0.2 s; a process with pandas has 150 KB.
+# One area can have 4 KiB, since its line has the file's path.
 MOST_MAPS = 16 << 20
 MOST_NAMELESS = 1000  # mapped files without a name that are looked at
-UNSEEN = 4  # of them that may be larger than what is mapped of them, where we may not look
+UNSEEN = 4  # of them that we may not look at, and that may be larger than their mapped parts
 PIECE = 1 << 16  # bytes that are read at a time
 UNCOUNTABLE = 1 << 62
-CROWDED = UNCOUNTABLE << 1  # likewise, for a process that has more areas of memory than one may have
-# Areas of one process: Linux allows 65,530, and whoever changes something about all of them keeps its memory
-# locked for 0.1 s each time. One with pandas, scipy and scikit-learn has 2,000, and each thread has three.
+CROWDED = UNCOUNTABLE << 1  # likewise, for a process with more areas of memory than MOST_AREAS
+# Areas of memory of one process: Linux allows 65,530, and each change to all of them locks the memory for
+# 0.1 s. A process with pandas, scipy and scikit-learn has 2,000, and each thread three more.
 MOST_AREAS = 8192
-BESIDE = b"VmPTE", b"VmSwap"  # of memory, what is not resident: page tables, and what was swapped out
-PROC = Path("/proc")
+BESIDE = b"VmPTE", b"VmSwap"  # memory that is not resident: page tables, and what was swapped out
 # A file that was deleted, in /proc/PID/maps: its range, offset, device, inode and path.
 DELETED = re.compile(
     rb"^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) (\S+) ([0-9]+) +(/.*) \(deleted\)$",
@@ -68,7 +63,7 @@ class _Uncountable(Exception):
 
 
 def size(workspace: Path) -> int:
-    """Bytes on the disk below the workspace; 0 where it is being removed."""
+    """Bytes on the disk in the workspace; 0 if it is being removed."""
     try:
         unlock(workspace)
         with folder(workspace) as top:
@@ -79,21 +74,8 @@ def size(workspace: Path) -> int:
         return 0
 
 
-def processes(init: int) -> list[int]:
-    """A process and all that it has started, and theirs."""
-    found = [init]
-    for pid in found:  # grows as we go
-        with suppress(OSError):  # it has ended
-            for task in os.listdir(f"{PROC}/{pid}/task"):
-                with open(f"{PROC}/{pid}/task/{task}/children", "rb") as children:
-                    found += map(int, children.read().split())
-        if len(found) > MOST_PROCESSES:
-            break
-    return found
-
-
 def owned(uid: int) -> Iterator[int]:
-    """All processes of a user that can be seen."""
+    """All processes of a user that we can see."""
     with os.scandir(PROC) as entries:
         for entry in entries:
             with suppress(OSError):  # it has ended
@@ -111,28 +93,29 @@ def threads(pids: Iterable[int]) -> int:
 
 
 def memory(pids: Iterable[int]) -> dict[int, int]:
-    """Bytes that each process has, with page tables and swap; what several share counts for each of them."""
+    """Bytes of each process, with page tables and swap; what several share counts for each of them."""
     return {pid: _field(pid, "status", b"RssAnon", b"RssShmem", *BESIDE) for pid in pids}
 
 
 def exactly(held: Mapping[int, int]) -> int:
-    """Bytes that the processes of `memory` have together, which takes 0.02 ms for each MiB that it tells."""
+    """Bytes that the processes of `memory` have together; this takes 0.02 ms for each MiB."""
     return sum(_exactly(pid, rough) for pid, rough in held.items())
 
 
 def hidden(pids: Iterable[int], places: Sequence[Path], *, mapped: bool, doubt: bool = True) -> int:
     """Bytes of the files that the processes hold open or run, and that have no name.
 
-    With `mapped` also of those that they have mapped, and of the folders that they work in: one that was
-    deleted keeps the room of all names that it has had.
+    With `mapped`, also of the files that they have mapped, and of their working folders: a deleted folder
+    keeps the room for all names that it ever had.
 
-    `places` are the workspace's paths, outside and inside. A program or library that lay elsewhere is not the
-    person's: it was deleted by an upgrade.
-    CROWDED where one has too many areas of memory, which `mapped` tells too.
-    UNCOUNTABLE for those who let nobody look, and for more than can be looked at. Where we are not root, a
-    file that is only mapped counts by the part that is, since nobody tells its size: no more than 4 of them
-    are taken so, and none without `doubt`. Nor is any other file then that was deleted where the first of
-    `places` lies: it keeps the folders above it on the disk, deleted ones too, which nobody can see.
+    `places` are the workspace's paths, outside and inside. A deleted program or library from elsewhere is not
+    the person's: an upgrade deleted it.
+
+    CROWDED if a process has too many areas of memory, which only `mapped` finds out. UNCOUNTABLE if a process
+    lets nobody look, or there is more than can be looked at. Without root we cannot see the size of a file
+    that is only mapped, so its mapped part counts; no more than 4 such files are accepted, and none without
+    `doubt`. Without `doubt`, a deleted file on the disk of the first of `places` is not accepted either: it
+    keeps the folders above it on the disk, deleted ones too, which nobody can see.
     """
     files: dict[tuple[int, int], int] = {}
     below = tuple(os.fsencode(os.path.realpath(place)) + b"/" for place in places)
@@ -154,7 +137,7 @@ def hidden(pids: Iterable[int], places: Sequence[Path], *, mapped: bool, doubt: 
 def _held(
     pid: int, below: tuple[bytes, ...], *, folders: bool
 ) -> Iterator[tuple[str, os.stat_result | None]]:
-    """What a process has open, its program if that is the person's, and, of `folders`, where it works."""
+    """What a process has open, its program if that is the person's, and with `folders` where it works."""
     with suppress(OSError):  # it has ended, or may not be looked into, which `opened` tells
         if _leads_below(program := f"{live(pid)}/exe", below):
             yield "exe", os.stat(program)
@@ -166,14 +149,14 @@ def _held(
 
 
 def _device(places: Sequence[Path]) -> int | None:
-    """The number of the file system that the first of the places is on."""
+    """The device number of the first of the places."""
     with suppress(OSError):  # it is being removed
         return os.stat(places[0]).st_dev
     return None
 
 
 def _leads_below(link: str, below: tuple[bytes, ...]) -> bool:
-    """Whether a link of /proc leads there, which one does that is too long to be told: no system has it."""
+    """Whether a link of /proc leads there; one that is too long to be read does, since no system has such."""
     try:
         return os.fsencode(os.readlink(link)).startswith(below)
     except OSError as error:
@@ -181,7 +164,7 @@ def _leads_below(link: str, below: tuple[bytes, ...]) -> bool:
 
 
 def _mapped(pids: Iterable[int], below: tuple[bytes, ...], known: set[int], *, doubt: bool) -> int:
-    """Bytes of the files without a name that are mapped, but for the inodes that are known already."""
+    """Bytes of the mapped files without a name, except those with a known inode."""
     sizes: dict[tuple[bytes, bytes], int] = {}  # by device and inode, as maps tells them
     unseen: dict[tuple[bytes, bytes], int] = {}
     left = MOST_MAPS
@@ -210,10 +193,10 @@ def _mapped(pids: Iterable[int], below: tuple[bytes, ...], known: set[int], *, d
 
 
 def pieces(path: str) -> Iterator[bytes]:
-    """Whole lines of a file of /proc, some at a time; none where it has gone."""
+    """The whole lines of a file of /proc, some at a time; none if it is gone."""
     rest = b""
     with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a third of the time that a file object takes
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a file object takes three times as long
         try:
             while piece := os.read(descriptor, PIECE):
                 lines, end, rest = (rest + piece).rpartition(b"\n")
@@ -225,16 +208,16 @@ def pieces(path: str) -> Iterator[bytes]:
 
 
 def opened(pid: int) -> Iterator[tuple[str, os.stat_result | None]]:
-    """The descriptors of a process, as names, each with its file; a file of None says that it hides them."""
+    """The descriptors of a process, as names, each with its file; None for a file says that it hides them."""
     here = live(pid)
     try:
         for descriptor in os.listdir(here / "fd"):
             with suppress(OSError):  # closed meanwhile
                 yield descriptor, os.stat(f"{here}/fd/{descriptor}")
     except PermissionError:
-        # A process that may not be looked into (PR_SET_DUMPABLE, or a program that it may not read) belongs
-        # to root in /proc. One that merely is another user's, where we may not look, is not to blame.
-        # Nor is one that has ended and was not reaped yet: it has no memory any more.
+        # A process that nobody may look into (PR_SET_DUMPABLE, or a program that it may not read) belongs to
+        # root in /proc. One of another user, which we may not look into, is not to blame. Nor is one that has
+        # ended and was not reaped: it has no memory any more.
         with suppress(OSError):
             hides = (here / "fd").stat().st_uid == 0 and os.geteuid() != 0
             if hides and _field(pid, "status", b"VmSize"):
@@ -259,7 +242,7 @@ def _blocks(here: int, left: list[int], depth: int) -> Iterator[int]:
 
 
 def _blocks_below(name: str, here: int, left: list[int], depth: int) -> Iterator[int]:
-    """Those of the folder `name` in `here`, which is opened first where it was closed to us."""
+    """As `_blocks`, of the folder `name` in `here`, which is made accessible first if it is not."""
     try:
         if not os.access(name, os.R_OK | os.X_OK, dir_fd=here, effective_ids=True, follow_symlinks=False):
             unlock(name, here)
@@ -272,7 +255,7 @@ def _blocks_below(name: str, here: int, left: list[int], depth: int) -> Iterator
 
 
 def _exactly(pid: int, rough: int) -> int:
-    """Bytes of memory of a process, its share of what it shares; `rough` of one that lets nobody look."""
+    """Bytes of memory of a process, with its part of shared memory; `rough` if it lets nobody look."""
     own = _field(pid, "smaps_rollup", b"Pss")
     if own:
         return own + _field(pid, "status", *BESIDE)
@@ -280,9 +263,9 @@ def _exactly(pid: int, rough: int) -> int:
 
 
 def live(pid: int) -> Path:
-    """Where a process is looked at: at a thread that lives, when its first one has ended before the others.
+    """Where in /proc to look at a process: at a living thread, if the first one has ended before the others.
 
-    Memory and descriptors are the process's, and Linux shows none of either at a thread that has ended.
+    Memory and descriptors are the process's, but Linux does not show them for a thread that has ended.
     """
     first = PROC / str(pid)
     with suppress(OSError):
@@ -292,7 +275,7 @@ def live(pid: int) -> Path:
 
 
 def _field(pid: int, file: str, *names: bytes) -> int:
-    """Bytes that a file of a process tells under these names."""
+    """The sum in bytes of these fields of a process's file."""
     try:
         told = sizes(PROC / str(pid) / file)
         if file == "status" and b"VmSize" not in told:

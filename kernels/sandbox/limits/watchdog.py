@@ -1,24 +1,24 @@
-"""Sees to the limits that the system does not hold by itself, by looking; and what it sees, it can only end.
+"""Enforces the limits that Linux does not: it looks at each kernel, and ends those that are over a limit.
 
     with Watchdog(limits, workspaces, memory=True) as watchdog:
         watchdog.watch(watched := Watched(pid, workspace, too_much, began=size))
-        watched.stir()              # a cell begins
-        watchdog.look(watched)      # it has ended: what it left is seen before the next one begins
-        watched.rest(minutes)       # what goes on has so much of the processors
-        watchdog.forget(watched)
+        watched.cell_started()          # it is looked at often again
+        watchdog.look(watched)          # what a cell has left is seen before the next one starts
+        watched.cell_finished(minutes)  # what runs on may use so much processor time
+        watchdog.unwatch(watched)
 
-A kernel's workspace has a limit that only few file systems can hold, and what the system itself keeps for a
-kernel has none; where there are no control groups, memory and processes have none either. A cell has its
-deadline, and what works on after it a budget of processor time.
+Few file systems can limit a workspace, and nothing in Linux limits what it keeps itself for a kernel; without
+control groups, nothing limits memory and processes either. A cell has its deadline, and what it leaves
+running a budget of processor time.
 
-A look comes five times a second while something changes, and every few seconds while nothing does; but the
-machine's own counts of free memory, free disk and processes are read each time, and when one of them falls,
-everything that has run since its last look is looked at at once. What a kernel can do between two looks is
-bounded by its rlimits.
+A kernel is looked at five times a second while something changes, and every few seconds while nothing does.
+The machine's free memory, free disk and number of processes are read each time, and when one of them gets
+worse, everything that has run since its last look is looked at immediately. What a kernel can do between two
+looks is limited by its rlimits.
 
-What makes one kernel slow to look at does not hold up the looks at others: there is a bound on what is read
-of it, and a second thread for those whose looks took long, in which each has its turn. A third thread ends
-whoever makes a look wait.
+A kernel that is slow to look at does not hold up the looks at others: there is a limit on what is read of it,
+and a second thread for kernels whose looks took long, where they take turns. A third thread ends kernels that
+make a look wait.
 """
 
 import logging
@@ -33,61 +33,45 @@ from pathlib import Path
 from time import monotonic, thread_time
 from typing import Self
 
-from kernels.process.launch import Limits, MiB
+from kernels.inside.procfs import tree
+from kernels.limits import Fault, Limits, MiB
 from kernels.sandbox.limits import objects, usage
-from kernels.sandbox.limits.held_up import Looks, waits_for_disk
+from kernels.sandbox.limits.held_up import OngoingLooks, waits_for_disk
+from kernels.sandbox.limits.machine import memory_left
 from kernels.sandbox.limits.processor_time import Spent
 from kernels.sandbox.limits.still import Still, ran_since_start
 from kernels.sandbox.policy import WORKSPACE as WORKSPACE_INSIDE
 
-__all__ = [
-    "BACKGROUND",
-    "FOLDERS",
-    "HIDING",
-    "MACHINE",
-    "MEMORY",
-    "PROCESSES",
-    "ROOM",
-    "STEP",
-    "SYSTEM",
-    "WORKSPACE",
-    "Watchdog",
-    "Watched",
-]
+__all__ = ["STEP", "Watchdog", "Watched"]
 
 log = logging.getLogger(__name__)
 
-# What there can be too much of; "system" is what the system keeps, "background" what goes on after a cell.
-MEMORY, PROCESSES, WORKSPACE, SYSTEM, BACKGROUND = "memory", "processes", "workspace", "system", "background"
-MACHINE = "machine"  # it kept within its limit, but the whole machine, or all kernels together, had no memory
-FOLDERS, HIDING = "folders", "hiding"  # too many or too deep to be counted; kept from being counted
-ROOM = "room"  # no limit: its workspace was full at its start, so it cannot write, and is full no longer
 FIRST, LAST = 0.2, 3.2  # seconds between looks: while something changes, and the longest
-STARTING = 1 << 20  # bytes that IPython may write at its start, where its folder is in the workspace
-QUICK = 0.01  # seconds of work that a look may take among the others', and at the end of each cell
-LONG = 0.1  # what a look at memory may take at the end of each cell
-MUCH = 4 << 30  # bytes of processes, shared ones counted for each, that take as long to be told apart
+STARTING = 1 << 20  # bytes that IPython may write at its start, if its folder is in the workspace
+QUICK = 0.01  # seconds of work that a look may take in the first thread, and at the end of each cell
+LONG = 0.1  # seconds that a look at memory may take at the end of each cell
+MUCH = 4 << 30  # bytes of processes, with shared ones counted for each; exact counting takes as long
 MAPPED = 10.0  # seconds between looks at what is mapped, which take 1 ms a process
-SHARE = 4  # times as long as a look took one kernel is left alone: a fifth of the time at most
-POLITE = 1.0  # seconds of processor time after which what a cell has left running lets others go first,
+SHARE = 4  # times the duration of a look that the kernel is left alone: at most a fifth of the time
+POLITE = 1.0  # seconds of processor time after which what a cell has left running gets low priority,
 NICE = 10  # with this nice value
 FELL = 4  # everything is looked at when the machine has lost a quarter of one kernel's limit
-STEP = 0.1  # seconds between two glances at looks that may be waiting
-PATIENCE = 15.0  # seconds for which a look may wait for locks of its kernel
-LOST = 0.5  # likewise, where the machine loses much meanwhile
-# Seconds for which looks at one kernel, all in all, may wait for its folders' locks. A tenth of all time is
-# forgiven, and only a quarter counts while a thread of it waits for the disk, with what it has locked.
+STEP = 0.1  # seconds between checks whether looks are waiting
+PATIENCE = 15.0  # seconds that a look may wait for locks of its kernel
+LOST = 0.5  # likewise, if the machine loses much meanwhile
+# Seconds that looks at one kernel may wait for the locks of its folders, in all. A tenth of all time is
+# forgiven, and only a quarter counts while one of its threads waits for the disk, holding its locks.
 AT_FOLDERS, FORGIVEN, AT_DISK = 4.0, 10, 4
-TWICE = 1.5 * STEP  # of waiting, which was seen twice
-FAILURES = 5  # looks in a row that may fail before their kernel is taken to have made them fail
-SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
+TWICE = 1.5 * STEP  # seconds of waiting that were seen twice
+FAILURES = 5  # failed looks in a row after which the kernel is taken to be the cause
+SHORT = 8  # with less than an eighth of its memory or disk left, nobody gets the benefit of the doubt
 
 
 class Watched:
-    """One kernel under watch: `init` is its first process, `began` its workspace's size at the start."""
+    """One watched kernel: `init` is its first process, `began` the size of its workspace at the start."""
 
     def __init__(
-        self, init: int, workspace: Path, too_much: Callable[[str], None], *, began: int = 0
+        self, init: int, workspace: Path, too_much: Callable[[Fault], None], *, began: int = 0
     ) -> None:
         self.init, self.workspace = init, workspace
         self.too_much = too_much
@@ -96,27 +80,27 @@ class Watched:
         self.pause = FIRST
         self.seen = (0, 0)
         self.size = began
-        self.nameless = 0  # bytes of it that no file's name tells
+        self.nameless = 0  # bytes of it that belong to files without a name
         self.still = Still()
-        self.took = self.size_took = 0.0  # seconds of work, the last look at memory, and at the workspace
-        self.slow = self.size_slow = False  # whether one look took long; it is looked at apart from then on
-        self.thorough = self.size_thorough = False  # whether the next look is
+        self.took = self.size_took = 0.0  # seconds that the last look at memory, and at the workspace, took
+        self.slow = self.size_slow = False  # whether a look took long; then the second thread looks at it
+        self.thorough = self.size_thorough = False  # whether the next look is thorough
         self.mapped_due = 0.0
         self.failed: dict[str, int] = {}  # how many looks of a kind have failed in a row
         self.at_folders = 0.0  # seconds that looks have waited for its folders' locks
-        self.told = False  # whether one that failed is in the log
-        self.passing = False  # whether files may have been hidden when the machine had last lost much
-        self.cells = 0  # that have begun
-        self.budget: tuple[Spent, float] | None = None  # while no cell runs: what was spent, and of how much
+        self.told = False  # whether a failed look is in the log
+        self.passing = False  # whether files may have been hidden in sockets when the machine last lost much
+        self.cells = 0  # that have started
+        self.budget: tuple[Spent, float] | None = None  # while no cell runs: what was spent, and the limit
 
-    def stir(self) -> None:
-        """A cell begins: look often again."""
+    def cell_started(self) -> None:
+        """A cell has started: look often again."""
         self.cells += 1
         self.budget, self.pause = None, FIRST
         self.due = self.size_due = 0.0
 
-    def rest(self, budget: timedelta | None) -> None:
-        """A cell has ended: what goes on may use this much of the processors until the next (None: any)."""
+    def cell_finished(self, budget: timedelta | None) -> None:
+        """A cell has finished: what runs on may use `budget` of processor time until the next (None: any)."""
         self.budget = None if budget is None else (Spent(), budget.total_seconds())
         self.due, self.pause = 0.0, FIRST
 
@@ -124,7 +108,7 @@ class Watched:
 class Watchdog:
     """Looks at all kernels in turn. With `memory` it counts memory and processes too.
 
-    `alone`: a kernel has a network of its own, whose sockets are all its own.
+    `alone`: each kernel has a network of its own, so all sockets in it are the kernel's.
     """
 
     def __init__(self, limits: Limits, workspaces: Path, *, memory: bool, alone: bool = False) -> None:
@@ -132,9 +116,9 @@ class Watchdog:
         self._memory = memory
         self._alone = alone
         self._machine = _Machine(limits, workspaces)
-        # Not of processes: many forks at one time make looks wait, and are seen by all the same.
+        # Without processes: many forks at the same time make looks wait, and are seen anyway.
         self._meanwhile = _Machine(replace(limits, processes=1 << 30), workspaces)
-        self._looks: Looks[Watched] = Looks()
+        self._looks: OngoingLooks[Watched] = OngoingLooks()
         self._watched: set[Watched] = set()
         self._ending = threading.Lock()
         self._stop = threading.Event()
@@ -160,15 +144,15 @@ class Watchdog:
             thread.join()
 
     def watch(self, watched: Watched) -> None:
-        """Look at this one too; its `too_much` is called at most once, in the thread that has looked."""
+        """Look at this kernel too; its `too_much` is called at most once, in the thread that looked."""
         self._watched.add(watched)
 
-    def forget(self, watched: Watched) -> None:
-        """Look at it no more."""
+    def unwatch(self, watched: Watched) -> None:
+        """Stop looking at it."""
         self._watched.discard(watched)
 
     def look(self, watched: Watched) -> None:
-        """Look at this one now, in the caller's thread; what takes long only in its turn."""
+        """Look at this kernel now, in the caller's thread, unless that takes long."""
         if self._memory and watched.took < LONG:
             self._try(watched, partial(self._look_at_memory, quick=True), "memory")
         with self._ending:
@@ -182,12 +166,12 @@ class Watchdog:
             try:
                 look()
                 pause = usual
-            except Exception:  # whatever fails this time, the kernels are watched on
+            except Exception:  # whatever failed this time, the kernels must still be watched
                 log.exception("a round of the watchdog failed")
                 pause = LAST
 
     def _round(self) -> None:
-        """A look at memory at every kernel that is quick to look at; then at their workspaces."""
+        """Look at the memory of every kernel that is quick to look at, and then at their workspaces."""
         if self._machine.fell():
             for each in list(self._watched):
                 each.thorough = each.size_thorough = True
@@ -202,7 +186,7 @@ class Watchdog:
                 self._try(each, self._look_at_size, "size")
 
     def _slow_round(self) -> None:
-        """One look at each of the others, first at those that have waited longest."""
+        """One look at each of the slow kernels, first at those that have waited longest."""
         now = monotonic()
         waiting: list[tuple[float, Watched, Callable[[Watched], None], str]] = []
         for each in list(self._watched):
@@ -213,7 +197,7 @@ class Watchdog:
                 self._try(each, look, kind)
 
     def _end_who_holds_up(self) -> None:
-        """End the kernels that a look has waited for, and for too long."""
+        """End the kernels for which a look has waited too long."""
         waiting = self._looks.waiting(STEP)
         lost = bool(waiting) and self._meanwhile.fell()
         for each in list(self._watched):
@@ -222,26 +206,26 @@ class Watchdog:
             whom = look.whom
             look.patience = min(look.patience, LOST) if lost else look.patience
             if look.at_folder:
-                whom.at_folders += STEP / (AT_DISK if waits_for_disk(usage.processes(whom.init)) else 1)
-            if look.waited > TWICE:  # the others' looks do not wait for it again
+                whom.at_folders += STEP / (AT_DISK if waits_for_disk(tree(whom.init)) else 1)
+            if look.waited > TWICE:  # looks at other kernels will not wait for it again
                 whom.slow = whom.size_slow = True
-                whom.mapped_due = 0.0  # by many areas of memory its lock is held for long
+                whom.mapped_due = 0.0  # many areas of memory may be why the lock was held so long
             if look.held_up or whom.at_folders > AT_FOLDERS:
-                self._end(whom, HIDING)
+                self._end(whom, Fault.HIDING)
 
     def _try(self, watched: Watched, look: Callable[[Watched], None], kind: str) -> None:
-        """Look. A kernel at which a `kind` of look fails again and again is ended: nobody counts it."""
+        """Look. If a `kind` of look fails again and again, the kernel is ended, since nobody can count it."""
         try:
             with self._looks.at(watched, patience=PATIENCE):
                 look(watched)
-        except Exception:  # whatever one kernel has made of itself, the others are watched on
+        except Exception:  # whatever one kernel does, the others must still be watched
             failed = watched.failed[kind] = watched.failed.get(kind, 0) + 1
-            if not watched.told:  # the log is not for a kernel to fill
+            if not watched.told:  # no kernel may fill the log
                 watched.told = True
                 log.exception("the watchdog could not look at %s (said once)", watched.workspace)
             watched.due = watched.size_due = monotonic() + FIRST
             if failed >= FAILURES:
-                self._end(watched, HIDING)
+                self._end(watched, Fault.HIDING)
         else:
             watched.failed.pop(kind, None)
 
@@ -252,7 +236,7 @@ class Watchdog:
         began, worked, cells = monotonic(), thread_time(), watched.cells
         thorough, watched.size_thorough = watched.size_thorough, False
         mapped = thorough or began >= watched.mapped_due
-        pids = usage.processes(watched.init)
+        pids = tree(watched.init)
         ran = ran_since_start(watched.init, pids)
         short = thorough and self._machine.disk_is_short
         depth = mapped + thorough + short
@@ -266,36 +250,36 @@ class Watchdog:
             watched.mapped_due = began + MAPPED
         watched.size = named + nameless
         if watched.size > max(self._limits.workspace, watched.began + STARTING):
-            hides = HIDING if nameless >= usage.UNCOUNTABLE else WORKSPACE
-            hides = SYSTEM if nameless >= usage.CROWDED else hides
-            self._end(watched, FOLDERS if named >= usage.UNCOUNTABLE else hides)
+            hides = Fault.HIDING if nameless >= usage.UNCOUNTABLE else Fault.WORKSPACE
+            hides = Fault.SYSTEM if nameless >= usage.CROWDED else hides
+            self._end(watched, Fault.FOLDERS if named >= usage.UNCOUNTABLE else hides)
         elif thorough and not still and self._passes_on(watched):
-            self._end(watched, HIDING)
+            self._end(watched, Fault.HIDING)
         elif not still:
             watched.still.note("size", ran, 1 if watched.passing else depth)
         watched.size_took = thread_time() - worked
         watched.size_slow = watched.size_slow or watched.size_took > QUICK
         pause = max(self._paused(watched), SHARE * (monotonic() - began))
-        if watched.at_folders:  # who makes us wait is not left alone for it
+        if watched.at_folders:  # a kernel that makes us wait must not be left alone for it
             pause = FIRST
         if cells == watched.cells:
             watched.size_due = monotonic() + pause
 
     def _passes_on(self, watched: Watched) -> bool:
-        """Whether it may hide files on their way through a socket: some were there each time of the last two.
+        """Whether it may hide files on their way through a socket: some were there at both of the last looks.
 
-        These are the times when the machine had lost much; in a shortage once is enough. Whoever merely sends
-        an open file, or has not accepted a connection yet, has done so the next time.
+        Those looks come when the machine has lost much; in a shortage one is enough. Code that merely sends
+        an open file, or has not accepted a connection yet, has finished by the next look.
         """
         before = watched.passing
-        watched.passing = objects.in_flight(usage.processes(watched.init), alone=self._alone)
+        watched.passing = objects.in_flight(tree(watched.init), alone=self._alone)
         return watched.passing and (before or self._machine.short)
 
     def _look_at_memory(self, watched: Watched, *, quick: bool = False) -> None:
         worked, since = thread_time(), (watched.cells, watched.budget)
         thorough = watched.thorough and not quick
         watched.thorough = watched.thorough and quick
-        pids = usage.processes(watched.init)
+        pids = tree(watched.init)
         ran = None if quick else ran_since_start(watched.init, pids)
         if watched.still.known("memory", ran, thorough):
             self._leave_alone(watched, self._paused(watched), since)
@@ -303,20 +287,20 @@ class Watchdog:
         held = 0
         if self._memory:
             if usage.threads(pids) > self._limits.processes:
-                self._end(watched, PROCESSES)
+                self._end(watched, Fault.PROCESSES)
             of_each = usage.memory(pids)
             held = sum(of_each.values())
             if held > max(MUCH, self._limits.memory) and (quick or not watched.slow):
-                watched.slow, watched.due = True, 0.0  # it is looked at apart
+                watched.slow, watched.due = True, 0.0  # the second thread looks at it
                 watched.thorough = watched.thorough or thorough
                 return
             held = held if held <= self._limits.memory else usage.exactly(of_each)
             if held > self._limits.memory:
-                self._end(watched, MEMORY)
-        if thorough or objects.many(pids, alone=self._alone):  # what is little costs more to count
+                self._end(watched, Fault.MEMORY)
+        if thorough or objects.many(pids, alone=self._alone):  # little is not worth counting
             kept = objects.kept(pids, alone=self._alone, passed=self._limits.file, thorough=thorough)
             if held + kept > self._limits.memory:
-                self._end(watched, SYSTEM if kept > held else MEMORY)
+                self._end(watched, Fault.SYSTEM if kept > held else Fault.MEMORY)
             held += kept
         watched.took = thread_time() - worked
         if quick:
@@ -328,18 +312,18 @@ class Watchdog:
         self._leave_alone(watched, pause, since)
 
     def _leave_alone(self, watched: Watched, pause: float, since: tuple[int, object]) -> None:
-        """Look again after a pause, unless a cell has begun or ended since: what it does was not seen."""
+        """Look again after a pause, unless a cell has started or finished since: that was not seen."""
         if since == (watched.cells, watched.budget):
             watched.due = monotonic() + pause
 
     def _look_at_rest(self, watched: Watched, pids: list[int]) -> None:
-        """See to what works on after a cell: soon others go first, and in the end it has had enough."""
+        """Limit what works on after a cell: first it gets low priority, and in the end it is ended."""
         if (budget := watched.budget) is not None:
             spent = budget[0].look(pids)
             if spent > POLITE:
-                _let_others_go_first(pids[2:])
+                _lower_priority(pids[2:])
             if spent > budget[1] and budget is watched.budget:
-                self._end(watched, BACKGROUND)
+                self._end(watched, Fault.BACKGROUND)
 
     def _paused(self, watched: Watched, held: int | None = None) -> float:
         """How long to leave it alone: twice as long each time that nothing has changed."""
@@ -348,15 +332,15 @@ class Watchdog:
         watched.seen = seen
         return watched.pause
 
-    def _end(self, watched: Watched, fault: str) -> None:
-        with self._ending:  # another thread may have seen it too
+    def _end(self, watched: Watched, fault: Fault) -> None:
+        with self._ending:  # another thread may end it at the same time
             if watched in self._watched:
-                self.forget(watched)
+                self.unwatch(watched)
                 watched.too_much(fault)
 
 
-def _let_others_go_first(pids: Iterable[int]) -> None:
-    """Lower the priority of what a cell has left running; not the kernel's own, which could not be raised."""
+def _lower_priority(pids: Iterable[int]) -> None:
+    """Lower the priority of these processes; not the kernel's own, since it could not be raised again."""
     for pid in pids:
         with suppress(OSError):  # it has ended
             for task in os.listdir(f"/proc/{pid}/task"):
@@ -364,7 +348,7 @@ def _let_others_go_first(pids: Iterable[int]) -> None:
 
 
 class _Machine:
-    """What is left of the machine, as three reads of 0.02 ms tell."""
+    """What the machine has left: three reads of 0.02 ms."""
 
     def __init__(self, limits: Limits, workspaces: Path) -> None:
         self._workspaces = workspaces
@@ -373,28 +357,21 @@ class _Machine:
         self.short = self.disk_is_short = False
 
     def fell(self) -> bool:
-        """Whether there is less than at the last time that it fell, by a step."""
+        """Whether there is less than the last time this was true, by one step."""
         try:
             return self._fell()
-        except OSError:  # the folder is gone: nothing is written to it any more
+        except OSError:  # the folder is gone, so nothing is written to it
             return False
 
     def _fell(self) -> bool:
-        memory, whole = _memory()
+        memory = memory_left()
         disk = os.statvfs(self._workspaces)
         running = int(Path("/proc/loadavg").read_text("ascii").split()[3].partition("/")[2])
         free, room = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
         self.disk_is_short = free * SHORT < room
-        self.short = memory * SHORT < whole or self.disk_is_short
-        left = [memory, free, -running]
+        self.short = memory.left * SHORT < memory.whole or self.disk_is_short
+        left = [memory.left, free, -running]
         last = self._last = self._last or left
         fell = any(now <= before - step for now, before, step in zip(left, last, self._steps, strict=True))
         self._last = left if fell else [max(pair) for pair in zip(left, last, strict=True)]
         return fell
-
-
-def _memory() -> tuple[int, int]:
-    """Bytes of memory that are left, and all."""
-    with open("/proc/meminfo", encoding="ascii") as file:
-        told = dict(line.split(":", 1) for line in file)
-    return int(told["MemAvailable"].split()[0]) * 1024, int(told["MemTotal"].split()[0]) * 1024

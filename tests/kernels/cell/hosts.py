@@ -9,8 +9,8 @@ from pathlib import Path
 from kernels.cell.events import Restarted
 from kernels.cell.result import Variable
 from kernels.cell.run import Run
-from kernels.concurrency.slots import Line
-from kernels.process.launch import Limits
+from kernels.concurrency.slots import SlotQueue
+from kernels.limits import Limits
 from kernels.workspace.captured import Scan
 
 Script = Callable[[Run], None]
@@ -21,12 +21,12 @@ class Host:
 
     def __init__(self, *scripts: Script, limits: Limits | None = None) -> None:
         self.session_id = "s"
-        self.line = Line(1)
+        self.queue = SlotQueue(1)
         self.limits = limits or Limits(cell=timedelta(seconds=30))
         self.outputs = Path(tempfile.gettempdir())
         self.variables = (Variable("x", "int", "1"),)
         self.asked: list[str] = []
-        self.pool = Line(1)
+        self.pool = SlotQueue(1)
         self.cells: list[Run] = []
         self.on_interrupt: Callable[[Run], None] = stops
         self.start: asyncio.Event | None = None

@@ -6,8 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kernels.cell.events import ClearOutput, Display, Event, Failure, InputRequest, Result, Stream
-from kernels.cell.inbox import LINE, Inbox
-from kernels.text.terminal import Terminal
+from kernels.cell.inbox import LINE, MERGE, Inbox
+from kernels.text.terminal import TerminalText
 
 
 def kept(*events: Event) -> list[Event]:
@@ -34,6 +34,15 @@ def test_pieces_of_one_stream_are_joined() -> None:
     ]
 
 
+def test_a_piece_that_is_long_enough_is_followed_by_another() -> None:
+    """Each is drawn in one step, which must not take long, so a flood of text is several pieces."""
+    texts = kept(*(Stream("stdout", "x" * 1000) for _ in range(200)))
+    sizes = [len(event.text) for event in texts if isinstance(event, Stream)]
+    assert sum(sizes) == 200_000
+    assert MERGE <= max(sizes) < MERGE + 1000
+    assert len(sizes) == 4
+
+
 def test_a_redrawn_line_is_kept_once() -> None:
     """A thousand states of a progress bar are one, which still redraws the line that was shown before."""
     (only,) = kept(*(Stream("stderr", f"\r{number:4}") for number in range(1000)))
@@ -54,7 +63,7 @@ def test_a_line_too_long_to_be_drawn_at_each_piece_is_left_as_it_is() -> None:
 @example(["\r", "bcd", "\r", "\x1b[31m", "a"], [])
 def test_joining_changes_nothing_that_is_seen(pieces: list[str], before: list[str]) -> None:
     """Drawn after what was shown before, the joined text is what the single pieces would be."""
-    one, other = Terminal(), Terminal()
+    one, other = TerminalText(), TerminalText()
     for text in before:
         one.write(text)
         other.write(text)
@@ -66,7 +75,7 @@ def test_joining_changes_nothing_that_is_seen(pieces: list[str], before: list[st
     assert strip(other) == strip(one)
 
 
-def strip(terminal: Terminal) -> str:
+def strip(terminal: TerminalText) -> str:
     """What is seen, less the colour."""
     return terminal.render().replace("\x1b[31m", "")
 

@@ -13,9 +13,11 @@ from kernels.cell.overflow import Overflow, TextFile
 LIMIT = 1000
 
 
-async def written(folder: Path, *events: Event, most: int = 1 << 20) -> tuple[TextFile | None, str]:
+async def written(
+    folder: Path, *events: Event, most: int = 1 << 20, held: int = 4 << 20
+) -> tuple[TextFile | None, str]:
     """The file of a cell with these events, and what is in it."""
-    overflow = Overflow(folder, most=most)
+    overflow = Overflow(folder, most=most, held=held)
     outputs = Outputs(max_text=LIMIT, max_shown=1 << 20, overflow=overflow)
     for event in events:
         outputs.add_event(event)
@@ -93,12 +95,10 @@ async def test_a_file_that_has_not_all_says_so(tmp_path: Path) -> None:
     assert told == f"... cut here: {missing} more were printed; a file of this text has at most 9.8 KB ...]\n"
 
 
-async def test_a_text_that_comes_faster_than_the_disk_takes_it_waits_within_a_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_text_that_comes_faster_than_the_disk_takes_it_waits_within_a_limit(tmp_path: Path) -> None:
     """Whatever does not fit is left out from there on, and said."""
-    monkeypatch.setattr(module, "HELD", 50_000)
-    file, text = await written(tmp_path, *[printed(f"{number:9}\n") for number in range(10_000)])
+    lines = [printed(f"{number:9}\n") for number in range(10_000)]
+    file, text = await written(tmp_path, *lines, held=50_000)
     assert (file and file.name) == "output-7-part.txt"
     assert "4999\n\n[... cut here: 48.8 KB more were printed" in text
     assert "5000\n" not in text

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kernels.cell import router as module
 from kernels.cell.events import ClearOutput, Display, Event, InputRequest, Stream
 from kernels.cell.router import Late, Router, Variable
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.wire.connection import Message
 from kernels.workspace.captured import Scan
 

@@ -19,7 +19,7 @@ from kernels.cell.events import (
 )
 from kernels.cell.run import Run
 from kernels.errors import NoQuestion
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from tests.kernels.cell.hosts import Host, ends, ignores, until
 
 SOON = timedelta(milliseconds=30)
@@ -306,7 +306,7 @@ async def test_cells_of_one_kernel_wait_for_each_other() -> None:
     async with asyncio.timeout(10), Run(host, "first") as first:
         running = asyncio.ensure_future(anext(aiter(first), None))
         second = asyncio.create_task(events(Run(host, "second")))
-        await until(lambda: bool(host.cells) and host.line.waiting == 1)
+        await until(lambda: bool(host.cells) and host.queue.waiting == 1)
         ends(first)
         await running
         assert "second" not in host.asked
@@ -321,7 +321,7 @@ async def test_an_interrupt_in_the_queue_leaves_the_queue() -> None:
         running = asyncio.ensure_future(anext(aiter(first), None))
         run = Run(host, "second")
         waiting = asyncio.create_task(events(run))
-        await until(lambda: host.line.waiting == 1)
+        await until(lambda: host.queue.waiting == 1)
         await run.interrupt()
         assert await waiting == [Queued(1)]
         assert run.result.status == "interrupted"
@@ -329,7 +329,7 @@ async def test_an_interrupt_in_the_queue_leaves_the_queue() -> None:
         ends(first)
         await running
     assert first.result.status == "ok"
-    assert host.line.served == 0
+    assert host.queue.served == 0
 
 
 async def test_an_interrupt_while_the_kernel_gets_ready_withdraws() -> None:
@@ -338,13 +338,13 @@ async def test_an_interrupt_while_the_kernel_gets_ready_withdraws() -> None:
     host.busy_pool()
     run = Run(host, "code")
     waiting = asyncio.create_task(events(run))
-    await until(lambda: host.line.served == 1)
+    await until(lambda: host.queue.served == 1)
     await asyncio.sleep(0)
     await run.interrupt()
     assert await waiting == [Queued(1)]
     assert run.result.status == "interrupted"
     assert "code" not in host.asked
-    assert host.line.served == 0
+    assert host.queue.served == 0
 
 
 async def test_an_interrupt_after_the_end_does_nothing() -> None:
@@ -372,7 +372,7 @@ async def test_leaving_early_interrupts_and_waits() -> None:
     assert run.result.status == "interrupted"
     assert run.result.output == "a\nb\n"
     assert host.asked == ["ready", "code", "interrupt", "look"]
-    assert host.line.served == 0
+    assert host.queue.served == 0
 
 
 async def test_leaving_early_from_a_stuck_kernel_replaces_it() -> None:
@@ -406,7 +406,7 @@ async def test_an_exception_in_the_block_leaves_the_restart_to_the_next_cell() -
 async def test_a_cancelled_task_gives_its_place_back(where: str) -> None:
     """Wherever in its cell a task is cancelled, and however often, the next cell gets its turn."""
     host = Host(ignores, ends)
-    holder = host.line.enter() if where == "in line" else None
+    holder = host.queue.enter() if where == "in line" else None
     if where == "waiting for a place":
         host.busy_pool()
     if where == "starting":
@@ -425,7 +425,7 @@ async def test_a_cancelled_task_gives_its_place_back(where: str) -> None:
     assert cell.cancelled() or where == "looking"
     if holder is not None:
         holder.leave()
-    assert host.line.served == 0
+    assert host.queue.served == 0
     if where in ("running", "stopping", "looking"):
         assert host.asked[-1] == "look"
 

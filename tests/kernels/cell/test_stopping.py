@@ -12,7 +12,7 @@ from kernels.cell import run as module
 from kernels.cell.events import Event, Failure, InputRequest, Restarted, Stream, Unstopped
 from kernels.cell.run import Run
 from kernels.errors import NoQuestion
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from tests.kernels.cell.hosts import Host, ends, ignores, stops, until
 
 SOON = timedelta(milliseconds=50)
@@ -368,7 +368,7 @@ async def test_a_stop_before_the_cell_runs_ends_it() -> None:
     async with running(host) as first:
         second = Run(host, "second")
         waiting = asyncio.create_task(_events(second))
-        await until(lambda: host.line.waiting == 1)
+        await until(lambda: host.queue.waiting == 1)
         await second.stop()
         await waiting
         assert second.result.status == "interrupted"

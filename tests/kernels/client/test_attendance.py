@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kernels.client import NodeEndpoint, RemoteNode, at
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from tests.live.cells import until
 
 

@@ -9,8 +9,8 @@ from kernels.cell.events import InputRequest, Queued, Restarted, Stream, Unstopp
 from kernels.cell.result import RunResult
 from kernels.client.cell import RemoteCell
 from kernels.errors import NoQuestion
+from kernels.limits import Limits
 from kernels.node.messages import CellEnd, CellEvent, Command
-from kernels.process.launch import Limits
 from kernels.workspace.captured import Captured
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from kernels.client.http_answers import CHANGING, body_of, differing, is_changing, words_for
 from kernels.errors import NodeUnavailable
+from kernels.limits import Limits
 from kernels.node.settings import KernelSettings
-from kernels.process.launch import Limits
 
 SETTINGS = KernelSettings(Path("/p"), 16, timedelta(hours=1), Limits(), "S", ("numpy",))
 

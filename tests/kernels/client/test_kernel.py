@@ -12,9 +12,9 @@ from kernels.client.captured import RemoteFile
 from kernels.client.kernel import RemoteKernel
 from kernels.client.session_socket import Connect, SessionSocket
 from kernels.errors import NodeUnavailable
+from kernels.limits import Limits
 from kernels.node.encoding import FileOnNode
 from kernels.node.messages import CellEnd, CellEvent, LateOutput, RunningCell, Welcome, read_commands
-from kernels.process.launch import Limits
 from kernels.workspace.captured import Scan, Stamp
 from tests.live.cells import NoFiles
 
@@ -152,12 +152,12 @@ async def test_a_node_that_is_gone_takes_the_cell_along_and_the_next_one_learns_
     sent(kernel)
     kernel._link._outbox.clear()
     kernel.lost("the node that kept it has ended")
+    assert sent(kernel) == ["CatchUp", "EnterCell"]
     restarted = Restarted("the node that kept it has ended", ("files",), ("x",), unnamed=True)
     async with cell:
         assert [event async for event in cell] == [restarted]
     assert (cell.result.status, cell.result.cause, cell.result.restarted) == ("died", "node", restarted)
     assert kernel.variables == ()
-    assert sent(kernel) == ["CatchUp", "EnterCell"]
     waiting.detach()
 
 

@@ -19,9 +19,9 @@ from kernels.client import NodeEndpoint, RemoteNode, at, local_node
 from kernels.client.captured import RemoteFile
 from kernels.client.spawn import recorded, socket_for
 from kernels.errors import NodeUnavailable
+from kernels.limits import Limits
 from kernels.node.encoding import decode, encode
 from kernels.node.settings import KernelSettings, NodeSettings
-from kernels.process.launch import Limits
 from kernels.wire.sizes import MESSAGE
 from kernels.workspace.captured import FileChanged
 from tests.contract.conftest import free_port, node_settings, noded

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from kernels.client import outbox as module
 from kernels.client.outbox import Outbox
 from kernels.errors import TooLarge
 from kernels.node.messages import EnterCell, FilesAnswer, RestartKernel, StartCell
@@ -20,10 +19,9 @@ def numbers(messages: list[bytes]) -> list[list[int]]:
     return [[command["m"] for command in json.loads(message)] for message in messages]
 
 
-def test_commands_go_together_as_far_as_a_message_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_go_together_as_far_as_a_message_takes_them() -> None:
     """Many small ones are one message; a large one is alone, and none is left out."""
-    monkeypatch.setattr(module, "TOGETHER", 1000)
-    outbox = Outbox()
+    outbox = Outbox(together=1000)
     for size in (10, 10, 5000, 10, 800, 800):
         outbox.add_command(entering("x" * size))
     messages = outbox.messages()
@@ -55,10 +53,9 @@ def test_what_is_withdrawn_is_not_sent_or_not_again() -> None:
     assert numbers(outbox.messages()) == [[1]]
 
 
-def test_a_command_that_no_node_takes_is_refused_and_leaves_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_that_no_node_takes_is_refused_and_leaves_no_gap() -> None:
     """It would break every connection anew, with all that waits behind it."""
-    monkeypatch.setattr(module, "LARGEST", 1000)
-    outbox = Outbox()
+    outbox = Outbox(largest=1000)
     with pytest.raises(TooLarge):
         outbox.add_command(FilesAnswer(ask=1, name="x" * 2000))
     outbox.add_command(StartCell(run="a", tag=1))

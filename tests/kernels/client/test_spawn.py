@@ -19,10 +19,10 @@ import pytest
 from kernels.client import NodeEndpoint, RemoteNode, local_node
 from kernels.client.spawn import _held, recorded
 from kernels.errors import NodeUnavailable
-from kernels.node import server
+from kernels.inside.procfs import started
+from kernels.limits import Limits
+from kernels.node.node import Node
 from kernels.node.settings import ALIVE, RECORD
-from kernels.process.launch import Limits
-from kernels.process.reattached import started
 from tests.conftest import ROOT
 from tests.contract.conftest import node_settings, noded
 from tests.live.cells import until
@@ -157,7 +157,7 @@ async def test_a_node_leaves_the_record_of_another_alone(tmp_path: Path) -> None
     """Its folder was deleted, and made anew for a node that lives on when it ends."""
     settings = node_settings(tmp_path)
     settings.folder.mkdir()
-    node = server.RemoteNode(settings, lambda: None)
+    node = Node(settings, lambda: None)
     for pid, stays in ((os.getpid() + 1, True), (os.getpid(), False)):
         (settings.folder / RECORD).write_text(record(pid=pid))
         Path(settings.address).touch()

@@ -6,15 +6,13 @@ from io import BytesIO
 import pytest
 
 from kernels.broker import FileUnavailable, Opened
-from kernels.node import file_requests as module
 from kernels.node.file_requests import BotFiles
 from kernels.node.messages import FileQuestion, FilesAnswer
 
 
-async def test_a_question_without_a_bot_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_question_without_a_bot_ends_in_time() -> None:
     """A cell must not hang on a bot that is away: the broker makes a sentence of it."""
-    monkeypatch.setattr(module, "BOT_TIME", 0.05)
-    source = BotFiles(lambda _: None)
+    source = BotFiles(lambda _: None, time=0.05)
     for asking in (source.open("a"), source.place("a"), source.list()):
         with pytest.raises(ConnectionError):
             await asking

@@ -23,6 +23,7 @@ from kernels.client import NodeEndpoint, RemoteNode, at, local_node
 from kernels.client.cell import RemoteCell
 from kernels.client.spawn import recorded
 from kernels.errors import NodeIncompatible, NodeUnavailable
+from kernels.limits import Limits
 from kernels.node import PROTOCOL, messages
 from kernels.node.encoding import FileOnNode, NotDecoded, decode, decoder, encode, on_node
 from kernels.node.messages import (
@@ -43,7 +44,6 @@ from kernels.node.messages import (
     read_news,
 )
 from kernels.node.settings import RECORD, NodeRecord, NodeSettings, limits_for
-from kernels.process.launch import Limits
 from kernels.workspace.captured import Skipped
 from tests.contract.conftest import node_settings, noded
 from tests.contract.files import SomeFiles

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from kernels.node import node as module
 from kernels.node.node import Node
 from tests.contract.conftest import node_settings
 
@@ -35,7 +34,7 @@ class Served:
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
     """A node that was not started, with two sessions."""
-    node = Node(node_settings(tmp_path), lambda: None)
+    node = Node(node_settings(tmp_path), lambda: None, draining=0.01)
     sessions: dict[str, Any] = node._sessions
     sessions |= {"first": Served(node), "second": Served(node)}
     return node
@@ -50,11 +49,8 @@ async def test_a_session_that_goes_meanwhile_keeps_a_node_from_no_end(node: Node
     assert (first.closed, second.closed, closed) == (True, True, ["pool"])
 
 
-async def test_a_session_that_goes_meanwhile_keeps_a_drained_node_from_no_kernel(
-    node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_session_that_goes_meanwhile_keeps_a_drained_node_from_no_kernel(node: Node) -> None:
     """Each of the kernels that nobody uses is ended, and then the node."""
-    monkeypatch.setattr(module, "DRAINING", 0.01)
     second = node._sessions["second"]
     node.drain()
     async with asyncio.timeout(5):

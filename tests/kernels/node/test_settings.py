@@ -16,11 +16,11 @@ from bot.wording.error_messages import at_start
 from config.settings import load
 from kernels.client import NodeEndpoint, RemoteNode, at
 from kernels.errors import NodeIncompatible
+from kernels.limits import Limits
 from kernels.node import PROTOCOL
 from kernels.node.encoding import encode
 from kernels.node.messages import NodeInfo
 from kernels.node.settings import KernelSettings, NodeSettings
-from kernels.process.launch import Limits
 from tests.conftest import ROOT
 from tests.contract.conftest import free_port, node_settings, noded
 from tests.contract.files import SomeFiles

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.limits.cgroup import Group, Groups
 from kernels.sandbox.policy import Tier
@@ -46,7 +46,7 @@ def grouped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Sandbox, l
         do(f"take {pid}")
         assert go.wait(60)
 
-    monkeypatch.setattr(Group, "take", take)
+    monkeypatch.setattr(Group, "add_process", take)
     monkeypatch.setattr(Group, "remove", lambda _: do("remove"))
     sandbox = Sandbox(Tier.S, python=KERNEL_PYTHON, folder=tmp_path, workspaces=tmp_path, limits=Limits())
     sandbox._groups = Groups({"": tmp_path})

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from kernels.inside.files.elsewhere import WORKSPACE_NAMES
-from kernels.process.launch import Limits
+from kernels.limits import Limits
+from kernels.process.environment import environment
 from kernels.sandbox import seccomp
 from kernels.sandbox.limits import objects
 from kernels.sandbox.policy import (
@@ -24,7 +25,6 @@ from kernels.sandbox.policy import (
     Paths,
     Tier,
     confine,
-    environment,
 )
 
 PATHS = Paths(

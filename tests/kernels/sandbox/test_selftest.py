@@ -16,7 +16,7 @@ import pytest
 from kernels.broker import Opened
 from kernels.errors import KernelStartFailed, SandboxUnavailable
 from kernels.inside.confinement.probes import ABSTRACT, LOOPBACK
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.sandbox import selftest
 from kernels.sandbox.__main__ import main
 from kernels.sandbox.confined import Sandbox
@@ -59,7 +59,7 @@ class Pretended:
         self.entered = False
 
     async def launch(
-        self, workspace: Path, name: str, order: Mapping[str, Any], descriptors: Mapping[str, int]
+        self, workspace: Path, name: str, request: Mapping[str, Any], descriptors: Mapping[str, int]
     ) -> Throwaway:
         if isinstance(self.outcome, Exception):
             raise self.outcome
@@ -113,7 +113,9 @@ async def test_a_tier_that_lets_something_through_is_an_error() -> None:
     """Never the next one instead: what is not understood is not trusted. The remedy is the tier's own."""
     made: list[Pretended] = []
     outcomes = {Tier.S: "no root", Tier.A: ["a mount", "AF_ALG"], Tier.B: HELD}
-    expected = pytest.raises(SandboxUnavailable, match="Tier A lets through: a mount, AF_ALG")
+    expected = pytest.raises(
+        SandboxUnavailable, match=r"tier A \(user namespaces\) lets this through: a mount, AF_ALG"
+    )
     with ExitStack() as stack, expected as raised:
         await choose(None, making(cast(Any, outcomes), made), stack)
     assert raised.value.remedy == REMEDIES[Tier.A]
@@ -149,7 +151,9 @@ async def test_a_stored_file_that_can_be_changed_is_found(
         await choose(Tier.A, make, stack)
     if "cannot be confined" in str(raised.value):
         pytest.skip(str(raised.value))
-    assert str(raised.value).startswith("Tier A lets through: a stored file that was asked for.")
+    assert str(raised.value).startswith(
+        "The sandbox of tier A (user namespaces) lets this through: a stored file that was asked for."
+    )
 
 
 async def test_without_any_tier_every_remedy_is_told() -> None:

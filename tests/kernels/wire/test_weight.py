@@ -31,10 +31,10 @@ from kernels.cell.events import (
 from kernels.cell.inbox import Inbox
 from kernels.cell.outputs import Outputs
 from kernels.cell.router import LATE_HELD, Router
+from kernels.limits import Limits
 from kernels.node import event_log as log_module
 from kernels.node.encoding import decode, encode
 from kernels.node.event_log import EventLog
-from kernels.process.launch import Limits
 from kernels.wire.connection import Message
 from kernels.wire.weight import weight
 
@@ -178,11 +178,10 @@ def test_a_slow_reader_makes_no_difference_to_what_is_held() -> None:
         assert most < 8 * MiB
 
 
-def test_a_node_holds_little_while_no_bot_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_holds_little_while_no_bot_is_there() -> None:
     """Errors are dropped as pictures are: the cell's result has them."""
-    monkeypatch.setattr(log_module, "HELD", 2 * MiB)
     with traced() as held:
-        log = EventLog(lambda: None)
+        log = EventLog(lambda: None, held=2 * MiB)
         most = 0
         for one in flood(4):
             log.add_event("a", one)
@@ -199,10 +198,9 @@ def test_a_node_holds_little_while_no_bot_is_there(monkeypatch: pytest.MonkeyPat
     ],
     ids=["errors", "displays", "values"],
 )
-def test_what_nobody_takes_is_dropped_whatever_it_is(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_takes_is_dropped_whatever_it_is(event: Event) -> None:
     """Nothing that was shown is kept beyond the bound, and the next bot hears that something is missing."""
-    monkeypatch.setattr(log_module, "HELD", MiB)
-    log = EventLog(lambda: None)
+    log = EventLog(lambda: None, held=MiB)
     for _ in range(500):
         log.add_event("a", event)
     waiting = [json.loads(entry.text) for entry in log.take()]
@@ -210,10 +208,9 @@ def test_what_nobody_takes_is_dropped_whatever_it_is(event: Event, monkeypatch: 
     assert "left out" in waiting[0]["event"]["text"]
 
 
-def test_what_a_bot_takes_as_it_comes_is_never_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_bot_takes_as_it_comes_is_never_dropped() -> None:
     """However much came in all, and though something always waits: what was taken does not count."""
-    monkeypatch.setattr(log_module, "HELD", MiB)
-    log = EventLog(lambda: None)
+    log = EventLog(lambda: None, held=MiB)
     picture = Display({"image/png": "x" * 100_000})
     log.add_event("a", picture)
     taken = 0
@@ -225,12 +222,9 @@ def test_what_a_bot_takes_as_it_comes_is_never_dropped(monkeypatch: pytest.Monke
     assert taken == 100
 
 
-def test_a_line_that_is_redrawn_while_nobody_takes_it_is_not_too_much(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_line_that_is_redrawn_while_nobody_takes_it_is_not_too_much() -> None:
     """Of a progress bar one line waits, however often it was drawn."""
-    monkeypatch.setattr(log_module, "HELD", 100 * KiB)
-    log = EventLog(lambda: None)
+    log = EventLog(lambda: None, held=100 * KiB)
     for percent in range(5_000):
         log.add_event("a", Stream("stderr", f"\r{percent}"))
     (entry,) = log.take()

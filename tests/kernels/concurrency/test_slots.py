@@ -1,0 +1,120 @@
+"""People in a queue see how many go first, and every place comes back."""
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels.concurrency.slots import QueueEntry, SlotQueue, TimedSlots
+
+
+async def positions(entry: QueueEntry) -> list[int]:
+    """Wait, and return what was told meanwhile."""
+    return [position async for position in entry]
+
+
+async def test_first_come_first_served() -> None:
+    """Those who wait see their position shrink until it is their turn."""
+    queue = SlotQueue(1)
+    first, second, third = queue.enter(), queue.enter(), queue.enter()
+    assert await positions(first) == []
+    waiting = asyncio.create_task(positions(third))
+    await asyncio.sleep(0)
+    first.leave()
+    await asyncio.sleep(0)
+    second.leave()
+    assert await asyncio.wait_for(waiting, 5) == [2, 1]
+    assert third.served
+
+
+async def test_who_leaves_while_waiting_waits_no_more() -> None:
+    """An entry that is given up ends its own iteration, without a turn, and others move up."""
+    queue = SlotQueue(1)
+    _, second, third = queue.enter(), queue.enter(), queue.enter()
+    waiting = asyncio.create_task(positions(second))
+    await asyncio.sleep(0)
+    second.leave()
+    assert await asyncio.wait_for(waiting, 5) == [1]
+    assert not second.served
+    assert queue.position(third) == 1
+
+
+async def test_leaving_twice_takes_nobody_elses_place() -> None:
+    """A place can be given back once only."""
+    queue = SlotQueue(1)
+    first, second, third = queue.enter(), queue.enter(), queue.enter()
+    first.leave()
+    first.leave()
+    assert second.served
+    assert not third.served
+
+
+async def test_a_cancelled_wait_gives_its_place_up() -> None:
+    """Leaving the block by a cancellation leaves the queue."""
+    queue = SlotQueue(1)
+    queue.enter()
+
+    async def wait() -> None:
+        async with queue.enter() as entry:
+            await positions(entry)
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    assert queue.waiting == 1
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert queue.waiting == 0
+
+
+async def test_crowded_returns_as_soon_as_somebody_waits() -> None:
+    """The pool looks for spare kernels when they are needed, not later."""
+    queue = SlotQueue(1)
+    queue.enter()
+    crowded = asyncio.create_task(queue.crowded(60))
+    await asyncio.sleep(0)
+    queue.enter()
+    await asyncio.wait_for(crowded, 5)
+
+
+@given(st.integers(1, 4), st.lists(st.tuples(st.booleans(), st.integers(0, 9)), max_size=40))
+def test_places_are_never_more_and_never_fewer(places: int, steps: list[tuple[bool, int]]) -> None:
+    """In whatever order people come and go, the oldest are served and the others count up from one."""
+    queue, inside = SlotQueue(places), []
+    for enters, which in steps:
+        if enters or not inside:
+            inside.append(queue.enter())
+        else:
+            inside.pop(which % len(inside)).leave()
+    expected = [max(0, place - places + 1) for place in range(len(inside))]
+    assert [queue.position(entry) for entry in inside] == expected
+    assert [entry.served for entry in inside] == [position == 0 for position in expected]
+    assert (queue.served, queue.waiting) == (min(len(inside), places), max(0, len(inside) - places))
+
+
+async def test_turns_are_taken_in_order_and_given_back_once() -> None:
+    """Who takes too long keeps nobody waiting, and gives no second place away at its end."""
+    turns, inside, most = TimedSlots(1), 0, 0
+    order: list[int] = []
+
+    async def come(number: int, seconds: float, done: asyncio.Event) -> None:
+        nonlocal inside, most
+        async with turns.slot(seconds):
+            order.append(number)
+            inside += 1
+            most = max(most, inside)
+            await done.wait()
+            inside -= 1
+
+    done = asyncio.Event()
+    slow = asyncio.create_task(come(0, 0.01, done))
+    while not order:  # noqa: ASYNC110  as below
+        await asyncio.sleep(0)
+    next_ones = [asyncio.create_task(come(number, 60, done)) for number in (1, 2, 3)]
+    while len(order) < 2:  # noqa: ASYNC110  it is a matter of time passing
+        await asyncio.sleep(0.001)
+    next_ones[1].cancel()  # who does not wait any more keeps nobody waiting
+    await asyncio.sleep(0.02)
+    assert order == [0, 1]
+    done.set()
+    await asyncio.wait([slow, *next_ones])
+    assert (order, most) == ([0, 1, 3], 2)

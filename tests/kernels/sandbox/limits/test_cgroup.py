@@ -1,0 +1,282 @@
+"""Control groups: real ones of this machine, and the files of version 2 as they are laid out."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kernels.limits import Limits, MiB
+from kernels.sandbox.limits import cgroup
+from kernels.sandbox.limits.cgroup import Group, Groups, unique_name
+
+LIMITS = Limits(memory=48 * MiB, processes=12, cpus=1.5)
+NAMES = iter(range(1000))
+
+
+@pytest.fixture
+def groups() -> Iterator[Groups]:
+    """Our part of this machine's control groups."""
+    found = Groups.found(f"kernelcord-test-{id(object())}-{next(NAMES)}")
+    if found is None:
+        pytest.skip("this user may make no control groups here")
+    yield found
+    found.close()
+    assert not any(folder.exists() for folder in found.folders.values())
+
+
+@pytest.fixture
+def group(groups: Groups) -> Iterator[Group]:
+    """A kernel's group."""
+    made = groups.make("kernel", LIMITS)
+    yield made
+    made.remove()
+    assert not any(folder.exists() for folder in made.folders)
+
+
+def program(code: str) -> subprocess.Popen[bytes]:
+    """A program that begins when its input closes."""
+    return subprocess.Popen(
+        [sys.executable, "-c", f"import os, sys, time; sys.stdin.read(); {code}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def test_what_a_process_starts_is_in_its_group(groups: Groups) -> None:
+    """A child of the process that was taken cannot leave by being one."""
+    made = groups.make("kernel", LIMITS)
+    with program("print(open('/proc/self/cgroup').read() if os.fork() == 0 else '', flush=True)") as one:
+        made.add_process(one.pid)
+        output, _ = one.communicate(timeout=30)
+    assert "/kernel\n" in output.decode()
+    made.remove()
+
+
+def test_too_much_memory_is_death_and_proof(group: Group) -> None:
+    """The system kills what takes more than the limit, and says so."""
+    assert (group.killed, group.at_its_limit) == (0, False)
+    with program("x = b'x' * (200 << 20); print(len(x))") as one:
+        group.add_process(one.pid)
+        output, _ = one.communicate(timeout=30)
+    assert (one.returncode, output) == (-9, b"")
+    assert (group.killed, group.at_its_limit) == (1, True)
+
+
+def test_connections_hold_no_more_than_their_limit(groups: Groups, group: Group) -> None:
+    """What TCP keeps is no memory of the group in version 1, and has a limit of its own."""
+    told = groups.folders.get("memory", Path()) / group.folders[0].name / "memory.kmem.tcp.limit_in_bytes"
+    if not told.exists():
+        pytest.skip("no control groups of version 1, or a Linux without this limit")
+    assert int(told.read_text()) == min(LIMITS.memory, 64 * MiB)
+
+
+def test_too_many_processes_are_refused(group: Group) -> None:
+    """fork fails at the limit."""
+    with program("[os.fork() or time.sleep(60) for _ in range(50)]") as one:
+        assert one.stdin is not None
+        group.add_process(one.pid)
+        one.stdin.close()
+        assert one.wait(timeout=30) == 1
+    left = (group.folders[0] / "cgroup.procs").read_text().split()
+    assert len(left) == LIMITS.processes - 1
+    for pid in left:
+        os.kill(int(pid), signal.SIGKILL)
+
+
+def test_removal_waits_for_the_last_process(groups: Groups) -> None:
+    """A group of processes that were killed goes as soon as they have."""
+    made = groups.make("kernel", LIMITS)
+    with program("") as one:
+        made.add_process(one.pid)
+        one.kill()
+        made.remove()
+        assert not made.folders[0].exists()
+
+
+def test_a_group_that_keeps_a_process_is_left_and_said(
+    groups: Groups, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Removal is given up after a while, with a line in the log; closing our part takes it later."""
+    monkeypatch.setattr(cgroup, "EMPTIED", 0.0)
+    made = groups.make("kernel", LIMITS)
+    with program("") as one:
+        made.add_process(one.pid)
+        made.remove()
+        assert "is left behind" in caplog.text
+        one.kill()
+
+
+def test_removing_again_does_nothing(groups: Groups) -> None:
+    """A group that is gone is no error."""
+    made = groups.make("kernel", LIMITS)
+    made.remove()
+    made.remove()
+
+
+def test_a_limit_that_cannot_be_set_is_an_error_that_leaves_no_group(groups: Groups) -> None:
+    """Nothing runs in a group that does not limit it."""
+    with pytest.raises(OSError, match="Invalid argument"):
+        groups.make("kernel", Limits(memory=-5))
+    assert not any((folder / "kernel").exists() for folder in groups.folders.values())
+
+
+@contextlib.contextmanager
+def owner(name: str, member: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """A program with a part of this name, and in it a kernel's group, with a member; killed at the end."""
+    code = f"""
+from kernels.limits import Limits
+from kernels.sandbox.limits.cgroup import Groups
+group = Groups.found({name!r}).make("kernel", Limits())
+if {member}: group.add_process({member})
+print("ready", flush=True)
+import time; time.sleep(100)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def parts(groups: Groups, name: str) -> list[bool]:
+    """Whether there is a part of this name, in each hierarchy."""
+    return [(folder.parent / name / "kernel").exists() for folder in groups.folders.values()]
+
+
+def test_what_killed_programs_have_left_is_removed_by_the_next(groups: Groups) -> None:
+    """However many they were; a living one keeps its part, and nothing of another name is touched."""
+    dead, living = [unique_name() for _ in range(4)], unique_name()
+    stranger = groups.folders[min(groups.folders)].parent / f"kernelcord-{os.getpid()}-0000"
+    stranger.mkdir()
+    try:
+        with owner(living):
+            with contextlib.ExitStack() as stack:
+                for name in dead:
+                    stack.enter_context(owner(name))
+                assert all(all(parts(groups, name)) for name in dead)
+            # From here on any other program of ours may remove them too, such as another test.
+            with owner(unique_name()):
+                assert not any(any(parts(groups, name)) for name in dead)
+                assert all(parts(groups, living))
+                assert stranger.exists()
+    finally:
+        stranger.rmdir()
+    groups._clear()
+    assert not any(parts(groups, living))
+
+
+def test_a_part_with_a_process_in_it_stays(groups: Groups) -> None:
+    """A kernel that was left running on purpose is no leftover; its part goes when it has ended."""
+    name = unique_name()
+    with program("") as kernel:
+        with owner(name, kernel.pid):
+            pass
+        groups._clear()
+        assert all(parts(groups, name))
+        kernel.kill()
+    groups._clear()
+    assert not any(parts(groups, name))
+
+
+def test_a_part_that_is_removed_before_it_is_locked_is_made_again(
+    groups: Groups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever clears up may come between the two."""
+    lock, taken = fcntl.flock, []
+
+    def flock(descriptor: int, operation: int) -> None:
+        if not taken:
+            taken.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+            os.rmdir(taken[0])
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(cgroup.fcntl, "flock", flock)
+    before = len(os.listdir("/proc/self/fd"))
+    found = Groups.found(unique_name())
+    assert found is not None
+    assert all(folder.exists() for folder in found.folders.values())
+    assert taken[0] in map(str, found.folders.values())
+    found.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+# Version 2, by its files: https://docs.kernel.org/admin-guide/cgroup-v2.html
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Our own group in a tree of version 2, as a container's namespace shows it: it is the root."""
+    (tmp_path / "mountinfo").write_text(f"30 23 0:26 / {tmp_path}/tree rw - cgroup2 cgroup2 rw\n")
+    (tmp_path / "own").write_text("0::/ours\n")
+    monkeypatch.setattr(cgroup, "MOUNTS", tmp_path / "mountinfo")
+    monkeypatch.setattr(cgroup, "OWN", tmp_path / "own")
+    ours = tmp_path / "tree" / "ours"
+    part = ours / "part"
+    part.mkdir(parents=True)
+    for folder in (ours, part):
+        (folder / "cgroup.controllers").write_text("cpu memory pids\n")
+        (folder / "cgroup.subtree_control").write_text("cpu memory pids\n")
+    (ours / "cgroup.procs").write_text("1\n")
+    return ours
+
+
+def test_version_2_is_one_folder_with_our_own_processes_in_a_leaf(own: Path) -> None:
+    """A group with processes of its own cannot limit groups below it, so they move aside."""
+    found = Groups.found("part")
+    assert found is not None
+    assert found.folders == {"": own / "part"}
+    assert (own / "kernelcord-itself" / "cgroup.procs").read_text() == "1"
+
+
+def test_version_2_limits(own: Path) -> None:
+    """Memory, swap, processes and processors are written as version 2 reads them."""
+    found = Groups.found("part")
+    assert found is not None
+    made = found.make("kernel", LIMITS)
+    made.add_process(42)
+    written = {file.name: file.read_text() for file in (own / "part" / "kernel").iterdir()}
+    assert written == {
+        "memory.max": str(48 * MiB),
+        "memory.swap.max": "0",
+        "memory.oom.group": "0",
+        "pids.max": "12",
+        "cpu.max": "150000 100000",
+        "cpu.weight": "50",
+        "cgroup.procs": "42",
+    }
+
+
+@pytest.mark.parametrize(("events", "killed"), [("oom 1\noom_kill 0\n", False), ("oom_kill 2\n", True)])
+def test_version_2_tells_of_a_kill(own: Path, events: str, killed: bool) -> None:
+    """Only what was killed counts, not what was merely slowed down at the limit."""
+    (own / "memory.events").write_text(events)
+    assert (Group((own,)).killed > 0) is killed
+
+
+@pytest.mark.parametrize("missing", ["memory", "pids"])
+def test_version_2_without_a_controller_is_none(own: Path, missing: str) -> None:
+    """What limits neither memory nor processes is no use."""
+    (own / "cgroup.controllers").write_text("cpu memory pids".replace(missing, "io"))
+    assert Groups.found("part") is None
+
+
+def test_version_2_that_is_not_delegated_is_none(own: Path) -> None:
+    """Where a controller cannot be switched on for our part there are no groups."""
+    (own / "part" / "cgroup.subtree_control").write_text("")
+    assert Groups.found("part") is None
+
+
+def test_without_control_groups_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that has mounted none is no error."""
+    (tmp_path / "empty").touch()
+    monkeypatch.setattr(cgroup, "MOUNTS", tmp_path / "empty")
+    assert Groups.found("part") is None

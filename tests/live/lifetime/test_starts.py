@@ -1,0 +1,76 @@
+"""Many kernels start one after the other, a few at a time; no process runs here."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernels import kernel as module
+from kernels.concurrency.slots import TimedSlots
+from kernels.errors import KernelStartFailed
+from kernels.pool import Pool
+from kernels.process.kernel_process import KernelProcess
+from kernels.sandbox.policy import Tier
+from tests.live.cells import NoFiles, pooled, run, until
+
+
+class Starts:
+    """Starts that take as long as told, and then fail."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.go_on = asyncio.Event()
+
+    @asynccontextmanager
+    async def one(self, *_: Any) -> AsyncIterator[KernelProcess]:
+        self.begun += 1
+        await self.go_on.wait()
+        raise KernelStartFailed("no")
+        yield
+
+
+@pytest.fixture
+def starts(monkeypatch: pytest.MonkeyPatch) -> Starts:
+    """In the place of real ones."""
+    starts = Starts()
+    monkeypatch.setattr(KernelProcess, "start", starts.one)
+    return starts
+
+
+def five(pool: Pool) -> list[asyncio.Task[None]]:
+    """People who start at the same time, with two at a time."""
+    pool._starts = TimedSlots(2)
+
+    async def one(name: str) -> None:
+        with suppress(KernelStartFailed):
+            await run(pool.kernel(name, NoFiles()), "1")
+
+    return [asyncio.create_task(one(name)) for name in "abcde"]
+
+
+async def test_a_few_kernels_start_at_a_time_and_the_others_follow(tmp_path: Path, starts: Starts) -> None:
+    """Thirty at once left the running kernels no processor; one that fails lets the next one start."""
+    async with pooled(tmp_path, tier=Tier.NONE) as pool:
+        people = five(pool)
+        await until(lambda: starts.begun == 2)
+        await asyncio.sleep(0.05)
+        assert starts.begun == 2
+        people[-1].cancel()  # who does not wait any more keeps nobody waiting
+        starts.go_on.set()
+        await asyncio.wait(people)
+        assert starts.begun == 4
+
+
+async def test_a_start_that_hangs_keeps_the_others_for_a_moment_only(
+    tmp_path: Path, starts: Starts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel has a minute to answer; those behind it do not wait for that."""
+    monkeypatch.setattr(module, "TURN", 0.05)
+    async with pooled(tmp_path, tier=Tier.NONE) as pool:
+        people = five(pool)
+        await until(lambda: starts.begun == 5)
+        starts.go_on.set()
+        await asyncio.wait(people)
