@@ -38,7 +38,7 @@ NAMES: dict[type[Event], str] = {
 
 
 def event_fields(event: Event) -> dict[str, Any]:
-    """An event of a running cell. A question's number is left out: who answers here answers the last one."""
+    """An event of a running cell. A question's number is left out: answers go to the last question."""
     fields = asdict(event)
     if isinstance(event, InputRequest):
         del fields["number"]
@@ -46,7 +46,7 @@ def event_fields(event: Event) -> dict[str, Any]:
 
 
 def answer_fields(answer: Answer) -> dict[str, Any]:
-    """The last answer to words for the model."""
+    """The last line that answers words for the model."""
     cells = [result.cell for result in answer.results]
     return {"event": "answer", "words": answer.words, "cells": cells, "stopped": answer.stopped}
 
@@ -60,7 +60,7 @@ def step_fields(step: Step) -> dict[str, Any]:
 
 
 def file_fields(file: StoredFile) -> dict[str, Any]:
-    """A stored file; its size in bytes, `source` is "uploaded", "generated" or "notebook"."""
+    """A stored file, with its size in bytes; `source` is "uploaded", "generated" or "notebook"."""
     return {
         "file_id": file.file_id,
         "filename": file.filename,
@@ -73,7 +73,7 @@ def file_fields(file: StoredFile) -> dict[str, Any]:
 
 
 def result_fields(result: ExecutionResult) -> dict[str, Any]:
-    """The last answer to a cell."""
+    """The last line that answers a cell."""
     return {
         "event": "result",
         "success": result.success,
