@@ -232,7 +232,7 @@ class Kernel(LocalKernel, introspection.Hinting):
             run.died(-signal.SIGTERM, "the kernel was shut down")
             return
         self._began = time()
-        self._late_files.begin(self._began)
+        self._late_files.begin_cell(self._began)
         content = {**REQUEST, "code": run.code, "allow_stdin": run.allow_input}
         self._process.provisioner.cell_started()
         self._router.begin(self._process.wire.send("shell", "execute_request", content), run)

@@ -67,11 +67,11 @@ class LocalKernel:
             self.workspace.tidy()
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
-        """Put a file into the workspace as `Workspace.place` does, without capturing it; returns its name."""
+        """Put a file into the workspace as `Workspace.put_file`, without capturing it; returns its name."""
 
         def place() -> str:
             with self.capture.lock:
-                placed = self.workspace.place(name, source, beside=beside)
+                placed = self.workspace.put_file(name, source, beside=beside)
                 self.capture.accept(placed)
                 return placed
 

@@ -2,10 +2,11 @@
 
     python kernels/inside RUN_FOLDER DESCRIPTORS -f CONNECTION_FILE
 
-What differs from IPython's own is in `program`; `files` puts in `load_file`, `file_path` and `list_files`,
-which ask over the descriptor "files". DESCRIPTORS are a JSON object, with those of `last_words` too. It ends
-when its parent does, unless it was detached: the file `detached` stands in RUN_FOLDER. Run by the kernels'
-own Python. Nothing of it can be imported by the person: it lives outside `sys.path`.
+How it differs from IPython's own kernel is in `program`. `files.stored` adds `load_file`, `file_path` and
+`list_files`, which ask over the descriptor "files"; DESCRIPTORS is a JSON object with that descriptor and
+those of `last_words`. The kernel ends when its parent does, unless it was detached, which a file named
+`detached` in RUN_FOLDER says. The kernels' own Python runs this; the person's code cannot import any of it,
+since it lies outside `sys.path`.
 """
 
 import fcntl
@@ -17,7 +18,7 @@ import threading
 import time
 from pathlib import Path
 
-PARENT = os.getppid()  # at once, since it may die while we start
+PARENT = os.getppid()  # asked for first of all, since the parent may die while we start
 
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 from inside import program  # type: ignore[import-not-found]  # noqa: E402  (the path first)
@@ -27,13 +28,13 @@ from inside.output import last_words  # type: ignore[import-not-found]  # noqa: 
 
 del sys.path[0]
 
-PARENT_LOOK = 1.0  # seconds between looks whether the parent still lives
+PARENT_LOOK = 1.0  # seconds between checks that the parent is still alive
 RUN_FOLDER, DESCRIPTORS = Path(sys.argv.pop(1)), json.loads(sys.argv.pop(1))
 
 
 def _follow_parent() -> None:
     while os.getppid() == PARENT:
-        time.sleep(PARENT_LOOK)  # the one way to see this that every system has
+        time.sleep(PARENT_LOOK)  # polling is the only way that every system has
     if not (RUN_FOLDER / "detached").exists():
         if os.getpgrp() == os.getpid():
             os.killpg(0, signal.SIGKILL)
@@ -42,7 +43,7 @@ def _follow_parent() -> None:
 
 if __name__ == "__main__":
     alive = (RUN_FOLDER / "alive").open("wb")
-    fcntl.flock(alive, fcntl.LOCK_EX)  # for the next pool, which must not take a living kernel's folder away
+    fcntl.flock(alive, fcntl.LOCK_EX)  # so that the next pool does not remove the folder of a living kernel
     stored.install(DESCRIPTORS.pop("files"))
     last_words.share(DESCRIPTORS)
     threading.Thread(target=_follow_parent, daemon=True).start()

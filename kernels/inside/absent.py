@@ -1,15 +1,15 @@
-"""What stands in the place of parts that ipykernel looks for and a kernel does not have."""
+"""Stand-ins for parts that ipykernel expects and that our kernels do without."""
 
 import sys
 import threading
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["NoSubshells", "Unwalked"]
+__all__ = ["NoSubshells", "SysWithoutModules"]
 
 
 class NoSubshells:
-    """In the place of ipykernel's subshell thread, which a cell with `await` asks for its parent."""
+    """Instead of ipykernel's thread of subshells: a cell with `await` asks it for the parent thread."""
 
     parent_thread = threading.main_thread()
 
@@ -17,8 +17,11 @@ class NoSubshells:
         return False
 
 
-class Unwalked:
-    """`sys` without its modules: the kernel looks at each for a debugger, and so copies 6 MB of them."""
+class SysWithoutModules:
+    """`sys` without its modules.
+
+    ipykernel looks at each module for a debugger, and so copies 6 MB that the kernel shares with the zygote.
+    """
 
     modules: Mapping[str, Any] = {}
 

@@ -1,9 +1,8 @@
-"""`load_file`, `file_path` and `list_files` over a folder, for a notebook that was taken away.
+"""`load_file`, `file_path` and `list_files` over a folder, for a notebook that runs somewhere else.
 
     from kernelcord_files import file_path, list_files, load_file
 
-Stands in the bundle as `kernelcord_files/__init__.py`, beside `files.json`, which names the files by their
-ids.
+In a bundle this is `kernelcord_files/__init__.py`, beside `files.json`, which lists the files by their ids.
 """
 
 import json
@@ -53,7 +52,7 @@ def _find(wanted: str) -> tuple[Path, str]:
     for entry in entries:
         if entry["file_id"] == wanted.lower():
             return FOLDER / entry["path"], entry["filename"]
-    for path in (Path(wanted), FOLDER / wanted):  # as a cell has just written it, or as it was before all
+    for path in (Path(wanted), FOLDER / wanted):  # as a cell has just written it, or as it came in the bundle
         if path.is_file():
             return path, path.name
     for entry in entries:

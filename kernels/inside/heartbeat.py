@@ -1,4 +1,4 @@
-"""The heartbeat of a kernel that another Jupyter client listens to."""
+"""The heartbeat of a kernel that a stock Jupyter client has started."""
 
 import zmq
 from ipykernel.heartbeat import Heartbeat
@@ -7,7 +7,7 @@ __all__ = ["ListeningHeartbeat"]
 
 
 class ListeningHeartbeat(Heartbeat):  # type: ignore[misc]
-    """Beats on a descriptor that listens already."""
+    """A heartbeat on a descriptor that is listening already."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], descriptor: int) -> None:
         self._descriptor = descriptor

@@ -34,7 +34,8 @@ from jupyter_client.session import Session
 __all__ = ["Interrupts", "take_interrupts"]
 
 AGAIN, MOST = 0.02, 50  # seconds between two signals of one interrupt; signals at most
-# What Python has around it makes enumerations of all, which takes 10 us; each cell asks for it four times.
+# Python's wrapper around it turns arguments into enumerations, which takes 10 us; each cell calls it four
+# times.
 _handle: Callable[[int, Any], Any] = inspect.unwrap(signal.signal)
 
 
@@ -44,7 +45,7 @@ def take_interrupts(handler: Any) -> Any:
 
 
 class Interrupts:
-    """See the module's text. A client that names no cell means the one that runs."""
+    """See the module's text. An empty `cell` stands for the one that is running."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,24 +55,24 @@ class Interrupts:
         self._heard = False
 
     def begin_cell(self, cell: str) -> None:
-        """The cell of this message is about to run. Raises: KeyboardInterrupt."""
+        """Note that the cell of this message is about to run. Raises: KeyboardInterrupt."""
         with self._lock:
             if cell == self._refused:
                 raise KeyboardInterrupt
             self._running, self._heard = cell, False
 
     def is_running(self, cell: str) -> bool:
-        """Whether this is the cell that runs."""
+        """Whether this is the cell that is running."""
         return cell == self._running
 
     def end_cell(self) -> None:
-        """It is over."""
+        """Note that the cell is over."""
         with self._lock:
             self._running, self._noted = "", False
 
     @contextmanager
     def aimed_at(self, cell: str) -> Iterator[bool]:
-        """Whether the cell runs; when it does not, it will not. While entered it stays so."""
+        """Whether the cell is running; if not, it never will. This stays true while entered."""
         with self._lock:
             running = not cell or cell == self._running
             if running:
@@ -81,9 +82,9 @@ class Interrupts:
             yield running
 
     async def insist(self, cell: str, send: Callable[[], object]) -> None:
-        """Send the signal again until it was heard; not to a handler of the person's own, who hears it."""
+        """Send the signal again until it was noticed; a handler of the person's own is sent it only once."""
         for _ in range(MOST):
-            await asyncio.sleep(AGAIN)  # nothing tells that a signal was not heard
+            await asyncio.sleep(AGAIN)  # nothing tells that a signal was not noticed
             with self._lock:
                 running = bool(self._running) if not cell else cell == self._running
                 ours = signal.getsignal(signal.SIGINT) in (self.note, self.interrupt)
@@ -92,11 +93,11 @@ class Interrupts:
                 send()
 
     def note(self, _number: int, _frame: object) -> None:
-        """Take the signal outside the person's code."""
+        """Handle the signal outside the person's code: it is raised once that code starts."""
         self._noted = self._heard = True
 
     def interrupt(self, _number: int, frame: FrameType | None) -> None:
-        """Take the signal in the person's code. Raises: KeyboardInterrupt, if no message is being sent."""
+        """Handle the signal in the person's code. Raises: KeyboardInterrupt, if no message is being sent."""
         while frame is not None:
             if frame.f_code is Session.send.__code__:
                 return
@@ -105,7 +106,7 @@ class Interrupts:
         raise KeyboardInterrupt
 
     def not_raised(self, unraisable: "sys.UnraisableHookArgs") -> None:
-        """Take what Python could not raise, as `sys.unraisablehook`: an interrupt was not heard then."""
+        """As `sys.unraisablehook`: an interrupt that Python could not raise was not noticed."""
         if unraisable.exc_type is KeyboardInterrupt:
             self._heard = False
         else:
@@ -113,7 +114,7 @@ class Interrupts:
 
     @contextmanager
     def raised(self) -> Iterator[None]:
-        """While entered the signal raises KeyboardInterrupt, as Python does by itself."""
+        """While entered the signal raises KeyboardInterrupt, as it does in any Python program."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

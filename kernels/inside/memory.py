@@ -1,25 +1,25 @@
-"""How much memory the kernel's own process has taken, beyond what it shares with all others from the start.
+"""How much memory the kernel's own process uses, beyond what it shares with all other kernels from the start.
 
-memory.begin()      # in the forked child
-memory.used()      # bytes
+memory.begin()      # once, in the forked child
+memory.used()       # bytes
 """
 
 import os
 import resource
 
-STATM = "/proc/self/statm"  # in pages: size, resident, and of that what is of files
+STATM = "/proc/self/statm"  # in pages: size, resident, and how much of the resident size belongs to files
 
 _before = 0
 
 
 def begin() -> None:
-    """What is there now counts as nothing."""
+    """Count from what is in use now."""
     global _before  # noqa: PLW0603  one process, one kernel
     _before = _resident()
 
 
 def used() -> int:
-    """Bytes, of the kernel's own process; 0 where the system does not tell."""
+    """In bytes, of the kernel's own process; 0 where the system does not tell."""
     return max(0, _resident() - _before)
 
 

@@ -1,12 +1,12 @@
-"""IPython's own kernel program, with a few differences, for one person.
+"""IPython's own kernel program for one person, with a few differences.
 
 1. The iopub socket waits for a slow reader instead of dropping messages (`XPUB_NODROP`).
 2. What threads and child processes write arrives before their cell ends, or under their own cell (`streams`).
-3. Each reply carries a list of the person's variables, so that no second question is needed (`variables`). To
-   our own client it comes in the channel of the output and ends it, so that no message says so as well.
-4. Text that UTF-8 cannot hold is sent all the same, and costs no other its way (`packing`).
-5. No history, no heartbeat, no debugger, no subshells: nobody uses them, and each costs time at every cell or
-   start.
+3. Each reply carries a list of the person's variables, so that our client need not ask for them
+   (`variables`). Our own client gets the reply on the output channel, where it also marks the end of the
+   output: no further message is needed for that.
+4. Text that UTF-8 cannot encode is sent all the same, and other text with it is not lost (`packing`).
+5. No history, heartbeat, debugger or subshells: nobody uses them, and each costs time at every cell or start.
 
     program = prepare()                           # once, in the process that is forked
     serve(program, connection, listening)         # in the child
@@ -29,33 +29,42 @@ from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
-from . import memory, questions, stdin, variables
-from .absent import NoSubshells, Unwalked
+from . import memory, variables
+from .absent import NoSubshells, SysWithoutModules
 from .children import forked, reaping, spawned
 from .confinement import fresh, reserve
 from .files import elsewhere, open_files
 from .heartbeat import ListeningHeartbeat
+from .input import questions, stdin
 from .interrupts import take_interrupts
 from .libraries import bars, cores, figures, nested_asyncio, shared_memory, width
 from .output import clip, last_words, streams
 from .shell import Shell, interrupts
 
-for name in ("POLLIN", "POLLOUT", "SNDMORE"):  # of enumerations they are combined 50 times a cell, in 0.1 ms
+for name in (
+    "POLLIN",
+    "POLLOUT",
+    "SNDMORE",
+):  # a cell combines them 50 times; as enumerations that takes 0.1 ms
     setattr(zmq, name, int(getattr(zmq, name)))
-SENDING = 16  # messages on their way; beyond it the kernel waits for its reader, and holds no more in memory
+SENDING = (
+    16  # messages that may be on their way; then the kernel waits for its reader, to hold no more in memory
+)
 
 __all__ = ["InsideKernel", "Program", "create", "in_cell", "prepare", "run", "serve"]
 
 
 class InsideKernel(IPythonKernel):  # type: ignore[misc]
-    """IPython's kernel, which also tells what variables there are."""
+    """IPython's kernel, with a list of the person's variables in its replies."""
 
     shell_class = Shell
     msg_types = (*IPythonKernel.msg_types, "columns_request")
     _supports_kernel_subshells = False
     _open_files = open_files.OpenFiles()
     _elsewhere = elsewhere.TemporaryFiles(())
-    _execute_sleep = 0  # ipykernel waits 0.5 ms here against lost output; `streams.settle` knows instead
+    _execute_sleep = (
+        0  # ipykernel sleeps 0.5 ms here lest output be lost; `streams.settle` makes sure instead
+    )
 
     def _publish_status(self, status: str, channel: str, parent: Any = None) -> None:
         if not _asked_by_us(parent or self.get_parent(channel)):
@@ -66,30 +75,33 @@ class InsideKernel(IPythonKernel):  # type: ignore[misc]
             super()._publish_execute_input(code, parent, execution_count)
 
     def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
-        """Know what is worked on. A question between cells is none: what children write stays the cell's."""
+        """Note which request is being worked on.
+
+        A request between two cells does not count: what child processes write stays under the last cell.
+        """
         if _asked_by_us(parent) and parent["header"]["msg_type"] != "execute_request":
             super(IPythonKernel, self).set_parent(ident, parent, channel)
         else:
             super().set_parent(ident, parent, channel)
 
     async def execute_request(self, stream: Any, ident: Any, parent: Any) -> None:
-        """Run a cell. To our client its reply comes after its output, in the same channel."""
+        """Run a cell. Our own client gets the reply after the output, on the same channel."""
         if _asked_by_us(parent):
             stream, ident = self.iopub_socket, self._topic("execute_reply")
         try:
             await super().execute_request(stream, ident, parent)
-        except BaseException as error:  # noqa: BLE001  of what the person has left for the end: a stream, a payload
+        except BaseException as error:  # noqa: BLE001  raised by what the person left behind: a stream, a payload
             name, text = type(error).__name__, "the cell has run, but not what it left for its end"
             told = {"ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
             self.session.send(self.iopub_socket, "error", told, parent)
             self.session.send(stream, "execute_reply", self._failed(name, text), parent, ident=ident)
 
     def is_ours(self) -> bool:
-        """Whether what runs now was asked for by our own client."""
+        """Whether our own client has asked for what runs now."""
         return _asked_by_us(self.get_parent("shell"))
 
     def _failed(self, name: str, text: str) -> dict[str, Any]:
-        """The reply of a cell that did not come to its own."""
+        """The reply for a cell that got as far as no reply of its own."""
         told = {"status": "error", "ename": name, "evalue": text, "traceback": []}
         return told | {"user_expressions": {}, "payload": [], "execution_count": self.shell.execution_count}
 
@@ -101,7 +113,7 @@ class InsideKernel(IPythonKernel):  # type: ignore[misc]
     def finish_metadata(
         self, parent: Any, metadata: dict[str, Any], reply_content: dict[str, Any]
     ) -> dict[str, Any]:
-        """Add the variables, and the memory that they take, to what goes with each reply."""
+        """Add the variables and the memory they take to the metadata of each reply."""
         metadata = dict(super().finish_metadata(parent, metadata, reply_content))
         metadata["kernelcord"] = {
             "variables": variables.describe(self.shell),
@@ -111,59 +123,60 @@ class InsideKernel(IPythonKernel):  # type: ignore[misc]
         return metadata
 
     async def columns_request(self, stream: Any, ident: Any, parent: Any) -> None:
-        """Have tables as wide as the client's terminal."""
+        """Make tables as wide as the client's terminal."""
         width.follow(parent["content"]["cursor_pos"])
         self.session.send(
             stream, "inspect_reply", {"status": "ok", "found": False, "data": {}}, parent, ident
         )
 
     def pre_handler_hook(self) -> None:
-        """Take interrupts as they are meant: see `interrupts`."""
+        """Note interrupts for the cell that they are meant for; see `interrupts`."""
         self.saved_sigint_handler = take_interrupts(interrupts.note)
 
     def post_handler_hook(self) -> None:
-        """Take them as before."""
+        """Restore the handler from before."""
         take_interrupts(self.saved_sigint_handler)
 
     async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> Any:
-        """Run the cell, and let what it has written through."""
+        """Run the cell, and wait until all that it has written is on its way."""
         try:
             parent = self.get_parent("shell")
             reaping.reap()
             interrupts.begin_cell(parent["header"]["msg_id"])
-            last_words.displays.begin()
-            for stream in self.own_streams:  # what stands before them need not pass it on
+            last_words.displays.begin_cell()
+            for stream in self.own_streams:  # a stream that the person has wrapped around ours may not do it
                 stream.set_parent(parent)
             self.shell.coming = code
-            self._open_files.begin()
-            self._elsewhere.begin()
+            self._open_files.begin_cell()
+            self._elsewhere.begin_cell()
             reply = await super().do_execute(code, *args, **kwargs)
             self._open_files.flush()
             self.shell.forget()
             streams.settle(self.own_streams)
             reaping.reap()
-        except KeyboardInterrupt:  # the cell does not run
+        except KeyboardInterrupt:  # interrupted before it began: the cell does not run
             reply = self._failed("KeyboardInterrupt", "")
         finally:
             interrupts.end_cell()
         if reply["status"] == "error":
-            self.shell_stream.flush()  # what is waiting now is given up; see `_abort_queues`
+            self.shell_stream.flush()  # reads the cells that wait now, which are aborted; see `_abort_queues`
         return reply
 
     def _abort_queues(self, subshell_id: str | None = None) -> None:  # noqa: ARG002  ipykernel passes it
-        """Give up the cells that waited when one failed, but none that comes after its reply.
+        """Abort the cells that were waiting when one failed, but none that arrives after its reply.
 
-        ipykernel looks for the former after the reply is out, and aborted one of six that a client sent then.
+        ipykernel looks for waiting cells after it has sent the reply: it aborted one of six cells that a
+        client sent only then.
         """
         self._aborting = True
         self.io_loop.add_callback(self._go_on)
 
     async def _go_on(self) -> None:
-        async with self._main_asyncio_lock:  # in turn: after those that wait
+        async with self._main_asyncio_lock:  # after the cells that wait for it
             self._aborting = False
 
     def _input_request(self, prompt: str, ident: Any, parent: Any, password: bool = False) -> str:
-        """Ask, after a mark among the output: the question goes another way, and could overtake it."""
+        """Ask the person. A mark goes out with the output first, which the question could overtake."""
 
         def mark() -> None:
             streams.settle(self.own_streams)
@@ -175,9 +188,9 @@ class InsideKernel(IPythonKernel):  # type: ignore[misc]
         return answer
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: Any) -> None:
-        """Interrupt the cell that is named, or the one that runs.
+        """Interrupt the cell that is named, or else the one that is running.
 
-        A loop in which it awaits something would sleep through the signal.
+        The event loop is woken too: a cell that awaits something would not notice the signal.
         """
         cell = parent["content"].get("cell", "")
         with interrupts.aimed_at(cell) as running:
@@ -193,19 +206,19 @@ class InsideKernel(IPythonKernel):  # type: ignore[misc]
 
 
 def _asked_by_us(request: Any) -> bool:
-    """Whether a request says that its client knows what it has sent and when its cell runs."""
+    """Whether a request comes from our own client, which keeps track of its cells by itself."""
     return "kernelcord" in request.get("metadata", ())
 
 
 def _may_ask(cell: Any) -> bool:
-    """Whether this cell can be answered: our client answers the one that runs alone."""
+    """Whether this cell may ask a question: our client answers only the cell that is running."""
     return interrupts.is_running(cell["header"]["msg_id"]) if _asked_by_us(cell) else True
 
 
 class Program(IPKernelApp):  # type: ignore[misc]
     """IPython's kernel program, started for one person."""
 
-    listening: Mapping[int, int] = {}  # descriptors that listen already, by the port they stand for
+    listening: Mapping[int, int] = {}  # descriptors that are listening already, by their port numbers
 
     def _bind_socket(self, socket: zmq.Socket[bytes], port: int) -> Any:
         if socket.type == zmq.XPUB:
@@ -218,7 +231,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
         return port
 
     def init_control(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
-        """Make the control channel; leave debugger and subshells (a thread, 0.4 ms a cell) out."""
+        """Make the control channel, without debugger and subshells (a thread, and 0.4 ms a cell)."""
         self.control_socket = context.socket(zmq.ROUTER)
         self.control_socket.linger = 1000  # ms, as ipykernel's own
         self.control_socket.router_handover = 1
@@ -228,7 +241,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
         self.shell_channel_thread = NoSubshells()
 
     def init_iopub(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
-        """Make the channel of output, with a thread of ours."""
+        """Make the output channel, with our own sending thread."""
         kernelapp.IOPubThread = streams.Sender
         try:
             super().init_iopub(context)
@@ -236,34 +249,32 @@ class Program(IPKernelApp):  # type: ignore[misc]
             kernelapp.IOPubThread = IOPubThread
 
     def init_heartbeat(self) -> None:
-        """Beat for a stock client, which listens; ours does not, and it costs a thread and a context."""
+        """Start a heartbeat for a stock client only: ours needs none, and it takes a thread and a context."""
         if self.hb_port in self.listening:
             self.heartbeat = ListeningHeartbeat(zmq.Context(), self.listening[self.hb_port])
             self.heartbeat.start()
 
     def init_poller(self) -> None:
-        """Follow no parent as ipykernel does: an init, or a thread of ours, sees to the end."""
+        """Do not poll for the parent's end as ipykernel does: an init or a thread of ours does that."""
 
     def init_path(self) -> None:
-        """Find the person's own modules after Python's: a `random.py` must not break the kernel."""
-        packages = next(
-            (place for place, path in enumerate(sys.path) if "site-packages" in path), len(sys.path)
-        )
-        sys.path.insert(packages, "")
+        """Put the person's own modules behind Python's: a `random.py` must not break the kernel."""
+        before_packages = (index for index, path in enumerate(sys.path) if "site-packages" in path)
+        sys.path.insert(next(before_packages, len(sys.path)), "")
 
     def init_io(self) -> None:
-        """Make the streams."""
+        """Make stdout and stderr."""
         super().init_io()
         streams.silence_originals()
         streams.follow_buffers()
 
     def init_kernel(self) -> None:
-        """Make the kernel, which knows its own streams, and keeps to a size in what it says."""
+        """Make the kernel, which knows its own streams and keeps its messages to a size."""
         clip.session(self.session)
-        # Without copying, the first large message needs a thread (of pyzmq), and waits for it in vain where
-        # the person has left room for none.
+        # To send a large message without copying it, pyzmq starts a thread, and waits for it in vain where
+        # the person's code has left no room for another thread.
         self.session.copy_threshold = sys.maxsize
-        ipkernel.sys = Unwalked()
+        ipkernel.sys = SysWithoutModules()
         try:
             super().init_kernel()
         finally:
@@ -276,28 +287,28 @@ class Program(IPKernelApp):  # type: ignore[misc]
         reaping.install()
         forked.watch(self.kernel)
         reserve.fill()
-        self.kernel.shell.kernel = self.kernel  # where the shell was there before
+        self.kernel.shell.kernel = self.kernel  # a forked kernel's shell is older than the kernel
 
 
 def create() -> Program:
-    """The program, told what differs from IPython's own."""
+    """The program, configured as the module's text says."""
     program: Program = Program.instance(
         kernel_class=InsideKernel, outstream_class="inside.output.streams.Output"
     )
-    program.config.HistoryManager.enabled = False  # a database nobody reads, 1 ms a cell
-    program.config.IPCompleter.use_jedi = False  # 10 to 300 ms for a name, where IPython's own takes 2 to 10
+    program.config.HistoryManager.enabled = False  # nobody reads its database, which takes 1 ms a cell
+    program.config.IPCompleter.use_jedi = False  # it takes 10 to 300 ms for a name, IPython's own 2 to 10
     program.config.Session.packer = "inside.output.packing.pack"
     figures.follow()
     bars.follow()
     shared_memory.follow()
     spawned.follow()
-    # Else its logger takes all for its handlers to choose: 4 records a cell.
+    # Otherwise the logger makes 4 records a cell, all of which its handlers then drop.
     program.log.setLevel(program.log_level)
     return program
 
 
 def prepare() -> Program:
-    """The program with its shell, as far as both go without a connection. Starts no thread."""
+    """The program with its shell, as far as they can be set up without a connection. Starts no thread."""
     program = create()
     super(IPKernelApp, program).initialize([])
     program.init_pdb()
@@ -307,7 +318,7 @@ def prepare() -> Program:
 
 
 def in_cell() -> AbstractContextManager[object]:
-    """While entered, what is imported finds itself in a kernel's cell, as `get_ipython` tells it."""
+    """While entered, modules that are imported see a kernel's cell around them, by `get_ipython`."""
     trap: AbstractContextManager[object] = Shell.instance().builtin_trap
     return trap
 
@@ -318,9 +329,12 @@ def serve(
     listening: Mapping[str, int],
     before_cells: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run cells until the kernel is told to end. `listening` has a descriptor a channel of `connection`."""
+    """Run cells until the kernel is told to end. `listening` has a descriptor a channel of `connection`.
+
+    `before_cells` is called when everything is set up, just before the person's own modules can be imported.
+    """
     session = program.session
-    session.pid = os.getpid()  # with another's it would drop every message
+    session.pid = os.getpid()  # with the parent's it would drop every message
     session.session = os.urandom(8).hex()
     session.key = str(connection["key"]).encode()
     program.transport, program.ip = "ipc", str(connection["ip"])
@@ -340,15 +354,15 @@ def serve(
     sys.stdout.flush()
     sys.stderr.flush()
     before_cells()
-    program.init_path()  # only now: IPython imports extensions by names that files of the person can have
+    program.init_path()  # only now: a person's file could have the name of an extension that IPython imports
     memory.begin()
     run(program)
 
 
 def _settle(program: Program, profile: Path) -> None:
-    """Have IPython keep what it keeps in the folder `profile`; the one of the zygote is out of reach."""
+    """Have IPython keep its files in the folder `profile`: the zygote's is out of reach."""
     (profile / "db").mkdir(parents=True, exist_ok=True)
-    program.profile_dir._location_isset = False  # once a process is the rule, and we are another by now
+    program.profile_dir._location_isset = False  # it can be set once a process, and this is a new one
     program.profile_dir.location = str(profile)
     Shell.instance().db.root = profile / "db"
     fresh.shell(Shell.instance())
@@ -357,6 +371,6 @@ def _settle(program: Program, profile: Path) -> None:
 def run(program: Program) -> None:
     """Run cells until the kernel is told to end."""
     cores.install()
-    streams.follow_threads()  # from now on: the kernel's own threads belong to no cell
+    streams.follow_threads()  # only now: the kernel's own threads belong to no cell
     program.start()
-    atexit.unregister(program.close)  # it can sit 10 s in a flush that nobody reads any more
+    atexit.unregister(program.close)  # it can wait 10 s to flush output that nobody reads any more

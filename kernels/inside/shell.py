@@ -1,7 +1,7 @@
 """The shell in which the person's cells run.
 
-ipykernel asks it before each cell for the cell's code without magics, and the shell itself asks again; it is
-also asked for the signature of a method. Both are known here.
+Before each cell ipykernel asks for the cell's code without magics, and the shell asks for it once more;
+ipykernel also asks for the signature of a method. Here both are remembered.
 """
 
 import functools
@@ -23,11 +23,12 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core import interactiveshell, ultratb
 from IPython.core.tbtools import get_line_number_of_frame
 
-from . import paths, stdin
+from . import paths
 from .characters import escaped
 from .children import forked
 from .confinement import reserve
 from .files import elsewhere
+from .input import stdin
 from .interrupts import Interrupts
 from .libraries import advice, figures
 from .output import streams
@@ -39,24 +40,24 @@ LIBRARIES = (*OURS, sys.prefix + os.sep, sys.base_prefix + os.sep)
 
 interrupts = Interrupts()
 # asyncio, for one, asks whether the handler is this one.
-signal.default_int_handler = interrupts.interrupt  # type: ignore[assignment]  # it need not raise
+signal.default_int_handler = interrupts.interrupt  # type: ignore[assignment]  # which does not always raise
 sys.unraisablehook = interrupts.not_raised
 warnings.formatwarning = paths.warning
-GOES = "The kernel ends with this cell, and its variables go. Files stay."
+GOES = "The kernel ends with this cell, and its variables are lost. Files stay."
 STANDARD = (0, 1, 2)  # descriptors
-KNOWN = ("size", "time", "lines", "name")  # what `linecache` has of a source that it has read
-NO_EXIT = "To exit: use"  # the beginning of IPython's advice after `sys.exit()`, which is none for us
+KNOWN = ("size", "time", "lines", "name")  # the fields that `linecache` has for a source that it has read
+NO_EXIT = "To exit: use"  # the beginning of IPython's advice after `sys.exit()`, which does not apply here
 
 
 class Shell(ZMQInteractiveShell):  # type: ignore[misc]
-    """IPython's shell, with less to do for each cell and nothing kept of what it showed."""
+    """IPython's shell, which does less for each cell and keeps nothing of what a cell showed."""
 
     coming: str | None = None  # the cell that the kernel is about to run
     _transformed: tuple[str, str] | None = None
-    _depth = 0  # cells that run within each other
+    _depth = 0  # how many cells are running within each other
 
     def init_user_ns(self) -> None:
-        """Have `open(0)` ask as `input()` does, and `open(1, "w")` write; IPython refuses these."""
+        """Let `open(0)` ask as `input()` does, and `open(1, "w")` write; IPython refuses both."""
         super().init_user_ns()
 
         @functools.wraps(open)
@@ -71,28 +72,28 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         self.user_ns["open"] = self.user_ns_hidden["open"] = standard_or_file
 
     def forget(self) -> None:
-        """Keep nothing of what the cell has shown, which IPython's own `%notebook` would write."""
+        """Forget what the cell has shown: IPython keeps it for its own `%notebook`."""
         self.history_manager.outputs.clear()
-        figures.forget()
+        figures.end_cell()
 
     def enable_matplotlib(self, gui: str | None = None) -> Any:  # noqa: ARG002  IPython's magics pass it
         """Show figures as pictures, whatever `%matplotlib` or `%pylab` asks for: there is no window here."""
         return super().enable_matplotlib("inline")
 
     def _tee(self, channel: str) -> AbstractContextManager[None]:  # noqa: ARG002  IPython passes it
-        return nullcontext()  # IPython keeps all that is printed: 100 MB of memory for 100 MB, for ever
+        return nullcontext()  # IPython would keep all that is printed in memory, for ever
 
     def _get_exc_info(self, exc_tuple: Any = None) -> Any:
         kind, value, trace = super()._get_exc_info(exc_tuple)
         _leave_out_ours(trace)
-        with suppress(BaseException):  # whatever the person's own error does when it is asked
+        with suppress(BaseException):  # the person's own error class can raise anything when it is looked at
             advice.add(value)
             elsewhere.advise(value)
         told = _with_text(value)
         return kind if told is value else type(told), told, trace
 
     def showtraceback(self, *args: Any, **kwargs: Any) -> None:
-        """Show the error of a cell; in a forked child `sys.exit` is none."""
+        """Show the error of a cell; in a forked child `sys.exit` just ends the child."""
         error = sys.exception()
         if isinstance(error, SystemExit) and forked.is_child():
             forked.leave(error)
@@ -102,14 +103,14 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
             super().showtraceback(*args, **kwargs)
 
     def set_next_input(self, s: str, replace: bool = False) -> None:
-        """Show the text of `%load` or `%recall` where the client has no next cell to put it into."""
+        """Print the text of `%load` or `%recall` where the client has no next cell to put it into."""
         if self.kernel.is_ours():
             print(s)
         else:
             super().set_next_input(s, replace)
 
     def ask_exit(self) -> None:
-        """`exit()`: the kernel ends with its cell, which is said while something can still be done."""
+        """End the kernel with this cell, for `exit()`, and say so while the cell can still save something."""
         super().ask_exit()
         if self.exit_now:
             print(GOES)
@@ -118,17 +119,17 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         stb = [paths.shortened(line) for line in stb]
         evalue = paths.shortened(str(evalue))
         streams.usable(self.kernel.own_streams)
-        if forked.is_child():  # it has no channel of its own
+        if forked.is_child():  # which has no channel of its own
             print(self.InteractiveTB.stb2text(stb), file=sys.stderr)
         else:
             super()._showtraceback(etype, evalue, stb)
 
     async def run_ast_nodes(self, *args: Any, **kwargs: Any) -> Any:
-        """Run a cell's lines. A child that they have forked ends here."""
+        """Run a cell's lines; a child that they have forked ends afterwards."""
         self._depth += 1
         try:
             failed = await super().run_ast_nodes(*args, **kwargs)
-        except BaseException as error:  # whatever ends the lines, a child goes no further
+        except BaseException as error:  # whatever ended the lines, a child goes no further
             if forked.is_child():
                 forked.leave(error)
             raise
@@ -139,57 +140,60 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         return failed
 
     async def run_code(self, code_obj: Any, result: Any = None, *, async_: bool = False) -> Any:
-        """Run one part of a cell, in which an interrupt is raised."""
+        """Run one part of a cell, during which an interrupt is raised."""
         with nullcontext() if async_ else interrupts.raised():  # ipykernel cancels what is awaited
             failed = await super().run_code(code_obj, result, async_=async_)
         if result is not None and result.error_in_exec is not None:
             error = result.error_in_exec
             result.error_in_exec = None if _is_no_failure(error) else _with_text(error)
-        return failed  # also where it was no failure: no further line is run
+        return failed  # also after `sys.exit()`, which is no failure: no further line is run
 
     async def run_cell_async(self, *args: Any, **kwargs: Any) -> Any:
-        """Run a cell in which something is awaited at the top."""
+        """Run a cell with `await` at its top level."""
         self._transformed = None
         return await super().run_cell_async(*args, **kwargs)
 
     run_cell_async.__signature__ = inspect.signature(ZMQInteractiveShell.run_cell_async)  # type: ignore[attr-defined]
 
     def transform_cell(self, raw_cell: str) -> str:
-        """The cell as Python, without magics; the second time for the kernel's what it was the first."""
+        """The cell as Python, without magics; the second call for a cell gets the first one's result."""
         before, self._transformed = self._transformed, None
         if before is not None and before[0] == raw_cell:
             return before[1]
         transformed: str = super().transform_cell(raw_cell)
-        if raw_cell == self.coming:  # a person's own calls may meet other transformers or variables
+        if raw_cell == self.coming:  # when the person calls this, there may be other transformers
             self._transformed = raw_cell, transformed
         self.coming = None
         return transformed
 
 
-# Libraries ask by these names whether they are in Jupyter: plotly, rich and pandas do, and show less if not.
+# By these names plotly, rich and pandas find out whether they are in Jupyter; otherwise they show less.
 for name in ("__module__", "__name__", "__qualname__"):
     setattr(Shell, name, getattr(ZMQInteractiveShell, name))
 
 
 def _is_no_failure(error: BaseException | None) -> bool:
-    """Whether it is `sys.exit()` or `sys.exit(0)`, with which a script ends well."""
+    """Whether it is `sys.exit()` or `sys.exit(0)`, by which a script ends successfully."""
     return isinstance(error, SystemExit) and error.code in (None, 0)
 
 
 def _warn(message: Any, category: Any = None, stacklevel: int = 1, **more: Any) -> None:
-    """`warnings.warn` for IPython's shell, which after `sys.exit()` would advise to leave by other ways."""
+    """`warnings.warn` for IPython's shell, without its advice after `sys.exit()` on other ways to leave."""
     if not str(message).startswith(NO_EXIT):
         warnings.warn(message, category, stacklevel + 1, **more)
 
 
 def _lines_of(frame: FrameType) -> int:
-    """How many lines a frame's source has: a cell's is in no file, and IPython sums up no recursion there."""
+    """How many lines a frame's source has, for cells too, so that IPython abridges recursion in them.
+
+    IPython looks for a file, and a cell's source is in none.
+    """
     cell: tuple[Any, ...] = linecache.cache.get(frame.f_code.co_filename, ())
     return len(cell[2]) if len(cell) == len(KNOWN) else get_line_number_of_frame(frame)
 
 
 def _system(command: str) -> int | None:
-    """Run `!command` in a terminal of its own; without one where there can be none. Returns its exit code."""
+    """Run `!command`, in a terminal of its own where one can be had. Returns its exit code."""
     try:
         for end in os.openpty():
             os.close(end)
@@ -205,9 +209,9 @@ ultratb.get_line_number_of_frame = _lines_of
 
 
 def _leave_out_ours(trace: TracebackType | None) -> None:
-    """Have a traceback end where the kernel's own code begins, unless the person's comes again after it.
+    """End a traceback where the kernel's own code begins, unless the person's code comes again after it.
 
-    What stands before a library's function, and calls it, is left out too.
+    Our own wrappers around a library's functions are left out too.
     """
     last = before = None
     while trace is not None:
@@ -215,7 +219,7 @@ def _leave_out_ours(trace: TracebackType | None) -> None:
         if before is not None and trace.tb_next is not None and file.startswith(OURS[0]):
             before.tb_next = trace = trace.tb_next
             continue
-        if not (file.startswith(LIBRARIES) or file[0] not in "/<"):  # that of compiled code is no whole path
+        if not (file.startswith(LIBRARIES) or file[0] not in "/<"):  # compiled code has no absolute path
             last = None
         elif last is None and file.startswith(OURS):
             last = before
@@ -225,7 +229,7 @@ def _leave_out_ours(trace: TracebackType | None) -> None:
 
 
 def _with_text(error: BaseException) -> BaseException:
-    """The error, or where its `__str__` fails one of its name that says so, for IPython."""
+    """The error; where its `__str__` fails, one of the same name that says so, for IPython."""
     try:
         str(error)
     except BaseException as failure:  # noqa: BLE001  whatever the person's own code raises there

@@ -1,4 +1,4 @@
-"""The person's variables in a few words each, without running code of theirs where that can be helped."""
+"""The person's variables in a few words each, if possible without running code of theirs."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ LONGEST = 60  # characters of a name or a type
 
 
 def describe(shell: Any) -> list[list[str]]:
-    """A list of [name, type, detail] of what the person has defined, e.g. ["df", "DataFrame", "5 x 3"]."""
+    """[name, type, detail] of each variable that the person has defined: ["df", "DataFrame", "5 x 3"]."""
     try:
         namespace, hidden = shell.user_ns, shell.user_ns_hidden
         mine = [name for name in list(namespace) if type(name) is str and name[:1] != "_"]
         names = [name for name in mine if name not in hidden]
         return [_describe(name, namespace[name]) for name in names[-MOST:] if name in namespace]
-    except BaseException:  # noqa: BLE001  the person can replace all of it, and the reply must go out
+    except BaseException:  # noqa: BLE001  the person can replace any part of it, and the reply must go out
         return []
 
 
@@ -26,7 +26,7 @@ def _describe(name: str, value: object) -> list[str]:
 
 
 def _shown(name: str) -> str:
-    """A name as it can be sent: not too long, and without what UTF-8 cannot hold."""
+    """A name that can be sent: not too long, and without what UTF-8 cannot encode."""
     return name[:LONGEST].encode(errors="replace").decode()
 
 

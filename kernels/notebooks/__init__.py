@@ -1,1 +1,1 @@
-"""Notebooks: read whoever wrote them, written so that anybody may open them."""
+"""Reads notebooks that anybody may have made, and writes notebooks that are safe to open."""

@@ -3,7 +3,7 @@
     for line in to_lines(cell): ...
     for cell in cells(lines): ...
 
-A cell is a line with its fields, followed by a line for each of its outputs, so that no line holds more than
+A cell is a line with its fields, followed by a line for each of its outputs, so that no line has more than
 one output.
 """
 
@@ -16,8 +16,8 @@ from kernels.notebooks.cells import Cell, Code, Markdown, Raw
 
 __all__ = ["NO_MEMORY", "NO_ROOM", "REFUSED", "cells", "first_line", "line", "to_lines"]
 
-# Exit codes: the notebook is refused, with a sentence on stderr; it takes too much memory; the output cannot
-# be written, with the error's number on stderr.
+# Exit codes: the notebook is refused, for the reason on stderr; it takes too much memory; the output cannot
+# be written, with the number of the error on stderr.
 REFUSED, NO_MEMORY, NO_ROOM = 3, 4, 5
 
 _KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Markdown, Raw, Code)}
@@ -36,13 +36,13 @@ def to_lines(cell: Cell) -> Iterator[bytes]:
 
 
 def first_line(cell: Cell, count: int) -> bytes:
-    """The line of a cell's fields, which `count` lines with an output each must follow."""
+    """The line with a cell's fields; `count` lines, each with one output, must follow."""
     fields = {name: getattr(cell, name) for name in type(cell).__slots__ if name != "outputs"}
     return line([type(cell).__name__, fields, count])
 
 
 def cells(lines: Iterable[bytes]) -> Iterator[Cell]:
-    """The cells in the lines. Raises: ValueError when they end in the middle of a cell."""
+    """The cells in the lines. Raises: ValueError if they end in the middle of a cell."""
     following = iter(lines)
     for first in following:
         kind, fields, count = json.loads(first)

@@ -2,8 +2,8 @@
 
     [Markdown("Plot it", author="Ada"), Code("plot(x)", outputs=(...,), count=1)]
 
-They know neither nbformat nor transcripts. One that was read from a notebook has in `original` what it had
-there beside (see `kernels.notebooks.originals`); it is written with that, and with the tags that it had.
+They know neither nbformat nor transcripts. In a cell that was read from a notebook, `original` is whatever
+else it had there (see `kernels.notebooks.originals`); that is written again, and so are its tags.
 """
 
 import re
@@ -24,15 +24,15 @@ __all__ = [
     "StreamedCell",
 ]
 
-SKIP = "skip-execution"  # the tag of cells that Jupyter's tools leave out (nbclient's skip_cells_with_tag)
+SKIP = "skip-execution"  # the tag of cells that Jupyter's tools do not run (nbclient's skip_cells_with_tag)
 RAISES = "raises-exception"  # the tag of cells that may fail without ending the run
-_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")  # all that Markdown lets a backslash stand before
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")  # all characters that a backslash escapes in Markdown
 _ESCAPED = r"\\\g<0>"
 
 
 @dataclass(frozen=True, slots=True)
 class Markdown:
-    """A person's or the model's words; the author, when there is one, is shown in the cell."""
+    """A person's or the model's words; if there is an author, the cell shows who it is."""
 
     text: str
     author: str = ""
@@ -40,7 +40,7 @@ class Markdown:
 
     @property
     def source(self) -> str:
-        """The cell as it is written: the text, after a line with the author in bold."""
+        """The cell as it is written: a line with the author in bold, then the text."""
         if not self.author:
             return self.text
         return f"**{_PUNCTUATION.sub(_ESCAPED, ' '.join(self.author.split()))}**\n\n{self.text}"
@@ -48,7 +48,7 @@ class Markdown:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Text that is neither run nor rendered; imported notebooks have it."""
+    """Text that is neither run nor rendered; only notebooks that were read have such cells."""
 
     text: str
     original: dict[str, Any] | None = field(default=None, compare=False)
@@ -56,7 +56,7 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Code and what it showed: `outputs` are nbformat v4 output dicts, `execution_time` is in seconds."""
+    """Code and its outputs, which are nbformat v4 output dicts; `execution_time` is in seconds."""
 
     code: str
     outputs: tuple[dict[str, Any], ...] = ()
@@ -71,7 +71,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class StreamedCell:
-    """A cell of code to be written whose `count` outputs come one by one; `code` has none."""
+    """A code cell to be written whose `count` outputs come one by one; `code` itself has none."""
 
     code: Code
     count: int
@@ -86,11 +86,11 @@ class Notebook(Protocol):
 
     @property
     def cells(self) -> Iterable[Cell]:
-        """The cells in order; they can be gone through again."""
+        """The cells in order; they can be iterated again."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A sentence for everything in it that was not taken over."""
+        """A sentence about everything in it that was left out."""
 
     @property
     def code_cells(self) -> int:
@@ -98,7 +98,7 @@ class Notebook(Protocol):
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What it has of its own: title, authors, kernel and what programs noted in it."""
+        """Its own metadata: title, authors, kernel and whatever programs noted in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,4 +116,4 @@ class LoadedNotebook:
 
 
 class NotebookError(ValueError):
-    """No notebook that can be read; the message is one sentence for the person who sent it."""
+    """The notebook cannot be read or written; the message is one sentence for the person who wants it."""

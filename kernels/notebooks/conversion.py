@@ -1,11 +1,12 @@
-"""Notebooks read and written in a process of their own, whatever strangers have put into them.
+"""Reads and writes notebooks in a separate process, whatever strangers have put into them.
 
-    async with reading(file) as found: ...                  # a `Notebook`, its cells in a temporary file
-    await write(cells, target, packages={...})              # `cells` come one by one
+    async with reading(file) as notebook: ...       # a `Notebook`, with its cells in a temporary file
+    await write(cells, target, packages={...})      # `cells` come one by one
 
-Anybody may have made what is read, and anybody's cells what is written: some megabytes of text can be
-gigabytes of values, or markup that takes a minute to check. The process (`kernels.notebooks.converter`) has
-limits on its memory and time, nothing of our environment, and can open no file. We hold one cell at a time.
+Anybody may have made a notebook that is read, or the outputs of cells that are written: some megabytes of
+text can be gigabytes of values, or markup that takes a minute to check. The process
+(`kernels.notebooks.converter`) has limits on its memory and time, nothing of our environment, and can open no
+file. We hold one cell at a time in memory.
 """
 
 import asyncio
@@ -31,11 +32,11 @@ __all__ = ["reading", "write"]
 log = logging.getLogger(__name__)
 
 CHECKOUT = (
-    Path(__file__).resolve().parent.parent.parent
-)  # where `python -m kernels.notebooks.converter` finds us
+    Path(__file__).resolve().parents[2]
+)  # where `python -m kernels.notebooks.converter` finds our packages
 PASSED_ON = ("LD_LIBRARY_PATH", "TZ")
 DEADLINE = 180.0  # seconds in all; the process also limits its own processor time
-TOLD = 2000  # characters that we keep of the end of what the process says
+TOLD = 2000  # characters at the end of the process's stderr that we keep
 Verb = Literal["read", "write"]
 Feed = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -43,25 +44,23 @@ MISSING = {"output_type": "stream", "name": "stderr", "text": "[an output is mis
 
 TOO_LONG: dict[Verb, str] = {
     "read": "The notebook takes too long to read. Clear its outputs in Jupyter and try again.",
-    "write": "The notebook takes too long to write. Cells and files are kept as they are.",
+    "write": "The notebook takes too long to write. Cells and files are unchanged.",
 }
 TOO_MUCH: dict[Verb, str] = {
-    "read": "The notebook has more in it than can be read here. Clear its outputs in Jupyter and try again.",
-    "write": "The notebook has more in it than can be written here. Cells and files are kept as they are.",
+    "read": "The notebook contains more than can be read here. Clear its outputs in Jupyter and try again.",
+    "write": "The notebook contains more than can be written here. Cells and files are unchanged.",
 }
 FAILED: dict[Verb, str] = {
-    "read": "The notebook could not be read because of a fault of ours.",
-    "write": (
-        "The notebook could not be written because of a fault of ours. Cells and files are kept as they are."
-    ),
+    "read": "The notebook could not be read: an error in Kernelcord.",
+    "write": "The notebook could not be written: an error in Kernelcord. Cells and files are unchanged.",
 }
 
 
 @asynccontextmanager
 async def reading(source: BinaryIO) -> AsyncIterator[Notebook]:
-    """The notebook in an open file that has a descriptor, read from its start; its cells are kept on disk.
+    """The notebook in an open file that has a descriptor, read from its start; the cells are kept on disk.
 
-    Raises: NotebookError with one sentence for the person; OSError where there is no room for it.
+    Raises: NotebookError with one sentence for the person; OSError if the disk is full.
     """
     refuse_too_large(os.fstat(source.fileno()).st_size)
     with tempfile.TemporaryFile() as lines:
@@ -79,9 +78,8 @@ async def write(
 ) -> None:
     """Write the cells as a notebook into an open file that has a descriptor, from its position on.
 
-    We hold one cell at a time, of a `StreamedCell` one an output at a time.
-
-    See `kernels.notebooks.notebook.written` for what is left out when there is too much.
+    We hold one cell at a time in memory, and of a `StreamedCell` one output at a time. See
+    `kernels.notebooks.notebook.written` for what is left out if there is too much.
 
     Raises: NotebookError, OSError, and whatever `cells` raises.
     """
@@ -101,7 +99,7 @@ async def write(
 
 
 async def _feed_streamed(cell: StreamedCell, pipe: asyncio.StreamWriter) -> None:
-    """Feed the cell's lines, exactly as many as its first one says."""
+    """Feed the cell's lines, exactly as many outputs as its first line says."""
     pipe.write(await in_thread(first_line, cell.code, cell.count))
     left = cell.count
     async for output in cell.outputs:
@@ -109,12 +107,12 @@ async def _feed_streamed(cell: StreamedCell, pipe: asyncio.StreamWriter) -> None
             left -= 1
             pipe.write(await in_thread(line, output))
             await pipe.drain()
-    for _ in range(left):  # its bytes are missing
+    for _ in range(left):  # the stored bytes of an output are missing
         pipe.write(line(MISSING))
 
 
 class _SpooledNotebook:
-    """A `Notebook` in a file: a line about it, and the lines of its cells."""
+    """A `Notebook` in a file: a line about it, then the lines of its cells."""
 
     def __init__(self, file: BinaryIO) -> None:
         file.seek(0)
@@ -131,18 +129,18 @@ class _SpooledNotebook:
         return cell_lines.cells(self._lines())
 
     def _lines(self) -> Iterator[bytes]:
-        place = self._start
+        position = self._start
         while True:
-            self._file.seek(place)
+            self._file.seek(position)
             found = self._file.readline()
             if not found:
                 return
-            place = self._file.tell()
+            position = self._file.tell()
             yield found
 
 
 async def _convert(verb: Verb, source: BinaryIO | int, target: BinaryIO, feed: Feed | None) -> None:
-    """Have the process do it. Raises: NotebookError, OSError, and whatever `feed` does."""
+    """Let the process do it. Raises: NotebookError, OSError, and whatever `feed` raises."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-E", "-s", "-m", "kernels.notebooks.converter", verb),
         cwd=CHECKOUT,
@@ -158,7 +156,7 @@ async def _convert(verb: Verb, source: BinaryIO | int, target: BinaryIO, feed: F
             fed = await _fed(process, feed)
             code = await process.wait()
     except TimeoutError:
-        if not deadline.expired():  # it is `feed` that waited too long for something
+        if not deadline.expired():  # then `feed` has raised it
             raise
         raise NotebookError(TOO_LONG[verb]) from None
     finally:
@@ -172,21 +170,21 @@ async def _convert(verb: Verb, source: BinaryIO | int, target: BinaryIO, feed: F
 
 
 async def _fed(process: asyncio.subprocess.Process, feed: Feed | None) -> OSError | None:
-    """Feed the process. Returns the error of a connection that broke: its own, or one of `feed`."""
+    """Feed the process. Returns the error if a connection broke: that to the process, or one of `feed`."""
     pipe = process.stdin
     if pipe is None or feed is None:
         return None
     try:
         await feed(pipe)
     except (BrokenPipeError, ConnectionResetError) as error:
-        return error  # if the process has failed, its exit code says why
+        return error  # if the process has failed, its exit code explains it better
     finally:
         pipe.close()
     return None
 
 
 async def _said(process: asyncio.subprocess.Process) -> str:
-    """The end of what it writes to stderr."""
+    """The end of what the process writes to stderr."""
     said = b""
     assert process.stderr is not None
     while piece := await process.stderr.read(TOLD):
@@ -195,7 +193,7 @@ async def _said(process: asyncio.subprocess.Process) -> str:
 
 
 def _judge(verb: Verb, code: int, said: str) -> None:
-    """Return if all is well. Raises: NotebookError, OSError."""
+    """Check how the process ended. Raises: NotebookError, OSError."""
     if code == 0:
         return
     if code == REFUSED and said:
@@ -206,5 +204,5 @@ def _judge(verb: Verb, code: int, said: str) -> None:
         raise OSError(int(said), os.strerror(int(said)))
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         raise NotebookError(TOO_LONG[verb])
-    log.error("a notebook could not be dealt with (%s, exit code %d): %s", verb, code, said)
+    log.error("the process that was to %s a notebook ended with exit code %d: %s", verb, code, said)
     raise NotebookError(FAILED[verb])

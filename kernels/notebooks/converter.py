@@ -1,10 +1,10 @@
-"""The process that reads and writes notebooks for `conversion`, with limits and without rights.
+"""The process that reads and writes notebooks for `conversion`, with limits and without privileges.
 
     python -m kernels.notebooks.converter read  <a.ipynb  >lines
     python -m kernels.notebooks.converter write <lines    >a.ipynb
 
-Its exit code is 3, with a sentence, when the notebook is refused; 4 when it takes too much memory; and 5,
-with the number of the error, when its output cannot be written.
+Its exit code is 3 if the notebook is refused, with the reason on stderr; 4 if it takes too much memory; and 5
+if the output cannot be written, with the number of the error on stderr.
 """
 
 import base64
@@ -24,22 +24,26 @@ from kernels.sandbox.policy import HANDLED, SCOPED
 
 __all__: list[str] = []
 
-MEMORY = 768 << 20  # bytes of address space; a notebook of 50 MB, all in one text with an emoji, takes 650 MB
+MEMORY = 768 << 20  # bytes of address space; a notebook of 50 MB in a single text with an emoji takes 650 MB
 TIME = {"read": 20, "write": 60}  # seconds of processor time
-LARGEST = 1 << 30  # bytes of what is written; a character can take several
-NICE = 5  # others go first
-UNSURE = () if sys.platform == "linux" else (OSError, ValueError)  # macOS does not take all limits
-UNUSED = ("arrow", "isoduration", "rfc3987_syntax")  # jsonschema's, for formats that no notebook has
+LARGEST = 1 << 30  # bytes of output; a character can take several
+NICE = 5  # so that other processes go first
+UNSURE = () if sys.platform == "linux" else (OSError, ValueError)  # macOS does not accept all limits
+UNUSED = (
+    "arrow",
+    "isoduration",
+    "rfc3987_syntax",
+)  # jsonschema imports them for formats that no notebook has
 OLD = b'{"nbformat":3,"worksheets":[{"cells":[{"cell_type":"code","input":"x","outputs":[]}]}]}'
 
 
 def main(verb: str) -> int:
-    """Do it; the exit code."""
-    for name in UNUSED:  # they take a second to import
+    """Read or write a notebook; returns the exit code."""
+    for name in UNUSED:  # importing them would take a second
         sys.modules[name] = None  # type: ignore[assignment]
     from kernels.notebooks import notebook
 
-    notebook.read(notebook.write(notebook.read(OLD).cells))  # what is imported late is imported now
+    notebook.read(notebook.write(notebook.read(OLD).cells))  # now, so that all modules are imported
     _give_up_rights(TIME[verb])
     try:
         if verb == "read":
@@ -61,7 +65,7 @@ def main(verb: str) -> int:
 def _read() -> None:
     from kernels.notebooks import notebook
 
-    gc.disable()  # it would look again and again at millions of values, none of which is garbage
+    gc.disable()  # it would look at millions of values again and again, none of which is garbage
     found = notebook.read(sys.stdin.buffer.read(notebook.MAX_SIZE + 1))
     output = sys.stdout.buffer
     output.write(line({"notes": found.notes, "code_cells": found.code_cells, "metadata": found.metadata}))
@@ -79,19 +83,23 @@ def _write() -> None:
 
 
 def _give_up_rights(seconds: int) -> None:
-    """Limit this process for good: it opens nothing any more, and where the system can, it has no rights."""
+    """Limit this process for good: it can open nothing and, where the system allows it, has no privileges."""
     try:
         program = base64.b64encode(seccomp.assemble(alone=False, counted=False)).decode()
         confine.seal({"landlock": [[HANDLED, SCOPED]], "seccomp": program})
-    except (AttributeError, OSError, SandboxUnavailable):  # another system, or an older one: the limits hold
+    except (
+        AttributeError,
+        OSError,
+        SandboxUnavailable,
+    ):  # another system, or an old one; the limits still apply
         pass
     os.nice(NICE)
     for limit, value in (
         (resource.RLIMIT_AS, MEMORY),
         (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_FSIZE, LARGEST),
-        (resource.RLIMIT_CORE, 1),  # for 0 the machine would run its program for crashes, as root
-        (resource.RLIMIT_NOFILE, 0),  # what is open stays so
+        (resource.RLIMIT_CORE, 1),  # with 0 the system would run its crash handler, as root
+        (resource.RLIMIT_NOFILE, 0),  # files that are open stay open
     ):
         hard = resource.getrlimit(limit)[1]
         lower = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -102,4 +110,4 @@ def _give_up_rights(seconds: int) -> None:
 if __name__ == "__main__":
     ended = main(sys.argv[1])
     sys.stderr.flush()
-    os._exit(ended)  # an ordinary end would try to write once more what could not be written
+    os._exit(ended)  # an ordinary exit would try again to write what could not be written

@@ -1,11 +1,11 @@
-"""What a cell shows now that it did not show before, in sentences for the person who ran it again.
+"""Says how a cell's outputs differ from its earlier ones, in sentences for the person who ran it again.
 
     diff_outputs(stored.outputs, result.outputs)      # ("output 2: a picture instead of a table",)
 
-What a person would not call a difference is none: how text was cut into pieces, colours, execution counts,
-what changes with each run (see `kernels.notebooks.text_diff`), what stands on stderr (warnings with paths,
+What a person would not call a difference is ignored: how text was cut into pieces, colours, execution counts,
+what changes with every run (see `kernels.notebooks.text_diff`), what is on stderr (warnings with paths,
 progress bars with times), an error's traceback, and whether a value was displayed or returned. Pictures,
-sound and figures are compared by kind only, never by their bytes.
+sound and figures are compared only by kind, never by their bytes.
 """
 
 import re
@@ -18,10 +18,9 @@ from kernels.text.visible import one_line
 
 __all__ = ["diff_outputs"]
 
-_LEFT_OUT = re.compile(
-    r"(?:^|\n)\[[^\n]* left out(?:: [^\n]*)?\](?=\n|$)"
-)  # as `kernels.notebooks.sanitize.outputs` says
-_KINDS = (  # the first that an output has is what a person sees
+# What `kernels.notebooks.sanitize.outputs` writes in place of what it left out.
+_LEFT_OUT = re.compile(r"(?:^|\n)\[[^\n]* left out(?:: [^\n]*)?\](?=\n|$)")
+_KINDS = (  # a person sees the first of these that an output has
     (re.compile(r"application/vnd\.(plotly|vega)"), "an interactive figure"),
     (re.compile(r"image/"), "a picture"),
     (re.compile(r"audio/"), "a sound"),
@@ -34,14 +33,16 @@ _KINDS = (  # the first that an output has is what a person sees
 )
 _BY_KIND_ONLY = {"an interactive figure", "a picture", "a sound", "a video", "a PDF"}
 _MARKUP = {"text/html", "text/markdown", "image/svg+xml"}
-MOST_MARKUP = 1 << 19  # characters of one cell that are compared; looking for active content takes a while
+MOST_MARKUP = (
+    1 << 19
+)  # characters of a cell's markup that are compared; checking it for active content takes time
 
 
 def diff_outputs(stored: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> tuple[str, ...]:
-    """A sentence for each output that differs, and one for outputs that are more or fewer; empty when alike.
+    """A sentence for each output that differs, and one if there are more or fewer; empty if they are alike.
 
-    Both are nbformat v4 output dicts, hostile or not. Outputs are numbered from 1, without stderr. With too
-    much HTML or SVG the only sentence says that nothing was compared.
+    Both are nbformat v4 output dicts, hostile or not. Outputs are numbered from 1, without stderr. If there
+    is too much HTML or SVG, the only sentence says that nothing was compared.
     """
     if max(_markup(stored), _markup(new)) > MOST_MARKUP:
         return ("too much HTML or SVG to compare",)
@@ -58,7 +59,7 @@ def diff_outputs(stored: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]
 
 
 def _markup(outputs: Iterable[Any]) -> int:
-    """Characters of markup in the outputs, which may be anything."""
+    """The number of characters of markup in the outputs, which may be anything."""
     bundles = [output.get("data") for output in outputs if isinstance(output, dict)]
     return sum(
         _length(value)
@@ -72,7 +73,7 @@ def _markup(outputs: Iterable[Any]) -> int:
 def _length(value: Any) -> int:
     try:
         return len(joined(value))
-    except RecursionError:  # such an output is left out
+    except RecursionError:  # such an output is left out anyway
         return 0
 
 
@@ -93,7 +94,7 @@ def _difference(old: tuple[str, str], now: tuple[str, str]) -> str:
 
 
 def _seen(outputs: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
-    """The kind and the compared text of each thing a person sees; neighbouring text is one thing."""
+    """The kind and the text of each thing that a person sees; neighbouring texts are one thing."""
     seen: list[tuple[str, list[str]]] = []
     streamed = False
     for output in outputs:
@@ -118,4 +119,4 @@ def _thing(output: dict[str, Any]) -> tuple[str, str]:
         kind = "formatted text"
     if "text/plain" not in data:
         return kind, repr(sorted(data.items()))
-    return kind, _LEFT_OUT.sub("", data["text/plain"])  # which an older library may not have shown at all
+    return kind, _LEFT_OUT.sub("", data["text/plain"])  # an older library may not have had what was left out

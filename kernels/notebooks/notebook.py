@@ -1,15 +1,15 @@
-"""Notebooks: plain cells written as a `.ipynb` file, and any `.ipynb` file read as plain cells.
+"""Writes plain cells as a `.ipynb` file, and reads any `.ipynb` file as plain cells.
 
     data = write([Markdown("Hello", author="Ada"), Code("1 + 1", outputs=(...,), count=1)])
     for piece in written(cells): ...              # the same, piece by piece
     read(data).cells
     diff_outputs(stored_outputs, new_outputs)      # sentences
 
-What is written is nbformat v4.5, valid, and the same bytes for the same cells. What is read is version 3 or
-4 and may be anything at all: see `kernels.notebooks.sanitize.outputs` for what becomes of outputs,
-`kernels.notebooks.sanitize.markdown` for what becomes of words. Both can take seconds and much memory. What
-strangers have made is therefore read and written by `kernels.notebooks.conversion`, which calls this in a
-process of its own. Format: https://nbformat.readthedocs.io/en/latest/format_description.html
+What is written is valid nbformat v4.5, and the same bytes for the same cells. What is read is version 3 or 4
+and may contain anything at all: see `kernels.notebooks.sanitize.outputs` for what becomes of outputs, and
+`kernels.notebooks.sanitize.markdown` for what becomes of words. Both can take seconds and much memory.
+Therefore what strangers have made is read and written by `kernels.notebooks.conversion`, which calls this in
+a separate process. Format: https://nbformat.readthedocs.io/en/latest/format_description.html
 """
 
 import hashlib
@@ -49,7 +49,11 @@ __all__ = [
 MAX_TITLE = 200  # characters
 BATCH, BATCH_SIZE = 64, 1 << 20  # cells, and characters, that are validated together
 DAMAGED = "they were damaged"
-KNOWN = ("kernelcord", "raw_mimetype", "tags")  # of a cell's metadata, what we have made sure of
+KNOWN = (
+    "kernelcord",
+    "raw_mimetype",
+    "tags",
+)  # the parts of a cell's metadata that we have written ourselves
 
 
 def write(
@@ -74,15 +78,15 @@ def written(
     size: int = MAX_WRITTEN,
     seconds: float = MAX_TIME,
 ) -> Iterator[str]:
-    """The cells as the pieces of a notebook file; hostile outputs are repaired or left out, and that is said.
+    """The cells as the pieces of a notebook file; it says which hostile outputs were left out.
 
     `packages` are the names and versions of what the code ran with, `python` is the language's version,
-    `about` the metadata of the notebook that the cells were read from. A cell that did not end "ok" is tagged
-    so that Jupyter's tools skip it, unless it is one that may fail, or its tags are those of a notebook. Once
+    `about` is the metadata of the notebook that the cells were read from. A cell that did not end "ok" is
+    tagged so that Jupyter's tools skip it, unless it is one that may fail or was read from a notebook. Once
     the file has `size` characters, or has taken `seconds` of processor time (or a minute by the clock), the
     remaining outputs are left out.
 
-    Raises: NotebookError when the cells without outputs are over `size` too.
+    Raises: NotebookError if even without outputs the cells are over `size`.
     """
     kept = originals.metadata(about)
     if kept and not _is_valid({"cells": [], "metadata": kept, "nbformat": 4, "nbformat_minor": 5}, None):
@@ -116,7 +120,7 @@ def written(
 def _written(
     ids: dict[str, int], cell: Cell, position: int, in_time: Callable[[Iterable[Any]], Iterable[Any]] = iter
 ) -> dict[str, Any]:
-    """A cell as nbformat has it; `ids` has those that are taken, each by the cell of a position."""
+    """A cell in nbformat's form; `ids` has the ids that are taken, each with the position of its cell."""
     before = cell.original or {}
     metadata: dict[str, Any] = originals.metadata(before.get("metadata"))
     if tags := _valid_tags(originals.tags(before.get("metadata"))):
@@ -125,14 +129,15 @@ def _written(
     match cell:
         case Markdown():
             words = sanitize_markdown(source(cell.text), Markdown("", cell.author).source)
-            # Markdown drops the backslashes that escape a name, and a page then looks for formulas in it.
+            # Markdown drops the backslashes that escape the author's name; a page then looks for formulas in
+            # it.
             kind, text = "markdown", without_scripts(Markdown(words, cell.author).source)
             if cell.author:
                 metadata |= {"kernelcord": {"author": repair(cell.author)}}
         case Raw():
             kind, text = "raw", cell.text
             if cell.original is None or sanitize_markdown(text) != text:
-                metadata |= {"raw_mimetype": "text/plain"}  # else it goes into pages
+                metadata |= {"raw_mimetype": "text/plain"}  # otherwise converters put it into pages as it is
         case Code():
             kind, text, metadata = "code", cell.code, metadata | _code_metadata(cell)
             more = {"execution_count": count(cell.count), "outputs": sanitize_outputs(in_time(cell.outputs))}
@@ -149,7 +154,7 @@ def _written(
 
 
 def _id(ids: dict[str, int], wanted: Any, position: int, content: str) -> str:
-    """The id that is wanted, or one that the same cell at the same place has again; none is given twice."""
+    """The wanted id, or one that the same cell at the same position always gets; no id is used twice."""
     if originals.is_id(wanted) and ids.setdefault(wanted, position) == position:
         return str(wanted)
     made = f"{position}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
@@ -159,7 +164,7 @@ def _id(ids: dict[str, int], wanted: Any, position: int, content: str) -> str:
 
 
 def _is_pythons(kernelspec: Any) -> bool:
-    """Whether a notebook's kernel is one that runs Python, whatever it is called."""
+    """Whether a notebook's kernel runs Python, whatever it is called."""
     match kernelspec:
         case {"name": str(), "display_name": str(), **others}:
             return others.get("language", "python") == "python"
@@ -176,7 +181,9 @@ def _code_metadata(cell: Code) -> dict[str, Any]:
         ours["execution_time"] = cell.execution_time
     metadata: dict[str, Any] = {"kernelcord": ours}
     may_fail = cell.status == "ok" or (cell.status == "error" and RAISES in cell.tags)
-    as_they_were = may_fail or cell.original is not None  # for good, a cell is left out by a person alone
+    as_they_were = (
+        may_fail or cell.original is not None
+    )  # in a notebook that was read, a person sets the tags
     tags = dict.fromkeys(cell.tags if as_they_were else (*cell.tags, SKIP))
     if valid := _valid_tags(tags):
         metadata["tags"] = valid
@@ -189,7 +196,7 @@ def _valid_tags(tags: Iterable[str]) -> list[str]:
 
 
 def _validated(cells: Iterable[tuple[dict[str, Any], str]], metadata: dict[str, Any]) -> Iterator[str]:
-    """The cells' JSON, validated by nbformat; a cell that it refuses loses its outputs."""
+    """The cells' JSON, validated by nbformat; a cell that it rejects loses its outputs."""
     batch: list[tuple[dict[str, Any], str]] = []
     for cell in cells:
         batch.append(cell)
@@ -220,7 +227,7 @@ def _mended(cell: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_valid(part: dict[str, Any], ref: str | None = "") -> bool:
-    """Whether nbformat takes a cell, or with `ref` None a whole notebook."""
+    """Whether nbformat accepts a cell or, if `ref` is None, a whole notebook."""
     try:
         nbformat.validate(
             part, ref=f"{part['cell_type']}_cell" if ref == "" else ref, version=4, version_minor=5
@@ -231,9 +238,9 @@ def _is_valid(part: dict[str, Any], ref: str | None = "") -> bool:
 
 
 def read(data: bytes, *, limit: int = MAX_SIZE) -> LoadedNotebook:
-    """The cells of a `.ipynb` file of at most `limit` bytes, and notes of what was not taken over.
+    """The cells of a `.ipynb` file of at most `limit` bytes, and notes on what was left out.
 
-    Raises: NotebookError with one sentence for the person when it is no notebook of version 3 or 4.
+    Raises: NotebookError with one sentence for the person if it is not a notebook of version 3 or 4.
     """
     document = load(data, limit=limit)
     notes: list[str] = []
@@ -244,12 +251,12 @@ def read(data: bytes, *, limit: int = MAX_SIZE) -> LoadedNotebook:
             found = read_cells(_from_version_3(document.get("worksheets"), notes))
         case int() as version if version > 4:
             raise NotebookError(
-                f"The notebook is of format {version}, which is newer than this can read (4). "
-                "Save it as format 4 and try again."
+                f"The notebook is in format {version}, but only formats up to 4 can be read here. "
+                "Save it in format 4 and try again."
             )
         case 1 | 2 as version:
             raise NotebookError(
-                f"The notebook is of format {version}, which is too old. Open and save it in Jupyter first."
+                f"The notebook is in format {version}, which is too old. Open and save it in Jupyter first."
             )
         case _:
             raise NotebookError('This is not a notebook: its "nbformat" is not a version number.')
@@ -270,13 +277,13 @@ def _from_version_3(worksheets: Any, notes: list[str]) -> list[Any]:
     for old in old_cells:
         try:
             cells.append(upgrade_cell(from_dict(_rejoined(old))))  # type: ignore[no-untyped-call]
-        except Exception:  # noqa: BLE001 - the converter takes a valid cell for granted and fails anyhow
+        except Exception:  # noqa: BLE001  the converter expects a valid cell, and can fail with any error
             notes.append(f"A cell after cell {len(cells)} was left out: it is damaged.")
     return cells
 
 
 def _rejoined(old: dict[str, Any]) -> dict[str, Any]:
-    """A version 3 cell with its lists of lines as text, as the converter wants it."""
+    """A version 3 cell with its lists of lines joined, as the converter wants them."""
     outputs = old.get("outputs")
     shown = [
         {key: value if key == "traceback" else _text_of_lines(value) for key, value in output.items()}
@@ -291,7 +298,7 @@ def _text_of_lines(value: Any) -> Any:
 
 
 def _language(document: dict[str, Any]) -> str:
-    """The notebook's language in lower case; Python where it does not say."""
+    """The notebook's language in lower case; Python if it does not say."""
     match document.get("metadata"):
         case {"kernelspec": {"language": str(name)}} | {"language_info": {"name": str(name)}}:
             return clip(repair(name.lower()), MAX_NAME) or "python"

@@ -1,12 +1,12 @@
-"""What a notebook and its cells have beside words, code and outputs, as far as it may be written again.
+"""What a notebook and its cells contain besides words, code and outputs, as far as it may be written again.
 
     original(raw_cell)          # {"id": "a1", "metadata": {...}, "attachments": {...}}, each if there is any
     metadata(raw, "Cell 3", notes)
 
 A notebook that is run again keeps its ids, slideshow, attached pictures and whatever programs noted in it.
-Taken away is what makes Jupyter run something (trust in outputs, the state of widgets), text with markup that
-is not plain, since some converters put metadata into pages as it is, and what nobody wrote by hand: more than
-`LARGEST` characters in one entry.
+Removed are things that make Jupyter run something (trust in outputs, the state of widgets), text with markup
+that is not plain, since some converters put metadata into pages as they are, and entries that nobody has
+written by hand: those of more than `LARGEST` characters.
 """
 
 import json
@@ -21,19 +21,19 @@ from kernels.text.clipping import clip, repair
 
 __all__ = ["attachments", "is_id", "metadata", "original", "tags"]
 
-OURS = frozenset({"kernelcord", "tags"})  # what has its own rules
+OURS = frozenset({"kernelcord", "tags"})  # for which there are other rules
 ACTIVE = frozenset({"trusted", "widgets"})
-STALE = frozenset({"execution"})  # when the cell ran, as JupyterLab notes it
+STALE = frozenset({"execution"})  # the times at which the cell ran, from JupyterLab
 LARGEST = 1 << 16  # characters of one entry as JSON
 MOST_ENTRIES = 100  # of one cell or notebook, and files attached to one cell
-MAX_NAME = 100  # characters of a name that a note tells
-_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # as nbformat has it
+MAX_NAME = 100  # characters of a name that a note mentions
+_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # by nbformat's schema
 _IMAGE = re.compile(r"image/(?:png|jpeg|gif|webp|bmp|svg\+xml)")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*", re.ASCII)
 
 
 def original(raw: Mapping[str, Any], name: str, notes: list[str]) -> dict[str, Any]:
-    """What a cell of version 4 has to keep; `name` is the cell's in the notes of what is lost."""
+    """What is kept of a version 4 cell; `name` is what the notes on what is lost call it."""
     found: dict[str, Any] = {}
     if is_id(raw.get("id")):
         found["id"] = raw["id"]
@@ -48,7 +48,7 @@ def original(raw: Mapping[str, Any], name: str, notes: list[str]) -> dict[str, A
         if pictures:
             found["attachments"] = pictures
         if not isinstance(given, dict) or pictures.keys() != given.keys():
-            notes.append(f"{name}: files attached to it that are no pictures were left out.")
+            notes.append(f"{name}: attached files that are not pictures were left out.")
     return found
 
 
@@ -58,7 +58,7 @@ def is_id(value: Any) -> bool:
 
 
 def metadata(raw: Any, name: str = "", notes: list[str] | None = None) -> dict[str, Any]:
-    """The entries that may be written again; for each that may not there is a note."""
+    """The entries that may be written again; there is a note for each of the others."""
     kept: dict[str, Any] = {}
     for key, value in islice(raw.items() if isinstance(raw, dict) else (), MOST_ENTRIES):
         if key in OURS or key in STALE:
@@ -71,7 +71,7 @@ def metadata(raw: Any, name: str = "", notes: list[str] | None = None) -> dict[s
 
 
 def tags(raw: Any) -> list[str]:
-    """The tags in a cell's metadata; those of a cell of code are in its field."""
+    """The tags in a cell's metadata; those of a code cell are in its field `tags`."""
     found = raw.get("tags") if isinstance(raw, dict) else None
     return (
         [tag for tag in found if isinstance(tag, str) and _is_plain(tag)] if isinstance(found, list) else []
@@ -93,7 +93,7 @@ def attachments(raw: Any) -> dict[str, dict[str, str]]:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it is JSON that can be stored, of a sensible size and without markup or a formula that acts."""
+    """Whether it is JSON that can be stored, of a sensible size, and without active markup or formulas."""
     try:
         text = json.dumps(value, ensure_ascii=False)
         return len(text) <= LARGEST and repair(value) == value and all(map(_only_shows, _texts(value)))
@@ -106,7 +106,7 @@ def _only_shows(text: str) -> bool:
 
 
 def _texts(value: Any) -> list[str]:
-    """All texts in a JSON value, names too, that could be markup."""
+    """All texts in a JSON value that could be markup, including the names in objects."""
     texts: list[str] = []
     waiting = [value]
     while waiting:

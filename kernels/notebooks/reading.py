@@ -1,4 +1,4 @@
-"""What is in a `.ipynb` file that anybody may have made: its JSON, and its version 4 cells as plain cells.
+"""Reads a `.ipynb` file that anybody may have made: its JSON, and its version 4 cells as plain cells.
 
 document = load(data, limit=MAX_SIZE)      # raises NotebookError with one sentence
 read_cells(document["cells"])              # LoadedNotebook(cells, notes)
@@ -19,15 +19,15 @@ from kernels.text.visible import one_line
 __all__ = ["MAX_SIZE", "fewer", "load", "read_cells", "refuse_too_large", "refuse_too_many", "source"]
 
 MAX_SIZE = 50 << 20  # bytes
-MAX_NAME = 100  # characters of a name that a note tells
+MAX_NAME = 100  # characters of a name that a note mentions
 MOST_CELLS = 10_000
-MOST_OUTPUTS = MOST + ENDINGS  # of one cell; one that runs here shows no more either
+MOST_OUTPUTS = MOST + ENDINGS  # of one cell: as many as a cell that runs here shows
 MOST_NOTES = 100
-MOST_TAGS = 1000  # of one cell, and ids of its files
+MOST_TAGS = 1000  # of one cell, and as many ids of its files
 
 
 def load(data: bytes, *, limit: int = MAX_SIZE) -> dict[str, Any]:
-    """The JSON object in `data`, at most `limit` bytes. Raises: NotebookError when there is none."""
+    """The JSON object in `data`, at most `limit` bytes. Raises: NotebookError if there is none."""
     refuse_too_large(len(data), limit)
     if not data.strip():
         raise NotebookError("The file is empty.")
@@ -36,13 +36,13 @@ def load(data: bytes, *, limit: int = MAX_SIZE) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise NotebookError("This is not a notebook: the file is not UTF-8 text.") from None
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise NotebookError(f"The file is not valid JSON: {error.msg} at {place}.") from None
+        where = f"line {error.lineno}, column {error.colno}"
+        raise NotebookError(f"The file is not valid JSON: {error.msg} at {where}.") from None
     except RecursionError:
         raise NotebookError("This is not a notebook: its JSON is nested too deep.") from None
     except MemoryError:
         raise NotebookError(
-            "The notebook has more in it than can be read here. Clear its outputs in Jupyter and try again."
+            "The notebook contains more than can be read here. Clear its outputs in Jupyter and try again."
         ) from None
     except ValueError:  # an integer of more digits than Python reads
         raise NotebookError("The file is not valid JSON: a number in it is too long.") from None
@@ -52,7 +52,7 @@ def load(data: bytes, *, limit: int = MAX_SIZE) -> dict[str, Any]:
 
 
 def refuse_too_large(size: int, limit: int = MAX_SIZE) -> None:
-    """Raises: NotebookError when `size`, in bytes, is over the limit."""
+    """Raises: NotebookError if `size`, in bytes, is over the limit."""
     if size > limit:
         sizes = f"{human_size(size)}; the limit is {human_size(limit)}"
         raise NotebookError(
@@ -61,7 +61,7 @@ def refuse_too_large(size: int, limit: int = MAX_SIZE) -> None:
 
 
 def source(value: Any) -> str:
-    """Text of a cell, whether stored as one string or as a list of lines, with `\\n` at the ends of lines."""
+    """The text of a cell, stored as one string or as a list of lines, with `\\n` at the ends of lines."""
     try:
         return joined(repair(value)).replace("\r\n", "\n").replace("\r", "\n")
     except RecursionError:
@@ -69,7 +69,7 @@ def source(value: Any) -> str:
 
 
 def read_cells(raw_cells: Any) -> LoadedNotebook:
-    """The plain cells of version 4 cells. Raises: NotebookError when they are not a list."""
+    """The plain cells of version 4 cells. Raises: NotebookError if they are not a list."""
     if not isinstance(raw_cells, list):
         raise NotebookError("This is not a whole notebook: its cells are missing or not a list.")
     refuse_too_many(raw_cells)
@@ -89,12 +89,12 @@ def read_cells(raw_cells: Any) -> LoadedNotebook:
                     notes.append(f"Cell {number}: {more:,} of its outputs were left out.")
             case _:
                 name = clip(kind, MAX_NAME) if isinstance(kind, str) else "none"
-                notes.append(f"Cell {number} was left out: its type ({name}) is not known.")
+                notes.append(f"Cell {number} was left out: its type ({name}) is unknown.")
     return LoadedNotebook(tuple(cells), tuple(notes))
 
 
 def refuse_too_many(cells: Sequence[Any]) -> None:
-    """Raises: NotebookError when there are more cells than a notebook may have."""
+    """Raises: NotebookError if there are more cells than a notebook may have."""
     if len(cells) > MOST_CELLS:
         raise NotebookError(
             f"The notebook has {len(cells):,} cells; the limit is {MOST_CELLS:,}. Split it and try again."
@@ -102,7 +102,7 @@ def refuse_too_many(cells: Sequence[Any]) -> None:
 
 
 def fewer(notes: Sequence[str]) -> tuple[str, ...]:
-    """The first `MOST_NOTES` notes, each in one line, and a last one with the number of the others."""
+    """The first `MOST_NOTES` notes, each on one line, and a last one with the number of the others."""
     more = len(notes) - MOST_NOTES
     kept = tuple(map(one_line, notes[:MOST_NOTES]))
     return (*kept, f"And {more:,} more notes like these.") if more > 0 else kept
@@ -118,10 +118,10 @@ def _markdown(raw: dict[str, Any]) -> Markdown:
 def _code(raw: dict[str, Any]) -> Code:
     ours = _ours(raw)
     outputs, time = raw.get("outputs"), ours.get("execution_time")
-    shown = sanitize_outputs(outputs[:MOST_OUTPUTS] if isinstance(outputs, list) else [])
+    sanitized = sanitize_outputs(outputs[:MOST_OUTPUTS] if isinstance(outputs, list) else [])
     return Code(
         source(raw.get("source")),
-        outputs=tuple(shown),
+        outputs=tuple(sanitized),
         count=count(raw.get("execution_count")),
         status=source(ours.get("status")) or "ok",
         file_ids=_texts(ours.get("file_ids")),

@@ -1,4 +1,4 @@
-"""Text from a kernel: repaired at the border, and clipped head and tail."""
+"""Repairs text from a kernel where it enters the program, and clips it to its head and tail."""
 
 import math
 import re
@@ -7,13 +7,13 @@ from typing import Any
 
 __all__ = ["ANSI", "LEFT_OUT", "clip", "counted", "human_size", "left_out", "over", "repair", "strip_ansi"]
 
-DEEPEST = 100  # levels of nested JSON: whoever stores it must be able to write it down again
+DEEPEST = 100  # levels of nested JSON: the program that stores it must be able to write it again
 SCALARS = frozenset((bool, float, int, type(None)))
-PIECE = 1 << 16  # characters that are looked at without other threads having a turn
+PIECE = 1 << 16  # characters that are processed at a time, before other threads get their turn
 _UNSAFE = re.compile("[\x00\ud800-\udfff]")
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\n\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
 
-# The line that stands where a text was cut: by `clip`, by the kernel, in a long traceback, or to be stored.
+# The line where a text was cut: by `clip`, by the kernel, in a long traceback, or before it was stored.
 LEFT_OUT = re.compile(
     r"^\[(?:\.\.\.|…) (?:[\d.]+ [KMGT]?B of text left out|[\d,]+ (?:characters|lines?) left out"
     r"|[\d,]+ characters(?: (?:were lost|went) with the kernel)?) (?:\.\.\.|…)\]$",
@@ -22,23 +22,22 @@ LEFT_OUT = re.compile(
 
 
 def repair(value: Any, levels: int = DEEPEST) -> Any:
-    """A JSON value that can be stored: NUL and lone surrogates become U+FFFD, infinity and NaN null.
+    """A JSON value that can be stored: NUL and lone surrogates become U+FFFD, infinity and NaN become null.
 
-    What needs no repair comes back as it is. Raises: RecursionError: it is nested more than `levels` deep.
+    What needs no repair is returned as it is. Raises: RecursionError if it is nested more than `levels` deep.
     """
     return value if _is_sound(value, levels) else _repaired(value, levels)
 
 
 def _is_sound(value: Any, levels: int) -> bool:
-    """Whether a JSON value needs no repair, asked of a level of it at a time: 100,000 numbers take 3 ms."""
+    """Whether a JSON value needs no repair, one level at a time: 100,000 numbers take 3 ms."""
     level = [value]
     for _ in range(levels):
         kinds = set(map(type, level))
         if str in kinds and not _is_safe("".join(_of(str, level, kinds))):
             return False
-        if float in kinds and not math.isfinite(
-            sum(_of(float, level, kinds))
-        ):  # or finite ones sum up to more
+        # The sum of finite numbers may be infinite too; then `_repaired` looks at each.
+        if float in kinds and not math.isfinite(sum(_of(float, level, kinds))):
             return False
         lists = _of(list, level, kinds) if list in kinds else []
         dicts = _of(dict, level, kinds) if dict in kinds else []
@@ -72,7 +71,7 @@ def _repaired(value: Any, levels: int) -> Any:
 
 
 def _is_safe(text: str) -> bool:
-    """Whether there is nothing to repair; the expression takes ten times as long to tell."""
+    """Whether there is nothing to repair; a regular expression takes ten times as long."""
     if "\0" in text:
         return False
     try:
@@ -82,7 +81,7 @@ def _is_safe(text: str) -> bool:
 
 
 def clip(text: str, limit: int) -> str:
-    """`text`, or its first and last `limit / 2` characters with a line between that says what is left out."""
+    """`text`, or its first and last `limit / 2` characters and a line that says how much is left out."""
     if len(text) <= limit:
         return text
     half = limit // 2
@@ -95,7 +94,7 @@ def left_out(count: int) -> str:
 
 
 def human_size(count: float) -> str:
-    """A size in bytes as people read it: 999 B, 3.1 GB. Steps of 1,024, as file managers count."""
+    """A size in bytes as people read it: 999 B, 3.1 GB. A KB is 1,024 bytes, as in file managers."""
     for unit in ("B", "KB", "MB", "GB"):
         if abs(count) < 1024:
             return f"{count:.0f} {unit}" if unit == "B" or count == int(count) else f"{count:.1f} {unit}"
@@ -104,14 +103,14 @@ def human_size(count: float) -> str:
 
 
 def over(size: int, limit: int) -> str:
-    """That something is too large: "3.1 GB, over the 50 MB limit"; without its size where both read alike."""
+    """Says that something is too large: "3.1 GB, over the 50 MB limit"; without the size if both match."""
     most, told = human_size(limit), human_size(size)
     alike = told.replace(".0 ", " ") == most.replace(".0 ", " ")
     return f"over the {most} limit" if alike else f"{told}, over the {most} limit"
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things: "1 row", "1,200 rows". The plural is the noun with an s."""
+    """A number of things: "1 row", "1,200 rows". The plural is made with an s."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
@@ -127,9 +126,9 @@ def strip_ansi(text: str) -> str:
     return "".join(pieces)
 
 
-def _between_codes(text: str, place: int) -> int:
-    """The next place that is in no escape sequence: only the last two characters of one begin like one."""
-    code = text.find("\x1b", place)
+def _between_codes(text: str, start: int) -> int:
+    """The next index outside of any escape sequence. A sequence can end in `ESC \\`, like one by itself."""
+    code = text.find("\x1b", start)
     if code < 0:
         return len(text)
     return code + 2 if text.startswith("\x1b\\", code) else code

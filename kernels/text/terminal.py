@@ -1,11 +1,11 @@
-"""Text drawn as a terminal would draw it: `\\r`, backspace, erase-line and cursor-up are acted on.
+"""Text as a terminal would draw it: it obeys `\\r`, backspace, erase-line and cursor-up.
 
     terminal = TerminalText()
     terminal.write("10%\\r20%\\r")
     terminal.render()        # "20%"
 
 A kernel can send any mixture of these. So the time that drawing takes, and the size of what is held and
-rendered, are in proportion to the length of what is written, whatever it contains.
+rendered, are proportional to the length of what is written, whatever it contains.
 """
 
 import re
@@ -15,14 +15,14 @@ from kernels.text.clipping import ANSI
 
 __all__ = ["TerminalText"]
 
-_SPLIT = re.compile(rf"(\n+|\r+|[\b]+|{ANSI.pattern})")  # what is no run of plain characters
+_SPLIT = re.compile(rf"(\n+|\r+|[\b]+|{ANSI.pattern})")  # what is not plain characters
 _MOVES = re.compile(r"[\r\b]|\x1b\[\d*A|\x1b\[[0-2]?K")
 _UP = re.compile(r"\x1b\[(\d*)A")
 _ERASE = re.compile(r"\x1b\[([0-2]?)K")
 
 
 class _Row:
-    """One line: its text, or, once something in it was overwritten, each character with its colours."""
+    """One line: its text, or each character with its colours, once the row is open to be overwritten."""
 
     __slots__ = ("_codes", "_text", "cells", "colour")
 
@@ -34,7 +34,7 @@ class _Row:
 
     @property
     def size(self) -> int:
-        """Characters, without the codes that wait."""
+        """In characters, without the codes that wait."""
         return len(self._text) + self._codes + (len(self.cells) if self.cells is not None else 0)
 
     def add(self, text: str) -> None:
@@ -42,11 +42,11 @@ class _Row:
         self._text += text
 
     def open(self) -> list[str]:
-        """The characters, to be overwritten. A row is taken apart once: a move must not cost its length."""
+        """The characters, to be overwritten. A row is split only once: a move must not cost its length."""
         if self.cells is None:
             self.cells = []
-            for place, piece in enumerate(_SPLIT.split(self._text)):
-                if place % 2:
+            for index, piece in enumerate(_SPLIT.split(self._text)):
+                if index % 2:
                     self.colour += piece
                 elif piece:
                     self.cells += self._coloured(piece)
@@ -54,9 +54,9 @@ class _Row:
         return self.cells
 
     def put(self, column: int, run: str) -> int:
-        """Overwrite characters of an open row from a column on; returns by how many it is longer then.
+        """Overwrite characters of an open row from a column on; returns by how many the row has grown.
 
-        The column lies within the row or at its end.
+        The column is within the row or at its end.
         """
         cells = self.open()
         width, end = len(cells), column + len(run)
@@ -70,7 +70,7 @@ class _Row:
         self.open().extend(" " * count)
 
     def cut(self, column: int) -> int:
-        """Erase all from a column on; returns how many characters that were."""
+        """Erase everything from a column on; returns how many characters that was."""
         cells = self.open()
         count = len(cells) - column
         if count <= 0:
@@ -81,11 +81,11 @@ class _Row:
         return count
 
     def text(self) -> str:
-        """What is in it."""
+        """The row as text."""
         return self._text if self.cells is None else "".join(self.cells) + self.colour
 
     def _coloured(self, run: str) -> list[str]:
-        """The characters of a run, the first one with the codes that wait for it."""
+        """The characters of a run; the first one gets the codes that are waiting."""
         self._codes += len(self.colour)
         characters = list(run)
         characters[0] = self.colour + characters[0]
@@ -100,59 +100,61 @@ def _codes(cells: list[str]) -> int:
 class TerminalText:
     """See the module's text; colours are kept.
 
-    The last `REACH` lines can be drawn on. Lines a little further up are settled, and no cursor returns to
-    them. Nor does it return to the start of a line of more than `WIDEST` characters, as in a window where the
-    line has wrapped, or to the lines above its own once the lines that were drawn on hold `OPEN` characters.
+    The last `REACH` lines can be drawn on. Lines further up are settled, and the cursor cannot return to
+    them. Nor can it return to the start of a line of more than `WIDEST` characters, as if the line had
+    wrapped in a window, or to the lines above its own once the open lines have `OPEN` characters.
 
     A cursor that goes up into a shorter line leaves blanks before it. There may be `blanks` of them, and one
-    more for each `SHARE` characters written; after that the cursor goes to the end of the line instead.
+    more for every `SHARE` characters written; after that the cursor goes to the end of the line instead.
     """
 
-    REACH, SLACK = 64, 32  # lines; nested progress bars need a few, nothing here is a full screen
-    WIDEST = 4096  # characters, and so many of colours before one
-    OPEN = 1 << 16  # characters, which take up to 84 bytes each
+    REACH, SLACK = 64, 32  # lines; nested progress bars need a few, and nothing here is a full screen
+    WIDEST = 4096  # characters of a line, and of the colours before a character
+    OPEN = 1 << 16  # characters, each of which takes up to 84 bytes
     BLANKS, SHARE = 4096, 8
 
     def __init__(self, blanks: int = BLANKS) -> None:
         self._settled = StringIO()
         self._rows = [_Row()]
         self._row = 0
-        self._column = 0  # in a row that is open; in another the cursor is at the end
+        self._column = 0  # in an open row; in any other the cursor is at the end
         self._open = 0  # characters in open rows
         self._blanks = blanks * self.SHARE
 
     @property
     def size(self) -> int:
-        """Characters that `render` gives, without colours at the ends of lines."""
+        """The number of characters that `render` returns, without colours at the ends of lines."""
         return self._settled.tell() + sum(row.size for row in self._rows) + len(self._rows) - 1
 
     def write(self, text: str) -> None:
-        """Add `text`, moving where it says."""
+        """Write `text`, which may move the cursor."""
         self._blanks += len(text)
         start = 0
         if self._rows[-1].cells is None and self._row == len(self._rows) - 1:
             move = _MOVES.search(text)
             start = text.rfind("\n", 0, move.start()) + 1 if move else len(text)
             self._flow(text[:start])
-        for place, piece in enumerate(_SPLIT.split(text[start:])):
-            if not place % 2:
+        for index, piece in enumerate(_SPLIT.split(text[start:])):
+            if not index % 2:
                 if piece:
                     self._put(piece)
-            elif piece[0] == "\r" and self._rows[self._row].cells is not None:  # a flood of them costs least
+            elif (
+                piece[0] == "\r" and self._rows[self._row].cells is not None
+            ):  # first, since there may be a flood
                 self._column = 0
             else:
                 self._control(piece)
 
     def settle(self) -> None:
-        """Hold everything as text, which takes less room; call it when nothing more will be written."""
+        """Keep everything as text, which takes less memory; call it when all has been written."""
         self._settle(len(self._rows), end="")
 
     def render(self) -> str:
-        """All of it as text."""
+        """All lines as text."""
         return self._settled.getvalue() + "\n".join(row.text() for row in self._rows)
 
     def _flow(self, text: str) -> None:
-        """Add text that moves nothing to the end of the last row; an open one it can only end."""
+        """Add text without moves to the end of the last row; if that is open, the text begins a new line."""
         if not text:
             return
         first, *lines = text.rsplit("\n", self.REACH)
@@ -170,7 +172,7 @@ class TerminalText:
             self._settle(len(self._rows) - self.REACH)
 
     def _add(self, text: str) -> None:
-        """Add characters, colours included, to the end of a row that is not open."""
+        """Add characters and colours to the end of a row that is not open."""
         if text:
             row = self._rows[self._row]
             row.add(text)
@@ -198,7 +200,7 @@ class TerminalText:
             self._settle(self._row or len(self._rows))
 
     def _control(self, code: str) -> None:
-        """Act on one escape sequence, or on several of one control character."""
+        """Obey one escape sequence, or a run of the same control character."""
         row = self._rows[self._row]
         if code[0] == "\n":
             self._newlines(len(code))
@@ -223,7 +225,7 @@ class TerminalText:
             row.colour = (row.colour + code) if len(row.colour) < self.WIDEST else code
 
     def _opened(self, row: _Row, *, arriving: bool = False) -> None:
-        """Have a row open; unless it is arrived at, the cursor is at its end when it was not."""
+        """Open a row. If the cursor was in it, and is not just `arriving`, it is at the end of the row."""
         if row.cells is None:
             width = len(row.open())
             self._open += width
@@ -244,7 +246,7 @@ class TerminalText:
             self._flow("\n" * (count - below))
 
     def _settle(self, count: int, end: str = "\n") -> None:
-        """Add the first `count` rows to the settled text; where none is left, `end` and a new one follow."""
+        """Add the first `count` rows to the settled text; if none is left, `end` and a new row follow."""
         rows = self._rows[:count]
         self._open -= sum(len(row.cells) for row in rows if row.cells is not None)
         self._settled.write("\n".join(row.text() for row in rows))

@@ -1,4 +1,4 @@
-"""What a scan reports: files that can be read, and things that were left, each with its reason."""
+"""What a scan reports: captured files, whose bytes can be read, and what was skipped, and why."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from kernels.workspace.safe_open import folder, open_path
 
 
 class FileChanged(Exception):
-    """A captured file is no longer what was captured; if it is still there the next scan reports it again."""
+    """A captured file has changed since or is gone; if it is still there, the next scan reports it again."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} was changed or removed after it was captured")
@@ -23,7 +23,7 @@ class FileChanged(Exception):
 
 
 class Stamp(NamedTuple):
-    """What tells one state of a file from the next without reading it. Code cannot set the ctime."""
+    """What distinguishes one state of a file from the next without reading it. Code cannot set the ctime."""
 
     device: int
     inode: int
@@ -41,13 +41,12 @@ class Stamp(NamedTuple):
 class Captured(Protocol):
     """A new or changed file of a workspace, wherever the workspace is.
 
-    `name` is its path in the workspace as text that can be shown, `size` in bytes, `mtime` in seconds since
-    1970. It has no hash: whoever copies its bytes hashes the copy, and reads them once.
+    It has no hash: the program that copies its bytes hashes the copy, and so reads them only once.
     """
 
     @property
     def name(self) -> str:
-        """Its path in the workspace."""
+        """Its path in the workspace, as text that can be shown."""
 
     @property
     def size(self) -> int:
@@ -59,13 +58,14 @@ class Captured(Protocol):
 
     @property
     def is_output(self) -> bool:
-        """Whether it is no file of the workspace, but what the cell has printed (`kernels.cell.overflow`)."""
+        """Whether it is no file of the workspace but a cell's printed output (`kernels.cell.overflow`)."""
 
     def content(self, latest: int | None = None) -> AbstractAsyncContextManager[BinaryIO]:
-        """The file's bytes from the start, to be entered.
+        """A context with the file's bytes from the start.
 
-        What was read is one state of the file only if the block is left without FileChanged. With `latest`
-        it is the file as it is now rather than as it was captured, if it has no more than so many bytes.
+        Only if the block is left without FileChanged is what was read a single state of the file. With
+        `latest` the file is read as it is now rather than as it was captured, if it has at most so many
+        bytes.
 
         Raises: FileChanged, also when the block is left.
         """
@@ -84,14 +84,14 @@ class CapturedFile:
 
     @property
     def is_output(self) -> bool:
-        """One that a node has told of: it is in no workspace."""
+        """As a node reports it: such a file is in no workspace, so it has no path there."""
         return not self.path
 
     def open(self) -> BinaryIO:
-        """The file's bytes from the start; read at most `size` of them, the file may grow meanwhile.
+        """The file's bytes from the start; read at most `size` of them, since the file may grow meanwhile.
 
         Raises:
-            FileChanged: it is not the same file in the same state any more.
+            FileChanged: it is no longer the same file in the same state.
         """
         try:
             with folder(self.workspace) as top:
@@ -104,14 +104,14 @@ class CapturedFile:
         return os.fdopen(descriptor, "rb")
 
     def check(self, file: BinaryIO) -> None:
-        """See that what was read of `file`, which `open` gave, is one state of it.
+        """Make sure that what was read of `file`, which `open` returned, is a single state of it.
 
-        Writing sets the ctime. A database can also be left half written for a while: SQLite's cache was full
-        in the middle of a transaction. Its journal is looked at first, since a transaction that ends between
-        the two looks has written to the database.
+        Writing sets the ctime. Besides, a database can be half written for a while, if SQLite's cache was
+        full in the middle of a transaction. Its journal is looked at first: if a transaction ends between the
+        two looks, it has written to the database, which the second look finds.
 
         Raises:
-            FileChanged: it was written to since it was captured, or is not written to the end yet.
+            FileChanged: it was written to since it was captured, or is still being written.
         """
         if os.pread(file.fileno(), len(SQLITE), 0) == SQLITE:
             with suppress(OSError), folder(self.workspace) as top:
@@ -126,7 +126,7 @@ class CapturedFile:
             with folder(self.workspace) as top:
                 descriptor = open_path(self.path, top)
                 try:
-                    make_clean(descriptor)  # or writing by a mapping would not set its times
+                    make_clean(descriptor)  # or later writes through a memory map would not set its times
                     status = os.fstat(descriptor)
                 finally:
                     os.close(descriptor)
@@ -148,7 +148,7 @@ class CapturedFile:
             await in_thread(now.check, file)
 
     async def opened(self) -> BinaryIO:
-        """As `open`, in a thread: code in the workspace can hold its folders' locks for seconds.
+        """As `open`, in a thread, since code in the workspace can hold the locks of its folders for seconds.
 
         Raises: FileChanged, OSError.
         """
@@ -161,14 +161,14 @@ class CapturedFile:
 
 
 def _close(opening: asyncio.Future[BinaryIO]) -> None:
-    """Close what nobody waits for any more."""
+    """Close a file that nobody waits for any more."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A thing in the workspace that was not captured; `name: reason` reads as a line for a person."""
+    """Something in the workspace that was not captured; `name: reason` reads as a line for a person."""
 
     name: str
     reason: str
@@ -176,7 +176,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Scan:
-    """What is new since the scan before; `unrested` when something was left, being written still."""
+    """What is new since the last scan; `unrested` if something was left out, as it is being written."""
 
     captured: tuple[Captured, ...] = ()
     skipped: tuple[Skipped, ...] = ()

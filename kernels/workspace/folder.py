@@ -1,11 +1,11 @@
-"""A session's folder: made under the root of all workspaces, filled by us, shared with hostile code.
+"""A session's folder below the root of all workspaces. We put files into it, and share it with hostile code.
 
     workspace = Workspace.open(root, session_id)
-    name = workspace.place("data.csv", upload)      # the name it got
-    workspace.remove()                              # or `kernels.workspace.removal`, where nobody is to wait
+    name = workspace.put_file("data.csv", upload)   # the name it got
+    workspace.remove()                              # or `kernels.workspace.removal`, if nobody is to wait
 
 The code that runs in the folder can put a link, a folder or a pipe under any name at any moment, so
-everything here goes by directory descriptor.
+everything here goes by directory descriptors.
 """
 
 import os
@@ -28,24 +28,23 @@ CHUNK = 1024 * 1024  # bytes
 BATCH = 10_000  # names held at once while deleting
 CREATING = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
-
-PLACING = ".placing-"  # a file that is being placed: then 16 hexadecimal digits
-LEFT_OVER = re.compile(re.escape(PLACING) + r"[0-9a-f]{16}")
-BESIDE = ".apart"  # ends the id of a kernel that is nobody's
+UNFINISHED = ".placing-"  # begins the name of a file that is being written; 16 hexadecimal digits follow
+LEFT_OVER = re.compile(re.escape(UNFINISHED) + r"[0-9a-f]{16}")
+SCRATCH = ".apart"  # ends the id of a scratch kernel
 
 
 def scratch_id(name: str) -> str:
-    """The id of a kernel beside those of persons, for work of ours that takes no place from them."""
-    return f"{name}{BESIDE}"
+    """The id of a scratch kernel, which does work of ours and takes no slot from people's kernels."""
+    return f"{name}{SCRATCH}"
 
 
 def is_scratch(session_id: str) -> bool:
-    """Whether an id is one of `scratch_id`."""
-    return session_id.endswith(BESIDE)
+    """Whether it is the id of a scratch kernel."""
+    return session_id.endswith(SCRATCH)
 
 
 class Stopped(Exception):
-    """A deletion was stopped before its end."""
+    """A deletion was stopped before it was complete."""
 
 
 class BadSessionId(ValueError):
@@ -64,14 +63,14 @@ class Workspace:
 
     @classmethod
     def open(cls, root: Path, session_id: str) -> Self:
-        """The folder of `session_id` below `root`, made (0700) when it is not there.
+        """The folder of `session_id` below `root`, made (0700) if it is not there.
 
         Raises:
             BadSessionId: the id is not 1 to 100 letters, digits, `-`, `_` or `.`, or starts with a dot.
-            OSError: the folder cannot be made, or a link or a file stands in its place.
+            OSError: the folder cannot be made, or a link or a file has its name.
         """
         path = cls.named(root, session_id).path
-        # Only what is missing is made: a call that finds it there waits for a lock of the folder above.
+        # `mkdir` waits for the lock of the folder above even if there is nothing to make.
         if not path.is_dir():
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.mkdir(mode=0o700, exist_ok=True)
@@ -86,28 +85,28 @@ class Workspace:
         return cls(root / session_id)
 
     def tidy(self) -> None:
-        """Delete the half-placed files of a program that was killed. None may be placed meanwhile."""
+        """Delete the unfinished files of a program that was killed. No file may be put there meanwhile."""
         with suppress(OSError), folder(self.path) as here, os.scandir(here) as entries:
             for entry in entries:
                 if LEFT_OVER.fullmatch(entry.name):
                     with suppress(OSError):  # a folder of that name is not ours
                         os.unlink(entry.name, dir_fd=here)
 
-    def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
+    def put_file(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
         """Write a file into the folder, whole or not at all, and return the name it got.
 
-        A file or a link of that name is replaced (the link, not its target); where a folder has the name
-        the file becomes `data-2.csv`. With `beside` (a file id) nothing of the person's is replaced: ours
-        becomes `data-<beside>.csv`, and where the same bytes stand already nothing is written.
+        A file or a link of that name is replaced (the link, not its target); if a folder has the name, the
+        file becomes `data-2.csv`. With `beside` (a file id) nothing of the person's is replaced: the file
+        becomes `data-<beside>.csv`, and if one there has the same bytes already nothing is written.
 
-        Capture takes the file for a new one unless it is told: hold `capture.lock` over this and
+        To capture it is a new file unless it is told otherwise: hold `capture.lock` over this and
         `capture.accept`.
 
         Raises:
-            OSError: the folder is gone or the disk is full; nothing was placed.
+            OSError: the folder is gone or the disk is full; nothing was written.
         """
         stream = BytesIO(source) if isinstance(source, bytes) else source
-        temporary = f"{PLACING}{secrets.token_hex(8)}"
+        temporary = f"{UNFINISHED}{secrets.token_hex(8)}"
         with folder(self.path) as here:
             try:
                 with open(temporary, "w+b", opener=_creator(here)) as ours:
@@ -122,11 +121,11 @@ class Workspace:
                     os.unlink(temporary, dir_fd=here)
 
     def remove(self, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Delete the folder and all in it, whatever the depth, the names and the modes; again does nothing.
+        """Delete the folder and everything in it, whatever its depth, names and modes, if it is there.
 
         Raises:
-            OSError: something in it cannot be deleted, or is being added while we delete.
-            Stopped: `stopped`, which is asked before each file, said so.
+            OSError: something in it cannot be deleted, or was added while we deleted.
+            Stopped: `stopped`, which is called before each file, returned True.
         """
         try:
             unlock(self.path)
@@ -144,7 +143,7 @@ def _creator(here: int) -> Callable[[str, int], int]:
 
 
 def _give(file: int, here: int) -> None:
-    """Make a file its folder's owner's: a sandbox gives each workspace a user of its own."""
+    """Give a file to the owner of its folder: a sandbox gives each workspace a user of its own."""
     owner = os.fstat(here)
     if owner.st_uid != os.geteuid():
         os.fchown(file, owner.st_uid, owner.st_gid)
@@ -159,7 +158,7 @@ def _candidates(name: str, beside: str) -> Iterator[str]:
 
 
 def _settle(temporary: str, ours: BinaryIO, candidates: Iterator[str], here: int, *, keep: bool) -> str:
-    """Give the temporary file the first of the names that is free, or may be replaced (not `keep`)."""
+    """Give the temporary file the first name that is free or, unless `keep`, may be replaced."""
     for name in candidates:
         if keep and _exists(name, here):
             if _has_bytes(name, ours, here):
@@ -182,7 +181,7 @@ def _exists(name: str, here: int) -> bool:
 def _has_bytes(name: str, ours: BinaryIO, here: int) -> bool:
     try:
         theirs = os.fdopen(open_plain(name, here), "rb")
-    except OSError:  # a link, a pipe, a folder, unreadable: not our bytes
+    except OSError:  # a link, a pipe, a folder, or unreadable
         return False
     with theirs:
         ours.seek(0)
@@ -193,9 +192,10 @@ def _has_bytes(name: str, ours: BinaryIO, here: int) -> bool:
 
 
 def _empty(top: int, stopped: Callable[[], bool]) -> None:
-    """Delete all in `top`. A folder's own folders are moved up into `top` before it is deleted.
+    """Delete everything in `top`. A folder's own folders are moved up into `top` before it is deleted.
 
-    So depth costs neither recursion nor descriptors nor long paths: a 900-deep tree goes as a flat one does.
+    So depth takes neither recursion nor descriptors nor long paths: a tree of 900 levels is no harder than a
+    flat one.
     """
     while names := _some_names(top):
         for name in names:
@@ -221,7 +221,7 @@ def _some_names(here: int) -> list[str]:
 
 
 def _unlinked(name: str, here: int) -> bool:
-    """Whether `name` is gone now; a folder stays."""
+    """Delete `name` unless it is a folder; returns whether it is gone."""
     try:
         os.unlink(name, dir_fd=here)
     except FileNotFoundError:

@@ -1,19 +1,19 @@
-"""Says when to look at a workspace: one watcher for all of them, and a slow round for what it missed.
+"""Says when to look at a workspace: one watcher for all of them, and a regular round for what it has missed.
 
     async with Observer(root) as observer:
         observer.watch(session_id, hint)        # hint() is called on the loop; it should start a scan
         observer.unwatch(session_id)
 
-What the watcher says is never taken for what is there. Its limits were measured: it ends for everyone at a
-name that is not UTF-8. It says where that name is, so it is started again at once without that workspace,
-which is left to the round for a while, each time for longer, and everyone is hinted. Told to watch a tree it
-follows links (a link to `/` put a watch on every folder of the host) and takes a watch a folder, so it is
-given the workspaces' own folders only; what changes deeper is found by the round.
+What the watcher says only tells when to look, never what is there. Its limits were measured:
 
-Code can change 30,000 names a second. The watcher's `awatch` makes an object of each on the loop, of 1.6
-seconds' names at once, which kept everybody waiting for up to 3 seconds. So a thread receives the names,
-those of a short time at once, and tells the loop only in which workspaces they are. A workspace with very
-many is then not listened to for a while.
+- At a name that is not UTF-8 it ends, for all workspaces. Its error says where that name is, so it is started
+again at once without that workspace, and all are hinted. That workspace is left to the round for a while,
+each time for longer. - If it is told to watch a tree, it follows links (a link to `/` put a watch on every
+folder of the host) and needs a watch for each folder. So it is only given the workspaces' own folders; the
+round finds what changes deeper down. - Code can change 30,000 names a second. The library's `awatch` makes an
+object of each on the loop, for 1.6 seconds' names at once, which kept everybody waiting for up to 3 seconds.
+So a thread receives the names, in small batches, and tells the loop only in which workspaces they are. A
+workspace with very many changes is then not listened to for a while.
 """
 
 import asyncio
@@ -30,30 +30,30 @@ from watchfiles import watch
 from kernels.concurrency.lasting import lasting
 from kernels.concurrency.threads import in_thread
 
-STEP = 100  # ms without a change after which changes are told; under a storm of them every second step
-MANY = 1000  # changes told at once, after which a workspace is not listened to for a while
-REST = 2.0  # seconds of that; then it is hinted, whatever happened meanwhile
+STEP = 100  # ms without a change after which changes are reported; in a storm of changes, every second step
+MANY = 1000  # changes in one batch, after which a workspace is not listened to for a while
+REST = 2.0  # seconds of that while; then the workspace is hinted, whatever happened meanwhile
 TICK = 1000  # ms, the longest that a new workspace waits for its watch
-ROUND = 20.0  # seconds between hints to everyone, whatever the watcher says
+ROUND = 20.0  # seconds between hints to all workspaces, whatever the watcher says
 LONGEST_REST = (
-    3600.0  # seconds; a workspace with names that are no text rests for a round, then twice as long
+    3600.0  # seconds; a workspace with a bad name rests for a round, then for twice as long, and so on
 )
 FIRST_DELAY = 0.1  # seconds before the watcher is started again; doubles up to LAST_DELAY
 LAST_DELAY = 10.0  # seconds
 
 logger = logging.getLogger(__name__)
-logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it logs every look, and nothing of what it saw
+logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it logs each of its steps
 
 
 class Observer:
-    """Hints for the workspaces below `root`, while entered. Without inotify the rounds remain."""
+    """Hints for the workspaces below `root`, while entered. Without inotify only the rounds remain."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
         self._hints: dict[str, Callable[[], None]] = {}
-        self._resting: dict[str, asyncio.TimerHandle] = {}  # those that are not listened to for a while
-        self._rests: dict[str, float] = {}  # seconds of the last rest of those with names that are no text
-        self._changed = asyncio.Event()  # the set of workspaces, or there is nothing to do any more
+        self._resting: dict[str, asyncio.TimerHandle] = {}  # workspaces that are not listened to for a while
+        self._rests: dict[str, float] = {}  # seconds of the last rest of each workspace with a bad name
+        self._changed = asyncio.Event()  # the set of workspaces has changed, or it is time to stop
         self._stop = asyncio.Event()
         self._warned = False
         self._task: asyncio.Task[None] | None = None
@@ -74,7 +74,7 @@ class Observer:
         self._changed.set()
 
     def unwatch(self, session_id: str) -> None:
-        """Hint no more for `session_id`; one that is not watched is fine."""
+        """Stop hinting for `session_id`, if it is watched."""
         self._rests.pop(session_id, None)
         if (rest := self._resting.pop(session_id, None)) is not None:
             rest.cancel()
@@ -91,9 +91,9 @@ class Observer:
             self._hint(self._hints)
 
     async def _follow(self) -> None:
-        """Keep a watcher: a new one when the set of workspaces changes, and after a pause when it dies.
+        """Keep a watcher: a new one when the set of workspaces changes, and after a pause if it has died.
 
-        When it dies of a name in one workspace, there is a new one without that workspace at once.
+        If it has died of a name in one workspace, a new one starts at once, without that workspace.
         """
         clock = asyncio.get_running_loop().time
         delay = FIRST_DELAY
@@ -120,13 +120,16 @@ class Observer:
                 self._hint(self._hints)
 
     def _leave_alone(self, session_id: str) -> None:
-        """Leave a workspace to the round: nobody can end the watcher more often than a few times an hour."""
+        """Leave a workspace to the round, so that nobody can end the watcher more than a few times an hour.
+
+        The rest gets longer each time.
+        """
         rest = min(2 * self._rests.get(session_id, ROUND / 2), LONGEST_REST)
         self._rests[session_id] = rest
         self._rest(session_id, rest)
         logger.info(
-            "Workspace %s has a name that is not UTF-8: for %.0f s, a file that comes up there after its cell"
-            " may be announced up to %.0f s late",
+            "Workspace %s contains a file name that is not UTF-8: for %.0f s, a file that is written there"
+            " after its cell may be announced up to %.0f s late",
             session_id,
             rest,
             ROUND,
@@ -147,15 +150,15 @@ class Observer:
         left: threading.Event,
         after_a_death: bool,
     ) -> None:
-        """In a thread: tell the loop in which workspaces something changed, once a batch of changes.
+        """In a thread: tell the loop, for each batch of changes, in which workspaces something has changed.
 
-        After a death everything may have changed until the watches are there, which they are at the first
+        After a death anything may have changed before the watches are in place, which they are by the first
         batch or time-out.
         """
         watcher = watch(
             *folders,
             watch_filter=None,
-            debounce=0,  # the batches of a storm are no longer than two steps
+            debounce=0,  # in a storm of changes a batch takes no longer than two steps
             step=STEP,
             stop_event=_Either(self._stop, left),
             rust_timeout=TICK,
@@ -168,14 +171,14 @@ class Observer:
                 after_a_death = False
                 counts.update(dict.fromkeys([folder.name for folder in folders], 1))
             if counts:
-                with suppress(RuntimeError):  # the loop was closed under us
-                    loop.call_soon_threadsafe(self._hear, counts)
-            # Only here, between two waits: stopping a watcher drops the changes that it holds.
+                with suppress(RuntimeError):  # the loop was closed meanwhile
+                    loop.call_soon_threadsafe(self._note_changes, counts)
+            # Only here, between two waits: a watcher that is stopped drops the changes that it holds.
             if self._changed.is_set():
                 return
 
-    def _hear(self, counts: Mapping[str, int]) -> None:
-        """Hint the workspaces that changed, given with their numbers of changes."""
+    def _note_changes(self, counts: Mapping[str, int]) -> None:
+        """Hint the workspaces that have changed, which are given with their numbers of changes."""
         self._hint(counts)
         for session_id, number in counts.items():
             if number > MANY and session_id in self._hints and session_id not in self._resting:
@@ -208,17 +211,17 @@ class Observer:
         self._warned = True
         logger.log(
             level,
-            "The watcher of the workspaces ended and is started again (said once). A file that comes up after"
-            " its cell may be announced up to %.0f s late. %r",
+            "The watcher of the workspaces ended and is started again (this is logged once). A file that is"
+            " written after its cell may be announced up to %.0f s late. %r",
             ROUND,
             error,
         )
 
 
 def _where(error: Exception) -> str:
-    """The workspace with the name that the watcher died of, "" when it died of something else.
+    """The workspace with the name that the watcher died of, "" if it died of something else.
 
-    The error's text is: Unable to decode path ".../session/name" to string. A name has no slash.
+    The error's text is: Unable to decode path ".../session/name" to string. A name contains no slash.
     """
     if isinstance(error, RuntimeError) and "decode path" in str(error):
         return str(error).rpartition("/")[0].rpartition("/")[2]
@@ -226,7 +229,7 @@ def _where(error: Exception) -> str:
 
 
 class _Either:
-    """Set when one of the events is."""
+    """An event that is set when one of these is set."""
 
     def __init__(self, *events: asyncio.Event | threading.Event) -> None:
         self._events = events

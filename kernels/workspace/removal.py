@@ -1,10 +1,10 @@
-"""Deletes folders in a thread of its own, one after the other, while nobody waits for it.
+"""Deletes folders in a thread of its own, one after the other, so that nobody waits for it.
 
     with Removal(root) as removal:
-        await removal.throw_away(path)      # renamed at once: its name is free; deleted some time later
+        await removal.throw_away(path)      # renamed at once, so that its name is free; deleted later
 
-A folder of 60,000 files takes seconds to delete. Until then it lies under a hidden name in `root`, where the
-next program finds it too.
+A folder of 60,000 files takes seconds to delete. Until then it has a hidden name in `root`, by which the next
+program finds it too.
 """
 
 import asyncio
@@ -28,23 +28,23 @@ __all__ = ["Removal"]
 log = logging.getLogger(__name__)
 
 PREFIX = ".removed-"  # no session's id begins with a dot
-AGAIN = 60.0  # seconds until a folder that could not be deleted is tried again
+AGAIN = 60.0  # seconds until the next attempt for a folder that could not be deleted
 
 
 class Removal:
-    """What is thrown away below `root`, and the thread that deletes it."""
+    """The folders below `root` that were thrown away, and the thread that deletes them."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._due: deque[Path] = deque()
-        self._failed: dict[Path, float] = {}  # with the time at which each is tried again
+        self._failed: dict[Path, float] = {}  # with the time of the next attempt
         self._some = threading.Event()
         self._stopped = threading.Event()
         self._renames = ThreadPoolExecutor(1, "folders renamed")  # a rename may have to wait for the disk
         self._thread = threading.Thread(target=self._run, name="folders removed", daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin with what an earlier program has left."""
+        """Start with what an earlier program has left."""
         with suppress(FileNotFoundError):
             self._due += sorted(self._root.glob(f"{PREFIX}*"))
         self._some.set()
@@ -54,7 +54,7 @@ class Removal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop after the file that is being deleted; the rest is left to the next program."""
+        """Stop after the file that is being deleted, and leave the rest to the next program."""
         self._stopped.set()
         self._some.set()
         self._renames.shutdown()
@@ -62,13 +62,13 @@ class Removal:
 
     @property
     def idle(self) -> bool:
-        """Whether all that was thrown away is deleted."""
+        """Whether everything that was thrown away has been deleted."""
         return not self._some.is_set() and not self._failed
 
     async def throw_away(self, folder: Path) -> None:
-        """Give up a folder of the root, and delete it later; one that is not there is no error.
+        """Throw away a folder of the root, if it is there: rename it now, and delete it later.
 
-        Raises: OSError: it cannot be renamed.
+        Raises: OSError if it cannot be renamed.
         """
         loop = asyncio.get_running_loop()
         await to_the_end(loop.run_in_executor(self._renames, self._set_aside, folder))
@@ -89,7 +89,7 @@ class Removal:
             while self._due and not self._stopped.is_set():
                 self._delete(self._due.popleft())
             self._some.clear()
-            if self._due:  # one came between the last look and the line above
+            if self._due:  # one was added between the last look and the line above
                 self._some.set()
 
     def _delete(self, folder: Path) -> None:
@@ -97,9 +97,9 @@ class Removal:
             Workspace(folder).remove(self._stopped.is_set)
         except Stopped:
             return
-        except Exception:  # whatever one folder has made of itself, those after it are deleted
+        except Exception:  # whatever is wrong with one folder, those after it are deleted
             if folder not in self._failed:
-                log.exception("%s cannot be deleted; it is tried again every %.0f s", folder, AGAIN)
+                log.exception("%s cannot be deleted; there is another attempt every %.0f s", folder, AGAIN)
             self._failed[folder] = monotonic() + AGAIN
         else:
             self._failed.pop(folder, None)

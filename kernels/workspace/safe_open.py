@@ -1,10 +1,10 @@
-"""Open what hostile code can swap at any moment: by descriptor, following no link, blocking on nothing.
+"""Opens what hostile code can swap at any moment: by descriptor, following no link, blocking on nothing.
 
     with folder(workspace.path) as top, folder("out", inside=top) as out:
         with os.fdopen(open_plain("data.csv", out), "rb") as file: ...
 
-`islink()` and then `open()` leaked a secret 4,513 times in 5 s of swapping, prefix checks on `realpath`
-23,160 times; a descriptor that is opened first and looked at afterwards never did.
+In 5 s of swapping, `islink()` followed by `open()` leaked a secret 4,513 times, and a check of the prefix of
+`realpath` 23,160 times; opening a descriptor first and checking it afterwards never did.
 """
 
 import os
@@ -13,25 +13,24 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-# macOS has no O_PATH: there a folder that code closed stays closed.
+# macOS has no O_PATH: there a folder whose mode forbids everything stays closed.
 O_PATH: int = getattr(os, "O_PATH", 0)
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-OURS = 0o700  # the mode of a folder that is the person's and ours alone
-# O_NONBLOCK: a pipe without a writer must not hold us.
+OURS = 0o700  # the mode of a folder that only the person and we may use
+# O_NONBLOCK: we must not wait for a pipe that has no writer.
 READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class NotPlain(OSError):
-    """What stands under the name is not a regular file with exactly one link."""
+    """What has this name is not a regular file with exactly one link."""
 
 
 @contextmanager
 def folder(path: str | Path, inside: int | None = None) -> Iterator[int]:
-    """The descriptor of a folder, whose path may have several components below the folder `inside`.
+    """The descriptor of a folder; below the folder `inside`, its path may have several components.
 
     Raises:
-        OSError: it is not there, is a link or a file (any component of a path below `inside`), or is
-        unreadable.
+        OSError: it is not there, is unreadable, or is a link or a file; so is any component below `inside`.
     """
     with ExitStack() as opened:
         here = inside
@@ -62,7 +61,7 @@ def open_path(path: str, top: int) -> int:
     """`open_plain` for a path below the folder `top`.
 
     Raises:
-        OSError: as `folder` and `open_plain` do.
+        OSError: as for `folder` and `open_plain`.
     """
     parents, _, name = path.rpartition("/")
     if not parents:
@@ -72,9 +71,10 @@ def open_path(path: str, top: int) -> int:
 
 
 def unlock(path: str | Path, inside: int | None = None) -> None:
-    """Give ourselves all rights on a folder, which code may have closed, by a descriptor that needs none.
+    """Give ourselves all rights on a folder, by a descriptor that needs none: code may have taken them away.
 
-    One that has them is left alone: to set them takes the folder's lock, for which we might have to wait.
+    If its mode is right already it is left alone: setting it takes the folder's lock, for which we might have
+    to wait.
     """
     descriptor = os.open(path, O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=inside)
     try:

@@ -1,10 +1,10 @@
-"""The truth about a workspace: what is new or changed in it since the last scan.
+"""Finds what is new or changed in a workspace since the last scan.
 
 capture = Capture(workspace.path)
-capture.accept()                        # what is there at the start is not news
-scan = await capture.look(since=began)  # after a cell; without its beginning when the observer hints
-with capture.lock:                      # a file of ours is not news either
-    capture.accept(workspace.place(name, source))
+capture.accept()                        # what is there at the start is not new
+scan = await capture.look(since=began)  # after a cell; without `since` when the observer hints
+with capture.lock:                      # a file that we put there is not new either
+    capture.accept(workspace.put_file(name, source))
 """
 
 import asyncio
@@ -25,19 +25,20 @@ from kernels.workspace.safe_open import folder, open_path
 from kernels.workspace.walk import UNREADABLE, VANISHED, Walk, WalkEntry, passed_over
 
 MIB = 1024 * 1024
-FEW = 16  # things in a workspace that are looked at before a scan, in some 0.1 ms
-TICK = 50_000_000  # ns by which two changes of a folder surely have different times
-COARSE = 0.01  # seconds by which the time of a file can lie before the moment that it was written
-# A late file that was made clean, and written again, is next made clean after twice as long a rest, at last
-# after 64 times. Linux makes it clean sooner, so one that is written all the time does not seem to rest then.
+FEW = 16  # files of a workspace that are checked one by one before a scan, in some 0.1 ms
+TICK = 50_000_000  # ns after which two changes of a folder certainly have different times
+COARSE = 0.01  # seconds by which a file's time can lie before the moment at which it was written
+# When a late file that was made clean is written again, it must rest twice as long before it is made clean
+# again, up to 64 times as long. Linux makes it clean sooner by itself, so a file that is written all the time
+# does not seem to rest.
 MOST_CLEANED = 6
-REMEMBERED = 4  # times the things that are looked at, where there may be more
-NAMED = 5  # things skipped for one reason that are named one by one; the others are counted
+REMEMBERED = 4  # times as many entries are remembered as are looked at, if there may be more
+NAMED = 5  # entries skipped for one reason that are named one by one; the others are counted
 CHANGED = "was changing while it was looked at: it is looked at again later"
 
 
 class Capture:
-    """The scans of one workspace; hold `lock` to keep a scan from falling between two steps of yours."""
+    """The scans of one workspace; hold `lock` to keep scans from running between two steps of yours."""
 
     def __init__(
         self,
@@ -55,14 +56,13 @@ class Capture:
         self._max_depth = max_depth
         self._max_entries = max_entries
         self._known: dict[str, Stamp] = {}
-        self._listed: tuple[Stamp, frozenset[str]] | None = (
-            None  # the folder, when it held what was known then
-        )
-        self._unsettled: set[str] = set()  # said, but not known: the next scan tries them again
-        # Late files that were made clean, so that their times tell whether they rest: as they were then, and
-        # how many times it was done.
+        # The folder's stamp when a listing found exactly the names that were known.
+        self._listed: tuple[Stamp, frozenset[str]] | None = None
+        self._unsettled: set[str] = set()  # reported, but not known: the next scan tries them again
+        # Late files that were made clean, so that their times tell whether they rest: their stamps then, and
+        # how many times that was done.
         self._cleaned: dict[str, tuple[Stamp, int]] = {}
-        self._untold: tuple[Skipped, ...] = ()  # found by a look that was cancelled
+        self._unreported: tuple[Skipped, ...] = ()  # found by a look that was cancelled
         self._cut = False  # whether there is more than was looked at
 
     async def look(
@@ -73,16 +73,16 @@ class Capture:
         older: bool = True,
         most: int | None = None,
     ) -> Scan:
-        """`scan`, where there may be news. When cancelled, what it found is new again later.
+        """As `scan`, in a thread, if anything may be new. What a cancelled look found is new again later.
 
-        A listing of the workspace, and even asking for one of its files, waits for the folder's lock, which
-        code in it can hold for seconds. So all that is done on the loop is to look at the folder itself.
+        Listing the workspace, and even looking at one of its files, waits for the folder's lock, which code
+        in it can hold for seconds. So on the event loop only the folder itself is looked at.
         """
-        if self._plainly_empty():
+        if self._is_plainly_empty():
             return Scan()
 
         def scan() -> Scan:
-            if self._plainly_nothing_new():
+            if self._is_plainly_unchanged():
                 return Scan()
             return self.scan(rested=rested, since=since, older=older, most=most)
 
@@ -91,7 +91,7 @@ class Capture:
             return await asyncio.shield(scanning)
         except asyncio.CancelledError:
             lost = await scanning
-            self._untold += lost.skipped
+            self._unreported += lost.skipped
             for file in lost.captured:
                 if isinstance(file, CapturedFile):
                     self._known.pop(file.path, None)
@@ -107,17 +107,18 @@ class Capture:
     ) -> Scan:
         """Report every file that is new or changed, and everything new that cannot be captured.
 
-        What changed within the last `rested` seconds is left for a later scan: a log that grows line by line
-        would be a new version at each.
+        What changed within the last `rested` seconds is left for a later scan: otherwise each line of a
+        growing log would make a new version.
 
         `since`, in seconds since 1970, is when the cell began: what was written from then on comes first.
-        What is older is known from now on without a word, where `older` is False, or where an earlier scan
-        could not look at everything: then it may just have come into sight.
+        What is older is noted without being reported if `older` is False, or if an earlier scan could not
+        look at everything: then it may have been there before.
 
-        Files come in the order in which they were written. Of more than `max_files` the first are taken and
-        the rest is named and counted, and not offered again until it changes: files that come up after some
-        later, unrelated cell would only puzzle. They stay in the workspace. After `most` reports of any kind
-        the rest is left for a later scan. Files that code deleted are forgotten.
+        Files are reported in the order in which they were written. If there are more than `max_files`, the
+        first are captured and the others are named or counted, and not offered again until they change: files
+        that appear after some later, unrelated cell would only be confusing. They stay in the workspace.
+        After `most` reports of any kind the rest is left for a later scan. Files that code has deleted are
+        forgotten.
         """
         with self.lock:
             survey = _Survey(rested, since, self._max_entries + 1 if most is None else most, older=older)
@@ -128,11 +129,11 @@ class Capture:
                 self._skip_for_now("", f"cannot be looked at: {error.strerror}", survey)
             else:
                 self._unsettled.discard("")
-            untold, self._untold = self._untold, ()
-            return Scan(tuple(survey.captured), untold + survey.skipped(), survey.unrested)
+            earlier, self._unreported = self._unreported, ()
+            return Scan(tuple(survey.captured), earlier + survey.skipped(), survey.unrested)
 
     def accept(self, name: str | None = None) -> None:
-        """Take what is there now for known, without a word: everything, or the file `name`."""
+        """Note what is there now without reporting it: everything, or the file `name`."""
         with self.lock, suppress(OSError), folder(self._workspace) as top:
             if name is None:
                 walk = Walk(max_depth=self._max_depth, max_entries=self._max_entries)
@@ -142,21 +143,21 @@ class Capture:
                 status = os.stat(name, dir_fd=top, follow_symlinks=False)
                 self._known[name] = Stamp.of(status)
 
-    def _plainly_empty(self) -> bool:
-        """Whether the folder alone tells that it has nothing, as it had nothing before. It waits for none."""
-        if self._known or self._untold or self._listed is None or not self.lock.acquire(blocking=False):
+    def _is_plainly_empty(self) -> bool:
+        """Whether the folder's stamp alone shows that it is still empty. This waits for no lock."""
+        if self._known or self._unreported or self._listed is None or not self.lock.acquire(blocking=False):
             return False
         try:
             top = Stamp.of(os.stat(self._workspace, follow_symlinks=False))
-            return self._listed == (top, frozenset()) and not self._known and not self._untold
+            return self._listed == (top, frozenset()) and not self._known and not self._unreported
         except OSError:
             return False
         finally:
             self.lock.release()
 
-    def _plainly_nothing_new(self) -> bool:
-        """Whether a look at a few plain files tells that nothing changed; a scan costs more than that."""
-        if len(self._known) > FEW or self._untold or not self.lock.acquire(blocking=False):
+    def _is_plainly_unchanged(self) -> bool:
+        """Whether a look at a few files shows that nothing has changed, which costs less than a scan."""
+        if len(self._known) > FEW or self._unreported or not self.lock.acquire(blocking=False):
             return False
         try:
             return self._as_listed() or self._as_known()
@@ -175,7 +176,7 @@ class Capture:
         )
 
     def _as_known(self) -> bool:
-        """Whether a listing finds what is known, and nothing else."""
+        """Whether a listing finds exactly what is known."""
         with folder(self._workspace) as top, os.scandir(top) as listing:
             status = os.fstat(top)
             found = list(islice(listing, FEW + 1))
@@ -193,7 +194,7 @@ class Capture:
         seen, news = set(), list[WalkEntry]()
         for entry in walk.entries(top):
             seen.add(entry.path)
-            unseen = entry.stands_for_more and survey.ends_cell  # it may have changed what is in there
+            unseen = entry.stands_for_more and survey.ends_cell  # the cell may have changed what is in there
             if self._known.get(entry.path) == entry.stamp and not unseen:
                 continue
             if not survey.has_rested(entry, 0 if self._still_clean(entry) else self._times_cleaned(entry)):
@@ -202,12 +203,12 @@ class Capture:
                 self._known[entry.path] = entry.stamp
             else:
                 news.append(entry)
-        for entry in sorted(news, key=survey.turn):
+        for entry in sorted(news, key=survey.order):
             if survey.full:
                 break
             self._report(entry, top, survey)
         self._cut = walk.cut
-        # A cut walk may have missed what is still there. Its memory is bounded all the same.
+        # A walk that was cut may have missed what is still there. What is remembered is bounded all the same.
         if not walk.cut or len(self._known) > REMEMBERED * self._max_entries:
             for path in self._known.keys() - seen:
                 del self._known[path]
@@ -248,7 +249,7 @@ class Capture:
         self._cleaned.pop(entry.path, None)
 
     def _report_companion(self, entry: WalkEntry, database: str, survey: "_Survey", *, in_use: bool) -> None:
-        """Of what SQLite keeps beside a database nothing is stored: say what the database may lack then."""
+        """Do not store what SQLite keeps beside a database; report what the database may lack without it."""
         if in_use and (problem := lacking(entry.path)):
             survey.skip(entry.path, problem.format(shown_name(database)), kind=entry.path)
         self._known[entry.path] = entry.stamp
@@ -266,10 +267,10 @@ class Capture:
         return ""
 
     def _found(self, entry: WalkEntry, top: int, survey: "_Survey") -> CapturedFile | str | None:
-        """The file, when it can be opened as what the walk has seen; or why not; None when it may not rest.
+        """The file, if it can be opened and is as the walk saw it; or why not; None if it may not rest yet.
 
-        A file that is mapped can have old times although it is being written. Once it has been made clean its
-        times can be trusted, so the next scan can tell whether it has rested.
+        A mapped file can have old times although it is being written. Once it has been made clean its times
+        can be trusted, so the next scan can tell whether it has rested.
         """
         try:
             descriptor = open_path(entry.path, top)
@@ -299,7 +300,7 @@ class Capture:
         )
 
     def _still_clean(self, entry: WalkEntry) -> bool:
-        """Whether nobody has written to the file since it was made clean."""
+        """Whether the file was not written since it was made clean."""
         return entry.path in self._cleaned and self._cleaned[entry.path][0] == entry.stamp
 
     def _times_cleaned(self, entry: WalkEntry) -> int:
@@ -307,7 +308,7 @@ class Capture:
 
 
 class _Survey:
-    """A scan being made: what is skipped is kept by kind, so that many of one kind become a count."""
+    """A scan in progress: skipped entries are kept by kind, so that many of one kind become a count."""
 
     def __init__(self, rested: float, since: float | None, most: int, *, older: bool) -> None:
         self.captured: list[CapturedFile] = []
@@ -315,7 +316,7 @@ class _Survey:
         self.older = older
         self.must_rest = rested > 0
         self.ends_cell = since is not None and older and not rested
-        self.cleaned = 0  # files, each of which may have kept the disk busy
+        self.cleaned = 0  # files that were made clean, each of which may have kept the disk busy
         self._rested = rested
         self._since = since
         self._most = most
@@ -323,26 +324,27 @@ class _Survey:
 
     @property
     def full(self) -> bool:
-        """Whether no more is to be reported."""
+        """Whether nothing more is to be reported."""
         return len(self.captured) + sum(map(len, self._skipped.values())) >= self._most
 
     def is_old(self, entry: WalkEntry) -> bool:
-        """Whether it was there, as it is, before the cell; code can set a file's mtime, but not its ctime."""
+        """Whether it was there before the cell as it is now; code cannot set a file's ctime."""
         return self._since is not None and entry.stamp.ctime_ns / 1e9 < self._since - COARSE
 
-    def turn(self, entry: WalkEntry) -> tuple[bool, bool, int, int]:
-        """Sorts what is reported: what the cell wrote before the rest, and in the order of writing.
+    def order(self, entry: WalkEntry) -> tuple[bool, bool, int, int]:
+        """The sort key of reports: first what the cell wrote, then the rest, each in the order of writing.
 
-        The ctime tells it, which no code can set; of files that have the same the first made has the lower
-        number, as a rule.
+        The order is that of ctimes, which code cannot set. Of two files with the same ctime, the one that was
+        made first usually has the lower inode.
         """
         stamp = entry.stamp
         return not entry.stands_for_more, self.is_old(entry), stamp.ctime_ns, stamp.inode
 
     def has_rested(self, entry: WalkEntry, doubled: int) -> bool:
-        """Whether it was left alone for long enough, which is twice as long each time it is `doubled`."""
+        """Whether it has not been written for long enough: the time doubles each time it is `doubled`."""
         age = time.time() - entry.stamp.ctime_ns / 1e9
-        young = 0 <= age < self._rested * 2**doubled  # one from the future would never rest
+        # A file from the future does not count as young: it would never rest.
+        young = 0 <= age < self._rested * 2**doubled
         self.unrested = self.unrested or young
         return not young
 

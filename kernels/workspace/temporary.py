@@ -3,10 +3,10 @@
     with own_folder() as folder: ...        # locked while we live, and gone at the end
     for folder in all_folders(): remove_dead(folder)
 
-A folder is in use as long as somebody holds one of its locks: `lock`, which its maker holds, or `alive` in
+A folder is in use as long as a process holds one of its locks: `lock`, which its maker holds, or `alive` in
 the folder of a kernel. The system releases the locks of a process that dies. A folder without a lock was
-being made or removed when its program was killed, or an older version made it; if nobody can be using it, it
-is removed after an hour.
+being made or removed when its program was killed, or an older version made it; it is removed after an hour if
+nobody can be using it.
 """
 
 import contextlib
@@ -37,28 +37,28 @@ __all__ = [
     "remove_ours",
 ]
 
-PREFIX = "kernelcord-"  # short, for socket paths end at 107 bytes
-LOCK = "lock"  # in such a folder: locked as long as its maker lives
-TAKING = "taking"  # the name of the lock until it is held
-ALIVE = "alive"  # the file in a kernel's folder that it holds locked as long as it lives
+PREFIX = "kernelcord-"  # short, since the path of a socket has at most 107 bytes
+LOCK = "lock"  # the file in such a folder that its maker keeps locked as long as it lives
+TAKING = "taking"  # the name of that file until it is locked
+ALIVE = "alive"  # the file in a kernel's folder that the kernel keeps locked as long as it lives
 DETACHED = "detached"  # the file in a kernel's folder that tells the kernel to outlive its parent
 SURELY = 3600.0  # seconds after which nobody can still be making a folder
 ANSWER = 1.0  # seconds for a busy node to accept a connection
-LONGEST_PARENT = 60  # characters of the temporary folder's path that leave room for a socket's
-REMOVED = re.compile(rf"{PREFIX}removed-")  # one that is being removed
+LONGEST_PARENT = 60  # bytes of the temporary folder's path, which leave enough for that of a socket
+REMOVED = re.compile(rf"{PREFIX}removed-")  # a folder that is being removed
 NODE = re.compile(rf"{PREFIX}node-")  # for the socket of a node whose own folder has too long a path
 TEST = re.compile(rf"{PREFIX}selftest-")
 
 
 def short_temporary() -> Path:
-    """The system's folder for temporary ones, or one with a shorter path: a socket's ends at 107 bytes."""
+    """The system's temporary folder, or /tmp if its path is too long for sockets (107 bytes)."""
     parent = Path(tempfile.gettempdir())
     return parent if len(os.fsencode(parent)) <= LONGEST_PARENT else Path("/tmp")  # noqa: S108  ours are 0700
 
 
 @contextlib.contextmanager
 def own_folder(kind: str = "") -> Iterator[Path]:
-    """A folder that is locked while entered, and then removed unless a kernel in it was detached."""
+    """A new folder, which is locked while entered and then removed, unless a kernel in it was detached."""
     folder, lock = create_locked(kind)
     with lock:
         try:
@@ -69,27 +69,30 @@ def own_folder(kind: str = "") -> Iterator[Path]:
 
 
 def create_locked(kind: str = "") -> tuple[Path, BinaryIO]:
-    """A folder and its lock, which is held as long as the file or a copy of its descriptor is open."""
+    """A new folder and its lock, which is held as long as the file or a copy of its descriptor is open."""
     folder = Path(tempfile.mkdtemp(prefix=PREFIX + kind, dir=short_temporary()))
     lock = (folder / TAKING).open("wb")
     fcntl.flock(lock, fcntl.LOCK_EX)
-    (folder / TAKING).rename(folder / LOCK)  # so that nobody finds a lock that is not held yet
+    (folder / TAKING).rename(folder / LOCK)  # so that nobody ever finds a `lock` that is not locked yet
     return folder, lock
 
 
 def remove_ours(folder: Path) -> None:
-    """Remove a folder that we have made; if that fails, a later program does."""
+    """Remove a folder that we have made; if that fails, a later program will."""
     with contextlib.suppress(OSError):
         _remove(folder)
 
 
 def all_folders() -> list[Path]:
-    """All such folders, including those of other users."""
+    """All folders of ours in the temporary folder, including those of other users."""
     return sorted(short_temporary().glob(f"{PREFIX}*"))
 
 
 def remove_dead(folder: Path) -> bool:
-    """Remove the folder if it is our user's and nobody uses it; returns whether it was. Raises: OSError."""
+    """Remove the folder if it belongs to our user and nobody uses it; returns whether it was removed.
+
+    Raises: OSError.
+    """
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         return False
@@ -97,10 +100,10 @@ def remove_dead(folder: Path) -> bool:
         if REMOVED.match(folder.name):
             dead = True
         elif NODE.match(folder.name):
-            dead = _old(status) and _deaf(folder / "socket")
+            dead = _old(status) and _is_unanswered(folder / "socket")
         elif (folder / LOCK).exists():
             detached = [mark.with_name(ALIVE) for mark in folder.glob(f"*/{DETACHED}")]
-            locks = {folder / LOCK, *folder.glob(f"*/{ALIVE}"), *detached}  # an old kernel may have none
+            locks = {folder / LOCK, *folder.glob(f"*/{ALIVE}"), *detached}  # an older kernel may have no lock
             dead = all(lock.exists() and _locked(lock, stack) for lock in locks)
         else:
             dead = _old(status) and (TEST.match(folder.name) is not None or _unmade(folder))
@@ -114,7 +117,7 @@ def _old(status: os.stat_result) -> bool:
 
 
 def _locked(path: Path, stack: ExitStack) -> bool:
-    """Take a lock until `stack` is left; returns False if somebody else holds it."""
+    """Hold a lock until `stack` is left; returns False if somebody else holds it."""
     try:
         fcntl.flock(stack.enter_context(path.open("rb")), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -122,8 +125,8 @@ def _locked(path: Path, stack: ExitStack) -> bool:
     return True
 
 
-def _deaf(path: Path) -> bool:
-    """Whether no node listens there."""
+def _is_unanswered(path: Path) -> bool:
+    """Whether no node listens on this socket."""
     with socket.socket(socket.AF_UNIX) as asking:
         asking.settimeout(ANSWER)
         try:
@@ -138,7 +141,7 @@ def _unmade(folder: Path) -> bool:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder, whatever is in it. It is renamed first, so that one half removed is recognised."""
+    """Remove a folder, whatever is in it. It is renamed first, so that a half-removed one is recognised."""
     going = folder
     if not REMOVED.match(folder.name):
         going = folder.with_name(f"{PREFIX}removed-{secrets.token_hex(8)}")

@@ -1,8 +1,8 @@
-"""Everything in a workspace, within bounds: a breadth-first walk by descriptor, nearest folders first.
+"""Walks through a workspace, within bounds: breadth first, by descriptors.
 
 walk = Walk(max_depth=8, max_entries=5000)
-for entry in walk.entries(top): ...     # what may be captured, and what cannot be, with the problem
-walk.cut                                # whether the bound on entries ended it
+for entry in walk.entries(top): ...     # what may be captured, and what cannot, with the problem
+walk.cut                                # whether it ended because there were too many entries
 """
 
 import os
@@ -16,7 +16,8 @@ from itertools import islice
 from kernels.workspace.captured import Stamp
 from kernels.workspace.safe_open import folder
 
-# What programs keep for themselves; a person's own hidden files (.gitignore, .streamlit/) are as others.
+# What programs keep for themselves; a person's own hidden files (.gitignore, .streamlit/) are treated like
+# others.
 CACHES = frozenset(
     {
         *(".DS_Store", ".bash_history", ".cache", ".cargo", ".conda", ".config", ".gnupg", ".hypothesis"),
@@ -26,12 +27,12 @@ CACHES = frozenset(
         *("__MACOSX", "__pycache__", "lost+found", "node_modules"),
     }
 )
-# Names that are given for a moment: in tier B the temporary folder, and what we place
-# (kernels/workspace/folder.py); what NFS, FUSE and editors name so.
+# Names that are only used for a while: the temporary folder in tier B (Landlock), files that we are writing
+# (kernels/workspace/folder.py), and names of NFS, FUSE and editors.
 PASSING = re.compile(
     r"\.tmp(?:\.[0-9a-f]{8})?|\.placing-.*|\.[0-9a-f]{16}|\.nfs[0-9a-f]+|\.fuse_hidden.*|\.~lock\..*#|\.#.*|\..*\.sw[a-p]"
 )
-# Folders of thousands of files that a tool makes and can make again, or that are of use only as a whole.
+# Folders with thousands of files that a tool can make again, or that are of use only as a whole.
 WHOLE = frozenset({".git", ".hg", ".svn", ".venv"})
 AS_A_WHOLE = "a tool's own folder, whose files are not stored: it stays in the workspace, pack it into a zip"
 UNREADABLE = "unreadable: its permissions forbid it"
@@ -41,16 +42,16 @@ VANISHED = "vanished while being looked at"
 
 @dataclass(frozen=True)
 class WalkEntry:
-    """One thing in the workspace; `problem` says why it cannot be captured, "" for a plain file."""
+    """A file or folder in the workspace; `problem` says why it cannot be captured, "" for a plain file."""
 
     path: str
     stamp: Stamp
     problem: str = ""
-    stands_for_more: bool = False  # for all that was not looked at
+    stands_for_more: bool = False  # whether it stands for everything that was not looked at
 
 
 class Walk:
-    """One walk. Caches are passed over in silence, but count as entries."""
+    """One walk. Caches are skipped without a word, but count as entries."""
 
     def __init__(self, *, max_depth: int, max_entries: int) -> None:
         self.cut = False
@@ -79,7 +80,7 @@ class Walk:
     def _listed(self, here: int, parent: WalkEntry) -> Iterator[WalkEntry]:
         with os.scandir(here) as listing:
             found = list(islice(listing, self._left + 1))
-        if not found and "." in parent.path.rpartition("/")[2]:  # looks like a file to whoever made it
+        if not found and "." in parent.path.rpartition("/")[2]:  # its maker may think that it is a file
             yield WalkEntry(parent.path, parent.stamp, "a folder, with nothing in it")
         if len(found) > self._left:
             self.cut = True
@@ -94,7 +95,7 @@ class Walk:
     def _examined(self, item: os.DirEntry[str], path: str) -> Iterator[WalkEntry]:
         try:
             status = item.stat(follow_symlinks=False)
-        except FileNotFoundError:  # a temporary file that is gone again: nothing was lost
+        except FileNotFoundError:  # a temporary file that is gone again
             return
         stamp = Stamp.of(status)
         if not stat.S_ISDIR(status.st_mode):
@@ -108,7 +109,7 @@ class Walk:
 
 
 def passed_over(name: str) -> bool:
-    """Whether a thing of this name is none of the person's: a cache, or there for a moment only."""
+    """Whether something with this name is not the person's: a cache, or a name that is used for a while."""
     return name in CACHES or (name.startswith(".") and PASSING.fullmatch(name) is not None)
 
 

@@ -19,7 +19,7 @@ import pytest
 from bench import ours
 from bench.ground import FULL, Ground
 from bot.sessions import Sessions
-from kernels.workspace.temporary import found
+from kernels.workspace.temporary import all_folders
 
 PEOPLE = 50
 CELL = "n = globals().get('n', 0) + 1\nprint(n)\nopen('same.txt', 'w').write(str(n))"
@@ -49,7 +49,7 @@ def held(folder: Path) -> Held:
         memory=memory * 1024,
         descriptors=sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in processes),
         threads=sum(len(os.listdir(f"/proc/{pid}/task")) for pid in processes),
-        folders=len(found()),
+        folders=len(all_folders()),
         database=sum(file.stat().st_size for file in folder.glob("kernelcord.db*")),
     )
 

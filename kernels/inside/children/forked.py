@@ -1,13 +1,13 @@
-"""Where a copy of the kernel ends that a cell has made by `os.fork()`: where its cell ends.
+"""Ends a copy of the kernel, which a cell has made by `os.fork()`, where its cell ends.
 
     forked.watch(kernel)        # once
-    if forked.is_child(): ...       # whether this process is such a copy
+    if forked.is_child(): ...   # whether this process is such a copy
     forked.leave(error)         # end it, as Python ends a script with this exception, or with None
 
-A child that goes past the end of its cell would get back into the kernel's loop, without the threads and
-sockets that the loop serves, and spin there for good. As a rule the shell ends it after the cell's last line.
-Wherever else a child was made (in a callback, in a task, in a cell that awaits), it ends when the loop would
-look for news. A child of `multiprocessing`, or one that ends by `os._exit`, gets to neither.
+A child that got past the end of its cell would return to the kernel's event loop, without the threads and
+sockets that the loop serves, and spin there for ever. Usually the shell ends it after the cell's last line. A
+child that was made elsewhere (in a callback, in a task, in a cell that awaits) ends when the loop would wait
+for events. Children of `multiprocessing`, and those that end by `os._exit`, never get that far.
 """
 
 import os
@@ -21,7 +21,7 @@ _kernel = os.getpid()
 
 
 def watch(kernel: Any) -> None:
-    """From now on this process is the kernel, and what it forks is not."""
+    """Remember that this process is the kernel, and cut off from now on what it forks."""
     global _kernel  # noqa: PLW0603  one process, one kernel
     _kernel = os.getpid()
     os.register_at_fork(after_in_child=lambda: _cut_off(kernel))
@@ -33,16 +33,16 @@ def is_child() -> bool:
 
 
 def leave(error: BaseException | None) -> NoReturn:
-    """End this process. Nothing else is cleaned up: what `atexit` has is the kernel's to do."""
+    """End this process without further cleaning up: what `atexit` has registered is the kernel's to do."""
     code = _code(error)
     for stream in (sys.stdout, sys.stderr):
-        with suppress(BaseException):  # whatever the person has put there
+        with suppress(BaseException):  # the person can have put any object there
             stream.flush()
     os._exit(code)
 
 
 def _code(error: BaseException | None) -> int:
-    """The exit code, as `sys.exit` has it."""
+    """The exit code that Python would end with."""
     told = error.code if isinstance(error, SystemExit) else error
     if told is None:
         return 0
@@ -54,9 +54,9 @@ def _code(error: BaseException | None) -> int:
 
 
 def _cut_off(kernel: Any) -> None:
-    """In the child: it cannot ask anybody anything, and the kernel's loop is its end."""
-    kernel._allow_stdin = False  # else `input()` waits for ever
-    kernel.session.pid = os.getpid()  # else what it displays is dropped; it goes through the kernel's thread
+    """In the child: it cannot ask the person anything, and ends when it gets back to the kernel's loop."""
+    kernel._allow_stdin = False  # otherwise `input()` would wait for ever
+    kernel.session.pid = os.getpid()  # otherwise what it displays is dropped; the kernel's thread sends it
     loop = kernel.io_loop.asyncio_loop
     for handle in loop._ready:  # what the parent was about to do
         handle.cancel()

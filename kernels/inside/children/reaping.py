@@ -1,12 +1,13 @@
-"""Child processes that have ended, and for which nobody has waited: they must not use up the kernel's limit.
+"""Reaps child processes that have ended unnoticed, so that they do not use up the kernel's limit.
 
-    children.install()      # once
-    children.reap()         # between cells
+    reaping.install()      # once
+    reaping.reap()         # between cells
 
-A child that has ended counts as one of the kernel's processes until it is waited for, and cells often leave
-that out. Their exit statuses are kept here: whoever waits later, in Python, gets what the system would have
-told: `os.waitpid` and `os.wait` in a later cell, and `subprocess`, `asyncio` and `multiprocessing`, which use
-them. A few are left as they are, so that an ordinary program meets nothing of ours.
+A child that has ended counts as a process of the kernel until somebody waits for it, which cells often leave
+out. The exit statuses are kept here: code that waits later, in Python, gets what the system would have told
+it. That holds for `os.waitpid` and `os.wait` in a later cell, and for `subprocess`, `asyncio` and
+`multiprocessing`, which use them. As long as there are only a few such children they are left alone, so that
+ordinary programs never notice.
 """
 
 import os
@@ -19,8 +20,8 @@ from ..procfs import children, fields
 
 __all__ = ["install", "reap"]
 
-FEW = 8  # children that have ended and are left alone
-REMEMBERED = 10_000  # exit statuses that are kept, of the newest
+FEW = 8  # ended children that are left alone
+REMEMBERED = 10_000  # exit statuses that are kept, the newest
 ANY = (-1, 0)  # what `os.waitpid` takes for any child, and for any of the same process group
 
 _waitpid: Callable[[int, int], tuple[int, int]] = os.waitpid
@@ -30,9 +31,9 @@ _reaping = threading.Lock()  # from collecting a status until it is in `_statuse
 
 
 def install() -> None:
-    """Have Python's ways to wait know what `reap` has collected."""
+    """Make Python's functions that wait for a child know what `reap` has collected."""
     os.waitpid, os.wait = waitpid, wait
-    # `Popen.poll` has a reference of its own, by version of Python in one place or the other.
+    # `Popen.poll` has references of its own; where they are differs between versions of Python.
     poll: Any = subprocess.Popen._internal_poll  # type: ignore[attr-defined]
     poll.__defaults__ = tuple(waitpid if one is _waitpid else one for one in poll.__defaults__ or ())
     kept: Any = getattr(subprocess, "_del_safe", None)
@@ -42,7 +43,7 @@ def install() -> None:
 
 
 def reap() -> None:
-    """Collect the children that have ended, if there are more than a few."""
+    """Reap the children that have ended, if there are more than a few."""
     if not _one_has_ended():
         return
     if _ended() > FEW:
@@ -51,14 +52,14 @@ def reap() -> None:
 
 
 def _collected() -> bool:
-    """Whether there was one more child that had ended, whose status is kept now."""
+    """Reap one child and keep its status; returns whether there was one."""
     with _reaping:
         try:
             pid, status = _waitpid(-1, os.WNOHANG)
         except ChildProcessError:
             return False
         if pid:
-            _statuses.pop(pid, None)  # of an earlier process of this number
+            _statuses.pop(pid, None)  # that of an earlier process with this number
             _statuses[pid] = status
         while len(_statuses) > REMEMBERED:
             del _statuses[next(iter(_statuses))]
@@ -89,7 +90,7 @@ def wait() -> tuple[int, int]:
 
 
 def _taken(pid: int) -> tuple[int, int] | None:
-    """The kept status of this child, or of any (-1), which is given once."""
+    """The kept status of this child, or of any (-1); it is given only once."""
     with _reaping:
         if pid in ANY and _statuses:
             pid = next(iter(_statuses))
@@ -98,22 +99,22 @@ def _taken(pid: int) -> tuple[int, int] | None:
 
 
 def _forget() -> None:
-    """In a forked child: they are the parent's children, and nobody holds the lock."""
+    """In a forked child: the statuses are those of the parent's children, and nobody holds the lock."""
     global _reaping  # noqa: PLW0603
     _reaping = threading.Lock()
     _statuses.clear()
 
 
 def _one_has_ended() -> bool:
-    """Whether any child has, which takes a microsecond to ask."""
+    """Whether any child has ended, which takes a microsecond to ask."""
     try:
         return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except (AttributeError, OSError):  # there is no child, or no such question on this system
+    except (AttributeError, OSError):  # there is no child, or this system has no such call
         return False
 
 
 def _ended() -> int:
-    """How many children have ended and were not waited for; where that cannot be read, too many."""
+    """How many ended children were not waited for; where that cannot be read, more than a few."""
     try:
         return sum(fields(f"/proc/{pid}/stat")[:1] == [b"Z"] for pid in children(os.getpid()))
     except OSError:  # there is no /proc, or no descriptor left to read it

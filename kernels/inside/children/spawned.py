@@ -1,8 +1,8 @@
-"""Processes that `multiprocessing` starts afresh ("spawn", "forkserver") find what the cells have defined.
+"""Gives processes that `multiprocessing` starts afresh ("spawn", "forkserver") what the cells have defined.
 
-Such a process imports the script that started it, to have its functions. Cells are in no file: so there is
-one made of them, with the functions and classes, what was imported, and plain values. Without it a `Pool`
-starts processes for ever, each of which ends at its first task.
+Such a process imports the script that started it, to have its functions. Cells are in no file, so one is
+written for it, with the person's functions and classes, imports and plain values. Without it a `Pool` would
+start processes for ever, each of which fails at its first task.
 """
 
 import ast
@@ -20,15 +20,15 @@ __all__ = ["follow"]
 
 NAME = ".cells.py"  # in the temporary folder
 LONGEST = 10_000  # characters of a plain value
-MOST_CELLS = 1000  # that are looked through, the newest first
+MOST_CELLS = 1000  # that are searched, the newest first
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
-# One after the other: whatever a definition raises there, it is left out, and told where it is used.
+# Each part by itself: one that raises is left out, and the error appears where the name is used.
 EACH = "try:\n    exec({!r})\nexcept Exception:\n    pass\n"
 
 
 def follow() -> None:
-    """Have `multiprocessing` do so once it is imported."""
+    """Change `multiprocessing` so, now or when it is imported."""
     on_import.change("multiprocessing.spawn", _with_cells)
 
 
@@ -47,7 +47,7 @@ def _with_cells(module: ModuleType) -> None:
 
 
 def _written(parts: list[str]) -> str:
-    """The path of a file with these parts of a program."""
+    """Write a file with these parts of a program; returns its path."""
     path = os.path.join(tempfile.gettempdir(), NAME)
     with tempfile.NamedTemporaryFile("w", dir=tempfile.gettempdir(), encoding="utf-8", delete=False) as file:
         file.writelines(map(EACH.format, parts))
@@ -56,7 +56,7 @@ def _written(parts: list[str]) -> str:
 
 
 def _parts(names: dict[str, Any]) -> Iterator[str]:
-    """What makes the person's names anew: first what is imported, then plain values, then what uses them."""
+    """Code that defines the person's names again: imports, then plain values, then what uses them."""
     theirs = {name: value for name, value in names.items() if not name.startswith("_")}
     for name, value in theirs.items():
         if isinstance(value, ModuleType):
@@ -70,7 +70,7 @@ def _parts(names: dict[str, Any]) -> Iterator[str]:
 
 
 def _defined(names: set[str], cells: Sequence[str]) -> list[str]:
-    """The functions and classes of these names as cells define them, each where it was defined last."""
+    """The source of the functions and classes of these names, each from the cell that defined it last."""
     found: list[str] = []
     for cell in list(reversed(cells))[:MOST_CELLS]:
         try:

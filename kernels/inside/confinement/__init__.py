@@ -1,1 +1,1 @@
-"""How a forked process confines itself and becomes a kernel."""
+"""How a process that the zygote has forked confines itself and becomes a kernel."""

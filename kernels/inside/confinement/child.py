@@ -1,12 +1,12 @@
-"""A forked child: it takes its spawn request, confines itself, forks the kernel, and is the kernel's init.
+"""A child of the zygote: reads a spawn request, confines itself, forks the kernel, and is the kernel's init.
 
     child.main(control, program)    # never returns
 
-`control` is a socket to the program that wants the kernel. Over it comes the spawn request, with descriptors;
-then `begin`, once this process has its limits; then lines that say `signal 15`, `detach` or `end`. The answer
-is one line, `exit -9`, when the kernel has ended. When the other end closes, the kernel ends too, unless it
-was detached. As PID 1 of its namespace the init reaps what the kernel's processes leave behind, and takes all
-of them with it when it ends.
+`control` is a socket to the program that wants the kernel. It carries the spawn request, with descriptors;
+then `begin`, once this process has its limits; then lines such as `signal 15`, `detach` or `end`. The only
+answer is a line like `exit -9` when the kernel has ended. When the other end closes, the kernel ends too,
+unless it was detached. As PID 1 of its namespace the init reaps what the kernel's processes leave behind, and
+when it ends all of them end with it.
 """
 
 import gc
@@ -34,9 +34,9 @@ LONGEST = 1 << 20  # bytes of a spawn request
 MOST_DESCRIPTORS = 16
 BEGIN = b"begin\n"
 LARGE = ".tmp"  # in the workspace: see `kernels.sandbox.policy`
-WAIT = 20.0  # seconds for the files of an earlier kernel, where the workspace is over its limit with them
-FEW = 200  # files of an earlier kernel that are removed while one waits for this one
-LEFT = re.compile(r"\.tmp(?:\.[0-9a-f]{8})?")  # it, and what could not be removed of it
+WAIT = 20.0  # seconds for removing an earlier kernel's files, if the workspace is over its limit with them
+FEW = 200  # files of an earlier kernel that are removed before this one starts
+LEFT = re.compile(r"\.tmp(?:\.[0-9a-f]{8})?")  # the folder itself, and what could not be removed of it
 
 
 def main(control: socket.socket, prepared: program.Program) -> None:
@@ -57,7 +57,9 @@ def main(control: socket.socket, prepared: program.Program) -> None:
         if kernel == 0:
             control.close()
             confine.give_way()
-            full = confine.ruleset(description["full"])  # before sets of rules cannot be made any more
+            full = confine.ruleset(
+                description["full"]
+            )  # now, since no set of rules can be made once it is sealed
             confine.seal(description)
             code = _be_kernel(prepared, request, descriptors, full)
         else:
@@ -66,7 +68,7 @@ def main(control: socket.socket, prepared: program.Program) -> None:
                 confine.seal(description)
             _Init(control, kernel, alone=description["namespaces"]).run()
             code = 0
-    except BaseException:  # noqa: BLE001  told, and then this process ends: it must never go on as a zygote
+    except BaseException:  # noqa: BLE001  it is printed, and the process ends: it must never go on as a zygote
         traceback.print_exc(file=sys.__stderr__)
     finally:
         for stream in (sys.__stdout__, sys.__stderr__):
@@ -76,7 +78,7 @@ def main(control: socket.socket, prepared: program.Program) -> None:
 
 
 def _spawn_request(control: socket.socket) -> tuple[dict[str, Any], dict[str, int], bytes]:
-    """What to be, the descriptors for it by name, and what has been said after it."""
+    """The request, the descriptors that came with it, by name, and what was sent after it."""
     text, numbers, _, _ = socket.recv_fds(control, LONGEST, MOST_DESCRIPTORS)
     while b"\n" not in text:
         piece = control.recv(LONGEST)
@@ -102,7 +104,7 @@ def _wait_to_begin(control: socket.socket, said: bytes) -> None:
 
 
 def _stand_apart(control: socket.socket, request: dict[str, Any], descriptors: dict[str, int]) -> None:
-    """Keep nothing of the process that we were forked from: descriptors, environment, signal handling."""
+    """Give up the zygote's descriptors, environment and signal handling."""
     _use_null()
     os.dup2(descriptors.pop("stderr"), 2)
     kept = {control.fileno(), *descriptors.values()}
@@ -110,16 +112,16 @@ def _stand_apart(control: socket.socket, request: dict[str, Any], descriptors: d
         if int(name) > 2 and int(name) not in kept:
             try:
                 os.close(int(name))
-            except OSError:  # the listing's own
+            except OSError:  # the descriptor of the listing itself
                 continue
     os.environ.clear()
     os.environ.update(request["environment"])
-    tempfile.tempdir = None  # found out in the zygote already, by its environment
+    tempfile.tempdir = None  # the zygote may have found it already, by its own environment
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def _use_null() -> None:
-    """Read and write nothing. Once more in a root of our own: the mode of the host's device is the host's."""
+    """Make stdin and stdout /dev/null, and again in a new root: the host's device has the host's mode."""
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1):
         os.dup2(null, number)
@@ -140,26 +142,27 @@ def _be_kernel(
         return 0
     stored.install(descriptors.pop("files", None))
     if "alive" in descriptors:
-        os.close(descriptors.pop("alive"))  # the init's alone: it is a file, and could be filled
+        os.close(descriptors.pop("alive"))  # only the init holds it: a kernel could fill the disk through it
     last_words.share(descriptors)
-    tempfile.tempdir = os.environ["TMPDIR"]  # it would be found by trying to write
-    # What may not be written any more, only now: IPython writes a little itself when it starts.
+    tempfile.tempdir = os.environ["TMPDIR"]  # otherwise Python would find it by trying to write
+    # Only now is a full workspace closed to writing: IPython itself writes a little when it starts.
     program.serve(prepared, request["connection"], descriptors, lambda: confine.rule(full))
     return 0
 
 
 def _settle(temporary: str, matplotlib: str, *, over: bool = False) -> None:
-    """Make the folders of this kernel anew; matplotlib wants to write where it finds its list of fonts.
+    """Make the folders of this kernel anew, matplotlib's with the list of fonts that it wants to update.
 
-    The temporary folder is as a rule in the workspace, where cells of before may have left anything: startup
-    files of IPython would run before a full workspace is closed, and what a killed process left would stay
-    for good. Removing many files takes a minute, so they only get another name here, and another process
-    removes them while the kernel answers. Until then they count as the workspace's; so the kernel of one that
-    is over its limit with them waits a while, or it would be ended for it.
+    The temporary folder is usually in the workspace, where earlier cells may have left anything: startup
+    files of IPython would run before a full workspace is closed to writing, and files of a killed process
+    would stay for ever. Removing many files can take a minute. So the folder is only renamed here, and
+    another process removes it while the kernel is already answering. Until then the files count as the
+    workspace's. If the workspace is `over` its limit with them, the kernel waits a while, or it would be
+    ended for that.
     """
     home = os.environ["HOME"]
     left = [os.path.join(home, name) for name in os.listdir(home) if LEFT.fullmatch(name)]
-    many = [path for path in left if not _cleared_at_once(path)]  # also where the workspace is full
+    many = [path for path in left if not _cleared_at_once(path)]  # this works even if the workspace is full
     if many:
         _clear_apart([_aside(path) for path in many], WAIT if over else 0)
     os.makedirs(temporary, 0o700, exist_ok=True)
@@ -171,7 +174,7 @@ def _settle(temporary: str, matplotlib: str, *, over: bool = False) -> None:
 
 
 def _cleared_at_once(path: str) -> bool:
-    """Remove what has a few files; returns whether there is nothing left."""
+    """Remove it if it has only a few files; returns whether nothing is left of it."""
     try:
         if os.path.islink(path) or not os.path.isdir(path):
             os.unlink(path)
@@ -192,7 +195,7 @@ def _cleared_at_once(path: str) -> bool:
 
 
 def _aside(path: str) -> str:
-    """Free the name of the temporary folder; returns what it is called now."""
+    """Rename the temporary folder, so that its name is free; returns its new path."""
     if not path.endswith(LARGE):
         return path  # it has another name already
     aside = f"{path}.{os.urandom(4).hex()}"
@@ -201,15 +204,15 @@ def _aside(path: str) -> str:
 
 
 def _clear_apart(paths: list[str], wait: float) -> None:
-    """Remove what is there in a process of its own; `wait` so many seconds for its end.
+    """Remove these in a process of its own; `wait` is how many seconds to wait for its end.
 
-    It is confined as the kernel is. Its parent is the init and not the kernel, whose cells may wait for all
-    of their children. It ends with the kernel, and the next one goes on with what is left.
+    The process is confined as the kernel is. Its parent is the init and not the kernel, whose cells may wait
+    for all of their children. It ends when the kernel ends, and the next kernel goes on with what is left.
     """
     ended, alive = os.pipe()
     try:
         pid = os.fork()
-    except OSError:  # as many processes as there may be
+    except OSError:  # there are as many processes as there may be
         pid = -1
     if pid:
         os.close(alive)
@@ -225,7 +228,9 @@ def _clear_apart(paths: list[str], wait: float) -> None:
             _use_null()
             os.dup2(0, 2)
             os.dup2(alive, 3)
-            os.closerange(4, os.sysconf("SC_OPEN_MAX"))  # whoever reads a pipe would not see its end
+            os.closerange(
+                4, os.sysconf("SC_OPEN_MAX")
+            )  # or readers of the kernel's pipes would not see their end
             if not wait:
                 os.nice(19)
             for path in paths:
@@ -235,13 +240,13 @@ def _clear_apart(paths: list[str], wait: float) -> None:
 
 
 def _clear(path: str) -> None:
-    """Remove what is there; what cannot be removed gets another name."""
+    """Remove a file or a folder; what cannot be removed is renamed."""
     try:
         if os.path.islink(path) or not os.path.isdir(path):
             os.unlink(path)
         else:
             os.chmod(path, 0o700)
-            for folder, below, _ in os.walk(path):  # also what its owner has closed
+            for folder, below, _ in os.walk(path):  # folders too whose modes forbid it
                 for each in below:
                     if not os.path.islink(inner := os.path.join(folder, each)):
                         os.chmod(inner, 0o700)
@@ -267,7 +272,9 @@ class _Init:
     def run(self) -> None:
         woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        if not self._alone:  # as PID 1 it is killed by whom has taken over a detached kernel, else asked
+        if (
+            not self._alone
+        ):  # who has taken over a detached kernel kills the init if it is PID 1, or else asks it
             signal.signal(signal.SIGTERM, self._leave)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         poll = select.poll()
@@ -301,7 +308,7 @@ class _Init:
                 self._say(f"exit {os.waitstatus_to_exitcode(status)}\n")
 
     def _obey(self) -> bool:
-        """Do what the control socket says; False when its other end is closed."""
+        """Do what the control socket says; returns False when its other end is closed."""
         words = self._control.recv(4096).decode("ascii", "replace").split()
         if not words:
             return False
@@ -324,9 +331,9 @@ class _Init:
 
 
 def _end_descendants() -> None:
-    """Kill everything below us: whose parent dies becomes our child, until there is none.
+    """Kill all our descendants; those whose parent dies become our children, until there are none.
 
-    First all of it is stopped, or a fork bomb would go on in the room that each killed process leaves.
+    First all of them are stopped, or a fork bomb would use the room that each killed process leaves.
     """
     stopped: set[int] = set()
     while new := {pid for pid in _descendants() if pid not in stopped}:
@@ -350,5 +357,5 @@ def _signal(pid: int, number: int) -> None:
 
 
 def _descendants() -> list[int]:
-    """All processes below us, those included that only wait for being reaped by their parents."""
+    """All our descendants, including those that have ended and were not reaped yet."""
     return tree(os.getpid())[1:]

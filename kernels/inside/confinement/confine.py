@@ -1,10 +1,10 @@
-"""Confines the process that calls it, for good, as a plain description tells. Run in a forked child.
+"""Confines the process that calls it, irrevocably, as a plain description says. Run in a forked child.
 
     confine.enter({"root": ..., "mounts": [...], "uid": 100001, "rlimits": {...}, ...})
     confine.seal({"landlock": [...], "seccomp": "..."})
 
-`enter` gives it a root of its own, another user, and limits; `seal` takes away the system calls. What is in a
-description, and why, is decided in `kernels.sandbox.policy`. Whatever fails raises: nothing runs half
+`enter` gives the process a root of its own, another user, and limits; `seal` takes away system calls. What is
+in a description, and why, is decided in `kernels.sandbox.policy`. Any failure raises: nothing runs half
 confined. Sources: mount(2), pivot_root(2), capset(2), prctl(2), seccomp(2), landlock(7) of the Linux
 man-pages.
 """
@@ -24,18 +24,18 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE = 1 << 12, 1 << 14, 1 << 18, 1 << 19
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
-KEPT = 8 | 1024 | 2048 | (1 << 21)  # noexec and the atime flags, which a user namespace may not drop
+KEPT = 8 | 1024 | 2048 | (1 << 21)  # flags that a user namespace may not drop: noexec and those of atime
 MNT_DETACH = 2
 PIVOT_ROOT, CAPSET, LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 155, 126, 444, 445, 446
 CAPABILITY_VERSION_3 = 0x20080522
 PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 4, 22, 38, 2
 PR_SET_CHILD_SUBREAPER = 36
 LANDLOCK_RULE_PATH_BENEATH = 1
-OF_FILES = 1 | 2 | 4 | (1 << 14) | (1 << 15)  # rights of Landlock that are not about folders
-FIRST_TO_END = 500  # of 1000: before any program of the same size
-HALF_SHARE = 3  # in niceness, as the control group of tier S has it
+OF_FILES = 1 | 2 | 4 | (1 << 14) | (1 << 15)  # Landlock's rights that are not about folders
+FIRST_TO_END = 500  # of 1000: the system ends it before any program of the same size
+HALF_SHARE = 3  # of niceness: half a share of the processors, as in the control groups of tier S
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
-LARGEST_COPY = 64 << 10  # characters, of a tree that has 1 MiB for its files; names of hosts are a few
+LARGEST_COPY = 64 << 10  # characters of a copied file; the tree has 1 MiB for all of its files
 
 
 def enter(description: dict[str, Any]) -> None:
@@ -54,14 +54,14 @@ def enter(description: dict[str, Any]) -> None:
     for name, limit in description["rlimits"].items():
         kind = getattr(resource, f"RLIMIT_{name}")
         hard = resource.getrlimit(kind)[1]
-        most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)  # only root may raise it
+        most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)  # only root may raise a limit
         resource.setrlimit(kind, (most, most))
     if description["uid"] is not None:
         os.setgroups([])
         os.setresgid(*[description["uid"]] * 3)
         os.setresuid(*[description["uid"]] * 3)
     _drop_capabilities()
-    _call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)  # or its own /proc/self would not be its own any more
+    _call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)  # or files in its own /proc/self would belong to root
     os.umask(0o077)
 
 
@@ -76,12 +76,12 @@ def seal(description: dict[str, Any]) -> None:
 
 
 def protect(program: str) -> None:
-    """Make the file `program` read-only to whoever runs it from now on, and to all that is forked from them.
+    """Make the file `program` read-only for processes that run it from now on, and for all that they fork.
 
-    A forked process names the file that it runs by /proc/self/exe, through the mount that it was started
-    from. Were that the host's own mount, any sandbox with the same user could change the file's mode, dates
-    and attributes. This takes a mount namespace, in which later mounts of the host still appear, and for
-    anybody but root a user namespace too. Raises: OSError.
+    /proc/self/exe of a forked process is the file that it runs, seen through the mount from which it was
+    started. If that were the host's own mount, any sandbox with the same user could change the file's mode,
+    dates and attributes. This takes a mount namespace, in which later mounts of the host still appear, and
+    for anybody but root a user namespace too. Raises: OSError.
     """
     uid, gid = os.geteuid(), os.getegid()
     _call("unshare", CLONE_NEWNS | (CLONE_NEWUSER if uid else 0))
@@ -96,12 +96,12 @@ def protect(program: str) -> None:
 
 
 def adopt() -> None:
-    """Become the parent of whatever our children leave behind (PR_SET_CHILD_SUBREAPER)."""
+    """Become the parent of all processes that our children leave behind (PR_SET_CHILD_SUBREAPER)."""
     _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def end_first() -> None:
-    """Be what the system ends first when it has no memory. Call it before `enter`, which closes /proc."""
+    """Be the first to be ended when memory runs out. Call it before `enter`, which closes /proc."""
     _write("/proc/self/oom_score_adj", str(FIRST_TO_END))
 
 
@@ -116,7 +116,7 @@ def hide() -> None:
 
 
 def _call(name: str, *arguments: Any) -> int:
-    """A function of libc. Raises: OSError with its name."""
+    """Call a function of libc. Raises: OSError with its name."""
     wide = (ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments)
     result: int = getattr(LIBC, name)(*wide)
     if result < 0:
@@ -131,7 +131,7 @@ def _write(path: str, text: str) -> None:
 
 
 def _change_root(root: str, mounts: list[list[str]]) -> None:
-    """Build the tree of `mounts` on the empty folder `root`, and see nothing else from then on."""
+    """Build the tree of `mounts` on the empty folder `root`, and make it all that can be seen."""
     _mount("", "/", "", MS_REC | MS_PRIVATE)
     _mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,mode=755")
     for kind, source, target, options in mounts:
@@ -150,20 +150,20 @@ def _make(kind: str, source: str, target: str, options: str) -> None:
         if os.path.islink(source):  # /bin -> usr/bin
             _make("link", os.readlink(source), target, "")
             return
-        _place_for(source, target)
+        _make_mount_point(source, target)
         _mount(source, target, "", MS_BIND | MS_REC)
-        # A device takes bytes through a read-only mount too; what may not be changed then is its mode.
+        # A device can be written to even through a read-only mount; only its mode cannot be changed.
         devices = 0 if options == "device" else MS_NODEV
         read_only = 0 if options == "rw" else MS_RDONLY
         _mount("", target, "", MS_REMOUNT | MS_BIND | MS_NOSUID | devices | read_only | _kept(target))
     elif kind == "link":
         os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
         os.symlink(source, target)
-    elif kind == "copy":  # of a small file, which may be a link to where nothing is in this tree
+    elif kind == "copy":  # of a small file, which may be a link to something that is not in this tree
         try:
             with open(source, encoding="utf-8", errors="surrogateescape") as file:
                 text = file.read(LARGEST_COPY)
-        except OSError:  # the host has none, or none for us
+        except OSError:  # the host does not have it, or we may not read it
             return
         _make("file", text, target, "")
     elif kind == "file":
@@ -179,10 +179,10 @@ def _make(kind: str, source: str, target: str, options: str) -> None:
 
 
 def _show_processes(proc: str, settings: list[str], shown: list[str]) -> None:
-    """Mount /proc, read-only, with the processes of our namespace and, of the machine's files, those `shown`.
+    """Mount /proc read-only, with our namespace's processes and only those of its other files in `shown`.
 
-    `settings` of our own network ("sys/net/...=value") are made first. A mode or owner in /proc is the whole
-    machine's, so nothing hostile may run before it is read-only.
+    `settings` of our own network ("sys/net/...=value") are written first. Modes and owners in /proc are those
+    of the whole machine, so nothing hostile may run before it is read-only.
     """
     root = os.path.dirname(proc)
     nothing, parts = f"{root}/var/empty", f"{root}/var/proc"
@@ -195,7 +195,7 @@ def _show_processes(proc: str, settings: list[str], shown: list[str]) -> None:
     _mount("", proc, "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
     for path in shown:
         if "/" in path and os.path.exists(f"{proc}/{path}"):
-            _place_for(f"{proc}/{path}", f"{parts}/{path}")
+            _make_mount_point(f"{proc}/{path}", f"{parts}/{path}")
             _mount(f"{proc}/{path}", f"{parts}/{path}", "", MS_BIND)
     with os.scandir(proc) as entries:
         covered = [entry for entry in entries if not (entry.name.isdigit() or entry.name in shown)]
@@ -205,14 +205,14 @@ def _show_processes(proc: str, settings: list[str], shown: list[str]) -> None:
             _mount(part if os.path.isdir(part) else nothing, entry.path, "", MS_BIND | MS_REC)
             _mount("", entry.path, "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
         elif not entry.is_symlink():
-            _mount(f"{root}/dev/null", entry.path, "", MS_BIND)  # a read-only mount, and so is its copy
+            _mount(f"{root}/dev/null", entry.path, "", MS_BIND)  # as read-only as the mount it is bound from
 
 
 def _kept(target: str) -> int:
     return os.statvfs(target).f_flag & KEPT
 
 
-def _place_for(source: str, target: str) -> None:
+def _make_mount_point(source: str, target: str) -> None:
     if os.path.isdir(source):
         os.makedirs(target, 0o755, exist_ok=True)
     else:
@@ -235,9 +235,9 @@ def _drop_capabilities() -> None:
 
 
 def rule(ruleset: int | None) -> None:
-    """Have Landlock rule what is allowed from now on, beside what it rules already; None changes nothing.
+    """Apply a set of Landlock's rules for good, in addition to those in force; None changes nothing.
 
-    Takes a descriptor of `ruleset`, and closes it. Raises: OSError.
+    The argument is a descriptor that `ruleset` returned; it is closed. Raises: OSError.
     """
     if ruleset is not None:
         _call("syscall", LANDLOCK_RESTRICT, ruleset, 0)
@@ -245,9 +245,10 @@ def rule(ruleset: int | None) -> None:
 
 
 def ruleset(rules: list[list[Any]] | None) -> int | None:
-    """A set of Landlock's rules, for later: after `seal` none can be made. None of None.
+    """The descriptor of a set of Landlock's rules, to be applied later: after `seal` none can be made.
 
-    Rules are [path, bits of allowed access]; the first entry is [handled bits, scoped bits]. Raises: OSError.
+    Rules are [path, bits of allowed access]; the first entry is [handled bits, scoped bits]. None gives None.
+    Raises: OSError.
     """
     if rules is None:
         return None

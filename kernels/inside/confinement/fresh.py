@@ -1,13 +1,13 @@
-"""What a forked kernel has from the zygote, made as a process has it that started by itself.
+"""Renews what a forked kernel has inherited from the zygote, as if the process had been started by itself.
 
     fresh.process()         # first of all in the kernel's process, in its folder and environment
-    fresh.shell(shell)      # and the shell that was made in the zygote
-    fresh.arguments()       # of any kernel's process: what programs look for in `sys.argv`
+    fresh.shell(shell)      # then for the shell that was made in the zygote
+    fresh.arguments()       # in any kernel's process: what programs find in `sys.argv`
 
-Scripts read `sys.argv`, `%cd -` goes to where the shell was made, two kernels with one key understand each
-other's messages. Two things cannot be made anew, and are the same in all kernels of a zygote: the seed of
-hashes, and where things lie in memory. `tests/live/zygote/test_fresh.py` compares a forked kernel with a
-stock one.
+Otherwise scripts would read the zygote's `sys.argv`, `%cd -` would go to where the shell was made, and two
+kernels with the same key would accept each other's messages. Two things cannot be renewed and are the same in
+all kernels of a zygote: the seed of hashes, and where things lie in memory. `tests/live/zygote/test_fresh.py`
+compares a forked kernel with a stock one.
 """
 
 import logging
@@ -23,12 +23,12 @@ from typing import Any
 __all__ = ["arguments", "forget_warnings", "process", "shell"]
 
 PROGRAM = "ipykernel_launcher"
-UMASK = 0o022  # the folder above is the kernel's alone
+UMASK = 0o022  # others may read files, since the folder around them is the kernel's alone
 OWN_MPL = ("get_configdir", "get_cachedir")
 
 
 def process() -> None:
-    """Forget what is the zygote's: its arguments, its umask, its random numbers and keys, its folders."""
+    """Replace the zygote's arguments, umask, random numbers, keys and folders by the kernel's own."""
     os.umask(UMASK)
     arguments()
     random.seed()
@@ -42,13 +42,13 @@ def process() -> None:
 
 
 def arguments() -> None:
-    """Have none: those of the kernel's own program are not for a person's `argparse`."""
+    """Have no arguments: those of the kernel's program are not for a person's `argparse`."""
     sys.argv = [f"{PROGRAM}.py"]
     sys.orig_argv = [sys.executable, "-m", PROGRAM]
 
 
 def shell(made: Any) -> None:
-    """Have IPython's shell begin in this folder and environment."""
+    """Make IPython's shell begin in this folder and environment."""
     made.init_environment()
     made.init_pushd_popd_magic()
     made.starting_dir = os.getcwd()
@@ -57,21 +57,21 @@ def shell(made: Any) -> None:
 
 
 def forget_warnings() -> None:
-    """In the zygote: a warning that an import has shown nobody is shown to a person who causes it again."""
+    """In the zygote: forget which warnings its imports raised, so that a person who causes one sees it."""
     for module in list(sys.modules.values()):
-        if isinstance(module, ModuleType):  # anything can be there
+        if isinstance(module, ModuleType):  # `sys.modules` can hold anything
             vars(module).pop("__warningregistry__", None)
 
 
 def _new_key() -> None:
-    """Have a key of our own for `multiprocessing`, which makes one when it is imported."""
+    """Give `multiprocessing` a new key: it makes one when it is imported."""
     if "multiprocessing.process" in sys.modules:
         current = sys.modules["multiprocessing.process"].current_process()
         current.authkey = os.urandom(len(current.authkey))
 
 
 def _find_folders() -> None:
-    """Have matplotlib and parso, which keep what they have found, find their folders again."""
+    """Make matplotlib, parso and jedi look for their folders again, which they remember."""
     if (cache := sys.modules.get("parso.cache")) is not None:
         cache._default_cache_path = cache._get_default_cache_path()  # type: ignore[attr-defined]
     if (settings := sys.modules.get("jedi.settings")) is not None:

@@ -1,10 +1,10 @@
-"""Keeps what is shared by fork shared: no reference to an object that exists now is counted any more.
+"""Keeps memory shared after a fork: references to objects that exist now are no longer counted.
 
     immortal.make_all()         # in the process that is forked, before its first child
 
-Python writes to an object whenever a reference to it comes or goes, and each child then has a copy of its
-page: 6 of the 15 MB that a kernel did not share. An immortal object (PEP 683) is not written to, and never
-freed, which none of these would be: they are what the imported libraries consist of.
+Python writes to an object whenever a reference to it is made or dropped, and the child then gets a copy of
+that page of memory: 6 of the 15 MB that a kernel did not share. An immortal object (PEP 683) is never written
+to and never freed. These objects would not be freed anyway: the imported libraries consist of them.
 """
 
 import ctypes
@@ -14,14 +14,15 @@ from types import CodeType
 
 __all__ = ["make_all"]
 
-IMMORTAL = 0xFFFFFFFF  # in the lower half of the count; CPython 3.12 leaves it so (Include/object.h)
-MORTAL = 1 << 30  # references, more than any mortal object has
+IMMORTAL = 0xFFFFFFFF  # the lower half of the count, which CPython 3.12 then leaves alone (Include/object.h)
+MORTAL = 1 << 30  # references; no mortal object has as many
 
 
 def make_all() -> int:
-    """Make all objects immortal that the collector knows, and all that these consist of; returns how many.
+    """Make all objects immortal that the garbage collector knows, and what they refer to; returns how many.
 
-    Nothing happens, and 0 is returned, where the count is not what CPython on a 64-bit machine makes of it.
+    Does nothing, and returns 0, where reference counts are not stored as CPython stores them on 64-bit
+    machines.
     """
     if not _works():
         return 0
@@ -41,7 +42,7 @@ def _immortalise(one: object) -> None:
 
 
 def _works() -> bool:
-    """Whether an object that is made immortal is as one that Python made so."""
+    """Whether an object that we make immortal looks like one that Python made immortal."""
     if sys.implementation.name != "cpython" or sys.byteorder != "little" or sys.maxsize < 1 << 32:
         return False
     if sys.getrefcount(None) < MORTAL or ctypes.c_uint32.from_address(id(None)).value < MORTAL:

@@ -1,8 +1,8 @@
-"""What a kernel must not reach, tried from inside: each probe that gets through is named.
+"""Tries from inside what a kernel must not be able to do, and names each probe that succeeds.
 
-    run(targets)        # ["listener on the host's loopback", ...], [] when all is well
+    run(targets)        # ["a listener on the host's loopback", ...], [] when all is well
 
-Run in a throw-away child that is confined exactly as a kernel is. `targets` name things that the host has
+Run in a throw-away child that is confined exactly as a kernel is. `targets` names things that the host has
 made for this purpose: see `kernels.sandbox.selftest`.
 """
 
@@ -35,7 +35,7 @@ Targets = dict[str, Any]
 
 
 def run(targets: Targets) -> list[str]:
-    """The names of the probes that got through."""
+    """The names of the probes that succeeded."""
     return [name for name, probe in PROBES.items() if _succeeds(probe, targets)]
 
 
@@ -56,7 +56,7 @@ def _sibling(targets: Targets) -> list[str]:
 
 
 def _environments(targets: Targets) -> bool:
-    """Whether any environment that can be read holds the host's canary, our own included."""
+    """Whether any environment that can be read, our own included, contains the host's canary."""
     canary = targets["canary"].encode()
     found = [str(os.environ).encode()]
     for process in os.listdir("/proc"):
@@ -70,7 +70,7 @@ def _environments(targets: Targets) -> bool:
 
 
 def _host_signal(targets: Targets) -> bool:
-    """Whether the host's process can be signalled; in a namespace of ours its number may be another's."""
+    """Whether the host's process can be signalled; in our namespace its number may be another process's."""
     if _start_time(targets["pid"]) not in ("", targets["started"]):
         return False
     os.kill(targets["pid"], 0)
@@ -78,7 +78,7 @@ def _host_signal(targets: Targets) -> bool:
 
 
 def _init_signal(targets: Targets) -> bool:
-    """Whether the init, which in a namespace is PID 1 and immune, can be signalled where it is not."""
+    """Whether our init can be signalled; as PID 1 of a namespace it is immune."""
     if targets["namespaces"]:
         return False
     os.kill(os.getppid(), signal.SIGCONT)
@@ -122,14 +122,14 @@ def _call(*arguments: Any) -> bool:
 
 
 def _considered(*arguments: Any) -> bool:
-    """Whether the system did more with a call than refuse it."""
+    """Whether the system did anything with a call but refuse it."""
     return _call(*arguments) or ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS)
 
 
 def _mount(_: Targets) -> bool:
-    """Whether our own empty folder can be mounted on itself: never anything of the host.
+    """Whether our own empty folder can be mounted on itself.
 
-    Where it can, the folder may be one that the host removes with all that is in it.
+    Nothing of the host is mounted here, since the host may remove this folder with all that is in it.
     """
     here = os.getcwd().encode()
     if LIBC.mount(here, here, None, ctypes.c_ulong(MS_BIND), None) != 0:
@@ -144,8 +144,8 @@ def _unshare(_: Targets) -> bool:
 
 def _written(targets: Targets) -> bool:
     """Whether something outside the person's folders can be written."""
-    for place in targets["closed"]:
-        path = os.path.join(place, f".probe-{os.urandom(8).hex()}")
+    for folder in targets["closed"]:
+        path = os.path.join(folder, f".probe-{os.urandom(8).hex()}")
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         except OSError:
@@ -156,7 +156,7 @@ def _written(targets: Targets) -> bool:
 
 
 def _room(_: Targets) -> bool:
-    """Whether room on the disk can be taken, in our own folder, without anything being written to it."""
+    """Whether disk space can be reserved in our own folder without writing anything."""
     path = f".probe-{os.urandom(8).hex()}"
     file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
     try:
@@ -170,9 +170,9 @@ def _room(_: Targets) -> bool:
 
 
 def _attributes(targets: Targets, *paths: str) -> bool:
-    """Whether the mode of a file of the host can be set. It is set to what it is already, which tells too.
+    """Whether the mode of a file of the host can be set; it is only set to what it is already.
 
-    Where such a call is pretended to work, the time of the file's last change says whether it was done.
+    Where such calls only pretend to work, the time of the file's last change tells whether it was set.
     """
     for path in paths:
         before = os.stat(path)
@@ -186,13 +186,13 @@ def _attributes(targets: Targets, *paths: str) -> bool:
 
 
 def _settings(_: Targets) -> bool:
-    """Whether a setting of the whole machine could be written; nothing is, opening it tells."""
+    """Whether a setting of the whole machine could be written; it is only opened for writing."""
     os.close(os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY))
     return True
 
 
 def _last_to_end(_: Targets) -> bool:
-    """Whether it could be taken off the list of what the system ends first; nothing is written."""
+    """Whether the kernel could make itself less likely to be ended for lack of memory; nothing is written."""
     os.close(os.open("/proc/self/oom_score_adj", os.O_WRONLY))
     return True
 
@@ -203,7 +203,7 @@ def _root(_: Targets) -> bool:
 
 
 def _capable(_: Targets) -> bool:
-    """Whether there is a capability left, or a filter missing."""
+    """Whether a capability is left or a filter is missing."""
     with open("/proc/self/status", encoding="ascii") as file:
         status = dict(line.split(":", 1) for line in file)
     held = int(status["CapEff"], 16) or int(status["CapPrm"], 16)
@@ -215,7 +215,7 @@ def _ptrace(targets: Targets) -> bool:
 
 
 def _stored(targets: Targets) -> bool:
-    """Whether a stored file can be changed through what comes of asking for it, as `load_file` does."""
+    """Whether a stored file can be changed through the answer to a request for it, as `load_file` asks."""
     try:
         told, passed = _asked_for(targets["files"])
     except OSError as error:
@@ -226,7 +226,7 @@ def _stored(targets: Targets) -> bool:
 
 
 def _asked_for(request_socket: int) -> tuple[bytes, list[int]]:
-    """What a broker (`kernels.broker`) says and sends when a stored file is asked for, and passes with it."""
+    """What a broker (`kernels.broker`) answers to a request for a stored file, and descriptors it passes."""
     with socket.socket(fileno=os.dup(request_socket)) as requests:
         requests.settimeout(ANSWER)
         requests.send(b".")
@@ -244,7 +244,7 @@ def _asked_for(request_socket: int) -> tuple[bytes, list[int]]:
 
 
 def _changes(descriptor: int) -> bool:
-    """Whether an open file is another after all that can be tried on it; some calls only pretend success."""
+    """Whether any call that could change an open file did so; some calls only pretend to succeed."""
     path, before = f"/proc/self/fd/{descriptor}", os.stat(descriptor)
     for attempt in (
         lambda: os.write(os.open(path, os.O_WRONLY), b"changed"),

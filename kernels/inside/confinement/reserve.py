@@ -1,10 +1,10 @@
 """A few descriptors that the kernel keeps for itself, since a cell can use up all the others.
 
-    reserve.fill()                  # once, and whenever it was used
-    with reserve.used(): ...        # showing an error, which reads sources and imports modules
+    reserve.fill()                  # once
+    with reserve.used(): ...        # to show an error, which reads source files and imports modules
 
-Threads and processes need no reserve: the kernel starts none once it is up. What other libraries would start
-on the way is avoided (see `copy_threshold` in `program`).
+Threads and processes need no reserve: once it is up the kernel starts none, and what libraries would start is
+avoided (see `copy_threshold` in `program`).
 """
 
 import os
@@ -19,7 +19,7 @@ _kept: list[int] = []
 
 
 def fill() -> None:
-    """Have as many as there should be, or as there can be now."""
+    """Open as many as there should be, or as can be opened now."""
     with suppress(OSError):
         while len(_kept) < SIZE:
             _kept.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
@@ -27,7 +27,7 @@ def fill() -> None:
 
 @contextmanager
 def used() -> Iterator[None]:
-    """While entered they are free for others."""
+    """While entered they are free for other use."""
     while _kept:
         with suppress(OSError):  # the person has closed it
             os.close(_kept.pop())

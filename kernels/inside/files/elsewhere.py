@@ -1,10 +1,10 @@
-"""Places other than the workspace: names that it also has, and the temporary folders, which are not kept.
+"""Files outside the workspace: in folders of other services, and in temporary folders, which are not kept.
 
     outside = TemporaryFiles(temporary(), os.getcwd())
-    outside.begin()                 # before a cell
-    outside.written()               # after it: ["/tmp/x.csv"], files that are not kept
+    outside.begin_cell()
+    outside.written()               # after the cell: ["/tmp/x.csv"], files that are not kept
 
-Programs and models write to the folders of other services by habit.
+Programs and models use the folders of other services by habit.
 """
 
 import os
@@ -18,25 +18,25 @@ from ..characters import escaped
 
 __all__ = ["WORKSPACE_NAMES", "TemporaryFiles", "advise", "in_workspace", "temporary"]
 
-# The working folders of ChatGPT, Colab, E2B, Jupyter's images and Kaggle. In a tier with a file tree of its
-# own the workspace is there under these names too.
+# The working folders of ChatGPT, Colab, E2B, Jupyter's images and Kaggle. In tiers with a file tree of their
+# own the workspace has these names too.
 WORKSPACE_NAMES = ("/mnt/data", "/content", "/home/user", "/home/jovyan", "/kaggle/working")
 
-SHARED = "/tmp/"  # noqa: S108  in tier B it is the host's, and closed
+SHARED = "/tmp/"  # noqa: S108  in tier B (Landlock) it is the host's, and closed
 
-MOST_FOLDERS, MOST_ENTRIES, DEEPEST = 32, 500, 3  # that are looked at in the temporary folder
+MOST_FOLDERS, MOST_ENTRIES, DEEPEST = 32, 500, 3  # that are looked at in the temporary folders
 TOLD = 8  # files of one cell that are named
-COARSE = 0.01  # seconds by which a file's time can lie before the moment that it was written
-# What `tempfile` and libraries name: their own, and gone with the process.
+COARSE = 0.01  # seconds by which a file's time can lie before the moment at which it was written
+# Names that `tempfile` and libraries choose for files of their own, which are gone with the process.
 TEMPORARY = re.compile(
     r"\..*|tmp[a-z0-9_]{8}(?:\..*)?|(?:joblib_memmapping_folder|pymp|loky|pip|pyright|npm|ray|matplotlib)[-_].*|.*\.lock"
 )
 
 
 def in_workspace(path: str) -> str:
-    """Where a path below another service's folder lies in the workspace, relative to it.
+    """Where a path below another service's folder is in the workspace, relative to it.
 
-    "" for any other path, and where the workspace has that name too.
+    "" for any other path, and where the workspace has that service's name too.
     """
     for name in WORKSPACE_NAMES:
         if (path == name or path.startswith(f"{name}/")) and not os.path.exists(name):
@@ -45,7 +45,7 @@ def in_workspace(path: str) -> str:
 
 
 def advise(error: BaseException) -> None:
-    """Say with an error of a file in another service's folder, or in /tmp, where the person's files are."""
+    """Add to an error about a file in another service's folder, or in /tmp, where files belong here."""
     path = error.filename if isinstance(error, OSError) else None
     if not isinstance(path, str):
         return
@@ -59,7 +59,7 @@ def advise(error: BaseException) -> None:
 
 
 def temporary() -> tuple[str, ...]:
-    """The kernel's own folders for what is not kept: its small /tmp, and that of large files."""
+    """The kernel's own temporary folders: its small /tmp, and the one for large files."""
     if "TMPDIR" not in os.environ:
         return ()
     return tuple(dict.fromkeys((os.path.dirname(os.environ["IPYTHONDIR"]), os.environ["TMPDIR"])))
@@ -73,29 +73,29 @@ def _here() -> str:
 
 
 class TemporaryFiles:
-    """The temporary folders of a kernel, if it has its own: which files cells leave there, each told once."""
+    """Which files cells leave in a kernel's temporary folders, if it has its own; each is reported once."""
 
-    def __init__(self, places: tuple[str, ...], workspace: str = "") -> None:
-        self._places = places
-        self._above = f"{workspace}/"  # in tier B the folder is in the workspace, under a hidden name
-        self._folders: dict[str, int] | None = None  # the times of those that are known
+    def __init__(self, folders: tuple[str, ...], workspace: str = "") -> None:
+        self._temporary = folders
+        self._above = f"{workspace}/"  # in tier B a temporary folder is in the workspace, under a hidden name
+        self._folders: dict[str, int] | None = None  # those that are known, with their times
         self._told: set[str] = set()
         self._began = 0.0
 
-    def begin(self) -> None:
-        """A cell begins."""
+    def begin_cell(self) -> None:
+        """Note that a cell begins."""
         with suppress(Exception):  # as in `written`
             self._began = time.time()
-            if self._places and self._folders is None:
+            if self._temporary and self._folders is None:
                 self._folders = {}
                 for _ in self._files():  # what is there already is not the person's
                     pass
 
     def written(self) -> list[str]:
-        """The files that the cell has written there and that no library does, the first written first."""
-        # Code can replace whatever is used here, and its cell has to end all the same.
+        """The files that the cell has written there, and not a library, in the order of writing."""
+        # The person's code can replace anything that is used here, and its cell has to end all the same.
         with suppress(Exception):
-            return self._written() if self._places else self._left()
+            return self._written() if self._temporary else self._left()
         return []
 
     def _written(self) -> list[str]:
@@ -109,7 +109,7 @@ class TemporaryFiles:
         return [path.removeprefix(self._above) for _, path in sorted(found)][:TOLD]
 
     def _left(self) -> list[str]:
-        """The folder that the code has gone to: where it is everybody's, nothing tells whose a file is."""
+        """The folder that the code has changed to; in a shared one nobody knows whose a file is."""
         here = f"{_here()}/"
         if here.startswith(self._above) or self._above == "/" or here in self._told:
             return []
@@ -117,18 +117,18 @@ class TemporaryFiles:
         return [here]
 
     def _changed(self) -> bool:
-        """Whether a name came or went in a folder that is known; most cells cost no more than this."""
+        """Whether a known folder has got or lost a name since; most cells cost no more than this."""
         for path, before in (self._folders or {}).items():
             try:
                 if os.stat(path).st_mtime_ns != before:
                     return True
-            except OSError:  # it was removed, which is a change
+            except OSError:  # it was removed, which is a change too
                 return True
         return False
 
     def _files(self) -> Iterator[tuple[str, os.stat_result]]:
-        """Files that no library has named, within bounds; the folders are known from then on."""
-        waiting, left = [(place, 0) for place in self._places], MOST_ENTRIES
+        """Files that were not named by a library, within bounds; from then on the folders are known."""
+        waiting, left = [(folder, 0) for folder in self._temporary], MOST_ENTRIES
         self._folders = {}
         for folder, depth in waiting:  # grows as we go
             try:
@@ -145,5 +145,5 @@ class TemporaryFiles:
                             yield entry.path, status
                         elif stat.S_ISDIR(status.st_mode) and depth < DEEPEST and len(waiting) < MOST_FOLDERS:
                             waiting.append((entry.path, depth + 1))
-            except OSError:  # it went meanwhile
+            except OSError:  # it was removed meanwhile
                 continue

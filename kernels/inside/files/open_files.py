@@ -1,13 +1,13 @@
-"""What a cell has left open for writing: before its files are looked at, what is still in buffers is written.
+"""Flushes the files that a cell has left open for writing, before the workspace is scanned.
 
     open_files = OpenFiles()
-    open_files.begin()      # before the first cell: what is open by then is the kernel's own
-    open_files.flush()      # after a cell
+    open_files.begin_cell()     # what is open before the first cell is the kernel's own
+    open_files.flush()          # after a cell
 
 `file = open("x.csv", "w")` and `file.write(...)` without `close` leave an empty file, and an SQLite database
-that is open in WAL mode has its newest rows in another file. A cell that leaves nothing open costs a look at
-how many descriptors there are (3 us; Linux 6.2, proc_pid_fd(5)); they are listed where the number is another
-one than when nothing was open (50 us).
+that is open in WAL mode has its newest rows in another file. If a cell leaves nothing open, this only takes a
+look at the number of descriptors (3 us; Linux 6.2, proc_pid_fd(5)). They are listed (50 us) if the number
+differs from that when nothing was open.
 """
 
 import fcntl
@@ -25,9 +25,9 @@ from . import sqlite_log
 __all__ = ["OpenFiles"]
 
 DESCRIPTORS = "/proc/self/fd"
-# Their own methods are called, and not those that a person's class has in their place.
+# The methods of these classes are called, and not those that a person's subclass has instead.
 WRITERS = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
-Place = tuple[int, int, int]  # a descriptor, and the device and number of its file
+OpenFile = tuple[int, int, int]  # a descriptor, and the device and inode of its file
 
 
 class OpenFiles:
@@ -35,18 +35,18 @@ class OpenFiles:
 
     def __init__(self) -> None:
         self._own: frozenset[str] | None = None
-        self._count = 0  # of descriptors when all of them were the kernel's own; 0 where nobody knows
-        self._known: dict[Place, list[weakref.ref[Any]]] = {}  # Python's objects for a file; none for C's
+        self._count = 0  # descriptors when all of them were the kernel's own; 0 if that is not known
+        self._known: dict[OpenFile, list[weakref.ref[Any]]] = {}  # Python's objects for a file; C has none
 
-    def begin(self) -> None:
-        """A cell begins; what is open before the first one is the kernel's."""
+    def begin_cell(self) -> None:
+        """Note that a cell begins; what is open before the first one is the kernel's."""
         if self._own is None:
             self._own = frozenset(filter(_is_open, _descriptors()))
             self._count = _count()
 
     def flush(self) -> None:
-        """Write what Python holds in buffers, and the rows that an SQLite database has in its log."""
-        # Code can replace whatever is used here, and its cell has to end all the same.
+        """Write what Python has in buffers, and the rows that an SQLite database has in its log."""
+        # The person's code can replace anything that is used here, and its cell has to end all the same.
         with suppress(Exception):
             self._flush()
 
@@ -58,44 +58,41 @@ class OpenFiles:
         written = dict(_written(new))
         if not written:
             self._known.clear()
-            # One that is read from can be closed, and another one opened: then they are as many as before.
+            # A file that is only read can be closed and another one opened: their number stays the same then.
             self._count = 0 if any(map(_is_open, new)) else count
             return
         self._know(set(written))
-        for place, files in self._known.items():
+        for key, files in self._known.items():
             for one in files:
-                if (file := one()) is not None and _descriptor(file) == place[0]:
+                if (file := one()) is not None and _descriptor(file) == key[0]:
                     with suppress(Exception):  # a full disk, or whatever a person's class raises
                         _kind(file).flush(file)
-        # A log that Python itself writes to is being copied: SQLite has no such object for its own.
-        foreign = {path: place[0] for place, path in written.items() if not self._has_object(place)}
+        # A log that a Python object writes to is being copied: SQLite writes its own logs without such
+        # objects.
+        foreign = {path: key[0] for key, path in written.items() if not self._has_object(key)}
         for path in foreign:
             if path.endswith(sqlite_log.LOG):
                 sqlite_log.checkpoint(path.removesuffix(sqlite_log.LOG), foreign)
 
-    def _has_object(self, place: Place) -> bool:
-        return any(one() is not None for one in self._known.get(place, ()))
+    def _has_object(self, key: OpenFile) -> bool:
+        return any(one() is not None for one in self._known.get(key, ()))
 
-    def _know(self, places: set[Place]) -> None:
-        """Find the objects of these files; all objects are gone through only where there is a new file."""
-        self._known = {place: files for place, files in self._known.items() if place in places}
-        new = {
-            place[0]: place
-            for place in places
-            if place not in self._known or _is_another(place, self._known[place])
-        }
+    def _know(self, keys: set[OpenFile]) -> None:
+        """Find Python's objects for these files; all objects are searched only if there is a new file."""
+        self._known = {key: files for key, files in self._known.items() if key in keys}
+        new = {key[0]: key for key in keys if key not in self._known or _was_reopened(key, self._known[key])}
         if not new:
             return
-        self._known |= {place: [] for place in new.values()}
+        self._known |= {key: [] for key in new.values()}
         for found in gc.get_objects():
-            if issubclass(type(found), WRITERS) and (place := new.get(_descriptor(found))) is not None:
-                self._known[place].append(weakref.ref(found))
+            if issubclass(type(found), WRITERS) and (key := new.get(_descriptor(found))) is not None:
+                self._known[key].append(weakref.ref(found))
 
 
-def _is_another(place: Place, known: list[weakref.ref[Any]]) -> bool:
-    """Whether the file was closed and opened again, which can give it the same place."""
+def _was_reopened(key: OpenFile, known: list[weakref.ref[Any]]) -> bool:
+    """Whether the file was closed and opened again, with the same descriptor."""
     files = [file for ref in known if (file := ref()) is not None]
-    return bool(known) and all(_descriptor(file) != place[0] for file in files)
+    return bool(known) and all(_descriptor(file) != key[0] for file in files)
 
 
 def _count() -> int:
@@ -114,7 +111,7 @@ def _descriptors() -> list[str]:
 
 
 def _is_open(name: str) -> bool:
-    """Whether it is one that was there before it was listed: the listing's own is closed by now."""
+    """Whether it is still open: the descriptor that the listing itself used is closed by now."""
     try:
         os.fstat(int(name))
     except OSError:
@@ -122,16 +119,16 @@ def _is_open(name: str) -> bool:
     return True
 
 
-def _written(names: list[str]) -> Iterator[tuple[Place, str]]:
-    """Those descriptors that write to a plain file, with its path."""
+def _written(names: list[str]) -> Iterator[tuple[OpenFile, str]]:
+    """Those descriptors that write to a regular file, with its path."""
     for name in names:
-        with suppress(OSError):  # it is closed by now, as the listing's own is
+        with suppress(OSError):  # it is closed by now, as that of the listing itself is
             status = os.fstat(int(name))
             if not stat.S_ISREG(status.st_mode):
                 continue
             if fcntl.fcntl(int(name), fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
-                place = int(name), status.st_dev, status.st_ino
-                yield place, os.readlink(f"{DESCRIPTORS}/{name}")
+                key = int(name), status.st_dev, status.st_ino
+                yield key, os.readlink(f"{DESCRIPTORS}/{name}")
 
 
 def _kind(file: Any) -> Any:
@@ -139,9 +136,9 @@ def _kind(file: Any) -> Any:
 
 
 def _descriptor(file: Any) -> int:
-    """-1 for a file that is closed, or has none."""
+    """A file's descriptor; -1 if it is closed or has none."""
     try:
         number = _kind(file).fileno(file)
-    except Exception:  # noqa: BLE001  a person's class can stand below the buffer
+    except Exception:  # noqa: BLE001  below the buffer there can be a class of the person's
         return -1
     return number if type(number) is int else -1

@@ -2,9 +2,9 @@
 
     install(request_socket)       # a descriptor; see `kernels.broker`
 
-They are builtins: nothing is added to the person's names, so `%who` stays clean and `%reset` cannot lose
-them. Each call asks over the request socket for a connection to the broker, which knows whose kernel this is,
-and gets an answer: a file's bytes, or a refusal.
+They are builtins: they do not appear in `%who`, and `%reset` does not remove them. Each call asks over the
+request socket for a connection to the broker, which knows whose kernel this is, and gets an answer: a file's
+bytes, or a refusal.
 """
 
 import builtins
@@ -43,7 +43,7 @@ def install(request_socket: int | None) -> None:
 
 
 def _bordered[**P, T](function: Callable[P, T]) -> Callable[P, T]:
-    """`function` with tracebacks that end here: where in our code it failed helps nobody."""
+    """`function` with tracebacks that end here: frames of our own code help nobody."""
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -67,13 +67,13 @@ class _StoredFiles:
         A table (csv, tsv, xlsx, parquet, feather, json records, sav, dta, sas7bdat) is a DataFrame; npy and
         npz are arrays, pickle and joblib the object, json, yaml and toml dicts and lists, text and code a
         str, pictures PIL images, sqlite a connection to a copy, and anything else bytes. `raw=True` always
-        gives bytes. What had to be assumed is printed, with the options that say another; they go to the
-        reader: `load_file("k7m3q9x2va", encoding="cp1251", sep=";", decimal=",")`.
+        gives bytes. What had to be assumed is printed, with the options that change it; options are passed
+        to the reader: `load_file("k7m3q9x2va", encoding="cp1251", sep=";", decimal=",")`.
         """
         filename, call, data = self._bytes(id_or_name)
         if raw:
             return data
-        from .. import loading  # here, so that a kernel that loads nothing pays nothing
+        from .. import loading  # only here, so that it costs nothing in a kernel that loads no file
 
         try:
             loaded = loading.load(data, filename, options)
@@ -85,7 +85,7 @@ class _StoredFiles:
         return loaded.value
 
     def file_path(self, id_or_name: "str | os.PathLike[str]") -> str:
-        """The path of a file in the working folder, where a stored one is put, by its id or its name."""
+        """The path of a file by its id or its name; a stored one is copied into the working folder first."""
         if path := self._in_workspace(id_or_name):
             return path
         answer, _ = self._ask("path", id_or_name)
@@ -105,20 +105,20 @@ class _StoredFiles:
         return os.path.basename(path), f"load_file({os.fspath(wanted)!r})", _content(path)
 
     def _in_workspace(self, wanted: "str | os.PathLike[str]", *, any_name: bool = False) -> str | None:
-        """The path of a file that is there now, which may be newer than what is stored of it.
+        """The path of a file that is in the workspace now, which may be newer than the stored one.
 
-        It may have been written in this very cell, and is stored at its end. What reads as an id is asked for
-        first, and looked for here only as `any_name`.
+        This very cell may have written it, and files are stored when a cell ends. A name that looks like an
+        id is asked for first, and looked for here only with `any_name`.
         """
         if not isinstance(wanted, str | os.PathLike):
             return None
         path = os.fspath(wanted)
         if not any_name and ID.fullmatch(path.strip()):
             return None
-        places = [os.path.join(self._workspace, path), path]
+        candidates = [os.path.join(self._workspace, path), path]
         if inside := elsewhere.in_workspace(path):
-            places.append(os.path.join(self._workspace, inside))
-        return next((place for place in places if "\0" not in place and os.path.isfile(place)), None)
+            candidates.append(os.path.join(self._workspace, inside))
+        return next((one for one in candidates if "\0" not in one and os.path.isfile(one)), None)
 
     def list_files(self) -> Any:
         """The files that can be loaded, newest first, as a table."""
@@ -176,7 +176,7 @@ class _StoredFiles:
 
 @functools.cache
 def _shown_whole(pandas: Any) -> Any:
-    """A table that is shown with whole names, however long these are and whatever pandas leaves out."""
+    """A table that shows every name as a whole, however long it is and whatever pandas would leave out."""
 
     class Files(pandas.DataFrame):  # type: ignore[misc]
         """The files that can be loaded."""
@@ -190,13 +190,13 @@ def _shown_whole(pandas: Any) -> Any:
 
         @property
         def _constructor(self) -> Any:
-            return pandas.DataFrame  # a part of it is any table
+            return pandas.DataFrame  # a part of it is an ordinary table
 
     return Files
 
 
 def _content(path: str) -> bytes:
-    """A file's bytes, those included that the cell has not written to it yet."""
+    """A file's bytes, including those of an SQLite database that are still in its log."""
     with open(path, "rb") as file:
         data = file.read()
     if data.startswith(SQLITE) and os.path.exists(f"{path}-wal"):

@@ -1,1 +1,1 @@
-"""Libraries that find what they expect, though the kernel is confined."""
+"""Adjusts libraries, so that they find what they expect although the kernel is confined."""

@@ -1,6 +1,6 @@
-"""What an error does not say: how the same is done in a cell, where it is done another way than in a script.
+"""Notes on errors that a script would not raise: how the same is done in a cell.
 
-advice.add(error)       # as a note, which goes with the error's text
+advice.add(error)       # the note is shown with the error's text
 """
 
 __all__ = ["add"]
@@ -11,7 +11,7 @@ RUNNING = ("This event loop is already running", "Cannot run the event loop whil
 
 
 def add(error: BaseException) -> None:
-    """Add what is known of it, once."""
+    """Add the note for this error if there is one, once."""
     if isinstance(error, NameError) and error.name == "__file__":
         _note(error, NO_FILE)
     elif isinstance(error, RuntimeError) and str(error) in RUNNING:

@@ -1,7 +1,7 @@
-"""How many processors joblib finds, where `/sys` is not there to be asked.
+"""Tells joblib how many processor cores there are where it cannot find out, since `/sys` is missing.
 
-`lscpu` prints nothing without it, and joblib then tells six lines of warning and traceback with the first
-`KMeans`. Set by `install`, the number is known when joblib's module for it is imported.
+Without `/sys`, `lscpu` prints nothing, and the first `KMeans` shows six lines of warning and traceback. After
+`install`, joblib knows the number as soon as its module for it is imported.
 """
 
 import os
@@ -16,7 +16,7 @@ SYSTEM = "/sys/devices/system/cpu"
 
 
 def install() -> None:
-    """From now on joblib, once it is imported, finds the number of processors known."""
+    """Tell joblib when it is imported."""
     if not os.path.isdir(SYSTEM):
         on_import.change(CONTEXT, _complete)
 
@@ -27,7 +27,7 @@ def _complete(module: ModuleType) -> None:
 
 
 def _cores() -> int:
-    """The processors' cores, as `/proc/cpuinfo` has them; all that may be used where it does not say."""
+    """The number of cores according to `/proc/cpuinfo`; where it does not say, all usable processors."""
     usable = len(os.sched_getaffinity(0))
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as told:

@@ -1,14 +1,14 @@
-"""Figures of matplotlib come as pictures, whatever the code has chosen to draw with, and are saved as shown.
+"""Shows matplotlib's figures as pictures, whichever backend the code chooses, and saves them as shown.
 
     figures.follow()        # once, before the person's code
-    figures.forget()        # after each cell
+    figures.end_cell()      # after each cell
 
-Scripts begin with `matplotlib.use("Agg")` and notebooks with `%matplotlib notebook`: the first shows nothing
-from then on, the second needs a page that runs scripts. So every choice of a backend leads to the one that
-shows figures at `plt.show()` and at the end of a cell; what it draws and writes is the same.
+Scripts begin with `matplotlib.use("Agg")`, which shows nothing, and notebooks with `%matplotlib notebook`,
+which needs a page that runs scripts. So every choice of a backend leads to the inline one, which shows
+figures at `plt.show()` and at the end of a cell; it draws and writes the same.
 
-That one closes a figure when it has shown it. `plt.savefig` after that would write an empty one: here it
-writes the figure that was shown last. A figure that was saved as it is shown says so in its metadata.
+The inline backend closes a figure when it has shown it. A later `plt.savefig` would write an empty figure:
+here it writes the one that was shown last. If a figure was saved as it is shown, its metadata name the files.
 """
 
 import functools
@@ -24,11 +24,11 @@ from IPython.core.getipython import get_ipython
 
 from . import on_import
 
-__all__ = ["follow", "forget"]
+__all__ = ["end_cell", "follow"]
 
 PYPLOT = "matplotlib.pyplot"
 INLINE = "module://matplotlib_inline.backend_inline"
-# What a program may ask for by name afterwards; by the others' names IPython would do more.
+# Backends whose names a program may find in its settings afterwards; other names would make IPython do more.
 QUIET = {"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"}
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 PARTS = ("axes", "lines", "texts", "images", "patches", "artists", "legends", "subfigs")  # of a figure
@@ -38,17 +38,17 @@ EMPTY = (
 )
 
 _saved: "WeakKeyDictionary[Any, list[str]]" = WeakKeyDictionary()  # files by figure
-_shown: Any = None  # the figure that was shown last,
-_age = 0  # and how many cells ago: it may be large
+_shown: Any = None  # the figure that was shown last
+_age = 0  # how many cells ago that was: a figure may be large, so it is not kept for long
 
 
 def follow() -> None:
-    """Have pyplot do so, now or when it is imported."""
+    """Change pyplot so, now or when it is imported."""
     on_import.change(PYPLOT, _change)
 
 
-def forget() -> None:
-    """Keep the figure that was shown last for one more cell, and not longer."""
+def end_cell() -> None:
+    """Keep the figure that was shown last for one more cell, but not longer."""
     global _shown, _age  # noqa: PLW0603  one process, one pyplot
     _age += 1
     if _age > 1:
@@ -62,8 +62,8 @@ def _change(pyplot: Any) -> None:
 
 
 def _shows_figures(switch: Callable[[str], None]) -> Callable[[str], None]:
-    """pyplot's `switch_backend`, which switches to the one that shows figures."""
-    inside = followed = False  # that backend switches to itself, before it is imported as a whole
+    """pyplot's `switch_backend`, which always switches to the inline backend."""
+    inside = followed = False  # while it is being imported, that backend switches to itself
 
     @functools.wraps(switch)
     def switch_backend(newbackend: str) -> None:
@@ -86,7 +86,7 @@ def _shows_figures(switch: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def _activate() -> None:
-    """Have what the backend shows come at the end of a cell."""
+    """Make the backend show its figures at the end of a cell."""
     from IPython.core.pylabtools import activate_matplotlib
     from matplotlib_inline import backend_inline
 
@@ -97,7 +97,7 @@ def _activate() -> None:
 
 
 def _says_files(fetch: Callable[[Any], dict[str, Any] | None]) -> Callable[[Any], dict[str, Any] | None]:
-    """What the backend asks of each figure that it shows."""
+    """The backend's function for the metadata of each figure that it shows, which adds the files."""
 
     def metadata(figure: Any) -> dict[str, Any] | None:
         global _shown, _age
@@ -110,7 +110,7 @@ def _says_files(fetch: Callable[[Any], dict[str, Any] | None]) -> Callable[[Any]
 
 
 def _saves_what_was_shown(pyplot: Any, save: Callable[..., Any]) -> Callable[..., Any]:
-    """pyplot's `savefig`."""
+    """pyplot's `savefig`, which saves the figure that was shown last when no figure is open."""
 
     @functools.wraps(save)
     def savefig(*args: Any, **kwargs: Any) -> Any:
@@ -122,16 +122,16 @@ def _saves_what_was_shown(pyplot: Any, save: Callable[..., Any]) -> Callable[...
 
 
 def _notes_files(save: Callable[..., Any]) -> Callable[..., Any]:
-    """A figure's `savefig`. From then on `stale` says whether the figure has changed since."""
+    """A figure's `savefig`, which notes the file; `stale` then tells whether the figure has changed since."""
 
     @functools.wraps(save)
     def savefig(self: Any, fname: Any, *args: Any, **kwargs: Any) -> Any:
         if not any(getattr(self, part, None) for part in PARTS):
-            places = sys.modules[PYPLOT].__file__ or "", __file__
-            warnings.warn(EMPTY, skip_file_prefixes=tuple(map(os.path.dirname, places)))
-        changed = self.stale  # saving itself changes it, and back
+            files = sys.modules[PYPLOT].__file__ or "", __file__
+            warnings.warn(EMPTY, skip_file_prefixes=tuple(map(os.path.dirname, files)))
+        changed = self.stale  # asked for now, since saving itself changes the figure
         written = save(self, fname, *args, **kwargs)
-        with suppress(TypeError, ValueError):  # a stream, or a name that is none
+        with suppress(TypeError, ValueError):  # it was saved to a stream, or the name is not valid
             name = os.path.relpath(os.fspath(fname))
             if name.lower().endswith(PICTURES) and not name.startswith(os.pardir):
                 if changed or self not in _saved:

@@ -1,10 +1,10 @@
-"""`asyncio.run(main())` works in a cell as in a script, though the kernel's own event loop is running.
+"""Makes `asyncio.run(main())` work in a cell as in a script, although the kernel's own event loop is running.
 
-    nested.allow(lambda: loop)      # the kernel's
+    nested_asyncio.allow(lambda: loop)      # the kernel's loop
 
-So do `asyncio.Runner`, `loop.run_until_complete` of a new loop, and `asyncio.get_event_loop()`'s, which takes
-a loop for it. Only the kernel's loop steps aside, which waits meanwhile as it does for any cell that awaits
-nothing. Within a person's own loop such a call is the mistake that it is everywhere.
+So do `asyncio.Runner` and `run_until_complete`, both of a new loop and of `asyncio.get_event_loop()`, for
+which a new loop is used. Only the kernel's loop steps aside; it is blocked meanwhile, as by any cell that
+awaits nothing. Within a loop of the person's own such a call is an error, as it is everywhere.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ __all__ = ["allow"]
 
 
 def allow(kernels: Callable[[], asyncio.AbstractEventLoop]) -> None:
-    """Have other loops run while the one that `kernels` gives is running."""
+    """Let other loops run while the loop that `kernels` returns is running."""
 
     def aside[**P, T](run: Callable[P, T]) -> Callable[P, T]:
         @functools.wraps(run)
@@ -43,7 +43,7 @@ def allow(kernels: Callable[[], asyncio.AbstractEventLoop]) -> None:
 
 @contextmanager
 def _stepped_aside(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """While entered no loop runs, and no task."""
+    """While entered, asyncio sees no running loop and no current task."""
     task: asyncio.Task[Any] | None = asyncio.current_task(loop)
     if task is not None:
         asyncio.tasks._leave_task(loop, task)

@@ -1,4 +1,4 @@
-"""Changes a module of a library as soon as somebody imports it, and not before: most kernels import few.
+"""Changes a library's module as soon as it is imported, and not before: most kernels import few libraries.
 
 on_import.change("tqdm.notebook", with_text)        # with_text(module), now if it is there already
 """
@@ -17,7 +17,7 @@ _awaited: dict[str, list[Change]] = {}  # by the module's name
 
 
 def change(name: str, how: Change) -> None:
-    """Call `how` with the module of this name once it has been imported; the same `how` only once."""
+    """Call `how` with the module of this name once it is imported; the same `how` is called only once."""
     if name in sys.modules:
         how(sys.modules[name])
         return
@@ -29,7 +29,7 @@ def change(name: str, how: Change) -> None:
 
 
 class _Finder(MetaPathFinder):
-    """Finds the modules that are awaited as Python does, and has each changed once it is there."""
+    """Finds the awaited modules as Python does, and changes each once it has been imported."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -41,7 +41,7 @@ class _Finder(MetaPathFinder):
             loader, execute = spec.loader, spec.loader.exec_module
 
             def execute_and_change(module: ModuleType) -> None:
-                vars(loader).pop("exec_module", None)  # the loader is as Python made it again
+                vars(loader).pop("exec_module", None)  # now the loader is as Python made it
                 execute(module)
                 _change(name, module)
 
@@ -50,7 +50,7 @@ class _Finder(MetaPathFinder):
 
 
 def _change(name: str, module: ModuleType) -> None:
-    """Make the changes, now that the import has succeeded: one that fails or is only looked up is none."""
+    """Make the changes: only after an import that succeeded, and not when a spec is looked up."""
     for how in _awaited.pop(name, ()):
         how(module)
     if not _awaited and _finder in sys.meta_path:

@@ -1,8 +1,9 @@
-"""Shared memory that is made has its room: else who writes to it dies by a signal, and says nothing.
+"""Reserves the space for shared memory when it is created, or processes that write to it die by a signal.
 
-`/dev/shm` is small, and a file there can be longer than what is left. Where nothing can be written to it, as
-in tier B, arrays of `multiprocessing` are files in the temporary folder, and for what needs it the error says
-what to use instead. Only trying tells whether it can: `os.access` knows nothing of Landlock.
+`/dev/shm` is small, and a file there can be longer than the space that is left. Where nothing can be written
+to it, as in tier B (Landlock), arrays of `multiprocessing` are files in the temporary folder; what cannot do
+without it raises an error that says what to use instead. Only trying tells whether it can be written:
+`os.access` knows nothing of Landlock.
 """
 
 import errno
@@ -25,11 +26,11 @@ NO_LOCKS = (
     "processes cannot share locks here, nor a Pool or a Queue: use threads, as"
     " multiprocessing.pool.ThreadPool and concurrent.futures.ThreadPoolExecutor do"
 )
-REFUSED = (errno.EACCES, errno.ENOENT, errno.ENOSYS, errno.EROFS)  # where nothing can be made
+REFUSED = (errno.EACCES, errno.ENOENT, errno.ENOSYS, errno.EROFS)  # errors where no file can be made
 
 
 def follow() -> None:
-    """Have `multiprocessing` do so when its modules are imported; elsewhere shared memory is no folder."""
+    """Change `multiprocessing` so when its modules are imported; only Linux has such a folder."""
     if sys.platform != "linux":
         return
     on_import.change("multiprocessing.shared_memory", _have_room)

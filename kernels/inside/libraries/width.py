@@ -1,6 +1,6 @@
-"""How wide text may be: as the terminal of whoever reads it, who has told.
+"""Makes text as wide as the terminal of the person who reads it.
 
-width.follow(120)       # pandas, and what reads COLUMNS (rich, ls ...)
+width.follow(120)       # for pandas, and for what reads COLUMNS (rich, ls ...)
 """
 
 import os
@@ -12,13 +12,13 @@ __all__ = ["follow"]
 
 LEAST, MOST = 40, 400  # columns
 OPTION = "display.width"
-FIRST = 80  # columns, which pandas begins with
+FIRST = 80  # columns, pandas' default
 
 _before = _columns = FIRST
 
 
 def follow(columns: int) -> None:
-    """Have tables of that width, unless the person has set another one."""
+    """Make tables that wide, unless the person has set another width."""
     global _before, _columns
     _before, _columns = _columns, min(max(int(columns), LEAST), MOST)
     os.environ["COLUMNS"] = str(_columns)

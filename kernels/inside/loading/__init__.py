@@ -1,11 +1,11 @@
-"""Bytes to the natural object of their kind, and what was assumed to read them.
+"""Loads a file's bytes as the natural object of their kind, and says what had to be assumed.
 
     loaded = load(data, "prices.csv.gz", {"decimal": ","})
     loaded.value                                # a DataFrame
     loaded.told("load_file('k7m3q9x2va')")      # "read with the encoding cp1252; to say another: ..."
 
-The one reader of `load_file` in a cell, of the card that a file gets when it arrives, and of a bundle's
-`load_file`, so that they cannot disagree. What is read how stands in `kinds`.
+It serves `load_file` in a cell, the card that describes a file when it arrives, and a bundle's `load_file`,
+so that these cannot disagree. Which reader is used for which kind of file is in `kinds`.
 """
 
 import warnings
@@ -30,11 +30,13 @@ def load(data: bytes, filename: str, options: dict[str, Any] | None = None) -> L
     source = Source(data, filename, kind_of(filename), dict(options or {}))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they name lines of libraries, of which nobody can change any
+            warnings.simplefilter(
+                "ignore"
+            )  # they are about lines of libraries, which the person cannot change
             value = _read(source)
     except (MemoryError, NotLoaded):
         raise
-    except Exception as error:  # noqa: BLE001  readers raise whatever they like
+    except Exception as error:  # noqa: BLE001  readers can raise anything
         if (reason := kinds.WITHOUT_A_READER.get(source.kind)) and isinstance(error, ImportError):
             raise NotLoaded(reason) from None
         said = str(error).strip()
@@ -62,7 +64,7 @@ def _read(source: Source) -> Any:
             raise NotLoaded(f"could not be read as {source.kind}: it is {known_as(found)}")
         _take_for(source, found)
     elif source.kind in kinds.TEXTS and is_binary(source.data):
-        if source.kind == "dat":  # which says nothing
+        if source.kind == "dat":  # an extension that says nothing
             return source.data
         raise NotLoaded(f"could not be read as {source.kind}: it is no text")
     elif source.kind in kinds.WITHOUT_A_READER:
@@ -75,15 +77,15 @@ def _read(source: Source) -> Any:
 
 
 def _take_for(source: Source, found: str) -> None:
-    """Read it as what its content is."""
+    """Read the file as what its content is, whatever its name says."""
     source.notes.append(f"it is {known_as(found)}, whatever its name says")
     source.kind = found
-    if found in kinds.PICKLES:  # whose name warns nobody
+    if found in kinds.PICKLES:  # its name does not warn that reading it can run code
         source.options.setdefault("allow_pickle", False)
 
 
 def _unknown(source: Source, found: str) -> str:
-    """The kind of a file whose name tells nothing, "" for bytes."""
+    """The kind of a file whose name does not tell it, "" if only its bytes can be given."""
     if source.kind in kinds.GIVEN_AS_BYTES:
         return ""
     if found in kinds.READERS:
@@ -94,7 +96,7 @@ def _unknown(source: Source, found: str) -> str:
 
 
 def _unpack(source: Source) -> None:
-    """Unpack what is packed by its name (data.csv.gz), or by its content (a data.csv that gzip has made)."""
+    """Unpack a file that is packed by its name (data.csv.gz) or its content (a gzipped data.csv)."""
     extension = source.filename.lower().rpartition(".")[2]
     if extension == "zip" and source.kind == "zip":
         if member := packed.only_table(source.data):
@@ -108,7 +110,7 @@ def _unpack(source: Source) -> None:
 
 
 def _nothing(source: Source) -> Any:
-    """What an empty file is: an empty text where text is natural."""
+    """What an empty file is loaded as: an empty text where text is natural."""
     if source.kind in kinds.READERS and source.kind not in kinds.PLAIN_TEXTS:
         raise NotLoaded("is empty")
     return "" if source.kind in kinds.PLAIN_TEXTS else b""

@@ -1,6 +1,6 @@
-"""What the first bytes of a file say that it is, as an extension: kind_of_content(b"PAR1...") is "parquet".
+"""Recognises a file by its first bytes: kind_of_content(b"PAR1...") is "parquet", as in a file's extension.
 
-Signatures are those of the formats' own documents, most of them collected in
+The signatures are from the formats' own specifications; most are collected in
 https://www.garykessler.net/library/file_sigs.html.
 """
 
@@ -58,7 +58,7 @@ NAMES = {
 
 
 def kind_of_content(data: bytes) -> str:
-    """The extension that the content deserves; "" where it bears no signature that is known here."""
+    """The extension that fits the content; "" if it has no signature that is known here."""
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _of_zip(data)
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
@@ -72,7 +72,7 @@ def known_as(kind: str) -> str:
 
 
 def _of_zip(data: bytes) -> str:
-    """Spreadsheets are zip archives too."""
+    """Which kind of zip archive it is: spreadsheets are some too."""
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             names = set(archive.namelist())
@@ -82,6 +82,6 @@ def _of_zip(data: bytes) -> str:
                 return "xlsx"
             if "mimetype" in names and archive.read("mimetype").endswith(b"opendocument.spreadsheet"):
                 return "ods"
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError):  # broken, or with a password: a zip
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError):  # broken, or protected by a password
         pass
     return "zip"

@@ -1,7 +1,7 @@
-"""Tables that are text: which mark stands between their columns, and which before decimals.
+"""Tables that are text: finds which mark separates their columns, and which one is before decimals.
 
-frame = read(source)                # what it took without being told is in `source.assumed`
-value = text_or_table(source)       # of a .txt, which may be either
+frame = read(source)                # what it had to assume is in `source.assumed`
+value = text_or_table(source)       # for a .txt, which may be either
 """
 
 import csv
@@ -18,16 +18,16 @@ from .source import Source
 
 __all__ = ["Dialect", "decimal_mark", "dialect", "read", "text_or_table", "with_thousands"]
 
-SAMPLE, ROWS = 1 << 18, 200  # bytes, and rows of them, by which the marks are told
-MARKS = {";": '";"', "\t": "tabs", "|": '"|"', ",": '","'}  # the likelier first, where two would do
+SAMPLE, ROWS = 1 << 18, 200  # bytes, and rows of these, from which the marks are guessed
+MARKS = {";": '";"', "\t": "tabs", "|": '"|"', ",": '","'}  # the likelier first, if two would do
 OF_KIND = {"tsv": "\t", "tab": "\t", "psv": "|"}
-AS_MANY = 0.9  # of the rows have as many columns as most have
+AS_MANY = 0.9  # of the rows, at least, must have the usual number of columns
 EXCEL_SAYS = re.compile(r'\A"?sep=(.)"?\r?(?:\n|\Z)', re.IGNORECASE)  # a first line that Excel reads
 WHOLE = re.compile(r"[+-]?\d+")
 WITH_COMMA = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+")
 WITH_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,\d+)?|[+-]?\d+(?:,\d+)?")
-AMERICAN = re.compile(r"[+-]?\d{1,3},\d{3}")  # quoted between commas 1,500 may be one thousand five hundred
+AMERICAN = re.compile(r"[+-]?\d{1,3},\d{3}")  # where commas separate columns, a quoted "1,500" may be 1500
 NOTHING = frozenset({"", "-", "na", "n/a", "nan", "null", "none"})
 LONGEST_CELL = 60  # characters, where a .txt is a table
 
@@ -42,11 +42,11 @@ class Dialect(NamedTuple):
 
 
 def read(source: Source) -> Any:
-    """A DataFrame. Options go to `pandas.read_csv`, and nothing is assumed in their place."""
+    """A DataFrame. Options are passed to `pandas.read_csv`; what they set is not guessed."""
     options = source.options
     about = _settle(source)
     frame = import_module("pandas").read_csv(BytesIO(source.data), **options)
-    if not hasattr(frame, "columns"):  # a reader of pieces, which `chunksize` asks for
+    if not hasattr(frame, "columns"):  # with `chunksize` it is an iterator
         return frame
     if "decimal" in source.assumed:
         frame = with_thousands(frame)
@@ -76,12 +76,12 @@ def _settle(source: Source) -> Dialect:
         options["decimal"] = ","
         source.assumed["decimal"] = "commas before decimals"
     if len(str(options.get("sep", "?"))) == 1 and not {"engine", "delimiter"} & options.keys():
-        options.setdefault("low_memory", False)  # else a column's kind can change from one piece to the next
+        options.setdefault("low_memory", False)  # or a column's type can change from one piece to the next
     return about
 
 
 def text_or_table(source: Source) -> Any:
-    """A str, or a DataFrame where the lines are a table for certain, or an option says that they are."""
+    """A str, or a DataFrame if the lines are certainly a table or an option says that they are."""
     if source.options.keys() - {"encoding", "errors"}:
         return read(source)
     encoding = source.options.get("encoding") or encoding_of(source.data).name
@@ -93,7 +93,7 @@ def text_or_table(source: Source) -> Any:
 
 
 def dialect(sample: str, usual: str, *, free: bool = True) -> Dialect:
-    """The marks of a table, as its first rows tell. Unless `free`, `usual` is what stands between columns."""
+    """The marks of a table, guessed from its first rows. Unless `free`, `usual` separates its columns."""
     said = EXCEL_SAYS.match(sample)
     if said:
         sample = sample[said.end() :]
@@ -113,7 +113,7 @@ def dialect(sample: str, usual: str, *, free: bool = True) -> Dialect:
 
 
 def _one_column(sample: str) -> Dialect:
-    """A column of numbers with decimal commas, which would be two of a table with commas between columns."""
+    """Recognise a single column of numbers with decimal commas, which looks like two columns."""
     lines = [line.strip() for line in sample.splitlines()[:ROWS] if line.strip()]
     if len(lines) > 1 and "," not in lines[0] and all(map(WITH_COMMA.fullmatch, lines[1:])):
         return Dialect(";", ",", rows=[[line] for line in lines])
@@ -121,7 +121,7 @@ def _one_column(sample: str) -> Dialect:
 
 
 def decimal_mark(rows: Sequence[Sequence[str]], separator: str = "") -> str:
-    """The mark before decimals: a comma where columns of numbers have some, and no column has points."""
+    """The mark before decimals: a comma if columns of numbers have commas and no column has points."""
     with_comma = False
     for column in zip_longest(*rows, fillvalue=""):
         cells = [text for cell in column if (text := str(cell).strip()).lower() not in NOTHING]
@@ -135,21 +135,21 @@ def decimal_mark(rows: Sequence[Sequence[str]], separator: str = "") -> str:
 
 
 def with_thousands(frame: Any) -> Any:
-    """A table with decimal commas whose columns of numbers such as 1.234,50 have become numbers."""
+    """A table with decimal commas, in which columns of texts such as 1.234,50 have become numbers."""
     pandas = import_module("pandas")
-    for place, kind in enumerate(frame.dtypes):
+    for number, kind in enumerate(frame.dtypes):
         if not (pandas.api.types.is_object_dtype(kind) or pandas.api.types.is_string_dtype(kind)):
             continue
-        column = frame.iloc[:, place]
+        column = frame.iloc[:, number]
         cells = column.dropna()
         if len(cells) and all(isinstance(cell, str) and THOUSANDS.fullmatch(cell.strip()) for cell in cells):
             plain = column.str.strip().str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
-            frame.isetitem(place, pandas.to_numeric(plain))
+            frame.isetitem(number, pandas.to_numeric(plain))
     return frame
 
 
 def _sample(data: bytes, options: dict[str, Any]) -> str:
-    """The first lines, as far as they are whole."""
+    """The first lines that are complete."""
     text = data[:SAMPLE].decode(options["encoding"], "ignore")
     if len(data) > SAMPLE:
         text = text[: text.rfind("\n") + 1] or text
@@ -160,7 +160,7 @@ def _sample(data: bytes, options: dict[str, Any]) -> str:
 
 
 def _rows(sample: str, mark: Any) -> list[list[str]]:
-    """Rows of cells; none where the mark cannot stand between them."""
+    """Rows of cells; none if the mark cannot separate them."""
     if not isinstance(mark, str) or len(mark) != 1:
         return []
     try:
@@ -171,10 +171,10 @@ def _rows(sample: str, mark: Any) -> list[list[str]]:
 
 
 def _regular(rows: list[list[str]]) -> float:
-    """How many of the rows have as many cells as most of them, and the header; 0 where they are no table.
+    """The share of the rows that have the usual number of cells; 0 if they are not a table.
 
-    The header may have one less, where the first column is an index, as R writes it. Where that would be the
-    only other column it is rather a number with a comma.
+    The header must have that number too, or one less if the first column is an index, as R writes it. With
+    only one other column that is not allowed: then the second cell is rather the decimals of a number.
     """
     if not rows:
         return 0.0
@@ -187,9 +187,10 @@ def _regular(rows: list[list[str]]) -> float:
 
 
 def _is_table(about: Dialect) -> bool:
-    """Whether lines that nothing calls a table are one: all alike, with a header, and numbers or three rows.
+    """Whether lines of a file that is not called a table are one.
 
-    Prose has commas too: with them, a column of numbers has to be there.
+    All rows must be alike, with a header, and have a column of numbers or be three at least. Prose has commas
+    too: if commas separate the columns, one of numbers is needed.
     """
     rows = about.rows
     if not about.separator or len(rows) < 2 or len({len(row) for row in rows}) > 1:

@@ -1,10 +1,11 @@
-"""In which encoding a text is, as far as its bytes tell.
+"""Finds out in which encoding a text is.
 
     text = decode(source)           # notes the encoding in `source.assumed` where it had to be guessed
     found = encoding_of(data)       # found.name, found.sure
 
-A byte order mark, valid UTF-8 and what a page or program declares are certain. Else: cp1252, which Windows
-writes in western Europe and America, where it makes a plausible text; then what charset-normalizer finds.
+A byte order mark, valid UTF-8 and what a page or program declares are certain. Otherwise it is cp1252, which
+Windows uses in western Europe and America, if that makes a plausible text, or else what charset-normalizer
+finds.
 """
 
 import codecs
@@ -16,7 +17,7 @@ from .source import Source
 
 __all__ = ["Encoding", "decode", "encoding_of", "is_binary", "is_text"]
 
-# The longer mark first: that of UTF-32 starts as that of UTF-16 does.
+# Longer marks come first: that of UTF-32 starts like that of UTF-16.
 BYTE_ORDER_MARKS = {
     b"\xff\xfe\x00\x00": "utf-32",
     b"\x00\x00\xfe\xff": "utf-32",
@@ -24,26 +25,26 @@ BYTE_ORDER_MARKS = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
-HEAD = 1 << 16  # bytes by which a kind of text is told
-PIECE = 1 << 20  # bytes that are decoded at a time, to see whether they can be
+HEAD = 1 << 16  # bytes that are looked at, to see what kind of text it is
+PIECE = 1 << 20  # bytes that are decoded at a time, to see whether they can be decoded
 DECLARED = re.compile(
     rb"<\?xml[^>]{0,200}encoding=[\"']([\w.:-]+)"
     rb"|<meta[^>]{0,200}charset=[\"']?([\w.:-]+)"
     rb"|coding[:=][ \t]*([\w.-]+)"  # https://docs.python.org/3/reference/lexical_analysis.html#encoding-declarations
 )
 NO_ASCII = re.compile(rb"[\x80-\xff]")
-CONTROLS = re.compile("[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")  # logs have bells, backspaces, colours
+CONTROLS = re.compile("[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")  # not those of logs: bells, backspaces, colours
 CONTROL_BYTES = bytes(byte for byte in range(32) if byte not in b"\a\b\t\n\v\f\r\x1b") + b"\x7f"
-# What text in western European languages has of cp1252 beyond ASCII. No f with a hook, which Japanese in
-# Shift-JIS is full of when it is read so.
+# The characters of cp1252 beyond ASCII that texts in western European languages use. The f with a hook is not
+# among them: Japanese in Shift-JIS is full of it when read as cp1252.
 WESTERN = frozenset(
     "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿŠšŽžŒœŸ"
     "“”‘’„‚‹›«»–—…•·€£¥¢§°±²³¹µ¶©®™×÷¼½¾¿¡ªº´¨\xa0\xad‰†‡"
 )
-# Signs that no word goes on after: in "£ódŸ" or "pi¹tek" another encoding shows.
+# Signs after which no word goes on: "£ódŸ" and "pi¹tek" are in another encoding.
 NO_LETTER_AFTER = re.compile(r"[£¥¢¹²³¼½¾´¨©®™‰†‡•][a-zà-ÿ]|[a-zß-ÿ][¿¯£¥¢]")
-TEXTUAL = 0.95  # of the bytes of a text, at least, are no control characters
-LONG_RUN, MEAN_RUN = 3, 1.5  # characters beyond ASCII in a row: in other scripts a whole word is
+TEXTUAL = 0.95  # of the bytes of a text, at least, must not be control characters
+LONG_RUN, MEAN_RUN = 3, 1.5  # characters beyond ASCII in a row; in other scripts whole words consist of them
 CANDIDATES = [
     *("cp1251", "gb18030", "cp932", "big5", "cp949", "euc_jp", "cp1250", "koi8_r"),
     *("cp1253", "cp1255", "cp1256", "cp1254", "cp1252", "mac_roman", "cp866"),
@@ -56,14 +57,14 @@ MOSTLY = 0.4
 
 
 class Encoding(NamedTuple):
-    """The name of a codec of Python, and whether the file itself says so."""
+    """The name of one of Python's codecs, and whether that is certain."""
 
     name: str
     sure: bool
 
 
 def decode(source: Source) -> str:
-    """The source as text. The option `encoding` decides, and `errors` says what happens to other bytes."""
+    """The source as text, by the option `encoding` if it is given; `errors` is as in `bytes.decode`."""
     encoding = source.options.pop("encoding", None)
     errors = source.options.pop("errors", None) or "strict"
     if encoding is None:
@@ -94,7 +95,7 @@ def encoding_of(data: bytes) -> Encoding:
 
 
 def is_text(data: bytes) -> bool:
-    """Whether the first bytes read as text: without a byte order mark, as UTF-8 and without controls."""
+    """Whether the first bytes are text: UTF-8 without control characters, or marked as another encoding."""
     if data.startswith(tuple(BYTE_ORDER_MARKS)) or _wide(data):
         return True
     head = data[:HEAD]
@@ -106,7 +107,7 @@ def is_text(data: bytes) -> bool:
 
 
 def is_binary(data: bytes) -> bool:
-    """Whether it is no text in any encoding: one byte in twenty, or more, is a control character."""
+    """Whether it is not text in any encoding: at least one byte in twenty is a control character."""
     head = data[:HEAD]
     if head.startswith(tuple(BYTE_ORDER_MARKS)) or _wide(data):
         return False
@@ -114,7 +115,7 @@ def is_binary(data: bytes) -> bool:
 
 
 def _decodes(data: bytes, encoding: str) -> bool:
-    """Whether all of the data is text in this encoding; no more of it than a piece is in memory at a time."""
+    """Whether all of the data is text in this encoding; only one piece at a time is decoded in memory."""
     try:
         decoder = codecs.getincrementaldecoder(encoding)()
         for start in range(0, len(data), PIECE):
@@ -126,7 +127,7 @@ def _decodes(data: bytes, encoding: str) -> bool:
 
 
 def _wide(data: bytes) -> str:
-    """UTF-16 without a byte order mark: every other byte of most of its text is 0."""
+    """Recognise UTF-16 without a byte order mark: most characters have a byte 0."""
     head = data[:HEAD]
     half = len(head) // 2
     if len(data) % 2 or half < 4 or b"\0" not in head:
@@ -143,7 +144,7 @@ def _declared(data: bytes) -> str:
 
 
 def _sample(data: bytes) -> bytes:
-    """Whole lines, up to 64 KB, of those that are not ASCII, from where the first of them stands."""
+    """Whole lines that are not ASCII, up to 64 KB, from the first one on."""
     lines: list[bytes] = []
     size = 0
     first = NO_ASCII.search(data)
@@ -169,14 +170,14 @@ def _is_western(sample: bytes) -> bool:
 
 
 def _guesses(sample: bytes) -> list[str]:
-    """What charset-normalizer thinks that the sample is, the likeliest first."""
+    """The encodings that charset-normalizer finds, the likeliest first."""
     try:
         found = import_module("charset_normalizer").from_bytes(sample, cp_isolation=CANDIDATES)
-    except ImportError:  # where a bundle was unpacked there may be none
+    except ImportError:  # where a bundle was unpacked it may be missing
         return []
     guesses = [match.encoding for match in found]
     if guesses and guesses[0] == "cp949" and not _is_korean(sample):
-        guesses.remove("cp949")  # short texts of the three look alike to it
+        guesses.remove("cp949")  # it cannot tell short texts in Korean, Japanese and Chinese apart
         if "euc_jp" in guesses and _has_kana(sample):
             guesses.insert(0, "euc_jp")
         elif "gb18030" in guesses:
@@ -186,7 +187,7 @@ def _guesses(sample: bytes) -> list[str]:
 
 
 def _is_korean(sample: bytes) -> bool:
-    """Whether the commonest syllables of Korean are as common in it as they are in any Korean text."""
+    """Whether the commonest syllables of Korean are as common in it as in any Korean text."""
     syllables = [letter for letter in sample.decode("cp949", "ignore") if "가" <= letter <= "힣"]
     return bool(syllables) and sum(map(OFTEN_KOREAN.__contains__, syllables)) >= MOSTLY * len(syllables)
 

@@ -1,6 +1,7 @@
-"""How each kind of file is read: one table, by extension, which a test holds against the table of kinds.
+"""How each kind of file is read: one table by extension, which a test compares with `filestore.filetypes`.
 
-READERS have an object, WITHOUT_A_READER a sentence, and GIVEN_AS_BYTES are what only other programs read.
+READERS has functions that load a file, WITHOUT_A_READER sentences that say what to do instead, and
+GIVEN_AS_BYTES the files that only other programs read.
 """
 
 from collections.abc import Callable
@@ -70,7 +71,7 @@ READERS: dict[str, Callable[[Source], Any]] = {
     )
     for extension in sorted(extensions)
 }
-PICKLES = _words("npy npz pkl pickle joblib")  # reading them can run what is in them
+PICKLES = _words("npy npz pkl pickle joblib")  # reading them can run code that is in them
 
 _EXPORT = "export its tables as .csv, and send those"
 WITHOUT_A_READER: dict[str, str] = {

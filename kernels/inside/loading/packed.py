@@ -1,4 +1,4 @@
-"""Files that are packed as a whole: UNPACK["gz"](data), and the one table in a zip archive."""
+"""Unpacks files that are packed as a whole, UNPACK["gz"](data), and the only table in a zip archive."""
 
 import bz2
 import gzip
@@ -13,10 +13,9 @@ from .source import NotLoaded
 
 __all__ = ["BY_CONTENT", "UNPACK", "Member", "only_table"]
 
-TABLES = frozenset(
-    {"csv", "tsv", "tab", "psv", "txt", "json", "jsonl", "ndjson"}
-)  # that zips often hold alone
-BY_CONTENT = frozenset({"gz", "bz2", "xz", "zst"})  # unpacked whatever the name says; a zip is an archive
+# A zip often contains just one of these.
+TABLES = frozenset({"csv", "tsv", "tab", "psv", "txt", "json", "jsonl", "ndjson"})
+BY_CONTENT = frozenset({"gz", "bz2", "xz", "zst"})  # unpacked whatever their names say; a zip is an archive
 LEFT_OUT = ("__MACOSX/", ".DS_Store")  # what macOS adds to an archive
 
 
@@ -28,7 +27,7 @@ class Member(NamedTuple):
 
 
 def only_table(data: bytes) -> Member | None:
-    """The archive's only file, where it is a table or a text."""
+    """The archive's only file, if it is a table or a text; otherwise None."""
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             found = _files(archive)
@@ -54,7 +53,7 @@ def _unzip(data: bytes) -> bytes:
 
 
 def _by_arrow(codec: str) -> Callable[[bytes], bytes]:
-    """Python's own library has these two only from version 3.14 on."""
+    """A function that unpacks with pyarrow: Python 3.14 is the first to have zstd, and none has lz4."""
 
     def unpack(data: bytes) -> bytes:
         arrow = import_module("pyarrow")

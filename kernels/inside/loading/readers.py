@@ -1,4 +1,4 @@
-"""Binary files by the libraries that read them. These are imported when they are needed."""
+"""Reads binary files with the libraries for them, which are imported only when they are needed."""
 
 import pickle
 import sqlite3
@@ -34,21 +34,10 @@ IDL = b"SR\x00\x04"
 HDF5 = b"\x89HDF\r\n\x1a\n"
 NO_HDF5 = "is an HDF5 file, which nothing here reads: save it as .csv, .parquet or .npz, and send that"
 NO_MATLAB_7_3 = "is of MATLAB 7.3, which nothing here reads: save it with '-v7', and send that"
-# Not EPS, which is a program to be run.
+# EPS is not among them: it is a program, which would be run.
 PICTURES = [
-    "PNG",
-    "JPEG",
-    "GIF",
-    "WEBP",
-    "BMP",
-    "TIFF",
-    "ICO",
-    "PPM",
-    "XBM",
-    "XPM",
-    "PSD",
-    "JPEG2000",
-    "AVIF",
+    *("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "ICO"),
+    *("PPM", "XBM", "XPM", "PSD", "JPEG2000", "AVIF"),
 ]
 ORIENTATION = 0x0112  # https://www.cipa.jp/std/documents/e/DC-008-Translation-2019-E.pdf, 4.6.4
 
@@ -77,13 +66,15 @@ def avro(source: Source) -> Any:
 
 
 def sas(source: Source) -> Any:
-    """A DataFrame of a data set (sas7bdat) or a transport file (xpt, version 5 or 8), its texts as text."""
+    """A DataFrame of a data set (sas7bdat) or a transport file (xpt, version 5 or 8), with decoded texts."""
     name = "read_xport" if source.kind == "xpt" else "read_sas7bdat"
     with _on_disk(source) as path:  # its readers take a path only
         read = getattr(import_module("pyreadstat"), name)
         try:
             return read(path, **source.options)[0]
-        except Exception as error:  # pyreadstat's own class is in a private module; others go on
+        except (
+            Exception
+        ) as error:  # pyreadstat's own class is in a private module; other errors are raised again
             if "encoding" in source.options or "convert string" not in str(error):
                 raise
             frame = read(path, **source.options, encoding="WINDOWS-1252")[0]
@@ -92,7 +83,7 @@ def sas(source: Source) -> Any:
 
 
 def spss(source: Source) -> Any:
-    """A DataFrame; of IDL, whose files have the same extension, a dict."""
+    """A DataFrame; a dict for a file of IDL, which has the same extension."""
     with _on_disk(source) as path:
         if source.data.startswith(IDL):
             return dict(import_module("scipy.io").readsav(path, **source.options))
@@ -112,7 +103,7 @@ def _on_disk(source: Source) -> Iterator[str]:
         file.flush()
         try:
             yield file.name
-        except Exception as error:  # of any reader's own class: its words alone matter
+        except Exception as error:  # of any class that a reader has; only its text matters
             if file.name not in str(error):
                 raise
             raise ValueError(str(error).replace(file.name, source.filename)) from None
@@ -147,7 +138,7 @@ def pickled(source: Source) -> Any:
     """The object."""
     try:
         return pickle.loads(source.data, **source.options)  # noqa: S301  the person's own, in their own kernel
-    except Exception:  # noqa: BLE001  joblib's files are called .pkl too, and fail here in any way
+    except Exception:  # noqa: BLE001  joblib's files are called .pkl too, and can fail here with any error
         return joblib(source)
 
 
@@ -157,7 +148,7 @@ def joblib(source: Source) -> Any:
 
 
 def image(source: Source) -> Any:
-    """A PIL image, decoded, and turned upright where a camera has noted how it was held."""
+    """A PIL image, decoded, and turned upright if the camera has noted how it was held."""
     pil = import_module("PIL.Image")
     try:
         picture = pil.open(BytesIO(source.data), **{"formats": PICTURES} | source.options)
@@ -173,10 +164,11 @@ def image(source: Source) -> Any:
 
 
 def database(source: Source) -> Any:
-    """A connection to a copy in memory; bytes when it is another kind of database."""
+    """A connection to a copy in memory; bytes if it is another kind of database."""
     if not source.data.startswith(SQLITE):
         return source.data
-    # Bytes 18 and 19 may ask for a write-ahead log, which memory cannot have: sqlite.org/fileformat2.html.
+    # Bytes 18 and 19 may ask for a write-ahead log, which a database in memory cannot have:
+    # https://sqlite.org/fileformat2.html
     copy = source.data[:18] + b"\x01\x01" + source.data[20:]
     connection = sqlite3.connect(":memory:", **source.options)
     connection.deserialize(copy)

@@ -1,4 +1,4 @@
-"""A file that is being read, and what came of it."""
+"""A file that is being read, and the result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,29 +10,29 @@ __all__ = ["Loaded", "NotLoaded", "Source"]
 
 
 class NotLoaded(Exception):
-    """The bytes are not what their name says, or nothing here reads them; the text goes on after the name."""
+    """The bytes are not what their name says, or nothing here reads them. Its text follows the name."""
 
 
 @dataclass
 class Source:
-    """A file on its way to its object. Readers note what they assume, and take options away that they use."""
+    """A file that is being read. Readers note what they assume, and remove the options that they use."""
 
     data: bytes
     filename: str
     kind: str  # an extension
     options: dict[str, Any]
-    assumed: dict[str, str] = field(default_factory=dict)  # option: what was taken, where nobody said it
+    assumed: dict[str, str] = field(default_factory=dict)  # by option, what was assumed for it
     notes: list[str] = field(default_factory=list)
 
     def use_no_options(self) -> None:
-        """Raises: TypeError where there are options, of which the reader has none."""
+        """Raises: TypeError if there are options, for a reader that takes none."""
         if self.options:
             raise TypeError(f"there is no option {' or '.join(self.options)}")
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """An object, the kind that it was read as, and what was assumed: by option, and in words."""
+    """The object, the kind that it was read as, and what was assumed: by option, and in words."""
 
     value: Any
     kind: str
@@ -40,7 +40,7 @@ class Loaded:
     notes: Sequence[str] = ()
 
     def told(self, call: str) -> str:
-        """What was assumed, as one line, and how to say another with `call`; "" where there is nothing."""
+        """What was assumed, on one line, and how to change it in `call`; "" if nothing was assumed."""
         parts = list(self.notes)
         if self.assumed:
             options = ", ".join(f"{name}=..." for name in self.assumed)

@@ -1,4 +1,4 @@
-"""JSON, YAML and the like: dicts and lists, and a table where it is a list of records."""
+"""Reads JSON, YAML and the like as dicts and lists, and a list of records as a table."""
 
 import json
 import plistlib
@@ -13,11 +13,11 @@ from .source import Source
 
 __all__ = ["property_list", "read_json", "read_json_lines", "read_toml", "read_yaml"]
 
-SPACE = re.compile(r"[\s,\x1e]*")  # between two values; of a text sequence (RFC 7464) a record separator
+SPACE = re.compile(r"[\s,\x1e]*")  # between two values; RFC 7464 uses the record separator
 
 
 def read_json(source: Source) -> Any:
-    """The value; a list where several values stand one after the other. With options, `pandas.read_json`."""
+    """The value; a list if there are several, one after the other. With options, as `pandas.read_json`."""
     text = decode(source)
     if source.options:
         return import_module("pandas").read_json(StringIO(text), **source.options)
@@ -32,7 +32,7 @@ def read_json(source: Source) -> Any:
 
 
 def read_json_lines(source: Source) -> Any:
-    """A table, or a list of the values. With options, `pandas.read_json`."""
+    """A table, or a list of the values. With options, as `pandas.read_json`."""
     text = decode(source)
     if source.options:
         return import_module("pandas").read_json(StringIO(text), lines=True, **source.options)
@@ -40,7 +40,7 @@ def read_json_lines(source: Source) -> Any:
 
 
 def read_yaml(source: Source) -> Any:
-    """The document; a list where there are several."""
+    """The document; a list if there are several."""
     text = decode(source)
     source.use_no_options()
     documents = list(import_module("yaml").safe_load_all(text))
@@ -55,7 +55,7 @@ def read_toml(source: Source) -> Any:
 
 
 def property_list(source: Source) -> Any:
-    """What a .plist of macOS holds, be it XML or binary; its text where it is of another program."""
+    """The content of a .plist of macOS, in XML or binary; the text if it is another program's file."""
     source.use_no_options()
     try:
         return plistlib.loads(source.data)
@@ -68,17 +68,17 @@ def property_list(source: Source) -> Any:
 def _one_after_the_other(text: str) -> list[Any]:
     decoder = json.JSONDecoder()
     values = []
-    place = _next(text, 0)
-    while place < len(text):
-        value, place = decoder.raw_decode(text, place)
+    position = _next(text, 0)
+    while position < len(text):
+        value, position = decoder.raw_decode(text, position)
         values.append(value)
-        place = _next(text, place)
+        position = _next(text, position)
     return values
 
 
-def _next(text: str, place: int) -> int:
-    found = SPACE.match(text, place)
-    return found.end() if found else place
+def _next(text: str, position: int) -> int:
+    found = SPACE.match(text, position)
+    return found.end() if found else position
 
 
 def _records(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Spreadsheets, and what other programs write under their names: tables in HTML, or plain text.
+"""Reads spreadsheets, and what other programs write under their names: tables in HTML, or plain text.
 
 frame = read(source)
 """
@@ -24,17 +24,17 @@ OPEN_DOCUMENT = (
 )
 PASSWORD = "is protected by a password: save it without one, and send that"  # noqa: S105  a sentence
 XML_OF_2003 = "is an XML spreadsheet of Excel 2003, which nothing here reads: save it as .xlsx, and send that"
-ENGINES = {  # what pandas reads it with, and what is said where that is not installed
+ENGINES = {  # the library that pandas reads it with, and what is said if that is not installed
     "ole": ("xlrd", OLD_EXCEL),
     "xlsb": ("pyxlsb", BINARY_EXCEL),
     "ods": ("odf", OPEN_DOCUMENT),
 }
-ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # what a compound file calls it
-NAMED = 6  # sheets
+ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # the name of an encrypted workbook in a compound file
+NAMED = 6  # sheets that are named in what is assumed
 
 
 def read(source: Source) -> Any:
-    """A DataFrame: of the first sheet that has something, unless the option `sheet_name` says another."""
+    """A DataFrame of the first sheet that is not empty, unless the option `sheet_name` says which one."""
     found = kind_of_content(source.data)
     if found == "xlsx":
         return _workbook(source, engine="openpyxl")
@@ -76,7 +76,7 @@ def _workbook(source: Source, engine: str) -> Any:
 
 
 def _written_as_text(source: Source) -> Any:
-    """The tables of a page, as many programs export them under .xls, or a table of text."""
+    """The largest table of an HTML page, which many programs export as .xls, or a table of text."""
     head = source.data[:4096].lower()
     if b"urn:schemas-microsoft-com:office:spreadsheet" in head:
         raise NotLoaded(XML_OF_2003)
@@ -93,9 +93,9 @@ def _written_as_text(source: Source) -> Any:
 def _page(source: Source) -> Any:
     pandas = import_module("pandas")
     text = decode(source)
-    options = {"thousands": None} | source.options  # pandas makes 150 of 1,50
+    options = {"thousands": None} | source.options  # by default pandas reads 1,50 as 150
     tables = pandas.read_html(StringIO(text), **options)
-    number = max(range(len(tables)), key=lambda place: tables[place].size)
+    number = max(range(len(tables)), key=lambda index: tables[index].size)
     rows = tables[number].astype(str).values.tolist()
     if "decimal" not in options and delimited.decimal_mark(rows) == ",":
         tables = pandas.read_html(StringIO(text), **options, decimal=",")

@@ -1,1 +1,1 @@
-"""What a kernel shows, on its way out."""
+"""Sends what a cell writes and displays, so that nothing is late, lost or too large."""

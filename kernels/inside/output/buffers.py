@@ -6,46 +6,37 @@ sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8")      # as scr
 
 import codecs
 import io
-from typing import Any, Protocol
+from typing import Any, TextIO
 
 __all__ = ["Bytes"]
 
 
-class _Text(Protocol):
-    name: str
-
-    def write(self, text: str, /) -> Any: ...
-    def flush(self) -> None: ...
-    def fileno(self) -> int: ...
-    def isatty(self) -> bool: ...
-
-
 class Bytes(io.BufferedIOBase):
-    """Takes bytes of UTF-8 for `stream`. Nothing closes it: a wrapper that goes would do so, with itself."""
+    """Writes bytes of UTF-8 to `stream`. `close` leaves it open, since wrappers call it when they go."""
 
     mode = "wb"
 
-    def __init__(self, stream: _Text) -> None:
+    def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     @property
     def name(self) -> str:
-        """As in a script."""
+        """As in a script: "<stdout>"."""
         return f"<{self._stream.name}>"
 
     @property
     def raw(self) -> "Bytes":
-        """There is nothing below."""
+        """The object itself: there is nothing below it."""
         return self
 
     def writable(self) -> bool:
-        """It is for writing."""
+        """True."""
         return True
 
     def write(self, data: Any, /) -> int:
-        """Write bytes. A letter that they end in the middle of waits for the rest."""
+        """Write bytes. If they end in the middle of a character, it waits for the rest."""
         if isinstance(data, str):
             raise TypeError("a bytes-like object is required, not 'str'")
         view = memoryview(data)
@@ -62,7 +53,7 @@ class Bytes(io.BufferedIOBase):
         return self._stream.fileno()
 
     def isatty(self) -> bool:
-        """No terminal, as the stream says."""
+        """Whether it is a terminal, as the stream says."""
         return self._stream.isatty()
 
     def close(self) -> None:

@@ -1,27 +1,28 @@
-"""Keeps what a kernel says to a size that the other end takes: it gives a kernel up that says more at once.
+"""Clips a kernel's messages to a size that the other end accepts; it gives up a kernel that sends more.
 
     clip.session(session)       # from now on no message of it is over LARGEST or MOST_VALUES
     clip.text(string)           # its head and tail
 
-An honest cell gets there too, by `print("x" * 300_000_000)` or a picture of 60 MB. What is left out is told.
+Honest cells reach these limits too, by `print("x" * 300_000_000)` or a picture of 60 MB. The message says
+what was left out.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-LARGEST = 12 << 20  # bytes of one message's content; `kernels.wire.channel` takes 16 MiB
+LARGEST = 12 << 20  # bytes of one message's content; `kernels.wire.channel` accepts 16 MiB
 LONGEST = 2 << 20  # characters that are kept of one text: at most 6 bytes each in JSON
 VALUE = LONGEST // 2  # characters that are kept of a value's text
-MOST_VALUES = 100_000  # values in one message's content, as `kernels.wire.connection` takes them
+MOST_VALUES = 100_000  # values in one message's content, the most that `kernels.wire.connection` accepts
 
 
 def session(made: Any) -> None:
-    """Clip all that a jupyter_client Session packs from now on."""
+    """Clip every message that a Session of jupyter_client packs from now on."""
     made.pack = _clipping(made.pack)
 
 
 def text(string: str, longest: int = LONGEST) -> str:
-    """The string, or its head and tail with a line between them that says how much is missing."""
+    """The string, or its head and tail and between them a line that says how much is missing."""
     if len(string) <= longest:
         return string
     half = longest // 2
@@ -42,10 +43,12 @@ def _clipping(pack: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
 
 
 def _too_much(packed: bytes) -> bool:
-    """Whether the other end would not take it; it counts the marks between values as we do."""
+    """Whether the other end would refuse it; it counts the marks between values in the same way."""
     if len(packed) <= MOST_VALUES or len(packed) > LARGEST:
         return len(packed) > LARGEST
-    plain = packed.replace(rb"\\", b"").replace(rb"\"", b"")  # so that each quote begins or ends a string
+    plain = packed.replace(rb"\\", b"").replace(
+        rb"\"", b""
+    )  # now each quotation mark begins or ends a string
     outside = b"".join(plain.split(b'"')[::2])
     return sum(map(outside.count, (b",", b"[", b"{"))) > MOST_VALUES
 

@@ -1,18 +1,19 @@
-"""What the kernel has written last, in memory that its node can still read when it has died.
+"""What the kernel has written last, in memory that its node can still read after its death.
 
-    last_words.share(descriptors)           # once; takes those of `kernels.process.last_words`, by name
+    last_words.share(descriptors)           # once; removes those of `kernels.process.last_words`, by name
     kept = last_words.of("stdout")
     kept.add(text)                          # what was written
-    kept.count                              # how many bytes of UTF-8 that are in all
+    kept.count                              # how many bytes of UTF-8 there were in all
     landing = last_words.landing("stdout")  # for what comes out of its pipe, until that is kept
-    last_words.displays.add(frames, ...)       # a message that displays something: see `last_displays`
+    last_words.displays.add(frames, ...)    # a message that displays something: see `last_displays`
 
-Text waits here for a moment before it is sent, and ZeroMQ has a queue of its own. Whoever ends the process
-in between (`os._exit`, a crash, a lack of memory) would take with it what was printed last, which is what
-tells why. So the node has the last bytes of each stream, how many there were in all, and, from each message,
-how many it knows. The pipes behind the descriptors 1 and 2 are the node's for the same reason: the
-words of a crash (`faulthandler`, an assertion of C) are in there. What the kernel takes out of them lands in
-that memory too: another thread may end the process before it is kept.
+Text waits here for a moment before it is sent, and ZeroMQ has a queue of its own. If the process ends in
+between (`os._exit`, a crash, a lack of memory), what was printed last would be lost, although it is what
+tells why. So the node can read the last bytes of each stream and how many there were in all, and every
+message tells it how many of them it has received. The pipes behind the descriptors 1 and 2 belong to the node
+for the same reason: the message of a crash (of `faulthandler`, of an assertion in C) is in there. What the
+kernel reads from the pipes also goes to that memory, since another thread may end the process before it is
+kept.
 """
 
 import ctypes
@@ -36,10 +37,10 @@ __all__ = [
 ]
 
 STREAMS = ("stdout", "stderr")
-COUNT = 8  # bytes at the beginning of a stream's part, for the number of all its bytes; and of its landing
-KEPT = 60 << 10  # bytes of UTF-8 of each stream: less than one message may have
+COUNT = 8  # bytes, for the number of all bytes of a stream, and again for those in its landing
+KEPT = 60 << 10  # bytes of UTF-8 that are kept of each stream: less than one message may have
 LANDING = 36 << 10  # bytes out of a pipe that are not kept yet
-PART = COUNT + KEPT + COUNT + LANDING  # bytes of a stream's part, in front of those of `last_displays`
+PART = COUNT + KEPT + COUNT + LANDING  # bytes of a stream's part; behind the parts comes `last_displays`
 
 displays = last_displays.LastDisplays()
 _memory: memoryview | None = None
@@ -48,7 +49,7 @@ _pipes: dict[str, tuple[int, int]] = {}
 
 
 class Tail:
-    """The last of what one stream has had; without memory that is shared, only how much it was."""
+    """The last bytes of one stream; without shared memory, only how many there were."""
 
     def __init__(self, part: memoryview | None = None) -> None:
         self.count = 0
@@ -57,7 +58,7 @@ class Tail:
         self._size = len(part) - COUNT if part is not None else 0
 
     def add(self, text: str) -> None:
-        """Keep this too; one thread at a time."""
+        """Keep this text; one thread at a time."""
         data = text.encode("utf-8", "surrogatepass")
         count = self.count = self.count + len(data)
         ring, size = self._ring, self._size
@@ -76,7 +77,7 @@ class Tail:
 
 
 class Landing:
-    """Bytes that are out of a stream's pipe and not kept yet, from `address` on. One thread alone has it."""
+    """Bytes that were read from a stream's pipe and are not kept yet, at `address`; for one thread."""
 
     def __init__(self, part: memoryview | None = None) -> None:
         part = memoryview(bytearray(COUNT + LANDING)) if part is None else part
@@ -85,20 +86,20 @@ class Landing:
         self.address = ctypes.addressof(ctypes.c_ubyte.from_buffer(self._bytes))
 
     def landed(self, length: int) -> None:
-        """So many bytes are there now."""
+        """Note that so many bytes are there now."""
         self._length[0] = length
 
     def hold(self, left: bytes) -> None:
-        """All but these is kept."""
+        """Note that all but these are kept."""
         self._length[0] = 0
         self._bytes[: len(left)] = left
         self._length[0] = len(left)
 
 
 def share(descriptors: dict[str, int]) -> None:
-    """Keep the last words where these say, which are taken out; where there are none, for nobody.
+    """Share the memory of these descriptors, which are removed from the dict; without any, keep nothing.
 
-    The memory is mapped by a call of our own: Python's keeps a descriptor, which cells need not have.
+    The memory is mapped by a call of our own: Python's `mmap` keeps a descriptor, which cells could use.
     """
     global _memory, displays  # noqa: PLW0603  one process, one kernel
     memory = descriptors.pop("last words", None)
@@ -118,20 +119,20 @@ def share(descriptors: dict[str, int]) -> None:
 
 
 def of(name: str) -> Tail:
-    """What the stream of this name keeps."""
+    """The tail of the stream of this name."""
     part = _part(name)
     _kept[name] = Tail(part[: COUNT + KEPT] if part is not None else None)
     return _kept[name]
 
 
 def counts() -> tuple[int, int]:
-    """How many bytes both streams have had."""
+    """How many bytes stdout and stderr have had so far."""
     stdout, stderr = (kept.count if (kept := _kept.get(name)) else 0 for name in STREAMS)
     return stdout, stderr
 
 
 def landing(name: str) -> Landing:
-    """Where that lands which comes out of the pipe of this stream."""
+    """The landing for what is read from the pipe of this stream."""
     part = _part(name)
     return Landing(part[COUNT + KEPT :] if part is not None else None)
 
@@ -144,5 +145,5 @@ def _part(name: str) -> memoryview | None:
 
 
 def pipe(name: str) -> tuple[int, int]:
-    """The pipe that is to stand behind this stream's descriptor: the node's, or a fresh one."""
+    """The pipe to put behind this stream's descriptor: the node's, or a new one."""
     return _pipes.pop(name, None) or os.pipe()

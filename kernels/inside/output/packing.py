@@ -1,7 +1,7 @@
-"""A kernel's messages as JSON that can always be sent.
+"""Packs a kernel's messages as JSON that can always be sent.
 
-jupyter_client's own packer raises at a lone surrogate (in a file's name that is not UTF-8, in half an emoji),
-and with the message all text that was to go with it is lost. Here what UTF-8 cannot hold is escaped.
+jupyter_client's own packer raises at a lone surrogate (in a file name that is not UTF-8, in half an emoji),
+and all text in the same message is lost. Here what UTF-8 cannot encode is escaped.
 """
 
 import json
@@ -13,7 +13,7 @@ _ENCODER = json.JSONEncoder(default=json_default, ensure_ascii=False, allow_nan=
 
 
 def pack(message: Any) -> bytes:
-    """The message as JSON, in ASCII where it holds what UTF-8 cannot, or what JSON cannot, such as NaN."""
+    """The message as JSON, in ASCII if it contains what UTF-8 cannot encode, or JSON, such as NaN."""
     try:
         return _ENCODER.encode(message).encode()
     except (TypeError, ValueError):

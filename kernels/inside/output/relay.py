@@ -1,12 +1,12 @@
-"""The way on which forked children's messages get to the kernel's channel of output.
+"""Brings the messages of forked children to the kernel's output channel.
 
-    relay = Relay()                     # before a child is forked
-    relay.give(frames)                  # in a child: one message
-    for frames in relay.take(): ...     # in the kernel: those that have come, without waiting
+    relay = Relay()                         # before a child is forked
+    relay.send(frames)                      # in a child: one message
+    for frames in relay.receive(): ...      # in the kernel: the messages that have arrived, without waiting
 
-ipykernel takes TCP to its own host for this, which not every sandbox has, and a new ZeroMQ context for each
-message. Here it is a pipe, in pieces that are whole whoever else writes (pipe(7), PIPE_BUF); a message is in
-it when `give` returns.
+ipykernel uses TCP to its own host for this, which not every sandbox has, and a new ZeroMQ context for each
+message. Here it is a pipe, written in pieces that no other writer can divide (pipe(7), PIPE_BUF). When `send`
+returns, the message is in the pipe.
 """
 
 import os
@@ -18,13 +18,13 @@ from contextlib import suppress
 
 __all__ = ["Relay"]
 
-HEAD = struct.Struct("=8sQH")  # of each piece: the message's own number, its bytes in all, those of the piece
+HEAD = struct.Struct("=8sQH")  # of each piece: the message's number, its bytes in all, those of the piece
 PIECE = select.PIPE_BUF - HEAD.size  # bytes
 LENGTH = struct.Struct("=I")  # of each frame
 READ = 64 << 10  # bytes read at once
 PATIENCE = 10_000  # ms that a child waits for a kernel that does not read
-READS = 16  # of one call, during which nothing is sent
-UNFINISHED = 64  # messages that are kept while the rest of them comes; a child may end in the middle of one
+READS = 16  # in one call, during which the kernel sends nothing
+UNFINISHED = 64  # messages that wait for their rest; a child may end in the middle of one
 
 
 class Relay:
@@ -37,11 +37,11 @@ class Relay:
         self._unfinished: OrderedDict[bytes, bytearray] = OrderedDict()
 
     def fileno(self) -> int:
-        """What can be read from when a message may have come."""
+        """The descriptor that becomes readable when a message may have arrived."""
         return self._reading
 
-    def give(self, frames: Sequence[bytes]) -> None:
-        """Send a message on; one that the kernel does not take is lost."""
+    def send(self, frames: Sequence[bytes]) -> None:
+        """Send a message to the kernel; it is lost if the kernel does not read it."""
         whole = b"".join(LENGTH.pack(len(frame)) + bytes(frame) for frame in frames)
         number = os.urandom(8)
         room = select.poll()
@@ -55,7 +55,7 @@ class Relay:
             except OSError:  # the person has closed it
                 return
 
-    def take(self) -> Iterator[list[bytes]]:
+    def receive(self) -> Iterator[list[bytes]]:
         """Messages that are complete, each as its frames; of very many the next call has the rest."""
         for _ in range(READS):
             try:
@@ -68,29 +68,29 @@ class Relay:
             yield from self._complete()
 
     def _complete(self) -> list[list[bytes]]:
-        place, complete = 0, list[list[bytes]]()
-        while place + HEAD.size <= len(self._read):
-            number, size, length = HEAD.unpack_from(self._read, place)
-            end = place + HEAD.size + length
+        position, complete = 0, list[list[bytes]]()
+        while position + HEAD.size <= len(self._read):
+            number, size, length = HEAD.unpack_from(self._read, position)
+            end = position + HEAD.size + length
             if end > len(self._read):
                 break
             message = self._unfinished.setdefault(number, bytearray())
-            message += self._read[place + HEAD.size : end]
-            place = end
+            message += self._read[position + HEAD.size : end]
+            position = end
             if len(message) >= size:
                 del self._unfinished[number]
                 with suppress(struct.error):  # the person has written to it
                     complete.append(_frames(message))
             elif len(self._unfinished) > UNFINISHED:
                 self._unfinished.popitem(last=False)
-        del self._read[:place]
+        del self._read[:position]
         return complete
 
 
 def _frames(message: bytearray) -> list[bytes]:
-    frames, place = [], 0
-    while place < len(message):
-        (length,) = LENGTH.unpack_from(message, place)
-        place += LENGTH.size + length
-        frames.append(bytes(message[place - length : place]))
+    frames, position = [], 0
+    while position < len(message):
+        (length,) = LENGTH.unpack_from(message, position)
+        position += LENGTH.size + length
+        frames.append(bytes(message[position - length : position]))
     return frames

@@ -1,9 +1,9 @@
-"""Standard output and error of the kernel, so that nothing written is late or lost.
+"""The kernel's standard output and error, in which nothing is late or lost.
 
-ipykernel reads what is written to the descriptors 1 and 2 (by child processes, by C code) in a thread, and
-a cell can be told finished while that thread still holds some: 55 of 300 cells of `os.write(1, ...)` were.
-`settle` waits until the pipes are empty and their readers at rest. And the thread that sends takes text by a
-clock of its own: what is shown next must not be queued before it.
+A thread reads what child processes and C code write to the descriptors 1 and 2. With ipykernel's own streams
+a cell can be reported as finished while that thread still holds some of it: this happened in 55 of 300 cells
+of `os.write(1, ...)`. `settle` waits until the pipes are empty and their readers idle. Besides, the sending
+thread flushes text by a timer of its own, and what is displayed next must not overtake that text.
 """
 
 import codecs
@@ -33,43 +33,43 @@ from . import last_displays, last_words
 from .buffers import Bytes
 from .relay import Relay
 
-# Bytes that are read at once; and characters, of which a message has two at most: each is drawn in one go,
-# and a few wait.
+# Bytes that are read at once, and characters that are written at once. A message has at most two such pieces:
+# clients draw each message in one go, and a few messages can be waiting.
 PIECE = 32 << 10
-SETTLE = 1.0  # seconds `settle` waits at most: a child process may never stop writing
+SETTLE = 1.0  # seconds that `settle` waits at most: a child process may never stop writing
 LOOK = 0.0005  # seconds between looks
-HOLD = 10  # ms for which the beginning of a traceback's line waits for the rest of it
-LONGEST_LINE = 4096  # bytes of one that waits; it has to land together with what is read then
+HOLD = 10  # ms for which the beginning of a traceback's line waits for its rest
+LONGEST_LINE = 4096  # bytes of a line that waits; the landing must have room for it and for the next read
 FRAME = paths.FRAME.encode()
 EVENTS = int(zmq.EVENTS)  # as an enumeration it takes as long as the question
 AGAIN = (errno.EAGAIN, errno.EINTR)
 LINE_BUFFERED = 1  # _IOLBF of Linux's C libraries
 
-# Without letting Python's lock go, which the thread that sends would take: it is asked eight times a cell. So
-# its arguments are made once, which takes as long as the call.
+# Called without releasing Python's lock, which the sending thread would take. Since a cell calls it eight
+# times, its arguments are made once: making them takes as long as the call.
 _ioctl = ctypes.PyDLL(None).ioctl
 WAITING = ctypes.c_ulong(termios.FIONREAD)
 
-_below: list[Callable[[], object]] = []  # flushes what writes to the descriptors and has a buffer of its own
+_below: list[Callable[[], object]] = []  # flush functions of what writes to the descriptors through a buffer
 
 
 class Sender(IOPubThread):  # type: ignore[misc]
-    """The thread that sends output. It is woken as its loop is; ipykernel uses a socket a thread for that.
+    """The thread that sends output. Its loop is woken directly; ipykernel uses a socket a thread for that.
 
-    What is sent goes in the order in which it was given. ZeroMQ tells a loop only once that something has
-    come (its FD is edge-triggered), and a send on the same socket takes that in: a client that subscribed
-    while a message was being sent to nobody was never welcomed, and waited for that in vain. So the stream
-    that reads subscriptions looks for one after each send.
+    Messages are sent in the order in which they were given. ZeroMQ tells a loop only once that something has
+    arrived (its FD is edge-triggered), and a send on the same socket uses that up: a client that subscribed
+    while a message was being sent to nobody never got its welcome message, and waited for it in vain. So the
+    stream that reads subscriptions checks for one after each send.
     """
 
     _relay: Relay | None = None
-    _forked = False  # whether there may be children that send
+    _forked = False  # whether there may be children that send messages
 
     def _setup_event_pipe(self) -> None:
         pass
 
     def _setup_pipe_in(self) -> None:
-        """Take what forked children send."""
+        """Set up the relay for what forked children send."""
         self._relay, self._relaying = Relay(), threading.Lock()
         os.register_at_fork(before=self._note_fork)
         self.io_loop.asyncio_loop.add_reader(self._relay, self._take_from_children)
@@ -81,11 +81,11 @@ class Sender(IOPubThread):  # type: ignore[misc]
         if self._relay is None:
             return
         with self._relaying:
-            for frames in self._relay.take():
+            for frames in self._relay.receive():
                 self.io_loop.asyncio_loop.call_soon_threadsafe(self._do, partial(self._really_send, frames))
 
     def send_multipart(self, msg: Any, *args: Any, **kwargs: Any) -> None:
-        """Send a message. What it displays is kept as well, for it is only on its way then."""
+        """Send a message. If it displays something, it is kept too, since it is not sent at once."""
         if last_displays.is_shown(msg[0]) and self._is_master_process():
             last_words.displays.add(msg, last_words.counts())
         super().send_multipart(msg, *args, **kwargs)
@@ -94,13 +94,13 @@ class Sender(IOPubThread):  # type: ignore[misc]
         if self._relay is None or self._is_master_process():
             super()._really_send(msg, *args, **kwargs)
         else:
-            self._relay.give(msg)
+            self._relay.send(msg)
 
     def schedule(self, f: Callable[[], Any]) -> None:
-        """Have `f` called in the thread, or here where it does not run, as in a forked child."""
+        """Call `f` in the thread, or here if the thread does not run, as in a forked child."""
         if self.thread.is_alive():
             if self._forked:
-                self._take_from_children()  # what they sent before this was asked for
+                self._take_from_children()  # what they have sent before this
             self.io_loop.asyncio_loop.call_soon_threadsafe(self._do, f)
         else:
             f()
@@ -110,18 +110,18 @@ class Sender(IOPubThread):  # type: ignore[misc]
             f()
         finally:
             if not self.closed and self._xpub_stream.socket.get(EVENTS) & zmq.POLLIN:
-                self._xpub_stream.on_recv(self._handle_subscription)  # deals with it
+                self._xpub_stream.on_recv(self._handle_subscription)  # this makes the stream look at once
 
 
 class Output(OutStream):  # type: ignore[misc]
     """One of the two streams."""
 
     reading = fetching = False
-    taken = passed = 0  # bytes that came out of the pipe, and that have been written here
-    waiting = 0  # characters since the last flush for being too many
+    taken = passed = 0  # bytes that were read from the pipe, and of these, that were written here
+    waiting = 0  # characters written since there were last so many that they were flushed
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._taking = threading.RLock()  # from taking what was written until it is in the queue
+        self._taking = threading.RLock()  # held from taking what was written until it is in the queue
         self._kept = last_words.Tail()
         super().__init__(*args, **kwargs)
         self._kept = last_words.of(self.name)
@@ -129,33 +129,38 @@ class Output(OutStream):  # type: ignore[misc]
         os.register_at_fork(before=self.flush, after_in_child=self._forked)
 
     def _forked(self) -> None:
-        """In a forked child: what was written meanwhile is the parent's, and nobody holds a lock."""
+        """In a forked child: what was written so far is the parent's, and nobody holds a lock."""
         self._taking, self._buffer_lock = threading.RLock(), threading.RLock()
         self._buffers: Any = defaultdict(StringIO)
         self._kept = last_words.Tail()
 
-    errors, mode, line_buffering, write_through = "strict", "w", True, False  # as scripts look for
+    errors, mode, line_buffering, write_through = (
+        "strict",
+        "w",
+        True,
+        False,
+    )  # attributes that scripts look for
 
     def reconfigure(self, **options: Any) -> None:
-        """Take what a text stream of Python's can be told; it is UTF-8, and sent line by line, all the same.
+        """Accept the options of Python's text streams and ignore them: it stays UTF-8, sent line by line.
 
-        Raises: TypeError for what no stream has.
+        Raises: TypeError for an option that no stream has.
         """
         io.TextIOWrapper(io.BytesIO()).reconfigure(**options)
 
     def detach(self) -> Any:
-        """The bytes below, for another text stream around them; this one goes on."""
+        """The stream of bytes below, for another text stream around it; this one goes on working."""
         self.flush()
         return self.buffer
 
     def fileno(self) -> int:
-        """The descriptor 1 or 2, behind which is this stream: ipykernel gives that of the process's first."""
+        """The descriptor 1 or 2, which leads here; ipykernel's leads to the process's first stream."""
         if not self._should_watch:
             raise io.UnsupportedOperation("fileno")
         return int(self._original_stdstream_fd)
 
     def _setup_stream_redirects(self, name: str) -> None:
-        """Put a pipe behind the stream's descriptor, which is read in a thread."""
+        """Put a pipe behind the stream's descriptor, and read it in a thread."""
         self._fid, writing = last_words.pipe(name)
         waiting = ctypes.c_int(0)
         self._look = ctypes.c_int(self._fid), WAITING, ctypes.byref(waiting)
@@ -169,19 +174,19 @@ class Output(OutStream):  # type: ignore[misc]
         self.watch_fd_thread.start()
 
     def _watch_pipe_fd(self) -> None:
-        """Pass on what arrives in the pipe; `reading` is true from before a read until that is done.
+        """Pass on what arrives in the pipe; `reading` is true from before a read until that was passed on.
 
-        It is read without letting Python's lock go, and lands where it outlives us: a main thread that ends
-        the process just then would take it along.
+        It is read without releasing Python's lock, into memory that outlives the process: otherwise it would
+        be lost if the main thread ended the process just then.
         """
         landing, held = last_words.landing(self.name), b""
         read = ctypes.PyDLL(None, use_errno=True).read
         read.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
-        os.set_blocking(self._fid, False)  # a forked child may be quicker
+        os.set_blocking(self._fid, False)  # a forked child may have read it first
         ready = select.poll()
         ready.register(self._fid, select.POLLIN)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        line_begins = True  # with what comes next
+        line_begins = True  # whether the next byte begins a line
         while True:
             more = bool(ready.poll(HOLD if held else None))
             self.reading = self.fetching = True
@@ -203,10 +208,10 @@ class Output(OutStream):  # type: ignore[misc]
                 return
 
     def write(self, string: str) -> int | None:
-        """Take text, a long one in pieces that are messages of their own; much waits until some has left."""
+        """Write text: a long one in pieces, each a message. Much text waits until some has been sent."""
         if not isinstance(string, str):
             return super().write(string)
-        string = str.__str__(string)  # of a class of the person's own it is the text
+        string = str.__str__(string)  # the plain text, even if it is of a subclass of the person's
         length = len(string)
         if self.name == "stderr":
             string = paths.in_tracebacks(string)
@@ -216,7 +221,7 @@ class Output(OutStream):  # type: ignore[misc]
         return length
 
     def _put(self, piece: str, kept: Callable[[], object] = lambda: None) -> None:
-        """Take a piece of text; `kept` is called as soon as it outlives us."""
+        """Write a piece of text; `kept` is called as soon as it is where it outlives the process."""
         with self._buffer_lock:
             super().write(piece)
             self._kept.add(piece)
@@ -227,7 +232,7 @@ class Output(OutStream):  # type: ignore[misc]
             self.flush()
 
     def flush(self) -> None:
-        """Send what was written; where that is nothing, without asking the thread that sends (0.3 ms)."""
+        """Send what was written; if there is nothing, the sending thread is not asked (0.3 ms)."""
         self._catch_up()
         with self._taking:
             something = bool(self._buffers)
@@ -235,13 +240,13 @@ class Output(OutStream):  # type: ignore[misc]
             super().flush()
 
     def _flush(self) -> None:
-        """Send what was written; the last message of it says how much of the stream has been sent then."""
+        """Send what was written; the last message says how many bytes of the stream are sent with it."""
         with self._taking:
             self._flush_pending = self._subprocess_flush_pending = False
             with self._buffer_lock:
                 end, buffers = self._kept.count, self._rotate_buffers()
             told = [(dict(parent), text) for parent, buffer in buffers.items() if (text := buffer.getvalue())]
-            self.session.pid = os.getpid()  # what ipykernel does too: this thread is safe to be forked
+            self.session.pid = os.getpid()  # ipykernel does so too, since this thread is safe after a fork
             for number, (parent, text) in enumerate(told, 1):
                 known = {"kernelcord": end} if number == len(told) and self._is_master_process() else {}
                 content = {"name": self.name, "text": text}
@@ -253,7 +258,7 @@ class Output(OutStream):  # type: ignore[misc]
                     self.session.send(self.pub_thread, message, ident=self.topic)
 
     def _catch_up(self) -> None:
-        """Wait until what is in the pipe now has been written here: it was there first."""
+        """Wait until what is in the pipe now has been written here, since it was written first."""
         if self._fid is None or self.at_rest() or not self._is_master_process():
             return
         if threading.current_thread() is self.watch_fd_thread:
@@ -265,10 +270,10 @@ class Output(OutStream):  # type: ignore[misc]
                 all_there = taken + waiting if taken == self.taken and not self.fetching else None
             if all_there is not None and self.passed >= all_there:
                 return
-            time.sleep(LOOK)  # the reading thread needs the GIL
+            time.sleep(LOOK)  # the reading thread needs Python's lock
 
     def _in_pipe(self) -> int:
-        """Bytes that wait in the pipe."""
+        """How many bytes wait in the pipe."""
         if self._fid is None:
             return 0
         if _ioctl(*self._look):
@@ -281,7 +286,7 @@ class Output(OutStream):  # type: ignore[misc]
 
 
 def _whole(data: bytes, *, line_begins: bool) -> int:
-    """How many bytes can be passed on: a line that may be one of a traceback is shortened as a whole."""
+    """How many bytes can be passed on: a line that may belong to a traceback is passed on only as a whole."""
     start = data.rfind(b"\n") + 1
     last = data[start:]
     if not last or len(last) > LONGEST_LINE or not (start or line_begins):
@@ -290,9 +295,9 @@ def _whole(data: bytes, *, line_begins: bool) -> int:
 
 
 def usable(own: tuple[Output, Output]) -> None:
-    """Flush what the person has put in the place of the streams `own`; where that fails, ours come back.
+    """Flush what the person has replaced the streams `own` with; if that fails, put ours back.
 
-    The kernel flushes it before it tells an error, and before its reply, and would get to neither.
+    The kernel flushes it before it shows an error and before it replies, and would get to neither.
     """
     for name, stream in zip(("stdout", "stderr"), own, strict=True):
         if getattr(sys, name, None) is stream:
@@ -307,17 +312,17 @@ def settle(own: tuple[Output, Output]) -> None:
     """Wait until all that was written to the streams `own`, and to their descriptors, has been passed on."""
     usable(own)
     for flush in _below:
-        with suppress(BaseException):  # the person can replace all of it
+        with suppress(BaseException):  # the person can replace any part of it
             flush()
     for stream in own:
         stream.flush()
 
 
 def follow_buffers() -> None:
-    """Have what is written below our streams leave with each line, and at the end of a cell.
+    """Flush the streams below ours with each line, and at the end of a cell.
 
-    Python's first streams and those of C keep a block where nobody sits at a terminal, for good if need be:
-    nothing flushes them before the process ends.
+    Python's first streams and those of C are buffered in blocks if they are no terminal, and nothing flushes
+    them before the process ends.
     """
     for stream in (sys.__stdout__, sys.__stderr__):
         if isinstance(stream, io.TextIOWrapper):
@@ -327,12 +332,12 @@ def follow_buffers() -> None:
     with suppress(ValueError):  # another C library than GNU's or musl's
         stdout = ctypes.c_void_p.in_dll(c, "stdout")
         c.setvbuf(stdout, None, LINE_BUFFERED, ctypes.c_size_t(0))
-        # Not all streams of C: one that a thread waits at is locked.
+        # Only this one: other streams of C can be locked by a thread that is waiting.
         _below.append(partial(c.fflush, stdout))
 
 
 def silence_originals() -> None:
-    """Send what would go to the process's first stdout and stderr nowhere, once it has started."""
+    """Discard what would go to the process's first stdout and stderr, once it has started."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, Output):
@@ -341,9 +346,9 @@ def silence_originals() -> None:
 
 
 def follow_threads() -> None:
-    """Let each thread keep the cell that started it, so that what it prints later comes under that cell.
+    """Make each thread remember the cell that started it, so that what it prints is shown under that cell.
 
-    The threads of a pool work for many cells: there it is the cell that a task was given in, or that runs.
+    The threads of a pool work for many cells: there it is the cell that submitted a task, or the running one.
     """
     start, submit = threading.Thread.start, ThreadPoolExecutor.submit
 

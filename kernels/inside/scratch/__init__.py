@@ -1,1 +1,1 @@
-"""What is done in kernels of nobody: cards and pictures."""
+"""What scratch kernels do, which are nobody's: cards that describe files, and pictures."""

@@ -1,10 +1,10 @@
-"""Says in a few lines what a file holds, for `errands`, in a kernel that is thrown away.
+"""Describes a file in a few lines, as a task (`tasks`) in a kernel that is thrown away afterwards.
 
     answer({"path": "0", "file_id": "k7m3q9x2va", "filename": "data.csv"})      # {"text/card": "table, ..."}
 
-What it says is what `load_file` gives: both have it from `loading`. The file is a stranger's. What could run
-code when it is read (pickles, arrays of objects) is not read, and no reader may unpickle anything on the way.
-All else may fail or take too long, which costs nothing but the card.
+It describes what `load_file` returns: both use `loading`. The file is a stranger's: what could run code when
+it is read (pickles, arrays of objects) is not read, and no reader may unpickle anything. Anything else may
+fail or take too long, which costs nothing but the card.
 """
 
 import sys
@@ -23,26 +23,26 @@ from ..loading.encodings import is_text
 from ..loading.kinds import PICKLES
 from ..loading.packed import UNPACK
 
-NOT_READ = PICKLES - {"npy", "npz"}  # of arrays the headers say all
-ARRAYS = 6  # of an archive of arrays
+NOT_READ = PICKLES - {"npy", "npz"}  # the headers of arrays say enough
+ARRAYS = 6  # of an archive of arrays that are described
 HEADER = 1 << 16  # bytes that the header of an array may have
 COLUMNS, SAMPLE_COLUMNS, ROWS = 12, 8, 3
 NAME, CELL, LINE, PROBLEM = 28, 18, 90, 240  # characters of a name, a cell, a line of text, an error
-ENTRIES, COUNTED = 6, 100_000  # of an archive that are named, and (of one without an index) that are counted
-TABLES = 6  # of a database
+ENTRIES, COUNTED = 6, 100_000  # of an archive that are named, and that are counted if it has no index
+TABLES = 6  # of a database that are described
 ZIPS = frozenset({"zip", "whl", "jar", "kmz"})
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 
 def answer(task: dict[str, str]) -> dict[str, str]:
-    """The card of one file. Raises: whatever readers do."""
-    sys.addaudithook(_refuse_pickles)  # for good: this process does no other task
+    """The card of one file. Raises: anything that a reader raises."""
+    sys.addaudithook(_refuse_pickles)  # it cannot be removed again, but this process does no other task
     data = Path(task["path"]).read_bytes()
     return {"text/card": "\n".join(_card(data, task["filename"], f"load_file({task['file_id']!r})"))}
 
 
 def _refuse_pickles(event: str, _arguments: object) -> None:
-    """An audit hook: nothing that is unpickled here may name a function, whatever reader does it."""
+    """An audit hook: nothing that is unpickled here may name a function, whichever reader unpickles it."""
     if event == "pickle.find_class":
         raise PermissionError("pickles are not read here")
 
@@ -62,7 +62,7 @@ def _card(data: bytes, filename: str, call: str) -> list[str]:
         return [*lines[:1], told, *lines[1:]] if told else lines
     except NotLoaded as problem:
         return [_short(problem, PROBLEM), *_text(data)]
-    except Exception as error:  # noqa: BLE001  a database or an archive that is damaged further in
+    except Exception as error:  # noqa: BLE001  a database or an archive can be damaged further in
         return [f"not readable to the end: {type(error).__name__}"]
 
 
@@ -90,7 +90,7 @@ def _described(loaded: Loaded, data: bytes, name: str) -> list[str]:
 
 
 def _packed(data: bytes, name: str) -> list[str]:
-    """An archive's entries; of other bytes nothing."""
+    """An archive's entries; nothing for other bytes."""
     if name.rpartition(".")[2] in ZIPS and zipfile.is_zipfile(BytesIO(data)):
         with zipfile.ZipFile(BytesIO(data)) as packed:
             return _archive([(entry.filename, entry.file_size) for entry in packed.infolist()])
@@ -121,7 +121,7 @@ def _arrays(data: bytes, kind: str) -> list[str]:
 
 
 def _array(data: bytes) -> str:
-    """An array by its header alone: its values may be pickles."""
+    """An array, described by its header alone: its values may be pickles."""
     header = import_module("numpy.lib.format")
     stream = BytesIO(data)
     version = header.read_magic(stream)
@@ -146,7 +146,7 @@ def _table(frame: Any) -> list[str]:
 
 
 def _notebook(document: dict[str, Any]) -> list[str]:
-    """The cells by kind; those of format 3 and before lie in work sheets."""
+    """The cells by kind; in format 3 and before they are in worksheets."""
     cells = document.get("cells")
     if cells is None:
         cells = [cell for sheet in document.get("worksheets", []) for cell in sheet.get("cells", [])]
@@ -196,7 +196,7 @@ def _data_set(value: Any) -> list[str]:
 
 
 def _text(data: bytes) -> list[str]:
-    """The first lines of what could not be read as what it is called, if they are text."""
+    """The first lines of a file that could not be read as its name says, if they are text."""
     return _words(load(data, "it.md").value) if is_text(data) else []
 
 

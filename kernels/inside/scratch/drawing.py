@@ -1,8 +1,8 @@
-"""Draws LaTeX, SVG and HTML tables as PNG, for `errands`, in a kernel that is thrown away.
+"""Draws LaTeX, SVG and HTML tables as PNG, as a task (`tasks`) in a kernel that is thrown away afterwards.
 
     answer({"kind": "latex", "source": "$x^2$"})        # {"image/png": "..."}
 
-The pictures are light cards: dark text on dark chat would not be seen.
+The pictures are light cards: dark text on a dark chat could not be read.
 """
 
 import base64
@@ -17,18 +17,18 @@ from PIL import Image, ImageDraw
 
 from . import tables
 
-SCALE = 2  # of all we draw ourselves: a phone's screen is fine-grained
+SCALE = 2  # of what we draw ourselves: a phone's screen has many pixels
 WIDEST, TALLEST = 2000, 2600  # pixels of a picture
 SMALLEST = 480  # pixels to which a small drawing is enlarged
-MAGNIFIED = 50  # times, at most, where it has no size of its own; else SCALE
-FORMULA = 22  # pixels, its letters
+MAGNIFIED = 50  # times at most, if it has no size of its own; otherwise SCALE
+FORMULA = 22  # pixels, the size of its letters
 FORMULA_LENGTH = 4000  # characters
 UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96.0}
 LENGTH = re.compile(r"\s*([\d.]{1,20})\s*(px|pt|pc|mm|cm|in)?\s*")
 
 
 def latex(source: str) -> bytes:
-    """A formula. Raises: ValueError for one that has commands which are not known."""
+    """Draw a formula. Raises: ValueError for one with unknown commands."""
     text = re.sub(r"^\s*(?:\$+|\\\[|\\\()|(?:\$+|\\\]|\\\))\s*$", "", source.strip())
     text = text.replace("\\displaystyle", "").replace("align*", "aligned").replace("{align}", "{aligned}")
     text = re.sub(r"\\(?:begin|end)\{equation\*?\}", "", text)
@@ -40,7 +40,7 @@ def latex(source: str) -> bytes:
 
 
 def svg(source: str) -> bytes:
-    """A drawing, at its own size or somewhat larger. Raises: ValueError."""
+    """Draw SVG, at its own size or somewhat larger. Raises: ValueError."""
     if "<!ENTITY" in source:
         raise ValueError("entities")
     width, height, sized = drawn_size(source)
@@ -50,13 +50,13 @@ def svg(source: str) -> bytes:
 
 
 def table(source: str) -> bytes:
-    """All tables of a piece of HTML, one below the other, with the text around them. Raises: ValueError."""
+    """Draw all tables in HTML, one below the other, with the text around them. Raises: ValueError."""
     sheet, width, height = tables.sheet(source)
     return png(rendered(sheet, min(SCALE, WIDEST / width, TALLEST / height)))
 
 
 def drawn_size(source: str) -> tuple[float, float, bool]:
-    """A drawing's size in pixels, as its root element has it, and whether that is more than a view box."""
+    """A drawing's size in pixels by its root element, and whether that has more than a view box."""
     root = re.search(r"<(?:\w+:)?svg\b[^>]{0,10000}>", source)
     if root is None:
         raise ValueError("no drawing")
@@ -112,5 +112,5 @@ Image.MAX_IMAGE_PIXELS = WIDEST * TALLEST * 4
 
 
 def answer(task: dict[str, str]) -> dict[str, str]:
-    """The picture. Raises: whatever the libraries do."""
+    """The picture. Raises: anything that the libraries raise."""
     return {"image/png": base64.b64encode(DRAW[task["kind"]](task["source"])).decode()}

@@ -1,9 +1,9 @@
-"""Tables of HTML as SVG, with their colours and the words around them, for `drawing`.
+"""Draws HTML tables as SVG, with their colours and the text around them, for `drawing`.
 
-    svg, width, height = sheet(source)      # raises ValueError where there is no table
+    svg, width, height = sheet(source)      # raises ValueError if there is no table
 
-Of the style sheets in the HTML the rules that pandas' Styler writes are followed: those of one cell, and of
-all cells of one table.
+Of style sheets in the HTML it follows the rules that pandas' Styler writes: those for one cell, and for all
+cells of one table.
 """
 
 import re
@@ -18,21 +18,21 @@ from lxml import html
 from PIL import ImageFont
 
 FONTS = Path(mpl.get_data_path()) / "fonts" / "ttf"
-ROWS, COLUMNS, CELL = 40, 24, 48  # of a table that are drawn; characters of a cell
-LINES, WORDS = 8, 100  # lines of text around tables that are drawn; characters of each
+ROWS, COLUMNS, CELL = 40, 24, 48  # rows and columns of a table that are drawn; characters of a cell
+LINES, WORDS = 8, 100  # lines of text around the tables that are drawn; characters of each
 PADDING, RADIUS = 20, 12  # pixels
-LETTER, LINE, GAP = 14, 26, 12  # pixels: a table's letters, its rows, the space beside a cell
+LETTER, LINE, GAP = 14, 26, 12  # pixels: the size of letters, the height of rows, the space beside a cell
 INK, FAINT, BAND, RULE = "#1f2328", "#656d76", "#f6f8fa", "#d0d7de"
 NUMBER = re.compile(r"[-+−]?[\d,. ]*\d(?:[eE][-+]?\d+)?%?|nan|NaN|-?inf|<NA>|None|NaT|\.\.\.|…?")
 COLOUR = re.compile(r"#[0-9a-f]{3,8}|[a-z]{3,20}|(?:rgb|hsl)a?\([\d.,%\s]{5,40}\)")
-STOP = re.compile(rf"({COLOUR.pattern})\s+([\d.]{{1,9}})%")  # of a gradient, in which Styler's bars are told
+STOP = re.compile(rf"({COLOUR.pattern})\s+([\d.]{{1,9}})%")  # of a gradient, by which Styler draws bars
 SELECTOR = re.compile(r"#([\w-]{1,200})(?:\s+(t[dhr]))?")
 UNSEEN = {"style", "script", "head", "title", "template"}
 INLINE = {"a", "b", "i", "em", "strong", "span", "code", "small", "sub", "sup", "u"}
 
 
 class TableCell(NamedTuple):
-    """A cell as it is drawn; `style` has declarations of CSS."""
+    """A cell to be drawn; `style` has declarations of CSS."""
 
     text: str
     heading: bool = False
@@ -40,13 +40,13 @@ class TableCell(NamedTuple):
 
     @property
     def bold(self) -> bool:
-        """Whether its letters are."""
+        """Whether its letters are bold."""
         weight = self.style.get("font-weight", "")
         return weight in ("bold", "bolder", "600", "700", "800", "900") or (self.heading and not weight)
 
     @property
     def width(self) -> float:
-        """Of its text, in pixels."""
+        """The width of its text, in pixels."""
         wide = sum(east_asian_width(letter) in "WF" for letter in self.text)
         return float((BOLD if self.bold else NORMAL).getlength(self.text)) + wide * LETTER * 0.5
 
@@ -82,14 +82,14 @@ def sheet(source: str) -> tuple[str, float, float]:
 
 
 def _blocks(tree: Any, rules: dict[tuple[str, str], dict[str, str]]) -> Iterator[str | Grid]:
-    """The tables, and the lines of text outside of them, in order."""
+    """The tables and the lines of text outside them, in order."""
     text: list[str] = []
 
     def lines() -> Iterator[str]:
         yield from filter(None, (" ".join(line.split()) for line in "".join(text).split("\n")))
         text.clear()
 
-    waiting: list[tuple[Any, bool]] = [(tree, False)]  # elements, and whether their inside was seen
+    waiting: list[tuple[Any, bool]] = [(tree, False)]  # elements, and whether their content was seen
     while waiting:
         element, left = waiting.pop()
         tag = element.tag if isinstance(element.tag, str) else "script"
@@ -135,7 +135,7 @@ def _grid(table: Any, rules: dict[tuple[str, str], dict[str, str]]) -> Grid:
 
 
 def _rules(css: str) -> dict[tuple[str, str], dict[str, str]]:
-    """The declarations for the element of an id, and for those of a tag (`th`, `td`, `tr`) inside of it."""
+    """The declarations for the element of an id, and for elements of a tag (`th`, `td`, `tr`) within it."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for rule in css.split("}"):
         selectors, _, declarations = rule.partition("{")
@@ -153,14 +153,14 @@ def _declared(declarations: str) -> dict[str, str]:
 
 
 def _words(line: str, top: float) -> tuple[str, float, float]:
-    """A line of text as SVG, its width and its height."""
+    """A line of text as SVG, with its width and its height."""
     cell = TableCell(line if len(line) <= WORDS else line[: WORDS - 1] + "…")
     text = f'<text x="{PADDING}" y="{top + LINE * 0.7}" fill="{FAINT}">{escape(cell.text)}</text>'
     return text, cell.width, float(LINE)
 
 
 def _drawn(rows: Grid, top: float) -> tuple[str, float, float]:
-    """A table as SVG from `top` down, its width and its height."""
+    """A table as SVG from `top` down, with its width and its height."""
     count = max(map(len, rows))
     full = [[TableCell("")] * (count - len(row)) + row if len(row) > 1 else row for row in rows]
     widths = [max((row[n].width for row in full if n < len(row) > 1), default=0) for n in range(count)]
@@ -192,14 +192,14 @@ def _drawn(rows: Grid, top: float) -> tuple[str, float, float]:
 
 
 def _background(cell: TableCell, left: float, top: float, width: float) -> Iterator[str]:
-    """What is behind a cell's text: one colour, or the bar that a gradient with hard ends draws."""
+    """The background of a cell's text: one colour, or the bar that a gradient with hard ends draws."""
     for name in ("background-color", "background"):
         if colour := _colour(cell.style.get(name)):
             yield _box(left, top, width, colour)
     found = STOP.findall(cell.style.get("background", "")) or STOP.findall(
         cell.style.get("background-image", "")
     )
-    stops = [(colour, min(float(place), 100.0)) for colour, place in found if place.count(".") < 2]
+    stops = [(colour, min(float(percent), 100.0)) for colour, percent in found if percent.count(".") < 2]
     for (colour, begin), (other, end) in zip(
         [(stops[0][0], 0.0), *stops] if stops else [], stops, strict=False
     ):
@@ -208,7 +208,7 @@ def _background(cell: TableCell, left: float, top: float, width: float) -> Itera
 
 
 def _colour(value: str | None) -> str | None:
-    """A colour as SVG takes it, or None for what is none, or not seen."""
+    """A colour for SVG, or None if it is not one or cannot be seen."""
     return value if value and COLOUR.fullmatch(value) and value not in NO_COLOUR else None
 
 

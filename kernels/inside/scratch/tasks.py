@@ -1,10 +1,10 @@
 """Does tasks one after the other, each in a process of its own, and displays the answers.
 
-    errands.do(answer)          # answer(task) gives a MIME bundle of texts
+    tasks.do(answer)          # answer(task) returns a MIME bundle of texts
 
-Reads `tasks.json` in the working folder, `{key: task}`; an answer is displayed with its key as plain text. A
-task that fails, crashes, takes too long or too much memory has none. Placed beside the module with `answer`,
-in a kernel that is thrown away afterwards.
+It reads `tasks.json` in the working folder, `{key: task}`, and displays each answer with its key as plain
+text. A task that fails, crashes, or takes too long or too much memory has no answer. The kernel is thrown
+away afterwards.
 """
 
 import json
@@ -29,7 +29,7 @@ PAGE = resource.getpagesize()
 
 def do(answer: Callable[[Any], dict[str, str]]) -> None:
     """Do all tasks."""
-    warnings.simplefilter("ignore")  # such as: this process has threads, and forks
+    warnings.simplefilter("ignore")  # among others that a process with threads is forked
     for key, task in json.loads(Path("tasks.json").read_text("utf-8")).items():
         bundle = _answered(answer, task)
         if bundle is not None:
@@ -46,7 +46,7 @@ def _answered(answer: Callable[[Any], dict[str, str]], task: Any) -> dict[str, s
             _limit()
             with os.fdopen(writing, "wb") as pipe:
                 pipe.write(json.dumps(answer(task)).encode())
-        except BaseException as error:  # noqa: BLE001  told, and then this process ends whatever it was
+        except BaseException as error:  # noqa: BLE001  it is printed, and then this process ends
             os.write(2, f"{error!r}\n".encode("utf-8", "replace"))
         finally:
             os._exit(0)
@@ -80,7 +80,7 @@ def _limit() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         used = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * PAGE
-    except FileNotFoundError:  # another system than Linux; there is no sandbox either
+    except FileNotFoundError:  # a system other than Linux, where there is no sandbox either
         return
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     wanted = used + MEMORY

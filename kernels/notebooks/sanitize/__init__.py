@@ -1,1 +1,1 @@
-"""Outputs of strangers as a notebook may hold them: nothing in them runs."""
+"""Makes strangers' words and outputs safe for a notebook: nothing in them runs."""

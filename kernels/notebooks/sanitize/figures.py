@@ -1,14 +1,14 @@
-"""plotly's figures for a reader: what they show, and nothing that leads elsewhere than to a web page.
+"""Makes plotly's figures safe: they keep what they show, and link to nothing but web pages.
 
-    sanitize_figure({"data": [...], "layout": {...}, "config": {...}})     # with what is kept of each
+    sanitize_figure({"data": [...], "layout": {...}, "config": {...}})     # what is kept of each
 
-plotly draws texts as HTML of a few elements, links among them, and as formulas where the page has MathJax; of
-its configuration some settings are addresses that a button leads to. A map's style, and what the source of a
-layer of it points to, are documents with an attribution, which older maps show as HTML without a filter: of
-styles only those that plotly has a name for are kept, of addresses only those of pictures and of tiles.
+plotly draws texts as HTML with a few elements, among them links, and as formulas if the page has MathJax;
+some settings in its configuration are addresses that a button leads to. A map's style, and the source of a
+layer of it, can be documents with an attribution, which older maps show as HTML without any filter. So of
+styles only those are kept for which plotly has a name, and of addresses only those of pictures and of tiles.
 
 A figure can be changed later: by its frames, and by the arguments of its buttons and sliders, in which plotly
-also takes names with dots (`"mapbox.style"`, `"mapbox.layers[0].source"`). The same rules hold for those.
+also accepts names with dots (`"mapbox.style"`, `"mapbox.layers[0].source"`). The same rules apply to those.
 Attributes: https://plotly.com/javascript/reference/, https://plotly.com/javascript/configuration-options/
 """
 
@@ -21,63 +21,35 @@ from kernels.notebooks.sanitize.markdown import without_scripts
 
 __all__ = ["sanitize_figure"]
 
-_SETTINGS = {  # of the configuration those that are no address and no text
-    "autosizable",
-    "displayModeBar",
-    "displaylogo",
-    "doubleClick",
-    "doubleClickDelay",
-    "fillFrame",
-    "frameMargins",
-    "locale",
-    "modeBarButtonsToRemove",
-    "plotGlPixelRatio",
-    "responsive",
-    "scrollZoom",
-    "showAxisDragHandles",
-    "showAxisRangeEntryBoxes",
-    "showTips",
-    "staticPlot",
+_SETTINGS = {  # of the configuration, those that are neither an address nor a text
+    *("autosizable", "displayModeBar", "displaylogo", "doubleClick", "doubleClickDelay", "fillFrame"),
+    *("frameMargins", "locale", "modeBarButtonsToRemove", "plotGlPixelRatio", "responsive", "scrollZoom"),
+    *("showAxisDragHandles", "showAxisRangeEntryBoxes", "showTips", "staticPlot"),
 }
 _STYLES = {  # plotly's own names for the styles of maps, and of fonts
-    "basic",
-    "carto-darkmatter",
-    "carto-darkmatter-nolabels",
-    "carto-positron",
-    "carto-positron-nolabels",
-    "carto-voyager",
-    "carto-voyager-nolabels",
-    "dark",
-    "italic",
-    "light",
-    "normal",
-    "oblique",
-    "open-street-map",
-    "outdoors",
-    "satellite",
-    "satellite-streets",
-    "stamen-terrain",
-    "stamen-toner",
-    "stamen-watercolor",
-    "streets",
-    "white-bg",
+    *("basic", "carto-darkmatter", "carto-darkmatter-nolabels", "carto-positron", "carto-positron-nolabels"),
+    *("carto-voyager", "carto-voyager-nolabels", "dark", "italic", "light", "normal", "oblique"),
+    *("open-street-map", "outdoors", "satellite", "satellite-streets", "stamen-terrain", "stamen-toner"),
+    *("stamen-watercolor", "streets", "white-bg"),
 }
 _ADDRESSES = {"source", "href", "url", "geojson", "topojsonURL", "plotlyServerURL"}  # names of addresses
 _NEVER = {
-    *("attribution", "sourceattribution"),  # of a map, which is HTML that maps show as it is
-    *("__proto__", "constructor", "prototype"),  # which older versions of plotly let a name with dots change
+    *("attribution", "sourceattribution"),  # of a map; maps show such HTML as it is
+    *("__proto__", "constructor", "prototype"),  # older versions of plotly let a name with dots change these
 }
-_ARGUMENTS = {"args", "args2"}  # of a button or a slider's step: what a click changes
-_PICTURES = {"images"}  # lists whose addresses are those of pictures, whatever is there
+_ARGUMENTS = {"args", "args2"}  # of a button or a step of a slider: what a click changes
+_PICTURES = {"images"}  # lists in which every address is that of a picture
 _NOTHING = object()
 LONGEST_NAME = 1000  # characters
-MOST = 50_000  # characters of links, formulas and addresses in a figure, which take 1 us each at worst
-# The beginning of the bytes tells a picture: maps read a document of any address, whatever kind it claims.
+MOST = 50_000  # characters of links, formulas and addresses in a figure; each takes 1 us at worst
+# The first bytes show whether it is a picture: maps read a document from any address, whatever kind that
+# claims.
 _PICTURE = re.compile(
     r"data:image/(?:png|jpe?g|gif|webp);base64,(?:iVBORw0KGgo|/9j/|R0lGOD|UklGR)[A-Za-z0-9+/=]*+", re.ASCII
 )
 _TILE = re.compile(r"https?://[^\x00-\x20\x7f]+", re.IGNORECASE)
-# Parts of TeX that lead elsewhere, or name such a part anew; a hover text's template may bring the dollars.
+# Commands of TeX that make a link, or give such a command another name; the template of a hover text may add
+# the dollar signs of a formula.
 _LEADS = re.compile(r"href|def|let|csname|command|environment|mmltoken|mathoperator", re.IGNORECASE)
 _WORD = re.compile(r"[\w+ -]{0,100}", re.ASCII)
 _SPLIT = re.compile(r"[.\[\]]+")
@@ -89,7 +61,7 @@ _LINK = re.compile(
 
 
 def sanitize_figure(figure: Mapping[str, Any]) -> dict[str, Any]:
-    """The figure, nested no deeper than a kernel's messages may be, with what only shows."""
+    """The safe parts of a figure, which is nested no deeper than a kernel's messages may be."""
     kept: dict[str, Any] = {}
     left = [MOST]
     for key, kind in (("data", list), ("layout", dict), ("frames", list)):
@@ -113,7 +85,7 @@ def _is_setting(value: Any) -> bool:
 
 
 def _plain(value: Any, left: list[int], within: str = "") -> Any:
-    """A value of the figure; `within` is the name under which it, or the list that has it, stands."""
+    """What is kept of a value; `within` is the name of the value, or of the list that contains it."""
     match value:
         case str():
             return _text(value, left)
@@ -129,7 +101,7 @@ def _plain(value: Any, left: list[int], within: str = "") -> Any:
 
 
 def _kept(key: str, value: Any, left: list[int], within: str) -> Any:
-    """What is kept of the value of a name, which may be one with dots; `_NOTHING` if not even the name is."""
+    """What is kept of the value for a name, which may have dots; `_NOTHING` if not even the name is kept."""
     if len(key) > LONGEST_NAME:
         return _NOTHING
     names = [name for name in _SPLIT.split(key) if name]
@@ -145,7 +117,7 @@ def _kept(key: str, value: Any, left: list[int], within: str) -> Any:
 
 
 def _arguments(value: Any, left: list[int]) -> Any:
-    """What a click passes on, a name and its value or objects of names, without what is not kept of them."""
+    """What is kept of a click's arguments, which are a name and its value, or objects with names."""
     match value:
         case [str(name), new, *others]:
             kept = _kept(name, new, left, "")
@@ -167,9 +139,9 @@ def _is_style(value: Any) -> bool:
 
 
 def _address(value: Any, left: list[int], names: list[str], *, of_picture: bool) -> Any:
-    """What is kept where an address may be: a picture, tiles, or what is none, such as numbers and shapes.
+    """What is kept where an address may be: a picture, tiles, or other values, such as numbers and shapes.
 
-    A map takes an address for that of a document where it stands alone, and in a list for that of tiles.
+    To a map an address by itself is that of a document, and one in a list is that of tiles.
     """
     match value:
         case str():
@@ -185,7 +157,7 @@ def _address(value: Any, left: list[int], names: list[str], *, of_picture: bool)
 
 
 def _is_picture(address: str, left: list[int], is_kept: Callable[[str], Any] | None) -> bool:
-    """Whether it is one itself, or an address of the web that is kept for one."""
+    """Whether it is a picture itself, or an address that `is_kept` accepts."""
     if _PICTURE.fullmatch(address):
         return True
     left[0] -= len(address)
@@ -199,13 +171,13 @@ def _text(text: str, left: list[int]) -> str:
         return text
     left[0] -= len(text)
     if left[0] < 0:
-        plain = text.replace("<", "&lt;").replace("$", "&#36;")  # plotly shows what they stand for
+        plain = text.replace("<", "&lt;").replace("$", "&#36;")  # plotly shows these references as characters
         return plain if "$" in text else plain.replace("\\", "&#92;")
     return without_scripts(_TAG.sub(_tag, text))
 
 
 def _tag(found: re.Match[str]) -> str:
-    """A tag, or of one that leads to another thing than a page or a mail only that it is a link."""
+    """A tag as it is, or "<a>" if it links to anything but a page or a mail address."""
     tag = found[0]
     if "href" not in tag.lower():
         return tag

@@ -1,4 +1,4 @@
-"""HTML and SVG that do nothing but show: what is certain to be so passes, anything else does not.
+"""HTML and SVG that do nothing but show something: only what is certain to be so passes.
 
     is_plain_html("<b>3</b>")                  # True
     sanitize_html("<b>3</b><script>...")       # "<b>3</b>", or None
@@ -7,12 +7,12 @@
     why_refused("<b onclick=...>")              # "it had active content"
 
 HTML is recognised, not repaired. Only a small, strict grammar of known elements, attributes and values
-passes, in which every parser reads the same thing; so there is nothing that a browser could mend into a
-script. The drawings and formulas that HTML may hold are of elements that do nothing as HTML either: which
-language a parser takes them for makes no difference. Sanitisers were looked at (nh3 0.3): they rewrite a
-table that was fine, keep what style sheets load, do not say what they took, and take time that grows with
-the square of the depth (20,000 nested divs: 0.5 s).
-SVG is XML and is written anew from the elements and attributes that passed.
+passes, which all parsers read in the same way; so there is nothing that a browser could mend into a script.
+Drawings and formulas within HTML consist of elements that are harmless as HTML too, so it does not matter in
+which language a parser reads them. We looked at sanitizers (nh3 0.3): they rewrite tables that were fine,
+keep what style sheets load, do not say what they removed, and take time that grows with the square of the
+depth (20,000 nested divs: 0.5 s). SVG is XML; it is written anew from the elements and attributes that
+passed.
 """
 
 import re
@@ -32,8 +32,9 @@ __all__ = [
     "why_refused",
 ]
 
-# Of HTML only what formats, of SVG what draws and refers to nothing, of MathML what HTML may not stand in
-# where it may not elsewhere. `style` and `input` have rules of their own; the rest is active.
+# Of HTML only elements for formatting, of SVG those that draw and refer to nothing, of MathML those that
+# contain no HTML that is not allowed elsewhere. `style` and `input` have rules of their own; everything else
+# is active.
 _ELEMENT = (
     r"(?:a|abbr|audio|b|blockquote|br|caption|center|code|col|colgroup|dd|del|details|div|dl|dt|em|figcaption"
     r"|figure|font|h[1-6]|hr|i|img|ins|kbd|label|li|mark|meter|ol|p|pre|progress|q|s|samp|section|small|source"
@@ -64,8 +65,8 @@ _STYLES = re.compile(r"clip-path|cursor|fill|filter|marker-(?:end|mid|start)|mas
 _CHECKED = rf"(?:href|src|{_STYLES.pattern})" + _ENDS
 _S = r"[ \t\n\f\r]"  # HTML's spaces; Python's \s is more
 _VALUE = rf"""(?:{_S}*+={_S}*+(?:"[^"]*+"|'[^']*+'|[^ \t\n\f\r"'<>=`]++))?+"""
-# Every repetition is possessive, so the time is proportional to the length. ASCII, because the long s (ſ) is
-# an s to Python when case is ignored, but not to a browser.
+# Every repetition is possessive, so that the time is proportional to the length. With ASCII, because
+# otherwise Python takes the long s (ſ) for an s when it ignores case, and browsers do not.
 _FLAGS = re.IGNORECASE | re.ASCII
 _PLAIN = re.compile(
     rf"(?:[^<]++|<(?![a-z/!?])|<!--[^<>]*+(?<=--)>|</{_ELEMENT}{_S}*+>"
@@ -78,8 +79,8 @@ _START = re.compile(
     _FLAGS,
 )
 _PAIR = re.compile(rf"{_S}++([a-z][a-z0-9:-]*+)({_VALUE})", _FLAGS)
-_TICKED = re.compile(r"checkbox|radio", _FLAGS)  # kinds of input that open and close what style sheets hide
-# What is there for a script alone: the script, buttons without a word on them, and where a page begins.
+_TICKED = re.compile(r"checkbox|radio", _FLAGS)  # types of input that show and hide parts, by style sheets
+# What is only there for scripts: the scripts, buttons without a label, and the tags around a page.
 _SCRIPT = re.compile(r"<script(?=[ \t\n\f\r/>])[^>]*+>", _FLAGS)
 _STYLE = re.compile(rf"<style(?:{_S}++{_ATTRIBUTE}{_VALUE})*+{_S}*+>", _FLAGS)
 _STYLE_END = re.compile(rf"</style{_S}*+>", _FLAGS)
@@ -89,7 +90,7 @@ _IDLE = re.compile(
 )
 _SEEN = re.compile(r"<(?:img|svg|math|audio|video|progress|meter)\b|(?:>|\A)[^<>\w]*+\w")
 _SHEET = re.compile(rf"([^<]*+)</style{_S}*+>", _FLAGS)
-_IGNORED_IN_URL = dict.fromkeys(range(0x21))  # what a browser drops from or around a scheme
+_IGNORED_IN_URL = dict.fromkeys(range(0x21))  # characters that a browser drops in or around a scheme
 _LINK = re.compile(r"(?:https?:|mailto:).*|[^:]*", _FLAGS | re.DOTALL)
 _SOURCE = re.compile(r"https?:.*|data:(?:image|audio|video)/[a-z0-9.+-]+[;,].*|[^:]*", _FLAGS | re.DOTALL)
 _LOADS = re.compile(
@@ -98,7 +99,7 @@ _LOADS = re.compile(
     re.IGNORECASE,
 )
 _ZEROS = re.compile(r"(?<=&#)0+(?=[0-9])|(?<=&#[xX])0+(?=[0-9a-fA-F])")
-_NO_CHARACTER = re.compile(r"&#(?:[0-9]{20,}+|[xX][0-9a-fA-F]{20,}+);?")  # the last one is &#1114111;
+_NO_CHARACTER = re.compile(r"&#(?:[0-9]{20,}+|[xX][0-9a-fA-F]{20,}+);?")  # the last character is &#1114111;
 _ACTIVE = re.compile(
     r"<[\s/]*(?:[a-z]+:)?(?:script|iframe|frame|object|embed|applet|form|input|button|meta|link"
     r"|foreignobject|animate|set)\b|\bon[a-z]+\s*=|script\s*:",
@@ -112,36 +113,36 @@ _DRAWN = re.compile(
     r"|clipPath|mask|pattern|marker|linearGradient|radialGradient|stop|image|filter|feBlend|feColorMatrix"
     r"|feComposite|feFlood|feGaussianBlur|feMerge|feMergeNode|feOffset"
 )
-_TEXT_ONLY = frozenset({"title", "desc", "style"})  # HTML's parser reads elements in these as HTML
+_TEXT_ONLY = frozenset({"title", "desc", "style"})  # a parser of HTML reads elements in these as HTML
 _REFERENCES = {"href": "href", f"{{{_XLINK}}}href": "xlink:href"}
 _DRAWN_ATTRIBUTE = re.compile(r"(?!on|data-)[a-z][a-z0-9-]*", re.IGNORECASE)
 _INSIDE = re.compile(r"\s*(?:#[^:]*|data:image/(?:png|jpeg|gif|webp)[;,].*)", re.IGNORECASE | re.DOTALL)
 _ROOT = re.compile(r"<svg(?=[\s/>])([^<>]*+)", re.ASCII)
-DEEPEST = 200  # elements of an SVG within each other
-MOST_PARTS = 300_000  # elements and attributes of an SVG, and its comments: each takes about 3 us
+DEEPEST = 200  # levels of elements in an SVG
+MOST_PARTS = 300_000  # elements, attributes and comments of an SVG: each takes about 3 us
 
 
 def is_plain_html(html: str) -> bool:
-    """Whether `html` is text, tables, drawings, formulas and sound and nothing else, whoever parses it."""
-    place = 0
-    while place < len(html):
-        place = _after_plain(html, place)
-        if place < 0:
+    """Whether `html` is text, tables, drawings, formulas and sound and nothing else, to any parser."""
+    position = 0
+    while position < len(html):
+        position = _after_plain(html, position)
+        if position < 0:
             return False
     return True
 
 
 def sanitize_html(html: str) -> str | None:
-    """`html` without its scripts and what only they use; None if it has more, or shows nothing without."""
+    """`html` without scripts and what only they use; None if it has more, or if nothing would be seen."""
     kept: list[str] = []
     seen = False
-    place = 0
-    while place < len(html):
-        after = _after_plain(html, place)
+    position = 0
+    while position < len(html):
+        after = _after_plain(html, position)
         if after >= 0:
-            kept.append(html[place:after])
+            kept.append(html[position:after])
             seen = seen or (not _STYLE.match(kept[-1]) and _SEEN.search(kept[-1]) is not None)
-        elif start := _STYLE.match(html, place):  # there may be the name of an element in its comments
+        elif start := _STYLE.match(html, position):  # its comments may contain the name of an element
             end = _STYLE_END.search(html, start.end())
             sheet = _without_comments(html[start.end() : end.start()]) if end else "<"
             if _loads(sheet):
@@ -149,10 +150,10 @@ def sanitize_html(html: str) -> str | None:
             kept.append(f"{start[0]}{sheet}</style>")
             after = end.end() if end else 0
         else:
-            after = _after_idle(html, place)
+            after = _after_idle(html, position)
             if after < 0:
                 return None
-        place = after
+        position = after
     return "".join(kept) if seen else None
 
 
@@ -161,11 +162,11 @@ def _without_comments(sheet: str) -> str:
     return first + "".join(other.partition("*/")[2] for other in others)
 
 
-def _after_plain(html: str, place: int) -> int:
-    """Where plain HTML that begins here goes on, by one step at least; -1 when it is none."""
-    if plain := _PLAIN.match(html, place):
+def _after_plain(html: str, position: int) -> int:
+    """The end of plain HTML that begins here, or of its first part; -1 if it is not plain."""
+    if plain := _PLAIN.match(html, position):
         return plain.end()
-    start = _START.match(html, place)
+    start = _START.match(html, position)
     if not start:
         return -1
     pairs = list(_PAIR.finditer(start["attributes"]))
@@ -177,17 +178,17 @@ def _after_plain(html: str, place: int) -> int:
     return sheet.end() if sheet and not _loads(sheet[1]) else -1
 
 
-def _after_idle(html: str, place: int) -> int:
-    """Where HTML goes on after something that only a script uses, or -1."""
-    if idle := _IDLE.match(html, place):
+def _after_idle(html: str, position: int) -> int:
+    """The end of something here that only a script uses, or -1."""
+    if idle := _IDLE.match(html, position):
         return idle.end()
-    script = _SCRIPT.match(html, place)
+    script = _SCRIPT.match(html, position)
     end = _SCRIPT_END.search(html, script.end()) if script else None
     return end.end() if end else -1
 
 
 def _loads(sheet: str) -> bool:
-    """Whether a style sheet may load something; within a drawing a browser resolves its references."""
+    """Whether a style sheet may load something; in a drawing, browsers resolve its character references."""
     return any(_LOADS.search(text) or "<" in text for text in (sheet, unescaped(sheet)))
 
 
@@ -211,22 +212,22 @@ def _is_plain(attribute: re.Match[str]) -> bool:
 
 
 def is_plain_link(address: str) -> bool:
-    """Whether an address leads to a web page, a mail or a place of the same page, by whatever is in it."""
+    """Whether an address leads to a web page, a mail address or a part of the same page, to any browser."""
     return _LINK.fullmatch(unescaped(address).translate(_IGNORED_IN_URL)) is not None
 
 
 def is_plain_source(address: str) -> bool:
-    """Whether an address is that of a picture, sound or film, of the web or within itself."""
+    """Whether an address is that of a picture, sound or film, on the web or as data."""
     return _SOURCE.fullmatch(unescaped(address).translate(_IGNORED_IN_URL)) is not None
 
 
 def why_refused(markup: str) -> str:
-    """Why `markup`, which did not pass, was left out."""
+    """Why `markup` that did not pass was left out."""
     return "it had active content" if _ACTIVE.search(unescaped(markup)) else "it is more than plain markup"
 
 
 def unescaped(text: str) -> str:
-    """`text` with its character references resolved, even those with too many digits for Python's `int`."""
+    """`text` with its character references resolved, even if they have too many digits for Python's `int`."""
     return unescape(_NO_CHARACTER.sub("&#0;", _ZEROS.sub("", text)))
 
 
@@ -236,7 +237,7 @@ def parts(svg: str) -> int:
 
 
 def sanitize_svg(svg: str) -> str | None:
-    """The drawing written anew without comments and metadata, or None when it holds more than a drawing."""
+    """The drawing, written anew without comments and metadata; None if it is more than a drawing."""
     if "<!ENTITY" in svg:
         return None
     svg = _ROOT.sub(_with_namespaces, svg, count=1)
@@ -250,7 +251,7 @@ def sanitize_svg(svg: str) -> str | None:
 
 
 def _with_namespaces(root: re.Match[str]) -> str:
-    """The start of a drawing's root, with the namespaces that it would have as a part of a page."""
+    """The start tag of a drawing's root, with the namespaces that it would have within a page."""
     if "xmlns" in root[1].replace("xmlns:xlink", ""):
         return root[0]
     link = "" if "xmlns:xlink" in root[1] else f' xmlns:xlink="{_XLINK}"'
@@ -262,13 +263,13 @@ class _NotPlainError(Exception):
 
 
 class _Drawing:
-    """Told by the parser, it builds the tree anew, and ends at the first thing that is not allowed."""
+    """The target of the parser: builds the tree anew, and raises at the first thing that is not allowed."""
 
     def __init__(self) -> None:
         self._builder = ET.TreeBuilder()
         self._open: list[str] = []
-        self._text: list[str] = []  # of the style sheet that is open
-        self._passed_over = 0  # depth within <metadata>, or 0
+        self._text: list[str] = []  # the text of the style sheet that is open
+        self._passed_over = 0  # the depth within <metadata>, or 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         name = tag.removeprefix(f"{{{_SVG}}}")
@@ -306,7 +307,7 @@ class _Drawing:
 
 
 def _drawn_attributes(attributes: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """The attributes that are kept, as they are written; those of editors' namespaces draw nothing."""
+    """The attributes that are kept, as they are written; those in editors' namespaces draw nothing."""
     for key, value in attributes.items():
         if key in _REFERENCES:
             if not _INSIDE.fullmatch(value):

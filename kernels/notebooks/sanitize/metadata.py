@@ -1,6 +1,6 @@
-"""What a notebook keeps of an output's metadata: how large it is shown and the like, for each kind of data.
+"""What a notebook keeps of an output's metadata: for each kind of data how large it is shown and the like.
 
-    kept("image/png", {"width": 300, "onload": "alert(1)"})     # {"width": 300}
+    sanitize_metadata("image/png", {"width": 300, "onload": "alert(1)"})     # {"width": 300}
 
 What is not known here is left out: a renderer may take it for an address, for HTML or for options of its own.
 """
@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["kept"]
+__all__ = ["sanitize_metadata"]
 
 _LENGTH = re.compile(r"[0-9]{1,5}(?:px|%)?", re.ASCII)
 _NAME = re.compile(r"[\w .-]{1,100}")
@@ -41,8 +41,8 @@ _OTHERS: Mapping[str, Known] = {
 }
 
 
-def kept(mime: str, metadata: Any) -> dict[str, Any]:
-    """Of the metadata of one kind of data what tells how it is shown; nothing of what is no dict."""
+def sanitize_metadata(mime: str, metadata: Any) -> dict[str, Any]:
+    """What the metadata of one kind of data say about how it is shown; empty if they are not a dict."""
     known = _PICTURE if mime.startswith("image/") else _OTHERS.get(mime, {})
     about = metadata if isinstance(metadata, dict) else {}
     return {key: about[key] for key, is_plain in known.items() if key in about and is_plain(about[key])}

@@ -1,10 +1,10 @@
-"""A cell's outputs as a notebook may hold them: repaired, of known kinds, and with nothing active in them.
+"""Makes a cell's outputs safe for a notebook: repaired, of known kinds, and without active content.
 
     sanitize_outputs(outputs)        # nbformat v4 output dicts that validate
     sanitize_outputs(that) == that   # a second time changes nothing
 
-The outputs come from strangers' code or strangers' files, so they can be anything at all. What is left out
-is said in the output itself, as text: "[text/html left out: it had active content]".
+The outputs come from strangers' code or files, so they can be anything at all. The output itself says what
+was left out, as text: "[text/html left out: it had active content]".
 """
 
 import re
@@ -14,7 +14,6 @@ from typing import Any
 
 from kernels.cell.display_updates import is_update
 from kernels.cell.events import MAX_MIMES
-from kernels.notebooks.sanitize import metadata as output_metadata
 from kernels.notebooks.sanitize.figures import sanitize_figure
 from kernels.notebooks.sanitize.formulas import without_script_links, without_script_links_in
 from kernels.notebooks.sanitize.html import (
@@ -26,40 +25,42 @@ from kernels.notebooks.sanitize.html import (
     why_refused,
 )
 from kernels.notebooks.sanitize.markdown import is_plain_markdown, without_hidden, without_scripts
+from kernels.notebooks.sanitize.metadata import sanitize_metadata
 from kernels.text.clipping import clip, repair
 
 __all__ = ["MOST_VALUES", "count", "has_more_values", "joined", "sanitize_outputs"]
 
-MAX_COUNT = 1 << 53  # what JavaScript, in which notebooks are read, holds exactly
-MAX_MIME = 100  # characters of a kind that is told
-MOST_MIMES = MAX_MIMES  # kinds of one output; what comes from a kernel has no more either
+MAX_COUNT = 1 << 53  # up to here numbers are exact in JavaScript, which reads notebooks
+MAX_MIME = 100  # characters of a kind that a note mentions
+MOST_MIMES = MAX_MIMES  # kinds of one output, as many as in one that comes from a kernel
 MOST_VALUES = 100_000  # values in the JSON of one kind
 MOST_LINES = 1000  # of a traceback; a longer one becomes a single text
 PLOTLY = "application/vnd.plotly.v1+json"
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n \t"
 _ENCODED = re.compile(r"image/(?:png|jpeg|gif|webp|bmp)|application/pdf|(?:audio|video)/[a-z0-9.+-]+")
-# Data that a renderer draws. Not among them is what carries code to run (widgets, bokeh, holoviews), nor what
-# has texts that renderers take for HTML or addresses: Vega's tooltips and options, GeoJSON's properties.
+# Data that a renderer draws. Kinds that contain code (widgets, bokeh, holoviews) are not among them, nor
+# those with texts that renderers take for HTML or addresses: Vega's tooltips and options, GeoJSON's
+# properties.
 _JSON = re.compile(r"application/(?:json|vnd\.plotly\.v1\+json|vnd\.dataresource\+json)")
 _VEGA = re.compile(r"application/vnd\.vega(?:lite)?\.v[0-9.]+\+json")
 
 
 class _LeftOutError(Exception):
-    """Its argument is why."""
+    """Its argument is the reason."""
 
 
 def sanitize_outputs(outputs: Iterable[Any]) -> list[dict[str, Any]]:
-    """The outputs as valid nbformat v4.5 dicts; whatever `outputs` holds, it does not raise."""
+    """The outputs as valid nbformat v4.5 dicts; it never raises, whatever is in `outputs`."""
     return [_output(output) for output in outputs if not is_update(output)]
 
 
 def count(value: Any) -> int | None:
-    """An execution count, when `value` is one."""
+    """`value` if it is an execution count, or None."""
     return value if type(value) is int and 0 <= value < MAX_COUNT else None
 
 
 def joined(value: Any) -> str:
-    """Text that is stored as one string or, as Jupyter writes it, as a list of them."""
+    """The text of a value that is one string or, as Jupyter writes it, a list of strings."""
     match value:
         case str():
             return value
@@ -113,7 +114,7 @@ def _note(text: str) -> dict[str, Any]:
 
 
 def _shown(output: dict[str, Any]) -> dict[str, Any]:
-    """The MIME bundle of what may be shown and the metadata that belongs to it."""
+    """The MIME bundle of what may be shown, and its metadata."""
     bundle: dict[str, Any] = {}
     notes = []
     for key, value in islice(output["data"].items(), MOST_MIMES):
@@ -135,14 +136,12 @@ def _shown(output: dict[str, Any]) -> dict[str, Any]:
     about = metadata if isinstance(metadata, dict) else {}
     return {
         "data": bundle,
-        "metadata": {
-            mime: known for mime in bundle if (known := output_metadata.kept(mime, about.get(mime)))
-        },
+        "metadata": {mime: known for mime in bundle if (known := sanitize_metadata(mime, about.get(mime)))},
     }
 
 
 def _representation(mime: str, value: Any) -> Any:
-    """The value of one kind. Raises: _LeftOutError with the reason."""
+    """The sanitized value of one kind. Raises: _LeftOutError with the reason."""
     if _JSON.fullmatch(mime):
         if has_more_values(value, MOST_VALUES):
             raise _LeftOutError(f"it has more than {MOST_VALUES:,} values")

@@ -109,7 +109,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "many values": (
         lambda: b'{"nbformat":4,"cells":[' + b'{"":0},' * (5 * MIB) + b"{}]}",
-        "more in it than can be read",
+        "contains more than can be read",
     ),
     "a large file": (lambda: b" " * (50 * MIB + 1), "too large: 50.0 MB; the limit is 50 MB"),
 }

@@ -97,7 +97,7 @@ def test_version_3_is_converted() -> None:
         (b'{"nbformat": 3}', "worksheets are missing or not a list"),
         (b'{"nbformat": 1}', "format 1, which is too old"),
         (b'{"nbformat": 2, "worksheets": []}', "format 2, which is too old"),
-        (b'{"nbformat": 5, "cells": []}', "format 5, which is newer"),
+        (b'{"nbformat": 5, "cells": []}', "format 5, but only formats up to 4"),
         (b'{"nbformat": "4", "cells": []}', "not a version number"),
         (b"[" * 100_000 + b"]" * 100_000, "nested too deep"),
         (b'{"a":' * 100_000, "nested too deep"),
@@ -163,9 +163,9 @@ def test_unknown_cells_and_attachments_are_noted() -> None:
     found = read(notebook({"cell_type": "sql"}, 3, attached))
     assert found.cells == (Markdown("![](attachment:a.png)"),)
     assert found.notes == (
-        "Cell 1 was left out: its type (sql) is not known.",
-        "Cell 2 was left out: its type (none) is not known.",
-        "Cell 3: files attached to it that are no pictures were left out.",
+        "Cell 1 was left out: its type (sql) is unknown.",
+        "Cell 2 was left out: its type (none) is unknown.",
+        "Cell 3: attached files that are not pictures were left out.",
     )
 
 
@@ -235,7 +235,7 @@ def test_a_note_is_one_line() -> None:
     odd = {"cell_type": "markdown", "source": "x", "metadata": {"a\nb\x1b[2J": "<script>"}}
     found = read(notebook({"cell_type": "sql\n\x9b2J"}, odd))
     assert found.notes == (
-        "Cell 1 was left out: its type (sql__2J) is not known.",
+        "Cell 1 was left out: its type (sql__2J) is unknown.",
         "Cell 2: its metadata \u201ca_b_[2J\u201d was left out.",
     )
 

@@ -7,7 +7,6 @@ import pytest
 
 from config.log import ESCAPED
 from filestore.names import clean_name
-from kernels.inside.loading import Loaded
 from kernels.text.visible import drawn, escaped, one_line, text
 from kernels.workspace.names import shown_name
 
@@ -38,15 +37,6 @@ def test_the_file_store_hides_all_that_we_hide() -> None:
     for letter in hidden:
         assert clean_name(f"a{letter}b") in ("a_b", "a\ufffdb")
     assert [clean_name(f"a{letter}b") for letter in JOINERS] == [f"a{letter}b" for letter in JOINERS]
-
-
-def test_what_was_assumed_of_a_file_is_one_line() -> None:
-    """The names of its sheets, and of what is in an archive, are a stranger's."""
-    loaded = Loaded(None, "xlsx", {"sheet_name": 'sheet "a\nb"'}, ["it is c\x1b[2J.csv of the archive"])
-    assert loaded.told("load_file('x')") == (
-        'it is c_[2J.csv of the archive; read with sheet "a_b";'
-        " to say another: load_file('x', sheet_name=...)"
-    )
 
 
 def test_text_of_lines_keeps_tabs_and_newlines() -> None:

@@ -48,15 +48,15 @@ def test_a_link_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 
 def test_a_placed_file_has_its_bytes_and_a_safe_name(workspace: Workspace) -> None:
     """A file arrives whole, below the folder, with nothing left beside it."""
-    assert workspace.place("../data.csv", b"a,b\n") == "data.csv"
+    assert workspace.put_file("../data.csv", b"a,b\n") == "data.csv"
     assert (workspace.path / "data.csv").read_bytes() == b"a,b\n"
     assert os.listdir(workspace.path) == ["data.csv"]
 
 
 def test_placing_again_replaces_the_file(workspace: Workspace) -> None:
     """The newer bytes stand under the name."""
-    workspace.place("data.csv", b"old")
-    assert workspace.place("data.csv", b"new") == "data.csv"
+    workspace.put_file("data.csv", b"old")
+    assert workspace.put_file("data.csv", b"new") == "data.csv"
     assert (workspace.path / "data.csv").read_bytes() == b"new"
 
 
@@ -65,7 +65,7 @@ def test_a_planted_link_is_replaced_and_not_followed(workspace: Workspace, tmp_p
     secret = tmp_path / "secret"
     secret.write_bytes(b"secret")
     (workspace.path / "data.csv").symlink_to(secret)
-    assert workspace.place("data.csv", b"new") == "data.csv"
+    assert workspace.put_file("data.csv", b"new") == "data.csv"
     assert secret.read_bytes() == b"secret"
     assert not (workspace.path / "data.csv").is_symlink()
 
@@ -74,15 +74,15 @@ def test_a_file_goes_beside_a_folder_of_its_name(workspace: Workspace) -> None:
     """A folder is not replaced: the file gets the next name."""
     (workspace.path / "data.csv").mkdir()
     (workspace.path / "data-2.csv").mkdir()
-    assert workspace.place("data.csv", b"new") == "data-3.csv"
+    assert workspace.put_file("data.csv", b"new") == "data-3.csv"
 
 
 def test_beside_leaves_the_persons_own_file_alone(workspace: Workspace) -> None:
     """With an id, another file of that name stays, ours carries the id, and is not written twice."""
     (workspace.path / "data.csv").write_bytes(b"mine")
-    assert workspace.place("data.csv", b"stored", beside="k7m3") == "data-k7m3.csv"
+    assert workspace.put_file("data.csv", b"stored", beside="k7m3") == "data-k7m3.csv"
     written = (workspace.path / "data-k7m3.csv").stat()
-    assert workspace.place("data.csv", b"stored", beside="k7m3") == "data-k7m3.csv"
+    assert workspace.put_file("data.csv", b"stored", beside="k7m3") == "data-k7m3.csv"
     assert (workspace.path / "data-k7m3.csv").stat().st_ino == written.st_ino
     assert (workspace.path / "data.csv").read_bytes() == b"mine"
 
@@ -92,7 +92,7 @@ def test_beside_never_takes_a_link_or_a_pipe_for_the_file(workspace: Workspace, 
     (tmp_path / "twin").write_bytes(b"stored")
     (workspace.path / "data.csv").symlink_to(tmp_path / "twin")
     os.mkfifo(workspace.path / "data-k7m3.csv")
-    assert workspace.place("data.csv", b"stored", beside="k7m3") == "data-k7m3-2.csv"
+    assert workspace.put_file("data.csv", b"stored", beside="k7m3") == "data-k7m3-2.csv"
 
 
 def test_a_failed_placing_leaves_nothing(workspace: Workspace) -> None:
@@ -100,7 +100,7 @@ def test_a_failed_placing_leaves_nothing(workspace: Workspace) -> None:
     source = (workspace.path.parent / "source").open("wb+")
     source.close()
     with pytest.raises(ValueError, match="closed"):
-        workspace.place("data.csv", source)
+        workspace.put_file("data.csv", source)
     assert os.listdir(workspace.path) == []
 
 

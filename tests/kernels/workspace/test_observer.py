@@ -157,7 +157,11 @@ async def test_a_name_that_is_not_text_ends_the_watcher_for_nobody_else(
                 await good.next(write_both)
             assert watches() == 1
     assert [record.levelname for record in caplog.records] == ["INFO"]
-    assert caplog.records[0].getMessage().startswith("Workspace 1 has a name that is not UTF-8: for 20 s")
+    assert (
+        caplog.records[0]
+        .getMessage()
+        .startswith("Workspace 1 contains a file name that is not UTF-8: for 20 s")
+    )
 
 
 async def test_what_changed_while_there_was_no_watcher_is_hinted(
@@ -220,14 +224,14 @@ async def test_a_storm_of_names_is_one_hint_for_the_loop(root: Path, monkeypatch
         while not stop_event.is_set():
             time.sleep(0.01)  # the real one asks in steps as well
 
-    hear = Observer._hear
+    hear = Observer._note_changes
 
     def counted(self: Observer, counts: Mapping[str, int]) -> None:
         told.append(len(counts))
         hear(self, counts)
 
     monkeypatch.setattr(observer, "watch", storm)
-    monkeypatch.setattr(Observer, "_hear", counted)
+    monkeypatch.setattr(Observer, "_note_changes", counted)
     hints = Hints()
     Workspace.open(root, "1")
     async with Observer(root) as watching:

@@ -253,7 +253,7 @@ def test_accepted_files_are_not_news(folder: Path) -> None:
     (folder / "link").symlink_to("old.csv")
     capture.accept()
     with capture.lock:
-        capture.accept(Workspace(folder).place("upload.csv", b"2"))
+        capture.accept(Workspace(folder).put_file("upload.csv", b"2"))
     assert capture.scan() == Scan()
     (folder / "upload.csv").write_bytes(b"3")
     assert names(capture.scan()) == ["upload.csv"]
@@ -538,7 +538,7 @@ async def test_late_files_have_a_budget_and_its_end_is_told_once(
     late = LateFiles(capture, most=64, busy=lambda: False, tell=told.append)
     for cell in range(2):
         told.clear()
-        late.begin(time.time())
+        late.begin_cell(time.time())
         for turn in range(5):
             for number in range(60):
                 (folder / f"{number}.txt").write_text(f"{cell} {turn}")

@@ -736,8 +736,8 @@ async def test_a_script_that_ends_badly_is_a_failure_without_our_advice(kernel: 
 async def test_exit_says_at_once_that_the_variables_go(fresh: Kernel) -> None:
     """There is still time to write them to a file, in the same cell."""
     ran = await run(fresh, "kept = 7\nexit()\nprint('still', kept)")
-    assert "its variables go" in ran.output
-    assert ran.output.index("its variables go") < ran.output.index("still 7")
+    assert "its variables are lost" in ran.output
+    assert ran.output.index("its variables are lost") < ran.output.index("still 7")
 
 
 WARNING = """import json, warnings

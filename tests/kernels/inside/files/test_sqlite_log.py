@@ -18,26 +18,12 @@ ROWS = 20_000
 PRECIOUS = b"precious\n" * 1000
 
 
-def test_a_file_is_flushed_that_was_opened_where_another_one_was_closed(
-    open_files: OpenFiles, tmp_path: Path
-) -> None:
-    """`f = open(...)` in the next cell closes the one before: the number stays the same."""
-    (tmp_path / "in.txt").write_text("a")
-    file = (tmp_path / "in.txt").open()
-    open_files.flush()
-    file.close()
-    with (tmp_path / "out.txt").open("w") as written:
-        written.write("hello")
-        open_files.flush()
-        assert (tmp_path / "out.txt").read_text() == "hello"
-
-
 @pytest.fixture
 def open_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenFiles:
     """As a cell has them, in a workspace of its own."""
     monkeypatch.chdir(tmp_path)
     begun = OpenFiles()
-    begun.begin()
+    begun.begin_cell()
     return begun
 
 

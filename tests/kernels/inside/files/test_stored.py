@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from kernels.broker import Broker, FileRow, FileUnavailable, Opened
-from kernels.inside.files import elsewhere
 from kernels.inside.files import stored as inside_files
 
 HERE = Path(__file__).parent
@@ -204,12 +203,3 @@ def test_a_name_of_several_lines_is_one_in_what_is_said(
         said = r"^x_empty\.csv is empty \(load_file\('x\\nempty\.csv', raw=True\)"
         with pytest.raises(ValueError, match=said):
             files.load_file("x\nempty.csv")
-
-
-def test_a_path_of_several_lines_is_one_in_advice() -> None:
-    """The note with an error is ours too."""
-    error = FileNotFoundError(2, "No such file", "/mnt/data/a\nb")
-    elsewhere.advise(error)
-    assert error.__notes__ == [
-        "There is no /mnt/data/a\\nb here. Files are kept in your working folder: use 'a\\nb'."
-    ]

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from kernels.inside.libraries import on_import, width
+from kernels.inside.libraries import on_import
 
 _numbers = count(1)
 
@@ -71,28 +71,3 @@ def test_an_import_that_comes_to_nothing_takes_no_change_away(
     module = importlib.import_module(name)
     assert changed == [module]
     assert finders() == 0
-
-
-def test_a_width_that_is_told_again_and_again_adds_nothing(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A terminal tells it with each change of its size; the last one counts when pandas comes."""
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.delitem(sys.modules, "pandas", raising=False)
-    before = len(sys.meta_path)
-    for columns in range(100, 150):
-        width.follow(columns)
-    assert len(sys.meta_path) == before + 1
-    assert {name: len(changes) for name, changes in on_import._awaited.items()} == {"pandas": 1}
-    options = {width.OPTION: 80}
-    pandas = ModuleType("pandas")
-    pandas.get_option = options.get  # type: ignore[attr-defined]
-    pandas.set_option = options.__setitem__  # type: ignore[attr-defined]
-    on_import._change("pandas", pandas)
-    assert options == {width.OPTION: 149}
-    monkeypatch.setitem(sys.modules, "pandas", pandas)
-    width.follow(90)
-    assert options == {width.OPTION: 90}
-    options[width.OPTION] = 200  # the person's own
-    width.follow(100)
-    assert options == {width.OPTION: 200}

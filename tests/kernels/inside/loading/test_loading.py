@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from filestore.filetypes import BY_EXTENSION, file_type
-from kernels.inside.loading import kinds
+from filestore.filetypes import file_type
 from tests.conftest import KERNEL_PYTHON, ROOT
 
 GERMAN = {"columns": ["Name", "Preis", "Menge"], "data": [["\u00c4pfel", 1.5, 3], ["Birnen", 1234.0, 4]]}
@@ -72,26 +71,6 @@ def test_an_option_is_taken_at_its_word_or_refused(options: dict[str, Any]) -> N
     assert options["pieces"] == "TextFileReader"
     assert options["x.toml"] == "could not be read as toml: TypeError: there is no option sep"
     assert "nonsense" in options["x.csv"]
-
-
-def test_every_extension_that_is_known_has_an_entry_in_the_table_of_readers() -> None:
-    """One of: an object, a sentence on what to do instead, bytes. And no reader is for an unknown kind."""
-    tables = [set(kinds.READERS), set(kinds.WITHOUT_A_READER), set(kinds.GIVEN_AS_BYTES)]
-    assert set().union(*tables) == set(BY_EXTENSION)
-    assert sum(map(len, tables)) == len(BY_EXTENSION)
-    for sentence in kinds.WITHOUT_A_READER.values():
-        assert ": " in sentence
-        assert not any(word in sentence for word in ("pip", "conda", "install"))
-
-
-def test_kinds_that_are_text_are_read_as_text_or_as_what_the_text_means() -> None:
-    """Of the categories that are text everywhere, and of known kinds of text in others, nothing is bytes."""
-    assert {BY_EXTENSION[one] for one in kinds.GIVEN_AS_BYTES}.isdisjoint(
-        {"text", "code", "structured", "notebook"}
-    )
-    assert {"topojson", "graphml", "fasta", "vcf", "env", "properties", "eml", "rtf", "ps"} <= set(
-        kinds.READERS
-    )
 
 
 def first_line(kind: str, content: Any) -> tuple[str, ...]:

@@ -125,7 +125,7 @@ def test_what_was_displayed_is_told_in_its_place(words: LastWords) -> None:
     two, three = parsed(displayed(2)), parsed(displayed(3))
     assert words.rest(parsed) == [("stdout", "two\n"), two, three, ("stdout", "three\n")]
     assert words.rest(parsed) == []
-    inside.displays.begin()
+    inside.displays.begin_cell()
     inside.displays.add(displayed(4), inside.counts())
     assert words.rest(parsed) == [parsed(displayed(4))]
 

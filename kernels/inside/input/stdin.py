@@ -1,9 +1,9 @@
-"""Standard input: whoever reads from it asks the person, as `input()` does.
+"""Standard input: reading from it asks the person, as `input()` does.
 
     sys.stdin = stdin.StandardInput(ask)        # ask(prompt) gives the answer, without a newline
 
-`sys.stdin.readline()` asks for one line. Whoever wants all lines (`for line in sys.stdin`, `read()`) is given
-them until an empty answer: not everybody has a Ctrl-D. An answer of several lines is read line by line.
+`sys.stdin.readline()` asks for one line. Code that reads all lines (`for line in sys.stdin`, `read()`) gets
+answers until an empty one, since not everybody has a Ctrl-D. An answer of several lines is read line by line.
 """
 
 import io
@@ -13,17 +13,17 @@ from typing import Any
 
 __all__ = ["StandardInput"]
 
-ENDS = "(empty to end) "  # the prompt where an empty answer is the end
+ENDS = "(empty to end) "  # the prompt where an empty answer ends the input
 NUMBER = 0  # the descriptor
 
 
 class StandardInput(io.TextIOWrapper):
-    """What stands in the place of `sys.stdin`, with all that a text stream has."""
+    """The kernel's `sys.stdin`, with everything that a text stream has."""
 
     def __init__(self, ask: Callable[[str], str]) -> None:
         self._asking = _Asking(ask)
         super().__init__(io.BufferedReader(self._asking), encoding="utf-8", errors="surrogateescape")
-        self.mode = "r"  # type: ignore[misc]  # which Python sets on its own
+        self.mode = "r"  # type: ignore[misc]  # which Python sets for its own stdin
 
     def read(self, size: int | None = -1, /) -> str:
         """Read a number of characters, or all lines until an empty answer."""
@@ -51,7 +51,7 @@ class _Asking(io.RawIOBase):
 
     @contextmanager
     def to_the_end(self) -> Iterator[None]:
-        """While entered an empty answer is the end."""
+        """While entered, an empty answer ends the input."""
         before, self._all = self._all, True
         try:
             yield
@@ -65,7 +65,7 @@ class _Asking(io.RawIOBase):
         return NUMBER
 
     def readinto(self, buffer: Any, /) -> int:
-        """Give what is left of an answer, or ask; nothing at the end."""
+        """Give what is left of the last answer, or ask; nothing at the end of the input."""
         if not self._left:
             try:
                 answer = self._ask(ENDS if self._all else "")

@@ -1,10 +1,10 @@
-"""What cells ask by `input()` and `getpass`: one question at a time, each of which gets its own answer.
+"""What cells ask by `input()` and `getpass`: one question at a time, and each gets its own answer.
 
     questions = InputQuestions(session, stdin, runs)
     questions.ask(cell, ident, "name? ", ...)       # in any thread
 
-A thread can ask when its cell is over, and nobody is asked then: it would take the answer that another cell
-waits for. A question has a number, which our client's answer names; a stock client's names none.
+A thread that asks when its cell is over gets an error: it would take the answer that another cell waits for.
+Each question has a number, which our client repeats in its answer. A stock client's answer has no number.
 """
 
 import itertools
@@ -19,8 +19,8 @@ __all__ = ["END", "NUMBER", "InputQuestions"]
 
 END = "\x04"  # the answer that is the end of the input
 NUMBER = "kernelcord_question"  # the key of a question's number, in what is asked and in its answer
-LOOK = 10  # ms between two looks whether the cell still runs, and whether it was interrupted
-OVER = "input() was called by a cell that is over: only the cell that runs can ask"
+LOOK = 10  # ms between two checks that the cell still runs and was not interrupted
+OVER = "input() was called by a cell that has ended: only the running cell can ask"
 
 
 class InputQuestions:
@@ -34,7 +34,7 @@ class InputQuestions:
         self._asking = threading.Lock()  # a socket is for one thread at a time
 
     def ask(self, cell: Any, ident: Any, prompt: str, *, password: bool, before: Callable[[], object]) -> str:
-        """The answer to a question of `cell`, the message that it came by.
+        """The answer to a question of `cell`, which is the message that the cell came in.
 
         `before` is called when it is the question's turn, just before it is sent.
 
@@ -50,7 +50,7 @@ class InputQuestions:
             try:
                 answer = self._answer(cell, number)
             except KeyboardInterrupt:
-                raise KeyboardInterrupt("Interrupted by user") from None  # without what waited here
+                raise KeyboardInterrupt("Interrupted by user") from None  # without the frames of our own code
         if answer == END:
             raise EOFError
         return answer
@@ -65,11 +65,11 @@ class InputQuestions:
                 content = reply["content"]
                 if content.get(NUMBER, number) == number:
                     return str(content["value"])
-            except (ValueError, TypeError, LookupError, AttributeError):  # it is no answer
+            except (ValueError, TypeError, LookupError, AttributeError):  # this is not an answer
                 continue
 
     def _forget_answers(self) -> None:
-        """Nobody waits for those that are there: a stock client's name no question."""
+        """Discard answers that nobody waits for: those of a stock client do not say what they answer."""
         while self._stdin.poll(0):
             self._stdin.recv_multipart()
 

@@ -1,0 +1,1 @@
+"""What cells ask the person, by `input()` or by reading standard input."""

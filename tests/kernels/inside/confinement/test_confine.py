@@ -1,0 +1,82 @@
+"""What a process does to itself, as far as anybody may; the whole is tried by `tests/attacks`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from kernels.inside.confinement import confine
+from tests.kernels.inside.kernel_python import run
+
+CODE = """
+import ctypes, json, os, time
+from inside.confinement import confine
+
+def read(path):
+    with open(path) as file:
+        return file.read().strip()
+
+nice = os.nice(0)
+told = {"dumpable": ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)}
+confine.end_first()
+told["first to end"] = int(read("/proc/self/oom_score_adj"))
+confine.give_way()
+told["nice"] = os.nice(0) - nice
+confine.adopt()
+reading, writing = os.pipe()
+if os.fork() == 0:
+    if os.fork() == 0:
+        os.read(reading, 1)
+    os._exit(0)
+os.wait()
+os.write(writing, b".")
+told["adopted"] = os.waitstatus_to_exitcode(os.wait()[1])
+confine.hide()
+told["hidden"] = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="calls of Linux")
+def test_a_process_gives_way_hides_and_adopts() -> None:
+    """It is ended first, lets others go first, and gets the children that its children leave."""
+    told = json.loads(run(CODE, ours=True))
+    assert told["first to end"] >= confine.FIRST_TO_END
+    assert told["nice"] == confine.HALF_SHARE
+    assert told["adopted"] == 0
+    assert (told["dumpable"], told["hidden"]) == (1, 0)
+
+
+def test_no_rules_are_none() -> None:
+    """A tier without Landlock has none to apply."""
+    assert confine.ruleset(None) is None
+    confine.rule(None)
+
+
+def test_a_call_that_fails_says_which() -> None:
+    """With its arguments; nothing goes on half confined."""
+    with pytest.raises(OSError, match=r"prctl\(99999, 0, 0\): "):
+        confine._call("prctl", 99999, 0, 0, 0, 0)
+
+
+def test_a_tree_has_files_copies_and_links(tmp_path: Path) -> None:
+    """A copy is no longer than the tree has room for; what the host does not have is left out."""
+    source = tmp_path / "hosts"
+    source.write_text("x" * (confine.LARGEST_COPY + 1))
+    root = tmp_path / "root"
+    confine._make("copy", str(source), f"{root}/etc/hosts", "")
+    confine._make("copy", str(tmp_path / "absent"), f"{root}/etc/absent", "")
+    confine._make("file", "127.0.0.1 localhost\n", f"{root}/etc/names", "")
+    confine._make("link", "usr/bin", f"{root}/bin", "")
+    confine._make("bind", str(tmp_path / "absent"), f"{root}/absent", "")
+    confine._make_mount_point(str(tmp_path), f"{root}/a/folder")
+    confine._make_mount_point(str(source), f"{root}/b/file")
+    assert (root / "etc" / "hosts").stat().st_size == confine.LARGEST_COPY
+    assert (root / "etc" / "names").read_text() == "127.0.0.1 localhost\n"
+    assert os.readlink(root / "bin") == "usr/bin"
+    assert (root / "a" / "folder").is_dir()
+    assert (root / "b" / "file").is_file()
+    assert sorted(path.name for path in (root / "etc").iterdir()) == ["hosts", "names"]
+    assert not (root / "absent").exists()

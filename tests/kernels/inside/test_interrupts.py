@@ -1,0 +1,125 @@
+"""An interrupt reaches the cell it is meant for, and no other, whenever it comes."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from jupyter_client.session import Session
+
+from kernels.inside import interrupts as module
+from kernels.inside.interrupts import Interrupts, take_interrupts
+
+
+@pytest.fixture
+def interrupts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Interrupts]:
+    """Those of a kernel between two cells; the person's code is interrupted as in a kernel."""
+    made = Interrupts()
+    monkeypatch.setattr(signal, "default_int_handler", made.interrupt)
+    before = take_interrupts(made.note)
+    yield made
+    take_interrupts(before)
+
+
+def test_one_that_comes_before_the_persons_code_is_raised_at_its_start(interrupts: Interrupts) -> None:
+    """It is kept until then, since IPython's code around it would swallow it."""
+    interrupts.begin_cell("1")
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), interrupts.raised():
+        raise AssertionError("the code does not run")
+
+
+def test_one_in_the_persons_code_is_raised_there(interrupts: Interrupts) -> None:
+    """Afterwards the handler is the one from before."""
+    interrupts.begin_cell("1")
+    with pytest.raises(KeyboardInterrupt), interrupts.raised():
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == interrupts.note
+
+
+def test_one_after_the_persons_code_is_dropped_with_its_cell(interrupts: Interrupts) -> None:
+    """The next cell runs."""
+    interrupts.begin_cell("1")
+    with interrupts.raised():
+        pass
+    signal.raise_signal(signal.SIGINT)
+    interrupts.end_cell()
+    interrupts.begin_cell("2")
+    with interrupts.raised():
+        pass
+
+
+def test_one_for_a_cell_that_has_not_begun_is_raised_when_it_begins(interrupts: Interrupts) -> None:
+    """And not in the cell that is running; a client that names no cell means that one."""
+    interrupts.begin_cell("1")
+    assert interrupts.is_running("1")
+    with interrupts.aimed_at("2") as running:
+        assert not running
+    with interrupts.aimed_at("1") as running:
+        assert running
+    with interrupts.aimed_at("") as running:
+        assert running
+    interrupts.end_cell()
+    assert not interrupts.is_running("1")
+    with pytest.raises(KeyboardInterrupt):
+        interrupts.begin_cell("2")
+
+
+def test_none_is_raised_while_a_message_is_being_sent(
+    interrupts: Interrupts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would leave half of the message; the signal comes again."""
+
+    def send(*_: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Session, "send", send)
+    interrupts.begin_cell("1")
+    with interrupts.raised():
+        Session.send(None)  # type: ignore[arg-type, call-arg]
+    assert not interrupts._heard
+
+
+async def test_the_signal_is_sent_until_it_is_noticed(
+    interrupts: Interrupts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not once more; nor when the cell is over, nor to a handler of the person's own."""
+    monkeypatch.setattr(module, "AGAIN", 0.0)
+    sent: list[int] = []
+
+    def send() -> None:
+        sent.append(len(sent))
+        if len(sent) == 3:
+            interrupts.note(signal.SIGINT, None)
+
+    interrupts.begin_cell("1")
+    with interrupts.aimed_at("1"):
+        pass
+    await interrupts.insist("1", send)
+    assert sent == [0, 1, 2]
+    with interrupts.aimed_at("1"):
+        pass
+    take_interrupts(lambda *_: None)
+    await interrupts.insist("1", send)
+    take_interrupts(interrupts.note)
+    interrupts.end_cell()
+    await interrupts.insist("1", send)
+    assert sent == [0, 1, 2]
+    await asyncio.sleep(0)
+
+
+def test_one_that_python_could_not_raise_was_not_noticed(
+    interrupts: Interrupts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as in `__del__`; of other errors Python prints what it always does."""
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "__unraisablehook__", told.append)
+    interrupts.note(signal.SIGINT, None)
+    interrupts.not_raised(SimpleNamespace(exc_type=KeyboardInterrupt))  # type: ignore[arg-type]
+    assert not interrupts._heard
+    other: Any = SimpleNamespace(exc_type=ValueError)
+    interrupts.not_raised(other)
+    assert told == [other]

@@ -1,0 +1,28 @@
+"""How much memory a kernel uses is counted from its start."""
+
+import pytest
+
+from kernels.inside import memory
+
+MiB = 1 << 20
+
+
+def test_what_comes_after_the_beginning_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what was there before does not; it is never less than nothing."""
+    monkeypatch.setattr(memory, "_before", 0)
+    whole = memory.used()
+    assert whole > MiB
+    memory.begin()
+    assert memory.used() < whole
+    held = b"x" * (64 * MiB)
+    assert 60 * MiB < memory.used() < 64 * MiB + whole
+    del held
+    monkeypatch.setattr(memory, "_before", 1 << 50)
+    assert memory.used() == 0
+
+
+def test_a_system_that_does_not_tell_counts_as_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As macOS, which has no /proc."""
+    monkeypatch.setattr(memory, "STATM", "/proc/self/no such file")
+    memory.begin()
+    assert memory.used() == 0

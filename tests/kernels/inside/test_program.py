@@ -1,0 +1,68 @@
+"""IPython's kernel program as we prepare it, before it has a connection."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.kernels.inside.kernel_python import run
+
+CODE = """
+import json, os, sys, threading
+before = set(threading.enumerate())
+from inside import program
+
+made = program.prepare()
+shell = made.kernel_class.shell_class.instance()
+told = {
+    "threads": len(set(threading.enumerate()) - before),
+    "kernel": made.kernel_class.__name__,
+    "history": shell.history_manager.enabled,
+    "packer": made.session.packer,
+    "key": len(made.session.key),
+    "outside": __import__("IPython").get_ipython() is None,
+    "messages": "columns_request" in program.InsideKernel.msg_types,
+}
+with program.in_cell():
+    told["in cell"] = get_ipython() is shell
+sys.path.remove("")  # which `python -c` puts first
+made.init_path()
+told["first"] = sys.path.index("") > sys.path.index(os.path.dirname(os.__file__))
+told["before packages"] = "site-packages" in sys.path[sys.path.index("") + 1]
+surrogate = made.session.pack({"text": "half of \\ud83d"})
+told["sent"] = json.loads(surrogate)["text"] == "half of \\ud83d"
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, Any]:
+    """What the code above has found out, in the kernels' own Python."""
+    found: dict[str, Any] = json.loads(run(CODE))
+    return found
+
+
+def test_what_is_forked_later_starts_no_thread_and_has_no_key(told: dict[str, Any]) -> None:
+    """A thread would not be in the children, and a key would be the same in all of them."""
+    assert told["threads"] == 0
+    assert told["key"] == 0
+
+
+def test_the_program_differs_from_ipythons_as_it_says(told: dict[str, Any]) -> None:
+    """It has our kernel, no history, and messages of text that UTF-8 cannot encode."""
+    assert told["kernel"] == "InsideKernel"
+    assert told["history"] is False
+    assert told["packer"] == "inside.output.packing.pack"
+    assert told["messages"]
+    assert told["sent"]
+
+
+def test_the_persons_own_modules_come_behind_pythons(told: dict[str, Any]) -> None:
+    """A `random.py` of theirs does not break the kernel; it comes before installed packages."""
+    assert told["first"]
+    assert told["before packages"]
+
+
+def test_modules_see_a_cell_around_them_only_while_entered(told: dict[str, Any]) -> None:
+    """By `get_ipython`, as in Jupyter."""
+    assert told["in cell"]
