@@ -22,7 +22,7 @@ class Lent:
 
     def __init__(self, forkserver: Forkserver) -> None:
         self.fork = forkserver.fork
-        self.forget = forkserver.forget
+        self.child_ended = forkserver.child_ended
         self.end_orphans = forkserver.end_orphans
 
     def __enter__(self) -> "Lent":
