@@ -34,9 +34,9 @@ bench: ## measure beside stock Jupyter: ten minutes, or two (ARGS="--quick", or 
 	$(SETUP) run
 	@$(BIN)/python -m bench $(ARGS)
 
-pictures: ## draw the README's pictures anew, of conversations with the bot in a Discord on loopback
+pictures: ## play the README's conversations with the bot on a loopback Discord, and draw them
 	$(SETUP) test
-	$(BIN)/python -m docs.pictures.play
+	$(BIN)/python -m docs.pictures
 
 lock: ## write config/locks anew from setup.cfg (ARGS=--upgrade for the newest versions)
 	$(SETUP) test

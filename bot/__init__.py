@@ -1,1 +1,1 @@
-"""Turns a message into a reply. `turn.py` is the whole flow; a front (here `console`) calls it."""
+"""Turns a message into a reply. `turn.py` is the whole flow; `discord` and `terminal` are the fronts."""

@@ -1,7 +1,7 @@
 """The Discord bot: `python -m bot`, with DISCORD_TOKEN set.
 
-It ends on SIGTERM, Ctrl-C or SIGHUP (unless nohup has it ignored) within ten seconds: nothing new is begun,
-running cells get a while, every message reaches a last state, and kernels stay where they live.
+It ends within ten seconds of SIGTERM, Ctrl-C or SIGHUP (unless nohup ignores that): nothing new is begun,
+running cells get some time, every message reaches its final state, and kernels stay in their node.
 """
 
 import argparse
@@ -12,9 +12,9 @@ import time
 
 from bot.compose import compose
 from bot.discord.client import Client
-from bot.discord.context import Desk
 from bot.discord.supervise import CannotServe, supervise
 from bot.errors import BotError
+from bot.sessions import Sessions
 from bot.wording.error_messages import at_start
 from config import log
 from config.settings import Settings, add_flags, from_args
@@ -30,15 +30,19 @@ UNSET = "DISCORD_TOKEN is not set: the README says how to get one. Without it us
 async def serve(settings: Settings, stop: asyncio.Event, **options: object) -> None:
     """Serve until `stop` is set; `options` go to nextcord's client. Raises: CannotServe, and as `compose`."""
     token = settings.discord_token.get_secret_value() if settings.discord_token else ""
-    async with compose(settings) as sessions:
-        desk = Desk(sessions, settings, time.monotonic)
-        client = Client(desk, **options)
+
+    def connect(sessions: Sessions) -> Client:
+        return Client(sessions, settings, time.monotonic, **options)
+
+    async with compose(settings, connect) as sessions:
+        client = sessions.front
+        assert isinstance(client, Client)
         serving = asyncio.create_task(supervise(client, token), name="supervise")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             grace = settings.shutdown_grace.total_seconds()
-            await desk.drain(0.0 if serving.done() else grace)  # without Discord nobody can be answered
+            await client.drain(0.0 if serving.done() else grace)  # without Discord there is nobody to answer
         finally:
             for task in (serving, stopping):
                 task.cancel()
@@ -57,7 +61,7 @@ async def _serve(settings: Settings) -> None:
 
 
 def main() -> int:
-    """The program; its exit status is 0, or 2 when it could not serve."""
+    """Run the program; its exit status is 0, or 2 if it could not serve."""
     parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
     add_flags(parser)
     settings = from_args(parser.parse_args())

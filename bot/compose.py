@@ -1,6 +1,6 @@
-"""Builds everything out of the settings, in one place, and takes it down again in reverse order.
+"""Builds everything from the settings, in one place, and takes it down again in reverse order.
 
-async with compose(settings) as sessions: ...
+async with compose(settings, front) as sessions: ...
 """
 
 import fcntl
@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import DataInUse
+from bot.model.day_secrets import DaySecrets
+from bot.model.usage import Ledger
+from bot.reply import Front, NoFront
 from bot.sessions import Sessions
-from bot.spending.day_secrets import DaySecrets
-from bot.spending.usage import Ledger
 from config.settings import Settings
 from filestore import open_store, ownership
 from filestore.blobs.space import DISK_FULL
@@ -46,8 +47,7 @@ __all__ = ["compose"]
 log = logging.getLogger(__name__)
 
 SWEEP = timedelta(hours=1)
-# The settings that a node goes by from its start, with the names of its limits
-# (`kernels.limits.Limits`).
+# The settings that apply to a node from its start, and the names of its limits (`kernels.limits.Limits`).
 NODE_LIMITS = {
     "max_text": "text",
     "max_display": "display",
@@ -62,26 +62,26 @@ NODE_LIMITS = {
 
 
 @asynccontextmanager
-async def compose(settings: Settings) -> AsyncIterator[Sessions]:
-    """Everything running: the store, the janitor, the kernels, the sessions.
+async def compose(
+    settings: Settings, front: Callable[[Sessions], Front] = lambda _: NoFront()
+) -> AsyncIterator[Sessions]:
+    """Everything running: the store, the janitor, the kernels, the sessions and their front.
 
     Raises: DataInUse, StoreUnavailable, NodeUnavailable, NodeIncompatible, and OSError when the data folder
     cannot be used.
     """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        stack.enter_context(_held(settings.data))
+        stack.enter_context(_locked(settings.data))
         uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
         database = await stack.enter_async_context(open_store(settings.data, mongodb_uri=uri))
         blobs = Blobs(settings.data / "files")
         large = with_large_outputs(database, blobs, quota=settings.quota, clock=now)
         restored = False
 
-        async def begin(
-            known: FileRecords,
-        ) -> None:  # first, so that what is brought in says whose bytes it has
+        async def begin(known: FileRecords) -> None:  # before the spool's writes, which have to know this
             nonlocal restored
-            restored = await _begin(large, known, blobs)
+            restored = await _identify(large, known, blobs)
 
         store = await stack.enter_async_context(
             spooled(large, settings.data / "spool", clock=now, start=lasting, before=begin)
@@ -119,6 +119,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
             model=model,
             ledger=ledger,
             restored=restored,
+            front=front,
         )
         await stack.enter_async_context(sessions)
         every = min(SWEEP, settings.retention)
@@ -126,7 +127,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
         works: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
             "janitor": partial(janitor.run, every),
             "old sessions": partial(sessions.sweep_often, every),
-            "idle sessions": sessions.let_idle_go_often,
+            "idle sessions": sessions.release_idle_often,
             "sums of days": partial(ledger.sweep_often, every),
         }
         for name, work in works.items():
@@ -135,7 +136,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
 
 
 async def _ask_python(settings: Settings) -> None:
-    """See whether kernels can run on the Python that the settings name. Raises: Misconfigured."""
+    """Check that kernels can run on the Python that the settings name. Raises: Misconfigured."""
     if settings.node in ("auto", "none"):
         missing = await in_thread(interpreter.ask, settings.kernel_python, settings.preloaded)
         for name in missing:
@@ -143,7 +144,7 @@ async def _ask_python(settings: Settings) -> None:
 
 
 def kernels(settings: Settings) -> Pool | RemoteNode:
-    """The kernels, to be entered, where the settings want them: here, in a node beside us, or elsewhere."""
+    """The kernels, to be entered: in this process, in a local node, or in a node elsewhere."""
     limits, workspaces = _limits(settings), settings.data / "workspaces"
     python, size, idle = settings.kernel_python, settings.max_kernels, settings.idle_timeout
     tier = "" if settings.sandbox == "auto" else settings.sandbox
@@ -162,7 +163,7 @@ def kernels(settings: Settings) -> Pool | RemoteNode:
         place = NodeEndpoint(settings.node, token)
         return RemoteNode(at(place), python=python, limits=limits, asked_for=_asked_for(settings))
     folder = settings.data / "node"
-    here = NodeSettings(
+    local = NodeSettings(
         folder=folder,
         address=socket_for(folder),
         token=secrets.token_urlsafe(),
@@ -176,25 +177,25 @@ def kernels(settings: Settings) -> Pool | RemoteNode:
         libraries=settings.preloaded,
         log_level=settings.log_level,
     )
-    called = {there: name.upper() for name, (there, _) in _by_their_names(settings).items()}
-    return RemoteNode(local_node(here), python=python, limits=limits, kernels=here.kernels, called=called)
+    called = {field: name.upper() for name, (field, _) in _node_settings(settings).items()}
+    return RemoteNode(local_node(local), python=python, limits=limits, kernels=local.kernels, called=called)
 
 
 def _asked_for(settings: Settings) -> dict[str, tuple[str, object]]:
-    """What the operator has set and a node that somebody else started may have otherwise.
+    """What the operator has set and what may differ in a node that somebody else started.
 
-    By its name in `NodeSettings.kernels`: what they know it by, and its value there.
+    By its name in `NodeSettings.kernels`: the name that the operator knows, and its value.
     """
     given = settings.model_fields_set
     return {
-        there: (name.upper(), value)
-        for name, (there, value) in _by_their_names(settings).items()
+        field: (name.upper(), value)
+        for name, (field, value) in _node_settings(settings).items()
         if name in given
     }
 
 
-def _by_their_names(settings: Settings) -> dict[str, tuple[str, object]]:
-    """The settings that a node is started with: the name of each in `NodeSettings.kernels`, and its value."""
+def _node_settings(settings: Settings) -> dict[str, tuple[str, object]]:
+    """The settings that a node is started with: of each, the name in `NodeSettings.kernels` and the value."""
     limits = _limits(settings)
     values = {name: (limit, getattr(limits, limit)) for name, limit in NODE_LIMITS.items()}
     return values | {
@@ -207,11 +208,11 @@ def _by_their_names(settings: Settings) -> dict[str, tuple[str, object]]:
     }
 
 
-async def _begin(store: Store, known: FileRecords, blobs: Blobs) -> bool:
-    """Find out whose the files are, of which `known` may know more than the database.
+async def _identify(store: Store, known: FileRecords, blobs: Blobs) -> bool:
+    """Find out which database the files belong to; `known` may know of more files than the database does.
 
-    On a full disk that is not noted, and cells run all the same.
-    Returns whether the database is not as it was when this folder was last in use.
+    On a full disk this is not noted, and cells run anyway. Returns whether the database is in another state
+    than when this folder was last used.
     """
     try:
         found = await ownership.begin_run(store, blobs, now(), files=known)
@@ -220,24 +221,24 @@ async def _begin(store: Store, known: FileRecords, blobs: Blobs) -> bool:
             raise
         log.warning("The disk is full: make room on it. Until then cells are not recorded.")
         return False
-    _tell(found, blobs.mark_file)
+    _warn(found, blobs.mark_file)
     return not found.continued
 
 
-def _tell(found: Ownership, mark: Path) -> None:
-    """Warn if the folder's files are not the database's, or if the database has missed something."""
+def _warn(found: Ownership, mark: Path) -> None:
+    """Warn if the files belong to another database, or if the database has missed something."""
     if not found.readable:
         log.warning(
-            "%s cannot be read: the files in %s are left alone. Remove it and start again, with the database"
-            " that they belong to.",
+            "%s cannot be read, so the files in %s are left alone. Remove it and start again, with the"
+            " database that they belong to.",
             mark,
             mark.parent,
         )
     elif not found.ours:
         log.warning(
-            "The files in %s belong to another database: they are left alone, and none can be loaded. Is"
-            " MONGODB_URI or --data missing or wrong? Set it right and start again. If the other database"
-            " is gone for good, let this one have the folder, which deletes the files that it does not know:"
+            "The files in %s belong to another database: they are left alone, and none can be loaded. If"
+            " MONGODB_URI or --data is missing or wrong, correct it and start again. If the other database is"
+            " gone for good, give the folder to this one, which deletes the files that it does not know:"
             ' in %s set "database" to "%s".',
             mark.parent,
             mark,
@@ -245,8 +246,8 @@ def _tell(found: Ownership, mark: Path) -> None:
         )
     elif not found.continued:
         log.warning(
-            "The database is not as it was when %s was last in use: it was restored, or another was used in"
-            " between. Stored files that it does not know are moved to %s and deleted a day later; all"
+            "The database is not as it was when %s was last in use: it was restored, or another one was used"
+            " in between. Stored files that it does not know are moved to %s and deleted a day later. All"
             " sessions count as used now.",
             mark.parent,
             mark.parent / ".trash",
@@ -294,8 +295,8 @@ def _limits(settings: Settings) -> Limits:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Hold the data folder for this program: two would delete each other's workspaces."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock the data folder for this program: two programs would delete each other's workspaces."""
     with (folder / "lock").open("wb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,25 +1,25 @@
-"""What the bot itself refuses. Errors of a kernel or of the store pass through as they are.
+"""The bot's own errors. Those of a kernel or of the store pass through unchanged.
 
 BotError
 |-- NothingRuns()          there is no cell to interrupt or to answer
 |-- NotOpened(cause)       a person's session could not be opened
-|-- NotAFile(path)         what is to be read is a pipe, a device or the like
-|-- NotText(encoding, line)   a script has bytes that are no text in its encoding
-|-- DataInUse(folder)      another program works on the same data folder
-|-- AtWork(kind)           the person has one of this kind under way already
-|-- TooBusy()              too much is under way for others, so this would wait too long
-|-- OverLimit(limit)       what is being made has become larger than it may be
-|-- OverBudget(budget)     the person has had their day's share of the model
+|-- NotAFile(path)         what should be read is a pipe, a device or the like
+|-- NotText(encoding, line)   a script has bytes that are not text in its encoding
+|-- DataInUse(folder)      another program uses the same data folder
+|-- AtWork(kind)           the person already has a job of this kind
+|-- TooBusy()              there are too many jobs of others to wait for
+|-- OverLimit(limit)       what is being made has become too large
+|-- OverBudget(budget)     the person has used up their share of the model for the day
 `-- ModelError(detail)     the model gave no whole answer
-    |-- NoModel()          none is set up
+    |-- NoModel()          no model is set up
     |-- BadKey()           its key is refused
-    |-- NoSuchModel()      the API has none of that name
-    |-- TooLong()          the conversation is more than it can read
+    |-- NoSuchModel()      the API has no model of that name
+    |-- TooLong()          the conversation is longer than it can read
     |-- NoCredit()         its account has no credit left
     |-- RateLimited()      too many requests, also after trying again
     |-- OutOfReach()       no connection, or the API fails, also after trying again
     |-- CutOff()           the answer broke off in the middle
-    `-- Refused()          the API does not take the request
+    `-- Refused()          the API refuses the request
 """
 
 from pathlib import Path
@@ -50,11 +50,11 @@ __all__ = [
 
 
 class BotError(Exception):
-    """The root: everything that this package raises on purpose."""
+    """The root of everything that this package raises on purpose."""
 
 
 class NothingRuns(BotError):
-    """The session runs no cell."""
+    """The session is not running a cell."""
 
 
 class NotOpened(BotError):
@@ -66,7 +66,7 @@ class NotOpened(BotError):
 
 
 class NotAFile(BotError):
-    """There is something at the path that is neither a file nor a folder."""
+    """What is at the path is neither a file nor a folder."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -74,16 +74,16 @@ class NotAFile(BotError):
 
 
 class NotText(BotError):
-    """The line of this number has bytes that are no text in this encoding."""
+    """The line with this number has bytes that are not text in this encoding."""
 
     def __init__(self, encoding: str, line: int) -> None:
-        super().__init__(f"line {line} is no {encoding}")
+        super().__init__(f"line {line} is not {encoding}")
         self.encoding = encoding
         self.line = line
 
 
 class DataInUse(BotError):
-    """Another program holds the data folder."""
+    """Another program has locked the data folder."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -91,7 +91,7 @@ class DataInUse(BotError):
 
 
 class AtWork(BotError):
-    """The person has one of this `kind` under way already: "a notebook", "an export"."""
+    """The person already has a job of this `kind`: "a notebook", "an export"."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
@@ -99,11 +99,11 @@ class AtWork(BotError):
 
 
 class TooBusy(BotError):
-    """Too much work is under way for others: its turn did not come in time."""
+    """There are too many jobs of others: this one did not get its turn in time."""
 
 
 class OverLimit(BotError):
-    """What was being made has become larger than `limit` bytes, and was given up."""
+    """What was being made became larger than `limit` bytes, and was given up."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
@@ -111,7 +111,7 @@ class OverLimit(BotError):
 
 
 class OverBudget(BotError):
-    """The person's `budget` of a day is used up: "$2.00" or "100,000 tokens"."""
+    """The person's `budget` for the day is used up: "$2.00" or "100,000 tokens"."""
 
     def __init__(self, budget: str) -> None:
         super().__init__(budget)
@@ -139,11 +139,11 @@ class NoSuchModel(ModelError):
 
 
 class NoSuchAddress(ModelError):
-    """There is no API of this kind at the address that is set: `detail` is the URL that was asked."""
+    """There is no such API at the address that is set: `detail` is the URL that was requested."""
 
 
 class TooLong(ModelError):
-    """System prompt and conversation are more than the model can read."""
+    """The system prompt and the conversation are longer than the model can read."""
 
 
 class NoCredit(ModelError):
@@ -151,7 +151,7 @@ class NoCredit(ModelError):
 
 
 class RateLimited(ModelError):
-    """The API takes no more requests just now."""
+    """The API accepts no more requests for the moment."""
 
 
 class OutOfReach(ModelError):
@@ -163,4 +163,4 @@ class CutOff(ModelError):
 
 
 class Refused(ModelError):
-    """The API does not take the request, or its filter ended the answer."""
+    """The API refuses the request, or its filter ended the answer."""

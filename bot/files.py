@@ -1,6 +1,6 @@
 """A person's stored files, as their kernel and their cells use them.
 
-files = PersonFiles(store, record, pool)       # it is the kernel's FileSource: load_file asks here
+files = PersonFiles(store, record, pool)       # the kernel's FileSource: `load_file` asks it
 await files.bring(["k7m3q9x2va"])              # into the workspace, under their names
 kept = await files.keep(captured, skipped, cell)
 """
@@ -33,47 +33,49 @@ from kernels.interface import Kernels, PersonKernel
 from kernels.workspace.captured import Captured, FileChanged, Skipped
 from kernels.workspace.names import shown_name
 
-__all__ = ["Kept", "PersonFiles"]
+__all__ = ["KeptFiles", "PersonFiles"]
 
 log = logging.getLogger(__name__)
 
-TRIES = 3  # for a file that changes while it is copied
-NAMED = 5  # files for which there is no room that are named one by one
-PUT_OFF = 200  # files that are tried again later, at most
-# Seconds until a file that changed while it was copied is tried again, until a cell has used up all of these:
-# meanwhile the person waits for the cell's end.
+TRIES = 3  # attempts to copy a file that keeps changing
+NAMED = 5  # files without room that are named one by one
+PUT_OFF = 200  # files at most that are kept for a later attempt
+# Seconds before each new attempt at a file that changed while it was copied. They are for all files of a cell
+# together, since the person is waiting for the cell's end.
 PAUSES = (0.05, 0.2) * 3
-PASSING = (StoreUnavailable, OSError)  # reasons that pass; the file itself is fine
-LISTED = 200  # files that `list_files()` shows in a cell
+PASSING = (StoreUnavailable, OSError)  # temporary reasons; the file itself is fine
+LISTED = 200  # files shown by `list_files()` in a cell
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What became of a cell's files: stored ones with their ids, and what was left with the reason."""
+class KeptFiles:
+    """A cell's files: those that were stored, and those that were not, with the reason."""
 
     files: tuple[GeneratedFile, ...] = ()
     skipped: tuple[Skipped, ...] = ()
 
 
 class PersonFiles:
-    """One person's files in one session; also what the kernel's broker asks."""
+    """One person's files in one session; it also answers the kernel's broker."""
 
     def __init__(self, store: FileStore, record: SessionRecord, pool: Kernels) -> None:
         self._store = store
         self._user_id = record.user_id
         self._session_id = record.session_id
-        self._put_off: dict[str, Captured] = {}  # by name: to be stored as soon as it can be
+        self._put_off: dict[str, Captured] = {}  # by name: stored as soon as that is possible
         self.kernel: PersonKernel = pool.kernel(record.session_id, self)
 
     @property
     def put_off(self) -> bool:
-        """Whether files wait for the next cell, with which they are tried again."""
+        """Whether files wait to be stored with the next cell."""
         return bool(self._put_off)
 
-    async def keep(self, captured: Iterable[Captured], skipped: Iterable[Skipped], cell: int | None) -> Kept:
-        """Store what a cell wrote; what cannot be stored is skipped with the reason, never raised.
+    async def keep(
+        self, captured: Iterable[Captured], skipped: Iterable[Skipped], cell: int | None
+    ) -> KeptFiles:
+        """Store the files that a cell wrote. One that cannot be stored is skipped with its reason.
 
-        If the disk or the database is the reason, it is tried again with the next cell.
+        If the reason is the disk or the database, the next cell tries again.
         """
         files: list[GeneratedFile] = []
         left = list(skipped)
@@ -85,13 +87,13 @@ class PersonFiles:
             earlier.pop(file.name, None)
             try:
                 files.append(await self._store_captured(file, cell, pauses))
-            except NotRecordedYet as error:  # it is stored, and will get its id
+            except NotRecordedYet as error:  # it is stored, and gets its id later
                 left.append(Skipped(file.name, clause(error)))
-            except TooManyFiles as error:  # each of the others would be written to the disk, and refused
+            except TooManyFiles as error:  # the others would be refused too, after they were written
                 more = len(fresh) - number - 1
                 left.append(Skipped(f"{file.name} and {more:,} more" if more else file.name, clause(error)))
                 break
-            except QuotaExceeded as error:  # a smaller one may fit, and the store refuses by size first
+            except QuotaExceeded as error:  # a smaller file may fit, and the store checks the size first
                 no_room.append(Skipped(file.name, clause(error)))
             except PASSING as error:
                 left.append(Skipped(file.name, put_off(error)))
@@ -99,12 +101,12 @@ class PersonFiles:
             except (FileStoreError, FileChanged, KernelError) as error:
                 left.append(Skipped(file.name, clause(error)))
         files += await self._try_again(earlier, cell)
-        return Kept(tuple(files), (*left, *_together(no_room)))
+        return KeptFiles(tuple(files), (*left, *_together(no_room)))
 
     async def _store_captured(
         self, file: Captured, cell: int | None, pauses: Iterator[float]
     ) -> GeneratedFile:
-        """Store the file as it was captured, or as it is after a pause, when nobody may be writing to it."""
+        """Store the file as it was captured, or, if it is being written to, as it is after a pause."""
         waits = islice(pauses, TRIES - 1)
         content = file.content()
         while True:
@@ -115,15 +117,15 @@ class PersonFiles:
             except FileChanged:
                 if (pause := next(waits, None)) is None:
                     raise
-                await asyncio.sleep(pause)  # nothing tells when its writer is at rest
+                await asyncio.sleep(pause)  # nothing says when its writer has finished
                 content = file.content(latest=self._store.max_file)
             else:
                 return self.generated(stored)
 
     async def _try_again(self, earlier: dict[str, Captured], cell: int | None) -> list[GeneratedFile]:
-        """Store what could not be stored before. Only success is told, not each try."""
+        """Store what could not be stored before. Only a success is told, not each attempt."""
         files = []
-        while earlier and not self._put_off:  # else there is still no room
+        while earlier and not self._put_off:  # otherwise there is still no room
             name, file = earlier.popitem()
             try:
                 files.append(await self._store_captured(file, cell, iter(())))
@@ -131,7 +133,7 @@ class PersonFiles:
                 pass
             except PASSING:
                 self._put_off[name] = file
-            except (FileStoreError, FileChanged, KernelError) as error:  # it is another by now, or gone
+            except (FileStoreError, FileChanged, KernelError) as error:  # it has changed, or is gone
                 log.info("file %s of session %s is given up: %s", name, self._session_id, error)
         for name, file in earlier.items():
             if len(self._put_off) < PUT_OFF:
@@ -139,7 +141,7 @@ class PersonFiles:
         return files
 
     async def upload(self, name: str, data: bytes) -> StoredFile:
-        """Store a file of the person's and place it in the workspace. Raises: as `FileStore.put`."""
+        """Store a person's file and put it into the workspace. Raises: as `FileStore.put`."""
         stored = await self._store.put(self._user_id, self._session_id, name, data, source="uploaded")
         await self._place(stored.filename, data)
         return stored
@@ -147,7 +149,7 @@ class PersonFiles:
     async def bring(self, wanted: Sequence[str]) -> tuple[str, ...]:
         """Put stored files into the workspace; returns their names.
 
-        Raises: NoSuchFile, and puts none; StoreFull when the disk has no room for one.
+        Raises: NoSuchFile, in which case none is put there; StoreFull if the disk has no room.
         """
         found = [await self._store.find(one, self._user_id, self._session_id) for one in wanted]
         names = []
@@ -185,17 +187,17 @@ class PersonFiles:
         return Opened(stored.file_id, stored.filename, stored.file_type, stored.file_size, opened.file)
 
     async def _found(self, wanted: str) -> StoredFile:
-        """The stored file of an id, a name, or a name in the workspace that could not be shown as it is."""
+        """The stored file with this id or name, or with a name that had to be changed to be shown."""
         try:
             return await self._store.find(wanted, self._user_id, self._session_id)
         except NoSuchFile:
-            with contextlib.suppress(UnicodeEncodeError):  # of what no file system has
+            with contextlib.suppress(UnicodeEncodeError):  # no file system has such a name
                 if (shown := shown_name(wanted)) != wanted:
                     return await self._store.find(shown, self._user_id, self._session_id)
             raise
 
     async def place(self, wanted: str) -> str:
-        """The file for `file_path`, put beside the person's own. Raises: FileUnavailable."""
+        """The path for `file_path`: a copy beside the person's own files. Raises: FileUnavailable."""
         opened = await self.open(wanted)
         with opened.file:
             return await self.kernel.place(opened.filename, opened.file, beside=opened.file_id)
@@ -218,7 +220,7 @@ class PersonFiles:
 
 
 def _together(refused: list[Skipped]) -> list[Skipped]:
-    """The files for which there is no room; of many the last are counted."""
+    """The files without room; if there are many, the last ones are only counted."""
     if len(refused) <= NAMED + 1:
         return refused
     first, *more = refused[NAMED:]

@@ -1,23 +1,26 @@
-"""What a front gets to show: a `Reply` for every event, piece of words and result."""
+"""What a front gets to show: a `Reply` for every event, every piece of the model's words, and every result.
+
+What comes of cells that nobody waits for goes to the program's `Front`: late output, and cells that an
+earlier program began.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from bot.spending.usage import TurnUsage
-from filestore.records import StoredFile
+from filestore.records import SessionRecord, StoredFile
 from kernels.cell.events import Event
-from kernels.cell.run import RunResult
+from kernels.cell.result import RunResult
 from kernels.workspace.captured import Skipped
 
-__all__ = ["ExecutionResult", "GeneratedFile", "Reply", "Tell"]
+__all__ = ["ExecutionResult", "Front", "GeneratedFile", "NoFront", "Reply", "ShownSoFar", "Tell", "TurnUsage"]
 
 RETURN_CODES = {"ok": 0, "error": 1, "timeout": 124, "interrupted": 130, "out of memory": 137}
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedFile:
-    """A file that a cell wrote, stored under its id until `record.expires_at`."""
+    """A file that a cell wrote; it is stored until `record.expires_at`."""
 
     record: StoredFile
     read: Callable[[], Awaitable[bytes]]
@@ -47,39 +50,44 @@ class GeneratedFile:
         return await self.read()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionResult:
     """What came of a person's code.
 
-    `output` is all text shown, without colours, and `outputs` the nbformat v4 output dicts. `error` is the
-    traceback without colours, None when there was none. `execution_time` in seconds. `return_code` is 0 ok, 1
-    error, 124 time-out, 130 interrupted, 137 out of memory, and the kernel's own exit code (-9: killed by
-    signal 9) when it died. `status` and `cause` are those of `kernels.RunResult`. `lost` names the variables
-    that went with a kernel; with `unnamed` those of a cell that ended with it went too, and with `earlier`
-    those of earlier cells, whose names nobody knows. `memory` is what the kernel has taken since its start,
-    in bytes, if known. `unrecorded` is a sentence about a record that is not in the database yet, "" when it
-    is there. `text_file` is the name of the generated file that has all text of a cell of which `outputs`
-    have head and tail, if there is one.
+    `status` and `cause` are those of `kernels.cell.result.RunResult`. `return_code` is 0 ok, 1 error, 124
+    time-out, 130 interrupted, 137 out of memory, and the kernel's own exit code if it died (-9: killed by
+    signal 9). `output` is all text shown, without colours; `outputs` are the nbformat v4 output dicts.
+    `error` is the traceback without colours, None if there was none. `execution_time` is in seconds. `memory`
+    is the number of bytes that the kernel has taken since its start, if known.
+
+    `lost` names the variables that went with a kernel. With `unnamed`, those of a cell that ended with it are
+    gone too; with `earlier`, those of earlier cells, whose names nobody knows. `unrecorded` is a sentence
+    about a record that is not in the database yet, "" if it is there. `text_file` is the name of the
+    generated file with the whole text of a cell of which `outputs` only have the beginning and the end.
     """
 
-    success: bool
-    output: str
-    error: str | None
-    execution_time: float
-    return_code: int
-    generated_files: tuple[GeneratedFile, ...]
     status: str
-    cause: str | None
     cell: int
-    execution_count: int | None
-    outputs: tuple[dict[str, Any], ...]
-    skipped: tuple[Skipped, ...]
-    lost: tuple[str, ...]
+    return_code: int
+    output: str = ""
+    outputs: tuple[dict[str, Any], ...] = ()
+    error: str | None = None
+    execution_time: float = 0.0
+    execution_count: int | None = None
+    generated_files: tuple[GeneratedFile, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    cause: str | None = None
     memory: int | None = None
-    unrecorded: str = ""
+    lost: tuple[str, ...] = ()
     unnamed: bool = False
     earlier: bool = False
+    unrecorded: str = ""
     text_file: str = ""
+
+    @property
+    def success(self) -> bool:
+        """Whether the code ran to its end."""
+        return self.status == "ok"
 
     @property
     def generated_file_ids(self) -> tuple[str, ...]:
@@ -88,13 +96,29 @@ class ExecutionResult:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnUsage:
+    """What one turn of the model used. `cost` is in US dollars, None if no price is known."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = 0.0
+    cell_seconds: float = 0.0
+    model: str = ""
+
+
+ShownSoFar = Callable[[int | None], tuple[dict[str, Any], ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """One step of an answer.
 
-    Of cell number `cell`: an event, or files, or at the end the result. With `late` it came after the cell's
-    end: what a thread printed or wrote. With `code` the model is about to run that in the cell.
+    About cell number `cell`: an event, or files, or finally the result. `outputs` gives what the cell has
+    shown so far, this event included, as `kernels.interface.Cell.outputs` does. With `late` the step came
+    after the cell's end: a thread printed or wrote something, and there are no `outputs`. With `code` the
+    model is about to run that code in the cell.
 
-    Of the model (`cell` is 0): a piece of its `words`, or, as the last one of an asked turn, its `usage`.
+    About the model (`cell` is 0): a piece of its `words`, or, as the last step of its turn, its `usage`.
     """
 
     cell: int
@@ -106,13 +130,41 @@ class Reply:
     words: str = ""
     code: str = ""
     usage: TurnUsage | None = None
+    outputs: ShownSoFar | None = None
 
 
 Tell = Callable[[Reply], Awaitable[None]]
 
 
+class Front(Protocol):
+    """Where people read what comes of their cells without having asked for it just now."""
+
+    def tell_late(self, record: SessionRecord, reply: Reply) -> None:
+        """Show what came after the end of a cell."""
+
+    async def tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
+        """Show a step of a cell that an earlier program began, even if only that it was broken off."""
+
+    async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
+        """Say that such a cell comes to no result, and why."""
+
+
+class NoFront:
+    """For programs that only want results."""
+
+    def tell_late(self, record: SessionRecord, reply: Reply) -> None:
+        """Show nothing."""
+
+    async def tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
+        """Treat it like late output."""
+        self.tell_late(record, reply)
+
+    async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
+        """Show nothing."""
+
+
 def return_code(result: RunResult) -> int:
-    """The number that a shell would give for how the cell ended."""
+    """The exit status that a shell would give for how the cell ended."""
     if result.status == "died":
         return result.exit_code if result.exit_code is not None else 1
     return RETURN_CODES.get(result.status, 1)

@@ -1,6 +1,6 @@
-"""What shows an output best where a front has only text: a file, or the text that says most.
+"""The best way to show an output on a front that only has text: as a file, or as the text that says most.
 
-shown = as_file(bundle, plotly)        # Shown(".png", b"...") or None when its text says all
+shown = as_file(bundle, plotly)        # OutputFile(".png", b"...") or None if its text says it all
 as_text(bundle)                        # "$x^2$"
 """
 
@@ -18,7 +18,7 @@ from kernels.notebooks.sanitize.html import MOST_PARTS, parts, sanitize_svg
 __all__ = [
     "PICTURES",
     "SOURCE_OF_SVG",
-    "Shown",
+    "OutputFile",
     "as_file",
     "as_text",
     "drawing",
@@ -42,17 +42,17 @@ BINARY = {**PICTURES, "application/pdf": ".pdf"}
 SOURCE_OF_SVG = ".svg.txt"
 PLOTLY = "application/vnd.plotly.v1+json"
 SOUND = re.compile(r'src="data:audio/(?P<kind>[a-z0-9]{1,8});base64,(?P<data>[A-Za-z0-9+/=]+)"')
-A_FIGURE = "Figure({"  # how the plain text of a plotly figure begins, which is all of its data
-A_CLASS = re.compile(r"<[\w.]+(?: object)?(?: at 0x[0-9a-f]+)?>")  # plain text that says nothing
+A_FIGURE = "Figure({"  # the beginning of a plotly figure's plain text, which is all of its data
+A_CLASS = re.compile(r"<[\w.]+(?: object)?(?: at 0x[0-9a-f]+)?>")  # plain text that says nothing more
 LONGEST_CLASS = 1000  # characters of such a text
 SCRIPT = re.compile(r"\s*<script\b", re.IGNORECASE)
 SCRIPT_END = re.compile(r"</script\s*>\s*", re.IGNORECASE)
 JSON = 1 << 18  # characters of data that are shown as text
-SOURCES = ("text/latex", "text/markdown")  # that a person can read
+SOURCES = ("text/latex", "text/markdown")  # sources that a person can read
 
 
-class Shown(NamedTuple):
-    """A file to be: what it is called after its dot, and its bytes."""
+class OutputFile(NamedTuple):
+    """An output as a file: its suffix and its bytes."""
 
     suffix: str
     data: bytes
@@ -60,11 +60,11 @@ class Shown(NamedTuple):
 
 def as_file(
     bundle: Mapping[str, Any], plotly_script: Callable[[], str], *, most_parts: int = MOST_PARTS
-) -> Shown | None:
-    """The best of a MIME bundle as a file, or None where its plain text is as good.
+) -> OutputFile | None:
+    """The best part of a MIME bundle as a file, or None if its plain text is as good.
 
-    `plotly_script` gives the JavaScript that an interactive plotly figure needs in its page; there is no way
-    to draw one as a picture without a browser. `most_parts` is as in `drawing`.
+    `plotly_script` gives the JavaScript that the page of an interactive plotly figure needs; without a
+    browser such a figure cannot be drawn as a picture. `most_parts` is as in `drawing`.
     """
     for mime, suffix in BINARY.items():
         if isinstance(bundle.get(mime), str):
@@ -72,27 +72,27 @@ def as_file(
     if isinstance(bundle.get("image/svg+xml"), str):
         return drawing(bundle["image/svg+xml"], most_parts)
     if isinstance(bundle.get(PLOTLY), dict):
-        return Shown(".html", plotly_page(bundle[PLOTLY], plotly_script()).encode())
+        return OutputFile(".html", plotly_page(bundle[PLOTLY], plotly_script()).encode())
     page, text = bundle.get("text/html"), bundle.get("text/plain", "")
     if not isinstance(page, str) or not _is_only_a_name(str(text)):
         return None
     if sound := SOUND.search(page):
         return _decoded(f".{sound['kind']}", sound["data"])
-    return Shown(".html", _page("Output", page).encode())
+    return OutputFile(".html", _page("Output", page).encode())
 
 
-def drawing(svg: str, most_parts: int = MOST_PARTS) -> Shown:
-    """An SVG as a file that only draws; of one that does more, or has too many parts, its source as text.
+def drawing(svg: str, most_parts: int = MOST_PARTS) -> OutputFile:
+    """An SVG as a file that only draws. If it does more, or has too many parts, its source as text.
 
-    Each of its parts, which are elements and attributes, takes some 3 us.
+    Parts are elements and attributes; each takes some 3 us.
     """
     plain = sanitize_svg(svg) if parts(svg) <= most_parts else None
     suffix = SOURCE_OF_SVG if plain is None else ".svg"
-    return Shown(suffix, (plain or svg).encode("utf-8", "replace"))
+    return OutputFile(suffix, (plain or svg).encode("utf-8", "replace"))
 
 
 def as_text(bundle: Mapping[str, Any]) -> str:
-    """The bundle's plain text; where that says nothing, the formula, the words or the data behind it."""
+    """The bundle's plain text; if that says nothing, the formula, the words or the data behind it."""
     text = str(bundle.get("text/plain", ""))
     if text and not _is_only_a_name(text):
         return text
@@ -110,7 +110,7 @@ def is_picture(bundle: Mapping[str, Any]) -> bool:
 
 
 def only_script(bundle: Mapping[str, Any]) -> bool:
-    """Whether it is HTML of script alone, as plotly's before its first figure: there is nothing to see."""
+    """Whether it is HTML with nothing but scripts, such as plotly shows before its first figure."""
     if bundle.keys() != {"text/html"}:
         return False
     page, place = str(bundle["text/html"]), 0
@@ -124,7 +124,7 @@ def only_script(bundle: Mapping[str, Any]) -> bool:
 
 
 def says_nothing(bundle: Mapping[str, Any]) -> bool:
-    """Whether its plain text is only the name of a class or less."""
+    """Whether its plain text is empty, or only the name of a class."""
     text = str(bundle.get("text/plain", ""))
     return not text or text.isspace() or _is_only_a_name(text)
 
@@ -134,7 +134,7 @@ def _is_only_a_name(text: str) -> bool:
 
 
 def _data(value: Any) -> str:
-    """A JSON value as text; it is written no further than it is shown."""
+    """A JSON value as text, which ends where its limit is reached."""
     pieces: list[str] = []
     size = 0
     for piece in json.JSONEncoder(ensure_ascii=False).iterencode(value):
@@ -146,9 +146,9 @@ def _data(value: Any) -> str:
 
 
 def plotly_page(figure: Mapping[str, Any], script: str) -> str:
-    """A page of its own that shows a plotly figure; it needs nothing else and no network.
+    """A complete page that shows a plotly figure without a network.
 
-    No link in it leads to a script, and no setting to another page.
+    No link in it leads to a script, and no setting leads to another page.
     """
     plain = sanitize_figure(figure)
     pieces = [plain.get("data", []), plain.get("layout", {}), plain.get("config", {})]
@@ -168,8 +168,8 @@ def _title(figure: Mapping[str, Any]) -> str:
     return text if isinstance(text, str) else "Figure"
 
 
-def _decoded(suffix: str, data: str) -> Shown | None:
+def _decoded(suffix: str, data: str) -> OutputFile | None:
     try:
-        return Shown(suffix, base64.b64decode(data))
+        return OutputFile(suffix, base64.b64decode(data))
     except (binascii.Error, ValueError):
         return None

@@ -1,7 +1,8 @@
-"""A person's kernel, workspace, files and transcript, as one thing to work with.
+"""A person's kernel, workspace, files and transcript as one object.
 
-session = await Session.open(record, store, files, pool, clock, tell_late)
-result = await take_turn(session, message, tell)
+session = Session(record, store, files, pool, clock, tell_late, jobs)
+unfinished = await session.open()
+result = await take_turn(session, request, tell)
 await session.stop()
 """
 
@@ -13,16 +14,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Self
+from typing import NamedTuple
 
 from bot.continuity.kernel_notes import KernelNotes
 from bot.continuity.late_ids import tell_recorded
 from bot.errors import NothingRuns
-from bot.files import Kept, PersonFiles
+from bot.files import KeptFiles, PersonFiles
 from bot.reply import Reply, Tell
-from bot.request import new_turn
 from bot.scheduling.jobs import Jobs
-from bot.scratch.kernel import Apart
+from bot.scratch.kernel import ScratchKernel
 from bot.transcript import Transcript
 from filestore.errors import StoreUnavailable
 from filestore.files import FileStore
@@ -35,32 +35,40 @@ from kernels.errors import NoQuestion
 from kernels.interface import Cell, Kernels, PersonKernel
 from kernels.workspace.folder import scratch_id
 
-__all__ = ["Asked", "Session", "beside"]
+__all__ = ["BegunCell", "ModelTurn", "Session", "Unfinished"]
 
 log = logging.getLogger(__name__)
 
-ENDING = 30.0  # seconds that a deletion waits for turns to end, whose cells are killed long before
+ENDING = 30.0  # seconds that a deletion waits for turns to end; their cells are killed long before that
 
 
-def beside(session_id: str) -> str:
-    """The name of the kernel in which a session's files are looked into."""
-    return scratch_id(session_id)
+class BegunCell(NamedTuple):
+    """A cell that an earlier program began and that goes on: its record, and the cell itself."""
+
+    record: CellRecord
+    run: Cell
 
 
-class Asked:
-    """One turn of the model in one place, which can be stopped: its request, its cell, whatever it does."""
+class Unfinished(NamedTuple):
+    """A session's cells that earlier programs began: those that run in a node, and those that broke off."""
+
+    running: tuple[BegunCell, ...]
+    broken_off: tuple[CellRecord, ...]
+
+
+class ModelTurn:
+    """One turn of the model in one place; `stop` ends whatever it is doing, an API request or a cell."""
 
     def __init__(self, place: str) -> None:
-        self.id = new_turn()
         self.place = place
         self.stopped = False
         self._request: asyncio.Task[None] | None = None
         self._run: Cell | None = None
 
     async def stop(self, *, kill: bool = False) -> None:
-        """End the request or the cell that is under way; nothing of the turn may begin after it.
+        """End the API request or the cell in progress; nothing more of the turn may begin.
 
-        A cell that does not stop is asked about; with `kill` its kernel is killed.
+        If the cell does not stop, the person is asked about it; with `kill` its kernel is killed.
         """
         self.stopped = True
         if self._request is not None:
@@ -68,14 +76,14 @@ class Asked:
         if self._run is not None:
             await _end(self._run, kill=kill)
 
-    async def begin(self, run: Cell) -> None:
-        """Take note of the turn's own cell; of a turn that was stopped meanwhile it does not run."""
+    async def begin_cell(self, run: Cell) -> None:
+        """Note the turn's cell for `stop`. If the turn was stopped meanwhile, the cell does not run."""
         self._run = run
         if self.stopped:
             await run.interrupt()
 
     async def carry_out(self, work: Coroutine[None, None, None]) -> None:
-        """Do something that `stop` cancels; then it returns early, and `stopped` says so."""
+        """Do something that `stop` cancels; this then returns early, and `stopped` is true."""
         self._request = asyncio.create_task(work)
         if self.stopped:
             self._request.cancel()
@@ -89,7 +97,7 @@ class Asked:
 
 
 class Session:
-    """One open session; made by `Sessions`. `tell_late` is told what comes after the end of its cell."""
+    """One open session, made by `Sessions`. `tell_late` gets what comes after the end of a cell."""
 
     def __init__(
         self,
@@ -102,25 +110,25 @@ class Session:
         jobs: Jobs,
     ) -> None:
         self.record = record
-        self.last_used = record.last_used_at  # by the minute in the record
+        self.last_used = record.last_used_at  # the record has it to the minute
         self.idle_since = monotonic()
         self.files = PersonFiles(files, record, pool)
-        turn = partial(jobs.looking.one, record.user_id)  # theirs alone, in however many places they are
-        self.apart = Apart(pool, beside(record.session_id), turn)  # looks into what the person has sent
-        self.jobs = jobs  # in which its notebooks are made
+        turn = partial(jobs.looking.one, record.user_id)  # one for the person, whatever their places
+        self.scratch = ScratchKernel(
+            pool, scratch_id(record.session_id), turn
+        )  # looks into files that the person has sent
+        self.jobs = jobs  # make its notebooks
         self.transcript = Transcript(store.transcripts, record.session_id, clock)
         self.notes = KernelNotes(record, store.sessions, self.transcript, self.kernel)
         self._catch_up = store.catch_up
         self._listeners: tuple[asyncio.Task[None], ...] = ()
         self._tell_late = tell_late
-        self.left_running: list[tuple[CellRecord, Cell]] = []
-        self.resumed: list[asyncio.Task[None]] = []  # the turns that go on with them
-        self.broken_off: list[CellRecord] = []
-        self._runs: dict[Cell, str] = {}  # with their places, in the order in which they run
-        self._asked: list[Asked] = []
+        self.resumed: list[asyncio.Task[None]] = []  # the turns that resume its cells
+        self._runs: dict[Cell, str] = {}  # the cells and their places, in the order in which they run
+        self._asked: list[ModelTurn] = []
         self._talks: dict[str, asyncio.Lock] = {}
         self._turns = 0
-        self._over = asyncio.Event()  # no turn goes on
+        self._over = asyncio.Event()  # set while there is no turn
         self._over.set()
         self._pool = pool
 
@@ -131,7 +139,7 @@ class Session:
 
     @property
     def network(self) -> bool:
-        """Whether cells may use the network of the machine that they run on."""
+        """Whether cells may use the network of their machine."""
         return self._pool.limits.network
 
     @property
@@ -139,61 +147,65 @@ class Session:
         """The session's kernel."""
         return self.files.kernel
 
-    async def open(self, *, restored: bool = False) -> Self:
-        """Take up where the session was left.
+    async def open(self, *, restored: bool = False) -> Unfinished:
+        """Continue where the session was left; returns the cells that earlier programs did not finish.
 
-        Cells that go on in a node are in `left_running`, to be resumed; those in `broken_off` are noted as
-        such, to be told, and their files are kept. What the session's kernel had and has no more is told with
-        the next cell; with `restored` the data may be older than what the person did last.
+        Those that were broken off are recorded as such, and their files are kept. Variables that the
+        session's kernel has lost are told with the next cell. With `restored` the data may be older than what
+        the person did last.
 
         Raises: KernelError, StoreUnavailable.
         """
-        left_running = await self.kernel.left_running()
+        left_running, running = await self.kernel.left_running(), list[BegunCell]()
         unfinished = await self._unfinished(needed=bool(left_running))
         for tag, run in left_running.items():
             if tag in unfinished:
-                self.left_running.append((unfinished.pop(tag), run))
-            elif await self._recorded(tag):  # its program ended before it could say so
+                running.append(BegunCell(unfinished.pop(tag), run))
+            elif await self._recorded(tag):  # its program ended before it could acknowledge this
                 run.settle()
             else:
-                self.left_running.append((await self._record(run), run))
-        await self.notes.miss(broken_off=bool(unfinished), restored=restored)
-        self.broken_off = list(unfinished.values())
-        await self._note_broken_off(self.broken_off)
+                running.append(BegunCell(await self._record(run), run))
+        await self.notes.find_losses(broken_off=bool(unfinished), restored=restored)
+        broken_off = tuple(unfinished.values())
+        await self._note_broken_off(broken_off)
         name = self.record.session_id
         self._listeners = (
             lasting(self._listen, f"late output of {name}"),
             lasting(self._tell_recorded, f"files of {name}"),
         )
-        return self
+        return Unfinished(tuple(running), broken_off)
 
     async def close(self) -> None:
-        """Let the kernel go: in a node it lives on; files and transcript stay."""
-        for listener in self._listeners:
-            await stop(listener)
-        await self._pool.release(self.record.session_id)
+        """Release the kernel: in a node it lives on. Files and transcript stay."""
+        try:
+            for listener in self._listeners:
+                await stop(listener)
+        finally:
+            await self._pool.release(self.record.session_id)
 
-    async def note(self) -> None:
-        """Note what the kernel holds after a cell."""
+    async def note_variables(self) -> None:
+        """Note the variables that the kernel holds after a cell."""
         await self.notes.note(one.name for one in self.kernel.variables)
 
     @contextlib.asynccontextmanager
-    async def at_work(self, run: Cell, place: str, asked: "Asked | None" = None) -> AsyncIterator[None]:
-        """While entered, `stop` and `answer` mean this run, once those before it are over.
+    async def at_work(
+        self, run: Cell, place: str, model_turn: ModelTurn | None = None
+    ) -> AsyncIterator[None]:
+        """While entered, `stop` and `answer` apply to this cell once those before it are over.
 
-        With `asked` it is a cell of that turn's model.
+        With `model_turn` the cell belongs to that turn.
         """
         self._runs[run] = place
         try:
-            if asked is not None:
-                await asked.begin(run)
+            if model_turn is not None:
+                await model_turn.begin_cell(run)
             yield
         finally:
             del self._runs[run]
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
-        """While entered, a turn goes on that `end` waits for, until all of it is recorded."""
+        """While entered, a turn is in progress; `end_turns` waits until all of it is recorded."""
         self._turns += 1
         self._over.clear()
         try:
@@ -205,10 +217,10 @@ class Session:
                 self._over.set()
 
     @contextlib.asynccontextmanager
-    async def asked(self, turn: "Asked") -> AsyncIterator[None]:
-        """While entered, the model answers in the turn's place; another turn there waits before it enters.
+    async def asked(self, turn: ModelTurn) -> AsyncIterator[None]:
+        """While entered, the model answers in the turn's place; the next turn there has to wait.
 
-        One that is stopped waits no longer, and finds in `stopped` that nothing of it may begin.
+        A turn that is stopped while it waits enters at once, and must begin nothing: `stopped` is true.
         """
         talk, mine = self._talks.setdefault(turn.place, asyncio.Lock()), False
 
@@ -227,14 +239,15 @@ class Session:
 
     @property
     def busy(self) -> bool:
-        """Whether a turn goes on: a cell runs or waits, or the model answers."""
+        """Whether a turn is in progress: a cell runs or waits, or the model answers."""
         return self._turns > 0
 
     async def stop(self, place: str | None = None, *, kill: bool = False) -> None:
-        """Stop the running cell, and the model's answers, cells and all: in one place, or (None) in all.
+        """Stop the running cell and the model's turns, in one place or (None) in all.
 
-        Where nothing goes on in `place`, it is the running cell. One that does not stop is asked about
-        (`Unstopped`, `decide`); with `kill` its kernel is killed after two seconds. Raises: NothingRuns.
+        If nothing is in progress in `place`, this stops the running cell. If a cell does not stop, the person
+        is asked about it (`Unstopped`, `decide`); with `kill` its kernel is killed after two seconds.
+        Raises: NothingRuns.
         """
         asked = [turn for turn in self._asked if place in (None, turn.place)]
         runs = [run for run, where in self._runs.items() if place in (None, where)]
@@ -246,19 +259,19 @@ class Session:
             await _end(run, kill=kill)
 
     async def stop_cell(self, seq: int, *, kill: bool = False) -> None:
-        """As `stop`, this cell, also while it waits for those before it. Raises: NothingRuns."""
+        """Stop this cell, as `stop` does, even while it waits for others. Raises: NothingRuns."""
         await _end(self._run_of(seq), kill=kill)
 
     def decide(self, seq: int | None = None, *, kill: bool) -> None:
-        """Kill the kernel of the running cell, or of this one, which does not stop; or wait for its end.
+        """Decide about a cell that does not stop: kill its kernel, or wait for its end.
 
-        Raises: NothingRuns; NoQuestion where that is not asked, or not any more.
+        `seq` None is the running cell. Raises: NothingRuns; NoQuestion if there is nothing to decide.
         """
         run = self._running() if seq is None else self._run_of(seq)
         run.decide(kill=kill)
 
     def extend(self, seq: int, limit: timedelta) -> None:
-        """Let this cell take so long, from its start. Raises: NothingRuns."""
+        """Give this cell a new time limit, counted from its start. Raises: NothingRuns."""
         self._run_of(seq).extend(limit)
 
     def answer(self, text: str) -> None:
@@ -266,24 +279,24 @@ class Session:
         self._running().answer(text)
 
     def question_of(self, seq: int) -> int | None:
-        """The number of the question that this cell waits with, also for the program after this one."""
+        """The number of the question that this cell is asking; the next program sees the same number."""
         return next((run.question for run in self._runs if run.tag == seq), None)
 
     def answer_to(self, seq: int, question: int, text: str) -> None:
-        """Answer this question of this cell, and no other. Raises: NothingRuns, NoQuestion, TooLarge."""
+        """Answer this question of this cell, but no other. Raises: NothingRuns, NoQuestion, TooLarge."""
         run = self._run_of(seq)
         if run.question != question:
             raise NoQuestion
         run.answer(text)
 
     async def reset(self) -> None:
-        """End the kernel, with its variables, and a running cell first; files and transcript stay."""
+        """End the kernel and its variables, after a running cell; files and transcript stay."""
         await self._stop_all()
         await self.kernel.restart()
         await self.notes.note(())
 
-    async def end(self) -> None:
-        """Stop every turn, and wait until what came of them is recorded; then the session may be deleted."""
+    async def end_turns(self) -> None:
+        """Stop every turn and wait until all are recorded, so that the session may be deleted."""
         await self._stop_all()
         try:
             await asyncio.wait_for(self._over.wait(), ENDING)
@@ -308,27 +321,28 @@ class Session:
         raise NothingRuns
 
     async def _unfinished(self, *, needed: bool) -> dict[int, CellRecord]:
-        """The cells that a program before us began.
+        """The cells that earlier programs began and did not finish.
 
-        Where none goes on, a database that is away is no hindrance: they are noted by the next program.
+        Unless they are `needed`, because some still run, it is no error if the database cannot be reached:
+        the next program will record how they ended.
         """
         try:
             return {cell.seq: cell for cell in await self.transcript.unfinished()}
         except StoreUnavailable:
             if needed:
                 raise
-            log.warning("what session %s left unfinished is not known now", self.record.session_id)
+            log.warning("the unfinished cells of session %s are not known now", self.record.session_id)
             return {}
 
     async def _recorded(self, seq: int) -> bool:
-        """Whether the database knows this cell."""
+        """Whether the cell is in the database."""
         return any(entry.seq == seq for entry in await self.transcript.next_after(seq - 1))
 
     async def _record(self, run: Cell) -> CellRecord:
-        """Note a cell that runs, and that the database does not know.
+        """Record a running cell that is not in the database.
 
-        The program before us was killed before the cell was recorded, or the database was restored from a
-        copy. Where the cell was sent is not known: it belongs to no place's conversation.
+        The previous program was killed before it recorded the cell, or the database was restored from a
+        backup. Nobody knows in which place the cell was sent, so it belongs to no place's conversation.
         """
         log.warning("cell %d of session %s was not recorded", run.tag, self.record.session_id)
         cell = await self.transcript.adopt(run.tag, "", run.code)
@@ -336,8 +350,8 @@ class Session:
         return cell
 
     async def _note_broken_off(self, cells: Sequence[CellRecord]) -> None:
-        await self.transcript.broken_off(cells)
-        ran = cells[0] if cells else None  # the others stood in line
+        await self.transcript.note_broken_off(cells)
+        ran = cells[0] if cells else None  # the others were still waiting
         async with self.kernel.catch_up(ran.started_at.timestamp() if ran else None) as scan:
             if ran is not None:
                 await self._keep_late(ran.seq, await self.files.keep(scan.captured, scan.skipped, ran.seq))
@@ -349,7 +363,7 @@ class Session:
         async for late in self.kernel.late():
             try:
                 await self._take_late(late)
-            except Exception:  # one piece that cannot be told must not end the telling of those after it
+            except Exception:  # one piece that cannot be told must not keep the next ones from being told
                 log.exception("late output of session %s is lost", self.record.session_id)
 
     async def _take_late(self, late: Late) -> None:
@@ -357,15 +371,15 @@ class Session:
             kept = await self.files.keep(late.scan.captured, late.scan.skipped, late.tag)
             await self._keep_late(late.tag, kept)
         else:
-            await self.transcript.add_late(late.tag, late.event, Kept())
+            await self.transcript.add_late(late.tag, late.event, KeptFiles())
             await self._tell_late(Reply(late.tag, late.event, late=True))
 
-    async def _keep_late(self, cell: int, kept: Kept) -> None:
+    async def _keep_late(self, cell: int, kept: KeptFiles) -> None:
         if kept.files or kept.skipped:
             await self.transcript.add_late(cell, None, kept)
             await self._tell_late(Reply(cell, files=kept.files, skipped=kept.skipped, late=True))
 
 
 async def _end(run: Cell, *, kill: bool) -> None:
-    """End a cell; unless its kernel is to be killed where it does not end, somebody is asked about it."""
+    """Stop a cell. If it does not stop, its kernel is killed, or without `kill` the person is asked."""
     await (run.interrupt() if kill else run.stop())

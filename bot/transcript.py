@@ -1,6 +1,6 @@
-"""What was said and run in a session, kept so that a notebook can be made of it.
+"""What was said and run in a session, recorded so that it can become a notebook.
 
-cell = await transcript.begin(message)          # recorded before its code runs
+cell = await transcript.begin(request)          # recorded before its code may show anything
 result = await transcript.finish(cell, run.result, kept)
 await transcript.add_late(tag, event)           # what a thread printed after its cell
 """
@@ -13,17 +13,17 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 
-from bot.files import Kept
+from bot.files import KeptFiles
 from bot.reply import ExecutionResult, return_code
-from bot.request import Incoming
-from bot.wording.error_messages import ENDINGS, NEVER, SHORTENED, ending, lost_with, restart, unrecorded
+from bot.request import Request
+from bot.wording.cell_messages import ENDINGS, NEVER, SHORTENED, ending, lost_with, restart, unrecorded
 from filestore.errors import FileStoreError, NoSuchCell
 from filestore.records import RUNNING, CellRecord, Output, Said
 from filestore.spool import Early, SpooledTranscripts
 from kernels.cell.display_updates import Updates, is_mark, is_note, shows
 from kernels.cell.events import Event
 from kernels.cell.outputs import Outputs
-from kernels.cell.run import RunResult
+from kernels.cell.result import RunResult
 from kernels.concurrency.cancellation import to_the_end
 from kernels.notebooks.cells import Code, Markdown, StreamedCell
 from kernels.text.clipping import clip, strip_ansi
@@ -32,12 +32,12 @@ __all__ = ["Transcript", "notebook_cell"]
 
 log = logging.getLogger(__name__)
 
-ERROR = 1 << 20  # characters of a traceback as text; the outputs have all of it
+ERROR = 1 << 20  # characters of a traceback as text; the outputs have the whole traceback
 UNKNOWN = "# This cell's code is not known: the database was restored from a copy that is older."
-PAGE = 50  # entries; each may have some tens of kilobytes of outputs in its record
-MOST_AGAIN, LARGEST_AGAIN = 4, 8 << 20  # cells that are shown again when a display is updated; bytes of one
-LONGEST_AGAIN = 2000  # entries of a transcript in which they are looked for
-LATE = 64 * 1024  # characters of one piece of late output; the kernel's own limit bounds them all
+PAGE = 50  # entries; the record of each may hold tens of kilobytes of outputs
+MOST_AGAIN, LARGEST_AGAIN = 4, 8 << 20  # cells shown again after an update of a display; bytes of one cell
+LONGEST_AGAIN = 2000  # entries; longer transcripts are not searched for such cells
+LATE = 64 * 1024  # characters of one piece of late output; the kernel limits all of it together
 
 
 class Transcript:
@@ -49,19 +49,19 @@ class Transcript:
         self._clock = clock
 
     async def say(self, place: str, author: str, markdown: str) -> Said:
-        """Note words. Raises: StoreUnavailable."""
+        """Record words. Raises: StoreUnavailable."""
         return await self._records.say(self._session_id, place, author, markdown, self._clock())
 
-    async def begin(self, message: Incoming, early: Early | None = None) -> CellRecord:
-        """Note that this code is about to run, be it in the spool.
+    async def begin(self, request: Request, early: Early | None = None) -> CellRecord:
+        """Record that this code is about to run, if only in the spool.
 
-        `early`, if given, may be called with the cell just before it is written: its code may run from then
-        on, but nothing of it may be shown before this returns. See `SpooledTranscripts.begin_cell`.
+        `early`, if given, may be called with the cell just before it is written: from then on the code may
+        run, but nothing of it may be shown before this method returns. See `SpooledTranscripts.begin_cell`.
 
-        Raises: SpoolFull, or QuotaExceeded for long code, and it must not run.
+        Raises: SpoolFull, or QuotaExceeded for long code, and then the code must not run.
 
-        A cancellation waits until the cell is written. The cell is noted as interrupted, unless `early` was
-        called: then its end is for whoever runs it to note.
+        A cancellation waits until the cell is written. The cell is then recorded as interrupted, unless
+        `early` was called: in that case whoever runs the cell records its end.
         """
         runs = given_up = False
 
@@ -73,14 +73,14 @@ class Transcript:
 
         begin = self._records.begin_cell(
             self._session_id,
-            message.place,
-            message.author,
-            message.code,
+            request.place,
+            request.author,
+            request.code,
             self._clock(),
             tell if early is not None else None,
         )
         beginning = asyncio.Task(begin, loop=asyncio.get_running_loop(), eager_start=True)
-        if beginning.done():  # it seldom has to wait
+        if beginning.done():  # usually there was nothing to wait for
             return beginning.result()
         try:
             return await asyncio.shield(beginning)
@@ -95,12 +95,13 @@ class Transcript:
             if not runs:
                 await self._records.finish_cell(self._session_id, cell.seq, status="interrupted")
         except FileStoreError:
-            log.exception("a cell of session %s that was given up may stay as running", self._session_id)
+            log.exception(
+                "a cell of session %s that was given up may stay recorded as running", self._session_id
+            )
 
-    async def finish(self, cell: CellRecord, ran: RunResult, kept: Kept) -> ExecutionResult:
-        """Note what came of the cell, and return it. Where the record has to wait, the result says so."""
+    async def finish(self, cell: CellRecord, ran: RunResult, kept: KeptFiles) -> ExecutionResult:
+        """Record the cell's result, and return it. If the record has to wait, the result says so."""
         result = ExecutionResult(
-            success=ran.status == "ok",
             output=ran.output,
             error=strip_ansi(clip("\n".join(ran.error.traceback), ERROR)) if ran.error else None,
             execution_time=ran.execution_time,
@@ -112,12 +113,11 @@ class Transcript:
             execution_count=ran.execution_count,
             outputs=ran.outputs,
             skipped=kept.skipped,
-            lost=ran.restarted.lost if ran.restarted else (),
-            unnamed=ran.restarted is not None and ran.restarted.unnamed,
-            earlier=ran.restarted is not None and ran.restarted.earlier,
             memory=ran.memory,
             text_file=next((file.name for file in ran.captured if file.is_output), ""),
         )
+        if (gone := ran.restarted) is not None:
+            result = replace(result, lost=gone.lost, unnamed=gone.unnamed, earlier=gone.earlier)
         try:
             finished = await self._records.finish_cell(
                 self._session_id,
@@ -130,7 +130,7 @@ class Transcript:
             )
         except FileStoreError as error:
             log.exception("cell %d of session %s could not be recorded", cell.seq, self._session_id)
-            lost = not isinstance(error, NoSuchCell)  # else its transcript was deleted on purpose
+            lost = not isinstance(error, NoSuchCell)  # in that case the person has deleted the transcript
             return replace(result, unrecorded=NEVER) if lost else result
         if not finished.whole:
             return replace(result, unrecorded=SHORTENED)
@@ -139,18 +139,18 @@ class Transcript:
 
     @property
     def waits(self) -> bool:
-        """Whether writes of it wait for the database."""
+        """Whether some of its writes wait for the database."""
         return self._records.waiting(self._session_id) is not None
 
-    async def leave_out(self, message: Incoming, cell: Code) -> None:
-        """Note a cell of a replayed notebook that does not run, with the outputs that it had."""
-        begun = await self.begin(message.with_code(cell.code))
+    async def leave_out(self, request: Request, cell: Code) -> None:
+        """Record a cell of a replayed notebook that is not run, with the outputs that it had."""
+        begun = await self.begin(request.with_code(cell.code))
         await self._records.finish_cell(
             self._session_id, begun.seq, status="skipped", outputs=cell.outputs, execution_count=cell.count
         )
 
-    async def add_late(self, cell: int, event: Event | None, kept: Kept) -> None:
-        """Add what came after a cell's end to its record."""
+    async def add_late(self, cell: int, event: Event | None, kept: KeptFiles) -> None:
+        """Add to a cell's record what came after its end."""
         outputs = Outputs(max_text=LATE, max_shown=LATE * 1024)
         if event is not None:
             outputs.add_event(event)
@@ -158,16 +158,16 @@ class Transcript:
         try:
             await self._records.append_outputs(self._session_id, cell, outputs.cells(), file_ids)
         except NoSuchCell:
-            log.info("late output of cell %d of session %s comes after its deletion", cell, self._session_id)
+            log.info("late output of cell %d of session %s came after its deletion", cell, self._session_id)
         except FileStoreError:
             log.exception("late output of cell %d of session %s is not recorded", cell, self._session_id)
 
     async def unfinished(self) -> list[CellRecord]:
-        """The cells that were running when the program before us ended, in order."""
+        """The cells that were running when the previous program ended, in order."""
         return await self._records.unfinished(self._session_id)
 
     async def has_run(self) -> bool:
-        """Whether any cell of it has run, as far as was recorded. Raises: StoreUnavailable."""
+        """Whether any cell has run, according to the records. Raises: StoreUnavailable."""
         async with aclosing(self.newest()) as pages:
             async for page in pages:
                 if any(isinstance(entry, CellRecord) and _ran(entry) for entry in page):
@@ -175,21 +175,21 @@ class Transcript:
         return False
 
     async def next_after(self, seq: int) -> list[Said | CellRecord]:
-        """The entry after this number, or none. Raises: StoreUnavailable."""
+        """A list with the first entry after this number, if there is one. Raises: StoreUnavailable."""
         return await self._records.entries(self._session_id, after=seq, limit=1, brief=True)
 
     async def adopt(self, seq: int, place: str, code: str) -> CellRecord:
-        """Note a cell that runs already, under its number if that is free. Raises: StoreUnavailable."""
+        """Record a cell that runs already, under its number if that is free. Raises: StoreUnavailable."""
         cell = CellRecord(self._session_id, seq, place, "", code or UNKNOWN, (), RUNNING, self._clock())
         return replace(cell, seq=await self._records.restore(cell))
 
-    async def broken_off(self, cells: Iterable[CellRecord]) -> None:
-        """Note that these cells ended with the program before us, or with their kernel."""
+    async def note_broken_off(self, cells: Iterable[CellRecord]) -> None:
+        """Record that these cells ended with the previous program, or with their kernel."""
         for cell in cells:
             await self._records.finish_cell(self._session_id, cell.seq, status="died")
 
     async def entries(self, place: str | None = None) -> list[Said | CellRecord]:
-        """All of it, or what was said and run in one place, in order, with all outputs: for small ones."""
+        """All entries in order with all outputs, or those of one place; for small transcripts."""
         entries: list[Said | CellRecord] = []
         while page := await self._records.entries(
             self._session_id, after=entries[-1].seq if entries else 0, place=place
@@ -198,7 +198,7 @@ class Transcript:
         return entries
 
     async def each(self) -> AsyncIterator[Said | CellRecord]:
-        """All of it in order, a page in memory at a time; of large outputs the short form, see `outputs`."""
+        """All entries in order, one page at a time; large outputs are shortened, see `outputs`."""
         after = 0
         while page := await self._records.entries(self._session_id, after=after, limit=PAGE, brief=True):
             after = page[-1].seq
@@ -208,24 +208,24 @@ class Transcript:
     async def newest(
         self, place: str | None = None, *, before: int | None = None
     ) -> AsyncGenerator[list[Said | CellRecord]]:
-        """Pages of what was said and run before number `before`, newest first; large outputs are short."""
+        """Pages of the entries before number `before`, newest first; large outputs are shortened."""
         while page := await self._records.newest(self._session_id, before=before, limit=PAGE, place=place):
             before = page[-1].seq
             yield page
 
     async def whole(self, entry: Said | CellRecord) -> Said | CellRecord:
-        """The entry with all outputs that it has."""
+        """The entry with all its outputs."""
         if isinstance(entry, Said) or not entry.outside:
             return entry
         outputs = tuple([output async for output in self.outputs(entry)])
         return replace(entry, outputs=outputs, outside=())
 
     def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
-        """All outputs of a cell that `each` gave, one in memory at a time: they may be many megabytes."""
+        """All outputs of a cell that `each` gave, one at a time: together they may be many megabytes."""
         return self._records.outputs(cell)
 
     async def notebook_cells(self) -> AsyncIterator[Markdown | Code | StreamedCell]:
-        """All of it as the cells of a notebook, with displays as later cells have updated them."""
+        """All entries as the cells of a notebook; displays are as later cells have updated them."""
         updates = await self._updates()
         async for entry in self.each():
             cell = notebook_cell(entry)
@@ -236,16 +236,16 @@ class Transcript:
                 outputs = tuple(map(updates.applied, entry.outputs))
                 yield replace(
                     cell, outputs=(*outputs, *cell.outputs[len(outputs) :])
-                )  # and a note of its end
+                )  # the rest is a note on its end
             else:
                 yield StreamedCell(replace(cell, outputs=()), _count(entry), self._updated(entry, updates))
 
     async def displaying(self, names: Collection[str], *, before: int) -> list[CellRecord]:
-        """The newest cells before this number with one of these displays, as they are now.
+        """The newest cells before this number that have one of these displays, as the displays are now.
 
         They are few, and none is large. Raises: StoreUnavailable.
         """
-        if before > LONGEST_AGAIN:  # going over all of it for each update would take the database's time
+        if before > LONGEST_AGAIN:  # reading all of it for each update would keep the database too busy
             return []
         updates = await self._updates()
         found: deque[CellRecord] = deque(maxlen=MOST_AGAIN)
@@ -264,7 +264,7 @@ class Transcript:
         ]
 
     async def _updates(self) -> Updates:
-        """What became of displays after their cells; of large outputs only those are read that tell it."""
+        """What later cells did to displays; large outputs are read only if they contain an update."""
         updates = Updates()
         async for entry in self.each():
             if not isinstance(entry, CellRecord):
@@ -284,14 +284,14 @@ class Transcript:
 
 
 def _before(ran: RunResult) -> list[Output]:
-    """For the notebook: that the cell began with a fresh kernel, and what was gone."""
+    """For the notebook: a note that the cell began with a fresh kernel, and what was lost."""
     if ran.restarted is None or ran.status not in ("ok", "error"):
         return []
     return [_note(restart(ran.restarted))]
 
 
 def _ended(result: ExecutionResult) -> list[Output]:
-    """For the notebook: how the cell ended where its output does not say, and what that has cost."""
+    """For the notebook: a note on how the cell ended, if its output does not say, and what was lost."""
     told = filter(None, (ending(result), lost_with(result)))
     text = " ".join(told) if ending(result) else ""
     return [_note(text)] if text else []
@@ -302,12 +302,12 @@ def _note(text: str) -> Output:
 
 
 def _count(entry: CellRecord) -> int:
-    """How many outputs a cell has in full."""
+    """How many outputs a cell has in all."""
     return len(entry.outputs) + sum(part.count - part.short for part in entry.outside)
 
 
 def _ran(cell: CellRecord) -> bool:
-    """Whether the cell has run: one that was stopped while it stood in line has no number."""
+    """Whether the cell has run: a cell that was stopped while it waited has no execution count."""
     if cell.status == "interrupted":
         return cell.execution_count is not None
     return cell.status not in (RUNNING, "skipped")
@@ -318,7 +318,9 @@ def notebook_cell(entry: Said | CellRecord) -> Markdown | Code:
     if isinstance(entry, Said):
         return Markdown(entry.markdown, entry.author)
     ended = ENDINGS.get((entry.status, None))
-    told = entry.outside or any(map(is_note, entry.outputs))  # else the program ended before it could tell
+    told = entry.outside or any(
+        map(is_note, entry.outputs)
+    )  # otherwise the program ended before it could record this
     return Code(
         entry.code,
         entry.outputs if told or not ended else (*entry.outputs, _note(ended)),

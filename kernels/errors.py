@@ -5,6 +5,7 @@ KernelError
 |-- Misconfigured(reason)     no kernel can start with these settings; `reason` names the wrong one
 |-- SandboxUnavailable(reason, remedy)   this machine cannot confine kernels as asked
 |-- KernelClosed()              the kernel was detached or shut down, and takes no more cells
+|-- GoesOn()                    the kernel was let go, and its cell goes on in its node
 |-- NoQuestion()                an answer was given, but no `input()` is waiting for one
 |-- TooLarge(what, size, limit, remedy)   more than may be sent to a kernel at once
 |-- NodeUnavailable(reason, remedy)   no node answers, and none can be started
@@ -15,6 +16,7 @@ KernelError
 from kernels.text.clipping import over
 
 __all__ = [
+    "GoesOn",
     "KernelClosed",
     "KernelError",
     "KernelStartFailed",
@@ -30,6 +32,10 @@ __all__ = [
 
 class KernelError(Exception):
     """The root: everything that this package raises on purpose."""
+
+
+class GoesOn(KernelError):
+    """The cell's kernel was let go: the cell goes on in its node, for the program that comes next."""
 
 
 class KernelStartFailed(KernelError):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import Any, BinaryIO, Protocol, Self
 
 from kernels.broker import FileSource
 from kernels.cell.events import Event
@@ -55,6 +55,12 @@ class Cell(Protocol):
         """The number of the question that waits for an answer, unique within the cell; None without one.
 
         It stays the same for another program that goes on with the cell.
+        """
+
+    def outputs(self, last: int | None = None) -> tuple[dict[str, Any], ...]:
+        """What the cell has shown so far, as nbformat v4 outputs; with `last` only so many of the last ones.
+
+        Its events are folded once, here: whoever shows the cell while it runs asks for this.
         """
 
     async def __aenter__(self) -> Self: ...

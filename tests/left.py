@@ -16,9 +16,9 @@ from urllib.parse import quote
 
 import aiohttp
 
-from bot.session import beside
 from filestore.records import RUNNING
 from kernels.client.spawn import recorded
+from kernels.workspace.folder import scratch_id
 
 ENDING = 5.0  # seconds that a task may take to end which was told to
 DATABASE = "kernelcord.db"
@@ -53,7 +53,7 @@ async def cells_left(data: Path, known: set[str] | None = None) -> list[str]:
     ending = {session for session, _ in found} if known is None else sessions - known
     async with node(data) as http:
         for session in sorted(ending) if http else ():
-            for kernel in (session, beside(session)):
+            for kernel in (session, scratch_id(session)):
                 async with http.delete(f"kernelcord/sessions/{quote(kernel)}"):
                     pass
     if known is not None:

@@ -1,1 +1,1 @@
-"""What goes on across restarts: turns that an earlier program began, kernels that are gone."""
+"""What continues across restarts: turns that an earlier program began, and the loss of kernels."""

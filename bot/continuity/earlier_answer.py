@@ -1,38 +1,38 @@
-"""An answer that a program before us began, out of the transcript: what it said and ran before its last cell.
+"""An answer that an earlier program began, from the transcript: what it said and ran before its last cell.
 
-for entry in await told_before(session.transcript, cell, first):
-    draft.add(told(entry, files))
-await tell(broken_off(cell))                # of one that did not come to its end
+for entry in await entries_before(session.transcript, cell, first):
+    draft.add_reply(reply_of(entry, files))
+await tell(broken_off_reply(cell))         # for a cell that was broken off
 """
 
 from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import replace
 
-from bot.model.history import MODEL
 from bot.reply import RETURN_CODES, ExecutionResult, GeneratedFile, Reply
+from bot.request import MODEL
 from bot.transcript import Transcript
 from filestore.records import CellRecord, Said
 
-__all__ = ["broken_off", "earlier", "told", "told_before"]
+__all__ = ["broken_off_reply", "entries_before", "of_answer", "reply_of"]
 
 
-async def told_before(transcript: Transcript, cell: CellRecord, first: int) -> list[Said | CellRecord]:
-    """The entries before `cell` that its answer has told; it reads no more than that takes."""
+async def entries_before(transcript: Transcript, cell: CellRecord, first: int) -> list[Said | CellRecord]:
+    """The entries of the same answer before `cell`; no more of the transcript is read than necessary."""
     newest: list[Said | CellRecord] = []
     async with aclosing(transcript.newest(cell.place, before=cell.seq)) as pages:
         async for page in pages:
             newest += page
             if any(entry.seq < first and (cell.author != MODEL or _is_asked(entry)) for entry in page):
                 break
-    return [await transcript.whole(entry) for entry in earlier(reversed(newest), cell, first)]
+    return [await transcript.whole(entry) for entry in of_answer(reversed(newest), cell, first)]
 
 
-def earlier(entries: Iterable[Said | CellRecord], cell: CellRecord, first: int) -> list[Said | CellRecord]:
-    """The entries before `cell` that its answer has told, out of those of its place, in order.
+def of_answer(entries: Iterable[Said | CellRecord], cell: CellRecord, first: int) -> list[Said | CellRecord]:
+    """Of a place's entries, in order, those of the same answer before `cell`.
 
-    `first` is the number of the answer's first cell. Cells that a person ran amid a replay of theirs are not
-    told apart from its own: those have messages of their own.
+    `first` is the number of the answer's first cell. Cells that a person ran during a replay are included,
+    as nothing here distinguishes them; they have messages of their own.
     """
     entries, start = list(entries), first
     if cell.author == MODEL:
@@ -40,42 +40,37 @@ def earlier(entries: Iterable[Said | CellRecord], cell: CellRecord, first: int) 
     return [entry for entry in entries if start <= entry.seq < cell.seq and _is_of(entry, cell.author)]
 
 
-def told(
+def reply_of(
     entry: Said | CellRecord, files: tuple[GeneratedFile, ...] = (), *, code: str | None = None
 ) -> Reply:
-    """All of an entry in one step; `files` are those of a cell that are still there.
+    """A whole entry as one step of an answer; `files` are those of a cell that still exist.
 
-    The code of a cell is repeated, unless there is another `code` to be shown.
+    The code of a cell is shown, or `code` in its place.
     """
     if isinstance(entry, Said):
         return Reply(0, words=f"{entry.markdown}\n\n")
     result = ExecutionResult(
-        success=entry.status == "ok",
-        output="",
-        error=None,
-        execution_time=entry.execution_time or 0.0,
-        return_code=RETURN_CODES.get(entry.status, 1),
-        generated_files=files,
         status=entry.status,
         cause="unknown",
         cell=entry.seq,
+        return_code=RETURN_CODES.get(entry.status, 1),
+        execution_time=entry.execution_time or 0.0,
         execution_count=entry.execution_count,
         outputs=entry.outputs,
-        skipped=(),
-        lost=(),
+        generated_files=files,
     )
     return Reply(entry.seq, code=entry.code if code is None else code, files=files, result=result)
 
 
-def broken_off(cell: CellRecord) -> Reply:
-    """The end of a cell whose kernel ended while no program was there to see it."""
-    result = told(replace(cell, status="died")).result
+def broken_off_reply(cell: CellRecord) -> Reply:
+    """The last reply of a cell whose kernel ended while no program was running."""
+    result = reply_of(replace(cell, status="died")).result
     assert result is not None  # it is a cell's
     return Reply(cell.seq, result=replace(result, cause="away"))
 
 
 def _is_asked(entry: Said | CellRecord) -> bool:
-    """Whether these are a person's words for the model; those of a notebook have no author."""
+    """Whether these are a person's words for the model; the words of a notebook have no author."""
     return isinstance(entry, Said) and entry.author not in ("", MODEL)
 
 

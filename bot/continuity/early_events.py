@@ -1,12 +1,12 @@
-"""A cell's events, the first of which can be asked for ahead: that is what sends the code to the kernel.
+"""A cell's events, of which the first can be requested early: that is what sends the code to the kernel.
 
-What is told before the code is sent (places in line, a kernel that was started again) is asked for ahead too,
-however much it is: the code does not wait until somebody has taken it. A node then has it acknowledged
-before it is told: if this program is killed in that moment, whoever resumes the cell finds in its result what
-was lost.
+The events before that (positions in the queue, a restarted kernel) are requested early too, however many
+they are, so that the code does not wait for somebody to read them. A node then considers them acknowledged
+before they are told. If this program is killed at that moment, whoever resumes the cell finds the loss in its
+result.
 
-async with Ahead(run, losses.missed) as events:
-    events.begin()                  # the kernel works from here on, and nothing is told
+async with EarlyEvents(run, losses.missed) as events:
+    events.begin()                  # from here on the kernel works, but nothing is told
     cell = await ...                # until this is done
     async for event in events: ...
 """
@@ -20,19 +20,19 @@ from typing import Self
 from kernels.cell.events import Event, Queued, Restarted
 from kernels.concurrency.cancellation import stop, to_the_end
 
-__all__ = ["Ahead"]
+__all__ = ["EarlyEvents"]
 
 
-class Ahead:
-    """The events in their order. Without `begin` none is asked for ahead.
+class EarlyEvents:
+    """The events in order. Without `begin` none is requested early.
 
-    `missed` is called with each that was asked for, when the block ends before anybody has taken it.
+    When the block ends, `missed` is called with each event that was requested and that nobody has read.
     """
 
     def __init__(self, events: AsyncIterable[Event], missed: Callable[[Event], object]) -> None:
         self._events = aiter(events)
         self._missed = missed
-        self._asked: deque[asyncio.Task[Event | None]] = deque()  # of which the last one may not be done
+        self._asked: deque[asyncio.Task[Event | None]] = deque()  # the last one may not be done
 
     async def __aenter__(self) -> Self:
         return self
@@ -40,16 +40,16 @@ class Ahead:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        while self._asked:  # nobody has taken these; the last one may ask for another until it is stopped
+        while self._asked:  # nobody has read these; the last one may request another until stopped
             first = self._asked.popleft()
             await to_the_end(stop(first))
-            # Whatever has ended the block comes before a failure here.
+            # The reason why the block ended matters more than a failure here.
             done = not first.cancelled() and first.exception() is None
             if done and (event := first.result()) is not None:
                 self._missed(event)
 
     def begin(self) -> None:
-        """Ask for the first event now; as far as that needs no waiting it is done when this returns."""
+        """Request the first event now; what needs no waiting is done when this returns."""
         loop = asyncio.get_running_loop()
         asking = asyncio.Task(self._ask(), loop=loop, eager_start=True, name="first events of a cell")
         self._asked.append(asking)
@@ -64,7 +64,7 @@ class Ahead:
     async def __anext__(self) -> Event:
         if not self._asked:
             return await anext(self._events)
-        event = await self._asked[0]  # which stays, where this fails: it may be done, and then it is missed
+        event = await self._asked[0]  # it stays there if this fails, to be `missed` if it is done
         self._asked.popleft()
         if event is None:
             raise StopAsyncIteration
@@ -74,7 +74,7 @@ class Ahead:
         return await anext(self._events, None)
 
     def _go_on(self, asked: "asyncio.Task[Event | None]") -> None:
-        """Ask for the next one, where the code was not sent yet."""
+        """Request the next event if the code was not sent yet."""
         done = self._asked and not asked.cancelled() and asked.exception() is None
         if done and isinstance(asked.result(), Queued | Restarted):
             self.begin()

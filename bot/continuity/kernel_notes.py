@@ -1,13 +1,13 @@
-"""What a session notes of its kernel, and what it has to tell of kernels that are gone.
+"""What a session notes about its kernel, and which losses of ended kernels it still has to tell.
 
-    await notes.miss(broken_off=False, restored=False)      # when the session is opened
-    async with notes.losses() as losses:                    # of one turn
-        async for event in losses.before(run): ...
-        losses.told                                         # what has to be in the turn's result too
-        await notes.note(names)                             # after the cell
+    await notes.find_losses(broken_off=False, restored=False)   # when the session is opened
+    async with notes.losses() as losses:                        # of one turn
+        async for event in losses.before(run, events): ...
+        losses.told                                             # belongs into the turn's result too
+        await notes.note(names)                                 # after the cell
 
-A loss is told once it has been told to the end: until its turn has told its result, the record keeps it. When
-telling fails, or this program ends before, it is told with the next cell.
+A loss stays in the record until its turn has told its result. If telling it fails, or if the program ends
+before, it is told with the next cell.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.continuity.losses import AWAY, COPY, UPDATED, Held, holding, together, unused_for
+from bot.continuity.losses import AWAY, COPY, UPDATED, KernelNote, merge_losses, unused_for
 from bot.transcript import Transcript
 from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.records import SessionRecord
@@ -32,48 +32,45 @@ log = logging.getLogger(__name__)
 
 
 class Losses:
-    """Tells within one turn what a session has lost before it."""
+    """Tells within one turn what the session has lost before it."""
 
     def __init__(self, notes: "KernelNotes") -> None:
         self._notes = notes
         self.told: Restarted | None = None
-        self._of_kernel: Restarted | None = None  # what the cell's own kernel has told
+        self._of_kernel: Restarted | None = None  # what the cell's own kernel has reported
         self._run: Cell | None = None
 
-    async def before(self, run: Cell, events: AsyncIterable[Event] | None = None) -> AsyncGenerator[Event]:
-        """The events of the cell, and what was lost before the first that shows that it runs.
-
-        `events` are the cell's own, where somebody has asked for the first of them already.
-        """
+    async def before(self, run: Cell, events: AsyncIterable[Event]) -> AsyncGenerator[Event]:
+        """The cell's events; before the first that shows that the cell runs comes what was lost."""
         self._run = run
-        async for event in run if events is None else events:
+        async for event in events:
             if isinstance(event, Restarted):
-                self._of_kernel = together(self._of_kernel, event)
-            if self.told is None and not isinstance(event, Queued) and (lost := self._notes.take()):
+                self._of_kernel = merge_losses(self._of_kernel, event)
+            if self.told is None and not isinstance(event, Queued) and (lost := self._notes.take_untold()):
                 self.told = lost
-                if isinstance(event, Restarted):  # the kernel knows of it too: say it once
-                    yield together(lost, event) or event
+                if isinstance(event, Restarted):  # the kernel reports it too: tell it once
+                    yield merge_losses(lost, event) or event
                     continue
                 yield lost
             yield event
-        if self.told is None and (lost := self._notes.take()):
+        if self.told is None and (lost := self._notes.take_untold()):
             self.told = lost
             yield lost
 
     def missed(self, event: Event) -> None:
-        """An event of the cell that nobody has been told, since the turn has failed before."""
+        """Note an event of the cell that was not told because the turn failed before that."""
         if isinstance(event, Restarted):
-            self._of_kernel = together(self._of_kernel, event)
+            self._of_kernel = merge_losses(self._of_kernel, event)
 
     @property
     def undelivered(self) -> Restarted | None:
-        """What has to be told again when the turn fails: a cell that goes on has its own in its result."""
+        """What has to be told again if the turn fails; a cell that goes on has its kernel's in its result."""
         goes_on = self._run is not None and self._run.goes_on
-        return self.told if goes_on else together(self.told, self._of_kernel)
+        return self.told if goes_on else merge_losses(self.told, self._of_kernel)
 
 
 class KernelNotes:
-    """The notes of one open session, which are kept in its record."""
+    """The notes of one open session, which are stored in its record."""
 
     def __init__(
         self,
@@ -86,56 +83,56 @@ class KernelNotes:
         self._sessions = sessions
         self._transcript = transcript
         self._kernel = kernel
-        self._held = self._noted = Held.from_text(record.kernel)
-        self._untold: Restarted | None = None  # and no turn is telling it
-        # Whether a kernel lived when the session was opened and the database could not say what was noted.
+        self._held = self._noted = KernelNote.from_text(record.kernel)
+        self._untold: Restarted | None = None  # while no turn is telling it
+        # Whether a kernel lived when the session was opened, if the database could not say what was noted.
         self._lived: bool | None = None
         self._writing = asyncio.Lock()
 
     @asynccontextmanager
     async def losses(self) -> AsyncIterator[Losses]:
-        """What has to be told with a turn; when the block fails, it has to be told with the next one."""
+        """The losses to tell with a turn; if the block fails, they are told with the next turn."""
         losses = Losses(self)
         try:
             yield losses
-        except BaseException:  # a cancellation, too: nobody knows what the person has seen
+        except BaseException:  # or a cancellation: nobody knows what the person has seen
             if (lost := losses.undelivered) is not None:
                 await to_the_end(self.tell_again(lost))
             raise
         if losses.told is not None:
             await self._hold(self._held.with_untold(self._untold))
 
-    def take(self) -> Restarted | None:
-        """What has to be told, given to one turn."""
+    def take_untold(self) -> Restarted | None:
+        """What has to be told; one turn gets it."""
         untold, self._untold = self._untold, None
         return untold
 
     async def tell_again(self, lost: Restarted) -> None:
-        """Tell with the next cell what has not reached the person."""
-        self._untold = together(lost, self._untold)
-        await self._hold(self._held.with_untold(together(lost, self._held.untold)))
+        """Have a loss told with the next cell, because it has not reached the person."""
+        self._untold = merge_losses(lost, self._untold)
+        await self._hold(self._held.with_untold(merge_losses(lost, self._held.untold)))
 
     async def note(self, names: Iterable[str]) -> None:
-        """Note what the kernel holds after a cell, so that its loss can be told whenever it is noticed."""
-        await self._hold(holding(names, self._held))
+        """Note the variables after a cell, so that their loss can be told when it is noticed."""
+        await self._hold(self._held.with_variables(names))
 
-    async def miss(self, *, broken_off: bool, restored: bool) -> None:
-        """Find out whether the kernel that was noted is gone.
+    async def find_losses(self, *, broken_off: bool, restored: bool) -> None:
+        """Find out whether the kernel of the note is gone.
 
-        `broken_off`: a cell was running in it. `restored`: what was noted may be older than the data.
+        `broken_off`: a cell was running in it. `restored`: the note may be older than what the person did.
         """
         held, earlier = replace(self._held, swept=False), False
         if held.unknown:
             try:
                 held, earlier = await self._known(held)
-            except StoreUnavailable:  # it is found out as soon as the database can say it
+            except StoreUnavailable:  # it is found out once the database can be reached
                 self._lived = await self._lives()
                 return
         if (held.variables or broken_off or earlier) and not await self._lives():
             reason, kept = (COPY, "copy") if restored else (UPDATED if earlier else AWAY, "files")
             held = held.ended(reason, kept=kept, unnamed=broken_off, earlier=earlier)
-        elif earlier:  # it lives, and tells its names
-            held = holding((one.name for one in self._kernel.variables), held)
+        elif earlier:  # it lives, and knows its variables
+            held = held.with_variables(one.name for one in self._kernel.variables)
         self._untold = held.untold
         await self._hold(replace(held, unknown=False))
 
@@ -143,62 +140,62 @@ class KernelNotes:
         state = await self._kernel.state()
         return state.alive or state.busy
 
-    async def _known(self, held: Held) -> tuple[Held, bool]:
-        """What was noted, and whether cells have run of whose variables nothing was.
+    async def _known(self, held: KernelNote) -> tuple[KernelNote, bool]:
+        """The note, and whether cells have run whose variables were never noted.
 
-        The record that the session was opened with may have been made up while the database was away.
+        The record with which the session was opened may be a stand-in from when the database was away.
         Raises: StoreUnavailable.
         """
         record = await self._sessions.get(self._session_id)
         if record is not None and record.kernel is not None:
-            self._noted = Held.from_text(record.kernel)
+            self._noted = KernelNote.from_text(record.kernel)
             return replace(self._noted, swept=False), False
         return held, await self._transcript.has_run()
 
     async def _catch_up(self, *, lived: bool) -> None:
-        """Join to what is held now what was noted before the session was opened. Raises: StoreUnavailable."""
-        before, earlier = await self._known(Held(unknown=True))
+        """Add what was noted before the session was opened. Raises: StoreUnavailable."""
+        before, earlier = await self._known(KernelNote(unknown=True))
         if (before.variables or earlier) and not lived:
             before = before.ended(UPDATED if earlier else AWAY, earlier=earlier)
         self._lived = None
-        self._untold = together(before.untold, self._untold)
-        self._held = self._held.with_untold(together(before.untold, self._held.untold))
+        self._untold = merge_losses(before.untold, self._untold)
+        self._held = self._held.with_untold(merge_losses(before.untold, self._held.untold))
 
-    async def _hold(self, held: Held) -> None:
-        """Note this in the session's record, unless it stands there."""
+    async def _hold(self, held: KernelNote) -> None:
+        """Write the note to the session's record, unless it is there already."""
         self._held = held
         async with self._writing:
             try:
-                if self._lived is not None:  # what stands there is not known, and must not be lost by this
-                    if self._transcript.waits:  # the database is still away
+                if self._lived is not None:  # a note that we do not know must not be overwritten
+                    if self._transcript.waits:  # the database still cannot be reached
                         return
                     await self._catch_up(lived=self._lived)
                 if (held := self._held) != self._noted:
                     await self._sessions.set_kernel(self._session_id, held.to_text())
                     self._noted = held
             except FileStoreError as error:  # the next cell tries again
-                log.warning("what session %s holds is not noted: %s", self._session_id, error)
+                log.warning("the variables of session %s are not noted: %s", self._session_id, error)
 
 
 async def note_untold(sessions: SpooledSessions, session_id: str, lost: Restarted) -> None:
-    """Have it told with the next cell of a session that is not open. Raises nothing."""
+    """Have a loss told with the next cell of a session that is not open. Raises nothing."""
     try:
         if (record := await sessions.get(session_id)) is not None:
-            held = Held.from_text(record.kernel)
-            held = held.with_untold(together(lost, held.untold))
+            held = KernelNote.from_text(record.kernel)
+            held = held.with_untold(merge_losses(lost, held.untold))
             await sessions.set_kernel(session_id, held.to_text())
     except FileStoreError:
-        log.exception("what session %s has lost is told to nobody", session_id)
+        log.exception("the loss of session %s will not be told", session_id)
 
 
 async def note_swept(
     sessions: SpooledSessions, transcript: Transcript, record: SessionRecord, retention: timedelta
 ) -> None:
-    """Note that a session's kernel and workspace were removed, after that time without use.
+    """Note that a session's kernel and workspace were removed after this time of disuse.
 
     Raises: StoreUnavailable.
     """
-    held = Held.from_text(record.kernel)
+    held = KernelNote.from_text(record.kernel)
     earlier = held.unknown and await transcript.has_run()
     held = held.ended(unused_for(retention), kept="", earlier=earlier)
     await sessions.set_kernel(record.session_id, replace(held, swept=True).to_text())

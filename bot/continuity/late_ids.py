@@ -1,4 +1,4 @@
-"""Tell people of cells' files that had to wait for the database, once they have their ids."""
+"""Tell people about files that had to wait for the database, once these have their ids."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -15,11 +15,11 @@ log = logging.getLogger(__name__)
 
 
 async def tell_recorded(recorded: AsyncIterator[Recorded], files: PersonFiles, tell: Tell) -> None:
-    """Tell of each as what comes after the end of its cell, until cancelled."""
+    """Tell each as late output of its cell, until cancelled."""
     async for one in recorded:
         try:
             await tell(_reply(one, files))
-        except Exception:  # one that cannot be told must not end the telling of those after it
+        except Exception:  # one that cannot be told must not keep the next ones from being told
             log.exception("file %s is not told", one.file.file_id)
 
 

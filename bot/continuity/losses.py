@@ -1,10 +1,10 @@
-"""What a session's kernel holds, kept with the session, so that a loss is told whoever comes to notice it.
+"""A note of what a session's kernel holds, stored with the session, so that a later program can tell a loss.
 
-    held = Held.from_text(record.kernel)
-    held = held.ended(AWAY)             # nobody saw its end: its variables are lost, and not yet told
+    note = KernelNote.from_text(record.kernel)
+    note = note.ended(AWAY)             # nobody saw the kernel end: its variables are lost, and not yet told
 
-A kernel that ends while this program watches tells it by itself. One that ends while no program runs, or with
-its program, is missed at the next opening of the session: see `bot.continuity.kernel_notes`.
+If a kernel ends while this program watches, it says so itself. If it ends with its program, or while no
+program runs, that is noticed when the session is next opened: see `bot.continuity.kernel_notes`.
 """
 
 import json
@@ -15,23 +15,24 @@ from typing import Self
 
 from kernels.cell.events import Restarted
 
-__all__ = ["AWAY", "COPY", "UPDATED", "Held", "holding", "together", "unused_for"]
+__all__ = ["AWAY", "COPY", "UPDATED", "KernelNote", "merge_losses", "unused_for"]
 
-MOST, LONGEST = 200, 100  # names that are kept, and characters of one
+MOST, LONGEST = 200, 100  # names that are kept, and characters of a name
 AWAY = "it ended while I was away"
 COPY = "the data was restored from a copy, or another database was used in between"
 UPDATED = "it ended when I was updated or restarted"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """The `variables` of a session's kernel, as last noted, and what is lost and not yet told.
+class KernelNote:
+    """The `variables` of a session's kernel when last noted, and losses that were not told yet.
 
-    `lost` are names, `reason` says why ("": nothing is to be told). `kept` says what has become of the files:
-    "files" are all there, "copy" are those of a copy, "" are gone. With `unnamed` a cell was running at the
-    end, and what it had defined is lost too; with `earlier` so are the variables of earlier cells, whose
-    names were never noted. `swept`: kernel and workspace were removed, and nothing came since. `unknown`:
-    nothing was ever noted, as by versions that did not do so.
+    `lost` are the names of lost variables, and `reason` says why they are lost ("": there is nothing to
+    tell). `kept` says what became of the files: "files" (all are there), "copy" (they are those of a backup)
+    or "" (they are gone). With `unnamed` a cell was running when the kernel ended, and what it had defined is
+    lost too. With `earlier` so are the variables of earlier cells, whose names were never noted. `swept`:
+    kernel and workspace were removed, and nothing was run since. `unknown`: nothing was ever noted, as in
+    versions that did not take notes.
     """
 
     variables: tuple[str, ...] = ()
@@ -45,7 +46,7 @@ class Held:
 
     @classmethod
     def from_text(cls, text: str | None) -> Self:
-        """What `to_text` has made; `unknown`, where there is none; nothing, where it cannot be read."""
+        """The note that `to_text` wrote: `unknown` if there is none, empty if it cannot be read."""
         if text is None:
             return cls(unknown=True)
         try:
@@ -64,13 +65,13 @@ class Held:
             return cls()
 
     def to_text(self) -> str:
-        """All of it as text, for the session's record."""
+        """The note as text, for the session's record."""
         plain = asdict(type(self)())
         return json.dumps({name: value for name, value in asdict(self).items() if value != plain[name]})
 
     @property
     def untold(self) -> Restarted | None:
-        """What the person has to be told with their next cell."""
+        """What the person is to be told with their next cell."""
         if not self.reason:
             return None
         kept = (self.kept,) if self.kept else ()
@@ -79,7 +80,7 @@ class Held:
     def ended(
         self, reason: str, *, kept: str = "files", unnamed: bool = False, earlier: bool = False
     ) -> Self:
-        """The kernel is gone, and nobody has told it. What was to be told before is told with it."""
+        """The note after the kernel has ended unseen. Earlier losses that are not told yet are included."""
         return replace(
             self,
             variables=(),
@@ -91,8 +92,13 @@ class Held:
             unknown=False,
         )
 
+    def with_variables(self, names: Iterable[str]) -> Self:
+        """The same note for a kernel that holds these variables now."""
+        kept = tuple(name[:LONGEST] for name in names)[:MOST]
+        return replace(self, variables=kept, swept=False, unknown=False)
+
     def with_untold(self, untold: Restarted | None) -> Self:
-        """The same kernel; this is what has to be told of earlier ones, None for nothing."""
+        """The same note, with these losses to be told; None for nothing."""
         return replace(
             self,
             lost=tuple(name[:LONGEST] for name in untold.lost)[:MOST] if untold else (),
@@ -103,21 +109,15 @@ class Held:
         )
 
 
-def holding(names: Iterable[str], untold: Held) -> Held:
-    """A kernel with these variables; what is still `untold` of an earlier one stays so."""
-    kept = tuple(name[:LONGEST] for name in names)[:MOST]
-    return replace(untold, variables=kept, swept=False, unknown=False)
-
-
 def unused_for(time: timedelta) -> str:
-    """The reason for the end of a session that nobody used."""
+    """The reason why the kernel of an unused session was ended."""
     hours = time.total_seconds() / 3600
     told = f"{hours:.0f} hours" if hours >= 2 else f"{time.total_seconds() / 60:.0f} minutes"
     return f"your session was not used for {told}"
 
 
-def together(first: Restarted | None, second: Restarted | None) -> Restarted | None:
-    """Two losses told as one, by the reason of the later one."""
+def merge_losses(first: Restarted | None, second: Restarted | None) -> Restarted | None:
+    """Two losses as one, with the reason of the second."""
     if first is None or second is None:
         return first or second
     return Restarted(

@@ -1,10 +1,12 @@
 """The bot as Discord sees it: its events, its commands, its buttons.
 
-    client = Client(desk)
+    client = Client(sessions, settings, time.monotonic)
     await client.start(token)           # see `supervise`
+    await client.drain(grace)
+    await client.end()
 
-Connections end and begin again, sometimes with a new session. What is done once in a life is guarded, because
-Discord says `ready` again for each session; what must outlast a session is in `connections`.
+Connections end and begin again, sometimes with a new session, and Discord sends `ready` for each session. So
+what may happen only once is guarded; what must survive a session is in `connections`.
 """
 
 import asyncio
@@ -12,82 +14,111 @@ import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
 
 import nextcord
 from nextcord import ApplicationError, ApplicationInvokeError, InteractionType
-from nextcord.abc import Messageable
 
-from bot.discord.answers.resumed import Afterwards
+from bot.discord.answers.late import LateOutput
+from bot.discord.answers.resumed import ResumedAnswers
 from bot.discord.answers.unfinished import end_unfinished, unfinished
-from bot.discord.answers.updated import ShownAgain
-from bot.discord.api.destinations import NO_MENTIONS, ChannelOutlet, DirectOutlet
+from bot.discord.answers.updated import UpdatedMessages
+from bot.discord.api.destinations import NO_MENTIONS, Destinations
 from bot.discord.api.interactions import Interaction, privately
-from bot.discord.api.retry import Refusal, Refused, attempt
-from bot.discord.buttons.actions import EXPECTED, Controls
-from bot.discord.buttons.expiring import Closed
-from bot.discord.buttons.submitted import Submitted
-from bot.discord.buttons.view import BROKEN, Buttons
+from bot.discord.api.retry import DiscordRefused, Refusal, attempt
+from bot.discord.buttons.actions import ButtonActions
+from bot.discord.buttons.expiring import ExpiredViews
+from bot.discord.buttons.submitted import SubmittedForms
+from bot.discord.buttons.view import AnswerButtons
 from bot.discord.chat import Chat
-from bot.discord.commands.personal import Tools
-from bot.discord.commands.run import Running
+from bot.discord.commands.personal import PersonalCommands
+from bot.discord.commands.run import RunCommands
 from bot.discord.connections import Pauses, outlast_ready
-from bot.discord.context import Desk
-from bot.wording.error_messages import sentence
+from bot.discord.context import Context
+from bot.discord.failures import tell_failure
+from bot.reply import Reply
+from bot.sessions import Sessions
+from config.settings import Settings
 from filestore.errors import FileStoreError
+from filestore.records import SessionRecord
 from kernels.errors import KernelError
 
 __all__ = ["Client", "intents"]
 
 log = logging.getLogger(__name__)
 
-NEEDED = {
-    "READY",
-    "RESUMED",
-}  # events without which nothing works: what is wrong with them ends the connection
+# Events without which nothing works: if one of them cannot be read, the connection ends.
+NEEDED = {"READY", "RESUMED"}
 UNKNOWN = "I do not know this button any more. `/help` says what I can do."
-REGISTER_AGAIN = 60.0  # seconds until commands that Discord did not take are offered again
+REGISTER_AGAIN = 60.0  # seconds until commands that Discord did not accept are registered again
 
 Parser = Callable[[Any], None]
 
 
 async def _ended() -> None:
-    raise asyncio.CancelledError("the bot has ended")
+    raise DiscordRefused(Refusal.UNREACHABLE, ConnectionError("the bot has ended"))
 
 
 class Client(nextcord.Client):
-    """See the module's text."""
+    """See the module's text. `clock` returns seconds since any moment; `options` are nextcord's."""
 
-    def __init__(self, desk: Desk, **options: Any) -> None:
+    def __init__(
+        self, sessions: Sessions, settings: Settings, clock: Callable[[], float], **options: Any
+    ) -> None:
         super().__init__(intents=intents(), allowed_mentions=NO_MENTIONS, max_messages=None, **options)
-        self._desk = desk
-        self._chat = Chat(desk, self)
-        self._controls = Controls(desk)
-        self._submitted = Submitted(desk)
-        self._registered = self._resumed = False
+        context = Context(sessions, settings, clock, Destinations(self), UpdatedMessages)
+        self._context = context
+        self._chat = Chat(context, self)
+        self._forms = SubmittedForms(context)
+        self._resumed = ResumedAnswers(context)
+        self._late = LateOutput(context)
+        self._registered = self._has_resumed = False
         self._began = datetime.now(UTC)
         self._registering: asyncio.Task[Any] | None = None
         self._pauses = Pauses(time.monotonic)
-        afterwards = Afterwards(desk)
-        desk.sessions.tell_late = afterwards.tell_late
-        desk.sessions.tell_resumed = afterwards.tell_resumed
-        desk.sessions.fail_resumed = afterwards.fail_resumed
-        desk.show_again = ShownAgain(desk).note
-        desk.buttons = lambda names: Buttons(self._controls.verbs, names) if names else None
-        desk.direct = lambda user_id: DirectOutlet(self, user_id)
-        desk.channel = self._channel
         _guard(self._connection.parsers)
         outlast_ready(self._connection)
         self.http._buckets = _Forgotten()
         self.http.ws_connect = self._pausing(self.http.ws_connect)  # type: ignore[assignment, method-assign]
-        self.add_cog(Running(desk))
-        self.add_cog(Tools(desk))
-        self.add_view(Buttons(self._controls.verbs))
-        self.add_view(Closed())
+        self.add_cog(RunCommands(context))
+        self.add_cog(PersonalCommands(context, self.forget_person))
+        self.add_view(AnswerButtons(ButtonActions(context).by_name))
+        self.add_view(ExpiredViews())
+
+    def tell_late(self, record: SessionRecord, reply: Reply) -> None:
+        """See `bot.reply.Front`."""
+        self._late.tell(record, reply)
+
+    async def tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
+        """See `bot.reply.Front`."""
+        await self._resumed.tell(record, reply)
+
+    async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
+        """See `bot.reply.Front`."""
+        await self._resumed.fail(record, cell, error)
+
+    async def forget_person(self, user_id: int) -> None:
+        """Delete everything of a person. Raises: KernelError, FileStoreError."""
+        await self._context.sessions.forget_person(user_id)
+        self._chat.forget_person(user_id)
+        self._context.updates.forget_person(user_id)
+
+    async def drain(self, grace: float) -> None:
+        """Begin nothing new, let what runs go on for `grace` seconds, then let kernels go with their cells.
+
+        Every answer then reaches its final state, within a second or two.
+        """
+        await self._context.let_run(grace)
+        try:
+            await self._context.sessions.release_all()
+        finally:
+            self._resumed.close()
+            await self._context.tasks.end()
 
     async def reopen(self) -> None:
-        """Be ready to connect again, with commands and buttons as they are, after a connection failed.
+        """Be ready to connect again after a connection failed, with commands and buttons as they are.
 
         Requests to Discord that are under way go on.
         """
@@ -97,15 +128,16 @@ class Client(nextcord.Client):
         self._ready.clear()
 
     async def end(self) -> None:
-        """Close for good. nextcord would open a session anew for whoever still asks for something then."""
+        """Close for good. nextcord would open a new session for any request made after that."""
         if self._registering is not None:
             self._registering.cancel()
         self.http.recreate = _ended  # type: ignore[method-assign]
-        await self.close()
-        await self.http.close()  # which `close` leaves open where the connection was closed for good before
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.http.close)  # `close` leaves it open after some failed connections
+            stack.push_async_callback(self.close)
 
     async def on_connect(self) -> None:
-        """Register the commands, once; while Discord does not take them, try again from time to time."""
+        """Register the commands, once; until Discord accepts them, try again from time to time."""
         if self._registered or self._registering is not None:
             return
         self._registering = asyncio.current_task()
@@ -118,39 +150,39 @@ class Client(nextcord.Client):
     async def _register(self) -> None:
         try:
             await attempt(super().on_connect)
-        except Refused as refused:
-            log.error("the commands are not registered, again in %.0f s: %s", REGISTER_AGAIN, refused)
+        except DiscordRefused as refused:
+            log.error("the commands are not registered; next try in %.0f s: %s", REGISTER_AGAIN, refused)
             await asyncio.sleep(REGISTER_AGAIN)  # an outage of Discord's passes with time
         else:
             self._registered = True
 
     async def on_disconnect(self) -> None:
-        """The connection has ended; nextcord makes another one."""
+        """The connection has ended; nextcord opens another one."""
         log.info("the connection to Discord has ended")
 
     async def on_resumed(self) -> None:
-        """The session goes on over another connection, with all that was missed."""
+        """The session goes on over another connection, with everything that was missed."""
         log.info("connected to Discord again, the session goes on")
 
     async def on_ready(self) -> None:
-        """A session has begun. Go on with the cells of the program before us, once."""
+        """A session has begun. Go on with the cells of an earlier program, once."""
         log.info("connected to Discord as %s", self.user)
-        if self._resumed:
+        if self._has_resumed:
             return
-        self._resumed = True
+        self._has_resumed = True
         try:
-            left = await unfinished(self._desk, self._began)
-            await self._desk.sessions.resume()
+            left = await unfinished(self._context, self._began)
+            await self._context.sessions.resume()
         except (FileStoreError, KernelError):
-            self._resumed = False
-            log.exception("cells that were running are not resumed")
+            self._has_resumed = False
+            log.exception("cells that were running could not be resumed")
         else:
-            self._desk.spawn(end_unfinished(self._desk, left), "answers that were left in the middle")
+            self._context.tasks.spawn(end_unfinished(self._context, left), "answers left unfinished")
 
     async def on_interaction(self, interaction: Interaction) -> None:
-        """Somebody has used a command, sent a window, or clicked something that no view of ours knows."""
+        """Somebody has used a command, submitted a form, or clicked something that no view of ours knows."""
         if interaction.type is InteractionType.modal_submit:
-            await self._submitted.take(interaction)
+            await self._forms.submit(interaction)
         elif interaction.type is not InteractionType.component:
             await super().on_interaction(interaction)
         elif not interaction.response.is_done() and not self._has(interaction):
@@ -167,7 +199,7 @@ class Client(nextcord.Client):
             await self._chat.on_edit(payload.message_id, content)
 
     async def on_error(self, event_method: str, *args: Any, **kwargs: Any) -> None:
-        """What fails in an event is ours, and is logged; nextcord calls this while it handles the error."""
+        """A failure in an event is our fault: log it. nextcord calls this while it handles the error."""
         log.error("%s failed (%d arguments)", event_method, len(args) + len(kwargs), exc_info=sys.exception())
 
     async def on_application_command_error(
@@ -175,11 +207,7 @@ class Client(nextcord.Client):
     ) -> None:
         """Tell the person what went wrong with their command."""
         error = exception.original if isinstance(exception, ApplicationInvokeError) else exception
-        if isinstance(error, EXPECTED):
-            await privately(interaction, sentence(error))
-            return
-        log.error("command %s failed", interaction.application_command, exc_info=error)
-        await privately(interaction, BROKEN)
+        await tell_failure(interaction, error, interaction.application_command)
 
     def _has(self, interaction: Interaction) -> bool:
         """Whether one of our views has what was clicked."""
@@ -189,11 +217,11 @@ class Client(nextcord.Client):
         return any(getattr(item, "custom_id", None) == clicked for item in items)
 
     def _pausing(self, connect: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        """The same, after a pause when connections have ended soon after their beginning."""
+        """The same, after a pause if connections have ended soon after they began."""
 
         async def connect_later(*args: Any, **options: Any) -> Any:
             if wait := self._pauses.next():
-                log.warning("connections to Discord end too soon: the next one in %.0f s", wait)
+                log.warning("connections to Discord end too soon; the next one in %.0f s", wait)
                 await asyncio.sleep(wait)  # a back-off is a matter of time passing
             connection = await connect(*args, **options)
             self._pauses.begun()
@@ -201,26 +229,19 @@ class Client(nextcord.Client):
 
         return connect_later
 
-    async def _channel(self, channel_id: int, reply_to: tuple[int, int] | None) -> ChannelOutlet:
-        """A channel that may be in no cache, such as a DM. Raises: Refused."""
-        channel = self.get_channel(channel_id) or await attempt(lambda: self.fetch_channel(channel_id))
-        if not isinstance(channel, Messageable):
-            raise Refused(Refusal.CHANNEL_GONE, TypeError(f"channel {channel_id} takes no messages"))
-        return ChannelOutlet(channel, reply_to)
-
 
 def intents() -> nextcord.Intents:
-    """What the bot is told by Discord; the content of messages has to be allowed in the developer portal."""
+    """The events that Discord sends us; the content of messages must be enabled in the developer portal."""
     wanted = nextcord.Intents.none()
     wanted.guilds = wanted.guild_messages = wanted.dm_messages = wanted.message_content = True
     return wanted
 
 
 class _Forgotten(dict[str, Any]):
-    """What nextcord knows of limits by their names alone, which is to be nothing.
+    """Keeps nextcord from knowing rate limits by their names alone.
 
-    A limit has one name for all channels and counts for each apart: nextcord would let every channel wait for
-    the one at its limit. What it knows by route and channel is enough.
+    A limit has one name for all channels but counts for each separately: nextcord would make all channels
+    wait for the one that is at its limit. What it knows by route and channel is enough.
     """
 
     def __setitem__(self, name: str, limit: Any) -> None:
@@ -228,7 +249,7 @@ class _Forgotten(dict[str, Any]):
 
 
 def _guard(parsers: "dict[str, Parser]") -> None:
-    """Let no event that nextcord cannot read end the connection: it is logged and left out."""
+    """Log and skip an event that nextcord cannot read, so that it does not end the connection."""
     parsers |= {event: _guarded(event, parser) for event, parser in parsers.items() if event not in NEEDED}
 
 
@@ -236,7 +257,7 @@ def _guarded(event: str, parser: Parser) -> Parser:
     def parse(data: Mapping[str, Any]) -> None:
         try:
             parser(data)
-        except Exception:  # whatever Discord has sent, the next event must be read
+        except Exception:  # whatever Discord sent, the next event must be read
             log.exception("an event %s could not be read", event)
 
     return parse

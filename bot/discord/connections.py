@@ -1,12 +1,12 @@
-"""What must hold on every connection to Discord, however often one begins again.
+"""What must hold for every connection to Discord, however often a new one begins.
 
-    outlast_ready(client._connection)       # commands stay when a new session begins
+    outlast_ready(client._connection)       # commands survive a new session
     pauses = Pauses(time.monotonic)
     await asyncio.sleep(pauses.next())      # before each connection
     pauses.begun()                          # once it is made
 
-nextcord takes READY for the start of its life: it forgets all commands, and no longer answers them. It also
-connects again at once and without end when a gateway hangs up at once.
+nextcord takes READY for its own start: it forgets all commands and no longer answers them. Also, if a gateway
+hangs up immediately, it connects again immediately, without end.
 """
 
 from collections import deque
@@ -21,14 +21,14 @@ OUTLASTING = (
     "_application_commands",
     "_application_command_signatures",
     "_application_command_ids",
-)  # of nextcord's state: what stays true when the session is a new one
-FREE = 4  # connections that may follow each other without a pause ...
-WITHIN = 600.0  # ... in so many seconds
-LONGEST = 45.0  # seconds; nextcord gives a connection 60 to be made, this pause included
+)  # attributes of nextcord's state that stay valid in a new session
+FREE = 4  # connections that may be made without a pause ...
+WITHIN = 600.0  # ... within this many seconds
+LONGEST = 45.0  # seconds; nextcord waits 60 for a connection, this pause included
 
 
 def outlast_ready(state: ConnectionState) -> None:
-    """Keep commands when Discord begins a new session; Discord keeps their ids as well."""
+    """Keep the commands when Discord begins a new session; Discord keeps their ids, too."""
     ready = state.parsers["READY"]
 
     def parse(data: Any) -> None:
@@ -43,10 +43,10 @@ def outlast_ready(state: ConnectionState) -> None:
 
 
 class Pauses:
-    """How long to wait before a connection: not at all, unless several have begun in a short time.
+    """How long to wait before a connection: not at all, unless several began within a short time.
 
-    From the fifth connection within ten minutes on it is 1 s, 2 s, 4 s and so on, up to 45 s. One that cannot
-    be made does not count: for those nextcord has a back-off. `clock` gives seconds.
+    From the fifth connection within ten minutes on it is 1 s, 2 s, 4 s and so on, up to 45 s. Connections
+    that fail do not count: nextcord has its own back-off for those. `clock` returns seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -54,7 +54,7 @@ class Pauses:
         self._times: deque[float] = deque()
 
     def next(self) -> float:
-        """Seconds before the connection that is to be made now."""
+        """Seconds to wait before the next connection."""
         while self._times and self._clock() - self._times[0] > WITHIN:
             self._times.popleft()
         too_many = len(self._times) - FREE

@@ -1,4 +1,4 @@
-"""Who speaks to the bot, and where: what a message of the chat is, before anything is done about it.
+"""What a message of the chat is: whether it is for the bot, and where it was written.
 
 if addressed(message, me): ...
 place = place_in(message)           # "dm-17", "channel-23"
@@ -16,12 +16,12 @@ TITLE = 80  # characters of a thread's name
 
 
 def is_a_persons(message: nextcord.Message) -> bool:
-    """Whether a person has written it: not a bot, a webhook or Discord itself."""
+    """Whether a person wrote it, and not a bot, a webhook or Discord itself."""
     return not message.author.bot and message.webhook_id is None and message.type in TYPES
 
 
 def addressed(message: nextcord.Message, me: nextcord.ClientUser) -> bool:
-    """Whether the bot is meant: in a DM, by a mention, a reply to it, or in a thread that it has opened."""
+    """Whether it is for the bot: a DM, a mention, a reply to the bot, or in a thread that the bot opened."""
     if message.guild is None or any(user.id == me.id for user in message.mentions):
         return True
     if isinstance(message.channel, nextcord.Thread) and message.channel.owner_id == me.id:
@@ -31,16 +31,16 @@ def addressed(message: nextcord.Message, me: nextcord.ClientUser) -> bool:
 
 
 def place_in(message: nextcord.Message) -> str:
-    """The place of a message, as the transcript has it; a thread is a place of its own."""
+    """The message's place as the transcript names it; a thread is a place of its own."""
     return f"dm-{message.channel.id}" if message.guild is None else f"channel-{message.channel.id}"
 
 
 def said(content: str, me: nextcord.ClientUser) -> str:
-    """What was said to the bot."""
+    """The message's text without mentions of the bot."""
     return re.sub(rf"<@!?{me.id}>", "", content).strip()
 
 
 def title(text: str) -> str:
-    """A thread's name out of the words that it begins with."""
+    """A name for a thread, from the text that it begins with."""
     plain = " ".join(re.sub(r"[`*_~|<>#@]", " ", text).split())
     return plain[:TITLE].strip() or "Kernelcord"

@@ -1,21 +1,21 @@
 """How many turns a person may begin in a minute.
 
-wait = rate.take(user_id)       # 0.0: go ahead; else the seconds until one more may be begun
-if rate.tells(user_id): ...     # say so, where others would wait for many such messages
+wait = rate.take_turn(user_id)      # 0.0: go ahead; otherwise the seconds until another may begin
+if rate.tells(user_id): ...         # tell them, in a channel where many such messages would delay others
 """
 
 import math
 from collections import deque
 from collections.abc import Callable
 
-__all__ = ["Rate"]
+__all__ = ["RateLimit"]
 
 MINUTE = 60.0  # seconds
-PEOPLE = 10_000  # whose turns are remembered; the rest have begun theirs long ago
+PEOPLE = 10_000  # people whose turns are remembered; the others began theirs long ago
 
 
-class Rate:
-    """`turns` in each 60 seconds a person; 0 is without limit. `clock` gives seconds."""
+class RateLimit:
+    """At most `turns` in 60 seconds for each person; 0 means no limit. `clock` returns seconds."""
 
     def __init__(self, turns: int, clock: Callable[[], float]) -> None:
         self._turns = turns
@@ -23,15 +23,15 @@ class Rate:
         self._begun: dict[int, deque[float]] = {}
         self._told: dict[int, float] = {}
 
-    def take(self, user_id: int) -> float:
-        """Begin a turn if the person may: 0.0, else the seconds until they may."""
+    def take_turn(self, user_id: int) -> float:
+        """Count a turn if the person may begin one: 0.0, or the seconds until they may."""
         if not self._turns:
             return 0.0
         now = self._clock()
         begun = self._begun.pop(user_id, deque())
         while begun and now - begun[0] >= MINUTE:
             begun.popleft()
-        self._begun[user_id] = begun  # last in order: who was seen longest ago is forgotten first
+        self._begun[user_id] = begun  # last in order, so that the longest unseen person is forgotten first
         while len(self._begun) > PEOPLE:
             del self._begun[next(iter(self._begun))]
         if len(begun) >= self._turns:
@@ -40,7 +40,7 @@ class Rate:
         return 0.0
 
     def tells(self, user_id: int) -> bool:
-        """Whether a person has not been refused in the last 60 seconds; from now on they have."""
+        """Whether the person was not told in the last 60 seconds; from now on they count as told."""
         now = self._clock()
         if now - self._told.get(user_id, -math.inf) < MINUTE:
             return False

@@ -1,11 +1,10 @@
 """Keeps the bot connected, whatever ends the connection, until it is told to end.
 
-    await supervise(client, token)          # Raises: CannotServe, when trying again is of no use
+    await supervise(client, token)          # Raises: CannotServe, if trying again is useless
 
-nextcord comes back from most failures by itself. It logs each with its traceback through the libraries below,
-of which we pass on the last line. From a gateway that refuses at the start and from an answer that it cannot
-read it does not come back: those, and all else, come here, and after a while that grows the client connects
-again.
+nextcord recovers from most failures by itself. It logs each with a traceback through several libraries, of
+which we keep the last line. It does not recover if the gateway refuses it at the start, or sends something
+that it cannot read. All such failures end up here, and the client connects again after a time that grows.
 """
 
 import asyncio
@@ -20,12 +19,12 @@ __all__ = ["CannotServe", "supervise"]
 
 log = logging.getLogger(__name__)
 
-FIRST = 1.0  # seconds until the first new try
+FIRST = 1.0  # seconds until the first retry
 LONGEST = 60.0  # seconds
-RECONNECT = "Attempting a reconnect in %.2fs"  # what nextcord logs then
-STEADY = 60.0  # seconds of a connection after which the next failure counts as the first
+RECONNECT = "Attempting a reconnect in %.2fs"  # what nextcord logs
+STEADY = 60.0  # seconds after which a connection counts as good, and the next failure as the first
 
-REFUSED = "Discord does not take DISCORD_TOKEN: copy the bot's token from the developer portal again."
+REFUSED = "Discord does not accept DISCORD_TOKEN: copy the bot's token from the developer portal again."
 NO_INTENT = (
     "The bot may not read messages: switch on the message content intent in Discord's developer portal."
 )
@@ -33,30 +32,28 @@ TOO_MANY_SERVERS = (
     "The bot is in too many servers for one connection (Discord asks for sharding, which Kernelcord does not"
     " do): remove it from some of them, and start it again."
 )
-OUTDATED = (
-    "Discord no longer takes the way in which this version of Kernelcord connects: install a newer version."
-)
-# By the code that the gateway closes with: those after which another try cannot succeed. Source:
+OUTDATED = "Discord no longer accepts the way this version of Kernelcord connects: install a newer version."
+# By close code of the gateway: those after which another try cannot succeed. Source:
 # https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway-gateway-close-event-codes
 REASONS = {
     4004: REFUSED,
     4010: OUTDATED,  # invalid shard
     4011: TOO_MANY_SERVERS,
     4012: OUTDATED,  # invalid version of the API
-    4013: OUTDATED,  # intents that are none
+    4013: OUTDATED,  # invalid intents
     4014: NO_INTENT,
 }
 
 
 class CannotServe(Exception):
-    """Discord does not want this bot as it is set up; the text says what to do."""
+    """Discord does not accept this bot as it is set up; the text says what to do."""
 
 
 class _InALine(logging.Filter):
-    """Has nextcord tell of a connection that failed in one line."""
+    """Shortens nextcord's record of a failed connection to one line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let it pass, without its traceback if it is such a record."""
+        """Let every record pass, but such a record without its traceback."""
         error = record.exc_info[1] if record.exc_info else None
         if error is not None and record.msg == RECONNECT:
             record.msg, record.args = f"%s: {RECONNECT}", (_brief(error), *(record.args or ()))
@@ -73,8 +70,8 @@ def _brief(error: BaseException) -> str:
 
 
 async def supervise(client: Client, token: str, *, first: float = FIRST) -> None:
-    """Connect, and connect again, until cancelled. Raises: CannotServe."""
-    logging.getLogger("nextcord.client").addFilter(IN_A_LINE)  # again does nothing
+    """Connect again and again until cancelled. Raises: CannotServe."""
+    logging.getLogger("nextcord.client").addFilter(IN_A_LINE)  # adding it twice does nothing
     wait = first
     while True:
         began = time.monotonic()
@@ -92,7 +89,7 @@ async def supervise(client: Client, token: str, *, first: float = FIRST) -> None
             why = "it was closed"
         if time.monotonic() - began > STEADY:
             wait = first
-        log.warning("the connection to Discord failed (%s); again in %.0f s", why, wait)
+        log.warning("the connection to Discord failed (%s); next try in %.0f s", why, wait)
         await asyncio.sleep(wait)  # a back-off is a matter of time passing
         wait = min(wait * 2, LONGEST)
         await client.reopen()

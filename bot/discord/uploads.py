@@ -1,6 +1,6 @@
-"""Files that came with a message: read at once (their links expire), then stored, placed and looked into.
+"""Files that come with a message: read at once, since their links expire, then stored and described.
 
-received = await receive(desk, user_id, place, attachments)
+received = await receive(context, user_id, place, attachments)
 received.cards, received.pictures, received.notes
 """
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import nextcord
 
-from bot.discord.api.destinations import Outlet
-from bot.discord.api.retry import Refused, attempt
-from bot.discord.context import Desk
-from bot.discord.format.attachments import Limits, plan
+from bot.discord.api.destinations import Destination
+from bot.discord.api.retry import DiscordRefused, attempt
+from bot.discord.context import Context
+from bot.discord.format.attachments import MessageLimits, plan
 from bot.discord.format.markdown import code_name, fenced
 from bot.discord.format.split import split
 from bot.request import Picture
-from bot.scratch.file_cards import profile
+from bot.scratch.file_cards import file_cards
 from bot.wording.error_messages import clause
 from filestore.errors import FileStoreError
 from filestore.records import StoredFile
@@ -28,33 +28,32 @@ __all__ = ["Received", "read", "receive", "tell_of"]
 
 log = logging.getLogger(__name__)
 
-SEEN = {"image/png", "image/jpeg", "image/gif", "image/webp"}  # what a model can look at
-SEEN_AT_MOST = 5 * 1024 * 1024  # bytes of a picture
+VISIBLE = {"image/png", "image/jpeg", "image/gif", "image/webp"}  # what a model can look at
+LARGEST = 5 * 1024 * 1024  # bytes of a picture for the model
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What became of the files: a card for each that is stored, pictures for the model, what went wrong."""
+    """A card for each stored file, the pictures for the model, and notes on what went wrong."""
 
-    files: tuple[StoredFile, ...] = ()
     cards: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 async def receive(
-    desk: Desk, user_id: int, place: str, attachments: Sequence[nextcord.Attachment]
+    context: Context, user_id: int, place: str, attachments: Sequence[nextcord.Attachment]
 ) -> Received:
-    """Store and place each of the files; two of one name get two. Raises: KernelError, StoreUnavailable."""
+    """Store each file, and put it into the workspace. Raises: KernelError, StoreUnavailable."""
     if not attachments:
         return Received()
-    session = await desk.sessions.session(user_id, place)
+    session = await context.sessions.session(user_id, place)
     names = FreeNames()
     stored: list[StoredFile] = []
     pictures: list[Picture] = []
     notes: list[str] = []
     for attachment in attachments:
-        data = await read(desk, attachment)  # one after the other: together they may be half a gigabyte
+        data = await read(context, attachment)  # one by one: together they may be half a gigabyte
         if isinstance(data, str):
             notes.append(data)
             continue
@@ -65,35 +64,30 @@ async def receive(
             notes.append(f"{code_name(name)}: {clause(error)}.")
             continue
         mime = (attachment.content_type or "").partition(";")[0]
-        if mime in SEEN and len(data) <= SEEN_AT_MOST:
+        if mime in VISIBLE and len(data) <= LARGEST:
             pictures.append(Picture(mime, data))
-    cards = await profile(session, stored)
-    return Received(
-        tuple(stored), tuple(cards[file.file_id] for file in stored), tuple(pictures), tuple(notes)
-    )
+    cards = await file_cards(session.files, session.scratch, stored)
+    return Received(tuple(cards[file.file_id] for file in stored), tuple(pictures), tuple(notes))
 
 
-async def tell_of(received: Received, outlet: Outlet, limits: Limits) -> None:
-    """Say what the files are, and which were not taken. Raises nothing."""
+async def tell_of(received: Received, destination: Destination, limits: MessageLimits) -> None:
+    """Say what the files are, and which were not stored. Raises nothing."""
     text = "\n".join([*map(fenced, received.cards), *received.notes])
     for outgoing in plan(split(text), (), limits) if text else ():
         try:
-            await outlet.send(outgoing)
-        except Refused as refused:
-            log.info("cards of files were not told: %s", refused)
+            await destination.send(outgoing)
+        except DiscordRefused as refused:
+            log.info("the cards of files were not shown: %s", refused)
 
 
-async def read(desk: Desk, attachment: nextcord.Attachment) -> bytes | str:
-    """The bytes, or a sentence that says why there are none."""
-    limit = desk.sessions.files.max_file
+async def read(context: Context, attachment: nextcord.Attachment) -> bytes | str:
+    """The file's bytes, or a sentence that says why they cannot be had."""
+    limit = context.sessions.files.max_file
     if attachment.size > limit:
-        return f"`{_plain(attachment)}` is not stored: over the {human_size(limit)} limit for one file."
+        name = code_name(attachment.filename)
+        return f"{name} is not stored: over the {human_size(limit)} limit for one file."
     try:
         return await attempt(attachment.read)
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.warning("an attachment could not be read: %s", refused)
-        return f"`{_plain(attachment)}` could not be read from Discord: send it again."
-
-
-def _plain(attachment: nextcord.Attachment) -> str:
-    return attachment.filename.replace("`", "'")
+        return f"{code_name(attachment.filename)} could not be read from Discord: send it again."

@@ -1,1 +1,1 @@
-"""The model's side: what it is asked and told, in which API's words, and the turn that it takes."""
+"""The model's side: what it is told, the APIs that it speaks, the turn that it takes, and what that costs."""

@@ -1,8 +1,8 @@
-"""The words of the Chat Completions API, as OpenAI and other servers speak them: llama.cpp, vLLM, Ollama.
+"""The format of the Chat Completions API of OpenAI and other servers, such as llama.cpp, vLLM and Ollama.
 
-Used as `bot.model.responses` is. Servers differ, so the request has only what all know, roles take turns
-(some models' templates insist), and pictures of a tool follow it in a message of their own: a tool's has only
-text. https://developers.openai.com/api/docs/api-reference/chat-streaming
+It is used like `bot.model.responses`. Servers differ, so a request has only what all of them know, and roles
+alternate, as the templates of some models require. Pictures of a tool follow in a message of their own, since
+a tool's message can only have text. https://developers.openai.com/api/docs/api-reference/chat-streaming
 """
 
 import base64
@@ -10,18 +10,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.errors import CutOff, Refused
-from bot.model.conversation import Counted, Entry, Piece, Step, Thought, Tool, ToolCall, ToolResult, Words
+from bot.model.conversation import Counted, Delta, Item, Message, Step, Thought, Tool, ToolCall, ToolResult
 from bot.request import Picture
 
-__all__ = ["Reader", "request"]
+__all__ = ["CompletionReader", "request"]
 
-Message = dict[str, Any]
+Fields = dict[str, Any]
 
 
 def request(
-    name: str, system: str, history: Sequence[Entry], tools: Sequence[Tool], *, may_call: bool, links: bool
+    name: str, system: str, history: Sequence[Item], tools: Sequence[Tool], *, may_call: bool, links: bool
 ) -> dict[str, Any]:
-    """The request's body, but for `stream`. Without `links` the server need not look at any address."""
+    """The body of a request, except `stream`. Without `links` the server is not asked to fetch addresses."""
     defined = [
         {
             "type": "function",
@@ -38,17 +38,17 @@ def request(
     }
 
 
-class Reader:
-    """Makes steps of the chunks of one answer."""
+class CompletionReader:
+    """Turns the chunks of one answer into steps."""
 
     def __init__(self) -> None:
         self._calls: list[dict[str, str]] = []
-        self._at: dict[int, dict[str, str]] = {}  # the call that deltas of an index go on with
+        self._at: dict[int, dict[str, str]] = {}  # the call that the deltas of an index continue
         self._counted: Counted | None = None
         self._finish: str | None = None
 
-    def take(self, chunk: Any) -> Iterator[Step]:
-        """The steps that a chunk makes at once: pieces of words."""
+    def read_event(self, chunk: Any) -> Iterator[Step]:
+        """The steps that a chunk gives at once: pieces of words."""
         if chunk.usage is not None:
             details = chunk.usage.prompt_tokens_details
             cached = getattr(details, "cached_tokens", None) or 0
@@ -59,7 +59,7 @@ class Reader:
             if choice.delta is None:
                 continue
             if text := choice.delta.content or getattr(choice.delta, "refusal", None):
-                yield Piece(text)
+                yield Delta(text)
             for call in choice.delta.tool_calls or ():
                 self._add(call)
 
@@ -78,7 +78,7 @@ class Reader:
         function = delta.function
         name, arguments = (function.name or "", function.arguments or "") if function else ("", "")
         call = self._at.get(delta.index)
-        # Some servers give all calls one index, others each delta of one call a new id.
+        # Some servers give all calls the same index; others give each delta of one call a new id.
         is_another = call is not None and name and delta.id and call["id"] not in ("", delta.id)
         if call is None or is_another or delta.index is None:
             call = {"id": "", "name": "", "arguments": ""}
@@ -89,17 +89,17 @@ class Reader:
         call["arguments"] += arguments
 
 
-def _messages(history: Sequence[Entry], links: bool) -> list[Message]:
-    messages: list[Message] = []
-    seen: list[Picture] = []  # pictures of tools, to be shown once all their results are told
+def _messages(history: Sequence[Item], links: bool) -> list[Fields]:
+    messages: list[Fields] = []
+    seen: list[Picture] = []  # pictures of tools, shown after all their results
     for entry in history:
         if seen and not isinstance(entry, ToolResult):
             messages.append(_user("The pictures that the tools showed:", seen))
             seen = []
         match entry:
-            case Words(by="model", text=text):
+            case Message(by="model", text=text):
                 _assistant(messages, text)
-            case Words(text=text, pictures=pictures):
+            case Message(text=text, pictures=pictures):
                 _join(messages, _user(text, pictures, entry.links if links else ()))
             case ToolCall(id=call_id, name=name, arguments=arguments):
                 function = {"name": name, "arguments": arguments}
@@ -108,27 +108,27 @@ def _messages(history: Sequence[Entry], links: bool) -> list[Message]:
             case ToolResult(call_id=call_id, text=text, pictures=pictures):
                 messages.append({"role": "tool", "tool_call_id": call_id, "content": text})
                 seen += pictures
-            case Thought():  # of the other API; this one has none
+            case Thought():  # from the other API; this one has none
                 continue
     return [*messages, _user("The pictures that the tools showed:", seen)] if seen else messages
 
 
-def _assistant(messages: list[Message], text: str) -> Message:
-    """The message that the model's words and calls go into: the last one, when it is the model's."""
+def _assistant(messages: list[Fields], text: str) -> Fields:
+    """The message for the model's words and calls: the last one, if it is the model's."""
     if not messages or messages[-1]["role"] != "assistant":
         messages.append({"role": "assistant", "content": ""})
     messages[-1]["content"] += text
     return messages[-1]
 
 
-def _join(messages: list[Message], message: Message) -> None:
+def _join(messages: list[Fields], message: Fields) -> None:
     if messages and messages[-1]["role"] == message["role"]:
         messages[-1]["content"] = [*messages[-1]["content"], *message["content"]]
     else:
         messages.append(message)
 
 
-def _user(text: str, pictures: Sequence[Picture], links: Sequence[str] = ()) -> Message:
+def _user(text: str, pictures: Sequence[Picture], links: Sequence[str] = ()) -> Fields:
     addresses = [f"data:{p.mime};base64,{base64.b64encode(p.data).decode()}" for p in pictures]
     shown = [{"type": "image_url", "image_url": {"url": url}} for url in [*addresses, *links]]
     return {"role": "user", "content": [{"type": "text", "text": text}, *shown]}

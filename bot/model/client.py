@@ -1,11 +1,10 @@
-"""The model, through OpenAI's API or one that speaks like it; the only module that knows `openai`.
+"""The model, through OpenAI's API or a compatible one; the only module that knows `openai`.
 
     model = Model(api_key, base_url=None, name="gpt-6.1-terra", api="auto")
-    async for step in model.answer(system, history, tools): ...     # Piece, ToolCall, Thought, Counted
+    async for step in model.answer(system, history, tools): ...     # Delta, ToolCall, Thought, Counted
 
-Whoever is cancelled in the loop, or closes it, ends the request. An answer is whole only when its API has
-said so: one that fails or breaks off in its stream is asked for again while nothing of it has been told, and
-is a `CutOff` later.
+Cancelling or closing the loop ends the request. An answer is whole only if its API says so. If the stream
+fails or breaks off before anything of it was told, the request is repeated; after that, it is a `CutOff`.
 """
 
 import asyncio
@@ -13,7 +12,6 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from types import ModuleType
 from typing import Any, Literal
 
 import openai
@@ -31,35 +29,36 @@ from bot.errors import (
     TooLong,
 )
 from bot.model import chat_completions, responses
-from bot.model.conversation import Entry, Piece, Step, Tool, ToolResult, Words
+from bot.model.conversation import Delta, Item, Message, Step, Tool, ToolResult
 
 __all__ = ["Model"]
 
 OPENAI = "https://api.openai.com/v1"
-# Of a request that met 408, 409, 429, 5xx or no connection. The client waits as Retry-After says, and gives
-# up at once where that is more than two minutes.
+# After 408, 409, 429, 5xx, or without a connection. The client waits as Retry-After says, and gives up at
+# once if that is more than two minutes.
 RETRIES = 3
-CUTS = 2  # times that an answer which failed or broke off untold is asked for again
-PAUSE = 1.0  # seconds before the first of them, and twice as long before each that follows
-TIMEOUT = openai.Timeout(180, connect=15)  # seconds without a byte: a model may think before its first word
+CUTS = 2  # more requests after answers that failed or broke off before anything was told
+PAUSE = 1.0  # seconds before the first of these; before each further one, twice as long
+TIMEOUT = openai.Timeout(180, connect=15)  # seconds without a byte: a model may think for a while first
 LONG = re.compile(r"context|too long|too many tokens|maximum.{0,20}tokens", re.IGNORECASE)
-IMAGE = re.compile(r"image|vision|multimodal|mmproj", re.IGNORECASE)  # what an error is about
+IMAGE = re.compile(r"image|vision|multimodal|mmproj", re.IGNORECASE)  # an error about pictures
 BLIND = re.compile(r"(not|n't) (currently )?support|unsupported|mmproj", re.IGNORECASE)
 MISSING_MODEL = re.compile(r"\b(model|deployment)\b.*(not (found|exist)|n't exist|unknown)", re.IGNORECASE)
-# What servers say of a path that they do not have: OpenAI, llama.cpp, Ollama, LM Studio, Express.
+# What servers say about a path that they do not have: OpenAI, llama.cpp, Ollama, LM Studio, Express.
 NO_PATH = re.compile(
     r"invalid url|^(file |page |404 page )?not found|unexpected endpoint|cannot post|not allowed",
     re.IGNORECASE,
 )
 UNSEEN = "[Its pictures cannot be shown to you.]"
-SAID = 300  # characters of the API's own words that a person is shown
+SAID = 300  # characters of the API's own words that people are shown
 
 
 class Model:
     """A model that answers.
 
-    `base_url` None is OpenAI itself. `api` "auto" is Responses there and Chat Completions elsewhere. `rounds`
-    is how often it may use its tools in one answer, `history_tokens` how much of the past it is told.
+    `base_url` None is OpenAI itself. `api` "auto" is Responses there, and Chat Completions elsewhere.
+    `rounds` is how often the model may use its tools in one answer; `history_tokens` is how much of the past
+    it is told. `pause` is the time in seconds before a broken answer is asked for again.
     """
 
     def __init__(
@@ -71,36 +70,40 @@ class Model:
         *,
         rounds: int = 8,
         history_tokens: int = 32_000,
+        pause: float = PAUSE,
     ) -> None:
         self.name = name
         self.rounds = rounds
         self.history_tokens = history_tokens
         self._key = api_key
+        self._pause = pause
         self._is_chat = api == "chat" or (api == "auto" and base_url is not None)
-        # A server of one's own would look at addresses from inside one's own network.
+        self._request = chat_completions.request if self._is_chat else responses.request
+        # A server in one's own network would fetch addresses from within that network.
         self._links = base_url is None
-        self._sees = True  # until its server says that it does not
+        self._sees = True  # whether it takes pictures, until its server says that it does not
         self._client = openai.AsyncOpenAI(
-            api_key=api_key or "none",  # the client insists on one
-            base_url=base_url or OPENAI,  # or it would read the environment, past our settings
+            api_key=api_key or "none",  # the client requires one
+            base_url=base_url
+            or OPENAI,  # without it, the client would read the environment instead of our settings
             max_retries=RETRIES,
             timeout=TIMEOUT,
         )
 
     async def answer(
-        self, system: str, history: Sequence[Entry], tools: Sequence[Tool], *, may_call: bool = True
+        self, system: str, history: Sequence[Item], tools: Sequence[Tool], *, may_call: bool = True
     ) -> AsyncGenerator[Step]:
         """The model's next words, calls and counts, as they come. Raises: ModelError."""
         links, sees, cuts = self._links, self._sees, 0
         while True:
             begun = told = False
             shown = history if sees else [_unseen(entry) for entry in history]
-            body = self._words.request(self.name, system, shown, tools, may_call=may_call, links=links)
+            body = self._request(self.name, system, shown, tools, may_call=may_call, links=links)
             try:
                 async with await self._open(body) as stream, aclosing(self._read(stream)) as steps:
                     begun = True
                     async for step in steps:
-                        told = told or isinstance(step, Piece)
+                        told = told or isinstance(step, Delta)
                         yield step
                 return
             except ModelError as error:
@@ -109,26 +112,22 @@ class Model:
                     raise (CutOff(error.detail) if is_passing else error) from None
                 is_of_pictures = isinstance(error, Refused | OutOfReach) and IMAGE.search(error.detail)
                 if is_of_pictures and links and any(getattr(entry, "links", ()) for entry in history):
-                    links = False  # one of the addresses shows no picture
+                    links = False  # one of the addresses is not a picture
                 elif is_of_pictures and sees and any(getattr(entry, "pictures", ()) for entry in history):
                     sees = False
                     self._sees = BLIND.search(error.detail) is None
                 elif is_passing and cuts < CUTS:
-                    await asyncio.sleep(PAUSE * 2**cuts)  # a back-off is a matter of time passing
+                    await asyncio.sleep(self._pause * 2**cuts)  # a back-off is a matter of time passing
                     cuts += 1
                 else:
                     raise
 
     async def close(self) -> None:
-        """Let its connections go."""
+        """Close its connections."""
         await self._client.close()
 
-    @property
-    def _words(self) -> ModuleType:
-        return chat_completions if self._is_chat else responses
-
     async def _open(self, body: dict[str, Any]) -> Any:
-        """The stream of an answer. Raises: ModelError, once the client has tried again where it may help."""
+        """The stream of an answer. Raises: ModelError, after the client has tried again if that may help."""
         api: Any = self._client.chat.completions if self._is_chat else self._client.responses
         try:
             return await api.create(**body, stream=True)
@@ -141,20 +140,20 @@ class Model:
 
     async def _read(self, stream: Any) -> AsyncGenerator[Step]:
         """The steps of a stream. Raises: ModelError."""
-        reader = self._words.Reader()
+        reader = chat_completions.CompletionReader() if self._is_chat else responses.ResponseReader()
         heard = "event-stream" in stream.response.headers.get("content-type", "")
         try:
             async for event in stream:
                 heard = True
-                for step in reader.take(event):
+                for step in reader.read_event(event):
                     yield step
         except openai.APIConnectionError:
-            pass  # it may have broken after the end: the reader knows
-        except openai.APIError as error:  # one that the stream itself tells
+            pass  # perhaps after the end of the answer: the reader knows
+        except openai.APIError as error:  # an error within the stream
             raise responses.failure(error.code, self._said(error)) from None
-        except ValueError as error:  # a line that is no JSON: a server, or one between, broke off
+        except ValueError as error:  # a line that is not JSON: a server or a proxy broke off
             raise CutOff(str(error)) from None
-        if not heard:  # a web page, or an error that is told as a success
+        if not heard:  # a web page, or an error sent as a success
             raise NoSuchAddress(str(stream.response.url))
         for step in reader.close():
             yield step
@@ -179,9 +178,9 @@ class Model:
         return Refused(said)
 
     def _not_found(self, error: openai.APIStatusError, said: str) -> ModelError:
-        """Whether it is the model that is not there, or the API, or what else this one refuses so."""
+        """Tell whether the model or the API is missing, or something else was refused with this status."""
         if IMAGE.search(said) and BLIND.search(said):
-            return Refused(said)  # it is asked again without pictures
+            return Refused(said)  # the request is then repeated without pictures
         if error.code == "model_not_found" or MISSING_MODEL.search(said):
             return NoSuchModel(self.name)
         has_said = isinstance(error.body, dict) and "message" in error.body
@@ -196,8 +195,8 @@ class Model:
         return (text.replace(self._key, "***") if self._key else text)[:SAID]
 
 
-def _unseen(entry: Entry) -> Entry:
+def _unseen(entry: Item) -> Item:
     """The entry without its pictures, for a model that takes none."""
-    if isinstance(entry, Words | ToolResult) and entry.pictures:
+    if isinstance(entry, Message | ToolResult) and entry.pictures:
         return replace(entry, text=f"{entry.text}\n{UNSEEN}", pictures=())
     return entry

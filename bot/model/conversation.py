@@ -1,7 +1,7 @@
-"""What passes between us and a model, in no API's own words: a history goes in, steps come out.
+"""What passes between us and a model, independent of any API: a history goes in, steps come out.
 
-history = [Words("person", "plot it"), ToolCall("1", "run_python", '{"code": "..."}'), ToolResult("1", "ok")]
-async for step in model.answer(system, history, tools): ...     # Piece, ToolCall, Thought, Counted
+[Message("person", "plot it"), ToolCall("1", "run_python", '{"code": "..."}'), ToolResult("1", "ok")]
+async for step in model.answer(system, history, tools): ...     # Delta, ToolCall, Thought, Counted
 """
 
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from typing import Any, Literal
 
 from bot.request import Picture
 
-__all__ = ["Counted", "Entry", "Piece", "Step", "Thought", "Tool", "ToolCall", "ToolResult", "Words"]
+__all__ = ["Counted", "Delta", "Item", "Message", "Step", "Thought", "Tool", "ToolCall", "ToolResult"]
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Message:
     """What a person, the model, or Kernelcord itself (a "note") has said.
 
-    `links` are addresses of pictures that stand in the text; the API may look at them itself.
+    `links` are the addresses of pictures in the text, which the API may fetch itself.
     """
 
     by: Literal["person", "model", "note"]
@@ -28,7 +28,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """The model wants a tool; `arguments` is JSON as the model wrote it, which may be no JSON at all."""
+    """The model calls a tool; `arguments` is what it wrote as JSON, which may be invalid."""
 
     id: str
     name: str
@@ -37,7 +37,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What came of a call."""
+    """The result of a tool call."""
 
     call_id: str
     text: str
@@ -46,14 +46,14 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """An item of the model's reasoning, sealed by its API, that it must get back with the calls after it."""
+    """An item of the model's reasoning, encrypted by its API; it must be sent back before its tool calls."""
 
     item: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool on offer; `parameters` is a JSON schema of an object."""
+    """A tool that the model may use; `parameters` is the JSON schema of an object."""
 
     name: str
     description: str
@@ -61,15 +61,15 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of the model's words, as it comes."""
+class Delta:
+    """A piece of the model's words, as it arrives."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Tokens of one request as its API counted them; `cached` and `written` ones are among the input."""
+    """Tokens of one request, as its API counted them; `cached` and `written` are included in the input."""
 
     input_tokens: int
     output_tokens: int
@@ -77,5 +77,5 @@ class Counted:
     written: int = 0
 
 
-Entry = Words | ToolCall | ToolResult | Thought
-Step = Piece | ToolCall | Thought | Counted
+Item = Message | ToolCall | ToolResult | Thought
+Step = Delta | ToolCall | Thought | Counted

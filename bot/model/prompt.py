@@ -1,4 +1,4 @@
-"""What the model is told beside the conversation: who it is, which tools it has, what is in the kernel now.
+"""What the model is told besides the conversation: who it is, its tools, and what the kernel holds now.
 
 system_prompt(python, network=False)  TOOLS  situation(state)  picture_links(words)
 """
@@ -29,13 +29,13 @@ __all__ = [
     "system_prompt",
 ]
 
-VARIABLES = 40  # that are listed; the rest is counted
+VARIABLES = 40  # listed by name; the rest are counted
 DETAIL = 80  # characters of a variable's shape or value
-LISTED = 50  # files
-LINKS = 4  # pictures behind addresses, in one message
+LISTED = 50  # files listed
+LINKS = 4  # addresses of pictures taken from one message
 LINK = re.compile(r"https?://[^\s<>\"')\]]+\.(?:png|jpe?g|gif|webp)(?:\?[^\s<>\"')\]]*)?", re.IGNORECASE)
 
-# Packages that are named to the model where they are installed: it can be expected to know them.
+# Packages that the model is told of if they are installed: it can be expected to know them.
 WORTH_NAMING = (
     *("numpy", "pandas", "polars", "scipy", "scikit-learn", "statsmodels", "matplotlib", "seaborn", "plotly"),
     *("altair", "bokeh", "sympy", "openpyxl", "xlsxwriter", "pyarrow", "duckdb", "pillow", "opencv-python"),
@@ -79,11 +79,11 @@ _PARAMETERS = {tool.name: tuple(tool.parameters["properties"]) for tool in TOOLS
 
 
 class BadCall(ValueError):
-    """A call that cannot be carried out; its text tells the model why."""
+    """A tool call that cannot be carried out; the text tells the model why."""
 
 
 def arguments(call: ToolCall) -> dict[str, str]:
-    """A call's arguments, each a text. Raises: BadCall."""
+    """The arguments of a call, all of them texts. Raises: BadCall."""
     if call.name not in _PARAMETERS:
         raise BadCall(f"There is no tool {clip(call.name, 100)!r}. Use one of: {', '.join(_PARAMETERS)}.")
     try:
@@ -100,9 +100,9 @@ def arguments(call: ToolCall) -> dict[str, str]:
 
 @functools.cache
 def system_prompt(python: Path, *, network: bool) -> str:
-    """The instructions in config/prompt.md, for kernels of the interpreter `python`; reads files once.
+    """The instructions of config/prompt.md for kernels of the interpreter `python`; files are read once.
 
-    They name what is installed there, and say what comes of a package that is not.
+    They name the packages that are installed there, and say what to do about one that is not.
     """
     there = installed(python)
     named = [name for name in WORTH_NAMING if name in there]
@@ -117,7 +117,7 @@ def system_prompt(python: Path, *, network: bool) -> str:
 
 
 def situation(state: State) -> str:
-    """The live variables with their types and shapes, or that there are none."""
+    """A list of the live variables with types and shapes, or a line that says there are none."""
     if not state.variables:
         return "Variables now: none; the kernel is fresh." if not state.alive else "Variables now: none."
     lines = [
@@ -138,5 +138,5 @@ def listing(files: Sequence[FileRow]) -> str:
 
 
 def picture_links(words: str) -> tuple[str, ...]:
-    """The addresses of pictures in a text, at most four."""
+    """The first addresses of pictures in a text, at most four."""
     return tuple(dict.fromkeys(link.rstrip(".,;:!?") for link in LINK.findall(words)))[:LINKS]

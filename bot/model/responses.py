@@ -1,11 +1,11 @@
-"""The words of OpenAI's Responses API: what a request says, and what its events mean.
+"""The format of OpenAI's Responses API: what a request says, and what its events mean.
 
 body = request(name, system, history, tools, may_call=True, links=True)
-reader = Reader()
-for event in events: pieces = reader.take(event)
+reader = ResponseReader()
+for event in events: pieces = reader.read_event(event)
 reader.close()                                    # calls, thoughts, counts; or raises CutOff
 
-Nothing is stored there (`store: false`): the history goes along each time, with the model's sealed thoughts.
+Nothing is stored there (`store: false`): each request has the whole history, with the encrypted reasoning.
 https://developers.openai.com/api/docs/api-reference/responses-streaming
 """
 
@@ -15,18 +15,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.errors import CutOff, ModelError, NoCredit, OutOfReach, RateLimited, Refused, TooLong
-from bot.model.conversation import Counted, Entry, Piece, Step, Thought, Tool, ToolCall, ToolResult, Words
+from bot.model.conversation import Counted, Delta, Item, Message, Step, Thought, Tool, ToolCall, ToolResult
 from bot.request import Picture
 
-__all__ = ["Reader", "request"]
+__all__ = ["ResponseReader", "request"]
 
 ROLES = {"person": "user", "model": "assistant", "note": "developer"}
 
 
 def request(
-    name: str, system: str, history: Sequence[Entry], tools: Sequence[Tool], *, may_call: bool, links: bool
+    name: str, system: str, history: Sequence[Item], tools: Sequence[Tool], *, may_call: bool, links: bool
 ) -> dict[str, Any]:
-    """The request's body, but for `stream`. Without `links` the API is not asked to look at any address."""
+    """The body of a request, except `stream`. Without `links` the API is not asked to fetch addresses."""
     defined = [
         {
             "type": "function",
@@ -48,18 +48,18 @@ def request(
     }
 
 
-class Reader:
-    """Makes steps of the events of one answer."""
+class ResponseReader:
+    """Turns the events of one answer into steps."""
 
     def __init__(self) -> None:
-        self._held: list[Step] = []  # calls and thoughts count only once the answer is whole
+        self._held: list[Step] = []  # calls and reasoning count only once the answer is whole
         self._whole = False
 
-    def take(self, event: Any) -> Iterator[Step]:
-        """The steps that an event makes at once: pieces of words. Raises: ModelError."""
+    def read_event(self, event: Any) -> Iterator[Step]:
+        """The steps that an event gives at once: pieces of words. Raises: ModelError."""
         match event.type:
             case "response.output_text.delta" | "response.refusal.delta":
-                yield Piece(event.delta)
+                yield Delta(event.delta)
             case "response.output_item.done":
                 self._hold(event.item)
             case "response.completed":
@@ -81,7 +81,7 @@ class Reader:
                 raise failure(event.code, event.message)
 
     def close(self) -> Iterator[Step]:
-        """What is known only at the end: thoughts, calls, counts. Raises: CutOff when the end never came."""
+        """What is known only at the end: reasoning, calls, counts. Raises: CutOff if the end never came."""
         if not self._whole:
             raise CutOff
         yield from self._held
@@ -105,7 +105,7 @@ class Reader:
 
 
 def failure(code: object, message: str) -> ModelError:
-    """The error that a failed answer's code stands for: a word of OpenAI's, or a status of other servers'."""
+    """The error for the code of a failed answer: a word of OpenAI's, or another server's HTTP status."""
     match str(code):
         case "insufficient_quota":
             return NoCredit(message)
@@ -120,11 +120,11 @@ def failure(code: object, message: str) -> ModelError:
     return Refused(message)
 
 
-def _item(entry: Entry, links: bool) -> dict[str, Any]:
+def _item(entry: Item, links: bool) -> dict[str, Any]:
     match entry:
-        case Words(by="model", text=text):
+        case Message(by="model", text=text):
             return {"role": "assistant", "content": text}
-        case Words(by=by, text=text, pictures=pictures):
+        case Message(by=by, text=text, pictures=pictures):
             seen = [_url(address) for address in entry.links] if links else []
             shown = [*map(_picture, pictures), *seen]
             return {"role": ROLES[by], "content": [{"type": "input_text", "text": text}, *shown]}

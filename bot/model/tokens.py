@@ -1,10 +1,10 @@
-"""How many tokens a request will be, counted before it is sent and without a network.
+"""How many tokens a request will take, counted before it is sent and without a network.
 
 tokens = request_tokens(system, history, tools, model="gpt-6.1-terra")
 picture_tokens((1024, 1024), "gpt-4o")          # 765
 
-Text is counted with OpenAI's newest public vocabulary, o200k: an estimate for others' models. Pictures are
-counted by the rules of https://developers.openai.com/api/docs/guides/images-vision#calculating-costs.
+Text is counted with OpenAI's newest public vocabulary, o200k; for other models that is an estimate. Pictures
+are counted by the rules of https://developers.openai.com/api/docs/guides/images-vision#calculating-costs.
 """
 
 import functools
@@ -15,15 +15,15 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from bot.model.conversation import Entry, Thought, Tool, ToolCall, ToolResult, Words
+from bot.model.conversation import Item, Message, Thought, Tool, ToolCall, ToolResult
 from bot.model.picture_size import Size, size_of
 
 __all__ = ["entry_tokens", "picture_tokens", "request_tokens", "text_tokens"]
 
-PER_ENTRY = 4  # tokens around a message: its role and its limits
-CHUNK = 100_000  # characters; the vocabulary's own limit is on tokens, and a token is a character at least
-LARGEST: Size = (2048, 2048)  # taken for a picture whose size is not known: one behind a link
-LOW = (512, 512)  # what `detail: low` makes of a picture
+PER_ENTRY = 4  # tokens around a message, for its role and its boundaries
+CHUNK = 100_000  # characters; the limit of the vocabulary is in tokens, which have at least one character
+LARGEST: Size = (2048, 2048)  # assumed for a picture of unknown size, behind a link
+LOW = (512, 512)  # a picture with `detail: low` is scaled to this
 
 
 class Tiles(NamedTuple):
@@ -40,7 +40,7 @@ class Patches(NamedTuple):
     each: float
 
 
-# By the start of a model's name; the first that fits.
+# By the beginning of a model's name; the first match counts.
 RULES: Sequence[tuple[str, Tiles | Patches]] = (
     ("gpt-4o-mini", Tiles(2833, 5667)),
     ("gpt-4.1-mini", Patches(1536, 1.62)),
@@ -58,19 +58,19 @@ RULES: Sequence[tuple[str, Tiles | Patches]] = (
     ("gpt-5.", Patches(2500, 1.2)),
     ("gpt-5", Tiles(70, 140)),
 )
-NEWEST = Patches(2500, 1.2)  # a model that is not named above; rather too many than too few
+NEWEST = Patches(2500, 1.2)  # for models not named above; better too many than too few
 
 
-def request_tokens(system: str, history: Sequence[Entry], tools: Sequence[Tool], model: str) -> int:
+def request_tokens(system: str, history: Sequence[Item], tools: Sequence[Tool], model: str) -> int:
     """Tokens of a request's input: text, tool definitions, pictures and linked pictures."""
     defined = sum(text_tokens(f"{t.name} {t.description} {json.dumps(t.parameters)}") for t in tools)
     return text_tokens(system) + PER_ENTRY + defined + sum(entry_tokens(entry, model) for entry in history)
 
 
-def entry_tokens(entry: Entry, model: str) -> int:
+def entry_tokens(entry: Item, model: str) -> int:
     """Tokens of one entry of the history."""
     match entry:
-        case Words(text=text, pictures=pictures, links=links):
+        case Message(text=text, pictures=pictures, links=links):
             seen = sum(picture_tokens(size_of(picture.data), model) for picture in pictures)
             return PER_ENTRY + text_tokens(text) + seen + len(links) * picture_tokens(None, model)
         case ToolCall(name=name, arguments=arguments):
@@ -78,7 +78,7 @@ def entry_tokens(entry: Entry, model: str) -> int:
         case ToolResult(text=text, pictures=pictures):
             seen = sum(picture_tokens(size_of(picture.data), model) for picture in pictures)
             return PER_ENTRY + text_tokens(text) + seen
-        case Thought(item=item):  # sealed: about a token for four characters of Base64, and no more is known
+        case Thought(item=item):  # encrypted: about one token for four characters of Base64
             return len(json.dumps(item)) // 4
 
 
@@ -89,7 +89,7 @@ def text_tokens(text: str) -> int:
 
 
 def picture_tokens(size: Size | None, model: str, detail: str = "high") -> int:
-    """Tokens of a picture of `size` (width and height in pixels; None: not known, so the largest)."""
+    """Tokens of a picture of `size`, which is width and height in pixels; None, not known, is the largest."""
     rule = next((rule for start, rule in RULES if model.startswith(start)), NEWEST)
     width, height = map(float, size or LARGEST)
     if isinstance(rule, Patches):
@@ -110,7 +110,7 @@ def _patches(width: float, height: float, most: int) -> int:
         return count
     scale = math.sqrt(32 * 32 * most / (width * height))
     across, down = width * scale / 32, height * scale / 32
-    # The guide scales once more, so that one side is a whole number of patches.
+    # The guide scales once more, so that one side has a whole number of patches.
     scale *= min(math.floor(across) / across, math.floor(down) / down) if min(across, down) >= 1 else 1
     return min(most, math.ceil(width * scale / 32 - 1e-9) * math.ceil(height * scale / 32 - 1e-9))
 
@@ -122,7 +122,7 @@ def _within(size: tuple[float, float], box: Size) -> tuple[float, float]:
 
 @functools.cache
 def _encode() -> Callable[[str], list[int]]:
-    """The vocabulary, loaded at the first count: it takes half a second."""
+    """The vocabulary; loading it, at the first count, takes half a second."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of how it opens its own data
         encoding = importlib.import_module("bpe_openai").get_encoding("o200k_base")

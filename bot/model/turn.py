@@ -1,9 +1,10 @@
-"""One asked turn: a person's words become the model's answer, by way of the cells that it runs.
+"""One turn of the model: a person's words become its answer, by way of the cells that it runs.
 
-    Asking -> what was said in this place before, and the words -> Model.answer, told piece by piece
-           -> its calls: cells through `bot.turn`, files -> their results, and again -> words, usage
+    Request -> what was said in this place before, and the words -> Model.answer, told piece by piece
+            -> its calls: cells through `bot.turn`, files -> their results -> and so on -> words, usage
 
-What a turn has said and run is kept whatever happens: stopped, over budget, or with a model that fails.
+What a turn has said and run is kept whatever happens: if it is stopped, if it goes over budget, and if the
+model fails.
 """
 
 import logging
@@ -13,8 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.errors import BotError, CutOff, Refused
-from bot.model.conversation import Counted, Entry, Piece, Thought, ToolCall, ToolResult, Words
-from bot.model.history import MODEL, Remembered, person
+from bot.model.conversation import Counted, Delta, Item, Message, Thought, ToolCall, ToolResult
+from bot.model.history import History
 from bot.model.prompt import (
     GO_ON,
     LAST,
@@ -27,18 +28,18 @@ from bot.model.prompt import (
     system_prompt,
 )
 from bot.model.tokens import entry_tokens, request_tokens, text_tokens
+from bot.model.usage import Ledger, price
 from bot.model.view import attached, of_file, of_result
-from bot.reply import ExecutionResult, Reply, Tell
-from bot.request import Asking, Incoming
-from bot.session import Asked, Session
-from bot.spending.usage import Ledger, TurnUsage, price
+from bot.reply import ExecutionResult, Reply, Tell, TurnUsage
+from bot.request import MODEL, Request, person
+from bot.session import ModelTurn, Session
 from bot.turn import take_turn
 from bot.wording.error_messages import advice, sentence
 from filestore.errors import FileStoreError, NoSuchFile
 from kernels.broker import FileUnavailable
 from kernels.cell.events import Restarted
 from kernels.concurrency.threads import in_thread
-from kernels.errors import KernelError, TooLarge
+from kernels.errors import GoesOn, KernelError, TooLarge
 from kernels.text.clipping import clip, counted
 
 if TYPE_CHECKING:  # it takes a second to import
@@ -48,16 +49,16 @@ __all__ = ["Answer", "ask"]
 
 log = logging.getLogger(__name__)
 
-CUTS = 2  # times that an answer which broke off is gone on with
-BAD_CALLS = 2  # calls that cannot be carried out and are answered with another chance
-OUTPUT = 64 * 1024  # characters of a cell's text that an answer keeps; its pictures are in the record alone
+CUTS = 2  # times that the model is asked to go on with an answer that broke off
+BAD_CALLS = 2  # calls that cannot be carried out and after which the model may try again
+OUTPUT = 64 * 1024  # characters of a cell's text that an answer keeps; only the record has its pictures
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of an asked turn: the model's words, what came of its cells, and what it took.
+    """The outcome of a turn: the model's words, the results of its cells, and what it used.
 
-    `words` has a blank line between what was said before and after a use of tools.
+    In `words` a blank line separates what the model said before and after it used tools.
     """
 
     words: str
@@ -67,72 +68,86 @@ class Answer:
 
 
 async def ask(
-    session: Session, asking: Asking, model: "Model", ledger: Ledger, tell: Tell, asked: Asked | None = None
+    session: Session,
+    request: Request,
+    model: "Model",
+    ledger: Ledger,
+    tell: Tell,
+    model_turn: ModelTurn | None = None,
 ) -> Answer:
-    """Answer the words of a person, telling each piece, cell event and at last what it took.
+    """Answer a person's words; tell each piece of the answer, each cell event, and finally the usage.
 
-    One at a time in a session and place. `session.stop()` stops request and cell, of this turn alone
-    `asked.stop()`, also while it waits for another; what was said so far is kept and returned. When the model
-    fails, what was said and run so far is kept as well, and what it took is told; then it raises.
+    A session runs one such turn at a time in each place. `session.stop()` stops the API request and the cell;
+    `model_turn.stop()` does so for this turn alone, even while it waits for another. What was said until then
+    is kept and returned. If the model fails, what was said and run is kept too, and the usage is told before
+    the error is raised.
 
     Raises: ModelError, OverBudget, StoreUnavailable, KernelStartFailed.
     """
-    asked = asked or Asked(asking.place)
+    model_turn = model_turn or ModelTurn(request.place)
     with session.turn():
-        async with session.asked(asked):
-            return await _Turn(session, asking, model, ledger, tell, asked).take()
+        async with session.asked(model_turn):
+            return await _Answering(session, request, model, ledger, tell, model_turn).run()
 
 
-class _Turn:
-    """An asked turn under way."""
+class _Answering:
+    """One turn of the model in progress."""
 
     def __init__(
-        self, session: Session, asking: Asking, model: "Model", ledger: Ledger, tell: Tell, asked: Asked
+        self,
+        session: Session,
+        request: Request,
+        model: "Model",
+        ledger: Ledger,
+        tell: Tell,
+        model_turn: ModelTurn,
     ) -> None:
         self._session = session
-        self._asking = asking
+        self._request = request
         self._model = model
         self._tell = tell
-        self._asked = asked
+        self._model_turn = model_turn
         self._instructions = ""
-        self._history: list[Entry] = []
-        self._words: list[str] = []  # of each round that is over
-        self._said: list[str] = []  # of this round, not yet in the transcript
-        self._words_were_last = False  # of what was told: then the next round's words are a new paragraph
+        self._history: list[Item] = []
+        self._words: list[str] = []  # what the model said in each finished round
+        self._said: list[str] = []  # what it has said in this round, not yet in the transcript
+        self._words_were_last = False  # told last, so that the next round's words begin a new paragraph
         self._calls: list[ToolCall] = []
         self._results: list[ExecutionResult] = []
         self._restarted: list[Restarted] = []
         self._bad_calls = 0
         self._price = price(model.name)
-        self._account = ledger.open(asking.user_id, self._price)
-        self._sending = 0  # tokens of the request under way, by our own count
+        self._account = ledger.open_account(request.user_id, self._price)
+        self._sending = 0  # tokens of the API request in progress, by our own count
         self._input = self._output = 0
         self._cost = 0.0
 
-    async def take(self) -> Answer:
-        """The whole of it."""
+    async def run(self) -> Answer:
+        """Take the turn from its beginning to its end."""
         failed: Exception | None = None
         try:
-            if not self._asked.stopped:
+            if not self._model_turn.stopped:
                 await self._begin()
                 await self._converse()
-        except (BotError, FileStoreError, KernelError) as error:  # told last, by whoever called
+        except GoesOn:
+            raise
+        except (BotError, FileStoreError, KernelError) as error:  # the caller tells the person, last of all
             failed = error
         finally:
-            await self._settle()
-        if self._took_something:
+            await self._close_account()
+        if self._used_something:
             await self._tell(Reply(0, usage=self._usage))
-        ids = {"session": self._session.record.session_id, "turn": self._asked.id}
+        ids = {"session": self._session.record.session_id, "turn": self._request.turn}
         if failed is not None:
             why = f"{sentence(failed, paths=True)} {advice(failed)}".rstrip()
             log.warning("the model's turn failed: %s", why, extra=ids)
             raise failed
         log.info(
-            "the model's turn ended: %d tokens read, %d written, %d cells",
+            "the model's turn ended: %d tokens in, %d tokens out, %d cells",
             *(self._input, self._output, len(self._results)),
             extra=ids,
         )
-        return Answer("\n\n".join(self._words), tuple(self._results), self._usage, self._asked.stopped)
+        return Answer("\n\n".join(self._words), tuple(self._results), self._usage, self._model_turn.stopped)
 
     @property
     def _usage(self) -> TurnUsage:
@@ -141,66 +156,67 @@ class _Turn:
         return TurnUsage(self._input, self._output, cost, seconds, self._model.name)
 
     @property
-    def _took_something(self) -> bool:
+    def _used_something(self) -> bool:
         return self._input > 0 or bool(self._results)
 
     async def _begin(self) -> None:
-        """Remember what was said here, and note the new words."""
-        asking, transcript = self._asking, self._session.transcript
+        """Collect the history of this place, and record the new words."""
+        request, transcript = self._request, self._session.transcript
         self._instructions = await in_thread(
             partial(system_prompt, self._session.python, network=self._session.network)
         )
-        words = "\n\n".join([asking.words, *asking.cards])
-        past = Remembered(model=self._model.name, room=self._model.history_tokens)
-        async with aclosing(transcript.newest(asking.place)) as pages:
+        asked_words = request.words or ""
+        words = "\n\n".join([asked_words, *request.cards])
+        history = History(model=self._model.name, room=self._model.history_tokens)
+        async with aclosing(transcript.newest(request.place)) as pages:
             async for page in pages:
-                if not await in_thread(past.add, page):
+                if not await in_thread(history.add_page, page):
                     break
-        now = Words("note", situation(await self._session.kernel.state()))
-        pictures = attached(asking.pictures)
-        unseen = len(asking.pictures) - len(pictures)
+        now = Message("note", situation(await self._session.kernel.state()))
+        pictures = attached(request.pictures)
+        hidden = len(request.pictures) - len(pictures)
         more = (
-            f"\n\n[not shown to you, too large or too many: {counted(unseen, 'picture')}]" if unseen else ""
+            f"\n\n[not shown to you, too large or too many: {counted(hidden, 'picture')}]" if hidden else ""
         )
-        asked = Words("person", words + more, pictures, picture_links(asking.words))
-        self._history = [*past.entries(), now, asked]
-        await self._check()  # before the words are kept: who may not ask has not asked
-        await transcript.say(asking.place, person(asking.author), words)
+        asked = Message("person", words + more, pictures, picture_links(asked_words))
+        self._history = [*history.entries(), now, asked]
+        await self._check()  # before the words are recorded: a refused question was never asked
+        await transcript.say(request.place, person(request.author), words)
 
     async def _converse(self) -> None:
         for used in range(self._model.rounds + 1):
             may_call = used < self._model.rounds and self._bad_calls <= BAD_CALLS
             if not may_call:
-                self._history.append(Words("note", LAST))
+                self._history.append(Message("note", LAST))
             await self._answered(may_call=may_call)
-            if self._asked.stopped or not self._calls or not may_call:
+            if self._model_turn.stopped or not self._calls or not may_call:
                 break
             for call in self._calls:
                 self._history.append(await self._use(call))
-        if not (self._words or self._results or self._asked.stopped):
+        if not (self._words or self._results or self._model_turn.stopped):
             raise Refused("it answered with nothing")
 
     async def _answered(self, *, may_call: bool) -> None:
-        """One whole answer of the model, gone on with where it broke off."""
+        """Get one whole answer of the model, continued if it breaks off."""
         try:
             for cut in range(CUTS + 1):
                 await self._check()
                 try:
-                    await self._asked.carry_out(self._listen(may_call=may_call))
+                    await self._model_turn.carry_out(self._listen(may_call=may_call))
                     return
                 except CutOff:
                     if cut == CUTS:
                         raise
-                    self._history.append(Words("note", GO_ON))
+                    self._history.append(Message("note", GO_ON))
         finally:
             said, self._said = "".join(self._said), []
             if said:
                 self._words.append(said)
-                await self._session.transcript.say(self._asking.place, MODEL, said)
+                await self._session.transcript.say(self._request.place, MODEL, said)
 
     async def _listen(self, *, may_call: bool) -> None:
         said: list[str] = []
-        thoughts: list[Entry] = []
+        thoughts: list[Item] = []
         self._calls = []
         counted: Counted | None = None
         refused = False
@@ -209,7 +225,7 @@ class _Turn:
             async with aclosing(steps):
                 async for step in steps:
                     match step:
-                        case Piece(text):
+                        case Delta(text):
                             between = "\n\n" if self._words_were_last and not self._said else ""
                             said.append(text)
                             self._said.append(text)
@@ -225,20 +241,20 @@ class _Turn:
             refused = not isinstance(error, CutOff) and not said
             raise
         finally:
-            if counted is None and not refused:  # broken off or stopped: what was sent is paid for
+            if counted is None and not refused:  # broken off or stopped, but what was sent has to be paid for
                 written = text_tokens("".join(said)) + sum(
                     entry_tokens(c, self._model.name) for c in self._calls
                 )
                 counted = Counted(self._sending, written)
             self._count(counted or Counted(0, 0))
-            self._account.end(self._usage)
-            self._history += [*thoughts, *([Words("model", "".join(said))] if said else [])]
+            self._account.end_request(self._usage)
+            self._history += [*thoughts, *([Message("model", "".join(said))] if said else [])]
         if may_call:
             self._history += self._calls
 
     async def _use(self, call: ToolCall) -> ToolResult:
-        """What comes of a call; what the model did wrong is its answer."""
-        if self._asked.stopped:
+        """Carry out a call; if the model made a mistake, the result says which."""
+        if self._model_turn.stopped:
             return ToolResult(call.id, "Not done: the person has stopped this.")
         try:
             given = arguments(call)
@@ -253,13 +269,10 @@ class _Turn:
         return ToolResult(call.id, listing(await self._session.files.list()))
 
     async def _run(self, call: ToolCall, code: str) -> ToolResult:
-        asking = self._asking
-        message = Incoming(
-            asking.user_id, MODEL, asking.place, code, can_answer=asking.can_answer, turn=self._asked.id
-        )
+        request = self._request.with_code(code, author=MODEL)
         self._restarted = []
         try:
-            result = await take_turn(self._session, message, self._tell_cell, self._asked)
+            result = await take_turn(self._session, request, self._tell_cell, self._model_turn)
         except TooLarge as error:
             return ToolResult(call.id, sentence(error))
         self._results.append(replace(result, outputs=(), output=clip(result.output, OUTPUT)))
@@ -288,15 +301,15 @@ class _Turn:
         self._sending = await in_thread(
             request_tokens, self._instructions, list(self._history), TOOLS, self._model.name
         )
-        await self._asked.carry_out(self._account.begin(self._sending, self._usage))
+        await self._model_turn.carry_out(self._account.begin_request(self._sending, self._usage))
 
     def _count(self, counted: Counted) -> None:
         self._input += counted.input_tokens
         self._output += counted.output_tokens
         self._cost += self._price.of(counted) if self._price else 0.0
 
-    async def _settle(self) -> None:
+    async def _close_account(self) -> None:
         try:
-            await self._account.close(self._usage if self._took_something else None)
-        except FileStoreError:  # the answer is there; a missing sum must not take it away
-            log.exception("what a turn of person %d took is not recorded", self._asking.user_id)
+            await self._account.close(self._usage if self._used_something else None)
+        except FileStoreError:  # the answer must not be lost because its usage is not recorded
+            log.exception("the usage of a turn of person %d is not recorded", self._request.user_id)

@@ -1,4 +1,4 @@
-"""What the model sees of a cell, and of a file: text within limits, and the pictures.
+"""What the model sees of a cell or a file: text within limits, and pictures.
 
 text, pictures = of_result(result, restarted)
 text = of_record(cell)                            # a cell of an earlier turn, from the transcript
@@ -13,7 +13,7 @@ from bot.model.picture_size import size_of
 from bot.reply import ExecutionResult
 from bot.request import Picture
 from bot.rich import as_text, is_picture
-from bot.wording.error_messages import ending, restart
+from bot.wording.cell_messages import ending, restart
 from filestore.records import CellRecord
 from kernels.broker import Opened
 from kernels.cell.display_updates import is_mark
@@ -23,23 +23,23 @@ from kernels.text.clipping import clip, counted, human_size, strip_ansi
 
 __all__ = ["attached", "of_file", "of_record", "of_result"]
 
-TEXT = 8_000  # characters of a cell's output, its head and tail
+TEXT = 8_000  # characters of a cell's output: its beginning and its end
 ERROR = 4_000  # characters of a traceback
-EARLIER = 2_000  # characters of the output of a cell of an earlier turn
+EARLIER = 2_000  # characters of the output of a cell from an earlier turn
 HEAD = 4_000  # bytes of a text file
-PICTURES = 4  # of one cell
-PICTURE = 4 * 1024 * 1024  # bytes of one
-NAMED = 40  # files, or pictures that are not shown, that are named; the rest is counted
-READABLE = {"text", "code", "structured", "data", "web", "notebook"}  # file types that may be text
-ATTACHED = 8  # pictures that a person has sent along
-TAKEN = {"image/png", "image/jpeg", "image/gif", "image/webp"}  # what the APIs take
-SHOWN = ("image/png", "image/jpeg", "image/webp", "image/gif")  # of several the first
+PICTURES = 4  # of one cell that are shown
+PICTURE = 4 * 1024 * 1024  # bytes of one picture
+NAMED = 40  # files, and pictures that are not shown, that are named; the rest are counted
+READABLE = {"text", "code", "structured", "data", "web", "notebook"}  # types of files that may be text
+ATTACHED = 8  # pictures sent along with a message
+TAKEN = {"image/png", "image/jpeg", "image/gif", "image/webp"}  # what the APIs accept
+SHOWN = ("image/png", "image/jpeg", "image/webp", "image/gif")  # the first of them that an output has
 
 
 def of_result(result: ExecutionResult, restarted: Sequence[Restarted]) -> tuple[str, tuple[Picture, ...]]:
-    """What came of a cell that the model ran; `restarted` are the kernels that it lost or began with.
+    """The result of a cell that the model ran; `restarted` are the restarts that were told during the cell.
 
-    Decoding its pictures takes time: call it in a thread.
+    Decoding the pictures takes time: call it in a thread.
     """
     pictures, left_out = _pictures(result)
     parts = [
@@ -62,26 +62,26 @@ def of_result(result: ExecutionResult, restarted: Sequence[Restarted]) -> tuple[
 
 
 def _first(lines: Sequence[str], what: str) -> list[str]:
-    """The first few of them, and how many more there are."""
+    """The first lines, and how many more there are."""
     more = len(lines) - NAMED
     return [*lines[:NAMED], *([f"[{counted(more, what)}]"] if more > 0 else [])]
 
 
 def _without_traceback(result: ExecutionResult) -> str:
-    """What the cell has shown, but for the traceback that is told apart, with limits of its own."""
-    # Not `rpartition`: from the end Python looks for a long text in quadratic time.
+    """The cell's output without the traceback, which has a limit of its own."""
+    # Not `rpartition`: searching for a long text from the end takes Python quadratic time.
     before, traceback, after = result.output.partition(result.error or "\0")
     return f"{before}{after}" if traceback else result.output
 
 
 def attached(pictures: Sequence[Picture]) -> tuple[Picture, ...]:
-    """Those of a person's pictures that the model gets to see: not too many, not too large, and pictures."""
+    """The pictures that the model gets to see: only real ones, not too large and not too many."""
     fit = [one for one in pictures if len(one.data) <= PICTURE and size_of(one.data) and one.mime in TAKEN]
     return tuple(fit[:ATTACHED])
 
 
 def of_record(cell: CellRecord) -> str:
-    """What a cell of the transcript showed, without its pictures."""
+    """What a recorded cell showed, without its pictures."""
     parts = []
     for output in cell.outputs:
         if is_mark(output):
@@ -101,7 +101,7 @@ def of_record(cell: CellRecord) -> str:
 
 
 def of_file(opened: Opened, name: str) -> tuple[str, tuple[Picture, ...]]:
-    """A stored file that now lies in the workspace as `name`; blocks while it is read."""
+    """A stored file that is now in the workspace as `name`; blocks while the file is read."""
     text = f"{name} is in the workspace: {opened.file_type}, {human_size(opened.size)}."
     if opened.file_type == "image" and opened.size <= PICTURE:
         data = opened.file.read(PICTURE)
@@ -110,19 +110,19 @@ def of_file(opened: Opened, name: str) -> tuple[str, tuple[Picture, ...]]:
             return text, (Picture(mime, data),)
     if opened.file_type in READABLE:
         head = opened.file.read(HEAD)
-        if len(head) == HEAD:  # it may end in the middle of a letter
+        if len(head) == HEAD:  # it may end in the middle of a character
             shorter = (head[: HEAD - cut] for cut in range(4))
             head = next((one for one in shorter if encoding_of(one).sure), head)
         encoding = encoding_of(head)
         if encoding.sure and not is_binary(head):
             return f"{text} It begins:\n{head.decode(encoding.name, 'replace')}", ()
-        if not is_binary(head):  # what it is read as is found in the kernel, and said there
+        if not is_binary(head):  # the kernel detects the encoding, and says so
             return f"{text} It is not UTF-8: load_file({opened.file_id!r}) in a cell finds its encoding.", ()
     return text, ()
 
 
 def _pictures(result: ExecutionResult) -> tuple[tuple[Picture, ...], list[str]]:
-    """The pictures that the model gets to see, and a line for each that it does not."""
+    """The pictures that the model gets to see, and a line for each one that it does not."""
     pictures: list[Picture] = []
     left_out: list[str] = []
     for mime, data in _shown(result):
@@ -141,5 +141,5 @@ def _shown(result: ExecutionResult) -> Iterator[tuple[str, bytes]]:
         for mime in [mime for mime in SHOWN if mime in data][:1]:
             try:
                 yield mime, base64.b64decode(data[mime])
-            except (TypeError, ValueError, binascii.Error):  # a cell may show anything under this name
+            except (TypeError, ValueError, binascii.Error):  # a cell may show anything under this type
                 continue

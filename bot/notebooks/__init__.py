@@ -1,1 +1,1 @@
-"""What a person takes away or brings back: notebooks, bundles, and all that is kept of them."""
+"""What people download or bring back: notebooks, bundles, and everything that is kept of a person."""

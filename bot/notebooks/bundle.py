@@ -1,14 +1,13 @@
-"""A session to take away: its notebook, and a zip with the notebook and the files that it used or made.
+"""A session as a download: its notebook, or a zip with the notebook and the files that it used or made.
 
-    zipped = await notebook(session, target)            # `target` is an open file of the system
+    zipped = await notebook(session, target)            # `target` is an open file
     await bundle(session, files, target, limit=10 << 20)
-    await replayed(session, imported, target)           # of a session that has run this notebook and no more
+    await replayed(session, imported, target)           # of a session that has only run this
 
-In the zip the files that were there before the first cell, such as uploads, lie under their names and in
-their folders, as in the workspace; so what cells have changed in them they change again. All versions that
-cells have made lie in `files/`. The notebook's first cell defines `load_file`, `file_path` and `list_files`
-over its folder, so that it runs anywhere that has Jupyter and the same packages. Nothing of it is in memory
-as a whole.
+In the zip, files that existed before the first cell, such as uploads, have the names and folders that they
+had in the workspace, so cells that changed them can do so again. All versions made by cells are in `files/`.
+The notebook's first cell defines `load_file`, `file_path` and `list_files` for its folder, so that the
+notebook runs wherever Jupyter and the same packages are installed. None of this is in memory as a whole.
 """
 
 import json
@@ -34,7 +33,7 @@ from kernels.workspace.names import FreeNames
 
 __all__ = ["KIND", "bundle", "notebook", "replayed"]
 
-KIND = "a notebook"  # of which a person has one made at a time, with its files or without
+KIND = "a notebook"  # a person can have one made at a time, with its files or without
 FIRST_CELL = Code(
     "# load_file, file_path and list_files over the files beside this notebook\n"
     "from kernelcord_files import file_path, list_files, load_file"
@@ -51,7 +50,7 @@ well are tagged `skip-execution`: Jupyter's own tools leave them out.
 To run it again: `jupyter nbconvert --to notebook --execute notebook.ipynb`
 """
 INSIDE = Path(kernels.inside.__file__).parent
-OF_OURS = {  # what stands in the zip beside files, and where it lies here
+OF_OURS = {  # modules that are added to the zip, and their sources
     "kernelcord_files/__init__.py": INSIDE / "bundled.py",
     "kernelcord_files/characters.py": INSIDE / "characters.py",
     **{f"kernelcord_files/loading/{file.name}": file for file in sorted((INSIDE / "loading").glob("*.py"))},
@@ -59,10 +58,10 @@ OF_OURS = {  # what stands in the zip beside files, and where it lies here
 
 
 async def notebook(session: Session, target: BinaryIO, *, limit: int | None = None) -> bool:
-    """Write the session as a `.ipynb`, or as a zip with it where it has more than `limit` bytes.
+    """Write the session as a `.ipynb`, or in a zip if it has more than `limit` bytes.
 
-    Returns whether it is zipped. Raises: OverLimit if the zip has more, too; AtWork, TooBusy, NotebookError,
-    StoreUnavailable, OSError.
+    Returns whether it is zipped. Raises: OverLimit if the zip is too large as well; AtWork, TooBusy,
+    NotebookError, StoreUnavailable, OSError.
     """
     async with session.jobs.job(session.record.user_id, KIND):
         if limit is None:
@@ -73,7 +72,7 @@ async def notebook(session: Session, target: BinaryIO, *, limit: int | None = No
             zipped = content.tell() > limit
             if zipped:
                 with Zip(target, session.jobs, limit) as archive:
-                    await archive.add("session.ipynb", content)
+                    await archive.add_entry("session.ipynb", content)
             else:
                 content.seek(0)
                 await session.jobs.in_thread(shutil.copyfileobj, content, target)
@@ -81,7 +80,7 @@ async def notebook(session: Session, target: BinaryIO, *, limit: int | None = No
 
 
 async def replayed(session: Session, imported: Notebook, target: BinaryIO) -> None:
-    """Write the notebook with the outputs that it has now; all else is as it was, but for what runs.
+    """Write the notebook with its new outputs; everything else is as it was.
 
     Raises: as `notebook`.
     """
@@ -102,30 +101,30 @@ async def bundle(session: Session, files: FileStore, target: BinaryIO, *, limit:
 async def _pack(session: Session, files: FileStore, archive: Zip) -> None:
     with tempfile.TemporaryFile() as content:
         await _write(session, _cells(session, FIRST_CELL), content)
-        await archive.add("notebook.ipynb", content)
-    await archive.add("README.md", README)
+        await archive.add_entry("notebook.ipynb", content)
+    await archive.add_entry("README.md", README)
     for path, source in OF_OURS.items():
-        await archive.add(path, source.read_bytes())
+        await archive.add_entry(path, source.read_bytes())
     names = FreeNames(["notebook.ipynb", "README.md", "files.json", *OF_OURS])
     index = []
     used = await used_files(session, files)
     own = [file for file in used if file.session_id == session.record.session_id]
-    beside = {file.file_id for file in at_start(own, await _well_ended(session))}
+    initial = {file.file_id for file in at_start(own, await _well_ended(session))}
     for file in used:
         try:
             opened = await files.open(file.file_id, session.record.user_id)
-        except NoSuchFile:  # it has expired meanwhile
+        except NoSuchFile:  # it has expired in the meantime
             continue
-        name = file.filename if file.file_id in beside else f"files/{file.filename}"
+        name = file.filename if file.file_id in initial else f"files/{file.filename}"
         path = names.free(name, f"-{file.file_id}")
         with opened.file:
-            await archive.add(path, opened.file)
+            await archive.add_entry(path, opened.file)
         index.append(_entry(file, path))
-    await archive.add("files.json", json.dumps(index, indent=1))
+    await archive.add_entry("files.json", json.dumps(index, indent=1))
 
 
 async def _well_ended(session: Session) -> set[int]:
-    """The cells that run again when the notebook does."""
+    """The numbers of the cells that run again when the notebook is run."""
     return {entry.seq async for entry in session.transcript.each() if getattr(entry, "status", "") == "ok"}
 
 
@@ -157,7 +156,7 @@ async def _cells(session: Session, *first: Cell) -> AsyncIterator[Cell | Streame
 
 
 async def _again(session: Session, imported: Notebook) -> AsyncIterator[Cell | StreamedCell]:
-    """The cells of a replayed notebook; the transcript has what came of each."""
+    """The cells of a replayed notebook, with the results that the transcript has."""
     before = iter(imported.cells)
     async for now in _cells(session):
         cell = await session.jobs.in_thread(next, before, None)

@@ -1,6 +1,6 @@
-"""All that is kept of a person, as one zip, for `/privacy`.
+"""Everything that is kept of a person, as one zip, for `/privacy`.
 
-with await export(sessions, user_id) as archive: ...        # a temporary file, at its start
+with await export(sessions, user_id) as archive: ...        # a temporary file, positioned at its start
 """
 
 import json
@@ -26,12 +26,12 @@ from kernels.workspace.names import FreeNames
 
 __all__ = ["export"]
 
-KIND = "an export"  # of which a person has one made at a time
-IN_MEMORY = 8 << 20  # bytes; what is larger lies on the disk
-PIECE = 1 << 20  # bytes of a document that are looked at in one step
-LARGEST = 512 << 20  # bytes of one document, where the zip has a limit: no more lies on the disk
-ENTRY = 1000  # bytes that a file needs in the zip beside its content, at most
-NAMED = 100  # things that are left out and named
+KIND = "an export"  # a person can have one made at a time
+IN_MEMORY = 8 << 20  # bytes; a larger zip goes to the disk
+PIECE = 1 << 20  # bytes of a document that are read in one step
+LARGEST = 512 << 20  # bytes of one document on the disk, if the zip has a limit
+ENTRY = 1000  # bytes at most that a file needs in the zip besides its content
+NAMED = 100  # things left out that are named
 README = """\
 # What Kernelcord keeps of you
 
@@ -47,8 +47,10 @@ LEFT_OUT = "\nLeft out, because the zip would have been too large to send:\n\n"
 async def export(sessions: Sessions, user_id: int, *, limit: int | None = None) -> BinaryIO:
     """A zip of the person's files, transcripts (as notebooks and JSON) and usage.
 
-    It lies in a temporary file that goes when it is closed. With `limit`, in bytes, the largest things are
-    left out so that the zip is below that; its README names them. Raises: AtWork, TooBusy, StoreUnavailable.
+    It is in a temporary file, which is deleted when it is closed. With `limit`, in bytes, the largest things
+    are left out to keep the zip below that, and its README names them.
+
+    Raises: AtWork, TooBusy, StoreUnavailable.
     """
     output = cast("BinaryIO", tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115  the caller's
     try:
@@ -56,8 +58,8 @@ async def export(sessions: Sessions, user_id: int, *, limit: int | None = None) 
             with Zip(output, sessions.jobs) as archive:
                 packing = _Packing(archive, sessions.jobs, limit)
                 await _pack(packing, sessions, user_id)
-                await packing.text("README.md", packing.readme())
-    except BaseException:  # whatever ends it, a cancelled task too, the file must not stay
+                await packing.add_text("README.md", packing.readme())
+    except BaseException:  # the file must not stay, whatever happens, even a cancellation
         output.close()
         raise
     output.seek(0)
@@ -65,22 +67,21 @@ async def export(sessions: Sessions, user_id: int, *, limit: int | None = None) 
 
 
 class _Packing:
-    """The zip, and what no longer fits into it."""
+    """The zip, and what does not fit into it."""
 
     def __init__(self, archive: Zip, jobs: Jobs, limit: int | None) -> None:
         self._archive = archive
         self._jobs = jobs
-        self._room = (
-            None if limit is None else limit - len(README) - NAMED * ENTRY // 2
-        )  # for the README, with a list
+        # The README with its list has to fit too.
+        self._room = None if limit is None else limit - len(README) - NAMED * ENTRY // 2
         self._left_out: list[str] = []
 
-    async def text(self, path: str, text: str) -> None:
+    async def add_text(self, path: str, text: str) -> None:
         """Add something small."""
-        await self._archive.add(path, text)
+        await self._archive.add_entry(path, text)
 
-    async def document(self, path: str, write: Callable[[BinaryIO], Awaitable[None]]) -> None:
-        """Add what `write` writes, or note that it is left out."""
+    async def add_document(self, path: str, write: Callable[[BinaryIO], Awaitable[None]]) -> None:
+        """Add what `write` writes, or note that it was left out."""
         with tempfile.TemporaryFile() as file:
             try:
                 await write(file)
@@ -88,15 +89,15 @@ class _Packing:
                 self._left_out.append(f"{path} ({error})")
                 return
             size = file.seek(0, 2)
-            if self.takes(await self._deflated(file), f"{path} ({human_size(size)})"):
-                await self._archive.add(path, file)
+            if self.reserve(await self._deflated(file), f"{path} ({human_size(size)})"):
+                await self._archive.add_entry(path, file)
 
-    async def file(self, path: str, file: BinaryIO) -> None:
+    async def add_file(self, path: str, file: BinaryIO) -> None:
         """Add an open file."""
-        await self._archive.add(path, file)
+        await self._archive.add_entry(path, file)
 
-    def takes(self, size: int, what: str) -> bool:
-        """Whether there is room for so many bytes; it is taken then, and else `what` is noted."""
+    def reserve(self, size: int, what: str) -> bool:
+        """Whether there is room for this many bytes. If so, it is reserved; if not, `what` is noted."""
         if self._room is None:
             return True
         if size + ENTRY > self._room:
@@ -106,14 +107,14 @@ class _Packing:
         return True
 
     def readme(self) -> str:
-        """What is in the zip, and what is not."""
+        """A text that says what is in the zip, and what is not."""
         more = len(self._left_out) - NAMED
         lines = [*self._left_out[:NAMED], *([f"and {counted(more, 'more file')}"] if more > 0 else [])]
         left = "".join(f"- {line}\n" for line in lines)
         return README + (LEFT_OUT + left if left else "")
 
-    async def array(self, path: str, items: AsyncIterable[dict[str, Any]]) -> None:
-        """Add a document: a JSON array."""
+    async def add_array(self, path: str, items: AsyncIterable[dict[str, Any]]) -> None:
+        """Add a JSON array as a document."""
 
         async def write(file: BinaryIO) -> None:
             before = "["
@@ -122,15 +123,15 @@ class _Packing:
                 before = ","
             await self._write(file, _end(before))
 
-        await self.document(path, write)
+        await self.add_document(path, write)
 
     async def write_transcript(self, transcript: Transcript, file: BinaryIO) -> None:
-        """Write it as a JSON array; of a cell's outputs one is in memory at a time."""
+        """Write a transcript as a JSON array, with one output of a large cell in memory at a time."""
         before = "["
         async for entry in transcript.each():
             if isinstance(entry, Said) or not entry.outside:
                 await self._write_value(file, before, _entry(entry))
-            else:  # its outputs are put in where it has none; in a text these quotes would be escaped
+            else:  # its outputs are inserted into an empty array; within a text, the quotes would be escaped
                 start, _, end = _json(_entry(entry) | {"outputs": []}).partition('"outputs": []')
                 await self._write(file, f'{before}\n{start}"outputs": ')
                 between = "["
@@ -154,7 +155,7 @@ class _Packing:
             raise _TooLongError(f"over {human_size(LARGEST)}")
 
     async def _deflated(self, file: BinaryIO) -> int:
-        """About how many bytes a document takes in the zip; 0 without a limit, and just above it at most."""
+        """About how many bytes a document takes in the zip, or more than there is room; 0 without a limit."""
         file.seek(0)
         if self._room is None:
             return 0
@@ -165,22 +166,22 @@ class _Packing:
 
 
 class _TooLongError(Exception):
-    """A document of more bytes than are kept on the disk; its text says how many."""
+    """A document that is too large for the disk; the text says how large it may be."""
 
 
 async def _pack(packing: _Packing, sessions: Sessions, user_id: int) -> None:
     store = sessions.store
     total = await store.usage.total(user_id, EPOCH)
-    await packing.text("usage.json", _json(asdict(total)))
+    await packing.add_text("usage.json", _json(asdict(total)))
     names = FreeNames()
     for record in await store.sessions.of_user(user_id):
         folder = f"sessions/{names.free(record.session_id, '-2')}"
-        await packing.text(f"{folder}/session.json", _json(asdict(record)))
+        await packing.add_text(f"{folder}/session.json", _json(asdict(record)))
         transcript = Transcript(store.transcripts, record.session_id, _now)
-        await packing.document(f"{folder}/transcript.json", partial(packing.write_transcript, transcript))
-        await packing.document(f"{folder}/notebook.ipynb", partial(_write_notebook, transcript))
+        await packing.add_document(f"{folder}/transcript.json", partial(packing.write_transcript, transcript))
+        await packing.add_document(f"{folder}/notebook.ipynb", partial(_write_notebook, transcript))
     files = await _all_files(sessions, user_id)
-    await packing.array("files.json", _with_shares(sessions, files))
+    await packing.add_array("files.json", _with_shares(sessions, files))
     await _pack_files(packing, sessions, user_id, files)
 
 
@@ -196,19 +197,19 @@ async def _with_shares(sessions: Sessions, files: Sequence[StoredFile]) -> Async
 async def _pack_files(
     packing: _Packing, sessions: Sessions, user_id: int, files: Sequence[StoredFile]
 ) -> None:
-    """The smallest first, so that as many as can be are in the zip."""
+    """The smallest first, so that as many as possible fit into the zip."""
     names = FreeNames()
     for file in sorted(files, key=lambda file: (file.file_size, file.file_id)):
-        if not packing.takes(
+        if not packing.reserve(
             file.file_size, f"{file.filename} ({human_size(file.file_size)}, id {file.file_id})"
         ):
             continue
         try:
             opened = await sessions.files.open(file.file_id, user_id)
-        except NoSuchFile:  # it has expired meanwhile
+        except NoSuchFile:  # it has expired in the meantime
             continue
         with opened.file:
-            await packing.file(f"files/{names.free(file.filename, f'-{file.file_id}')}", opened.file)
+            await packing.add_file(f"files/{names.free(file.filename, f'-{file.file_id}')}", opened.file)
 
 
 async def _all_files(sessions: Sessions, user_id: int) -> list[StoredFile]:
@@ -223,7 +224,7 @@ async def _all_files(sessions: Sessions, user_id: int) -> list[StoredFile]:
 
 def _entry(entry: Said | CellRecord) -> dict[str, Any]:
     fields = {"kind": "words" if isinstance(entry, Said) else "cell", **asdict(entry)}
-    fields.pop("outside", None)  # where we keep it
+    fields.pop("outside", None)  # only says where we store the outputs
     return fields
 
 

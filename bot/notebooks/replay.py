@@ -1,10 +1,10 @@
 """A notebook run again in a person's kernel, cell by cell.
 
     async with imported(sessions.jobs, user_id, file) as notebook:
-        async for step in replay(session, notebook, message, tell, keep_going=False): ...
+        async for step in replay(session, notebook, request, tell, keep_going=False): ...
 
-Tags mean what they mean to Jupyter's tools: a cell with `skip-execution` is left out, one with
-`raises-exception` may fail. What differs from the stored outputs is said, and is no failure.
+Tags mean what they mean to Jupyter's tools: a cell with `skip-execution` is left out, and one with
+`raises-exception` may fail. Differences from the stored outputs are told, and are not failures.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from bot.reply import ExecutionResult, Tell
-from bot.request import Incoming
+from bot.request import Request
 from bot.scheduling.jobs import Jobs
 from bot.session import Session
 from bot.turn import take_turn
@@ -26,12 +26,12 @@ from kernels.notebooks.diff import diff_outputs
 
 __all__ = ["Step", "imported", "replay"]
 
-KIND = "a notebook that is run again"  # of which a person has one at a time
+KIND = "a notebook that is run again"  # a person can have one at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One code cell of `total` was run, left out, or refused; only of the first there is a result."""
+    """One code cell of `total` was run, left out, or refused; only a cell that was run has a result."""
 
     number: int
     total: int
@@ -39,7 +39,7 @@ class Step:
     result: ExecutionResult | None = None
     differs: tuple[str, ...] = ()
     may_fail: bool = False
-    refused: str = ""  # why it was not sent
+    refused: str = ""  # why it was not run
 
     @property
     def failed(self) -> bool:
@@ -53,9 +53,9 @@ class Step:
 async def imported(
     jobs: Jobs, user_id: int, opened: Callable[[], Awaitable[BinaryIO]]
 ) -> AsyncIterator[Notebook]:
-    """A notebook of anybody's making, for as long as it is run again; `opened` gives an open file with it.
+    """A notebook from anybody, while it is being run again; `opened` gives an open file with it.
 
-    Raises: AtWork while the person has another one; TooBusy, NotebookError, OSError, and what `opened` does.
+    Raises: AtWork while the person runs another one; TooBusy, NotebookError, OSError, and what `opened` does.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(jobs.claim(user_id, KIND))
@@ -66,12 +66,13 @@ async def imported(
 
 
 async def replay(
-    session: Session, notebook: Notebook, message: Incoming, tell: Tell, *, keep_going: bool
+    session: Session, notebook: Notebook, request: Request, tell: Tell, *, keep_going: bool
 ) -> AsyncIterator[Step]:
-    """Run the notebook's code cells in order, each as a turn of `message`'s person.
+    """Run the notebook's code cells in order, each as a turn of `request`'s person.
 
-    All of the notebook goes to the transcript: words as words, and cells that are left out, by their tags or
-    after one that failed (unless `keep_going`), with the outputs that they had. Raises: as `take_turn`.
+    The whole notebook goes into the transcript: words as words, and cells that are left out with the outputs
+    that they had. Cells are left out because of their tags, or after a failed cell unless `keep_going`.
+    Raises: as `take_turn`.
     """
     total = notebook.code_cells
     number, failed = 0, False
@@ -79,17 +80,17 @@ async def replay(
     while (cell := await in_thread(next, cells, None)) is not None:
         if not isinstance(cell, Code):
             words = cell.source if isinstance(cell, Markdown) else cell.text
-            await session.transcript.say(message.place, "", words)  # the author is only claimed
+            await session.transcript.say(request.place, "", words)  # nobody has checked who the author is
             continue
         number += 1
         if SKIP in cell.tags or not cell.code.strip() or (failed and not keep_going):
-            await session.transcript.leave_out(message, cell)
+            await session.transcript.leave_out(request, cell)
             yield Step(number, total, cell.code)
             continue
         try:
-            result = await take_turn(session, message.with_code(cell.code), tell)
+            result = await take_turn(session, request.with_code(cell.code), tell)
         except TooLarge as error:
-            await session.transcript.leave_out(message, cell)
+            await session.transcript.leave_out(request, cell)
             failed = True
             yield Step(number, total, cell.code, refused=sentence(error))
             continue

@@ -1,8 +1,8 @@
-"""The stored files that a session has used or made: what belongs beside its notebook.
+"""The stored files that a session has used or made: they belong with its notebook.
 
     found = await used_files(session, files)        # records, newest first
 
-A file belongs to it when one of its cells made it, or names it: by its id, or by its name in the session.
+A file belongs to the session if one of its cells made the file, or names it by its id or its name there.
 """
 
 import re
@@ -15,18 +15,18 @@ from filestore.records import CellRecord, Cursor, StoredFile
 
 __all__ = ["at_start", "named", "used_files"]
 
-SEARCHED = 4 << 20  # characters of code that are looked through, of all cells together
-LONGEST = 1000  # characters of a path with a name in it
-ASKED = 1000  # words that are looked up as ids, since others may share their files
+SEARCHED = 4 << 20  # characters of code that are searched, in all cells together
+LONGEST = 1000  # characters of a path that may contain a name
+ASKED = 1000  # words that are looked up as ids of files that others may share
 _ID = re.compile(r"\b[a-z0-9]{10}\b", re.IGNORECASE)
-# Where a name may stand: between quotes of one kind, or between characters that names seldom have.
+# A name may stand between quotes of one kind, or between characters that names seldom have.
 _PLACES = tuple(map(re.compile, (r'[^"\n]+', r"[^'\n]+", r"[^\s'\"`()\[\]{},;=<>|&]+")))
 
 
 async def used_files(session: Session, files: FileStore) -> list[StoredFile]:
-    """The files, as far as they have not expired. Raises: StoreUnavailable."""
+    """The files that have not expired, newest first. Raises: StoreUnavailable."""
     own = {file.file_id: file async for file in _own(session, files)}
-    named_so: dict[str, list[str]] = {}  # the ids of all versions of a name that the workspace had
+    named_so: dict[str, list[str]] = {}  # the ids of all versions of each name in the workspace
     for file in own.values():
         if file.session_id == session.record.session_id:
             named_so.setdefault(file.filename, []).append(file.file_id)
@@ -53,12 +53,12 @@ async def used_files(session: Session, files: FileStore) -> list[StoredFile]:
 
 
 def _ends(versions: Sequence[str]) -> Sequence[str]:
-    """The newest version of a name, and the oldest."""
+    """The newest and the oldest version of a name."""
     return versions if len(versions) < 2 else (versions[0], versions[-1])
 
 
 def named(code: str, names: Collection[str]) -> tuple[list[str], list[str]]:
-    """The words of `code` that may be ids, and those of `names` that it has, with or without folders."""
+    """The words in `code` that may be ids, and the `names` that occur in it, with or without folders."""
     ids = dict.fromkeys(match[0].lower() for match in _ID.finditer(code))
     found: dict[str, None] = {}
     for place in _PLACES:
@@ -72,10 +72,10 @@ def named(code: str, names: Collection[str]) -> tuple[list[str], list[str]]:
 
 
 def at_start(found: Iterable[StoredFile], run_again: Collection[int]) -> list[StoredFile]:
-    """Of each name the version that has to lie there when the session's cells are run again from the first.
+    """For each name, the version that has to be there when all of the session's cells are run again.
 
-    That is the oldest one that no cell makes then: an upload, or the work of a cell that did not end well.
-    `run_again` has the numbers of the cells that run. A name that a cell of these wrote first has none.
+    That is the oldest version, unless one of the cells that are run again makes it: an upload, or a file of a
+    cell that did not end well. `run_again` has the numbers of the cells that are run.
     """
     first: dict[str, StoredFile] = {}
     for file in sorted(found, key=lambda file: (file.number, file.file_id)):
@@ -98,7 +98,7 @@ async def _shared(files: FileStore, file_id: str, user_id: int) -> dict[str, Sto
     """The file, if there is one that the person may read."""
     try:
         opened = await files.open(file_id, user_id)
-    except NoSuchFile:  # expired, or ten letters that are no id
+    except NoSuchFile:  # expired, or ten letters that are not an id
         return {}
     opened.file.close()
     return {file_id: opened.record}

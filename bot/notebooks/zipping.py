@@ -1,7 +1,7 @@
-"""A zip, made piece by piece in a file: neither it nor what goes into it is in memory.
+"""A zip that is written to a file piece by piece: neither the zip nor its contents are held in memory.
 
     with Zip(output, jobs, limit=10 << 20) as archive:
-        await archive.add("data.csv", file)
+        await archive.add_entry("data.csv", file)
 
 The same content gives the same bytes.
 """
@@ -18,11 +18,11 @@ from bot.scheduling.jobs import Jobs
 __all__ = ["Zip"]
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every entry
-PIECE = 1 << 20  # bytes that are compressed in one step: some 30 ms
+PIECE = 1 << 20  # bytes that are compressed in one step, which takes some 30 ms
 
 
 class Zip:
-    """A zip in `output`, from its position on. It may have `limit` bytes, or (None) any number."""
+    """A zip in `output`, from its current position on, of at most `limit` bytes (None: no limit)."""
 
     def __init__(self, output: BinaryIO, jobs: Jobs, limit: int | None = None) -> None:
         self._output = output
@@ -30,10 +30,10 @@ class Zip:
         self._limit = limit
         self._archive = zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED)
 
-    async def add(self, path: str, content: BinaryIO | bytes | str) -> None:
-        """Add an entry: an open file of the system, from its start, or something small.
+    async def add_entry(self, path: str, content: BinaryIO | bytes | str) -> None:
+        """Add an entry: an open file, from its start, or something small.
 
-        Raises: OverLimit as soon as the zip is larger than it may be; OSError.
+        Raises: OverLimit as soon as the zip is too large; OSError.
         """
         if isinstance(content, str):
             content = content.encode()
@@ -53,10 +53,10 @@ class Zip:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write the end of the zip. Raises: OverLimit, OSError."""
+        """Finish the zip. Raises: OverLimit, OSError."""
         try:
             self._archive.close()
-        except (OSError, ValueError):  # what was given up has no end
+        except (OSError, ValueError):  # a zip that was given up need not be finished
             if error is None:
                 raise
         if error is None:
@@ -68,7 +68,7 @@ class Zip:
 
 
 def _copy(source: IO[bytes], target: IO[bytes]) -> bool:
-    """Copy a piece; whether there was one."""
+    """Copy a piece; return whether there was one."""
     piece = source.read(PIECE)
     target.write(piece)
     return bool(piece)

@@ -1,1 +1,1 @@
-"""When work is done: a few pieces at once, one a person, or from time to time."""
+"""When work is done: a few pieces at a time, one per person, or at regular intervals."""

@@ -1,6 +1,6 @@
-"""The same for several things, a few at once, so that one that fails or hangs holds up no other.
+"""The same work for several things, a few at a time, so that one that fails or hangs does not hold up others.
 
-failures = await for_each(records, open_one)        # what each has failed of, None where it has not
+failures = await for_each(records, open_one)        # the failure of each, or None
 """
 
 import asyncio
@@ -8,17 +8,17 @@ from collections.abc import Awaitable, Callable, Iterable
 
 __all__ = ["for_each"]
 
-AT_ONCE = 8
+AT_ONCE = 8  # things at a time
 
 
 async def for_each[T](
     things: Iterable[T], work: Callable[[T], Awaitable[None]]
 ) -> list[BaseException | None]:
-    """Do the work for each of them; what each has failed of comes back, in their order."""
-    places = asyncio.Semaphore(AT_ONCE)
+    """Do the work for each thing; returns each one's failure, or None, in the same order."""
+    slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(thing: T) -> None:
-        async with places:
+        async with slots:
             await work(thing)
 
     return await asyncio.gather(*map(one, things), return_exceptions=True)

@@ -1,9 +1,9 @@
-"""Who may open or remove which session: a lock for each, and one for all that a person has.
+"""Who may open or remove which session: a lock for each session, and one for all of a person's sessions.
 
 async with locks.one(user_id, session_id): ...      # nobody else opens or removes this session
-async with locks.all_of(user_id): ...               # nor any other of this person
+async with locks.all_of(user_id): ...               # or any session of this person
 
-What takes long for one session keeps nobody but its person waiting.
+If something takes long for one session, only its person has to wait.
 """
 
 import asyncio
@@ -16,24 +16,24 @@ __all__ = ["Locks"]
 
 class _Person:
     def __init__(self) -> None:
-        self.asking = 0  # who holds a lock of theirs, or waits for one
-        self.inside = 0  # of those, who hold one of a session
+        self.asking = 0  # how many hold one of the person's locks, or wait for one
+        self.inside = 0  # how many hold the lock of a session
         self.sessions: dict[str, asyncio.Lock] = {}
         self.waiting: Counter[str] = Counter()
-        self.gate = asyncio.Lock()  # held while all of theirs is changed
-        self.nobody = asyncio.Event()  # nobody is inside
+        self.gate = asyncio.Lock()  # held while all of the person's sessions are locked
+        self.nobody = asyncio.Event()  # set while nobody holds the lock of a session
         self.nobody.set()
 
 
 class Locks:
-    """See the module's text. A lock is kept only while somebody holds it or waits for it."""
+    """See the module's docstring. A lock exists only while somebody holds it or waits for it."""
 
     def __init__(self) -> None:
         self._people: dict[int, _Person] = {}
 
     @asynccontextmanager
     async def one(self, user_id: int, session_id: str) -> AsyncIterator[None]:
-        """While entered, this session is ours."""
+        """While entered, we have this session to ourselves."""
         async with self._asking(user_id) as person:
             person.waiting[session_id] += 1
             lock = person.sessions.setdefault(session_id, asyncio.Lock())
@@ -55,7 +55,7 @@ class Locks:
 
     @asynccontextmanager
     async def all_of(self, user_id: int) -> AsyncIterator[None]:
-        """While entered, every session of the person is ours; whoever comes for one waits."""
+        """While entered, we have all of the person's sessions to ourselves; others wait for them."""
         async with self._asking(user_id) as person, person.gate:
             await person.nobody.wait()
             yield

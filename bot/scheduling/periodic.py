@@ -1,4 +1,4 @@
-"""A sweep that is done from time to time, for as long as the program lives.
+"""A sweep that is repeated for as long as the program lives.
 
 await sweep_often(sessions.sweep, timedelta(hours=1), clock, "old sessions could not be removed")
 """
@@ -21,9 +21,9 @@ async def sweep_often(
     clock: Callable[[], datetime],
     failure: str,
 ) -> None:
-    """Call `sweep` with the time, until cancelled; a failure is logged in these words and tried again.
+    """Call `sweep` with the time, until cancelled; a failure is logged with this text and tried again.
 
-    If the clock has jumped ahead since the last sweep, this one is left out; the next believes the clock.
+    If the clock has jumped ahead since the last sweep, this one is left out; the next one trusts the clock.
     """
     jumps = ClockJumps()
     while True:
@@ -31,6 +31,6 @@ async def sweep_often(
         try:
             if jumps.forward(now) is None:
                 await sweep(now)
-        except Exception:  # whatever fails this time, the next sweep must come
+        except Exception:  # whatever fails, the next sweep must still come
             log.exception(failure)
-        await asyncio.sleep(every.total_seconds())  # what is swept is over when its time has passed
+        await asyncio.sleep(every.total_seconds())  # time has to pass before there is more to sweep

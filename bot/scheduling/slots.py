@@ -1,10 +1,10 @@
-"""A few places for work that takes long, shared so that nobody's work keeps others from theirs.
+"""A few slots for long work, shared fairly among people.
 
-    places = Places(2, each=1)
-    async with places.one(user_id): ...     # waits for a place
+    slots = Slots(2, each=1)
+    async with slots.one(user_id): ...     # waits for a slot
 
-Whoever has used least of late comes first. Those who have used much never hold all places: one of them is
-left to the others, and where all are held for long there is one more for them.
+Whoever has used the least of late comes first. Heavy users never hold all slots: one is left to the others,
+and if all are held for long, there is one more for the others.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 
-__all__ = ["MUCH", "Places"]
+__all__ = ["MUCH", "Slots"]
 
-MUCH = 15.0  # seconds in a place that make a person one of those who have used much
-HALF = 300.0  # seconds in which half of what a person has used is forgotten
-PEOPLE = 1000  # whose use is remembered: the rest have used it long ago
+MUCH = 15.0  # seconds in a slot that make a person a heavy user
+HALF = 300.0  # seconds after which only half of a person's use still counts
+PEOPLE = 1000  # whose use is remembered; that of the others was long ago
 
 
 @dataclass(eq=False)
@@ -28,8 +28,8 @@ class _One:
     given: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Places:
-    """So many places, and one more; a person holds at most `each` of them. `clock` gives seconds."""
+class Slots:
+    """`number` slots, and one more; a person holds at most `each` of them. `clock` gives seconds."""
 
     def __init__(
         self,
@@ -43,12 +43,12 @@ class Places:
         self._much = much
         self._each = each
         self._held: list[_One] = []
-        self._waiting: list[_One] = []  # in order of their coming
+        self._waiting: list[_One] = []  # in the order in which they came
         self._used: OrderedDict[int, tuple[float, float]] = OrderedDict()  # seconds, and when that was so
 
     @asynccontextmanager
     async def one(self, user_id: int) -> AsyncIterator[None]:
-        """While entered, one of the places is theirs."""
+        """While entered, the person holds a slot."""
         mine = _One(user_id)
         self._waiting.append(mine)
         self._give()
@@ -64,14 +64,14 @@ class Places:
             self._give()
 
     def _give(self) -> None:
-        """Give what is free to those who wait, the least user first."""
+        """Give free slots to those who wait; whoever has used the least comes first."""
         for one in sorted(self._waiting, key=lambda one: self._of_late(one.user_id)):
             if self._may(one.user_id):
                 self._waiting.remove(one)
                 self._held.append(one)
                 one.began = self._clock()
                 one.given.set()
-                # When this one has used much the place beyond the number may be given.
+                # Once this one is a heavy user, the additional slot may be given.
                 asyncio.get_running_loop().call_later(self._much * 1.1, self._give)
 
     def _may(self, user_id: int) -> bool:
@@ -83,7 +83,7 @@ class Places:
         return len(self._held) < self._number + (heavy >= self._number)
 
     def _of_late(self, user_id: int) -> float:
-        """Seconds that a person has used, with the place that they hold now; what is long ago counts less."""
+        """Seconds that a person has used, including the slot they hold now; older use counts less."""
         now = self._clock()
         seconds, at = self._used.get(user_id, (0.0, now))
         forgotten: float = 0.5 ** ((now - at) / HALF)

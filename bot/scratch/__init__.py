@@ -1,1 +1,1 @@
-"""Work in kernels of nobody: cards of files and drawn outputs, on what strangers have sent."""
+"""Work on what strangers have sent, in kernels that belong to nobody: cards of files, drawings of outputs."""

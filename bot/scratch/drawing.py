@@ -1,7 +1,7 @@
-"""Draws what chat cannot show: LaTeX, SVG and wide tables, as PNG, in a sandboxed kernel of nobody's.
+"""Draws what chat cannot show (LaTeX, SVG, wide tables) as PNG, in a sandboxed scratch kernel.
 
-studio = Studio(sessions.pool)
-drawn = await studio.draw(draft.to_draw, user_id)       # {key: PNG}
+renderer = Renderer(sessions.pool)
+drawn = await renderer.draw(draft.to_draw, user_id)       # {key: PNG}
 """
 
 import asyncio
@@ -13,15 +13,15 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.scheduling.slots import Places
-from bot.scratch.kernel import Apart
+from bot.scheduling.slots import Slots
+from bot.scratch.kernel import ScratchKernel
 from kernels.interface import Kernels
 from kernels.workspace.folder import scratch_id
 
-__all__ = ["Studio", "ToDraw"]
+__all__ = ["Renderer", "ToDraw"]
 
-PLACES = 2  # people whose pictures are drawn at one time, and one more where it takes long
-TIME = 20.0  # seconds for all pictures of an answer, and before that for a place to draw them
+SLOTS = 2  # people whose pictures are drawn at a time, and one more if that takes long
+TIME = 20.0  # seconds for all pictures of an answer, and as many before that to get a slot
 MOST = 20  # pictures of an answer that are drawn
 LONGEST = 2 << 20  # characters of a source
 LARGEST = 8 << 20  # bytes of a picture
@@ -30,24 +30,26 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True, slots=True)
 class ToDraw:
-    """Something to be drawn: `source` is LaTeX, SVG, or the HTML of a table."""
+    """Something to draw: `source` is LaTeX, SVG, or the HTML of a table."""
 
     key: int
     kind: Literal["latex", "svg", "table"]
     source: str
 
 
-class Studio:
-    """Where pictures are drawn: for a few answers at a time, each in a kernel that is thrown away."""
+class Renderer:
+    """Draws pictures for a few answers at a time, each in a scratch kernel."""
 
     def __init__(self, kernels: Kernels) -> None:
-        self._places = Places(PLACES, each=1)
-        self._free = deque(Apart(kernels, scratch_id(f"studio-{number}")) for number in range(PLACES + 1))
+        self._slots = Slots(SLOTS, each=1)
+        self._free = deque(
+            ScratchKernel(kernels, scratch_id(f"renderer-{number}")) for number in range(SLOTS + 1)
+        )
 
     async def draw(self, items: Sequence[ToDraw], user_id: int) -> dict[int, bytes]:
-        """PNGs by key; the answers of one person are drawn one after the other.
+        """PNGs by key. The answers of one person are drawn one after the other.
 
-        What cannot be drawn, or not in time, is left out; nothing of that is raised.
+        What cannot be drawn, or not in time, is left out, without an exception.
         """
         tasks = {
             str(item.key): {"kind": item.kind, "source": item.source}
@@ -59,18 +61,18 @@ class Studio:
         async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(TIME):
-                    await stack.enter_async_context(self._places.one(user_id))
+                    await stack.enter_async_context(self._slots.one(user_id))
             except TimeoutError:
                 return {}
-            apart = self._free.popleft()
-            stack.callback(self._free.append, apart)
-            shown = await apart.work("drawing", tasks, {}, seconds=TIME)
+            scratch = self._free.popleft()
+            stack.callback(self._free.append, scratch)
+            shown = await scratch.work("drawing", tasks, {}, seconds=TIME)
         pictures = {int(key): _decoded(bundle.get("image/png")) for key, bundle in shown.items()}
         return {key: picture for key, picture in pictures.items() if picture is not None}
 
 
 def _decoded(value: object) -> bytes | None:
-    """A PNG of a sensible size, or None: what comes out of the sandbox can be anything."""
+    """A PNG of a reasonable size, or None: anything may come out of the sandbox."""
     if not isinstance(value, str) or len(value) > LARGEST * 4 // 3:
         return None
     try:

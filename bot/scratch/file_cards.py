@@ -1,40 +1,43 @@
-"""A short card of each file that somebody has sent: what it holds, found out in the sandbox.
+"""A short card about each file that somebody has sent: what it contains, found out in the sandbox.
 
-cards = await profile(session, files)       # {file id: text}
+cards = await file_cards(session.files, session.scratch, files)       # {file id: text}
 """
 
 import contextlib
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from bot.session import Session
+from bot.files import PersonFiles
+from bot.scratch.kernel import ScratchKernel
 from filestore.records import StoredFile
 from kernels.broker import FileUnavailable
 from kernels.text.clipping import human_size, repair
 from kernels.text.visible import one_line
 
-__all__ = ["profile"]
+__all__ = ["file_cards"]
 
 LONGEST = 900  # characters of a card
 NAME = 80  # characters of a file's name in it
 TIME = 30.0  # seconds for all files of a message
 
 
-async def profile(session: Session, files: Sequence[StoredFile]) -> dict[str, str]:
-    """A card of at most 900 characters for every file, by file id, within half a minute: plain text.
+async def file_cards(
+    source: PersonFiles, scratch: ScratchKernel, files: Sequence[StoredFile]
+) -> dict[str, str]:
+    """A card for every file, by file id, within half a minute: plain text of at most 900 characters.
 
-    A table's says rows, columns with types and nulls, and a sample; a picture's its size; a notebook's its
-    cells. Of a file that cannot be looked into it says type and size. The person's kernel is left alone.
+    For a table it has the rows, the columns with types and nulls, and a sample; for a picture its size; for a
+    notebook its cells. For a file that cannot be read it has type and size. The person's kernel is not used.
     """
     with contextlib.ExitStack() as stack:
         opened: dict[str, BinaryIO] = {}
         tasks: dict[str, dict[str, str]] = {}
         for file in {file.file_id: file for file in files}.values():
-            with contextlib.suppress(FileUnavailable):  # deleted meanwhile: its record is still known
-                opened[file.file_id] = stack.enter_context((await session.files.open(file.file_id)).file)
+            with contextlib.suppress(FileUnavailable):  # it was deleted meanwhile
+                opened[file.file_id] = stack.enter_context((await source.open(file.file_id)).file)
                 about = {"filename": file.filename, "file_id": file.file_id}
                 tasks[file.file_id] = {"path": file.file_id, **about}
-        found = await session.apart.work("cards", tasks, opened, seconds=TIME) if tasks else {}
+        found = await scratch.work("cards", tasks, opened, seconds=TIME) if tasks else {}
     return {file.file_id: _card(file, found.get(file.file_id, {}).get("text/card")) for file in files}
 
 

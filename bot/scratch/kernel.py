@@ -1,12 +1,12 @@
-"""Work on what others have sent or shown, in a sandboxed kernel of nobody's that is thrown away afterwards.
+"""Work on what people have sent or shown, in a sandboxed kernel that is thrown away afterwards.
 
-    apart = Apart(kernels, "studio-1")
-    bundles = await apart.work("drawing", {"0": {"kind": "svg", "source": text}}, {}, seconds=20)
+    scratch = ScratchKernel(kernels, "renderer-1")
+    bundles = await scratch.work("drawing", {"0": {"kind": "svg", "source": text}}, {}, seconds=20)
 
 The person's own kernel, its variables and its count of cells are never touched. The work is a module of
-`kernels/inside` with an `answer`, imported as the kernel has it, so that a card and `load_file` read alike;
-`kernels.inside.scratch.tasks` does each task in a process of its own. Where one brings the whole kernel down
-all the same it is given up, and those after it are done in a fresh kernel.
+`kernels/inside/scratch` with a function `answer`. It is imported within the kernel, so that a card and
+`load_file` read a file in the same way. `kernels.inside.scratch.tasks` does each task in a process of its
+own. If a task still brings down the whole kernel, it is given up, and the others are done in a fresh kernel.
 """
 
 import asyncio
@@ -22,18 +22,18 @@ from kernels.concurrency.threads import in_thread
 from kernels.errors import KernelError
 from kernels.interface import Cell, Kernels
 
-__all__ = ["Apart"]
+__all__ = ["ScratchKernel"]
 
 log = logging.getLogger(__name__)
 
-EACH = 8.0  # seconds without an answer: a task has 6 of them, see `errands`
-START = 12.0  # seconds more for the kernel's start
+EACH = 8.0  # seconds without an answer; a task has 6 of them, see `kernels.inside.scratch.tasks`
+START = 12.0  # more seconds for the start of the kernel
 
 
-class Apart:
-    """A kernel with a name of its own; one piece of work at a time.
+class ScratchKernel:
+    """A kernel with a name of its own, which does one piece of work at a time.
 
-    `turn` is entered for each piece of work, and can make it wait for those of others.
+    `turn` is entered for each piece of work, and can make it wait for the work of others.
     """
 
     def __init__(
@@ -51,10 +51,10 @@ class Apart:
     async def work(
         self, module: str, tasks: Mapping[str, Any], files: Mapping[str, BinaryIO], *, seconds: float
     ) -> dict[str, Mapping[str, Any]]:
-        """The MIME bundle that each task was answered with; of those that failed, nothing.
+        """The MIME bundle that answers each task; tasks that failed are missing.
 
-        `tasks` is what JSON can hold, `files` lie in the working folder under their names. Waits for its turn
-        for `seconds` at most, and then ends after `seconds` at the latest, and a little more for cleaning up.
+        `tasks` has what JSON can hold; `files` are put into the working folder under their names. This waits
+        for its turn for at most `seconds`, and then takes at most `seconds`, plus a little for cleaning up.
         """
         done: dict[str, Mapping[str, Any]] = {}
         left = dict(tasks)
@@ -66,7 +66,7 @@ class Apart:
                 log.info("%s: no turn came within %.0f s", self._name, seconds)
                 return done
             if self._cleaning is not None:
-                await asyncio.wait([self._cleaning])  # who was cancelled did not wait for it
+                await asyncio.wait([self._cleaning])  # a caller that was cancelled did not wait for it
             try:
                 async with asyncio.timeout(seconds):
                     while left and not await self._run(module, left, files, done):
@@ -86,8 +86,8 @@ class Apart:
         files: Mapping[str, BinaryIO],
         done: dict[str, Mapping[str, Any]],
     ) -> bool:
-        """One try; whether the cell came to its end. Raises: KernelError."""
-        await self._kernels.remove(self._name)  # what a program that was killed has left
+        """One attempt; returns whether the cell came to its end. Raises: KernelError."""
+        await self._kernels.remove(self._name)  # left by a program that was killed
         kernel = self._kernels.kernel(self._name, _NoFiles())
         for name, data in files.items():
             data.seek(0)
@@ -98,12 +98,12 @@ class Apart:
         try:
             async with run:
                 await self._collect(run, tasks, done)
-        except TimeoutError:  # of our patience; where all of the time is over we are cancelled
+        except TimeoutError:  # no answer for too long; when all of the time is over, we are cancelled
             return False
         return run.result.status == "ok" or all(key in done for key in tasks)
 
     async def _collect(self, run: Cell, tasks: Mapping[str, Any], done: dict[str, Mapping[str, Any]]) -> None:
-        """Raises: TimeoutError when nothing comes for too long."""
+        """Collect the answers. Raises: TimeoutError if none comes for too long."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(START + EACH) as patience:
             async for event in run:
@@ -120,7 +120,7 @@ class Apart:
 
 
 def _as_json(tasks: Mapping[str, Any]) -> bytes:
-    """The tasks as one JSON object, written one by one: of all at once nobody else would have a turn."""
+    """The tasks as one JSON object, in a thread and task by task, so that others get their turn."""
     return (
         b"{"
         + b",".join(f"{json.dumps(key)}:{json.dumps(task)}".encode() for key, task in tasks.items())
@@ -129,7 +129,7 @@ def _as_json(tasks: Mapping[str, Any]) -> bytes:
 
 
 class _NoFiles:
-    """What such a kernel may load: nothing."""
+    """The files that a scratch kernel may load: none."""
 
     async def open(self, wanted: str) -> Opened:
         raise FileUnavailable.absent(wanted)

@@ -19,15 +19,11 @@ from typing import Any
 from bot.sessions import Sessions
 from kernels.concurrency.cancellation import stop
 
-__all__ = ["GOES_ON", "ToldToEnd", "until_told"]
+__all__ = ["ToldToEnd", "until_told"]
 
 log = logging.getLogger(__name__)
 
 LEAVING = 2.0  # seconds for turns to notice that their kernels were released
-GOES_ON = (
-    "I am being ended. The cell goes on, and what comes of it is told at the next start. What was to follow"
-    " it will not be done."
-)
 
 
 class ToldToEnd(Exception):
@@ -68,11 +64,13 @@ async def until_told[T](
         if end():
             log.info("the program ends; what runs may go on for %.0f s", grace.total_seconds())
             await asyncio.wait({task}, timeout=grace.total_seconds())
-        await sessions.let_go()
+        await sessions.release_all()
         await asyncio.wait({task}, timeout=LEAVING)
         raise ToldToEnd(told.result())
     finally:
         await stop(task)
+        if not task.cancelled():
+            task.exception()  # of a cell that goes on without us; asyncio would log it as overlooked
         for number in numbers:
             loop.remove_signal_handler(number)
 

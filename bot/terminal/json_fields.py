@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from msgspec.structs import asdict
+from msgspec import structs
 
 from bot.model.turn import Answer
 from bot.notebooks.replay import Step
 from bot.reply import ExecutionResult
-from bot.wording.error_messages import ending
+from bot.wording.cell_messages import ending
 from filestore.records import StoredFile
 from kernels.cell.events import (
     ClearOutput,
@@ -39,7 +39,7 @@ NAMES: dict[type[Event], str] = {
 
 def event_fields(event: Event) -> dict[str, Any]:
     """An event of a running cell. A question's number is left out: answers go to the last question."""
-    fields = asdict(event)
+    fields = structs.asdict(event)
     if isinstance(event, InputRequest):
         del fields["number"]
     return {"event": NAMES[type(event)], **fields}

@@ -28,10 +28,9 @@ from bot.errors import BotError, NothingRuns
 from bot.notebooks.bundle import bundle, notebook
 from bot.notebooks.replay import imported, replay
 from bot.reply import Reply
-from bot.request import Asking, Incoming
+from bot.request import Request
 from bot.session import Session
 from bot.sessions import Sessions
-from bot.terminal.ending import GOES_ON
 from bot.terminal.json_fields import answer_fields, event_fields, file_fields, result_fields, step_fields
 from bot.terminal.paths import content, created, named, opened
 from bot.wording.error_messages import advice, sentence
@@ -53,13 +52,13 @@ MOST_PARTS = 10_000  # values and names in a longer line
 PATHS = {"upload", "notebook", "bundle", "replay"}  # not repaired: that would be the path of another file
 FLAGS = {"files": (), "reset": ("all",), "interrupt": ("kill",)}  # the value is true, or one of these
 URGENT = {"input", "interrupt"}
-Request = dict[str, Any]
+Line = dict[str, Any]
 
 
 class BadRequest(ValueError):
     """A line is not a request. The text says why; `request` is what could be read of it."""
 
-    def __init__(self, why: str, request: Request | None = None) -> None:
+    def __init__(self, why: str, request: Line | None = None) -> None:
         super().__init__(why)
         self.request = request or {}
 
@@ -71,11 +70,11 @@ class JsonLines:
         self._sessions = sessions
         self._write = write
         # Of the users with requests to be carried out; what goes to a running cell has a queue of its own.
-        self._queues: dict[tuple[int, bool], deque[Request]] = {}
+        self._queues: dict[tuple[int, bool], deque[Line]] = {}
         self._urgent_work: set[asyncio.Task[None]] = set()
         self._ended = False  # the input has ended: nobody can answer any more
         self._ending = False  # the program was told to end
-        self._verbs: dict[str, Callable[[int, Request], Awaitable[None]]] = {
+        self._verbs: dict[str, Callable[[int, Line], Awaitable[None]]] = {
             "code": self._run,
             "ask": self._ask,
             "upload": self._upload,
@@ -120,12 +119,16 @@ class JsonLines:
         """Write what a cell's code printed after its end."""
         self._tell_reply(record.user_id, {}, reply)
 
+    async def tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
+        """Write what happens in a cell that an earlier program began."""
+        self._tell_reply(record.user_id, {}, reply)
+
     async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
         """Write why a cell that an earlier program began has no result."""
         fields = {"event": "error", "error": type(error).__name__, "message": sentence(error)}
         self._answer(record.user_id, {}, {"cell": cell} | fields)
 
-    def _accept(self, request: Request, users: asyncio.TaskGroup) -> None:
+    def _accept(self, request: Line, users: asyncio.TaskGroup) -> None:
         user = request.get("user", 1)
         wanted = [verb for verb in self._verbs if verb in request]
         if len(wanted) != 1:
@@ -157,18 +160,13 @@ class JsonLines:
             await self._safely(user, request, self._verbs[verb])
         del self._queues[user, urgent]
 
-    async def _safely(
-        self, user: int, request: Request, verb: Callable[[int, Request], Awaitable[None]]
-    ) -> None:
+    async def _safely(self, user: int, request: Line, verb: Callable[[int, Line], Awaitable[None]]) -> None:
         try:
             await verb(user, request)
         except BadRequest as error:
             self._answer(user, request, {"event": "error", "error": "BadRequest", "message": str(error)})
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if self._ending and (task is None or not task.cancelling()):  # its cell was let go
-                self._answer(user, request, {"event": "error", "error": "GoesOn", "message": GOES_ON})
-            elif self._ending:  # it was given up
+            if self._ending:  # it was given up
                 self._fail(user, request, KernelClosed())
             raise
         except Exception as error:  # whatever fails in one request, the others must go on
@@ -176,14 +174,14 @@ class JsonLines:
                 log.exception("a request failed")
             self._fail(user, request, error)
 
-    def _fail(self, user: int, request: Request, error: Exception) -> None:
+    def _fail(self, user: int, request: Line, error: Exception) -> None:
         told = sentence(error, paths=not PATHS.isdisjoint(request))
         fields = {"event": "error", "error": type(error).__name__, "message": told}
         if advised := advice(error):
             fields["advice"] = advised
         self._answer(user, request, fields)
 
-    async def _run(self, user: int, request: Request) -> None:
+    async def _run(self, user: int, request: Line) -> None:
         wanted = request.get("user_files", [])
         if not isinstance(wanted, list) or not all(isinstance(one, str) for one in wanted):
             raise BadRequest("user_files is a list of file ids")
@@ -194,27 +192,28 @@ class JsonLines:
         code = _text(request, "code")
         await self._sessions.execute_code(code, user, wanted, place=PLACE, can_answer=True, tell=tell)
 
-    async def _ask(self, user: int, request: Request) -> None:
+    async def _ask(self, user: int, request: Line) -> None:
         async def tell(reply: Reply) -> None:
             self._tell_reply(user, request, reply)
 
-        answer = await self._sessions.ask(Asking(user, str(user), PLACE, _text(request, "ask")), tell)
+        words = _text(request, "ask")
+        answer = await self._sessions.ask(Request(user, str(user), PLACE, words=words), tell)
         self._answer(user, request, answer_fields(answer))
 
-    async def _urgent(self, user: int, request: Request) -> None:
+    async def _urgent(self, user: int, request: Line) -> None:
         session = await self._session(user)
         if "input" in request:
             session.answer(_text(request, "input"))
         else:
             await session.stop(kill=request["interrupt"] == "kill")
 
-    async def _upload(self, user: int, request: Request) -> None:
+    async def _upload(self, user: int, request: Line) -> None:
         path, limit = _text(request, "upload"), self._sessions.files.max_file
         name, data = await asyncio.to_thread(content, path, limit=limit)
         stored = await self._sessions.upload(name, data, user, place=PLACE)
         self._answer(user, request, {"event": "uploaded", "file": file_fields(stored)})
 
-    async def _files(self, user: int, request: Request) -> None:
+    async def _files(self, user: int, request: Line) -> None:
         files: list[StoredFile] = []
         page = await self._sessions.list_user_files(user, limit=200)
         files += page.files
@@ -223,28 +222,28 @@ class JsonLines:
             files += page.files
         self._answer(user, request, {"event": "files", "files": [file_fields(file) for file in files]})
 
-    async def _load(self, user: int, request: Request) -> None:
+    async def _load(self, user: int, request: Line) -> None:
         loaded = await self._sessions.load_file(_text(request, "load_file"), user)
         data = base64.b64encode(loaded.data).decode()
         self._answer(user, request, {"event": "loaded", "file": file_fields(loaded.record), "data": data})
 
-    async def _reset(self, user: int, request: Request) -> None:
+    async def _reset(self, user: int, request: Line) -> None:
         if request["reset"] == "all":
             await self._sessions.discard(user, PLACE)
         else:
             await (await self._session(user)).reset()
         self._answer(user, request, {"event": "reset"})
 
-    async def _notebook(self, user: int, request: Request) -> None:
+    async def _notebook(self, user: int, request: Line) -> None:
         session = await self._session(user)
         await self._save(user, request, "notebook", partial(notebook, session))
 
-    async def _bundle(self, user: int, request: Request) -> None:
+    async def _bundle(self, user: int, request: Line) -> None:
         session = await self._session(user)
         await self._save(user, request, "bundle", partial(bundle, session, self._sessions.files))
 
     async def _save(
-        self, user: int, request: Request, verb: str, write: Callable[[BinaryIO], Awaitable[object]]
+        self, user: int, request: Line, verb: str, write: Callable[[BinaryIO], Awaitable[object]]
     ) -> None:
         path = named(_text(request, verb))
         with created(path) as file:
@@ -252,21 +251,22 @@ class JsonLines:
             size = file.tell()
         self._answer(user, request, {"event": "saved", "path": str(path), "size": size})
 
-    async def _replay(self, user: int, request: Request) -> None:
+    async def _replay(self, user: int, request: Line) -> None:
         async def file() -> BinaryIO:
             return await asyncio.to_thread(opened, _text(request, "replay"))
 
         async def tell(reply: Reply) -> None:
             self._tell_reply(user, request, reply)
 
-        message = Incoming(user, str(user), PLACE, "")
         keep_going = request.get("keep_going", False)
         if not isinstance(keep_going, bool):
             raise BadRequest("keep_going is true or false")
         failed = 0
         async with imported(self._sessions.jobs, user, file) as found:
             session = await self._session(user)
-            async for step in replay(session, found, message, tell, keep_going=keep_going):
+            async for step in replay(
+                session, found, Request(user, str(user), PLACE), tell, keep_going=keep_going
+            ):
                 failed += step.failed
                 self._answer(user, request, step_fields(step))
         self._answer(user, request, {"event": "replayed", "failed": failed, "notes": list(found.notes)})
@@ -274,7 +274,7 @@ class JsonLines:
     async def _session(self, user: int) -> Session:
         return await self._sessions.session(user, PLACE)
 
-    def _tell_reply(self, user: int, request: Request, reply: Reply) -> None:
+    def _tell_reply(self, user: int, request: Line, reply: Reply) -> None:
         place = {"cell": reply.cell, "late": True} if reply.late else {"cell": reply.cell}
         if reply.words:
             self._answer(user, request, {"event": "words", "text": reply.words})
@@ -300,7 +300,7 @@ class JsonLines:
             if session is not None:
                 session.answer(END_OF_INPUT)
 
-    def _answer(self, user: int, request: Request, fields: dict[str, Any]) -> None:
+    def _answer(self, user: int, request: Line, fields: dict[str, Any]) -> None:
         self._say({"user": user} | ({"id": request["id"]} if "id" in request else {}) | fields)
 
     def _say(self, fields: dict[str, Any]) -> None:
@@ -318,7 +318,7 @@ def _parts(line: bytes) -> int:
     return texts + sum(piece.count(mark) for piece in outside for mark in (b",", b"[", b"{"))
 
 
-def _parse(line: bytes) -> Request:
+def _parse(line: bytes) -> Line:
     if len(line) == LONGEST and not line.endswith(b"\n"):
         raise BadRequest(
             f"a line has at most {human_size(LONGEST)}: put data into a file, and name it in an upload"
@@ -342,7 +342,7 @@ def _parse(line: bytes) -> Request:
     return request
 
 
-def _text(request: Request, key: str) -> str:
+def _text(request: Line, key: str) -> str:
     value = request[key]
     if not isinstance(value, str):
         raise BadRequest(f"{key} is a text")

@@ -18,7 +18,7 @@ from bot.errors import BotError
 from bot.notebooks.bundle import replayed
 from bot.notebooks.replay import replay
 from bot.reply import Reply
-from bot.request import Incoming
+from bot.request import Request
 from bot.sessions import Sessions
 from bot.terminal.ending import ToldToEnd, until_told
 from bot.terminal.jsonl import LONGEST, JsonLines
@@ -26,7 +26,8 @@ from bot.terminal.paths import created, opened
 from bot.terminal.repl import Repl, progress
 from bot.terminal.screen import Screen
 from bot.terminal.standard_input import InputLines, whole
-from bot.wording.error_messages import at_start, ending, sentence
+from bot.wording.cell_messages import ending
+from bot.wording.error_messages import at_start, sentence
 from config import log
 from config.settings import Settings, add_flags, from_args
 from filestore.errors import FileStoreError
@@ -44,9 +45,9 @@ USER_ID = 1  # the person at the terminal
 
 async def serve_json(settings: Settings) -> bool:
     """Answer JSON lines until standard input ends. Raises: BrokenPipeError if nobody reads the answers."""
-    async with compose(settings) as sessions:
-        front, lines = JsonLines(sessions), InputLines(LONGEST)
-        sessions.tell_late, sessions.fail_resumed = front.tell_late, front.fail_resumed
+    async with compose(settings, JsonLines) as sessions:
+        front, lines = sessions.front, InputLines(LONGEST)
+        assert isinstance(front, JsonLines)
 
         async def serve() -> None:
             await sessions.resume()
@@ -66,11 +67,10 @@ async def serve_json(settings: Settings) -> bool:
 
 async def serve_person(settings: Settings) -> bool:
     """Talk with the person at the terminal, or run the script on standard input."""
-    async with compose(settings) as sessions:
-        screen = _screen(settings)
-        terminal = Repl(sessions, screen, user_id=USER_ID)
-        sessions.tell_late, sessions.tell_resumed = terminal.tell_late, terminal.tell_resumed
-        sessions.fail_resumed = terminal.fail_resumed
+    screen = _screen(settings)
+    async with compose(settings, partial(Repl, screen=screen, user_id=USER_ID)) as sessions:
+        terminal = sessions.front
+        assert isinstance(terminal, Repl)
 
         async def serve() -> bool:
             if sys.stdin.isatty():
@@ -115,10 +115,10 @@ async def _replay_in(
     try:
         await sessions.discard(USER_ID, "replay")
         session = await sessions.session(USER_ID, "replay")
-        message = Incoming(USER_ID, "", "replay", "", can_answer=False)
+        request = Request(USER_ID, "", "replay", can_answer=False)
         failed = 0
         with tqdm(total=imported.code_cells, desc=visible.one_line(name), unit="cell") as bar:
-            async for step in replay(session, imported, message, _say_nothing, keep_going=keep_going):
+            async for step in replay(session, imported, request, _say_nothing, keep_going=keep_going):
                 bar.update()
                 failed += step.failed
                 if step.failed or step.differs:

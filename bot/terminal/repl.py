@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING
 from bot.errors import BotError, NothingRuns
 from bot.notebooks.replay import Step, replay
 from bot.reply import Reply
-from bot.request import Asking, Incoming
+from bot.request import Request
 from bot.session import Session
 from bot.sessions import Sessions
 from bot.terminal.commands import CommandFailed, Commands
-from bot.terminal.ending import GOES_ON
 from bot.terminal.prose import is_prose
 from bot.terminal.screen import Screen
 from bot.turn import take_turn
+from bot.wording.cell_messages import DOES_NOT_STOP, kill_costs, without_answer
 from bot.wording.error_messages import advice, sentence
-from bot.wording.unstopped import DOES_NOT_STOP, losing, otherwise
 from filestore.errors import FileStoreError
 from filestore.records import CellRecord, SessionRecord
 from kernels.cell.events import InputRequest, Unstopped
@@ -125,11 +124,6 @@ class Repl:
         self._taking = True
         try:
             await self._carry_out(text)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if self._ending and (task is None or not task.cancelling()):  # its cell was let go
-                self._screen.note(GOES_ON)
-            raise
         finally:
             self._taking = False
 
@@ -149,12 +143,11 @@ class Repl:
             await self._run_code(text)
 
     async def _ask_model(self, words: str) -> None:
-        asking = Asking(self._user_id, "you", PLACE, words, can_answer=self._questions is not None)
         self._failed = True
         try:
             session = await self._sessions.session(self._user_id, PLACE)
             async with self._stopping_with_ctrl_c(session):
-                await self._sessions.ask(asking, lambda reply: self._tell(session, reply))
+                await self._sessions.ask(self._request(words=words), lambda reply: self._tell(session, reply))
             self._failed = False
         except (BotError, FileStoreError, KernelError) as error:
             self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
@@ -163,19 +156,23 @@ class Repl:
         try:
             session = await self._sessions.session(self._user_id, PLACE)
             async with self._stopping_with_ctrl_c(session):
-                message = Incoming(self._user_id, "you", PLACE, code, can_answer=self._questions is not None)
-                result = await take_turn(session, message, lambda reply: self._tell(session, reply))
+                result = await take_turn(
+                    session, self._request(code), lambda reply: self._tell(session, reply)
+                )
             self._failed = not result.success
         except (FileStoreError, KernelError) as error:
             self._failed = True
             self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
 
+    def _request(self, code: str = "", words: str | None = None) -> Request:
+        can_answer = self._questions is not None
+        return Request(self._user_id, "you", PLACE, code, words, can_answer=can_answer)
+
     async def _run_notebook(self, notebook: Notebook) -> None:
         session = await self._sessions.session(self._user_id, PLACE)
-        message = Incoming(self._user_id, "you", PLACE, "", can_answer=self._questions is not None)
         async with self._stopping_with_ctrl_c(session):
             async for step in replay(
-                session, notebook, message, lambda reply: self._tell(session, reply), keep_going=False
+                session, notebook, self._request(), lambda reply: self._tell(session, reply), keep_going=False
             ):
                 self._failed |= step.failed
                 self._screen.note(progress(step))
@@ -189,7 +186,7 @@ class Repl:
                 await self._questions.withdraw()
         self._screen.show(reply)
         if isinstance(reply.event, Unstopped):
-            told = f"{DOES_NOT_STOP} {losing(reply.event)} {otherwise(reply.event)}"
+            told = f"{DOES_NOT_STOP} {kill_costs(reply.event)} {without_answer(reply.event)}"
             self._undecided = self._questions is None
             self._screen.note(f"{told} {AGAIN}" if self._undecided else told)
         if isinstance(reply.event, InputRequest | Unstopped) and self._questions is not None:

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.compose import now
-from bot.reply import Reply
+from bot.reply import Reply, TurnUsage
 from bot.rich import PICTURES, SOURCE_OF_SVG, as_file, as_text, only_script
-from bot.spending.usage import TurnUsage
-from bot.wording.error_messages import ending, restart
+from bot.wording.cell_messages import ending, restart
 from filestore.records import CellRecord, StoredFile
 from kernels.cell.display_updates import is_mark
 from kernels.cell.events import ClearOutput, Display, Event, Failure, Queued, Restarted, Result, Stream

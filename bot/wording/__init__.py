@@ -1,1 +1,1 @@
-"""What people read where something went wrong or has to be decided, whatever the front."""
+"""What people read when something went wrong or has to be decided, the same on every front."""

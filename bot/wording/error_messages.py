@@ -1,16 +1,14 @@
-"""The sentences that people read when something went wrong: one table, whatever the front.
+"""The sentences that people read when something has gone wrong, in one table for every front.
 
 sentence(error)          # "The database cannot be reached just now; ..."; `paths=True` for whoever runs us
 clause(error)            # the same as a part of a sentence: "the database cannot be reached just now; ..."
-advice(error)            # what whoever runs the program can do about it; nobody else is told
-at_start(error)          # of one that ended the program, to whoever started it
-ending(result)           # of a cell that did not end well, None for one that did
+advice(error)            # what the operator can do about it; nobody else is told
+at_start(error)          # for an error that ended the program, told to whoever started it
 """
 
 import errno
 import os
-import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from bot.errors import (
@@ -34,7 +32,6 @@ from bot.errors import (
     TooBusy,
     TooLong,
 )
-from bot.reply import ExecutionResult
 from bot.wording.withheld import folderless, of_request
 from filestore.errors import (
     FileTooLarge,
@@ -48,9 +45,8 @@ from filestore.errors import (
     StoreUnavailable,
     TooManyFiles,
 )
-from filestore.records import Waiting
-from kernels.cell.events import Restarted
 from kernels.errors import (
+    GoesOn,
     KernelClosed,
     KernelStartFailed,
     Misconfigured,
@@ -65,26 +61,7 @@ from kernels.text.clipping import human_size
 from kernels.text.visible import one_line
 from kernels.workspace.captured import FileChanged
 
-__all__ = [
-    "ENDINGS",
-    "NEVER",
-    "SHORTENED",
-    "advice",
-    "at_start",
-    "clause",
-    "counted_names",
-    "ending",
-    "lost_with",
-    "put_off",
-    "restart",
-    "sentence",
-    "unrecorded",
-]
-
-NAMED = 12  # lost variables that are named; the rest is counted
-KEPT = {"files": "Your files are kept.", "copy": "Your files are as they were when the copy was made."}
-EARLIER = "the variables of your earlier cells, whose names are not known"
-EMPTIED = "Your workspace was emptied; files that are still stored can be loaded with load_file()."
+__all__ = ["advice", "at_start", "clause", "put_off", "sentence"]
 
 CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     NoSuchFile: str,
@@ -111,6 +88,10 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     KernelStartFailed: lambda error: (
         f"your kernel could not be started{error.reason and f': {error.reason}'}; try again"
         f"{error.log.strip() and f'. It said: {_last_line(error.log)}'}"
+    ),
+    GoesOn: lambda _: (
+        "I am being ended. The cell goes on, and what comes of it is told at the next start. What was to"
+        " follow it will not be done"
     ),
     KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
     NotOpened: lambda error: f"your session could not be opened: {_not_opened(error.cause)}",
@@ -182,7 +163,7 @@ ADVICE: dict[type[Exception], Callable[[Any], str]] = {
     Refused: lambda error: f"It said: {error.detail}" if of_request(error.detail) != error.detail else "",
 }
 
-# Errors whose words come from the system or from a program, and may name paths of this machine.
+# Errors whose text comes from the system or from a program, and may name paths of this machine.
 FROM_BELOW = (OSError, KernelStartFailed, NodeUnavailable, NotOpened)
 
 REFUSED: dict[int | None, str] = {
@@ -193,7 +174,7 @@ REFUSED: dict[int | None, str] = {
 }
 
 FULL = "the disk is full. Delete files with /files, or wait until its operator has made room, and try again"
-OURS: dict[int | None, str] = {  # of the disk where we keep things, to who has no other
+OURS: dict[int | None, str] = {  # about our own disk, for people who have no other
     errno.ENOSPC: FULL,
     errno.EDQUOT: FULL,
     errno.EROFS: "not written: the disk can only be read; try again in a while",
@@ -207,65 +188,23 @@ NOT_OPENED: dict[int | None, str] = {
     errno.ETIMEDOUT: "the kernels do not answer; try again in a minute",
 }
 
-NEVER = "Not recorded: the database cannot be reached. This cell's output will be missing in the notebook."
-SHORTENED = (
-    "Recorded in short: your quota has no room for this output, so the notebook will only have its beginning"
-    " and end. Delete files to make room."
-)
 REPAIR = (
     "The file is damaged. Put back a copy of it, or save what can be read with SQLite's .recover"
     " (https://sqlite.org/recovery.html) and put it in its place. People's files are safe."
 )
 
-ENDINGS: dict[tuple[str, str | None], str] = {
-    ("timeout", "deadline"): "Stopped: the cell ran out of time.",
-    ("timeout", "no answer"): "Stopped: nobody answered its question in time.",
-    ("timeout", "too many questions"): "Stopped: it asked too many questions.",
-    ("interrupted", None): "Interrupted.",
-    ("interrupted", "unreachable"): (
-        "Nobody waits for it any longer: the process that runs it does not answer. If it comes back, what the"
-        " cell still shows, and its files, come later."
-    ),
-    ("died", "node"): "The kernel ended with the node that it lived in.",
-    ("died", "away"): "The kernel ended while I was away, and this cell did not come to its end.",
-    ("died", None): "The kernel died.",
-    (
-        "died",
-        "workspace",
-    ): "Stopped: its files were more than the workspace holds. Delete some and try again.",
-    ("died", "folders"): (
-        "Stopped: its files and folders are too many, or too deep, to be counted. Delete some and try again."
-    ),
-    ("died", "hiding"): "Stopped: it kept what it held from being counted.",
-    ("died", "processes"): "Stopped: it had too many processes.",
-    ("died", "system"): "Stopped: it had too many sockets, pipes or files open. Close some and try again.",
-    ("died", "background"): "Stopped: what earlier cells left running had used too much processor time.",
-    ("out of memory", "machine"): "Stopped: the server is short of memory. Try again in a few minutes.",
-    ("out of memory", None): "Stopped: it ran out of memory. Try a part of the data, or smaller types.",
-}
-
-SIGNALS: dict[int, str] = {
-    signal.SIGABRT: "The kernel died: a library ended it (SIGABRT).",
-    signal.SIGBUS: (
-        "The kernel died: it wrote to shared memory, or to a mapped file, that has no room left (SIGBUS)."
-    ),
-    signal.SIGFPE: "The kernel died: a library divided by zero (SIGFPE).",
-    signal.SIGILL: "The kernel died: a library is made for another processor (SIGILL).",
-    signal.SIGSEGV: "The kernel died: a library, or ctypes, used memory that is not there (SIGSEGV).",
-}
-
 
 def sentence(error: BaseException, *, paths: bool = False) -> str:
-    """What a person is told of an exception, from its capital to its full stop; never a traceback.
+    """What a person is told about an exception, as one or more sentences; never a traceback.
 
-    With `paths` it is somebody who has named a path of this machine, or runs the program.
+    With `paths` the person runs the program, or has named a path of this machine.
     """
     text = clause(error, paths=paths)
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
 def clause(error: BaseException, *, paths: bool = False) -> str:
-    """The same, to go on with after a colon; what surrounds it brings the full stop. It is one line."""
+    """The same as one line to put after a colon, without the full stop at the end."""
     error = _known(error)
     if isinstance(error, OSError) and isinstance(error.filename, str) and not paths:
         error = OSError(error.errno, error.strerror, os.path.basename(error.filename))
@@ -277,14 +216,14 @@ def clause(error: BaseException, *, paths: bool = False) -> str:
 
 
 def advice(error: BaseException) -> str:
-    """What whoever runs the program can do about it, in sentences; "" where the error itself says all."""
+    """What the operator can do about it, in sentences; "" if the error itself says it all."""
     error = _known(error)
     known = next((kind for kind in type(error).__mro__ if kind in ADVICE), None)
     return ADVICE[known](error) if known else ""
 
 
 def at_start(error: BaseException) -> str:
-    """What whoever starts the program is told: of a database, also its own account, which may name hosts."""
+    """What is told to whoever starts the program; for a database this includes its own words and its host."""
     error = _known(error)
     if isinstance(error, StoreDamaged | StoreFull | SandboxUnavailable | Misconfigured):
         return f"{str(error).rstrip('.')}. {advice(error)}".strip()
@@ -293,36 +232,8 @@ def at_start(error: BaseException) -> str:
     return f"{sentence(error, paths=True)} {advice(error)}".strip()
 
 
-def ending(result: ExecutionResult) -> str | None:
-    """What a person is told of a cell that was stopped or died; None where its own output says all."""
-    if result.status in ("ok", "error"):
-        return None
-    text = ENDINGS.get((result.status, result.cause)) or ENDINGS.get((result.status, None)) or "Stopped."
-    if result.status == "died" and result.cause is None and result.return_code < 0:
-        text = SIGNALS.get(-result.return_code) or f"The kernel died (signal {-result.return_code})."
-    elif result.status == "died" and result.cause is None:
-        text = f"The kernel died (exit code {result.return_code})."
-    return text
-
-
-def unrecorded(waiting: Waiting, cell: int) -> str:
-    """What a person is told of a cell whose record waits for the database."""
-    why = (
-        "the disk is full. It is recorded when there is room: delete what you no longer need"
-        if waiting.full
-        else "the database cannot be reached. It is recorded as soon as that is possible"
-    )
-    safe = "" if waiting.durable else " Until then it is only in memory, and lost if I am restarted."
-    cut = (
-        " Its output is too large to wait, and will be missing in the notebook."
-        if cell in waiting.cut
-        else ""
-    )
-    return f"Not recorded yet: {why}.{safe}{cut}"
-
-
 def put_off(error: BaseException) -> str:
-    """Why a cell's file is not stored now, and what comes of it."""
+    """Why a cell's file is not stored now, and what happens next."""
     if isinstance(error, StoreFull):
         return "the disk is full; it is tried again with your next cell once there is room"
     if isinstance(error, StoreUnavailable):
@@ -330,42 +241,12 @@ def put_off(error: BaseException) -> str:
     return clause(error)
 
 
-def restart(restarted: Restarted) -> str:
-    """What a person is told of a kernel that was replaced: why, what is kept, what is lost."""
-    kept = " ".join(KEPT[kept] for kept in restarted.kept if kept in KEPT) or EMPTIED
-    text = f"Fresh kernel ({restarted.reason}). {kept}"
-    if told := _lost(restarted.lost, unnamed=restarted.unnamed, earlier=restarted.earlier):
-        return f"{text} {told}"
-    return f"{text} No variables were lost." if restarted.kept else text
-
-
-def _lost(variables: Sequence[str], *, unnamed: bool, earlier: bool = False) -> str:
-    """What a person is told of lost variables; "" where there are none."""
-    names = counted_names(variables)
-    if earlier:
-        names += f"{', and ' if names else ''}{EARLIER}"
-    if unnamed:
-        names += f"{', and ' if names else ''}whatever the cell that was running had defined"
-    return names and f"Lost: {names}."
-
-
-def counted_names(variables: Sequence[str]) -> str:
-    """Names of variables: the first ones, and how many there are more."""
-    names = ", ".join(map(one_line, variables[:NAMED]))
-    return f"{names} and {len(variables) - NAMED} more" if len(variables) > NAMED else names
-
-
-def lost_with(result: ExecutionResult) -> str:
-    """What a person is told of the variables that went with a cell; "" where none did."""
-    return _lost(result.lost, unnamed=result.unnamed, earlier=result.earlier)
-
-
 def _unforeseen(error: BaseException) -> str:
     return f"something failed on our side ({type(error).__name__}: {error})"
 
 
 def _why(detail: str) -> str:
-    """Of an API's refusal, as far as it is about what was asked."""
+    """The part of an API's refusal that is about the request."""
     return of_request(detail) or ("whoever runs me can see why" if detail else "it gave no reason")
 
 
@@ -377,7 +258,7 @@ def _missing(path: str) -> str:
 
 
 def _known(error: BaseException) -> BaseException:
-    """The error itself, or the one of ours that ended a node, whose last line is the end of a traceback."""
+    """The error itself, or the error of ours that ended a node: the last line of the node's log names it."""
     if isinstance(error, NodeUnavailable):
         kind, _, told = _last_line(error.reason).partition(": ")
         for ours in (SandboxUnavailable, Misconfigured):

@@ -1,1 +1,1 @@
-"""The README's pictures, and what draws them: `make pictures`."""
+"""The README's pictures, and what draws them: `make pictures`, or `python -m docs.pictures`."""

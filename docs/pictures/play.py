@@ -1,31 +1,26 @@
-"""The README's pictures: real conversations of the real bot, played in a loopback Discord and drawn.
+"""Plays conversations with the real bot in a loopback Discord, and draws them.
 
-    make pictures               # writes docs/pictures/*.png
+    conversations = await play(data)
+    draw(conversations["plot"], path)
 
-The bot and its kernels are those of every other test; the model is a script. What differs from run to run
-(ids, times, seconds, memory) is told the same each time, so that a picture changes only when the bot does.
-Drawing is left to `docs.pictures.drawing` on the kernels' Python: Pillow and the fonts are there, and the bot
-needs neither.
+The bot and its kernels are the ones that tests use; the model is a script. What differs from run to run (ids,
+times, seconds, memory) is replaced by fixed values, so that a picture changes only when the bot does. Drawing
+is left to `docs.pictures.drawing` on the kernels' Python: it has Pillow and fonts, and the bot needs neither.
 """
 
-import asyncio
 import base64
 import json
-import os
 import re
-import signal
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from docs.pictures import scenarios
 from tests.discord.kernelcord import running
-from tests.loopback.interactions import Interaction, Kind, Modal
 from tests.loopback.loopback import Discord, loopback
-from tests.loopback.messages import Message
+from tests.loopback.world.interactions import Interaction, Kind, Modal
+from tests.loopback.world.messages import Message
 from tests.model_server import ModelServer
-from tests.nodes import node_pid
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(__file__).parent
@@ -39,9 +34,9 @@ Json = dict[str, Any]
 
 
 class Story:
-    """What is to be drawn, in the order in which it was shown; a message may be shown more than once.
+    """What to draw, in the order in which it was shown; a message may be shown more than once.
 
-    `ids` has the steady id for each that was drawn at random, and is added to: stories of one bot share it.
+    `ids` has the fixed id that replaces each random one, and grows: the stories of one bot share it.
     """
 
     def __init__(self, discord: Discord, ids: dict[str, str]) -> None:
@@ -147,21 +142,3 @@ def draw(conversation: Json, path: Path) -> None:
     """Draw a conversation into a PNG. Raises: CalledProcessError."""
     command = [str(PYTHON), "-m", "docs.pictures.drawing", str(path)]
     subprocess.run(command, cwd=ROOT, input=json.dumps(conversation), text=True, check=True)
-
-
-async def main() -> None:
-    """Play and draw all of them."""
-    FOLDER.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder)
-        try:
-            conversations = await play(data)
-        finally:
-            if (pid := node_pid(data)) is not None:
-                os.kill(pid, signal.SIGTERM)
-    for name, conversation in conversations.items():
-        draw(conversation, FOLDER / f"{name}.png")
-
-
-if __name__ == "__main__":
-    asyncio.run(main())

@@ -1,14 +1,14 @@
-"""What is played for the README's pictures, see pictures.py: each shows its story what is to be seen."""
+"""The conversations in the README's pictures, for `play.py`; each adds to its story what it shows."""
 
 import math
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from tests.discord.kernelcord import SOON, answered, code, finished, labels
-from tests.loopback.interactions import Modal
 from tests.loopback.loopback import Discord
-from tests.loopback.messages import Message
-from tests.loopback.people import Person
+from tests.loopback.people.person import Person
+from tests.loopback.world.interactions import Modal
+from tests.loopback.world.messages import Message
 from tests.model_server import ModelServer, calls, run_python, says
 
 if TYPE_CHECKING:

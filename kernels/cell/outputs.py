@@ -24,7 +24,7 @@ from kernels.cell.overflow import Overflow
 from kernels.text.clipping import clip, human_size, left_out, strip_ansi
 from kernels.text.terminal import TerminalText
 
-__all__ = ["ENDINGS", "MOST", "Outputs"]
+__all__ = ["ENDINGS", "MOST", "Outputs", "stream_output"]
 
 MOST = 2000  # outputs of a cell, and pieces of its tail
 ENDINGS = 8  # results or errors beyond `MOST`, so that a cell's end is seen after a thousand plots
@@ -315,10 +315,15 @@ def _as_text(shown: _TextBlock | Display | Result | Failure) -> str:
     return str(shown.bundle.get("text/plain", "")) + "\n"
 
 
+def stream_output(name: str, text: str) -> dict[str, Any]:
+    """The nbformat v4 output of something printed; `name` is "stdout" or "stderr"."""
+    return {"output_type": "stream", "name": name, "text": text}
+
+
 def _notebook_output(shown: _TextBlock | Display | Result | Failure) -> dict[str, Any]:
     match shown:
         case _TextBlock():
-            return {"output_type": "stream", "name": shown.name, "text": shown.terminal.render()}
+            return stream_output(shown.name, shown.terminal.render())
         case Failure():
             error = {"ename": shown.ename, "evalue": shown.evalue, "traceback": list(shown.traceback)}
             return {"output_type": "error", **error}

@@ -84,6 +84,7 @@ class Run(LocalCell):
         self._outputs = Outputs(
             max_text=host.limits.text, max_shown=host.limits.shown, overflow=self._overflow
         )
+        self.outputs = self._outputs.cells  # see `kernels.interface.Cell`
         self._inbox = Inbox()
         self._events = self._cell()
         self._status: str | None = None
@@ -93,10 +94,9 @@ class Run(LocalCell):
         self._memory: int | None = None
         self._exit_code: int | None = None
         self._restarted: Restarted | None = None
-        self._replied = self._interrupting = False
+        self._replied = self._interrupting = self._sent = False
         self._gone: str | None = None  # why the kernel is gone
         self._clock = Clock(self._ring)
-        self._sent = False
         self._extended: timedelta | None = None  # its limit, if it was extended before the code was sent
         self._question: InputRequest | None = None
         self._questions = 0

@@ -22,15 +22,15 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import monotonic, time
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from msgspec import structs
 
 from kernels.cell.events import Event, InputRequest, Queued, Restarted, Stream, Unstopped
-from kernels.cell.outputs import Outputs
+from kernels.cell.outputs import Outputs, stream_output
 from kernels.cell.result import RunResult
 from kernels.concurrency.cancellation import to_the_end
-from kernels.errors import NodeUnavailable, NoQuestion
+from kernels.errors import GoesOn, NodeUnavailable, NoQuestion
 from kernels.limits import Limits
 from kernels.node import messages
 from kernels.text.clipping import repair
@@ -146,6 +146,11 @@ class RemoteCell:
         """The number of the news with the question, which the node keeps if it sends the question again."""
         return self._question
 
+    def outputs(self, last: int | None = None) -> tuple[dict[str, Any], ...]:
+        """See `kernels.interface.Cell.outputs`. While the node does not answer, the last one says so."""
+        notice = (stream_output("stderr", self._notice()),) if self._told_to_wait else ()
+        return self._outputs.cells(last) + notice
+
     async def __aenter__(self) -> Self:
         if not self._entered:
             self._entered = True
@@ -224,10 +229,12 @@ class RemoteCell:
             self.give_up(NodeUnavailable(SILENT))
         elif self._entered and not self._told_to_wait:
             self._told_to_wait = True
-            runs = not self._sent or self._host.has_arrived(self._sent[-1])
-            words = RUNS_ON if runs else STANDS
-            self._news.append(messages.CellEvent(run=self.key, event=Stream("stderr", words)))
+            self._news.append(messages.CellEvent(run=self.key, event=Stream("stderr", self._notice())))
             self._some.set()
+
+    def _notice(self) -> str:
+        runs = not self._sent or self._host.has_arrived(self._sent[-1])
+        return RUNS_ON if runs else STANDS
 
     def back(self) -> None:
         """The node answers again."""
@@ -283,7 +290,7 @@ class RemoteCell:
     def detach(self) -> None:
         """Let it go on without us, unless we know already what came of it."""
         self.goes_on = self._result is None
-        self.fail(asyncio.CancelledError())
+        self.fail(GoesOn())
 
     # The cell itself:
 
@@ -306,7 +313,7 @@ class RemoteCell:
             if news.n and not isinstance(news.event, InputRequest | Unstopped):
                 self._host.acknowledge(news.n)
         if self.goes_on:  # let go while its end lay here unread: who comes after us reads it
-            raise asyncio.CancelledError
+            raise GoesOn
         if self._error is not None:
             raise self._error
 

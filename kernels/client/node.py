@@ -7,7 +7,7 @@ request finds the next node, which may have to be started.
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from itertools import chain, repeat
 from pathlib import Path
 from time import monotonic
@@ -73,7 +73,7 @@ class RemoteNode:
         self._wanted = kernels
         self._asked_for = {name: value for name, (_, value) in (asked_for or {}).items()}
         self._called = called or {name: known for name, (known, _) in (asked_for or {}).items()}
-        self._place: NodeEndpoint | None = None
+        self._endpoint: NodeEndpoint | None = None
         self._http: aiohttp.ClientSession | None = None
         self._who: NodeInfo  # since we are connected
         self._id = ""
@@ -96,10 +96,11 @@ class RemoteNode:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.gather(*(self.release(session_id) for session_id in list(self._kernels)))
-        for task in (self._attending, *list(self._meetings.values())):
-            await stop(task)
-        await self._hang_up()
+        async with AsyncExitStack() as stack:  # goes on if one part fails
+            stack.push_async_callback(self._hang_up)
+            for task in (self._attending, *self._meetings.values()):
+                stack.push_async_callback(stop, task)
+            await asyncio.gather(*(self.release(session_id) for session_id in list(self._kernels)))
 
     def kernel(self, session_id: str, source: FileSource) -> RemoteKernel:
         """The kernel of a session, the same one at each call; `source` gives the cells their stored files."""
@@ -194,7 +195,7 @@ class RemoteNode:
     @property
     def local(self) -> bool:
         """Whether the node is on this machine, as a Unix socket tells."""
-        return self._place is not None and self._place.unix
+        return self._endpoint is not None and self._endpoint.unix
 
     def get(
         self, path: str, params: Mapping[str, str] | None = None
@@ -238,15 +239,15 @@ class RemoteNode:
     async def _find_and_greet(self, *, start: bool) -> None:
         began = monotonic()
         for attempt, pause in enumerate(chain(AGAIN, repeat(AGAIN[-1]))):
-            place = await self._find(start)
-            if place is None:
+            endpoint = await self._find(start)
+            if endpoint is None:
                 raise NodeGone
             try:
-                await self._greet(place)
+                await self._greet(endpoint)
                 return
             except NodeUnavailable as error:
                 # It may be ending; then the next one is found or started. Or it is starting.
-                again = place.unix and attempt < len(AGAIN)
+                again = endpoint.unix and attempt < len(AGAIN)
                 if not start or not (again or (is_changing(error) and monotonic() - began < ENDING)):
                     raise
                 await asyncio.sleep(pause)  # nothing tells when a node can be asked
@@ -271,44 +272,32 @@ class RemoteNode:
                 while await self._find(False) is not None:  # noqa: ASYNC110  its end is told to nobody
                     await asyncio.sleep(LOOK)  # between two looks
 
-    async def _greet(self, place: NodeEndpoint) -> None:
+    async def _greet(self, endpoint: NodeEndpoint) -> None:
         """Ask the node there what it is. If it is the one that we know, all connections to it are kept."""
-        connector = (
-            aiohttp.UnixConnector(place.address, limit=0) if place.unix else aiohttp.TCPConnector(limit=0)
-        )
-        http = aiohttp.ClientSession(
-            "http://node/" if place.unix else place.address.rstrip("/") + "/",
-            connector=connector,
-            headers={"Authorization": f"token {place.token}"},
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECTING),
-        )
-        try:
-            async with asyncio.timeout(CONNECTING):
-                async with http.get("kernelcord/node") as response:
+        async with AsyncExitStack() as stack:
+            times = aiohttp.ClientTimeout(total=None, sock_connect=CONNECTING)
+            http = await stack.enter_async_context(endpoint.http(times))
+            try:
+                async with asyncio.timeout(CONNECTING), http.get("kernelcord/node") as response:
                     if response.status in WRONG_TOKEN:
                         raise NodeUnavailable("it does not accept our token")
                     response.raise_for_status()
                     told = await response.read()
-            version = decode(told, NodeVersion)
-            if version.protocol != PROTOCOL:
-                raise NodeIncompatible(version.pid, newer=version.protocol > PROTOCOL)
-            who = decode(told, NodeInfo)
-            known = self._http is not None and (who.id, place) == (self._id, self._place)
-        except (aiohttp.ClientError, OSError, NotDecoded) as error:
-            await http.close()
-            raise NodeUnavailable(words_for(error)) from error
-        except BaseException:  # a cancellation, too, leaves no connection open
-            await http.close()
-            raise
-        if known:
+                version = decode(told, NodeVersion)
+                if version.protocol != PROTOCOL:
+                    raise NodeIncompatible(version.pid, newer=version.protocol > PROTOCOL)
+                who = decode(told, NodeInfo)
+            except (aiohttp.ClientError, OSError, NotDecoded) as error:
+                raise NodeUnavailable(words_for(error)) from error
+            known = self._http is not None and (who.id, endpoint) == (self._id, self._endpoint)
             self._who, self._doubted = who, False
-            await http.close()
-        else:
-            before, self._http = self._http, http
-            self._who, self._id, self._place, self._doubted = who, who.id, place, False
-            if before is not None:
-                await before.close()
-            self._tell()
+            if not known:
+                stack.pop_all()
+                before, self._http = self._http, http
+                self._id, self._endpoint = who.id, endpoint
+                if before is not None:
+                    await before.close()
+                self._tell()
         self._reached.set()
         for kernel in self._kernels.values():
             kernel.wake()
@@ -324,7 +313,7 @@ class RemoteNode:
     def _tell_ignored(self, why: str) -> None:
         """Log each setting that the node has otherwise."""
         ignored = differing(self._wanted or self._asked_for, self._who.kernels)
-        address = self._place.address if self._place is not None else ""
+        address = self._endpoint.address if self._endpoint is not None else ""
         for name in sorted(ignored):
             log.warning("%s is not used by the node at %s: %s", self._called.get(name, name), address, why)
 

@@ -13,7 +13,6 @@ A node of another version speaks another protocol. It keeps its folder, and ours
 beside "node". The other one is asked to take no new sessions and to end when its kernels have ended.
 """
 
-import asyncio
 import fcntl
 import hashlib
 import logging
@@ -63,15 +62,26 @@ class NodeEndpoint:
         """Whether it is a socket of this machine."""
         return self.address.startswith("/")
 
+    def http(self, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+        """HTTP to the node, with the token; to be closed."""
+        return aiohttp.ClientSession(
+            "http://node/" if self.unix else self.address.rstrip("/") + "/",
+            connector=aiohttp.UnixConnector(self.address, limit=0)
+            if self.unix
+            else aiohttp.TCPConnector(limit=0),
+            headers={"Authorization": f"token {self.token}"},
+            timeout=timeout,
+        )
 
-# Gives the place of a node. With True one is started where none runs; with False None says that none does.
+
+# Returns where a node listens. With True one is started if none runs; with False None says that none does.
 Find = Callable[[bool], Awaitable[NodeEndpoint | None]]
 
 
 def socket_for(folder: Path) -> str:
-    """The path of the socket of a node with this folder: in it, or where that is too long a path, elsewhere.
+    """The path of the socket of a node with this folder: in it or, if that path is too long, elsewhere.
 
-    Raises: NodeUnavailable when what stands there is not ours.
+    Raises: NodeUnavailable if the folder elsewhere is not ours alone.
     """
     inside = folder / "socket"
     if len(os.fsencode(inside)) <= LONGEST:
@@ -82,63 +92,56 @@ def socket_for(folder: Path) -> str:
     found = parent.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise NodeUnavailable(
-            "its socket has no place", f"{parent} is not a folder of ours alone: remove it."
+            "there is nowhere for its socket", f"{parent} is not a folder of ours alone: remove it."
         )
     return str(parent / "socket")
 
 
 def local_node(settings: NodeSettings) -> Find:
-    """Find the node that has `settings.folder`; it is started with `settings` where none of our version runs.
+    """Finds the node that has `settings.folder`; if none of our version runs, one is started with `settings`.
 
-    Finding raises: NodeUnavailable, with the end of its log, or while it can be neither found nor started.
+    Finding raises: NodeUnavailable, with the end of the log of a node that could not start.
     """
 
     async def find(start: bool) -> NodeEndpoint | None:
         try:
             if not start:
                 return await in_thread(_find, settings)
-            place, others = await in_thread(_find_or_start, settings)
-        except OSError as error:  # no room, no descriptor: that says nothing of the node
+            endpoint, others = await in_thread(_find_or_start, settings)
+        except OSError as error:  # no room, no descriptor: that says nothing about the node
             raise NodeUnavailable(error.strerror or str(error)) from error
         for other in others:
             await _drain(other)
-        return place
+        return endpoint
 
     return find
 
 
 async def _drain(other: NodeRecord) -> None:
-    """Ask a node of another version to end when its kernels have ended; a very old one does so unasked."""
+    """Ask a node of another version to end when its kernels have ended; a very old one does so anyway."""
     log.warning(
         "The node of %s version (process %d) runs beside ours. Its kernels are not used any more: people get"
         " fresh ones, and are told what was lost. It ends when its kernels have been idle for a while.",
         "a newer" if other.protocol > PROTOCOL else "an older",
         other.pid,
     )
-    place = _endpoint(other)
-    connector = aiohttp.UnixConnector(place.address) if place.unix else aiohttp.TCPConnector()
+    asking = aiohttp.ClientTimeout(total=ASKING)
     with suppress(aiohttp.ClientError, OSError):
-        async with (
-            asyncio.timeout(ASKING),
-            aiohttp.ClientSession(
-                connector=connector, headers={"Authorization": f"token {place.token}"}
-            ) as http,
-            http.post(f"{'http://node' if place.unix else place.address}/kernelcord/drain"),
-        ):
+        async with _endpoint(other).http(asking) as http, http.post("kernelcord/drain"):
             pass
 
 
-def at(place: NodeEndpoint) -> Find:
-    """The node at `place`, which somebody else has started."""
+def at(endpoint: NodeEndpoint) -> Find:
+    """The node there, which somebody else has started."""
 
     async def find(_start: bool) -> NodeEndpoint:
-        return place
+        return endpoint
 
     return find
 
 
 def recorded(folder: Path) -> tuple[NodeEndpoint, int] | None:
-    """Where the node of this folder listens, and its process, if one lives. Raises: OSError, as `_record`."""
+    """Where the node of this folder listens, and its process; None if none lives. Raises: OSError."""
     record = _record(folder)
     return (_endpoint(record), record.pid) if record else None
 
@@ -148,9 +151,9 @@ def _endpoint(record: NodeRecord) -> NodeEndpoint:
 
 
 def _record(folder: Path) -> NodeRecord | None:
-    """What the node of this folder has written, if one lives.
+    """The record of the node of this folder; None if none lives.
 
-    Raises: OSError where that cannot be found out: for want of a descriptor nobody is dead.
+    Raises: OSError if that cannot be found out, as without a free descriptor: then no node counts as dead.
     """
     if not _held(folder):
         return None
@@ -160,7 +163,7 @@ def _record(folder: Path) -> NodeRecord | None:
         return None  # not there yet, already removed, or cut off when the machine stopped
     lives = started(record.pid)
     if sys.platform == "linux" and (not lives or record.started not in ("", lives)):
-        return None  # its node is dead, and the number may be another process's by now
+        return None  # its node is dead, and another process may have its number by now
     return record
 
 
@@ -177,11 +180,11 @@ def _held(folder: Path) -> bool:
 
 
 def _homes(settings: NodeSettings) -> tuple[NodeSettings, NodeSettings]:
-    """The settings with the folder of their own, and with the one beside it."""
+    """The settings with their own folder, and with the one beside it."""
     beside = settings.folder.with_name(f"{settings.folder.name}-{PROTOCOL}")
     if not settings.address.startswith("/"):
         return settings, replace(settings, folder=beside)
-    # Its path is found out only where it is needed: that may make a folder.
+    # The socket's path is worked out only if it is needed, since that may make a folder.
     return settings, replace(settings, folder=beside, address="/")
 
 
@@ -199,7 +202,7 @@ def _find(settings: NodeSettings) -> NodeEndpoint | None:
 
 
 def _find_or_start(settings: NodeSettings) -> tuple[NodeEndpoint, list[NodeRecord]]:
-    """The node of our version, and those of others where ours had to be started beside them."""
+    """The node of our version, and those of other versions if ours was started beside them."""
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(settings.folder):
         others, free = list[NodeRecord](), list[NodeSettings]()
@@ -223,7 +226,7 @@ def _find_or_start(settings: NodeSettings) -> tuple[NodeEndpoint, list[NodeRecor
 
 
 def _settled(folder: Path) -> NodeRecord | None:
-    """As `_record`, after waiting for a node that is starting or ending."""
+    """As `_record`, but waits for a node that is starting or ending."""
     until = monotonic() + UP
     while True:
         found = _record(folder)
@@ -240,7 +243,7 @@ def _settled(folder: Path) -> NodeRecord | None:
 
 def _start(settings: NodeSettings) -> None:
     if settings.address.startswith("/") and not Path(settings.address).parent.exists():
-        socket_for(settings.folder)  # another program took it for a dead node's, and removed it
+        socket_for(settings.folder)  # another program took the folder for a dead node's, and removed it
     log_file = settings.folder / LOG
     with open(log_file, "ab", opener=_private) as log:
         begin = log.tell()
@@ -259,7 +262,7 @@ def _start(settings: NodeSettings) -> None:
         with suppress(BrokenPipeError):  # it has ended already; its log says why
             starting.stdin.write(settings.to_json().encode())
             starting.stdin.close()
-        answer = select.poll()  # select(2) takes no descriptor over 1023, and we may have that many
+        answer = select.poll()  # select(2) takes no descriptor over 1023, and we may have more
         answer.register(starting.stdout, select.POLLIN)
         if not answer.poll(UP * 1000) or not starting.stdout.readline():
             with log_file.open("rb") as log:
@@ -275,7 +278,7 @@ def _private(path: str, flags: int) -> int:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One after the other: who comes second finds the node that the first has started."""
+    """Lets one in at a time: whoever comes second finds the node that the first has started."""
     with (folder / "starting").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -47,7 +47,8 @@ def take_interrupts(handler: Any) -> Any:
 class Interrupts:
     """See the module's text. An empty `cell` stands for the one that is running."""
 
-    def __init__(self) -> None:
+    def __init__(self, again: float = AGAIN) -> None:
+        self._again = again
         self._lock = threading.Lock()
         self._running = ""
         self._refused = ""
@@ -84,7 +85,7 @@ class Interrupts:
     async def insist(self, cell: str, send: Callable[[], object]) -> None:
         """Send the signal again until it was noticed; a handler of the person's own is sent it only once."""
         for _ in range(MOST):
-            await asyncio.sleep(AGAIN)  # nothing tells that a signal was not noticed
+            await asyncio.sleep(self._again)  # nothing tells that a signal was not noticed
             with self._lock:
                 running = bool(self._running) if not cell else cell == self._running
                 ours = signal.getsignal(signal.SIGINT) in (self.note, self.interrupt)

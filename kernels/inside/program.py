@@ -60,11 +60,17 @@ class InsideKernel(IPythonKernel):  # type: ignore[misc]
     shell_class = Shell
     msg_types = (*IPythonKernel.msg_types, "columns_request")
     _supports_kernel_subshells = False
-    _open_files = open_files.OpenFiles()
-    _elsewhere = elsewhere.TemporaryFiles(())
     _execute_sleep = (
         0  # ipykernel sleeps 0.5 ms here lest output be lost; `streams.settle` makes sure instead
     )
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._open_files = open_files.OpenFiles()
+        self._elsewhere = elsewhere.TemporaryFiles(elsewhere.temporary(), os.getcwd())
+        self._questions = questions.InputQuestions(self.session, self.stdin_socket, _may_ask)
+        self.own_streams: Any = (sys.stdout, sys.stderr)
+        self.shell.kernel = self  # a forked kernel's shell is older than the kernel
 
     def _publish_status(self, status: str, channel: str, parent: Any = None) -> None:
         if not _asked_by_us(parent or self.get_parent(channel)):
@@ -184,7 +190,7 @@ class InsideKernel(IPythonKernel):  # type: ignore[misc]
                 stream.flush()
             self.session.send(self.iopub_socket, "kernelcord_question", {}, parent)
 
-        answer: str = self.questions.ask(parent, ident, prompt, password=password, before=mark)
+        answer: str = self._questions.ask(parent, ident, prompt, password=password, before=mark)
         return answer
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: Any) -> None:
@@ -279,15 +285,11 @@ class Program(IPKernelApp):  # type: ignore[misc]
             super().init_kernel()
         finally:
             ipkernel.sys = sys
-        self.kernel.own_streams = sys.stdout, sys.stderr
-        self.kernel.questions = questions.InputQuestions(self.session, self.kernel.stdin_socket, _may_ask)
-        self.kernel._elsewhere = elsewhere.TemporaryFiles(elsewhere.temporary(), os.getcwd())
         sys.stdin = stdin.StandardInput(self.kernel.raw_input)
         nested_asyncio.allow(lambda: self.kernel.io_loop.asyncio_loop)
         reaping.install()
         forked.watch(self.kernel)
         reserve.fill()
-        self.kernel.shell.kernel = self.kernel  # a forked kernel's shell is older than the kernel
 
 
 def create() -> Program:

@@ -94,8 +94,11 @@ class Node:
                     (self.folder / RECORD).unlink()
                     if self.local:
                         os.unlink(self.settings.address)
-        for session in list(self._sessions.values()):  # a bot may end one, or come for one, meanwhile
-            await session.close(STOPPED)
+        for session_id, session in list(self._sessions.items()):  # a bot may end or open one meanwhile
+            try:
+                await session.close(STOPPED)
+            except Exception:  # whatever it is, the others and the kernels must still be ended
+                log.exception("session %s could not be closed", session_id)
         self._sessions.clear()
         await self._stack.aclose()
 

@@ -57,7 +57,7 @@ FAILED: dict[Verb, str] = {
 
 
 @asynccontextmanager
-async def reading(source: BinaryIO) -> AsyncIterator[Notebook]:
+async def reading(source: BinaryIO, *, deadline: float = DEADLINE) -> AsyncIterator[Notebook]:
     """The notebook in an open file that has a descriptor, read from its start; the cells are kept on disk.
 
     Raises: NotebookError with one sentence for the person; OSError if the disk is full.
@@ -65,7 +65,7 @@ async def reading(source: BinaryIO) -> AsyncIterator[Notebook]:
     refuse_too_large(os.fstat(source.fileno()).st_size)
     with tempfile.TemporaryFile() as lines:
         source.seek(0)
-        await _convert("read", source, lines, None)
+        await _convert("read", source, lines, None, deadline)
         yield await in_thread(_SpooledNotebook, lines)
 
 
@@ -94,7 +94,7 @@ async def write(
                 pipe.writelines(await in_thread(list, to_lines(cell)))
                 await pipe.drain()
 
-    await _convert("write", asyncio.subprocess.PIPE, target, feed)
+    await _convert("write", asyncio.subprocess.PIPE, target, feed, DEADLINE)
     target.seek(0, os.SEEK_END)
 
 
@@ -139,7 +139,9 @@ class _SpooledNotebook:
             yield found
 
 
-async def _convert(verb: Verb, source: BinaryIO | int, target: BinaryIO, feed: Feed | None) -> None:
+async def _convert(
+    verb: Verb, source: BinaryIO | int, target: BinaryIO, feed: Feed | None, seconds: float
+) -> None:
     """Let the process do it. Raises: NotebookError, OSError, and whatever `feed` raises."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-E", "-s", "-m", "kernels.notebooks.converter", verb),
@@ -152,7 +154,7 @@ async def _convert(verb: Verb, source: BinaryIO | int, target: BinaryIO, feed: F
     )
     hearing = asyncio.create_task(_said(process))
     try:
-        async with asyncio.timeout(DEADLINE) as deadline:
+        async with asyncio.timeout(seconds) as deadline:
             fed = await _fed(process, feed)
             code = await process.wait()
     except TimeoutError:

@@ -46,7 +46,7 @@ __all__ = [
     "written",
 ]
 
-MAX_TITLE = 200  # characters
+PYTHON = "3.12"  # the version of the language that is noted in a notebook
 BATCH, BATCH_SIZE = 64, 1 << 20  # cells, and characters, that are validated together
 DAMAGED = "they were damaged"
 KNOWN = (
@@ -56,35 +56,25 @@ KNOWN = (
 )  # the parts of a cell's metadata that we have written ourselves
 
 
-def write(
-    cells: Iterable[Cell],
-    *,
-    title: str = "",
-    packages: Mapping[str, str] | None = None,
-    python: str = "3.12",
-    about: Mapping[str, Any] | None = None,
-) -> bytes:
-    """The cells as a notebook file in UTF-8; see `written`."""
-    return "".join(written(cells, title=title, packages=packages, python=python, about=about)).encode()
+def write(cells: Iterable[Cell], **options: Any) -> bytes:
+    """The cells as a notebook file in UTF-8; `options` are those of `written`."""
+    return "".join(written(cells, **options)).encode()
 
 
 def written(
     cells: Iterable[Cell],
     *,
-    title: str = "",
     packages: Mapping[str, str] | None = None,
-    python: str = "3.12",
     about: Mapping[str, Any] | None = None,
     size: int = MAX_WRITTEN,
     seconds: float = MAX_TIME,
 ) -> Iterator[str]:
     """The cells as the pieces of a notebook file; it says which hostile outputs were left out.
 
-    `packages` are the names and versions of what the code ran with, `python` is the language's version,
-    `about` is the metadata of the notebook that the cells were read from. A cell that did not end "ok" is
-    tagged so that Jupyter's tools skip it, unless it is one that may fail or was read from a notebook. Once
-    the file has `size` characters, or has taken `seconds` of processor time (or a minute by the clock), the
-    remaining outputs are left out.
+    `packages` are the names and versions of what the code ran with, `about` is the metadata of the notebook
+    that the cells were read from. A cell that did not end "ok" is tagged so that Jupyter's tools skip it,
+    unless it is one that may fail or was read from a notebook. Once the file has `size` characters, or has
+    taken `seconds` of processor time (or a minute by the clock), the remaining outputs are left out.
 
     Raises: NotebookError if even without outputs the cells are over `size`.
     """
@@ -101,12 +91,10 @@ def written(
             "name": "python",
             "nbconvert_exporter": "python",
             "pygments_lexer": "ipython3",
-            "version": repair(python),
+            "version": PYTHON,
         },
         "kernelcord": {"packages": repair(dict(packages or {}))},
     }
-    if title:
-        metadata["title"] = repair(title[:MAX_TITLE])
     before = '{\n "cells": [\n'
     room = NotebookBudget(partial(_written, {}), size, seconds)
     for cell in _validated(room.cells(cells), metadata):

@@ -16,12 +16,11 @@ Until then it is as the last transaction left it (https://sqlite.org/fileformat2
 import os
 import sys
 
+from kernels.inside.files.sqlite_log import LOG_MAGICS, SQLITE
 from kernels.workspace.safe_open import open_path
 
 __all__ = ["SQLITE", "database_of", "is_being_written", "is_database", "is_in_use", "is_sqlites", "lacking"]
 
-SQLITE = b"SQLite format 3\x00"
-LOG_MAGICS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 JOURNAL_MAGIC = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
 INDEX_MAGIC = (3007000).to_bytes(4, sys.byteorder)  # https://sqlite.org/walformat.html
 INDEX_PAGE = 32768  # bytes

@@ -29,9 +29,16 @@ class LateFiles:
     """
 
     def __init__(
-        self, capture: Capture, *, most: int, busy: Callable[[], bool], tell: Callable[[Scan], None]
+        self,
+        capture: Capture,
+        *,
+        most: int,
+        busy: Callable[[], bool],
+        tell: Callable[[Scan], None],
+        settled: float = SETTLED,
     ) -> None:
         self._capture = capture
+        self._settled = settled
         self._most = self._left = most
         self._since: float | None = None
         self._rests_until = 0.0
@@ -63,8 +70,8 @@ class LateFiles:
             if self._busy():
                 return
             since = self._since
-            scan = await self._capture.look(rested=SETTLED, since=since, most=self._left)
-            self._rests_until, unrested = monotonic() + SETTLED, scan.unrested
+            scan = await self._capture.look(rested=self._settled, since=since, most=self._left)
+            self._rests_until, unrested = monotonic() + self._settled, scan.unrested
             if since == self._since:  # otherwise the next cell has begun meanwhile, with a limit of its own
                 self._left -= len(scan.captured) + len(scan.skipped)
             self._report(scan)

@@ -22,6 +22,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -31,25 +32,30 @@ from kernels.concurrency.lasting import lasting
 from kernels.concurrency.threads import in_thread
 
 STEP = 100  # ms without a change after which changes are reported; in a storm of changes, every second step
-MANY = 1000  # changes in one batch, after which a workspace is not listened to for a while
-REST = 2.0  # seconds of that while; then the workspace is hinted, whatever happened meanwhile
-TICK = 1000  # ms, the longest that a new workspace waits for its watch
-ROUND = 20.0  # seconds between hints to all workspaces, whatever the watcher says
-LONGEST_REST = (
-    3600.0  # seconds; a workspace with a bad name rests for a round, then for twice as long, and so on
-)
-FIRST_DELAY = 0.1  # seconds before the watcher is started again; doubles up to LAST_DELAY
-LAST_DELAY = 10.0  # seconds
 
 logger = logging.getLogger(__name__)
 logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it logs each of its steps
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How often an observer looks; all in seconds but `many`."""
+
+    many: int = 1000  # changes in one batch, after which a workspace is not listened to for a while
+    rest: float = 2.0  # that while; then the workspace is hinted, whatever happened meanwhile
+    tick: float = 1.0  # the longest that a new workspace waits for its watch
+    round: float = 20.0  # between hints to all workspaces, whatever the watcher says
+    longest_rest: float = 3600.0  # of a workspace with a bad name: first a round, then always twice as long
+    first_delay: float = 0.1  # before the watcher is started again; doubles up to `last_delay`
+    last_delay: float = 10.0
+
+
 class Observer:
     """Hints for the workspaces below `root`, while entered. Without inotify only the rounds remain."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, pace: Pace | None = None) -> None:
         self._root = root.absolute()
+        self._pace = pace or Pace()
         self._hints: dict[str, Callable[[], None]] = {}
         self._resting: dict[str, asyncio.TimerHandle] = {}  # workspaces that are not listened to for a while
         self._rests: dict[str, float] = {}  # seconds of the last rest of each workspace with a bad name
@@ -87,7 +93,7 @@ class Observer:
             both.create_task(self._go_round())
 
     async def _go_round(self) -> None:
-        while not await _is_set(self._stop, ROUND):
+        while not await _is_set(self._stop, self._pace.round):
             self._hint(self._hints)
 
     async def _follow(self) -> None:
@@ -96,7 +102,7 @@ class Observer:
         If it has died of a name in one workspace, a new one starts at once, without that workspace.
         """
         clock = asyncio.get_running_loop().time
-        delay = FIRST_DELAY
+        delay = self._pace.first_delay
         died = False
         while not self._stop.is_set():
             self._changed.clear()
@@ -115,7 +121,8 @@ class Observer:
                     self._leave_alone(session_id)
                     continue
                 self._warn(error)
-                delay = FIRST_DELAY if clock() - started > LAST_DELAY else min(delay * 2, LAST_DELAY)
+                lived = clock() - started > self._pace.last_delay
+                delay = self._pace.first_delay if lived else min(delay * 2, self._pace.last_delay)
                 await _is_set(self._stop, delay)
                 self._hint(self._hints)
 
@@ -124,7 +131,7 @@ class Observer:
 
         The rest gets longer each time.
         """
-        rest = min(2 * self._rests.get(session_id, ROUND / 2), LONGEST_REST)
+        rest = min(2 * self._rests.get(session_id, self._pace.round / 2), self._pace.longest_rest)
         self._rests[session_id] = rest
         self._rest(session_id, rest)
         logger.info(
@@ -132,7 +139,7 @@ class Observer:
             " after its cell may be announced up to %.0f s late",
             session_id,
             rest,
-            ROUND,
+            self._pace.round,
         )
 
     async def _listen(self, folders: list[Path], *, after_a_death: bool) -> None:
@@ -161,7 +168,7 @@ class Observer:
             debounce=0,  # in a storm of changes a batch takes no longer than two steps
             step=STEP,
             stop_event=_Either(self._stop, left),
-            rust_timeout=TICK,
+            rust_timeout=round(1000 * self._pace.tick),
             yield_on_timeout=True,
             recursive=False,
         )
@@ -181,8 +188,8 @@ class Observer:
         """Hint the workspaces that have changed, which are given with their numbers of changes."""
         self._hint(counts)
         for session_id, number in counts.items():
-            if number > MANY and session_id in self._hints and session_id not in self._resting:
-                self._rest(session_id, REST)
+            if number > self._pace.many and session_id in self._hints and session_id not in self._resting:
+                self._rest(session_id, self._pace.rest)
 
     def _rest(self, session_id: str, seconds: float) -> None:
         if (before := self._resting.get(session_id)) is not None:
@@ -213,7 +220,7 @@ class Observer:
             level,
             "The watcher of the workspaces ended and is started again (this is logged once). A file that is"
             " written after its cell may be announced up to %.0f s late. %r",
-            ROUND,
+            self._pace.round,
             error,
         )
 

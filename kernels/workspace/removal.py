@@ -34,8 +34,9 @@ AGAIN = 60.0  # seconds until the next attempt for a folder that could not be de
 class Removal:
     """The folders below `root` that were thrown away, and the thread that deletes them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, again: float = AGAIN) -> None:
         self._root = root
+        self._again = again
         self._due: deque[Path] = deque()
         self._failed: dict[Path, float] = {}  # with the time of the next attempt
         self._some = threading.Event()
@@ -84,7 +85,7 @@ class Removal:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            self._some.wait(AGAIN if self._failed else None)
+            self._some.wait(self._again if self._failed else None)
             self._due += [folder for folder, at in self._failed.items() if at <= monotonic()]
             while self._due and not self._stopped.is_set():
                 self._delete(self._due.popleft())
@@ -99,7 +100,9 @@ class Removal:
             return
         except Exception:  # whatever is wrong with one folder, those after it are deleted
             if folder not in self._failed:
-                log.exception("%s cannot be deleted; there is another attempt every %.0f s", folder, AGAIN)
-            self._failed[folder] = monotonic() + AGAIN
+                log.exception(
+                    "%s cannot be deleted; there is another attempt every %.0f s", folder, self._again
+                )
+            self._failed[folder] = monotonic() + self._again
         else:
             self._failed.pop(folder, None)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 from kernels.broker import FileSource
 from kernels.cell.events import Event, Restarted
@@ -35,6 +35,9 @@ class FakeCell:
     def result(self) -> RunResult:
         restarted = next((event for event in self.events if isinstance(event, Restarted)), None)
         return RunResult("ok", "", (), None, 0.0, 1, (), (), restarted=restarted)
+
+    def outputs(self, last: int | None = None) -> tuple[dict[str, Any], ...]:
+        return ()
 
     async def __aenter__(self) -> Self:
         return self

@@ -5,29 +5,26 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.reply import ExecutionResult, GeneratedFile, Reply
-from filestore.records import StoredFile
+from bot.reply import ExecutionResult, GeneratedFile, NoFront, Reply
+from filestore.records import SessionRecord, StoredFile
 from kernels.cell.events import Display, Event, Stream
 from kernels.cell.outputs import Outputs
 from kernels.workspace.captured import Skipped
 
 EXPIRES = datetime(2026, 12, 1, tzinfo=UTC)
 RESULT = ExecutionResult(
-    success=True,
-    output="",
-    error=None,
-    execution_time=1.25,
-    return_code=0,
-    generated_files=(),
-    status="ok",
-    cause=None,
-    cell=1,
-    execution_count=1,
-    outputs=(),
-    skipped=(),
-    lost=(),
-    memory=84 << 20,
+    status="ok", cell=1, return_code=0, execution_time=1.25, execution_count=1, memory=84 << 20
 )
+
+
+class LateReplies(NoFront):
+    """A front that collects what is told late, and of resumed cells."""
+
+    def __init__(self, told: list[Reply]) -> None:
+        self.told = told
+
+    def tell_late(self, record: SessionRecord, reply: Reply) -> None:
+        self.told.append(reply)
 
 
 def printed(text: str, name: str = "stdout") -> Stream:

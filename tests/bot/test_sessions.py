@@ -8,10 +8,9 @@ from time import monotonic
 
 import pytest
 
-from bot.continuity.losses import Held
+from bot.continuity.losses import KernelNote
 from bot.errors import NotOpened
 from bot.reply import Reply
-from bot.session import beside
 from bot.sessions import AT_ONCE, IDLE, Sessions
 from bot.wording.error_messages import sentence
 from filestore.errors import StoreFull, StoreUnavailable
@@ -21,6 +20,7 @@ from kernels.cell.result import Late
 from kernels.descriptors import OutOfDescriptors
 from kernels.errors import KernelClosed
 from kernels.interface import Cell
+from kernels.workspace.folder import scratch_id
 from kernels.workspace.scan import Capture
 from tests.bot.fake_kernels import FakeCell, FakeKernel
 from tests.bot.worlds import Program, World
@@ -38,6 +38,21 @@ def world(tmp_path: Path) -> World:
 async def hangs() -> None:
     """What never answers."""
     await asyncio.Event().wait()
+
+
+async def test_the_threads_end_even_if_a_session_cannot_be_released(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing goes on when one part of it fails."""
+
+    async def fails() -> None:
+        raise RuntimeError("odd")
+
+    with pytest.raises(RuntimeError, match="odd"):
+        async with Program(world) as sessions:
+            monkeypatch.setattr(sessions._resumed, "wait_all", fails)
+    with pytest.raises(RuntimeError, match="shutdown"):
+        await sessions.jobs.in_thread(print)
 
 
 async def test_an_opening_that_hangs_keeps_nobody_else_waiting(world: World) -> None:
@@ -59,9 +74,7 @@ async def test_an_opening_that_hangs_keeps_nobody_else_waiting(world: World) -> 
         assert (await sessions.execute_code("x", user_id=1)).success
 
 
-async def test_of_a_crowd_a_few_open_at_a_time_and_who_is_there_waits_for_none(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_of_a_crowd_a_few_open_at_a_time_and_who_is_there_waits_for_none(world: World) -> None:
     """130 people who came at once kept a neighbour's cell waiting for half a second."""
     opening: list[int] = []
     go_on = asyncio.Event()
@@ -70,9 +83,8 @@ async def test_of_a_crowd_a_few_open_at_a_time_and_who_is_there_waits_for_none(
         opening.append(len(opening))
         await go_on.wait()
 
-    monkeypatch.setattr("bot.sessions.TURN", 60)
     crowd = range(10, 30)
-    async with Program(world) as sessions, asyncio.timeout(20):
+    async with Program(world, turn=60.0) as sessions, asyncio.timeout(20):
         await sessions.session(3, "dm")
         for user_id in crowd:
             world.kernels.of[f"u{user_id}"].opening = waits
@@ -84,12 +96,9 @@ async def test_of_a_crowd_a_few_open_at_a_time_and_who_is_there_waits_for_none(
         await asyncio.gather(*coming)
 
 
-async def test_an_opening_that_never_ends_is_given_up_in_words(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_opening_that_never_ends_is_given_up_in_words(world: World) -> None:
     """The one person is told, and the next attempt begins anew."""
-    monkeypatch.setattr("bot.sessions.OPENING", 0.1)
-    async with Program(world) as sessions:
+    async with Program(world, opening=0.1) as sessions:
         world.kernels.of["u1"].opening = hangs
         with pytest.raises(NotOpened) as caught:
             await sessions.session(1, "dm")
@@ -154,7 +163,7 @@ async def test_a_removal_that_hangs_keeps_only_its_person_waiting(
         world.kernels.removing = removing
         works = {
             "discard": lambda: sessions.discard(1, "terminal"),
-            "forget": lambda: sessions.forget(1),
+            "forget": lambda: sessions.forget_person(1),
             "sweep": lambda: sessions.sweep(world.now + 49 * HOUR),
         }
         work = asyncio.create_task(works[what]())
@@ -225,19 +234,19 @@ async def test_idle_sessions_let_their_connections_go_and_what_they_tell_later_i
         world.kernels.of["u3"].goes_on = True  # a cell that was given up
         await sessions.session(3, "terminal")
         with busy.turn():
-            await sessions.let_idle_go(monotonic() + IDLE - 1)
+            await sessions.release_idle(monotonic() + IDLE - 1)
             assert world.kernels.released == []
-            await sessions.let_idle_go(monotonic() + IDLE + 1)
+            await sessions.release_idle(monotonic() + IDLE + 1)
         assert world.kernels.released == ["u1"]
         assert sessions.opened("u1") is None
         world.kernels.of["u3"].goes_on = False
         assert await world.ran(sessions, "x y", 1) == []
-        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        await sessions.release_idle(monotonic() + IDLE + 1)
         assert sorted(world.kernels.released) == ["u1", "u1", "u2", "u3"]
         assert sessions._open == {}
         world.kernels.have_news = ["u1", "somebody else's"]
         world.kernels.of["u1"].told.put_nowait(Late(1, Stream("stdout", "at last\n")))
-        await sessions.let_idle_go(monotonic())
+        await sessions.release_idle(monotonic())
         assert list(sessions._open) == ["u1"]
         await until(lambda: bool(world.told))
         assert world.told[0].event == Stream("stdout", "at last\n")
@@ -248,7 +257,7 @@ async def test_an_idle_session_that_cannot_be_opened_keeps_no_other_from_telling
     async with Program(world) as sessions:
         for user_id in (1, 2, 3):
             await sessions.session(user_id, "terminal")
-        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        await sessions.release_idle(monotonic() + IDLE + 1)
         world.kernels.have_news = ["u1", "u2", "u3"]
         hangs = asyncio.Event()
 
@@ -261,7 +270,7 @@ async def test_an_idle_session_that_cannot_be_opened_keeps_no_other_from_telling
         world.kernels.of["u1"].opening = fails
         world.kernels.of["u2"].opening = hang
         world.kernels.of["u3"].told.put_nowait(Late(1, Stream("stdout", "at last\n")))
-        looking = asyncio.create_task(sessions.let_idle_go(monotonic()))
+        looking = asyncio.create_task(sessions.release_idle(monotonic()))
         await until(lambda: bool(world.told))
         assert [*sessions._open] == ["u3"]
         hangs.set()
@@ -287,11 +296,11 @@ async def test_a_session_with_files_that_are_to_be_tried_again_is_kept(
             patched.setattr(session.files._store, "put", full)
             kept = await session.files.keep(capture.scan().captured, (), 1)
         assert not kept.files
-        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        await sessions.release_idle(monotonic() + IDLE + 1)
         assert sessions.opened("u1") is session
         kept = await session.files.keep((), (), 2)
         assert [file.filename for file in kept.files] == ["a.txt"]
-        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        await sessions.release_idle(monotonic() + IDLE + 1)
         assert sessions.opened("u1") is None
 
 
@@ -427,7 +436,7 @@ async def test_what_waits_to_be_noted_is_known_to_whoever_opens_the_session(
         with monkeypatch.context() as patched:
             away(patched, sessions)
             await world.ran(sessions, "a b")
-            await sessions.let_go()
+            await sessions.release_all()
             world.kernels.of["u1"].dies()
             assert [told.lost for told in await world.ran(sessions, "z")] == [("a", "b")]
 
@@ -514,7 +523,7 @@ async def test_data_of_a_copy_is_called_that(world: World) -> None:
         (told,) = await world.ran(sessions, "y")
         assert (told.kept, told.lost) == (("copy",), ("df",))
         assert "restored from a copy" in told.reason
-        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        await sessions.release_idle(monotonic() + IDLE + 1)
         world.kernels.of["u1"].dies()
         assert await world.ran(sessions, "z") == [Restarted(AWAY, ("files",), ("y",))]
 
@@ -536,7 +545,7 @@ async def test_what_a_kernel_holds_is_noted_when_the_database_is_back(
         await sessions.store.catch_up.bring_in()
         record = await sessions.store.sessions.get("u1")
         assert record is not None
-        assert Held.from_text(record.kernel).variables == ("a", "b")
+        assert KernelNote.from_text(record.kernel).variables == ("a", "b")
 
 
 async def test_what_could_not_be_noted_is_told_all_the_same(
@@ -565,11 +574,6 @@ async def test_what_could_not_be_noted_is_told_all_the_same(
 
 async def test_a_cell_that_runs_and_is_not_recorded_is_recorded_and_told(world: World) -> None:
     """Its database was restored from an older copy; one that was recorded is settled."""
-    resumed: list[tuple[SessionRecord, Reply]] = []
-
-    async def tell(record: SessionRecord, reply: Reply) -> None:
-        resumed.append((record, reply))
-
     async with Program(world) as sessions:
         await world.ran(sessions, "x")
     recorded, unknown = FakeCell(None, "x", tag=1), FakeCell(None, "print('on')", tag=7)
@@ -577,24 +581,23 @@ async def test_a_cell_that_runs_and_is_not_recorded_is_recorded_and_told(world: 
     left: dict[int, Cell] = {1: recorded, 7: unknown}
     world.kernels.of["u1"].left = left
     async with Program(world) as sessions:
-        sessions.tell_resumed = tell
         session = await sessions.session(1, "terminal")
         await asyncio.gather(*session.resumed)
         (cell,) = [entry for entry in await session.transcript.entries() if entry.seq == 7]
         assert (cell.code, cell.status) == ("print('on')", "ok")  # type: ignore[union-attr]
-    assert [reply.event for _, reply in resumed if reply.event] == [Stream("stdout", "on\n")]
+    assert [reply.event for reply in world.told if reply.event] == [Stream("stdout", "on\n")]
     assert recorded.settled
     assert unknown.settled
 
 
 def test_held_is_read_whatever_stands_there() -> None:
     """What cannot be read says nothing, and costs no session its opening."""
-    held = Held(("a",), ("b",), "it died", "", unnamed=True, earlier=True, swept=True)
-    assert Held.from_text(held.to_text()) == held
-    assert Held.from_text(None) == Held(unknown=True)
+    held = KernelNote(("a",), ("b",), "it died", "", unnamed=True, earlier=True, swept=True)
+    assert KernelNote.from_text(held.to_text()) == held
+    assert KernelNote.from_text(None) == KernelNote(unknown=True)
     for text in ("", "kernel-1", "[]", '{"lost": 5}', '{"variables": null}'):
-        assert Held.from_text(text) == Held()
-    many = Held(tuple(map(str, range(10_000)))).ended("it died")
+        assert KernelNote.from_text(text) == KernelNote()
+    many = KernelNote(tuple(map(str, range(10_000)))).ended("it died")
     assert len(many.lost) == 200
 
 
@@ -603,8 +606,8 @@ async def test_ones_files_are_looked_into_in_one_place_at_a_time(world: World) -
     async with Program(world, scope="place") as sessions:
         first, second = [await sessions.session(1, place) for place in ("a", "b")]
         other = await sessions.session(2, "a")
-        async with first.apart._turn():
-            assert await second.apart.work("cards", {"1": {}}, {}, seconds=0.05) == {}
+        async with first.scratch._turn():
+            assert await second.scratch.work("cards", {"1": {}}, {}, seconds=0.05) == {}
             assert world.kernels.removed == []  # which would be the first thing that is done
-            await other.apart.work("cards", {"1": {}}, {}, seconds=20)
-            assert set(world.kernels.removed) == {beside(other.record.session_id)}
+            await other.scratch.work("cards", {"1": {}}, {}, seconds=20)
+            assert set(world.kernels.removed) == {scratch_id(other.record.session_id)}

@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 
 from bot.compose import compose
-from bot.continuity.earlier_answer import told_before
-from bot.model.history import MODEL
+from bot.continuity.earlier_answer import entries_before
 from bot.model.view import of_record
 from bot.notebooks.bundle import notebook as write_notebook
 from bot.notebooks.export import _Packing
 from bot.notebooks.zipping import Zip
-from bot.request import Incoming
+from bot.request import MODEL, Request
 from bot.scheduling.jobs import Jobs
 from bot.transcript import PAGE, Transcript
 from config.settings import load
@@ -126,7 +125,7 @@ async def test_the_newest_pages_are_read_until_nobody_wants_more(
         assert len(page) == PAGE
         break
     assert read == [None]
-    told = await told_before(transcript, last, first.seq)
+    told = await entries_before(transcript, last, first.seq)
     assert read == [None, last.seq]
     assert [entry.seq for entry in told] == [first.seq] != [asked.seq]
     assert isinstance(told[0], CellRecord)
@@ -155,7 +154,7 @@ async def test_outputs_count_in_the_quota_and_what_has_no_room_is_told(tmp_path:
             ]
         assert "made room" in shown[0][-1]["text"]
         assert "no room" in shown[-1][-1]["text"]
-        code = Incoming(1, "Ada", "terminal", "#" * 300_000, (), can_answer=False)
+        code = Request(1, "Ada", "terminal", "#" * 300_000, can_answer=False)
         with pytest.raises(QuotaExceeded):
             await session.transcript.begin(code)
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.compose import compose
+from bot.continuity.resumed_turns import ResumedTurns
 from bot.errors import NothingRuns
 from bot.reply import Reply
 from bot.sessions import Sessions
@@ -21,6 +22,7 @@ from filestore.records import CellRecord
 from filestore.spool.transcripts import SHORT
 from kernels.cell.events import Queued, Stream
 from kernels.errors import KernelStartFailed
+from tests.bot.replies import LateReplies
 from tests.conftest import KERNEL_PYTHON
 from tests.filestore.faults import full
 from tests.live.cells import until
@@ -52,6 +54,22 @@ async def test_a_cell_is_recorded_with_its_outputs_and_files(sessions: Sessions)
     assert cell.outputs == result.outputs
     assert cell.outputs[0] == {"output_type": "stream", "name": "stdout", "text": "hi\n"}
     assert cell.file_ids == result.generated_file_ids
+
+
+async def test_a_reply_of_a_running_cell_has_what_the_cell_has_shown(sessions: Sessions) -> None:
+    """As its cell has folded it, so that no front has to do that again; late output comes without."""
+    shown: list[tuple[dict[str, Any], ...]] = []
+
+    async def tell(reply: Reply) -> None:
+        if isinstance(reply.event, Stream):
+            assert reply.outputs is not None
+            shown.append(reply.outputs(None))
+
+    code = "import time\nfor n in range(3): print(n, end='\\r', flush=True); time.sleep(0.1)\nprint('done')"
+    result = await sessions.execute_code(code, 1, tell=tell)
+    assert shown[-1] == result.outputs
+    assert all(len(outputs) == 1 for outputs in shown)
+    assert len(shown) > 1
 
 
 async def test_the_record_is_begun_before_the_code_runs(sessions: Sessions) -> None:
@@ -252,7 +270,7 @@ async def test_cells_run_while_the_disk_is_full_and_are_recorded_when_there_is_r
     A file gets its id as soon as the database can record it, and is offered then.
     """
     told: list[Reply] = []
-    sessions.tell_late = lambda _record, reply: told.append(reply)
+    sessions.front = LateReplies(told)
     await sessions.execute_code("x = 6", 1)
     async with full():
         first = await sessions.execute_code("open('a.txt', 'w').write('abc'); print(x * 7)", 1)
@@ -353,14 +371,14 @@ async def test_a_crash_in_an_outage_is_mended_by_the_next_program(tmp_path: Path
                 "u1", "terminal", "1", "...", datetime.now(UTC)
             )
             (session.kernel.workspace.path / "half.csv").write_text("a,b\n")
-            await sessions.let_go()
+            await sessions.release_all()
             await sessions.store.transcripts._spool.save()
             shutil.copytree(tmp_path / "data" / "spool", tmp_path / "spool")
     shutil.rmtree(tmp_path / "data" / "spool")
     (tmp_path / "spool").rename(tmp_path / "data" / "spool")  # as the crash has left it
     async with compose(settings) as sessions:
         told: list[Reply] = []
-        sessions.tell_late = lambda _record, reply: told.append(reply)
+        sessions.front = LateReplies(told)
         found = await cells(sessions)
         assert [(cell.seq, cell.status) for cell in found] == [
             (1, "ok"),
@@ -430,7 +448,7 @@ async def test_a_session_goes_on_where_a_crash_broke_it_off(tmp_path: Path) -> N
         (session.kernel.workspace.path / "half.csv").write_text("a,b\n")
     async with compose(settings) as sessions:
         told: list[Reply] = []
-        sessions.tell_late = lambda _record, reply: told.append(reply)
+        sessions.front = LateReplies(told)
         last = (await cells(sessions))[-1]
         assert (last.seq, last.status) == (begun.seq, "died")
         assert [file.filename for reply in told for file in reply.files] == ["half.csv"]
@@ -473,7 +491,7 @@ async def test_forgetting_a_person_leaves_nothing_of_theirs(sessions: Sessions) 
     """Kernel, workspace, files, transcript: all gone; another person keeps theirs."""
     for user in (1, 2):
         await sessions.execute_code("open('a.txt', 'w').write('x')", user)
-    await sessions.forget(1)
+    await sessions.forget_person(1)
     assert (await sessions.list_user_files(1)).files == ()
     assert await sessions.store.transcripts.entries("u1") == []
     assert "NameError" in ((await sessions.execute_code("a", 1)).error or "")
@@ -516,18 +534,16 @@ async def test_a_resumed_turn_that_is_let_go_ends_nothing_else(sessions: Session
         raise asyncio.CancelledError
 
     sessions._resumed._tasks.add(turn := asyncio.create_task(detached()))
-    await sessions.let_go()
+    await sessions.release_all()
     assert turn.cancelled()
 
 
-async def test_a_resumed_turn_that_waits_for_its_front_holds_no_end_up(
-    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_resumed_turn_that_waits_for_its_front_holds_no_end_up(sessions: Sessions) -> None:
     """Discord may not answer for minutes."""
-    monkeypatch.setattr("bot.continuity.resumed_turns.LETTING_GO", 0.01)
+    sessions._resumed = ResumedTurns(patience=0.01)
     sessions._resumed._tasks.add(turn := asyncio.create_task(asyncio.Event().wait()))
     async with asyncio.timeout(30):
-        await sessions.let_go()
+        await sessions.release_all()
     assert turn.cancelled()
 
 

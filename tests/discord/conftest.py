@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.left import cells_left
-from tests.loopback.conftest import discord, in_a_hurry, raw, tiny_bot
+from tests.loopback.tests.conftest import discord, in_a_hurry, raw, tiny_bot
 from tests.nodes import node_pid
 
 __all__ = ["bots", "data", "discord", "in_a_hurry", "raw", "tiny_bot"]

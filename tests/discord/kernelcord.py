@@ -17,9 +17,9 @@ from pydantic import SecretStr
 from bot.__main__ import serve
 from config.settings import Settings
 from tests.loopback.loopback import Discord
-from tests.loopback.messages import Message
-from tests.loopback.people import Person
-from tests.loopback.state import Channel
+from tests.loopback.people.person import Person
+from tests.loopback.world.messages import Message
+from tests.loopback.world.state import Channel
 
 COMMANDS = [
     "run",
@@ -70,7 +70,7 @@ def labels(message: Message) -> list[str]:
 
 
 def finished(message: Message) -> bool:
-    """Whether an answer with a cell has reached its last state."""
+    """Whether an answer with a cell has reached its final state."""
     return "Re-run" in labels(message)
 
 
@@ -80,7 +80,7 @@ def code(text: str) -> str:
 
 
 async def answered(asked: Message, timeout: float = SOON) -> Message:
-    """The answer to a message, in its last state."""
+    """The answer to a message, in its final state."""
     return await asked.wait_for_reply(finished, timeout=timeout)
 
 

@@ -28,38 +28,41 @@ What there is
     Place, a guild: `member(name)`, `channel(name)`, `add_role`, `give_role`, `overwrite(channel, who,
         allow="", deny="send_messages attach_files")` (`who`: a user such as `discord.bot`, or a role),
         `remove_channel(channel)`, `remove_bot()`.
-    Person (people.py): `say edit delete react type open_thread close_dms slash autocomplete
+    Person (people/): `say edit delete react type open_thread close_dms slash autocomplete
         context_menu click select submit_modal dm() sees(channel)`, `has_installed_bot`. Raises
         NotPossible for what a client would not let a person do: no such command or option, a button
         that is disabled or not there, an ephemeral message of somebody else, a place they do not see.
-    Channel (state.py): `messages seen_by(user) threads typing`, `wait_for wait_for_thread
+    Channel (world/state.py): `messages seen_by(user) threads typing`, `wait_for wait_for_thread
         wait_for_typing`.
-    Message (messages.py): `content embeds attachments file(name).data buttons selects reference
+    Message (world/messages.py): `content embeds attachments file(name).data buttons selects reference
         reactions thread pinged deleted ephemeral loading flags edited history_of_states`, `wait_for
         wait_for_reply`.
-    Interaction (interactions.py): `acknowledged answer response followups messages modal choices
+    Interaction (world/interactions.py): `acknowledged answer response followups messages modal choices
         ephemeral failed expired`, `wait_for_ack wait_for_message wait_for_modal wait_for_choices
         wait_for`.
-    Gateway (gateway.py): `online drop(resumable=) close(code) reconnect() invalidate(resumable=)
+    Gateway (gateway/sessions.py): `online drop(resumable=) close(code) reconnect() invalidate(resumable=)
         refusing hanging_up send_raw(text)`, `identified resumed refused hung_up commands`, `wait_for
         wait_for_online wait_for_offline`.
-    Faults and Requests (faults.py): `status too_many drop delay hold` on a method and a pattern of the
+    Faults and Requests (rest/faults.py): `status too_many drop delay hold` on a method and a pattern of the
         path, each `times=1` unless told otherwise (None: always); `requests.matching(method, path)`,
         `.wait_for(...)`.
     Limits (settings.py): every limit, for `loopback(Limits(file=1000))`.
 
+Where it is: `world` is what there is and what a bot may see of it, `payloads` the JSON of it, `rest` the HTTP
+side with its routes, `gateway` the websocket, `people` what people do. `tests` has the simulator's own tests.
+
 State outlives the bot: stop it, start another, and messages, threads and commands are there.
 
 Every wait ends as soon as it holds; after `timeout` (10 s) it fails and shows what there is. Each request and
-each answer is held against Discord's OpenAPI document (schema.py, tests/openapi.py) and against the rules
-that it lacks (rules.py). A violation fails the test at its end; a test that means it takes it with
+each answer is held against Discord's OpenAPI document (rest/schema.py, tests/openapi.py) and the rules
+that it lacks (rest/rules.py). A violation fails the test at its end; a test that means it takes it with
 `discord.violations()`. `running(client, discord)` and a small bot are in bots.py.
 """
 
 from tests.loopback.clock import WaitFailed
 from tests.loopback.errors import NotPossible
 from tests.loopback.loopback import Discord, Place, loopback
-from tests.loopback.people import Person
+from tests.loopback.people.person import Person
 from tests.loopback.settings import Limits, Rate
 
 __all__ = ["Discord", "Limits", "NotPossible", "Person", "Place", "Rate", "WaitFailed", "loopback"]

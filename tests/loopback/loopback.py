@@ -6,13 +6,14 @@ from typing import Any
 
 import nextcord.http
 
-from tests.loopback import payloads, permissions
 from tests.loopback.clock import WAIT
-from tests.loopback.people import Person
-from tests.loopback.server import API, Server
+from tests.loopback.payloads import places as payloads
+from tests.loopback.people.person import Person
+from tests.loopback.rest.server import API, Server
 from tests.loopback.settings import Limits
-from tests.loopback.state import TEXT, Channel, Guild, Overwrite, Role, User
-from tests.loopback.world import World
+from tests.loopback.world import permissions
+from tests.loopback.world.state import TEXT, Channel, Guild, Overwrite, Role, User
+from tests.loopback.world.world import World
 
 Json = dict[str, Any]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import aiohttp
 
-from tests.loopback.interactions import Interaction
 from tests.loopback.loopback import Discord
+from tests.loopback.world.interactions import Interaction
 
 Json = dict[str, Any]
 

@@ -1,220 +1,209 @@
-"""One answer on Discord, from its first message to its last state, whatever is told meanwhile.
+"""One answer on Discord, from its first message to its final state, whatever happens in between.
 
-    showing = Showing(desk, user_id, outlets, draft)
-    await showing.open()
-    await showing.tell(reply)                   # every Reply of the turn
-    await showing.finish(note)                  # pictures are drawn, files sent, buttons set
-    with closed_on_failure(showing): ...        # around all before `finish`
+    answer = LiveAnswer(context, user_id, place, destinations, draft)
+    await answer.open()
+    await answer.tell(reply)                    # every Reply of the turn
+    await answer.finish(note)                   # pictures are drawn, files sent, buttons set
+    with closed_on_failure(answer): ...         # around everything before `finish`
 
-The cell's message is noted as soon as its cell is known, so that buttons work after a restart and a bot that
-comes back finds where to tell the rest.
+The message is noted in the database as soon as its cell is known. That way buttons work after a restart, and
+a bot that comes back knows where to show the rest.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
-from bot.continuity.losses import together
+from bot.continuity.losses import merge_losses
 from bot.discord.answers.delivery import Delivery
-from bot.discord.answers.live_message import Live, Look
-from bot.discord.api.destinations import Outlet, Post
-from bot.discord.api.retry import Refused
-from bot.discord.context import Desk
-from bot.discord.format.answer import Draft, Page
+from bot.discord.answers.live_message import LiveMessage, MessageLook
+from bot.discord.api.destinations import Destination, SentMessage
+from bot.discord.api.retry import DiscordRefused
+from bot.discord.buttons.view import FINISHED, buttons
+from bot.discord.context import Context
+from bot.discord.format.answer import AnswerPage, Draft
 from bot.discord.format.attachments import Outgoing, Upload
 from bot.errors import NothingRuns
 from bot.reply import ExecutionResult, GeneratedFile, Reply
-from bot.session import Asked
+from bot.session import ModelTurn
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
 from kernels.cell.display_updates import updated_ids
 from kernels.cell.events import Queued, Restarted
 
-__all__ = ["FINISHED", "Showing", "closed_on_failure"]
+__all__ = ["LiveAnswer", "closed_on_failure"]
 
 log = logging.getLogger(__name__)
 
 UNSHOWABLE = "This answer could not be shown, which is our fault. Your notebook has all of it."
-NONE_YET = 1  # instead of its first cell's number, of an answer that has none
-FINISHED = ("rerun", "edit", "notebook", "files")
+NONE_YET = 1  # noted in place of the number of the first cell while there is none
 
 
-class Showing:
-    """See the module's text. The outlets are tried in order; `post` is a message of ours to take over.
+class LiveAnswer:
+    """See the module's text. Destinations are tried in order; `message` is a message of ours to take over.
 
-    With `late` all that is told comes after its cell's end, and there is nothing to stop. With `several` more
-    may follow a cell, as in every turn of the model; `first` is the first of its cells that there was.
+    `cell` is the cell that runs already, 0 if none does. `asked` is the turn of the model, if it is one. With
+    `late`, everything told comes after the cell's end, and there is nothing to stop. With `several`, more may
+    follow each cell, as in every turn of the model; `first` is then the answer's first cell, if it had one.
     """
 
     def __init__(
         self,
-        desk: Desk,
+        context: Context,
         user_id: int,
-        session_id: str,
         place: str,
-        outlets: Sequence[Outlet],
+        destinations: Sequence[Destination],
         draft: Draft,
         *,
-        post: Post | None = None,
+        message: SentMessage | None = None,
         cell: int = 0,
-        asked: Asked | None = None,
+        asked: ModelTurn | None = None,
         late: bool = False,
         several: bool = False,
         first: int = 0,
     ) -> None:
         self.user_id = user_id
-        self.session_id = session_id
+        self.session_id = context.sessions.id_of(user_id, place)
         self.place = place
         self.draft = draft
         self.cell = cell  # the one told last
         self.runs = cell > 0  # it has no result yet
-        self.asked = asked  # the turn of the model, if it is one
+        self.asked = asked
         self.several = several or asked is not None
+        self.kept = False  # the person wanted one of its cells to go on
         self._first = first
         self._late = late
-        self._stopped: bool | None = None  # before a cell was known that could be: whether with `kill`
-        self.kept = False  # one of its cells runs on, because the person wanted it
-        self._desk = desk
-        self._outlets = list(outlets)
-        self._post = post
-        self._posts: list[Post] = []
-        self._moves_in: int | None = None  # the channel, while it is not in its last state
-        self._live: Live | None = None
-        self._updated: set[str] = set()  # displays of which cells before `_before` have shown something else
+        self._stopped: bool | None = None  # stopped before a cell was known; whether with `kill`
+        self._context = context
+        self._destinations = list(destinations)
+        self._message = message
+        self._took_over = message is not None  # its message belonged to another cell before
+        self._messages: list[SentMessage] = []
+        self._live_in: int | None = None  # the channel, until the answer is in its final state
+        self._live: LiveMessage | None = None
+        self._updated: set[str] = set()  # displays that cells before `_before` show and this answer changed
         self._before = 0
-        self._asks_to_keep = False
-        self._bell: asyncio.TimerHandle | None = None
-        self._lost: Restarted | None = None  # what it tells of kernels that are gone
+        self._offers_time = False
+        self._offer: asyncio.TimerHandle | None = None
+        self._lost: Restarted | None = None  # what it tells about kernels that are gone
 
     async def open(self) -> None:
-        """Send the first message, by the first outlet that takes it. Raises: Refused, when none does."""
+        """Send the first message, to the first destination that takes it. Raises: DiscordRefused."""
         while True:
-            self._hold()  # before the message that is taken over changes: nobody else edits it from here on
-            live = Live(
-                self._outlets[0], self._look, self._desk.buttons, pace=self._desk.pace, post=self._post
+            self._hold()  # before a message that is taken over changes: nobody else may edit it from here on
+            live = LiveMessage(
+                self._destinations[0], self._look, pace=self._context.pace, message=self._message
             )
             try:
                 await live.open()
-            except Refused as refused:
-                log.info("an answer begins elsewhere: %s", refused)
+            except DiscordRefused as refused:
+                log.info("an answer goes somewhere else: %s", refused)
                 self._let_go()
-                if self._post is not None:
-                    self._post = None
-                elif len(self._outlets) > 1:
-                    del self._outlets[0]
+                if self._message is not None:
+                    self._message, self._took_over = None, False
+                elif len(self._destinations) > 1:
+                    del self._destinations[0]
                 else:
                     raise
             else:
                 break
         self._live = live
-        self._post = live.post
+        self._message = live.message
         self._hold()
         await self.note()
 
     def _hold(self) -> None:
-        """The message is this answer's, and moves, until `_let_go`."""
-        if self._post is not None and self._moves_in is None:
-            self._desk.showings[self._post.message_id] = self
-            self._moves_in = self._post.channel_id
-            self._desk.traffic.begin(self._moves_in)
+        """From now on, until `_let_go`, the message belongs to this answer and is live."""
+        if self._message is not None and self._live_in is None:
+            self._context.live_answers[self._message.message_id] = self
+            self._live_in = self._message.channel_id
+            self._context.traffic.begin(self._live_in)
 
     def _let_go(self) -> None:
-        if self._post is not None and self._desk.showings.get(self._post.message_id) is self:
-            del self._desk.showings[self._post.message_id]
-        if self._moves_in is not None:
-            self._desk.traffic.end(self._moves_in)
-            self._moves_in = None
+        if self._message is not None and self._context.live_answers.get(self._message.message_id) is self:
+            del self._context.live_answers[self._message.message_id]
+        if self._live_in is not None:
+            self._context.traffic.end(self._live_in)
+            self._live_in = None
 
     def close(self) -> None:
         """Leave the message as it is; others may edit it from now on."""
-        self._silence()
+        self._withdraw_offer()
         if self._live is not None:
             self._live.close()
         self._let_go()
 
     async def tell(self, reply: Reply) -> None:
-        """Take in what is told of the turn."""
+        """Add one step of the turn."""
         if reply.cell and reply.cell != self.cell and not reply.late:
             self.cell, self.runs = reply.cell, True
             self._first = self._first or reply.cell
-            self._set_bell()
+            self._schedule_offer()
             await self.note()
             if self._stopped is not None:
                 await self.stop(kill=self._stopped)
         match reply:
             case Reply(event=Restarted() as restarted):
-                self._lost = together(self._lost, restarted)
+                self._lost = merge_losses(self._lost, restarted)
             case Reply(event=Queued(position=0)):
-                self._set_bell()
+                self._schedule_offer()
             case Reply(event=Queued()):
-                self._silence()
+                self._withdraw_offer()
             case Reply(result=ExecutionResult() as result):
                 self.runs = False
-                self._silence()
-                self._note_updated(updated_ids(result.outputs), reply.cell)
-        self.draft.add(reply)
+                self._withdraw_offer()
+                self._updated |= updated_ids(result.outputs)
+                self._before = max(self._before, reply.cell)
+        self.draft.add_reply(reply)
         self.touch()
 
-    def _note_updated(self, names: set[str], before: int) -> None:
-        self._updated |= names
-        self._before = max(self._before, before)
-
     def touch(self) -> None:
-        """Something is to be seen."""
+        """Something has changed that the message shows."""
         if self._live is not None:
             self._live.touch()
 
     async def finish(self, note: str = "") -> bool:
-        """Show the last state, in as many messages as it takes. Raises nothing.
+        """Show the final state, in as many messages as it takes. Raises nothing.
 
-        Returns whether all of it is there.
+        Returns whether everything is shown.
         """
-        self._silence()
-        self._desk.ends()
+        self._withdraw_offer()
+        self._context.tasks.finishing()
         try:
-            last = await self._last(note)
-            page = last or Page((UNSHOWABLE,))
+            final = await self._final_page(note)
+            page = final or AnswerPage((UNSHOWABLE,))
             uploads = [*page.uploads, *await self._read(page.files)]
-            post = await self._stop()
-            view = self._desk.buttons(FINISHED) if self.cell else None
-            delivery = Delivery(self._outlets, self._desk.limits, self._made)
-            self._posts, is_whole = await delivery.put(page.parts, uploads, view, post)
-            await self._note(self._posts, is_over=not self.runs)
+            message = await self._stop_live()
+            view = buttons(FINISHED if self.cell else ())
+            delivery = Delivery(self._destinations, self._context.limits, self._context.pages, self.user_id)
+            self._messages, is_whole = await delivery.deliver(page.parts, uploads, view, message)
+            await self._note(self._messages, is_over=not self.runs)
             await self._ping()
             if self._updated:
-                self._desk.show_again(self.session_id, self._before, self._updated)
-            is_whole &= last is not None
+                self._context.updates.note(self.session_id, self._before, self._updated)
+            is_whole &= final is not None
             if not is_whole and self._lost is not None:
-                await self._desk.sessions.tell_again(self.session_id, self._lost)
+                await self._context.sessions.tell_again(self.session_id, self._lost)
             return is_whole
         finally:
             self.close()
 
     async def note(self) -> None:
-        """Note whose the message is, and that the answer goes on, once its session is known."""
-        await self._note([self._post])
-
-    async def _last(self, note: str) -> Page | None:
-        try:
-            to_draw = await self._made(self.draft.drawings())
-            drawn = await self._desk.studio.draw(to_draw, self.user_id) if to_draw else {}
-            return await self._made(self.draft.last(drawn, note=note, largest=self._desk.limits.file))
-        except Exception:  # whatever a stranger's output does to us, the message gets a last state
-            log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)
-            return None
+        """Note whose the message is and that the answer goes on, once its session is known."""
+        await self._note([self._message])
 
     async def stop(self, *, kill: bool = False) -> None:
-        """Stop the turn; nothing happens when it is over. Raises: StoreUnavailable, KernelError.
+        """Stop the turn; does nothing if it is over. Raises: StoreUnavailable, KernelError.
 
-        A cell that does not stop is asked about; with `kill` its kernel is killed.
+        If a cell does not stop, its person is asked what to do; with `kill` its kernel is killed instead.
         """
         if self.asked is not None:
             await self.asked.stop(kill=kill)
             return
-        self._stopped = None if self.cell else kill or bool(self._stopped)  # a kill stays one
-        session = self._desk.sessions.opened(self.session_id)
+        self._stopped = None if self.cell else kill or bool(self._stopped)  # a kill stays a kill
+        session = self._context.sessions.opened(self.session_id)
         try:
             if session is not None:
                 await session.stop_cell(self.cell, kill=kill)
@@ -222,111 +211,116 @@ class Showing:
             return
 
     @property
-    def posted(self) -> tuple[tuple[int, int], ...]:
-        """The messages of the finished answer, in order: each its channel's id, and its own."""
-        return tuple((post.channel_id, post.message_id) for post in self._posts)
+    def message_ids(self) -> tuple[tuple[int, int], ...]:
+        """The messages of the finished answer in order: for each the id of its channel, and its own."""
+        return tuple((message.channel_id, message.message_id) for message in self._messages)
 
     def began(self, ago: timedelta) -> None:
-        """The cell began so long ago, in a program before us."""
-        self._set_bell(ago)
+        """The cell began this long ago, in an earlier program."""
+        self._schedule_offer(ago)
 
     def keep_running(self) -> None:
         """The person wants the cell to go on."""
-        self.kept, self._asks_to_keep = True, False
+        self.kept, self._offers_time = True, False
         self.touch()
 
     def decided(self) -> None:
-        """The person has said what is to be done about a cell that does not stop."""
+        """The person has decided what happens to a cell that does not stop."""
         self.draft.decided()
         self.touch()
 
-    async def _made[T](self, work: Callable[[], T]) -> T:
-        """The page, or another piece of an answer, made where it holds up nobody."""
-        return await self._desk.pages.made(self.user_id, work)
+    async def _final_page(self, note: str) -> AnswerPage | None:
+        try:
+            return await self._context.pages.final_page(self.user_id, self.draft, note)
+        except Exception:  # whatever a stranger's output does to us, the message gets a final state
+            log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)
+            return None
 
-    async def _look(self) -> Look:
-        buttons = [] if self._late else ["stop"]
+    async def _look(self) -> MessageLook:
+        names = [] if self._late else ["stop"]
         if self.draft.unstopped is not None:
-            buttons = ["wait", "kill"]
+            names = ["wait", "kill"]
         if self.draft.question is not None:
-            buttons.append("answer")
-        if self._asks_to_keep:
-            buttons.append("keep")
-        page = await self._made(self.draft.live(now=self._desk.clock()))
-        return Look(page.parts[0], tuple(buttons))
+            names.append("answer")
+        if self._offers_time:
+            names.append("keep")
+        page = await self._context.pages.make(self.user_id, self.draft.live_page(now=self._context.clock()))
+        return MessageLook(page.parts[0], tuple(names))
 
-    async def _stop(self) -> Post | None:
+    async def _stop_live(self) -> SentMessage | None:
+        """End the live edits; the message, None if it is gone."""
         if self._live is None:
-            return self._post
+            return self._message
         await self._live.stop()
-        return self._live.post
+        return self._live.message
 
     async def _read(self, files: Iterable[GeneratedFile]) -> list[Upload]:
-        """The files that may be sent along; the text names the rest with their ids."""
+        """The files that may be sent along; the text names the others with their ids."""
         uploads: list[Upload] = []
-        room = self._desk.limits.request * self._desk.limits.messages
+        room = self._context.limits.request * self._context.limits.messages
         for file in files:
-            if file.size > min(self._desk.limits.file, room):
+            if file.size > min(self._context.limits.file, room):
                 continue
             try:
                 data = await file.data()
-            except FileStoreError as error:  # deleted or expired just now
+            except FileStoreError as error:  # it was just deleted, or it has expired
                 log.info("file %s is not sent: %s", file.file_id, error)
                 continue
             room -= len(data)
             uploads.append(Upload(file.filename, data, file_id=file.file_id))
         return uploads
 
-    async def _note(self, posts: Sequence[Post | None], *, is_over: bool = False) -> None:
-        forgotten = self._desk.sessions.opened(self.session_id) is None and not self._desk.closing
-        if not (self.cell or self.asked) or forgotten:
+    async def _note(self, messages: Sequence[SentMessage | None], *, is_over: bool = False) -> None:
+        forgotten = self._context.sessions.opened(self.session_id) is None and not self._context.closing
+        if not (self.cell or self.asked or self._took_over) or forgotten:
             return
         first = (self._first or NONE_YET) if self.several else 0
         if is_over:
             first = -first if self.cell else 0
-        for post in posts:
-            if post is None:
+        for message in messages:
+            if message is None:
                 continue
-            noted = MessageCell(post.message_id, self.session_id, self.cell, post.channel_id, first)
+            noted = MessageCell(message.message_id, self.session_id, self.cell, message.channel_id, first)
             try:
-                await self._desk.sessions.store.message_cells.set(noted)
+                await self._context.sessions.store.message_cells.set(noted)
             except FileStoreError:
-                log.exception("the buttons of message %d will not find their cell", post.message_id)
+                log.exception("the buttons of message %d will not find their cell", message.message_id)
 
     async def _ping(self) -> None:
-        """Tell the person who kept a cell running that it has ended."""
+        """Tell the person that the cell has ended, if they kept it running."""
         if not self.kept:
             return
         text = Outgoing(f"<@{self.user_id}> the cell that you kept running has ended.")
         try:
-            await self._outlets[0].send(text, ping=self.user_id)
-        except Refused as refused:
+            await self._destinations[0].send(text, ping=self.user_id)
+        except DiscordRefused as refused:
             log.info("nobody was pinged: %s", refused)
 
-    def _set_bell(self, worked: timedelta = timedelta()) -> None:
-        self._silence()
-        limit = self._desk.settings.cell_timeout
+    def _schedule_offer(self, worked: timedelta = timedelta()) -> None:
+        """Offer more time shortly before the cell's time is over; it has `worked` for a while already."""
+        self._withdraw_offer()
+        limit = self._context.settings.cell_timeout
         if limit is None:
             return
-        ahead = (limit - self._desk.settings.keep_running - worked).total_seconds()
-        self._bell = asyncio.get_running_loop().call_later(max(0.0, ahead), self._ring)
+        ahead = (limit - self._context.settings.keep_running - worked).total_seconds()
+        self._offer = asyncio.get_running_loop().call_later(max(0.0, ahead), self._offer_time)
 
-    def _ring(self) -> None:
-        self._asks_to_keep = True
+    def _offer_time(self) -> None:
+        self._offers_time = True
         self.touch()
 
-    def _silence(self) -> None:
-        self._asks_to_keep = False
-        if self._bell is not None:
-            self._bell.cancel()
-            self._bell = None
+    def _withdraw_offer(self) -> None:
+        self._offers_time = False
+        if self._offer is not None:
+            self._offer.cancel()
+            self._offer = None
 
 
 @contextmanager
-def closed_on_failure(showing: Showing) -> Iterator[None]:
-    """Close the answer where this fails or is cancelled, since no last state of it will come."""
+def closed_on_failure(answer: LiveAnswer) -> Iterator[None]:
+    """Close the answer if this fails or is cancelled, since it will have no final state."""
     try:
         yield
-    except BaseException:  # a cancellation as well: it goes on to whoever waits for it
-        showing.close()
+    except BaseException:  # also a cancellation, which goes on to whoever waits for it
+        answer.close()
         raise

@@ -1,128 +1,137 @@
-"""The last state of an answer: sent, and where Discord refuses, sent otherwise. Nothing is lost on the way.
+"""Sends the final state of an answer, and whatever Discord refuses in another way, so that nothing is lost.
 
-    posts, is_whole = await Delivery(outlets, limits, made).put(parts, uploads, view, post)
+    delivery = Delivery(destinations, limits, pages, user_id)
+    messages, is_whole = await delivery.deliver(parts, uploads, view, message)
 
-A message that is gone is sent anew, and so is one that cannot be changed, which is deleted; files that are
-too large go one by one, and then as a sentence that says how to get them; where the bot may not write, the
-answer goes to the next outlet, which is the person's direct messages. In place of a text that Discord does
-not take a sentence says so. What reaches nobody is in the transcript, and that is logged.
+A message that is gone is sent anew. One that cannot be changed is replaced and deleted. Files that are too
+large together go one by one; a file that is too large by itself becomes a sentence that says how to get it.
+Where the bot may not write, the answer goes to the next destination: the direct messages of its person. Text
+that Discord does not accept is replaced by a sentence. What reaches nobody is in the transcript, and logged.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from nextcord.ui import View
 
-from bot.discord.api.destinations import Outlet, Post
-from bot.discord.api.retry import Refusal, Refused
-from bot.discord.format.attachments import Limits, Outgoing, Upload, plan, without_uploads
+from bot.discord.answers.pages import Pages
+from bot.discord.api.destinations import Destination, SentMessage
+from bot.discord.api.retry import DiscordRefused, Refusal
+from bot.discord.format.attachments import MessageLimits, Outgoing, Upload, plan, without_uploads
 
-__all__ = ["Delivery", "take_away"]
+__all__ = ["Delivery", "delete_message"]
 
 log = logging.getLogger(__name__)
 
-UNWANTED = "Discord does not take what belongs here. `/notebook` has it."
-_Outgoings = tuple[Outgoing, ...]
-_Made = Callable[[Callable[[], _Outgoings]], Awaitable[_Outgoings]]
+UNWANTED = "Discord does not accept what belongs here. `/notebook` has it."
 ELSEWHERE = {Refusal.CHANNEL_GONE, Refusal.FORBIDDEN, Refusal.EXPIRED, Refusal.ARCHIVED}
 
 
 class Delivery:
-    """Puts answers out by the first of the outlets that takes them.
+    """Delivers one person's answer to the first of the destinations that takes it."""
 
-    `made` does in a thread what takes long, such as packing files: see `bot.discord.answers.pages`.
-    """
-
-    def __init__(self, outlets: Sequence[Outlet], limits: Limits, made: _Made) -> None:
-        self._outlets = list(outlets)
+    def __init__(
+        self, destinations: Sequence[Destination], limits: MessageLimits, pages: Pages, user_id: int
+    ) -> None:
+        self._destinations = list(destinations)
         self._limits = limits
-        self._made = made
-        self._posts: list[Post] = []
+        self._pages = pages
+        self._user_id = user_id
+        self._messages: list[SentMessage] = []
 
-    async def put(
-        self, parts: Sequence[str], uploads: Sequence[Upload], view: View | None, post: Post | None = None
-    ) -> tuple[list[Post], bool]:
-        """Send the answer, in place of what `post` shows. Raises nothing.
+    async def deliver(
+        self,
+        parts: Sequence[str],
+        uploads: Sequence[Upload],
+        view: View | None,
+        message: SentMessage | None = None,
+    ) -> tuple[list[SentMessage], bool]:
+        """Send the answer, replacing what `message` shows. Raises nothing.
 
-        Returns the messages that it got, and whether all of its text is in them.
+        Returns the messages that it became, and whether they hold all of its text.
         """
-        outgoings = await self._made(partial(plan, parts, uploads, self._limits))
+        outgoings = await self._pages.make(self._user_id, partial(plan, parts, uploads, self._limits))
         is_whole = True
         for outgoing in outgoings:
             last = outgoing is outgoings[-1]
             try:
-                is_whole &= await self._one_or_a_sentence(outgoing, view if last else None, post)
-            except Refused as refused:
-                log.error("an answer reached nobody, it is in the transcript: %s", refused)
-                return self._posts, False
-            post = None
-        return self._posts, is_whole
+                is_whole &= await self._send_or_apologise(outgoing, view if last else None, message)
+            except DiscordRefused as refused:
+                log.error("an answer reached nobody; it is in the transcript: %s", refused)
+                return self._messages, False
+            message = None
+        return self._messages, is_whole
 
-    async def _one_or_a_sentence(self, outgoing: Outgoing, view: View | None, post: Post | None) -> bool:
-        """Whether it is the former. Raises: Refused."""
+    async def _send_or_apologise(
+        self, outgoing: Outgoing, view: View | None, message: SentMessage | None
+    ) -> bool:
+        """Send it, or a sentence instead; returns whether it was sent itself. Raises: DiscordRefused."""
         try:
-            await self._one(outgoing, view, post)
-        except Refused as refused:
+            await self._send(outgoing, view, message)
+        except DiscordRefused as refused:
             if refused.kind is not Refusal.OTHER:
                 raise
-            log.warning("Discord does not take what is in a message: %s", refused)
-            await self._one(Outgoing(UNWANTED), view, post)
+            log.warning("Discord does not accept the content of a message: %s", refused)
+            await self._send(Outgoing(UNWANTED), view, message)
             return False
         return True
 
-    async def _one(self, outgoing: Outgoing, view: View | None, post: Post | None) -> None:
+    async def _send(self, outgoing: Outgoing, view: View | None, message: SentMessage | None) -> None:
         try:
-            if post is not None:
-                await post.edit(outgoing, view)
-                self._posts.append(post)
+            if message is not None:
+                await message.edit(outgoing, view)
+                self._messages.append(message)
             else:
-                self._posts.append(await self._outlets[0].send(outgoing, view))
-        except Refused as refused:
-            await self._otherwise(outgoing, view, post, refused)
+                self._messages.append(await self._destinations[0].send(outgoing, view))
+        except DiscordRefused as refused:
+            await self._send_otherwise(outgoing, view, message, refused)
 
-    async def _otherwise(
-        self, outgoing: Outgoing, view: View | None, post: Post | None, refused: Refused
+    async def _send_otherwise(
+        self, outgoing: Outgoing, view: View | None, message: SentMessage | None, refused: DiscordRefused
     ) -> None:
-        """Send what was refused in the way that is left. Raises: Refused, when there is none."""
+        """Send what was refused in a way that is left. Raises: DiscordRefused if none is."""
         log.info("Discord refused a message: %s", refused)
         if refused.kind is Refusal.TOO_LARGE and outgoing.uploads:
-            await self._smaller(outgoing, view, post)
+            await self._send_smaller(outgoing, view, message)
         elif refused.kind is Refusal.FORBIDDEN and outgoing.uploads:
-            why = "files may not be attached here"
-            await self._without(outgoing, view, post, why)
-        elif post is not None and refused.kind is not Refusal.CHANNEL_GONE:
-            await self._one(outgoing, view, None)
+            await self._send_without_files(outgoing, view, message, "files may not be attached here")
+        elif message is not None and refused.kind is not Refusal.CHANNEL_GONE:
+            await self._send(outgoing, view, None)
             if refused.kind is not Refusal.MESSAGE_GONE:
-                await take_away(post)  # or it would look as if its cell still ran
-        elif refused.kind in ELSEWHERE and len(self._outlets) > 1:
-            del self._outlets[0]
-            await self._one(outgoing, view, None)
+                await delete_message(message)  # or it would look as if its cell still ran
+        elif refused.kind in ELSEWHERE and len(self._destinations) > 1:
+            del self._destinations[0]
+            await self._send(outgoing, view, None)
         else:
             raise refused
 
-    async def _smaller(self, outgoing: Outgoing, view: View | None, post: Post | None) -> None:
+    async def _send_smaller(self, outgoing: Outgoing, view: View | None, message: SentMessage | None) -> None:
         if len(outgoing.uploads) == 1:
-            await self._without(outgoing, view, post, "it is too large for Discord")
+            await self._send_without_files(outgoing, view, message, "it is too large for Discord")
             return
-        if outgoing.content:
-            await self._one(Outgoing(outgoing.content), None, post)
-            post = None
-        for upload in outgoing.uploads:
-            await self._one(Outgoing("", (upload,)), view if upload is outgoing.uploads[-1] else None, post)
-            post = None
+        pieces = [Outgoing("", (upload,)) for upload in outgoing.uploads]
+        await self._send_all(
+            [Outgoing(outgoing.content), *pieces] if outgoing.content else pieces, view, message
+        )
 
-    async def _without(self, outgoing: Outgoing, view: View | None, post: Post | None, why: str) -> None:
+    async def _send_without_files(
+        self, outgoing: Outgoing, view: View | None, message: SentMessage | None, why: str
+    ) -> None:
         content = [outgoing.content] if outgoing.content else []
-        left = without_uploads(content, outgoing.uploads, why, self._limits)
-        for one in left:
-            await self._one(one, view if one is left[-1] else None, post)
-            post = None
+        await self._send_all(without_uploads(content, outgoing.uploads, why, self._limits), view, message)
+
+    async def _send_all(
+        self, outgoings: Sequence[Outgoing], view: View | None, message: SentMessage | None
+    ) -> None:
+        for outgoing in outgoings:
+            await self._send(outgoing, view if outgoing is outgoings[-1] else None, message)
+            message = None
 
 
-async def take_away(post: Post) -> None:
-    """Delete a message of ours; it is logged where that cannot be."""
+async def delete_message(message: SentMessage) -> None:
+    """Delete a message of ours; log it if that is not possible."""
     try:
-        await post.delete()
-    except Refused as refused:
-        log.info("message %d stays: %s", post.message_id, refused)
+        await message.delete()
+    except DiscordRefused as refused:
+        log.info("message %d stays: %s", message.message_id, refused)

@@ -1,56 +1,67 @@
-"""How work whose answer is shown comes to its end: in a sentence where it failed, or the bot ends first.
+"""Shows work as an answer to its end, which is a sentence if the work failed or the bot ends first.
 
-await showing.finish(await note_of(desk, showing, work))
+await show_work(context, answer, work)
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
-from bot.discord.answers.answer import Showing
-from bot.discord.context import Desk
-from bot.errors import BotError
+from bot.discord.answers.answer import LiveAnswer, closed_on_failure
+from bot.discord.api.retry import DiscordRefused
+from bot.discord.context import CLOSING, Context
+from bot.discord.failures import EXPECTED
 from bot.wording.error_messages import sentence
-from filestore.errors import FileStoreError
-from kernels.errors import KernelClosed, KernelError
-from kernels.notebooks.cells import NotebookError
+from kernels.errors import GoesOn, KernelClosed
 
-__all__ = ["note_of", "uncancelled"]
+__all__ = ["note_of", "restarting", "show_work", "uncancelled"]
 
 log = logging.getLogger(__name__)
 
 RESTARTING = "I am being restarted."
-GOES_ON = f"{RESTARTING} The cell goes on, and what comes of it will be told here."
+GOES_ON = f"{RESTARTING} The cell goes on, and its result will be shown here."
 NO_MORE = "What was to follow it will not be done."
-AGAIN = f"{RESTARTING} Please send this again in a moment."
 
 
-async def note_of(desk: Desk, showing: Showing, work: Awaitable[str]) -> str:
-    """What the work returns, or in a sentence what went wrong with it on our side. Raises nothing of it."""
+async def show_work(context: Context, answer: LiveAnswer, work: Callable[[], Awaitable[str]]) -> None:
+    """Open the answer, do the work, and finish the answer with the note that the work returns."""
+    try:
+        with closed_on_failure(answer):
+            await answer.open()
+            note = await note_of(context, answer, work())
+    except DiscordRefused as refused:
+        log.warning("an answer to %d can be shown nowhere: %s", answer.user_id, refused)
+        return
+    await answer.finish(note)
+
+
+async def note_of(context: Context, answer: LiveAnswer, work: Awaitable[str]) -> str:
+    """What the work returns, or a sentence about what went wrong on our side. Raises no error of the work."""
     try:
         return await work
-    except asyncio.CancelledError:  # also raised by a cell that is left to its node
-        if not desk.closing:
+    except asyncio.CancelledError:
+        if not context.closing:
             raise
-        return _restarting(desk, showing)
-    except (BotError, KernelError, FileStoreError, NotebookError) as error:
-        if desk.closing and isinstance(error, KernelClosed):
-            return _restarting(desk, showing)
+        uncancelled()
+        return restarting(context, answer)
+    except EXPECTED as error:
+        if context.closing and isinstance(error, GoesOn | KernelClosed):
+            return restarting(context, answer)
         return sentence(error)
     except Exception as error:  # whatever it is, the message must not stay as it was
-        log.exception("what %d wanted failed", showing.user_id)
+        log.exception("the request of %d failed", answer.user_id)
         return sentence(error)
 
 
 def uncancelled() -> None:
-    """Let this task, which was cancelled, do one more thing: show its last state."""
+    """Let the calling task, which was cancelled, do one more thing: show its final state."""
     task = asyncio.current_task()
     while task is not None and task.cancelling():
         task.uncancel()
 
 
-def _restarting(desk: Desk, showing: Showing) -> str:
-    uncancelled()
-    if not showing.runs or desk.settings.node == "none":
-        return AGAIN
-    return f"{GOES_ON} {NO_MORE}" if showing.several else GOES_ON
+def restarting(context: Context, answer: LiveAnswer) -> str:
+    """What to say in an answer whose bot ends before it."""
+    if not answer.runs or context.settings.node == "none":
+        return CLOSING
+    return f"{GOES_ON} {NO_MORE}" if answer.several else GOES_ON

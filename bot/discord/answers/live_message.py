@@ -1,10 +1,10 @@
-"""One message that changes while a turn runs, no faster than Discord likes, and always with the newest state.
+"""One message that changes while a turn runs: no faster than Discord allows, and always to the newest state.
 
-    live = Live(outlet, show, pace=1.2)         # await show() -> Look, what is to be seen now
-    await live.open()                           # the first message is out. Raises: Refused
-    live.touch()                                # something changed
-    await live.stop()                           # no edit is on its way any more
-    live.post                                   # the message, None where it is gone
+    live = LiveMessage(destination, look, pace=1.2)     # `await look()` returns what to show: a MessageLook
+    await live.open()                                   # send the message. Raises: DiscordRefused
+    live.touch()                                        # something changed
+    await live.stop()                                   # no edit is under way any more
+    live.message                                        # None if it is gone
 
 Each message has a pace and a task of its own. An edit that fails is not repeated: the next one shows more.
 """
@@ -15,94 +15,92 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from nextcord.ui import View
-
-from bot.discord.api.destinations import Outlet, Post
-from bot.discord.api.retry import ONCE, Refusal, Refused
+from bot.discord.api.destinations import Destination, SentMessage
+from bot.discord.api.retry import ONCE, DiscordRefused, Refusal
+from bot.discord.buttons.view import buttons
 from bot.discord.format.attachments import Outgoing
 
-__all__ = ["Live", "Look"]
+__all__ = ["LiveMessage", "MessageLook"]
 
 log = logging.getLogger(__name__)
 
-REFRESH = 5.0  # seconds after which a message is looked at again though nothing was told: time passes in it
+REFRESH = 5.0  # seconds after which the look is asked for again even without news: it may show the time
 
 
-class Look(NamedTuple):
-    """What a message shows: its text, and the names of its buttons."""
+class MessageLook(NamedTuple):
+    """What a message shows: its text and the names of its buttons."""
 
     text: str
     buttons: tuple[str, ...] = ()
 
 
-class Live:
-    """See the module's text. `pace` is in seconds between two edits; `buttons` makes a view of names."""
+class LiveMessage:
+    """See the module's text. `pace` is in seconds between two edits; `message` is one to take over."""
 
     def __init__(
         self,
-        outlet: Outlet,
-        show: Callable[[], Awaitable[Look]],
-        buttons: Callable[[tuple[str, ...]], View | None],
+        destination: Destination,
+        look: Callable[[], Awaitable[MessageLook]],
         *,
         pace: float,
-        post: Post | None = None,
+        message: SentMessage | None = None,
     ) -> None:
-        self._outlet = outlet
-        self._show = show
-        self._buttons = buttons
+        self._destination = destination
+        self._look = look
         self._pace = pace
         self._news = asyncio.Event()
         self._ending = asyncio.Event()
-        self._shown: Look | None = None
-        self._next = 0.0  # when an edit may be made
+        self._shown: MessageLook | None = None
+        self._next = 0.0  # when the next edit may be made
         self._task: asyncio.Task[None] | None = None
-        self.post = post
+        self.message = message
 
     async def open(self) -> None:
-        """Send the message, or take over the one that is there. Raises: Refused."""
-        look = await self._show()
-        outgoing, view = Outgoing(look.text), self._buttons(look.buttons)
-        if self.post is None:
-            self.post = await self._outlet.send(outgoing, view)
+        """Send the message, or edit the one that is taken over. Raises: DiscordRefused."""
+        look = await self._look()
+        outgoing, view = Outgoing(look.text), buttons(look.buttons)
+        if self.message is None:
+            self.message = await self._destination.send(outgoing, view)
         else:
-            await self.post.edit(outgoing, view, keep=False)
+            await self.message.edit(outgoing, view, keep=False)
         self._shown = look
-        self._task = asyncio.create_task(self._edit_often(self.post), name=f"live {self.post.message_id}")
+        name = f"live message {self.message.message_id}"
+        self._task = asyncio.create_task(self._edit_often(self.message), name=name)
 
     def touch(self) -> None:
-        """Something may be new."""
+        """Something may have changed."""
         self._news.set()
 
     def close(self) -> None:
-        """Edit no more; one edit may still be on its way."""
+        """Begin no further edit; one may still be under way."""
         self._ending.set()
 
     async def stop(self) -> None:
-        """End the live edits, and wait until Discord may be asked for the last one."""
+        """End the live edits, and wait until Discord may be asked for the final one."""
         self.close()
         if self._task is not None:
             await self._task
-            await asyncio.sleep(max(0.0, self._next - time.monotonic()))  # the pace, for the last state too
+            await asyncio.sleep(max(0.0, self._next - time.monotonic()))  # the final edit keeps the pace, too
 
-    async def _edit_often(self, post: Post) -> None:
+    async def _edit_often(self, message: SentMessage) -> None:
         while not self._ending.is_set():
             await self._something_new()
             await self._until(self._next - time.monotonic())
             if self._ending.is_set():
                 return
             try:
-                look = await self._show()
-            except Exception:  # whatever a stranger's output does to us, there is a last state to come
-                log.exception("message %d cannot be shown while it moves", post.message_id)
+                look = await self._look()
+            except Exception:  # whatever a stranger's output does to us, the final state still comes
+                log.exception("message %d cannot be updated any more", message.message_id)
                 return
             if look == self._shown or self._ending.is_set():
                 continue
             try:
-                await post.edit(Outgoing(look.text), self._buttons(look.buttons), patience=ONCE)
-            except Refused as refused:
+                await message.edit(Outgoing(look.text), buttons(look.buttons), patience=ONCE)
+            except DiscordRefused as refused:
                 if refused.kind is not Refusal.UNREACHABLE:
-                    log.info("message %d is not edited any more: %s", post.message_id, refused)
-                    self.post = None if refused.kind is Refusal.MESSAGE_GONE else post
+                    log.info("message %d is not updated any more: %s", message.message_id, refused)
+                    self.message = None if refused.kind is Refusal.MESSAGE_GONE else message
                     return
                 self._news.set()
                 self._next = time.monotonic() + max(refused.wait, self._pace)
@@ -119,7 +117,7 @@ class Live:
         self._news.clear()
 
     async def _until(self, seconds: float) -> None:
-        """So many seconds, or the end."""
+        """Wait this long, or until the message ends."""
         try:
             await asyncio.wait_for(self._ending.wait(), max(0.0, seconds))
         except TimeoutError:

@@ -1,44 +1,69 @@
 """Pages of answers, made in threads: a stranger's output must not keep the event loop from everybody else.
 
-    pages = Pages()
-    page = await pages.made(user_id, draft.live(now=clock()))
+    pages = Pages(renderer, largest)
+    page = await pages.make(user_id, draft.live_page(now=clock()))
+    page = await pages.final_page(user_id, draft)
 
-A person's pages are made one at a time, and a few in all: threads share the processor that the loop needs.
+One person's pages are made one at a time, and only a few in all: threads share the processor that the loop
+needs.
 """
 
 import asyncio
 import errno
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
-from bot.scheduling.slots import Places
+from bot.discord.format.answer import AnswerPage, Draft
+from bot.scheduling.slots import Slots
+from bot.scratch.drawing import Renderer
 from kernels.concurrency.cancellation import to_the_end
 from kernels.concurrency.threads import in_thread
 
 __all__ = ["Pages"]
 
-AT_ONCE = 2  # and one more where these take long
-MUCH = 2.0  # seconds of late that make a person one whose pages take long
+Drawn = Mapping[tuple[str, str], bytes | None]  # PNGs by kind and source; None for what could not be drawn
+NOTHING: Drawn = MappingProxyType({})
+AT_ONCE = 2  # pages; one more may be made while these take long
+MUCH = 2.0  # seconds of work in the recent past that make a person one whose pages take long
 
 
 class Pages:
-    """See the module's text."""
+    """See the module's text. Files of up to `largest` bytes go along with a page."""
 
-    def __init__(self, at_once: int = AT_ONCE) -> None:
-        self._places = Places(at_once, much=MUCH)
+    def __init__(self, renderer: Renderer, largest: int, *, at_once: int = AT_ONCE) -> None:
+        self._renderer = renderer
+        self._largest = largest
+        self._slots = Slots(at_once, much=MUCH)
         self._own: dict[int, asyncio.Lock] = {}
         self._asked: Counter[int] = Counter()
 
-    async def made[T](self, user_id: int, work: Callable[[], T]) -> T:
-        """What `work` returns, or raises; a cancellation waits for its end."""
+    async def make[T](self, user_id: int, work: Callable[[], T]) -> T:
+        """What `work` returns or raises; a cancellation waits until it has ended."""
         self._asked[user_id] += 1
         try:
-            async with self._own.setdefault(user_id, asyncio.Lock()), self._places.one(user_id):
+            async with self._own.setdefault(user_id, asyncio.Lock()), self._slots.one(user_id):
                 return await _in_thread(work)
         finally:
             self._asked[user_id] -= 1
             if not self._asked[user_id]:
                 del self._asked[user_id], self._own[user_id]
+
+    async def draw(self, user_id: int, draft: Draft) -> Drawn:
+        """Pictures of what has to be drawn in the draft, to be `known` when its final page is made."""
+        to_draw = await self.make(user_id, draft.drawings())
+        drawn = await self._renderer.draw(to_draw, user_id) if to_draw else {}
+        return {(one.kind, one.source): drawn.get(one.key) for one in to_draw}
+
+    async def final_page(
+        self, user_id: int, draft: Draft, note: str = "", known: Drawn = NOTHING
+    ) -> AnswerPage:
+        """The draft's final page; what is not `known` is drawn first. `note` is as in `Draft.final_page`."""
+        to_draw = await self.make(user_id, draft.drawings())
+        missing = [one for one in to_draw if (one.kind, one.source) not in known]
+        drawn = await self._renderer.draw(missing, user_id) if missing else {}
+        drawn |= {one.key: png for one in to_draw if (png := known.get((one.kind, one.source))) is not None}
+        return await self.make(user_id, draft.final_page(drawn, note=note, largest=self._largest))
 
 
 async def _in_thread[T](work: Callable[[], T]) -> T:
@@ -47,4 +72,4 @@ async def _in_thread[T](work: Callable[[], T]) -> T:
     except OSError as error:
         if error.errno != errno.EAGAIN:
             raise
-        return work()  # the system gives no thread: the answer is shown all the same
+        return work()  # the system has no thread left; the answer is shown all the same

@@ -1,229 +1,148 @@
-"""What comes of a cell without its turn: after a restart of the bot, and after the cell's end.
+"""Goes on with the answers to cells that an earlier program began.
 
-    afterwards = Afterwards(desk)
-    sessions.tell_resumed = afterwards.tell_resumed
-    sessions.fail_resumed = afterwards.fail_resumed
-    sessions.tell_late = afterwards.tell_late
+    resumed = ResumedAnswers(context)
+    await resumed.tell(record, reply)
+    await resumed.fail(record, cell, error)
+    resumed.close()                             # the bot ends before these answers
 
-Both go where the cell's message is; where that is gone, to the person's direct messages. Late output comes
-as a message of its own, which ends when nothing more has come for a while.
+An answer goes on where its messages are or, if they are gone, in the person's direct messages.
 """
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bot.continuity.earlier_answer import told, told_before
-from bot.discord.answers.answer import Showing, closed_on_failure
-from bot.discord.answers.delivery import take_away
-from bot.discord.answers.ending import uncancelled
-from bot.discord.api.destinations import Outlet, Post
-from bot.discord.api.retry import Refused
-from bot.discord.buttons.ownership import Claimed, record_of
-from bot.discord.context import Desk
+from bot.continuity.earlier_answer import entries_before, reply_of
+from bot.discord.answers.answer import LiveAnswer, closed_on_failure
+from bot.discord.answers.delivery import delete_message
+from bot.discord.answers.ending import restarting
+from bot.discord.answers.history import cell_record, destinations_of, find_file, messages_of
+from bot.discord.api.retry import DiscordRefused
+from bot.discord.context import Context
 from bot.discord.format.answer import Draft
 from bot.reply import GeneratedFile, Reply
 from bot.session import Session
 from bot.wording.error_messages import sentence
-from filestore.errors import FileStoreError, NoSuchFile
+from filestore.errors import FileStoreError
 from filestore.records import CellRecord, MessageCell, Said, SessionRecord
-from kernels.cell.events import Display
 
-__all__ = ["Afterwards"]
+__all__ = ["ResumedAnswers"]
 
 log = logging.getLogger(__name__)
 
 NO_MORE = "I was restarted meanwhile: what was to follow this cell was not done. Ask again."
-QUIET = 3.0  # seconds without late output, after which its message is finished
-LATE_MESSAGES = 5  # of one cell; what comes later is in its record only
-REMEMBERED = 1000  # cells whose late messages are counted
 
 
-class Afterwards:
+class ResumedAnswers:
     """See the module's text."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._resumed: dict[tuple[str, int], tuple[Showing, Sequence[MessageCell]]] = {}
-        self._late: dict[tuple[str, int], asyncio.Queue[Reply]] = {}
-        self._told: dict[tuple[str, int], int] = {}
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        # By session and cell, each with the other messages in which it was shown before:
+        self._answers: dict[tuple[str, int], tuple[LiveAnswer, Sequence[MessageCell]]] = {}
 
-    async def tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
-        """Go on with the answer to a cell that the program before us began. Raises nothing."""
+    async def tell(self, record: SessionRecord, reply: Reply) -> None:
+        """Go on with the answer to a cell that an earlier program began. Raises nothing."""
         key = (record.session_id, reply.cell)
-        if key not in self._resumed:
-            self._resumed[key] = await self._again(record, reply.cell)
-        showing, others = self._resumed[key]
-        with closed_on_failure(showing):
-            await showing.tell(reply)
+        if key not in self._answers:
+            self._answers[key] = await self._take_over(record, reply.cell)
+        answer, others = self._answers[key]
+        with closed_on_failure(answer):
+            await answer.tell(reply)
         if reply.result is not None:
-            del self._resumed[key]
-            end = self._end(showing, others)
-            self._desk.spawn(end, f"the end of cell {reply.cell} of {record.session_id}")
+            del self._answers[key]
+            self._finish(answer, others, NO_MORE if answer.several else "")
 
-    async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
-        """Say what went wrong with such a cell, of which no more comes. Raises nothing."""
-        showing, _ = self._resumed.pop((record.session_id, cell), (None, ()))
-        if showing is not None:  # its other messages stay: they alone have what was told before
-            end = self._end(showing, (), sentence(error))
-            self._desk.spawn(end, f"the end of cell {cell} of {record.session_id}")
+    async def fail(self, record: SessionRecord, cell: int, error: Exception) -> None:
+        """Say what went wrong with such a cell, from which nothing more comes. Raises nothing."""
+        answer, _ = self._answers.pop((record.session_id, cell), (None, ()))
+        if answer is not None:  # its other messages stay: they alone have what was shown before
+            self._finish(answer, (), f"{sentence(error)} {NO_MORE if answer.several else ''}".strip())
 
-    def tell_late(self, record: SessionRecord, reply: Reply) -> None:
-        """Tell what a thread printed or wrote after its cell's end."""
-        match reply.event:
-            case Display(update=True, display_id=str(name)):
-                self._desk.show_again(record.session_id, reply.cell + 1, {name})
-        key = (record.session_id, reply.cell)
-        if key not in self._late:
-            if self._told.get(key, 0) >= LATE_MESSAGES or self._desk.closing:
-                return
-            self._told[key] = self._told.pop(key, 0) + 1
-            while len(self._told) > REMEMBERED:
-                del self._told[next(iter(self._told))]
-            self._late[key] = asyncio.Queue()
-            self._desk.spawn(self._tell_late(record, reply.cell), f"late output of {record.session_id}")
-        self._late[key].put_nowait(reply)
+    def close(self) -> None:
+        """Finish all of them with the sentence that the bot is being restarted."""
+        for answer, others in self._answers.values():
+            self._finish(answer, others, restarting(self._context, answer))
+        self._answers.clear()
 
-    async def _end(self, showing: Showing, others: Sequence[MessageCell], failed: str = "") -> None:
-        """Show all of the answer, and then take away the messages in which parts of it were told before."""
-        note = f"{failed} {NO_MORE if showing.several else ''}".strip()
-        if not await showing.finish(note):
+    def _finish(self, answer: LiveAnswer, others: Sequence[MessageCell], note: str) -> None:
+        work = self._replace_all(answer, others, note)
+        self._context.tasks.spawn(work, f"the end of cell {answer.cell} of {answer.session_id}")
+
+    async def _replace_all(self, answer: LiveAnswer, others: Sequence[MessageCell], note: str) -> None:
+        """Show the whole answer, then delete the messages in which parts of it were shown before."""
+        if not await answer.finish(note):
             return
         for other in others:
             try:
-                channel = await self._desk.channel(other.channel_id, None)
-                await take_away(await channel.fetch(other.message_id))
-            except Refused as refused:
+                await delete_message(
+                    await self._context.destinations.message(other.channel_id, other.message_id)
+                )
+            except DiscordRefused as refused:
                 log.info("message %d stays: %s", other.message_id, refused)
 
-    async def _again(self, record: SessionRecord, cell: int) -> tuple[Showing, Sequence[MessageCell]]:
-        """The answer as the program before us left it, to go on with, and its messages but for the first.
+    async def _take_over(self, record: SessionRecord, cell: int) -> tuple[LiveAnswer, Sequence[MessageCell]]:
+        """The answer as the earlier program left it, and its messages after the first.
 
-        Where it is not known how it was left its messages stay as they are, and another one answers them.
+        If it is not known how it was left, its messages stay as they are and a new one replies to them.
         """
-        noted = await self._noted(record, cell)
+        noted = await messages_of(self._context, record.session_id, cell)
         first = noted[0].first if noted else 0
-        draft = self._desk.draft()
-        begun = await self._take_up(record, cell, first, draft)
-        outlets, post = await self._where(record, noted, answering=begun is None)
-        showing = Showing(
-            self._desk,
+        draft = self._context.draft()
+        begun = await self._fill(draft, record, cell, first)
+        destinations, message = await destinations_of(self._context, record, noted, reply=begun is None)
+        answer = LiveAnswer(
+            self._context,
             record.user_id,
-            record.session_id,
             record.place,
-            outlets,
+            destinations,
             draft,
-            post=post,
+            message=message,
             cell=cell,
             several=first > 0,
             first=first,
         )
         try:
-            with closed_on_failure(showing):
-                await showing.open()
-        except Refused as refused:
-            log.error("cell %d of %s is told nowhere: %s", cell, record.session_id, refused)
+            with closed_on_failure(answer):
+                await answer.open()
+        except DiscordRefused as refused:
+            log.error("cell %d of %s can be shown nowhere: %s", cell, record.session_id, refused)
         if begun is None:
-            return showing, ()
-        showing.began(datetime.now(UTC) - begun.started_at)
-        return showing, noted[1:]
+            return answer, ()
+        answer.began(datetime.now(UTC) - begun.started_at)
+        return answer, noted[1:]
 
-    async def _take_up(self, record: SessionRecord, cell: int, first: int, draft: Draft) -> CellRecord | None:
-        """Put into the draft what the answer has said and run, and this cell's code; the cell's record.
+    async def _fill(self, draft: Draft, record: SessionRecord, cell: int, first: int) -> CellRecord | None:
+        """Add to the draft what the answer has said and run, and this cell's code; returns the cell's record.
 
-        Where not all of that is known nothing is put there, and there is no record.
+        If not all of that is known, nothing is added, and there is no record.
         """
-        session = self._desk.sessions.opened(record.session_id)
-        claimed = Claimed(record.user_id, record.session_id, record.place, cell)
+        session = self._context.sessions.opened(record.session_id)
         try:
-            begun = await record_of(self._desk, claimed)
+            begun = await cell_record(self._context, record.session_id, cell)
             if begun is None or session is None:
                 return None
             before = await self._before(session, begun, first) if first else []
         except FileStoreError:
-            log.exception("what was told before cell %d of %s is not known", cell, record.session_id)
+            log.exception("what was shown before cell %d of %s is not known", cell, record.session_id)
             return None
         for entry in before:
-            draft.add(told(entry, await self._files(session, entry)))
-        draft.add(Reply(cell, code=begun.code))
+            draft.add_reply(reply_of(entry, await self._files(session, entry)))
+        draft.add_reply(Reply(cell, code=begun.code))
         return begun
 
     async def _before(self, session: Session, cell: CellRecord, first: int) -> list[Said | CellRecord]:
-        """What the answer has told before this cell; a cell with a message of its own is of another one."""
-        of_cell = self._desk.sessions.store.message_cells.of_cell
-        entries = await told_before(session.transcript, cell, first)
+        """What the answer showed before this cell. A cell with a message of its own is another answer's."""
+        of_cell = self._context.sessions.store.message_cells.of_cell
+        entries = await entries_before(session.transcript, cell, first)
         return [entry for entry in entries if not await of_cell(cell.session_id, entry.seq)]
 
     async def _files(self, session: Session, entry: Said | CellRecord) -> tuple[GeneratedFile, ...]:
-        """What a cell wrote, as far as it is to be found."""
+        """The files that a cell wrote, as far as they can be found."""
         files = []
         for file_id in entry.file_ids if isinstance(entry, CellRecord) else ():
             try:
-                stored = await self._desk.sessions.files.find(
-                    file_id, session.record.user_id, session.record.session_id
-                )
-            except NoSuchFile:
-                continue
+                files.append(await find_file(self._context, session, file_id))
             except FileStoreError:
                 log.exception("file %s of cell %d is not shown again", file_id, entry.seq)
-                continue
-            files.append(session.files.generated(stored))
-        return tuple(files)
-
-    async def _tell_late(self, record: SessionRecord, cell: int) -> None:
-        key = (record.session_id, cell)
-        try:
-            outlets, _ = await self._where(record, await self._noted(record, cell), answering=True)
-            showing = Showing(
-                self._desk,
-                record.user_id,
-                record.session_id,
-                record.place,
-                outlets,
-                self._desk.draft(),
-                late=True,
-            )
-            with closed_on_failure(showing):
-                await showing.open()
-                try:
-                    while (reply := await self._next(key)) is not None:
-                        await showing.tell(reply)
-                except asyncio.CancelledError:
-                    if not self._desk.closing:
-                        raise
-                    uncancelled()
-        finally:
-            del self._late[key]
-        await showing.finish()
-
-    async def _next(self, key: tuple[str, int]) -> Reply | None:
-        try:
-            return await asyncio.wait_for(self._late[key].get(), QUIET)
-        except TimeoutError:
-            return None
-
-    async def _noted(self, record: SessionRecord, cell: int) -> Sequence[MessageCell]:
-        """The cell's messages, as they were noted."""
-        try:
-            return await self._desk.sessions.store.message_cells.of_cell(record.session_id, cell)
-        except FileStoreError:
-            log.exception("the message of cell %d of %s is not known", cell, record.session_id)
-            return []
-
-    async def _where(
-        self, record: SessionRecord, noted: Sequence[MessageCell], *, answering: bool
-    ) -> tuple[Sequence[Outlet], Post | None]:
-        """Where the noted messages are, and the first of them."""
-        direct = self._desk.direct(record.user_id)
-        if not noted or not noted[0].channel_id:
-            return [direct], None
-        first = noted[0]
-        try:
-            message = (first.channel_id, first.message_id)
-            channel = await self._desk.channel(first.channel_id, message if answering else None)
-            post = None if answering else await channel.fetch(first.message_id)
-        except Refused as refused:
-            log.info("the message of cell %d of %s: %s", first.seq, record.session_id, refused)
-            return [direct], None
-        return [channel, direct], post
+        return tuple(file for file in files if file is not None)

@@ -1,11 +1,11 @@
-"""Edits that can wait, in each channel: one at a time, a pause after each, and answers that move go first.
+"""Edits that can wait, in each channel: one at a time, with a pause after each, and after live answers.
 
-    traffic.begin(channel_id)                       # an answer there moves
-    traffic.end(channel_id)                         # it is in its last state
+    traffic.begin(channel_id)                       # an answer there is live
+    traffic.end(channel_id)                         # it is in its final state
     async with traffic.edit(channel_id): ...        # one edit of a message that can wait
 
-Discord takes five edits in five seconds of all the messages of a channel together, so whoever edits old
-messages there takes from the answers that people wait for.
+Discord accepts five edits in five seconds for all messages of a channel together, so each edit of an old
+message there is one less for the answers that people wait for.
 """
 
 import asyncio
@@ -14,36 +14,34 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 
 __all__ = ["Traffic"]
 
-LONGEST = (
-    30.0  # seconds that an edit waits for answers: in a channel where one always moves it goes between them
-)
+LONGEST = 30.0  # seconds that an edit waits for live answers; then it goes between their edits
 
 
-class _Channel:
+class _ChannelEdits:
     def __init__(self) -> None:
-        self.live = 0  # answers that move
-        self.asking = 0  # who waits, or edits
+        self.live = 0  # live answers
+        self.asking = 0  # edits that wait or are under way
         self.quiet = asyncio.Event()
         self.quiet.set()
         self.lane = asyncio.Lock()
 
 
 class Traffic:
-    """See the module's text; `pause` is in seconds. Channels where nothing goes on take no memory."""
+    """See the module's text; `pause` is in seconds. Channels where nothing happens take no memory."""
 
     def __init__(self, pause: float) -> None:
         self._pause = pause
-        self._channels: dict[int, _Channel] = {}
+        self._channels: dict[int, _ChannelEdits] = {}
         self._hurried = asyncio.Event()
 
     def begin(self, channel_id: int) -> None:
-        """An answer in the channel moves from now on, until `end`."""
-        channel = self._channels.setdefault(channel_id, _Channel())
+        """An answer in the channel is live from now on, until `end`."""
+        channel = self._channels.setdefault(channel_id, _ChannelEdits())
         channel.live += 1
         channel.quiet.clear()
 
     def end(self, channel_id: int) -> None:
-        """One of the answers that moved is in its last state."""
+        """One of the live answers is in its final state."""
         channel = self._channels[channel_id]
         channel.live -= 1
         if not channel.live:
@@ -51,16 +49,16 @@ class Traffic:
         self._let_go(channel_id)
 
     def hurry(self) -> None:
-        """From now on nothing pauses; answers that move still go first."""
+        """Leave out the pauses from now on; live answers still go first."""
         self._hurried.set()
 
     @asynccontextmanager
     async def edit(self, channel_id: int) -> AsyncIterator[None]:
-        """While entered, nothing else that can wait is edited in the channel; leaving takes the pause.
+        """While entered, no other message that can wait is edited in the channel; leaving takes the pause.
 
-        It is entered when no answer in the channel moves, or after the longest wait for those that do. What
-        is to be shown should be made in here: what was made before may be old by now. Whoever fails in it is
-        not made to pause.
+        It is entered when no answer in the channel is live, or after the longest wait for those that are.
+        What to show should be read in here, because what was read before may be old by now. If an error
+        leaves it, there is no pause.
         """
         with self._asking(channel_id) as channel:
             async with channel.lane:
@@ -75,8 +73,8 @@ class Traffic:
             await asyncio.wait_for(self._hurried.wait(), self._pause)
 
     @contextmanager
-    def _asking(self, channel_id: int) -> Iterator[_Channel]:
-        channel = self._channels.setdefault(channel_id, _Channel())
+    def _asking(self, channel_id: int) -> Iterator[_ChannelEdits]:
+        channel = self._channels.setdefault(channel_id, _ChannelEdits())
         channel.asking += 1
         try:
             yield channel

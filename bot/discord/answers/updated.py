@@ -1,12 +1,13 @@
-"""Messages of earlier cells, shown again when a later cell has updated a display of theirs.
+"""Updates the messages of earlier cells when a later cell has updated a display of theirs.
 
-    shown_again = ShownAgain(desk)
-    shown_again.note(session_id, cell, names)       # the ids of displays of cells before `cell`, at once
-    shown_again.forget(user_id)                     # nothing of this person's is shown again
+    updated = UpdatedMessages(context)
+    updated.note(session_id, cell, names)           # at once: the ids of displays of cells before `cell`
+    updated.forget_person(user_id)                  # nothing of this person's is updated any more
 
-Nobody waits for these messages. So each person has one task that edits one of them at a time and gives way
-to the answers that move in the same channel: see `traffic`. What is updated meanwhile is merged, and each
-message is made from its displays just before it is edited, so that its last state always comes.
+Nobody waits for these messages. So each person has one task, which edits one message at a time and gives way
+to the live answers in the same channel: see `traffic`. What is updated in the meantime is merged, and a
+message is made from its displays just before it is edited, so that their last state is always shown in the
+end.
 
 An answer of the model, or one of several messages, stays as it was: what its display became is in the answer
 of the cell that updated it, and in the notebook.
@@ -18,42 +19,44 @@ import re
 from collections.abc import Collection
 from functools import partial
 
-from bot.continuity.earlier_answer import told
-from bot.discord.answers.answer import FINISHED
-from bot.discord.api.destinations import ChannelPost
-from bot.discord.api.retry import Refused
-from bot.discord.context import Desk
+from bot.continuity.earlier_answer import reply_of
+from bot.discord.answers.history import find_file
+from bot.discord.answers.pages import Drawn
+from bot.discord.api.destinations import ChannelMessage
+from bot.discord.api.retry import DiscordRefused
+from bot.discord.buttons.view import FINISHED, buttons
+from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing, plan
 from bot.discord.format.entries import code_block
 from bot.session import Session
-from filestore.errors import FileStoreError, NoSuchFile
+from filestore.errors import FileStoreError
 from filestore.records import CellRecord, MessageCell
 from kernels.cell.display_updates import shown, shows
 
-__all__ = ["ShownAgain"]
+__all__ = ["UpdatedMessages"]
 
 log = logging.getLogger(__name__)
 
-# The names that we give to what a cell shows, see `bot.discord.format.final` and
+# The names that we give to files of what a cell shows, see `bot.discord.format.final` and
 # `bot.discord.format.fitting`.
 OURS = re.compile(
     r"(?:output|words|answer|picture|page|document|drawing|sound|more-files)(?:-\d+)?(?:-part)?(?:\.\w+){1,2}"
 )
-ONCE = ("-# not kept:", "Not recorded", "Recorded in short")  # what a message alone says of its cell
-MOST_NAMES = 200  # displays of a session that wait to be shown again; beyond them the oldest are not
+ONLY_THERE = ("-# not kept:", "Not recorded", "Recorded in short")  # what only the message says of its cell
+MOST_NAMES = 200  # displays of a session that wait to be shown again; of more, the oldest are not
 
 
-class _Waiting:
-    """What of a session waits to be shown: displays, each with the number of the note that named it last."""
+class _StaleDisplays:
+    """The displays of a session that wait to be shown again, each with the number of its latest note."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.before = 0  # cells before this one have them
+        self.before = 0  # they belong to cells before this one
         self.notes = 0
         self.names: dict[str, int] = {}
-        self.shown: dict[int, int] = {}  # cells, each with the number of notes that its message has seen
+        self.shown: dict[int, int] = {}  # by cell: the number of notes that its message takes into account
         self._tries = 0
-        self._tried: dict[int, int] = {}  # cells, each with the number of its last try, also of one in vain
+        self._tried: dict[int, int] = {}  # by cell: the number of its latest try, even if that was in vain
 
     def note(self, cell: int, names: Collection[str]) -> None:
         self.before = max(self.before, cell)
@@ -65,171 +68,163 @@ class _Waiting:
             del self.names[next(iter(self.names))]
 
     def next_of(self, records: Collection[CellRecord]) -> CellRecord:
-        """The one whose last try is longest ago: one that cannot be shown yet keeps no other waiting."""
+        """The cell with the oldest try, so that one that cannot be shown yet does not hold up the others."""
         record = min(records, key=lambda record: self._tried.get(record.seq, 0))
         self._tries += 1
         self._tried[record.seq] = self._tries
         return record
 
-    def stale(self, record: CellRecord) -> bool:
-        """Whether its message does not show what it should."""
+    def is_stale(self, record: CellRecord) -> bool:
+        """Whether the cell's message does not show what it should."""
         seen = self.shown.get(record.seq, 0)
         return shows(record.outputs, {name for name, note in self.names.items() if note > seen})
 
-    def settle(self, records: Collection[CellRecord], notes: int) -> bool:
-        """Forget the displays that these cells have, of which none is stale; whether others are left.
+    def drop_shown(self, records: Collection[CellRecord], notes: int) -> bool:
+        """Drop the displays of these cells, none of which is stale; returns whether others are left.
 
-        Where none has any, only those are left that came after the first `notes`, for which they were read.
+        If the cells have none of the displays, only those are left that were noted after the first `notes`
+        notes: the cells were read for those.
         """
-        settled = {name for record in records for name in shown(record.outputs)} & self.names.keys()
+        done = {name for record in records for name in shown(record.outputs)} & self.names.keys()
         self.names = {
-            name: note
-            for name, note in self.names.items()
-            if name not in settled and (settled or note > notes)
+            name: note for name, note in self.names.items() if name not in done and (done or note > notes)
         }
         return bool(self.names)
 
 
-class ShownAgain:
-    """See the module's text. Its tasks are the desk's, which waits for them when the bot ends."""
+class UpdatedMessages:
+    """See the module's text. Its tasks are the context's, which waits for them when the bot ends."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._waiting: dict[int, dict[str, _Waiting]] = {}  # by person and session
-        self._tasks: dict[int, asyncio.Task[None]] = {}
-        desk.forgets.append(self.forget)
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._stale: dict[int, dict[str, _StaleDisplays]] = {}  # by person and session
+        self._tasks: dict[int, asyncio.Task[None]] = {}  # by person
 
     def note(self, session_id: str, cell: int, names: Collection[str]) -> None:
-        """Show the messages of the cells before `cell` that have these displays again, by and by."""
+        """Update the messages of the cells before `cell` that have these displays, in the background."""
         user_id = self._add(session_id, cell, names)
         if user_id is not None and user_id not in self._tasks:
             name = f"displays that {user_id} has updated"
-            self._tasks[user_id] = self._desk.spawn(self._show_all(user_id), name)
+            self._tasks[user_id] = self._context.tasks.spawn(self._show_all(user_id), name)
 
-    def forget(self, user_id: int) -> None:
-        """Show nothing of this person again."""
-        self._waiting.pop(user_id, {}).clear()
+    def forget_person(self, user_id: int) -> None:
+        """Update nothing of this person's any more."""
+        self._stale.pop(user_id, {}).clear()
         if user_id in self._tasks:
             self._tasks.pop(user_id).cancel()
 
     def _add(self, session_id: str, cell: int, names: Collection[str]) -> int | None:
-        """Merge these displays with what waits. Returns whose they are, None where that is not known."""
-        session = self._desk.sessions.opened(session_id)
-        if session is None:  # let go, as all are when the bot ends
-            found = [of[session_id].session for of in self._waiting.values() if session_id in of]
+        """Merge these displays with those that wait. Returns whose they are, None if that is not known."""
+        session = self._context.sessions.opened(session_id)
+        if session is None:  # it was let go, as all are when the bot ends
+            found = [of[session_id].session for of in self._stale.values() if session_id in of]
             if not found:
                 return None
             session = found[0]
         user_id = session.record.user_id
-        of_person = self._waiting.setdefault(user_id, {})
-        waiting = of_person.setdefault(session_id, _Waiting(session))
-        waiting.session = session
-        waiting.note(cell, names)
+        of_person = self._stale.setdefault(user_id, {})
+        stale = of_person.setdefault(session_id, _StaleDisplays(session))
+        stale.session = session
+        stale.note(cell, names)
         return user_id
 
     async def _show_all(self, user_id: int) -> None:
-        self._desk.ends()
-        of_person = self._waiting[user_id]
+        self._context.tasks.finishing()
+        of_person = self._stale[user_id]
         try:
             while of_person:
-                session_id, waiting = next(iter(of_person.items()))
+                session_id, stale = next(iter(of_person.items()))
                 del of_person[session_id]
-                of_person[session_id] = waiting  # its turn comes again after the others
-                if not await self._show_one(waiting) and of_person.get(session_id) is waiting:
+                of_person[session_id] = stale  # its turn comes again after the others
+                if not await self._show_one(stale) and of_person.get(session_id) is stale:
                     del of_person[session_id]
         except asyncio.CancelledError:
             for session_id in of_person:
                 log.warning("not all that %s has updated is shown: its notebook has it", session_id)
             raise
         finally:
-            if self._waiting.get(user_id) is of_person:
-                del self._waiting[user_id], self._tasks[user_id]
+            if self._stale.get(user_id) is of_person:
+                del self._stale[user_id], self._tasks[user_id]
 
-    async def _show_one(self, waiting: _Waiting) -> bool:
-        """Edit one message, that of which the last try is longest ago; whether there is more to be done."""
-        notes = waiting.notes
+    async def _show_one(self, stale: _StaleDisplays) -> bool:
+        """Edit the message whose last try is longest ago; returns whether there is more to do."""
+        notes = stale.notes
         try:
-            records = await self._records(waiting)
+            records = await self._records(stale)
         except FileStoreError:
-            log.exception("what %s has updated is not shown", waiting.session.record.session_id)
-            return waiting.notes > notes
-        stale = [record for record in records if waiting.stale(record)]
-        if not stale:
-            return waiting.settle(records, notes)
-        record = waiting.next_of(stale)
+            log.exception("what %s has updated is not shown", stale.session.record.session_id)
+            return stale.notes > notes
+        waiting = [record for record in records if stale.is_stale(record)]
+        if not waiting:
+            return stale.drop_shown(records, notes)
+        record = stale.next_of(waiting)
         try:
-            notes = await self._show_again(waiting, record)
+            notes = await self._show_again(stale, record)
         except Exception:  # whatever is wrong with one, the others are shown
             log.exception("cell %d of %s is not shown as it is now", record.seq, record.session_id)
-        waiting.shown[record.seq] = max(notes, waiting.shown.get(record.seq, 0))
+        stale.shown[record.seq] = max(notes, stale.shown.get(record.seq, 0))
         return True
 
-    async def _records(self, waiting: _Waiting) -> list[CellRecord]:
-        """The cells whose messages may have to be shown again, as they are now. Raises: FileStoreError."""
-        return await waiting.session.transcript.displaying(list(waiting.names), before=waiting.before)
+    async def _records(self, stale: _StaleDisplays) -> list[CellRecord]:
+        """The cells whose messages may need an update, as they are now. Raises: FileStoreError."""
+        return await stale.session.transcript.displaying(list(stale.names), before=stale.before)
 
-    async def _show_again(self, waiting: _Waiting, record: CellRecord) -> int:
-        """The number of notes up to which the message needs to be shown no more. Raises: FileStoreError."""
-        desk, notes = self._desk, waiting.notes
+    async def _show_again(self, stale: _StaleDisplays, record: CellRecord) -> int:
+        """The number of notes that the message need not be edited for any more. Raises: FileStoreError."""
+        context, notes = self._context, stale.notes
         noted = await self._message_of(record)
         if noted is not None:
+            draft = context.draft()
+            draft.add_reply(reply_of(record))
+            drawn = await context.pages.draw(stale.session.record.user_id, draft)  # while others edit there
             try:
-                async with desk.traffic.edit(noted.channel_id):  # which may have waited: all is read again
-                    return await self._edit(waiting, record.seq, noted)
-            except Refused as refused:
-                log.info("message %d is not shown again: %s", noted.message_id, refused)
-        await desk.traffic.rest()  # looking for it has cost the database and Discord something, too
+                async with context.traffic.edit(noted.channel_id):  # that may take a while: all is read again
+                    return await self._edit(stale, record.seq, noted, drawn)
+            except DiscordRefused as refused:
+                log.info("message %d is not updated: %s", noted.message_id, refused)
+        await context.traffic.rest()  # looking for the message cost the database and Discord something, too
         return notes
 
     async def _message_of(self, record: CellRecord) -> MessageCell | None:
-        """The message of this cell, where it has one and that is of no other cell. Raises: FileStoreError."""
-        noted = await self._desk.sessions.store.message_cells.of_cell(record.session_id, record.seq)
+        """The cell's message, if it has just one that is no other cell's. Raises: FileStoreError."""
+        noted = await self._context.sessions.store.message_cells.of_cell(record.session_id, record.seq)
         return noted[0] if len(noted) == 1 and not noted[0].first and noted[0].channel_id else None
 
-    async def _edit(self, waiting: _Waiting, seq: int, noted: MessageCell) -> int:
-        """As `_show_again`, in whose lane this happens. Raises: Refused, FileStoreError."""
-        desk, notes = self._desk, waiting.notes
-        record = next((now for now in await self._records(waiting) if now.seq == seq), None)
-        if record is None or noted.message_id in desk.showings:
+    async def _edit(self, stale: _StaleDisplays, seq: int, noted: MessageCell, drawn: Drawn) -> int:
+        """As `_show_again`, while no other message is edited. Raises: DiscordRefused, FileStoreError."""
+        context, notes = self._context, stale.notes
+        record = next((now for now in await self._records(stale) if now.seq == seq), None)
+        if record is None or noted.message_id in context.live_answers:
             return 0
-        channel = await desk.channel(noted.channel_id, None)
-        post = await channel.fetch(noted.message_id)
-        if any(words in post.content for words in ONCE):
+        message = await context.destinations.message(noted.channel_id, noted.message_id)
+        if any(words in message.content for words in ONLY_THERE):
             return notes
-        outgoing, kept = await self._made(waiting.session, record, post)
+        outgoing, kept = await self._make(stale.session, record, message, drawn)
         if outgoing is None:
             return notes
-        # Meanwhile the person may have edited their own message: then this one has a new answer.
+        # Meanwhile the person may have edited their own message, so that this one has a new answer.
         if await self._message_of(record) != noted:
             return notes
-        if noted.message_id in desk.showings:
+        if noted.message_id in context.live_answers:
             return 0
-        await post.edit_anew(outgoing, desk.buttons(FINISHED), kept)
+        await message.edit_anew(outgoing, buttons(FINISHED), kept)
         return notes
 
-    async def _made(
-        self, session: Session, record: CellRecord, post: ChannelPost
+    async def _make(
+        self, session: Session, record: CellRecord, message: ChannelMessage, drawn: Drawn
     ) -> tuple[Outgoing | None, Collection[str]]:
-        """The message as it should be, None where one is not enough, and the names of the files that stay.
+        """The message as it should be, None if one is not enough, and the names of the files that stay.
 
         Raises: FileStoreError.
         """
-        desk, user_id = self._desk, session.record.user_id
-        made = desk.pages.made
-        files = []
-        for file_id in record.file_ids:
-            try:
-                found = await desk.sessions.files.find(file_id, user_id, record.session_id)
-            except NoSuchFile:
-                continue
-            files.append(session.files.generated(found))
-        code = record.code if post.content.startswith(code_block(record.code)) else None
-        draft = desk.draft(code)
-        draft.add(told(record, tuple(files), code=""))
-        wanted = await made(user_id, draft.drawings())
-        drawn = await desk.studio.draw(wanted, user_id) if wanted else {}
-        page = await made(user_id, draft.last(drawn, largest=desk.limits.file))
-        outgoings = await made(user_id, partial(plan, page.parts, page.uploads, desk.limits))
+        context, user_id = self._context, session.record.user_id
+        found = [await find_file(context, session, file_id) for file_id in record.file_ids]
+        files = tuple(file for file in found if file is not None)
+        code = record.code if message.content.startswith(code_block(record.code)) else None
+        draft = context.draft(code)
+        draft.add_reply(reply_of(record, files, code=""))
+        page = await context.pages.final_page(user_id, draft, known=drawn)
+        outgoings = await context.pages.make(user_id, partial(plan, page.parts, page.uploads, context.limits))
         theirs = {file.filename.rpartition("/")[2] for file in files}
-        kept = [name for name in post.attached if name in theirs or not OURS.fullmatch(name)]
+        kept = [name for name in message.attached if name in theirs or not OURS.fullmatch(name)]
         return (outgoings[0] if len(outgoings) == 1 else None), kept

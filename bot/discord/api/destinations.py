@@ -1,10 +1,10 @@
-"""Where an answer goes: a channel, or where that is gone the person's direct messages.
+"""Where an answer goes: to a channel or, if that is gone, to the person's direct messages.
 
-    outlet = ChannelOutlet(channel, reply_to=(channel_id, message_id))
-    post = await outlet.send(outgoing, view)         # Raises: Refused
-    await post.edit(outgoing, view)                  # Raises: Refused
+    destination = ChannelDestination(channel, reply_to=(channel_id, message_id))
+    message = await destination.send(outgoing, view)        # Raises: DiscordRefused
+    await message.edit(outgoing, view)                      # Raises: DiscordRefused
 
-`interactions.py` has the outlet of an interaction.
+`interactions.py` has the destination of an interaction.
 """
 
 import logging
@@ -15,19 +15,30 @@ import nextcord
 from nextcord.abc import Messageable
 from nextcord.ui import View
 
-from bot.discord.api.retry import PATIENCE, Patience, Refusal, Refused, attempt, files_of
+from bot.discord.api.retry import PATIENCE, DiscordRefused, Patience, Refusal, attempt, files_of
 from bot.discord.format.attachments import Outgoing
 
-__all__ = ["NO_MENTIONS", "ChannelOutlet", "ChannelPost", "DirectOutlet", "Outlet", "Post", "changed", "only"]
+__all__ = [
+    "NO_MENTIONS",
+    "ChannelDestination",
+    "ChannelMessage",
+    "Destination",
+    "Destinations",
+    "DirectDestination",
+    "SentMessage",
+    "changed",
+    "fields_of",
+    "only",
+]
 
 log = logging.getLogger(__name__)
 
-MOVING = {"kernelcord:stop", "kernelcord:kill"}  # the custom ids of buttons that end a cell, see `buttons`
+LIVE = {"kernelcord:stop", "kernelcord:kill"}  # the custom ids of buttons that end a cell, see `buttons`
 NO_MENTIONS = nextcord.AllowedMentions.none()
 
 
-class Post(Protocol):
-    """A message of ours."""
+class SentMessage(Protocol):
+    """A message that we sent."""
 
     channel_id: int
     message_id: int
@@ -35,20 +46,22 @@ class Post(Protocol):
     async def edit(
         self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
     ) -> None:
-        """Show this instead; attachments that are there stay, unless not `keep`. Raises: Refused."""
+        """Show this instead. Attachments stay, unless `keep` is False. Raises: DiscordRefused."""
 
     async def delete(self) -> None:
-        """Take the message away. Raises: Refused."""
+        """Delete the message. Raises: DiscordRefused."""
 
 
-class Outlet(Protocol):
-    """A place that takes messages."""
+class Destination(Protocol):
+    """Where messages can be sent."""
 
-    async def send(self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None) -> Post:
-        """A new message; only the person `ping` may be mentioned by it. Raises: Refused."""
+    async def send(
+        self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
+    ) -> SentMessage:
+        """Send a message; it mentions nobody but the person `ping`. Raises: DiscordRefused."""
 
 
-class ChannelPost:
+class ChannelMessage:
     """A message in a channel where the bot can write."""
 
     def __init__(self, message: nextcord.Message) -> None:
@@ -62,75 +75,65 @@ class ChannelPost:
         return self._message.content
 
     @property
-    def moves(self) -> bool:
-        """Whether it looks as if more were coming: it has a button that stops that."""
+    def is_live(self) -> bool:
+        """Whether it looks as if its cell still ran: it has a button that ends the cell."""
         rows = (getattr(row, "children", ()) for row in self._message.components)
-        return any(getattr(item, "custom_id", "") in MOVING for row in rows for item in row)
-
-    async def edit(
-        self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
-    ) -> None:
-        """See `Post`."""
-        kept: list[nextcord.Attachment] = self._message.attachments if keep else []
-
-        async def call() -> nextcord.Message:
-            return await self._message.edit(
-                content=outgoing.content,
-                view=view,
-                allowed_mentions=NO_MENTIONS,
-                **changed(outgoing, kept, keep),
-            )
-
-        self._message = await attempt(call, patience)
+        return any(getattr(item, "custom_id", "") in LIVE for row in rows for item in row)
 
     @property
     def attached(self) -> tuple[str, ...]:
         """The names of its files."""
         return tuple(one.filename for one in self._message.attachments)
 
+    async def edit(
+        self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
+    ) -> None:
+        """See `SentMessage`."""
+        kept: list[nextcord.Attachment] = self._message.attachments if keep else []
+        await self._edit(outgoing, view, changed(outgoing, kept, keep), patience)
+
     async def edit_anew(self, outgoing: Outgoing, view: View | None, keep: Collection[str]) -> None:
-        """Show this instead, with those files of before that have these names. Raises: Refused."""
+        """Show this instead. Of the attachments only those with these names stay. Raises: DiscordRefused."""
         kept = [one for one in self._message.attachments if one.filename in keep]
-
-        async def call() -> nextcord.Message:
-            return await self._message.edit(
-                content=outgoing.content,
-                view=view,
-                allowed_mentions=NO_MENTIONS,
-                **changed(outgoing, kept, keep=False),
-            )
-
-        self._message = await attempt(call)
+        await self._edit(outgoing, view, changed(outgoing, kept, keep=False), PATIENCE)
 
     async def delete(self) -> None:
-        """See `Post`."""
+        """See `SentMessage`."""
         await attempt(self._message.delete)
 
+    async def _edit(
+        self, outgoing: Outgoing, view: View | None, attachments: dict[str, Any], patience: Patience
+    ) -> None:
+        async def call() -> nextcord.Message:
+            return await self._message.edit(**fields_of(outgoing, view), **attachments)
 
-class ChannelOutlet:
-    """A channel, a thread or a DM. The first message answers `reply_to`."""
+        self._message = await attempt(call, patience)
+
+
+class ChannelDestination:
+    """A channel, a thread or a DM. The first message is a reply to `reply_to`: ids of channel and message."""
 
     def __init__(self, channel: Messageable, reply_to: tuple[int, int] | None = None) -> None:
         self._channel = channel
-        self._reply_to = reply_to  # (channel, message)
+        self._reply_to = reply_to
 
     async def send(
         self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
-    ) -> ChannelPost:
-        """See `Outlet`."""
+    ) -> ChannelMessage:
+        """See `Destination`."""
         reply_to, self._reply_to = self._reply_to, None
         if reply_to is not None:
             try:
                 return await self._send(outgoing, view, ping, reply_to)
-            except Refused as refused:
+            except DiscordRefused as refused:
                 if refused.kind is not Refusal.FORBIDDEN:
                     raise
-                log.info("a message is no reply: %s", refused)  # for which the history has to be readable
+                log.info("a message cannot be sent as a reply: %s", refused)  # that needs the history
         return await self._send(outgoing, view, ping)
 
     async def _send(
         self, outgoing: Outgoing, view: View | None, ping: int | None, reply_to: tuple[int, int] | None = None
-    ) -> ChannelPost:
+    ) -> ChannelMessage:
         reference = None
         if reply_to is not None:
             channel_id, message_id = reply_to
@@ -144,15 +147,15 @@ class ChannelOutlet:
                 outgoing.content, view=view, reference=reference, allowed_mentions=only(ping), **fields
             )
 
-        return ChannelPost(await attempt(call))
+        return ChannelMessage(await attempt(call))
 
-    async def fetch(self, message_id: int) -> ChannelPost:
-        """A message of ours that is there. Raises: Refused."""
-        return ChannelPost(await attempt(lambda: self._channel.fetch_message(message_id)))
+    async def fetch(self, message_id: int) -> ChannelMessage:
+        """A message that we sent here before. Raises: DiscordRefused."""
+        return ChannelMessage(await attempt(lambda: self._channel.fetch_message(message_id)))
 
 
-class DirectOutlet:
-    """The direct messages of a person."""
+class DirectDestination:
+    """A person's direct messages."""
 
     def __init__(self, client: nextcord.Client, user_id: int) -> None:
         self._client = client
@@ -160,17 +163,47 @@ class DirectOutlet:
 
     async def send(
         self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
-    ) -> ChannelPost:
-        """See `Outlet`."""
+    ) -> ChannelMessage:
+        """See `Destination`."""
         user = self._client.get_user(self._user_id)
         if user is None:
             user = await attempt(lambda: self._client.fetch_user(self._user_id))
         channel = await attempt(user.create_dm)
-        return await ChannelOutlet(channel).send(outgoing, view, ping=ping)
+        return await ChannelDestination(channel).send(outgoing, view, ping=ping)
+
+
+class Destinations:
+    """Finds destinations by their ids alone, for answers whose messages came in earlier."""
+
+    def __init__(self, client: nextcord.Client) -> None:
+        self._client = client
+
+    def direct(self, user_id: int) -> Destination:
+        """A person's direct messages."""
+        return DirectDestination(self._client, user_id)
+
+    async def channel(self, channel_id: int, reply_to: tuple[int, int] | None = None) -> ChannelDestination:
+        """A channel, also one that is in no cache, such as a DM. Raises: DiscordRefused."""
+        client = self._client
+        channel = client.get_channel(channel_id) or await attempt(lambda: client.fetch_channel(channel_id))
+        if not isinstance(channel, Messageable):
+            raise DiscordRefused(
+                Refusal.CHANNEL_GONE, TypeError(f"channel {channel_id} cannot hold messages")
+            )
+        return ChannelDestination(channel, reply_to)
+
+    async def message(self, channel_id: int, message_id: int) -> ChannelMessage:
+        """A message that we sent before. Raises: DiscordRefused."""
+        return await (await self.channel(channel_id)).fetch(message_id)
+
+
+def fields_of(outgoing: Outgoing, view: View | None) -> dict[str, Any]:
+    """What an edit says of the text and the buttons."""
+    return {"content": outgoing.content, "view": view, "allowed_mentions": NO_MENTIONS}
 
 
 def changed(outgoing: Outgoing, kept: Sequence[nextcord.Attachment], keep: bool) -> dict[str, Any]:
-    """What an edit says of attachments: without those that are `kept`, files that are sent replace them."""
+    """What an edit says of attachments: new files replace those there, except the ones that are `kept`."""
     fields: dict[str, Any] = {}
     if outgoing.uploads or not keep:
         fields["attachments"] = list(kept)
@@ -180,7 +213,7 @@ def changed(outgoing: Outgoing, kept: Sequence[nextcord.Attachment], keep: bool)
 
 
 def only(user_id: int | None) -> nextcord.AllowedMentions:
-    """Nobody is mentioned, or this person."""
+    """Allows mentions of this person alone, or of nobody."""
     if user_id is None:
         return NO_MENTIONS
     return nextcord.AllowedMentions(

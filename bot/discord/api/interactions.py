@@ -1,60 +1,76 @@
-"""What answers an interaction, in the time and in the ways that Discord gives it.
+"""Answers interactions, in the time and the ways that Discord allows.
 
-    if not await defer(interaction): ...             # first of all, before any I/O: there are three seconds
-    outlet = InteractionOutlet(interaction, channel_of(interaction), clock)
+    if not await defer(interaction): ...             # first, before any I/O: there are three seconds
+    destination = InteractionDestination(interaction, channel_of(interaction), clock)
     await privately(interaction, "only you see this")
 
-An interaction's token lives for 15 minutes: after 14, or when it is refused, the answer goes on in the
-channel, where the bot can write there. Where it cannot (an app that a person installed, in a server without
-the bot), only the interaction's own responses are left, and five more messages.
+An interaction's token lives for 15 minutes. After 14, or if it is refused, the answer goes on in the channel,
+provided the bot can write there. If it cannot (a person installed the app, and the server does not have the
+bot), there are only the interaction's own responses and five more messages.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import nextcord
 from nextcord.abc import Messageable
 from nextcord.ui import View
 
-from bot.discord.api.destinations import NO_MENTIONS, ChannelOutlet, ChannelPost, Post, changed, only
-from bot.discord.api.retry import PATIENCE, Patience, Refusal, Refused, attempt, files_of
+from bot.discord.api.destinations import (
+    NO_MENTIONS,
+    ChannelDestination,
+    ChannelMessage,
+    SentMessage,
+    changed,
+    fields_of,
+    only,
+)
+from bot.discord.api.retry import PATIENCE, DiscordRefused, Patience, Refusal, attempt, files_of
 from bot.discord.format.attachments import Outgoing, Upload
 from bot.discord.format.markdown import fenced, unfenced
 from bot.discord.format.split import LONGEST, length
 
-__all__ = ["Interaction", "InteractionOutlet", "channel_of", "defer", "give_back", "place_of", "privately"]
+__all__ = [
+    "Interaction",
+    "InteractionDestination",
+    "channel_of",
+    "defer",
+    "give_back",
+    "place_of",
+    "privately",
+]
 
 log = logging.getLogger(__name__)
 
 Interaction = nextcord.Interaction[nextcord.Client]
 
-TOKEN_LIFE = 14 * 60  # seconds that an interaction's token is used
-FOLLOWUPS = 5  # where the bot is not in the server
-UNWANTED = {Refusal.TOO_LARGE, Refusal.FORBIDDEN, Refusal.OTHER}  # other words may pass
-NOT_TAKEN = "Discord did not take my answer: it may be too large."
-AT_ONCE = Patience(tries=4, waiting=2.0, first=0.2)  # of the three seconds that there are
+TOKEN_LIFE = 14 * 60  # seconds for which an interaction's token is used
+FOLLOWUPS = 5  # messages if the bot is not in the server
+UNWANTED = {Refusal.TOO_LARGE, Refusal.FORBIDDEN, Refusal.OTHER}  # a different text may be accepted
+NOT_TAKEN = "Discord did not accept my answer: it may be too large."
+AT_ONCE = Patience(tries=4, waiting=2.0, first=0.2)  # there are three seconds
 
 
 async def defer(interaction: Interaction, *, message: bool = True, private: bool = False) -> bool:
-    """Acknowledge at once; whether the interaction can still be used.
+    """Acknowledge the interaction at once; returns whether it can still be used.
 
-    With `message` an answer of its own is coming, which only the person sees if it is `private`.
+    With `message` this announces a new message, which only the person sees if it is `private`.
     """
     try:
         await attempt(lambda: interaction.response.defer(ephemeral=private, with_message=message), AT_ONCE)
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.info("an interaction could not be acknowledged: %s", refused)
-        return refused.kind is Refusal.ANSWERED  # by a try whose answer was lost
+        return refused.kind is Refusal.ANSWERED  # a try succeeded but its answer was lost
     return True
 
 
 async def privately(
     interaction: Interaction, text: str, *, view: View | None = None, uploads: Sequence[Upload] = ()
 ) -> Any:
-    """Say something that only this person sees; what Discord does not take a short sentence stands for.
+    """Say something that only this person sees. If Discord does not accept it, say so in a short sentence.
 
-    Returns the message; None, and it is logged, where it could not be said.
+    Returns the message, or None if it could not be sent, which is logged.
     """
     fields: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
     if view is not None:
@@ -67,15 +83,15 @@ async def privately(
 
     try:
         return await attempt(call)
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.warning("a private answer did not arrive: %s", refused)
-        if refused.kind in UNWANTED and text != NOT_TAKEN:  # it would say "thinking" for ever
+        if refused.kind in UNWANTED and text != NOT_TAKEN:  # or it would say "thinking" forever
             await privately(interaction, NOT_TAKEN)
         return None
 
 
 async def give_back(interaction: Interaction, reason: str, text: str) -> None:
-    """Say privately why nothing came of what a person typed, and give it to them to send again."""
+    """Say privately why what a person typed was not used, and give it back so that they can send it again."""
     if not text.strip():
         await privately(interaction, reason)
         return
@@ -88,7 +104,7 @@ async def give_back(interaction: Interaction, reason: str, text: str) -> None:
 
 
 def place_of(interaction: Interaction) -> str:
-    """The place where something was asked, as the transcript has it."""
+    """The interaction's place, as the transcript names it."""
     if interaction.guild_id is not None:
         return f"channel-{interaction.channel_id}"
     if interaction.context is nextcord.InteractionContextType.private_channel:
@@ -96,65 +112,50 @@ def place_of(interaction: Interaction) -> str:
     return f"dm-{interaction.channel_id}"
 
 
-class InteractionPost:
-    """A message that an interaction's token may change; later an ordinary one, where we can write."""
+class InteractionMessage:
+    """A message that is changed by an interaction's token; later as an ordinary one, where we can write."""
 
-    def __init__(self, outlet: "InteractionOutlet", message: nextcord.Message, *, original: bool) -> None:
-        self._outlet = outlet
+    def __init__(
+        self, destination: "InteractionDestination", message: nextcord.Message, *, original: bool
+    ) -> None:
+        self._destination = destination
         self._original = original
         self._attachments: Sequence[nextcord.Attachment] = message.attachments
-        self._ordinary: ChannelPost | None = None
-        self.channel_id = outlet.interaction.channel_id or 0
+        self._ordinary: ChannelMessage | None = None
+        self.channel_id = destination.interaction.channel_id or 0
         self.message_id = message.id
 
     async def edit(
         self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
     ) -> None:
-        """See `Post`."""
-        if self._ordinary is None and self._outlet.alive:
-            try:
-                await self._edit_by_token(outgoing, view, keep, patience)
-            except Refused as refused:
-                if refused.kind is not Refusal.EXPIRED or self._outlet.channel is None:
-                    raise
-                self._outlet.expire()
-            else:
-                return
+        """See `SentMessage`."""
         if self._ordinary is None:
-            self._ordinary = await self._outlet.as_ordinary(self.message_id)
+            interaction, kept = self._destination.interaction, list(self._attachments) if keep else []
+
+            async def call() -> nextcord.Message:
+                changes = fields_of(outgoing, view) | changed(outgoing, kept, keep)
+                if self._original:
+                    return await interaction.edit_original_message(**changes)
+                return await interaction.followup.edit_message(self.message_id, **changes)
+
+            if (edited := await self._destination.by_token(call, patience)) is not None:
+                self._attachments = edited.attachments
+                return
+            self._ordinary = await self._destination.ordinary().fetch(self.message_id)
         await self._ordinary.edit(outgoing, view, keep=keep, patience=patience)
 
     async def delete(self) -> None:
-        """See `Post`."""
-        if self._original and self._outlet.alive:
-            await attempt(self._outlet.interaction.delete_original_message)
+        """See `SentMessage`."""
+        if self._original and self._destination.alive:
+            await attempt(self._destination.interaction.delete_original_message)
         else:
-            await (self._ordinary or await self._outlet.as_ordinary(self.message_id)).delete()
-
-    async def _edit_by_token(
-        self, outgoing: Outgoing, view: View | None, keep: bool, patience: Patience
-    ) -> None:
-        interaction = self._outlet.interaction
-        kept = list(self._attachments) if keep else []
-
-        async def call() -> nextcord.Message:
-            changes: dict[str, Any] = {
-                "content": outgoing.content,
-                "view": view,
-                "allowed_mentions": NO_MENTIONS,
-            }
-            changes |= changed(outgoing, kept, keep)
-            if self._original:
-                return await interaction.edit_original_message(**changes)
-            return await interaction.followup.edit_message(self.message_id, **changes)
-
-        self._attachments = (await attempt(call, patience)).attachments
+            await (self._ordinary or await self._destination.ordinary().fetch(self.message_id)).delete()
 
 
-class InteractionOutlet:
-    """What answers an interaction that was acknowledged. `channel` is None where the bot cannot write there.
+class InteractionDestination:
+    """Answers an acknowledged interaction. `channel` is None if the bot cannot write there by itself.
 
-    `deferred` is whether an answer of its own was announced, which the first message then takes the place of.
+    `deferred` is whether the acknowledgement announced a message, which the first one sent then becomes.
     """
 
     def __init__(
@@ -166,7 +167,7 @@ class InteractionOutlet:
         deferred: bool = True,
     ) -> None:
         self.interaction = interaction
-        self.channel = channel
+        self._channel = channel
         self._clock = clock
         self._began = clock()
         self._first = deferred
@@ -176,40 +177,45 @@ class InteractionOutlet:
     @property
     def alive(self) -> bool:
         """Whether the token can still be used."""
-        return not self._expired and (self.channel is None or self._clock() - self._began < TOKEN_LIFE)
+        return not self._expired and (self._channel is None or self._clock() - self._began < TOKEN_LIFE)
 
     def expire(self) -> None:
         """The token was refused."""
         self._expired = True
 
-    async def as_ordinary(self, message_id: int) -> ChannelPost:
-        """A message of the interaction as one of the channel. Raises: Refused."""
-        if self.channel is None:
-            raise Refused(Refusal.EXPIRED, TimeoutError("the interaction's time is over"))
-        return await ChannelOutlet(self.channel).fetch(message_id)
+    def ordinary(self) -> ChannelDestination:
+        """The channel, for messages without the token. Raises: DiscordRefused."""
+        if self._channel is None:
+            raise DiscordRefused(Refusal.EXPIRED, TimeoutError("the interaction's time is over"))
+        return ChannelDestination(self._channel)
 
-    async def send(self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None) -> Post:
-        """See `Outlet`."""
-        if self.alive:
-            try:
-                return await self._send_by_token(outgoing, view, ping)
-            except Refused as refused:
-                if refused.kind is not Refusal.EXPIRED or self.channel is None:
-                    raise
-                self.expire()
-        if self.channel is None:
-            raise Refused(Refusal.EXPIRED, TimeoutError("the interaction's time is over"))
-        return await ChannelOutlet(self.channel).send(outgoing, view, ping=ping)
+    async def by_token[T](self, call: Callable[[], Awaitable[T]], patience: Patience = PATIENCE) -> T | None:
+        """What the call returns; None if the token is over but there is a channel. Raises: DiscordRefused."""
+        if not self.alive:
+            return None
+        try:
+            return await attempt(call, patience)
+        except DiscordRefused as refused:
+            if refused.kind is not Refusal.EXPIRED or self._channel is None:
+                raise
+            self.expire()
+            return None
 
-    async def _send_by_token(self, outgoing: Outgoing, view: View | None, ping: int | None) -> Post:
-        if self._first:
-            self._first = False
-            return await self._send_original(outgoing, view)
-        if self.channel is None and self._followups >= FOLLOWUPS:
-            raise Refused(Refusal.FORBIDDEN, PermissionError("no more messages in a server without the bot"))
-        self._followups += 1
+    async def send(
+        self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
+    ) -> SentMessage:
+        """See `Destination`."""
+        original, self._first = self._first and self.alive, False
+        if self.alive and not original:
+            if self._channel is None and self._followups >= FOLLOWUPS:
+                error = PermissionError("no more messages in a server without the bot")
+                raise DiscordRefused(Refusal.FORBIDDEN, error)
+            self._followups += 1
 
         async def call() -> nextcord.Message:
+            if original:  # it becomes the message that was announced
+                changes = fields_of(outgoing, view) | changed(outgoing, (), keep=True)
+                return await self.interaction.edit_original_message(**changes)
             fields: dict[str, Any] = {"files": files_of(outgoing.uploads)} if outgoing.uploads else {}
             if view is not None:
                 fields["view"] = view
@@ -218,26 +224,15 @@ class InteractionOutlet:
             )
             return message
 
-        return InteractionPost(self, await attempt(call), original=False)
-
-    async def _send_original(self, outgoing: Outgoing, view: View | None) -> Post:
-        """What was deferred becomes the message."""
-
-        async def call() -> nextcord.Message:
-            return await self.interaction.edit_original_message(
-                content=outgoing.content,
-                view=view,
-                allowed_mentions=NO_MENTIONS,
-                **changed(outgoing, (), keep=True),
-            )
-
-        return InteractionPost(self, await attempt(call), original=True)
+        if (sent := await self.by_token(call)) is not None:
+            return InteractionMessage(self, sent, original=original)
+        return await self.ordinary().send(outgoing, view, ping=ping)
 
 
 def channel_of(interaction: Interaction) -> Messageable | None:
-    """The channel of an interaction where the bot can write by itself, else None."""
+    """The interaction's channel if the bot can write there by itself, otherwise None."""
     in_server = interaction.guild_id is not None
-    if in_server and interaction.guild is None:  # installed by a person, in a server without the bot
+    if in_server and interaction.guild is None:  # a person installed the app; the server lacks the bot
         return None
     if interaction.context is nextcord.InteractionContextType.private_channel:
         return None

@@ -1,10 +1,10 @@
-"""Every call to Discord: what passes by itself is tried again, what does not has a name.
+"""Makes calls to Discord: failures that may pass are tried again, the others have a name.
 
     message = await attempt(lambda: channel.send(text, files=files_of(uploads)))
 
-The call is made anew for each try, because nextcord closes a File object that it has sent once. nextcord
-waits for the limits that it knows; a 429 with a bare Retry-After or of a shared limit, a 503, and a
-connection that breaks, it raises, and they are waited for here. Codes:
+The call is made anew for each try, because nextcord closes a File object once it is sent. nextcord waits for
+the rate limits that it knows. It raises a 429 with a bare Retry-After or for a shared limit, a 503, and a
+broken connection: those are waited for here. Codes:
 https://discord.com/developers/docs/topics/opcodes-and-status-codes
 """
 
@@ -20,7 +20,7 @@ import nextcord
 
 from bot.discord.format.attachments import Upload
 
-__all__ = ["ONCE", "PATIENCE", "Patience", "Refusal", "Refused", "attempt", "files_of"]
+__all__ = ["ONCE", "PATIENCE", "DiscordRefused", "Patience", "Refusal", "attempt", "files_of"]
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ TRANSIENT = {408, 429, 500, 502, 503, 504}
 
 
 class Refusal(Enum):
-    """Why Discord did not do what was asked."""
+    """Why Discord did not do what we asked."""
 
     TOO_LARGE = auto()  # 413, 40005: the upload
     FORBIDDEN = auto()  # 50013, 50001, 50007 and any other 403
@@ -36,9 +36,9 @@ class Refusal(Enum):
     CHANNEL_GONE = auto()  # 10003
     EXPIRED = auto()  # 10062, 10015, 50027: the interaction or its token
     ANSWERED = auto()  # 40060: the interaction was acknowledged before
-    ARCHIVED = auto()  # 50083: the thread is; what is sent opens it again, unless it is locked
+    ARCHIVED = auto()  # 50083: the thread is archived; sending reopens it, unless it is locked
     TOO_OLD = auto()  # 30046: too many edits of a message older than an hour
-    UNREACHABLE = auto()  # it went on failing in ways that should pass
+    UNREACHABLE = auto()  # a failure that should pass did not
     OTHER = auto()
 
 
@@ -60,8 +60,8 @@ CODES = {
 STATUSES = {413: Refusal.TOO_LARGE, 403: Refusal.FORBIDDEN}
 
 
-class Refused(Exception):
-    """Discord refused; `kind` is why. `wait` is how many seconds it asked to be left alone, if it did."""
+class DiscordRefused(Exception):
+    """Discord refused; `kind` is why. `wait` is the number of seconds that it asked us to wait, if it did."""
 
     def __init__(self, kind: Refusal, error: BaseException, wait: float = 0.0) -> None:
         super().__init__(f"{kind.name}: {error}")
@@ -71,7 +71,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a call is tried: so many tries, so many seconds of waiting; `first` is the first wait."""
+    """How long to try a call: `tries` times at most, waiting `first` seconds first and `waiting` in all."""
 
     tries: int = 8
     waiting: float = 90.0
@@ -80,11 +80,11 @@ class Patience:
 
 PATIENCE = Patience()
 ONCE = Patience(tries=1)
-ANSWER = 60.0  # seconds that one try may take, the bytes it sends included
+ANSWER = 60.0  # seconds that one try may take, sending its bytes included
 
 
 async def attempt[T](call: Callable[[], Awaitable[T]], patience: Patience = PATIENCE) -> T:
-    """What the call returns, tried again while its failures are of those that pass. Raises: Refused."""
+    """What the call returns. It is tried again while its failures may pass. Raises: DiscordRefused."""
     waited = asked = 0.0
     failure: Exception | None = None
     for number in range(patience.tries):
@@ -92,10 +92,10 @@ async def attempt[T](call: Callable[[], Awaitable[T]], patience: Patience = PATI
             async with asyncio.timeout(ANSWER):
                 return await call()
         except nextcord.InteractionResponded as error:
-            raise Refused(Refusal.ANSWERED, error) from error
+            raise DiscordRefused(Refusal.ANSWERED, error) from error
         except nextcord.HTTPException as error:
             if error.status not in TRANSIENT:
-                raise Refused(kind_of(error), error) from error
+                raise DiscordRefused(kind_of(error), error) from error
             failure, asked = error, _retry_after(error)
         except (aiohttp.ClientError, OSError, TimeoutError, nextcord.HTTPInternalCancelled) as error:
             failure, asked = error, 0.0
@@ -103,18 +103,18 @@ async def attempt[T](call: Callable[[], Awaitable[T]], patience: Patience = PATI
         waited += wait
         if number + 1 == patience.tries or waited > patience.waiting:
             break
-        log.info("Discord: %s; again in %.1f s", failure, wait)
-        await asyncio.sleep(wait)  # Discord says how long, or it is the back-off
-    raise Refused(Refusal.UNREACHABLE, failure or TimeoutError(), asked) from failure
+        log.info("Discord: %s; next try in %.1f s", failure, wait)
+        await asyncio.sleep(wait)  # as long as Discord says, or the back-off
+    raise DiscordRefused(Refusal.UNREACHABLE, failure or TimeoutError(), asked) from failure
 
 
 def kind_of(error: nextcord.HTTPException) -> Refusal:
-    """The name of a refusal."""
+    """Why Discord refused."""
     return CODES.get(error.code) or STATUSES.get(error.status) or Refusal.OTHER
 
 
 def files_of(uploads: Iterable[Upload]) -> list[nextcord.File]:
-    """Fresh File objects, good for one try."""
+    """New File objects, good for one try."""
     return [
         nextcord.File(io.BytesIO(upload.data), upload.name, description=upload.description or None)
         for upload in uploads
@@ -122,8 +122,8 @@ def files_of(uploads: Iterable[Upload]) -> list[nextcord.File]:
 
 
 def _retry_after(error: nextcord.HTTPException) -> float:
-    """Seconds that Discord asks to wait, 0 when it does not say."""
+    """Seconds that Discord asks us to wait, 0 if it does not say."""
     try:
         return max(0.0, float(error.response.headers.get("Retry-After", 0)))
-    except ValueError:  # a date, as some proxies send
+    except ValueError:  # a date, which some proxies send
         return 1.0

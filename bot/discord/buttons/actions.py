@@ -1,19 +1,19 @@
-"""What the buttons under an answer do. Only the person whose answer it is may click them.
+"""What the buttons under an answer do. Only the person whose answer it is may use them.
 
-controls = Controls(desk)
-controls.verbs          # by the button's name
+actions = ButtonActions(context)
+await actions.by_name["stop"](interaction)
 """
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import nextcord
 
-from bot.discord.answers.turn import Wanted, begin
-from bot.discord.api.destinations import DirectOutlet
+from bot.discord.answers.history import cell_record
+from bot.discord.answers.turn import begin
 from bot.discord.api.interactions import (
     Interaction,
-    InteractionOutlet,
+    InteractionDestination,
     channel_of,
     defer,
     give_back,
@@ -21,162 +21,130 @@ from bot.discord.api.interactions import (
     privately,
 )
 from bot.discord.buttons.forms import LONGEST, answer_form, code_form, show_form
-from bot.discord.buttons.ownership import claimed, record_of
-from bot.discord.chat import refusal
+from bot.discord.buttons.ownership import OwnAnswer, claimed
+from bot.discord.buttons.view import Actions
 from bot.discord.commands.files import FileList
 from bot.discord.commands.notebooks import give
-from bot.discord.context import Desk
+from bot.discord.context import Context
+from bot.discord.failures import EXPECTED
 from bot.discord.uploads import receive, tell_of
-from bot.errors import BotError
-from bot.wording.error_messages import sentence
-from filestore.errors import FileStoreError
-from kernels.errors import KernelError, NoQuestion
-from kernels.notebooks.cells import NotebookError
+from bot.request import Request
+from kernels.errors import NoQuestion
 
-__all__ = ["ANSWERED", "EXPECTED", "Controls", "run_for"]
-
-log = logging.getLogger(__name__)
+__all__ = ["ANSWERED", "ButtonActions", "run_for"]
 
 NOTHING = "Nothing of this runs any more."
-GONE = "The code of this cell is not kept any more."
-TOO_LONG = "This code is longer than Discord's text field takes: send it as a message."
-DECIDED = "The cell has ended, or this is decided already."
+GONE = "The code of this cell is no longer kept."
+TOO_LONG = "This code is too long for Discord's text field: send it as a message."
+DECIDED = "The cell has ended, or this has been decided already."
 AGAIN = "I was restarted just now. Please click again in a moment."
 NOTHING_ASKS = "No question waits for an answer here any more."
 ANSWERED = "No question waits for this answer any more."
-EXPECTED = (BotError, KernelError, FileStoreError, NotebookError)
 
 
-class Controls:
+Action = Callable[[Interaction, OwnAnswer], Awaitable[None]]
+
+
+class ButtonActions:
     """See the module's text."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.verbs = {
-            "stop": self.stop,
-            "wait": self.wait,
-            "kill": self.kill,
-            "answer": self.answer,
-            "keep": self.keep,
-            "rerun": self.rerun,
-            "edit": self.edit,
-            "notebook": self.notebook,
-            "files": self.files,
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.by_name: Actions = {
+            "stop": self._for_owner(self._stop, message=False),
+            "wait": self._for_owner(partial(self._decide, kill=False), message=False),
+            "kill": self._for_owner(partial(self._decide, kill=True), message=False),
+            "answer": self._for_owner(self._open_answer),
+            "keep": self._for_owner(self._keep, message=False),
+            "rerun": self._rerun,
+            "edit": self._for_owner(self._open_code),
+            "notebook": self._for_owner(self._send_notebook, private=True),
+            "files": self._for_owner(self._list_files, private=True),
         }
 
-    async def stop(self, interaction: Interaction) -> None:
-        """Stop the turn."""
-        await defer(interaction, message=False)
-        cell = await claimed(self._desk, interaction)
-        if cell is None:
+    def _for_owner(self, action: Action, **acknowledgement: bool) -> Callable[[Interaction], Awaitable[None]]:
+        """Does this, unless the button is somebody else's. Acknowledges first, except before a form."""
+
+        async def carry_out(interaction: Interaction) -> None:
+            if acknowledgement:
+                await defer(interaction, **acknowledgement)
+            if (cell := await claimed(self._context, interaction)) is not None:
+                await action(interaction, cell)
+
+        return carry_out
+
+    async def _stop(self, interaction: Interaction, cell: OwnAnswer) -> None:
+        if cell.answer is not None:
+            await cell.answer.stop()
             return
-        if cell.showing is not None:
-            await cell.showing.stop()
-            return
-        try:  # of an earlier program, which this one has perhaps not yet gone on with
-            session = await self._desk.sessions.session(cell.user_id, cell.place)
+        try:  # it is an earlier program's, and this one may not have resumed it yet
+            session = await self._context.sessions.session(cell.user_id, cell.place)
             await session.stop_cell(cell.seq)
         except EXPECTED:
             await privately(interaction, NOTHING)
 
-    async def wait(self, interaction: Interaction) -> None:
-        """Wait for a cell that does not stop."""
-        await self._decide(interaction, kill=False)
+    async def _decide(self, interaction: Interaction, cell: OwnAnswer, *, kill: bool) -> None:
+        """Wait for a cell that does not stop, or kill its kernel."""
+        try:
+            session = await self._context.sessions.session(cell.user_id, cell.place)
+            session.decide(cell.seq, kill=kill)
+        except NoQuestion:  # an earlier program asked; this one asks again when it resumes the cell
+            await privately(interaction, DECIDED if cell.answer is not None else AGAIN)
+        except EXPECTED:
+            await privately(interaction, NOTHING)
+        else:
+            if cell.answer is not None:
+                cell.answer.decided()
 
-    async def kill(self, interaction: Interaction) -> None:
-        """Kill the kernel of a cell that does not stop."""
-        await self._decide(interaction, kill=True)
-
-    async def keep(self, interaction: Interaction) -> None:
+    async def _keep(self, interaction: Interaction, cell: OwnAnswer) -> None:
         """Give the cell more time, and tell the person when it ends."""
-        await defer(interaction, message=False)
-        cell = await claimed(self._desk, interaction)
-        if cell is None:
-            return
-        session = self._desk.sessions.opened(cell.session_id)
-        if cell.showing is None or session is None:
+        session = self._context.sessions.opened(cell.session_id)
+        if cell.answer is None or session is None:
             await privately(interaction, NOTHING)
             return
-        try:
-            session.extend(cell.seq, self._desk.settings.max_running)
-        except EXPECTED as error:
-            await privately(interaction, sentence(error))
-        else:
-            cell.showing.keep_running()
+        session.extend(cell.seq, self._context.settings.max_running)
+        cell.answer.keep_running()
 
-    async def answer(self, interaction: Interaction) -> None:
+    async def _open_answer(self, interaction: Interaction, cell: OwnAnswer) -> None:
         """Open the form for the answer to the cell's question."""
-        cell = await claimed(self._desk, interaction)
-        if cell is None:
-            return
-        question = cell.showing.draft.question if cell.showing else None
-        session = self._desk.sessions.opened(cell.session_id)
-        # The form shows this question, so it is this one that it answers, though another may come meanwhile.
+        question = cell.answer.draft.question if cell.answer else None
+        session = self._context.sessions.opened(cell.session_id)
+        # The form shows this question, so it answers this one even if another comes in the meantime.
         if question is None or session is None or session.question_of(cell.seq) != question.number:
             await privately(interaction, NOTHING_ASKS)
             return
         name = f"{'password' if question.password else 'answer'}:{cell.seq}:{question.number}"
         await show_form(interaction, answer_form(name, question.prompt, password=question.password))
 
-    async def rerun(self, interaction: Interaction) -> None:
-        """Run the cell's code again, as an answer of its own."""
+    async def _rerun(self, interaction: Interaction) -> None:
+        """Run the cell's code again, with an answer of its own."""
         usable = await defer(interaction, message=False)
-        cell = await claimed(self._desk, interaction)
-        record = await record_of(self._desk, cell) if cell else None
+        cell = await claimed(self._context, interaction)
         if cell is None:
             return
+        record = await cell_record(self._context, cell.session_id, cell.seq)
         if record is None:
             await privately(interaction, GONE)
             return
-        await run_for(self._desk, interaction, record.code, usable=usable, deferred=False)
+        await run_for(self._context, interaction, record.code, usable=usable, deferred=False)
 
-    async def edit(self, interaction: Interaction) -> None:
+    async def _open_code(self, interaction: Interaction, cell: OwnAnswer) -> None:
         """Open a form with the cell's code."""
-        cell = await claimed(self._desk, interaction)
-        record = await record_of(self._desk, cell) if cell else None
-        if cell is None:
-            return
+        record = await cell_record(self._context, cell.session_id, cell.seq)
         if record is None or len(record.code) > LONGEST:
             await privately(interaction, TOO_LONG if record else GONE)
             return
         await show_form(interaction, code_form("edit", record.code))
 
-    async def notebook(self, interaction: Interaction) -> None:
-        """Give the session as a notebook."""
-        await defer(interaction, private=True)
-        cell = await claimed(self._desk, interaction)
-        if cell is None:
-            return
-        try:
-            await give(self._desk, interaction, cell.user_id, cell.place, "notebook")
-        except EXPECTED as error:
-            await privately(interaction, sentence(error))
+    async def _send_notebook(self, interaction: Interaction, cell: OwnAnswer) -> None:
+        await give(self._context, interaction, cell.user_id, cell.place, "notebook")
 
-    async def files(self, interaction: Interaction) -> None:
-        """List the person's files."""
-        await defer(interaction, private=True)
-        if await claimed(self._desk, interaction) is not None:
-            await FileList(self._desk).show(interaction)
-
-    async def _decide(self, interaction: Interaction, *, kill: bool) -> None:
-        await defer(interaction, message=False)
-        cell = await claimed(self._desk, interaction)
-        if cell is None:
-            return
-        try:
-            session = await self._desk.sessions.session(cell.user_id, cell.place)
-            session.decide(cell.seq, kill=kill)
-        except NoQuestion:  # what an earlier program has asked is asked again when its cell is gone on with
-            await privately(interaction, DECIDED if cell.showing is not None else AGAIN)
-        except EXPECTED:
-            await privately(interaction, NOTHING)
-        else:
-            if cell.showing is not None:
-                cell.showing.decided()
+    async def _list_files(self, interaction: Interaction, _cell: OwnAnswer) -> None:
+        await FileList(self._context).show(interaction)
 
 
 async def run_for(
-    desk: Desk,
+    context: Context,
     interaction: Interaction,
     code: str | None,
     words: str = "",
@@ -186,33 +154,34 @@ async def run_for(
     files: Sequence[nextcord.Attachment] = (),
     typed: str = "",
 ) -> None:
-    """Begin a turn for who caused the interaction; its answer goes where that was.
+    """Begin a turn for the person who caused the interaction; its answer goes where that happened.
 
-    It acknowledges the interaction, unless that was done: then `usable` is whether it could be. `deferred` is
-    whether that announces an answer of its own. `typed` is what the person would have to type once more, and
-    gets back where no turn begins.
+    Acknowledges the interaction, unless that was done already: then `usable` is whether it succeeded.
+    `deferred` is whether the acknowledgement announces a new message. `typed` is what the person would have
+    to type again; they get it back if no turn begins.
     """
     user = interaction.user
     if user is None:
         return
-    if reason := refusal(desk, user.id):
-        await give_back(interaction, reason, typed)  # privately only where no public answer was announced
+    if reason := context.refusal(user.id):
+        await give_back(interaction, reason, typed)  # private unless a public answer was announced
         return
     if usable is None:
         usable = await defer(interaction, message=deferred)
-    outlet = InteractionOutlet(interaction, channel_of(interaction), desk.clock, deferred=deferred)
+    destination = InteractionDestination(
+        interaction, channel_of(interaction), context.clock, deferred=deferred
+    )
     if not usable:
-        outlet.expire()
-    received = await receive(desk, user.id, place_of(interaction), files)
-    await tell_of(received, outlet, desk.limits)
-    wanted = Wanted(
+        destination.expire()
+    received = await receive(context, user.id, place_of(interaction), files)
+    await tell_of(received, destination, context.limits)
+    request = Request(
         user.id,
         user.display_name,
         place_of(interaction),
-        code,
-        words,
-        received.cards,
-        received.pictures,
-        shown=True,
+        code or "",
+        words=words if code is None else None,
+        cards=received.cards,
+        pictures=received.pictures,
     )
-    begin(desk, wanted, [outlet, DirectOutlet(interaction.client, user.id)])
+    begin(context, request, [destination, context.destinations.direct(user.id)], show_code=True)

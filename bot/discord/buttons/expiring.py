@@ -1,24 +1,24 @@
-"""Private messages with buttons that work for some minutes, and that say so when those are over.
+"""Private messages with buttons that work for some minutes, and that say so when the time is over.
 
-    view = Passing("files", OPEN)
-    view.shown(await privately(interaction, text, view=view))   # the message that is closed when time is up
-    client.add_view(Closed())                                   # for clicks that come later still
+    view = ExpiringView("files", OPEN)
+    view.shown(await privately(interaction, text, view=view))   # the message to close when time is up
+    client.add_view(ExpiredViews())                             # for clicks that come even later
 
-Discord itself only says that an interaction failed. Whoever clicks in a message whose time is over, or that a
-program before this one has sent, is told which command opens it again.
+Discord itself only says that an interaction failed. Whoever clicks on a message whose time is over, or that
+an earlier program sent, is told which command opens it again.
 """
 
 import logging
 from typing import Any
 
-from nextcord.ui import Button, Item, Select, View
+from nextcord.ui import Button, Select, View
 
 from bot.discord.api.destinations import NO_MENTIONS
 from bot.discord.api.interactions import Interaction, privately
-from bot.discord.api.retry import Refused, attempt
-from bot.discord.buttons.view import BROKEN
+from bot.discord.api.retry import DiscordRefused, attempt
+from bot.discord.buttons.view import TellingView
 
-__all__ = ["Closed", "Passing", "change", "id_of"]
+__all__ = ["ExpiredViews", "ExpiringView", "change", "id_of"]
 
 log = logging.getLogger(__name__)
 
@@ -30,22 +30,22 @@ PARTS = {"files": ("get", "delete", "extend", "newer", "older"), "privacy": ("co
 
 
 def id_of(name: str, part: str) -> str:
-    """The custom id of a button, or of the select, in a view of this `name`: one of OVER."""
+    """The custom id of a button, or of the select, in the view of this name (a key of OVER)."""
     return f"kernelcord:{name}:{part}"
 
 
-class Passing(View):
-    """See the module's text. `name` is one of OVER, `timeout` in seconds since it was last used."""
+class ExpiringView(TellingView):
+    """See the module's text. `name` is a key of OVER; `timeout` is in seconds since it was last used."""
 
     def __init__(self, name: str, timeout: float) -> None:
         super().__init__(timeout=timeout, auto_defer=False)
         self._over = OVER[name]
-        self._message: Any = None  # of one of nextcord's kinds that can be edited
-        self._used: Interaction | None = None  # whose token is good for longer than the message's
+        self._message: Any = None  # any of nextcord's messages that can be edited
+        self._used: Interaction | None = None  # its token lives longer than the message's
         self.ended = False
 
     def shown(self, message: Any) -> None:
-        """Know the message that has the buttons; None where it did not arrive."""
+        """Set the message that has the buttons; None if it did not arrive."""
         self._message = message
 
     async def interaction_check(self, interaction: Interaction) -> bool:
@@ -54,11 +54,11 @@ class Passing(View):
         return True
 
     def end(self) -> None:
-        """Another message stands in its place; `stop` would have nextcord forget the buttons of `Closed`."""
+        """Another message replaces it; `stop` would make nextcord forget the buttons of `ExpiredViews`."""
         self.ended = True
 
     async def on_timeout(self) -> None:
-        """Say that it is over, and how to have it again."""
+        """Say that the time is over, and how to open it again."""
         if self.ended:
             return
         edit = self._used.edit_original_message if self._used else getattr(self._message, "edit", None)
@@ -66,56 +66,40 @@ class Passing(View):
             return
         try:
             await attempt(lambda: edit(content=self._over, view=None, allowed_mentions=NO_MENTIONS))
-        except Refused as refused:
+        except DiscordRefused as refused:
             log.info("a private message stays as it was: %s", refused)
 
 
 async def change(interaction: Interaction, text: str, view: View | None = None) -> None:
-    """Show this in the message that was clicked; where that is gone, in a private one without buttons."""
+    """Show this in the message that was clicked or, if that is gone, in a private one without buttons."""
 
     async def call() -> object:
         return await interaction.edit_original_message(content=text, view=view, allowed_mentions=NO_MENTIONS)
 
     try:
         await attempt(call)
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.info("a private message is not changed: %s", refused)
         await privately(interaction, text)
 
 
-class Closed(View):
-    """Stands for all such views that do not live any more."""
+class ExpiredViews(TellingView):
+    """Answers clicks on all such views whose time is over."""
 
     def __init__(self) -> None:
         super().__init__(timeout=None, auto_defer=False, prevent_update=False)
-        self.add_item(_DeadSelect(custom_id=id_of("files", "file")))
         for name, parts in PARTS.items():
             for part in parts:
-                self.add_item(_DeadButton(custom_id=id_of(name, part), label=part))
+                button: Button[ExpiredViews] = Button(custom_id=id_of(name, part), label=part)
+                self._add(button, name)
+        self._add(Select(custom_id=id_of("files", "file")), "files")
 
-    async def on_error(self, error: Exception, item: Item[Any], interaction: Interaction) -> None:
-        """What fails here is ours: it is logged, and the person is told."""
-        log.error("a closed message failed at %s", item, exc_info=error)
-        await privately(interaction, BROKEN)
+    def _add(self, item: Button[Any] | Select[Any], name: str) -> None:
+        async def say_closed(interaction: Interaction) -> None:
+            try:
+                await attempt(lambda: interaction.response.edit_message(content=OVER[name], view=None))
+            except DiscordRefused as refused:
+                log.info("a click came too late: %s", refused)
 
-
-class _DeadButton(Button[Closed]):
-    async def callback(self, interaction: Interaction) -> None:
-        await _say_closed(interaction, self.custom_id or "")
-
-
-class _DeadSelect(Select[Closed]):
-    async def callback(self, interaction: Interaction) -> None:
-        await _say_closed(interaction, self.custom_id)
-
-
-async def _say_closed(interaction: Interaction, custom_id: str) -> None:
-    text = OVER[custom_id.split(":")[1]]
-
-    async def call() -> object:
-        return await interaction.response.edit_message(content=text, view=None)
-
-    try:
-        await attempt(call)
-    except Refused as refused:
-        log.info("a click came too late: %s", refused)
+        item.callback = say_closed  # type: ignore[method-assign]
+        self.add_item(item)

@@ -1,10 +1,10 @@
-"""Windows in which a person types: code to run, and the answer to an `input()`.
+"""Forms in which a person types code to run, or the answer to an `input()`.
 
     await show_form(interaction, code_form("run"))
-    name = name_of(interaction), text = typed(interaction)     # once it is sent, see `submitted`
+    name, text = name_of(interaction), typed(interaction)      # once it is submitted, see `submitted`
 
-A window's name says all that there is to know of it. Nothing of it is kept here, so that it is of use for as
-long as it is open: after a restart of the bot as well, and beside others of its person.
+A form's name says everything about it, and nothing of it is kept here. So it can be submitted for as long as
+it is open: after a restart of the bot, too, and beside other forms of its person.
 """
 
 import logging
@@ -14,20 +14,20 @@ import nextcord
 from nextcord.ui import Modal, TextInput, View
 
 from bot.discord.api.interactions import AT_ONCE, Interaction
-from bot.discord.api.retry import Refused, attempt
+from bot.discord.api.retry import DiscordRefused, attempt
 
 __all__ = ["LONGEST", "Form", "answer_form", "code_form", "name_of", "show_form", "typed"]
 
 log = logging.getLogger(__name__)
 
-LONGEST = 4000  # characters that a text field takes
+LONGEST = 4000  # characters that fit into a text field
 LABEL = 45  # characters of its label
 OURS = "kernelcord:"
 SEEN = "Shown while you type, never stored"
 
 
 class Form(Modal):
-    """One text field. `name` is what `name_of` finds when it is sent."""
+    """One text field. `name` is what `name_of` returns when it is submitted."""
 
     def __init__(self, title: str, field: "TextInput[View]", name: str) -> None:
         super().__init__(title, timeout=None, auto_defer=False, custom_id=f"{OURS}{name}")
@@ -60,24 +60,24 @@ def answer_form(name: str, prompt: str, *, password: bool) -> Form:
 
 
 async def show_form(interaction: Interaction, form: Form) -> None:
-    """Open a window; it has to be the first answer to an interaction."""
+    """Open a form; this must be the first response to an interaction."""
     try:
         await attempt(lambda: interaction.response.send_modal(form), AT_ONCE)
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.info("a form could not be opened: %s", refused)
     finally:
-        form.stop()  # nextcord would keep it until it is sent, and many never are
+        form.stop()  # nextcord would keep it until it is submitted, and many never are
 
 
 def name_of(interaction: Interaction) -> str:
-    """The name of the window that was sent; "" of one that is none of ours."""
+    """The name of the form that was submitted; "" if it is not one of ours."""
     data: Any = interaction.data
     custom_id: str = data["custom_id"]
     return custom_id.removeprefix(OURS) if custom_id.startswith(OURS) else ""
 
 
 def typed(interaction: Interaction) -> str:
-    """What was typed into the window."""
+    """What was typed into the form."""
     data: Any = interaction.data
     rows: list[dict[str, Any]] = data["components"]
     return "\n".join(field.get("value") or "" for row in rows for field in row.get("components", []))

@@ -1,49 +1,47 @@
-"""Whose a message of ours is, also after a restart, and whether somebody may use its buttons.
+"""Who owns an answer, also after a restart, and whether somebody may use its buttons.
 
-cell = await claimed(desk, interaction)     # None, and the person has been told why
+cell = await claimed(context, interaction)      # None if it is not theirs: then they have been told why
 """
 
 import logging
 from dataclasses import dataclass
 
-from bot.discord.answers.answer import Showing
 from bot.discord.api.interactions import Interaction, give_back, privately
-from bot.discord.context import Desk
+from bot.discord.context import Context, Current
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
-from filestore.records import CellRecord
 
-__all__ = ["Claimed", "cell_of", "claimed", "record_of"]
+__all__ = ["OwnAnswer", "cell_of", "claimed"]
 
 log = logging.getLogger(__name__)
 
-FOREIGN = "These buttons are for the person whose cell this is. Send me code of your own, and you get yours."
+FOREIGN = "Only the person whose cell this is can use these buttons. Send me code, and you get your own."
 FORGOTTEN = "I do not know this cell any more."
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
-    """A person's own answer: its session, its cell (0: none has begun), and the showing while it goes on."""
+class OwnAnswer:
+    """A person's own answer: its session, its cell (0 if none has begun), and the answer while it is live."""
 
     user_id: int
     session_id: str
     place: str
     seq: int
-    showing: Showing | None = None
+    answer: Current | None = None
 
 
-async def claimed(desk: Desk, interaction: Interaction, typed: str = "") -> Claimed | None:
-    """What the buttons of the clicked message mean, if they are this person's; else they are told so.
+async def claimed(context: Context, interaction: Interaction, typed: str = "") -> OwnAnswer | None:
+    """The answer whose button was clicked, if it is this person's; otherwise they are told that it is not.
 
-    `typed` is what they have typed into a window, and get back where their cell cannot be found.
+    `typed` is what they typed into a form; they get it back if the answer cannot be found.
     """
     message, user = interaction.message, interaction.user
     if message is None or user is None:
         return None
     try:
-        cell = await cell_of(desk, message.id)
+        cell = await cell_of(context, message.id)
     except FileStoreError as error:
-        log.exception("nobody knows whose message %d is", message.id)
+        log.exception("the owner of message %d is not known", message.id)
         await give_back(interaction, sentence(error), typed)
         return None
     if cell is None:
@@ -55,24 +53,13 @@ async def claimed(desk: Desk, interaction: Interaction, typed: str = "") -> Clai
     return cell
 
 
-async def cell_of(desk: Desk, message_id: int) -> Claimed | None:
-    """Whose a message is, and its cell; None where nobody knows. Raises: StoreUnavailable."""
-    showing = desk.showings.get(message_id)
-    if showing is not None:
-        return Claimed(showing.user_id, showing.session_id, showing.place, showing.cell, showing)
-    noted = await desk.sessions.store.message_cells.get(message_id)
-    record = await desk.sessions.store.sessions.get(noted.session_id) if noted else None
+async def cell_of(context: Context, message_id: int) -> OwnAnswer | None:
+    """Whose a message is, and its cell; None if that is not known. Raises: StoreUnavailable."""
+    answer = context.live_answers.get(message_id)
+    if answer is not None:
+        return OwnAnswer(answer.user_id, answer.session_id, answer.place, answer.cell, answer)
+    noted = await context.sessions.store.message_cells.get(message_id)
+    record = await context.sessions.store.sessions.get(noted.session_id) if noted else None
     if noted is None or record is None:
         return None
-    return Claimed(record.user_id, record.session_id, record.place, noted.seq)
-
-
-async def record_of(desk: Desk, cell: Claimed) -> CellRecord | None:
-    """The cell as the transcript has it. Raises: StoreUnavailable."""
-    found = await desk.sessions.store.transcripts.entries(
-        cell.session_id, after=cell.seq - 1, limit=1, brief=True
-    )
-    match found:
-        case [CellRecord() as record] if record.seq == cell.seq:
-            return record
-    return None
+    return OwnAnswer(record.user_id, record.session_id, record.place, noted.seq)

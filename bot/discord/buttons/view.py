@@ -1,23 +1,24 @@
-"""The buttons under an answer: one view for every message, also for those of an earlier program.
+"""The buttons under an answer.
 
-client.add_view(Buttons(verbs))
-view = Buttons(verbs, ("stop", "keep"))
+view = buttons(("stop", "keep"))                # to send with a message
+client.add_view(AnswerButtons(actions))         # carries out the clicks on all messages, whoever sent them
+
+The client finds what to do by a button's custom id alone, so buttons under messages of an earlier program
+work.
 """
 
-import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Self
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any
 
 import nextcord
 from nextcord.ui import Button, Item, View
 
-from bot.discord.api.interactions import Interaction, privately
+from bot.discord.api.interactions import Interaction
+from bot.discord.failures import tell_failure
 
-__all__ = ["BROKEN", "Buttons", "Verbs"]
+__all__ = ["FINISHED", "Actions", "AnswerButtons", "TellingView", "buttons"]
 
-log = logging.getLogger(__name__)
-
-BROKEN = "Something failed on our side. Please try again."
+FINISHED = ("rerun", "edit", "notebook", "files")  # the buttons of an answer in its final state
 LOOKS = {
     "stop": ("Stop", nextcord.ButtonStyle.danger),
     "wait": ("Wait", nextcord.ButtonStyle.primary),
@@ -30,31 +31,39 @@ LOOKS = {
     "files": ("Files", nextcord.ButtonStyle.secondary),
 }
 
-Verbs = Mapping[str, Callable[[Interaction], Awaitable[None]]]
+Actions = Mapping[str, Callable[[Interaction], Awaitable[None]]]
 
 
-class _Verb(Button["Buttons"]):
-    def __init__(self, name: str, verb: Callable[[Interaction], Awaitable[None]]) -> None:
+class TellingView(View):
+    """A view whose person is told when an item fails."""
+
+    async def on_error(self, error: Exception, item: Item[Any], interaction: Interaction) -> None:
+        """See `tell_failure`."""
+        await tell_failure(interaction, error, getattr(item, "custom_id", item))
+
+
+class _AnswerButton(Button["AnswerButtons"]):
+    def __init__(self, name: str, action: Callable[[Interaction], Awaitable[None]] | None) -> None:
         label, style = LOOKS[name]
         super().__init__(label=label, style=style, custom_id=f"kernelcord:{name}")
-        self._verb = verb
+        self._action = action
 
     async def callback(self, interaction: Interaction) -> None:
-        await self._verb(interaction)
+        if self._action is not None:
+            await self._action(interaction)
 
 
-class Buttons(View):
-    """All of them, in order; each does its verb."""
+class AnswerButtons(TellingView):
+    """The buttons with these names, in the order of LOOKS; each carries out its action, if it has one."""
 
-    def __init__(self, verbs: Verbs, names: Iterable[str] = tuple(LOOKS)) -> None:
-        # Not stored a message: a view that is registered for all serves it, and nothing grows.
+    def __init__(self, actions: Actions, names: Collection[str] = tuple(LOOKS)) -> None:
+        # With `prevent_update` nextcord would keep the view of each message that is sent, and grow.
         super().__init__(timeout=None, auto_defer=False, prevent_update=False)
-        self._verbs = verbs
         for name in LOOKS:
             if name in names:
-                self.add_item(_Verb(name, verbs[name]))
+                self.add_item(_AnswerButton(name, actions.get(name)))
 
-    async def on_error(self, error: Exception, item: Item[Self], interaction: Interaction) -> None:
-        """What fails here is ours: it is logged, and the person is told."""
-        log.error("button %s failed", getattr(item, "custom_id", "?"), exc_info=error)
-        await privately(interaction, BROKEN)
+
+def buttons(names: Collection[str]) -> View | None:
+    """A view to send with a message, None without names. Clicks on it go to the view that the client has."""
+    return AnswerButtons({}, names) if names else None

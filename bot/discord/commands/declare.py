@@ -1,4 +1,4 @@
-"""Commands of the application, for servers, direct messages and wherever a person has installed it."""
+"""Declares the application's commands: for servers, direct messages, and wherever a person installed it."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -19,17 +19,17 @@ Callback = Callable[..., Any]
 
 
 def slash(name: str, description: str) -> Callable[[Callback], SlashApplicationCommand]:
-    """A slash command out of a cog's method."""
+    """Makes a cog's method a slash command."""
     made = nextcord.slash_command(name, description, integration_types=INSTALLS, contexts=CONTEXTS)
     return cast("Callable[[Callback], SlashApplicationCommand]", made)
 
 
 def menu(name: str) -> Callable[[Callback], nextcord.BaseApplicationCommand]:
-    """An entry of every message's menu out of a cog's method."""
+    """Makes a cog's method an entry in the menu of every message."""
     made = nextcord.message_command(name, integration_types=INSTALLS, contexts=CONTEXTS)
     return cast("Callable[[Callback], nextcord.BaseApplicationCommand]", made)
 
 
 def completes(command: SlashApplicationCommand, option: str) -> Callable[[Callback], Callback]:
-    """A cog's method that completes an option of a command."""
+    """Makes a cog's method complete an option of a command."""
     return cast("Callable[[Callback], Callback]", command.on_autocomplete(option))

@@ -1,13 +1,13 @@
-"""A session as a file to take away: its notebook, or the notebook with its files.
+"""Sends a session as a file: its notebook, or the notebook with its files.
 
-await give(desk, interaction, user_id, place, "bundle")
+await give(context, interaction, user_id, place, "bundle")
 """
 
 import tempfile
 from typing import BinaryIO, Literal
 
 from bot.discord.api.interactions import Interaction, privately
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.discord.format.attachments import Upload
 from bot.errors import OverLimit
 from bot.notebooks.bundle import bundle, notebook
@@ -20,24 +20,26 @@ Kind = Literal["notebook", "bundle"]
 
 TOO_LARGE: dict[Kind, str] = {
     "notebook": (
-        "Your notebook is more than Discord takes ({size}), even zipped. **Edit & run** below an answer has"
-        " its code, and `/files` has your files."
+        "Your notebook is too large for Discord ({size}), even zipped. **Edit & run** below an answer has its"
+        " code, and `/files` has your files."
     ),
     "bundle": (
-        "That is more than Discord takes ({size}): take the notebook without its files, and those by"
+        "That is too large for Discord ({size}): take the notebook without its files, and get the files with"
         " `/files`."
     ),
 }
 
 
-async def give(desk: Desk, interaction: Interaction, user_id: int, place: str, kind: Kind) -> None:
-    """Give the session of a place to who asked, or say what else they can do; the interaction was deferred.
+async def give(context: Context, interaction: Interaction, user_id: int, place: str, kind: Kind) -> None:
+    """Send the session of a place to the person who asked, or say what else they can do.
+
+    The interaction was deferred.
 
     Raises: AtWork, TooBusy, NotebookError, KernelError, StoreUnavailable.
     """
     try:
         with tempfile.TemporaryFile() as file:
-            upload = await _upload(desk, user_id, place, kind, file)
+            upload = await _upload(context, user_id, place, kind, file)
     except OverLimit as error:
         await privately(interaction, TOO_LARGE[kind].format(size=f"over {human_size(error.limit)}"))
     except OSError as error:
@@ -46,16 +48,16 @@ async def give(desk: Desk, interaction: Interaction, user_id: int, place: str, k
         await privately(interaction, "Your session:", uploads=[upload])
 
 
-async def _upload(desk: Desk, user_id: int, place: str, kind: Kind, file: BinaryIO) -> Upload:
-    """A `.zip` with files, or a `.ipynb`, which is zipped only where it is too large as it is."""
-    session, limit = await desk.sessions.session(user_id, place), desk.limits.file
+async def _upload(context: Context, user_id: int, place: str, kind: Kind, file: BinaryIO) -> Upload:
+    """A `.zip` with files, or a `.ipynb`, which is zipped only if it is too large otherwise."""
+    session, limit = await context.sessions.session(user_id, place), context.limits.file
     if kind == "bundle":
-        await bundle(session, desk.sessions.files, file, limit=limit)
+        await bundle(session, context.sessions.files, file, limit=limit)
         name = "session.zip"
     else:
         zipped = await notebook(session, file, limit=limit)
         name = "session.ipynb.zip" if zipped else "session.ipynb"
-    return Upload(name, await desk.sessions.jobs.in_thread(_content, file))
+    return Upload(name, await context.sessions.jobs.in_thread(_content, file))
 
 
 def _content(file: BinaryIO) -> bytes:

@@ -1,4 +1,6 @@
-"""The slash commands about a person's own things; all that they answer is private."""
+"""The slash commands about a person's own things; their answers are private."""
+
+from collections.abc import Awaitable, Callable
 
 from nextcord import Attachment, ClientCog, SlashOption
 
@@ -9,27 +11,28 @@ from bot.discord.commands.files import FileList, get
 from bot.discord.commands.notebooks import Kind, give
 from bot.discord.commands.privacy import Confirmation, send_export
 from bot.discord.commands.texts import usage_text, variables_text
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from filestore.errors import FileStoreError
 
-__all__ = ["Tools"]
+__all__ = ["PersonalCommands"]
 
-CHOICES = 25  # that an autocomplete shows at most
-LABEL = 100  # characters of one
+CHOICES = 25  # choices that Discord shows at most
+LABEL = 100  # characters of a choice
 
 
-class Tools(ClientCog):
-    """Variables, files, notebooks, usage, settings, help, privacy."""
+class PersonalCommands(ClientCog):
+    """Variables, files, notebooks, usage, settings, help, privacy. `forget` deletes all data of a person."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context, forget: Callable[[int], Awaitable[None]]) -> None:
+        self._context = context
+        self._forget = forget
 
     @slash("vars", "Your variables")
     async def vars(self, interaction: Interaction) -> None:
         """List the variables of the person's kernel."""
         await defer(interaction, private=True)
         assert interaction.user is not None
-        session = await self._desk.sessions.session(interaction.user.id, place_of(interaction))
+        session = await self._context.sessions.session(interaction.user.id, place_of(interaction))
         await privately(interaction, variables_text(await session.kernel.state()))
 
     @slash("files", "Your files: get, delete, extend")
@@ -41,17 +44,17 @@ class Tools(ClientCog):
         """List the person's files, or get one."""
         await defer(interaction, private=True)
         if file:
-            await get(self._desk, interaction, file)
+            await get(self._context, interaction, file)
         else:
-            await FileList(self._desk).show(interaction)
+            await FileList(self._context).show(interaction)
 
     @completes(files, "file")
     async def complete_file(self, interaction: Interaction, typed: str) -> None:
-        """Offer the files whose name or id has what was typed."""
+        """Offer the files whose name or id contains what was typed."""
         choices: dict[str, str] = {}
         if interaction.user is not None:
             try:
-                page = await self._desk.sessions.list_user_files(interaction.user.id, limit=200)
+                page = await self._context.sessions.list_user_files(interaction.user.id, limit=200)
             except FileStoreError:
                 page = None
             for file in page.files if page else ():
@@ -71,26 +74,26 @@ class Tools(ClientCog):
         ),
         replay: Attachment = SlashOption(description="Run this notebook in your kernel", required=False),
     ) -> None:
-        """Give the session as a notebook, or run one that was attached."""
-        await defer(interaction, private=not replay)
+        """Send the session as a notebook, or run one that was attached."""
+        assert interaction.user is not None
         if replay:
-            await replaying.replay_for(self._desk, interaction, replay)
-        else:
-            assert interaction.user is not None
-            wanted: Kind = "bundle" if kind == "bundle" else "notebook"
-            await give(self._desk, interaction, interaction.user.id, place_of(interaction), wanted)
+            await replaying.replay_for(self._context, interaction, replay)
+            return
+        await defer(interaction, private=True)
+        wanted: Kind = "bundle" if kind == "bundle" else "notebook"
+        await give(self._context, interaction, interaction.user.id, place_of(interaction), wanted)
 
     @slash("usage", "What you have used today")
     async def usage(self, interaction: Interaction) -> None:
-        """Tokens, cost and time of today."""
+        """Say what the person has used today."""
         await defer(interaction, private=True)
         assert interaction.user is not None
-        total = await self._desk.sessions.ledger.today(interaction.user.id)
-        await privately(interaction, usage_text(total, self._desk.settings))
+        total = await self._context.sessions.ledger.today(interaction.user.id)
+        await privately(interaction, usage_text(total, self._context.settings))
 
     @slash("help", "What I can do")
     async def help(self, interaction: Interaction) -> None:
-        """Say how it is used."""
+        """Say how to use the bot."""
         await privately(interaction, texts.HELP)
 
     @slash("settings", "How I answer in this server")
@@ -101,23 +104,23 @@ class Tools(ClientCog):
             description="Where I answer", choices={"here": "place", "a thread": "thread"}, required=False
         ),
     ) -> None:
-        """Show, or for who manages the server change, how the bot answers in it."""
+        """Show how the bot answers in this server, or change it if the person manages the server."""
         await defer(interaction, private=True)
-        await privately(interaction, await texts.settings_text(self._desk, interaction, answer_in))
+        await privately(interaction, await texts.settings_text(self._context, interaction, answer_in))
 
-    @slash("privacy", "Export or delete all that is kept of you")
+    @slash("privacy", "Export or delete everything I keep about you")
     async def privacy(
         self,
         interaction: Interaction,
         what: str = SlashOption(
-            description="What to do", choices={"export all of mine": "export", "delete all of mine": "delete"}
+            description="What to do", choices={"export everything": "export", "delete everything": "delete"}
         ),
     ) -> None:
-        """Give a person all that is kept of them, or delete it once they have confirmed."""
+        """Send a person everything kept about them, or delete it once they have confirmed."""
         await defer(interaction, private=True)
         if what == "export":
-            await send_export(self._desk, interaction)
+            await send_export(self._context, interaction)
         else:
-            kept = f" {texts.KEPT}" if self._desk.sessions.ledger.limited else ""
-            question = Confirmation(self._desk)
+            kept = f" {texts.KEPT}" if self._context.sessions.ledger.limited else ""
+            question = Confirmation(self._context, self._forget)
             question.shown(await privately(interaction, f"{texts.DELETE}{kept}", view=question))

@@ -1,16 +1,16 @@
-"""All that is kept of a person, given to them or deleted."""
+"""Sends a person everything kept about them, or deletes it."""
 
-import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import nextcord
 from nextcord.ui import Button, Item, button
 
 from bot.discord.api.interactions import Interaction, defer, privately
-from bot.discord.buttons.actions import EXPECTED
-from bot.discord.buttons.expiring import Passing, change, id_of
-from bot.discord.buttons.view import BROKEN
+from bot.discord.buttons.expiring import ExpiringView, change, id_of
 from bot.discord.commands.texts import KEPT
-from bot.discord.context import Desk
+from bot.discord.context import Context
+from bot.discord.failures import EXPECTED
 from bot.discord.format.attachments import Upload
 from bot.notebooks.export import export
 from bot.wording.error_messages import clause, sentence
@@ -18,22 +18,20 @@ from kernels.concurrency.threads import in_thread
 
 __all__ = ["Confirmation", "send_export"]
 
-log = logging.getLogger(__name__)
-
-LABEL = "Delete all of mine"
-OPEN = 5 * 60.0  # seconds in which it can be confirmed
+OPEN = 5 * 60.0  # seconds in which the deletion can be confirmed
 
 
-class Confirmation(Passing):
-    """A last question before all of a person is deleted. It is private, so that only they can answer."""
+class Confirmation(ExpiringView):
+    """The last question before `forget` deletes a person's data. It is private: only they can answer it."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, context: Context, forget: Callable[[int], Awaitable[None]]) -> None:
         super().__init__("privacy", OPEN)
-        self._desk = desk
+        self._context = context
+        self._forget = forget
         self._confirmed = False
 
     @button(
-        label="Delete all of mine", style=nextcord.ButtonStyle.danger, custom_id=id_of("privacy", "confirm")
+        label="Delete everything", style=nextcord.ButtonStyle.danger, custom_id=id_of("privacy", "confirm")
     )
     async def confirm(self, _button: Button["Confirmation"], interaction: Interaction) -> None:
         """Delete it; a second click changes nothing."""
@@ -42,33 +40,32 @@ class Confirmation(Passing):
             return
         self._confirmed = True
         try:
-            await self._desk.sessions.forget(interaction.user.id)
-            for forget in self._desk.forgets:
-                forget(interaction.user.id)
+            await self._forget(interaction.user.id)
         except EXPECTED as error:
-            text = f"Not all was deleted: {clause(error)}. `/privacy` asks again."
+            text = f"Not everything was deleted: {clause(error)}. Use `/privacy` again."
         else:
-            kept = f" {KEPT}" if self._desk.sessions.ledger.limited else ""
-            text = f"All that I had of you is deleted.{kept}"
+            kept = f" {KEPT}" if self._context.sessions.ledger.limited else ""
+            text = f"Everything I had of yours is deleted.{kept}"
         self.end()
         await change(interaction, text)
 
-    async def on_error(self, error: Exception, item: Item["Confirmation"], interaction: Interaction) -> None:
-        """What fails here is ours: it is logged, and the person is told."""
+    async def on_error(self, error: Exception, item: Item[Any], interaction: Interaction) -> None:
+        """The person may try again."""
         self._confirmed = False
-        log.error("deleting failed at %s", item, exc_info=error)
-        await privately(interaction, BROKEN)
+        await super().on_error(error, item, interaction)
 
 
-async def send_export(desk: Desk, interaction: Interaction) -> None:
-    """Send a person all of theirs, as a zip."""
+async def send_export(context: Context, interaction: Interaction) -> None:
+    """Send a person everything of theirs, as a zip."""
     if interaction.user is None:
         return
     try:
-        archive = await export(desk.sessions, interaction.user.id, limit=desk.limits.file)
-    except (*EXPECTED, OSError) as error:  # a disk without room for it
+        archive = await export(context.sessions, interaction.user.id, limit=context.limits.file)
+    except (*EXPECTED, OSError) as error:  # the disk may have no room for it
         await privately(interaction, sentence(error))
         return
     with archive:
         data = await in_thread(archive.read)
-    await privately(interaction, "All that I have of you:", uploads=[Upload("kernelcord-export.zip", data)])
+    await privately(
+        interaction, "Everything I have of yours:", uploads=[Upload("kernelcord-export.zip", data)]
+    )

@@ -1,70 +1,67 @@
-"""A notebook that somebody attaches, run in their kernel, cell by cell, as one answer."""
+"""Runs a notebook that somebody attached in their kernel, cell by cell, as one answer."""
 
-import logging
 import tempfile
+from functools import partial
 from typing import BinaryIO
 
 from nextcord import Attachment
 
-from bot.discord.answers.answer import Showing, closed_on_failure
-from bot.discord.answers.ending import note_of
-from bot.discord.api.destinations import DirectOutlet, Outlet
-from bot.discord.api.interactions import Interaction, InteractionOutlet, channel_of, place_of, privately
-from bot.discord.api.retry import Refused
-from bot.discord.chat import refusal
-from bot.discord.context import Desk
+from bot.discord.answers.answer import LiveAnswer
+from bot.discord.answers.ending import show_work
+from bot.discord.api.interactions import (
+    Interaction,
+    InteractionDestination,
+    channel_of,
+    defer,
+    place_of,
+    privately,
+)
+from bot.discord.context import Context
 from bot.discord.uploads import read
-from bot.model.history import person
 from bot.notebooks.replay import imported, replay
-from bot.request import Incoming
+from bot.request import Request, person
 from kernels.notebooks.cells import NotebookError
 from kernels.notebooks.reading import refuse_too_large
 from kernels.text.clipping import counted
 
 __all__ = ["replay_for"]
 
-log = logging.getLogger(__name__)
 
-
-async def replay_for(desk: Desk, interaction: Interaction, attachment: Attachment) -> None:
-    """Run the notebook for who asked; the interaction was deferred."""
+async def replay_for(context: Context, interaction: Interaction, attachment: Attachment) -> None:
+    """Run the notebook for the person who attached it; acknowledges the interaction."""
     user = interaction.user
     if user is None:
         return
-    if (refused := refusal(desk, user.id)) is not None:
+    if (refused := context.refusal(user.id)) is not None:
         await privately(interaction, refused)
         return
+    usable = await defer(interaction)
+    destination = InteractionDestination(interaction, channel_of(interaction), context.clock)
+    if not usable:
+        destination.expire()
     place = place_of(interaction)
-    outlets: list[Outlet] = [
-        InteractionOutlet(interaction, channel_of(interaction), desk.clock),
-        DirectOutlet(interaction.client, user.id),
-    ]
-    session_id = desk.sessions.id_of(user.id, place)
-    showing = Showing(desk, user.id, session_id, place, outlets, desk.draft(), several=True)
-    desk.spawn(_replay(desk, showing, user.display_name, attachment), f"replay for {user.id}")
+    answer = LiveAnswer(
+        context,
+        user.id,
+        place,
+        [destination, context.destinations.direct(user.id)],
+        context.draft(),
+        several=True,
+    )
+    work = partial(_run, context, answer, user.display_name, attachment)
+    context.tasks.spawn(show_work(context, answer, work), f"replay for {user.id}")
 
 
-async def _replay(desk: Desk, showing: Showing, author: str, attachment: Attachment) -> None:
-    try:
-        with closed_on_failure(showing):
-            await showing.open()
-            note = await note_of(desk, showing, _run(desk, showing, author, attachment))
-    except Refused as refused:
-        log.warning("a replay of %d has nowhere to be answered: %s", showing.user_id, refused)
-        return
-    await showing.finish(note)
-
-
-async def _run(desk: Desk, showing: Showing, author: str, attachment: Attachment) -> str:
+async def _run(context: Context, answer: LiveAnswer, author: str, attachment: Attachment) -> str:
     async def opened() -> BinaryIO:
-        return await _opened(desk, attachment)
+        return await _opened(context, attachment)
 
-    async with imported(desk.sessions.jobs, showing.user_id, opened) as notebook:
-        session = await desk.sessions.session(showing.user_id, showing.place)
-        message = Incoming(showing.user_id, person(author), showing.place, "")
+    async with imported(context.sessions.jobs, answer.user_id, opened) as notebook:
+        session = await context.sessions.session(answer.user_id, answer.place)
+        request = Request(answer.user_id, person(author), answer.place)
         ran = failed = 0
         refused = ""
-        async for step in replay(session, notebook, message, showing.tell, keep_going=False):
+        async for step in replay(session, notebook, request, answer.tell, keep_going=False):
             ran += step.result is not None
             failed += step.failed
             if step.refused:
@@ -73,15 +70,15 @@ async def _run(desk: Desk, showing: Showing, author: str, attachment: Attachment
         return f"Ran {ran} of {counted(notebook.code_cells, 'cell')}{told}.{refused}"
 
 
-async def _opened(desk: Desk, attachment: Attachment) -> BinaryIO:
-    """The attachment in a temporary file. Raises: NotebookError when it cannot be had."""
+async def _opened(context: Context, attachment: Attachment) -> BinaryIO:
+    """The attachment in a temporary file. Raises: NotebookError if it cannot be read."""
     refuse_too_large(attachment.size)
-    data = await read(desk, attachment)
+    data = await read(context, attachment)
     if isinstance(data, str):
         raise NotebookError(data)
     file = tempfile.TemporaryFile()  # noqa: SIM115  the caller's
     try:
-        await desk.sessions.jobs.in_thread(file.write, data)
+        await context.sessions.jobs.in_thread(file.write, data)
     except BaseException:  # whatever ends it, the file must not stay
         file.close()
         raise

@@ -1,4 +1,4 @@
-"""The slash commands that run and ask, and "Run code" on a message; `personal.py` has the others."""
+"""The slash commands that run code and ask the model, and "Run code" on a message. See also `personal.py`."""
 
 import asyncio
 import logging
@@ -6,36 +6,35 @@ import logging
 import nextcord
 from nextcord import Attachment, ClientCog, SlashOption
 
+from bot.discord.answers.history import cell_record
 from bot.discord.api.interactions import Interaction, defer, place_of, privately
-from bot.discord.buttons.actions import EXPECTED, run_for
+from bot.discord.buttons.actions import run_for
 from bot.discord.buttons.forms import code_form, show_form
-from bot.discord.buttons.ownership import cell_of, record_of
-from bot.discord.chat import refusal
+from bot.discord.buttons.ownership import cell_of
 from bot.discord.commands.declare import menu, slash
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.discord.format.codeblocks import code_of
 from bot.discord.format.entries import cut_short
 from bot.errors import NothingRuns
-from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
 
-__all__ = ["Running"]
+__all__ = ["RunCommands"]
 
 log = logging.getLogger(__name__)
 
-LOOK = 1.5  # seconds for the database, out of Discord's three until we must have answered
-NO_CODE = "There is no Python block in that message, and it is no code by itself."
-GONE = "Your workspace, your stored files and all that was said and run with the last one are deleted."
+LOOK = 1.5  # seconds for the database, of the three in which Discord must have an answer
+NO_CODE = "There is no Python block in that message."
+GONE = "Your workspace, your stored files and everything said and run with the last one are deleted."
 KEPT = "Your files are kept."
 STOPPING = "Stopping. If a cell goes on, its answer asks you whether to wait for it."
-CUT_SHORT = "That answer shows only a part of its code. Ask the person whose answer it is to send it."
+CUT_SHORT = "That answer shows only part of its code. Ask the person whose answer it is to send it to you."
 
 
-class Running(ClientCog):
-    """Code runs, the model answers, cells stop."""
+class RunCommands(ClientCog):
+    """Run code, ask the model, stop cells."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     @slash("run", "Run Python in your kernel")
     async def run(
@@ -43,11 +42,11 @@ class Running(ClientCog):
         interaction: Interaction,
         code: str = SlashOption(description="The code; leave it out to type several lines", required=False),
     ) -> None:
-        """Run code; without any, open a window for it."""
+        """Run code; without any, open a form for it."""
         if not code:
             await show_form(interaction, code_form("run"))
             return
-        await run_for(self._desk, interaction, code_of(code) or code, typed=code)
+        await run_for(self._context, interaction, code_of(code) or code, typed=code)
 
     @slash("ask", "Ask the model, which can run code for you")
     async def ask(
@@ -58,11 +57,11 @@ class Running(ClientCog):
     ) -> None:
         """Ask the model."""
         files = [file] if file else []
-        await run_for(self._desk, interaction, None, words, files=files, typed=words)
+        await run_for(self._context, interaction, None, words, files=files, typed=words)
 
     @menu("Run code")
     async def run_message(self, interaction: Interaction, message: nextcord.Message) -> None:
-        """Run the code of a message in the kernel of who asks; of a cut answer to them that of its cell."""
+        """Run a message's code in the kernel of the person who asks; of their own answer, the whole cell."""
         ours = message.author == interaction.client.user
         shown = code_of(message.content, bare=not ours)
         code = shown
@@ -71,55 +70,51 @@ class Running(ClientCog):
         if code is None:
             await privately(interaction, NO_CODE if shown is None else CUT_SHORT)
             return
-        await run_for(self._desk, interaction, code)
+        await run_for(self._context, interaction, code)
 
     @slash("stop", "Stop what runs for you here")
     async def stop(self, interaction: Interaction) -> None:
         """Stop the running cell and the model."""
         await defer(interaction, private=True)
         assert interaction.user is not None
-        session = self._desk.sessions.opened(
-            self._desk.sessions.id_of(interaction.user.id, place_of(interaction))
+        session = self._context.sessions.opened(
+            self._context.sessions.id_of(interaction.user.id, place_of(interaction))
         )
-        try:
-            if session is None:
-                raise NothingRuns
-            await session.stop(place_of(interaction))
-        except EXPECTED as error:
-            await privately(interaction, sentence(error))
-        else:
-            await privately(interaction, STOPPING)
+        if session is None:
+            raise NothingRuns
+        await session.stop(place_of(interaction))
+        await privately(interaction, STOPPING)
 
-    @slash("reset", "Begin with a fresh kernel")
+    @slash("reset", "Start over with a fresh kernel")
     async def reset(
         self,
         interaction: Interaction,
         everything: bool = SlashOption(
-            description="Also delete workspace, stored files and all that was said and run with this kernel",
+            description="Also delete workspace, stored files and everything said and run with this kernel",
             required=False,
             default=False,
         ),
     ) -> None:
-        """End the kernel with its variables; files and conversations stay, unless asked."""
+        """End the kernel with its variables; files and conversations stay unless `everything` is set."""
         await defer(interaction, private=True)
         assert interaction.user is not None
         user_id, place = interaction.user.id, place_of(interaction)
-        if (refused := refusal(self._desk, user_id)) is not None:
+        if (refused := self._context.refusal(user_id)) is not None:
             await privately(interaction, refused)
             return
         if everything:
-            await self._desk.sessions.discard(user_id, place)
+            await self._context.sessions.discard(user_id, place)
         else:
-            await (await self._desk.sessions.session(user_id, place)).reset()
+            await (await self._context.sessions.session(user_id, place)).reset()
         await privately(interaction, f"Your next cell gets a fresh kernel. {GONE if everything else KEPT}")
 
     async def _code_of_their_cell(self, interaction: Interaction, message: nextcord.Message) -> str | None:
         try:
             async with asyncio.timeout(LOOK):
-                cell = await cell_of(self._desk, message.id)
+                cell = await cell_of(self._context, message.id)
                 if cell is None or interaction.user is None or cell.user_id != interaction.user.id:
                     return None
-                record = await record_of(self._desk, cell)
+                record = await cell_record(self._context, cell.session_id, cell.seq)
         except (TimeoutError, FileStoreError) as error:
             log.warning("the code of message %d is not known: %r", message.id, error)
             return None

@@ -1,7 +1,7 @@
 """What the commands say."""
 
 from bot.discord.api.interactions import Interaction
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.discord.format.markdown import plain
 from bot.discord.format.split import length
 from config.settings import Settings
@@ -11,34 +11,34 @@ from kernels.text.clipping import counted
 
 __all__ = ["DELETE", "HELP", "KEPT", "settings_text", "usage_text", "variables_text"]
 
-LONGEST = 1800  # characters of a list
+LONGEST = 1800  # characters of a list of variables
 HELP = """\
 **Kernelcord** gives you a Python kernel of your own. It keeps your variables and files between messages.
 
-- Mention me, answer me, or write to me directly: the model answers, and runs code for you.
-- A message to me with a ` ```py ` block runs as it is; so does `/run`, and **Run code** in a message's menu.
-- Files that you send along lie in your workspace; files that your code writes come back with an id: \
-`load_file("id")` has them again for two days. `/files` lists them.
-- `/notebook` gives you all of it as a Jupyter notebook, or runs one that you attach.
-- Edit your last message and its code runs again. **Stop**, `/stop` and `/reset` do what they say.
-- `/vars`, `/usage` and `/privacy` show what I hold of you. Only you can use your buttons."""
+- Mention me, reply to me, or write to me directly: the model answers, and runs code for you.
+- A ` ```py ` block in a message to me runs as it is. So do `/run`, and **Run code** in a message's menu.
+- Files that you send are put into your workspace. Files that your code writes come back with an id: \
+`load_file("id")` loads them again for two days. `/files` lists them.
+- `/notebook` sends you everything as a Jupyter notebook, or runs one that you attach.
+- Edit your last message, and its code runs again. **Stop**, `/stop` and `/reset` do what they say.
+- `/vars`, `/usage` and `/privacy` show what I keep about you. Only you can use your buttons."""
 DELETE = (
-    "This ends your kernel and deletes your files, variables, conversations and usage, for good."
-    " Messages on Discord stay: they are yours and the server's."
+    "This ends your kernel and deletes your files, variables, conversations and usage for good."
+    " Messages on Discord stay: they belong to you and the server."
 )
 KEPT = (
-    "What the model has cost you today stays until the day is over (UTC), as sums under a random number that"
-    " does not name you: today's limit counts them."
+    "What you spent on the model today is kept until the day is over (UTC), under a random number that does"
+    " not name you, because today's limit counts it."
 )
 NO_VARIABLES = "Your kernel has no variables."
 ASLEEP = "Your kernel is not running: your next cell starts it."
-NO_SERVER = "There are no settings outside of a server."
-NOT_YOURS = "Only people who may manage this server change its settings."
+NO_SERVER = "There are no settings outside a server."
+NOT_YOURS = "Only people who manage this server can change its settings."
 WHERE = {"place": "I answer in the channel.", "thread": "I open a thread for each answer."}
 
 
 def variables_text(state: State) -> str:
-    """A person's variables, as many as a message holds."""
+    """A person's variables, as many as fit into a message."""
     if not state.alive:
         return ASLEEP
     lines = [
@@ -59,10 +59,10 @@ def variables_text(state: State) -> str:
 
 
 def usage_text(total: UsageTotal, settings: Settings) -> str:
-    """What a person has used today, and what they may."""
+    """What a person has used today, and what they may use."""
     today = (
-        f"Today (UTC): {counted(total.turns, 'answer')} of the model, {total.input_tokens:,} tokens in,"
-        f" {total.output_tokens:,} out, ${total.cost:.4f}, {total.cell_seconds:.1f} s of its cells."
+        f"Today (UTC): {counted(total.turns, 'answer')} by the model, {total.input_tokens:,} tokens in,"
+        f" {total.output_tokens:,} out, ${total.cost:.4f}, {total.cell_seconds:.1f} s of cells that it ran."
     )
     parts = [today]
     if settings.daily_budget is not None:
@@ -72,18 +72,18 @@ def usage_text(total: UsageTotal, settings: Settings) -> str:
     return " ".join(parts)
 
 
-async def settings_text(desk: Desk, interaction: Interaction, answer_in: str | None) -> str:
-    """How the bot answers in this server, changed first if the person may and wants to.
+async def settings_text(context: Context, interaction: Interaction, answer_in: str | None) -> str:
+    """How the bot answers in this server; changed first, if the person wants that and may do it.
 
     Raises: StoreUnavailable.
     """
     if interaction.guild_id is None:
         return NO_SERVER
-    servers = desk.sessions.store.server_settings
+    servers = context.sessions.store.server_settings
     chosen = await servers.get(interaction.guild_id)
     if answer_in:
         if not interaction.permissions.manage_guild:
             return NOT_YOURS
         chosen = {**chosen, "answer_in": answer_in}
         await servers.set(interaction.guild_id, chosen)
-    return plain(WHERE[str(chosen.get("answer_in", desk.settings.answer_in))])
+    return plain(WHERE[str(chosen.get("answer_in", context.settings.answer_in))])

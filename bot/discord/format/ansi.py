@@ -1,9 +1,9 @@
-"""Colours as Discord's `ansi` blocks know them: eight of them, bold and underlined, and nothing else.
+"""Terminal colours as Discord's `ansi` blocks support them: eight colours, bold and underlined, no more.
 
     coloured(traceback)         # "\\x1b[31mValueError\\x1b[0m: no"
 
-What IPython and others write has 256 colours and more: each is brought to the nearest of the eight. Every
-line of the result stands for itself, so that lines can be left out. Codes: ECMA-48, SGR.
+IPython and others use 256 colours and more; each becomes the nearest of the eight. Every line of the result
+has its own codes, so that lines can be left out. The codes are those of ECMA-48, SGR.
 """
 
 import re
@@ -17,10 +17,10 @@ __all__ = ["coloured", "has_colour"]
 
 _SGR = re.compile(r"\x1b\[([0-9;:]*)m")
 DARK, LIGHT = 0, 7
-NUMBERS = 16  # of one code; no honest one has as many
-LONGEST = 8 * NUMBERS  # characters of the numbers of one code
-FAINT = 1  # of 5: a channel of the colour cube below which all is dark
-HALFWAY = 244  # in the grey ramp, which goes from 232 to 255
+NUMBERS = 16  # parameters of one code that are read; no honest code has as many
+LONGEST = 8 * NUMBERS  # characters of those parameters
+FAINT = 1  # of 5: a colour whose channels are all at most this is dark
+HALFWAY = 244  # the middle of the grey ramp, which goes from 232 to 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,12 @@ PLAIN = _Style()
 
 
 def has_colour(text: str) -> bool:
-    """Whether `text` has codes that change how it looks."""
+    """Whether `text` has codes that change its look."""
     return _SGR.search(text) is not None
 
 
 def coloured(text: str) -> str:
-    """`text` with Discord's own codes in place of its escape sequences; other control characters go."""
+    """`text` with its escape sequences replaced by Discord's, and without other control characters."""
     style = PLAIN
     lines = []
     for line in text.split("\n"):
@@ -95,7 +95,7 @@ def _with(style: _Style, number: int, more: Iterator[int]) -> _Style:
 
 
 def _wide(more: Iterator[int]) -> int | None:
-    """One of the eight for a colour of 256, or for red, green and blue."""
+    """The nearest of the eight to one of 256 colours, or to red, green and blue values."""
     match next(more, None):
         case 5:
             number = next(more, 0)
@@ -111,7 +111,7 @@ def _wide(more: Iterator[int]) -> int | None:
 
 
 def _nearest(red: float, green: float, blue: float) -> int:
-    """Of channels from 0 to 5: those that are at least half as strong as the strongest one."""
+    """The colour of the channels, each from 0 to 5, that are over half as strong as the strongest."""
     strongest = max(red, green, blue)
     if strongest <= FAINT:
         return DARK

@@ -1,42 +1,49 @@
-"""What a turn looks like in chat: one live message while it goes on, and the last state. Pure.
+"""What a turn looks like in chat: one live message while it goes on, then the final state. Pure.
 
 draft = Draft(code=code)
-draft.add(reply)                            # every Reply of the turn
-page = draft.page(now=monotonic())          # what the live message shows now
-page = draft.final(await studio.draw(draft.to_draw, user_id))
+draft.add_reply(reply)                      # every Reply of the turn
+page = draft.live_page(now=monotonic())()   # what the live message shows now
+drawn = await renderer.draw(draft.drawings()(), user_id)
+page = draft.final_page(drawn)()
 
-Making a page takes the longer the more a cell has shown. `live`, `drawings` and `last` therefore return a
-function that does it and that any thread may call: it works on a copy of what there was at that moment.
+The more a cell has shown, the longer a page takes to make. `live_page`, `drawings` and `final_page` therefore
+return a function that makes it and that any thread may call: it works on a copy of the draft at that moment.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from bot.discord.format.attachments import Limits, Upload
-from bot.discord.format.entries import Entry, Said, Shown, Snapshot, Still, still
-from bot.discord.format.final import Settled
+from bot.discord.format.attachments import MessageLimits, Upload
+from bot.discord.format.entries import (
+    AnswerEntry,
+    CellEntry,
+    CellSnapshot,
+    EntrySnapshot,
+    WordsEntry,
+    snapshot,
+)
+from bot.discord.format.final import FinalAnswer
 from bot.discord.format.fitting import fitted
 from bot.discord.format.markdown import plain
-from bot.discord.format.pieces import Drawing
-from bot.discord.format.progress import LAST, live
-from bot.reply import GeneratedFile, Reply
+from bot.discord.format.pieces import DrawingPiece
+from bot.discord.format.progress import LAST, live_text
+from bot.reply import GeneratedFile, Reply, TurnUsage
 from bot.scratch.drawing import ToDraw
-from bot.spending.usage import TurnUsage
-from bot.wording.error_messages import restart
+from bot.wording.cell_messages import restart
 from kernels.cell.events import InputRequest, Queued, Restarted, Unstopped
 
-__all__ = ["Draft", "Page"]
+__all__ = ["AnswerPage", "Draft"]
 
-WAITING = 60.0  # seconds for which a number of cells that go first stands, though some of them have ended
+WAITING = 60.0  # seconds for which the number of waiting cells stays as shown, even if some of them end
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class AnswerPage:
     """An answer as it stands.
 
-    `parts` are the message texts, each at most 2,000 characters and with whole fences: exactly one of a live
-    page, one to four of the last. `uploads` are to be sent with the last of them; `files`, which the text
-    names with their ids, may be.
+    `parts` are the message texts, each at most 2,000 characters long and with whole fences: exactly one of a
+    live page, one to four of a final page. `uploads` are to be sent with the last of them. `files`, which the
+    text names with their ids, may be sent along.
     """
 
     parts: tuple[str, ...]
@@ -45,143 +52,133 @@ class Page:
 
 
 class Draft:
-    """One turn's answer as it grows. Nothing in it waits or reads.
+    """One turn's answer as it grows. It does no I/O.
 
-    `code` is what the person typed, to be shown on top. `plotly_script` gives the JavaScript for figures of
-    plotly, see `kernels.notebooks.packages.plotly_script`; it is called at most in `final`.
+    `code` is the person's code, to be shown on top. `plotly_script` returns the JavaScript for plotly's
+    figures, see `kernels.notebooks.packages.plotly_script`; only `final_page` calls it, and only if needed.
     """
 
     def __init__(self, *, code: str | None = None, plotly_script: Callable[[], str] | None = None) -> None:
-        self._entries: list[Entry] = []
+        self._entries: list[AnswerEntry] = []
         self._typed = code
         self._plotly_script = plotly_script
         self._question: InputRequest | None = None
         self._unstopped: Unstopped | None = None
         self._waiting = 0  # cells before this one
-        self._waiting_told = 0  # the number that the message says
-        self._told_at = 0.0  # since when it does, by the clock of `page`
-        self._held = 0  # bytes that the outputs of cells that have ended take
+        self._waiting_told = 0  # the number that the message shows
+        self._told_at = 0.0  # when it was first shown, by the clock of `live_page`
+        self._held = 0  # bytes that the outputs of finished cells take
         self._usage: TurnUsage | None = None
         self._started: float | None = None
 
-    def add(self, reply: Reply) -> None:
-        """Take one step of the answer in."""
+    def add_reply(self, reply: Reply) -> None:
+        """Add one step of the answer."""
         if reply.words:
-            self._said().text += reply.words
+            self._last_words().text += reply.words
         if reply.usage is not None:
             self._usage = reply.usage
         if reply.cell == 0:
             return
-        shown = self._shown(reply)
+        cell = self._cell_of(reply)
         if reply.event is not None:
-            self._happened(shown, reply)
+            self._add_event(cell, reply)
         if reply.result is not None:
-            self._held += shown.end(reply.result, self._held)
+            self._held += cell.end(reply.result, self._held)
             self._question = self._unstopped = None
-        shown.files.extend(reply.files)
-        shown.skipped.extend(reply.skipped)
+        cell.files.extend(reply.files)
+        cell.skipped.extend(reply.skipped)
 
     def answered(self) -> None:
-        """The question has its answer."""
+        """The question has been answered."""
         self._question = None
 
     def decided(self) -> None:
-        """The cell is waited for, or its kernel was killed."""
+        """The person has decided to wait for the cell, or to kill its kernel."""
         self._unstopped = None
 
     @property
     def unstopped(self) -> Unstopped | None:
-        """That the running cell was stopped and goes on, while nobody has decided what is to be done."""
+        """Set while the running cell was stopped but goes on, and nobody has decided what to do about it."""
         return self._unstopped
 
     @property
     def question(self) -> InputRequest | None:
-        """What the running cell asks and waits for now."""
+        """The question that the running cell waits on."""
         return self._question
 
-    @property
-    def to_draw(self) -> tuple[ToDraw, ...]:
-        """What is a picture only once it was drawn in the sandbox: wide tables, LaTeX, SVG."""
-        return self.drawings()()
-
     def drawings(self) -> Callable[[], tuple[ToDraw, ...]]:
-        """Finds what `to_draw` says."""
-        entries = self._still()
+        """Finds what the sandbox has to draw before it is a picture: wide tables, LaTeX, SVG."""
+        entries = self._snapshots()
         return lambda: _drawings(entries)
 
-    def page(self, *, now: float) -> Page:
-        """The live message; `now` in seconds of any clock."""
-        return self.live(now=now)()
-
-    def live(self, *, now: float) -> Callable[[], Page]:
-        """Makes the page of `page`."""
+    def live_page(self, *, now: float) -> Callable[[], AnswerPage]:
+        """Makes the live message; `now` is in seconds of any clock."""
         if self._started is None:
             self._started = now
-        entries, waiting, elapsed = self._still(LAST), self._before(now), now - self._started
+        entries, waiting, elapsed = self._snapshots(LAST), self._before(now), now - self._started
         question, unstopped = self._question, self._unstopped
-        return lambda: Page((live(entries, question, unstopped, waiting, elapsed),))
+        return lambda: AnswerPage((live_text(entries, question, unstopped, waiting, elapsed),))
 
-    def final(
-        self, drawn: Mapping[int, bytes] | None = None, *, note: str = "", largest: int = Limits().file
-    ) -> Page:
-        """The last state; `drawn` has PNGs by the keys of `to_draw`, and what it lacks is shown as text.
+    def final_page(
+        self,
+        drawn: Mapping[int, bytes] | None = None,
+        *,
+        note: str = "",
+        largest: int = MessageLimits().file,
+    ) -> Callable[[], AnswerPage]:
+        """Makes the final state.
 
-        Of the files that cells wrote, those of up to `largest` bytes go along.
-
-        `note` is a sentence of the front's own that ends the text, such as that of an error
-        (`bot.wording.error_messages.sentence`) that ended the turn.
+        `drawn` has PNGs by the keys of `drawings`; whatever is missing there is shown as text. Files that
+        cells wrote go along if they have at most `largest` bytes. `note` is one more sentence at the end of
+        the text, such as that of an error (`bot.wording.error_messages.sentence`) that ended the turn.
         """
-        return self.last(drawn, note=note, largest=largest)()
+        entries, usage = self._snapshots(), self._usage
 
-    def last(
-        self, drawn: Mapping[int, bytes] | None = None, *, note: str = "", largest: int = Limits().file
-    ) -> Callable[[], Page]:
-        """Makes the page of `final`."""
-        entries, usage = self._still(), self._usage
-
-        def made() -> Page:
-            settled = Settled(drawn or {}, self._plotly_script, largest)
+        def make() -> AnswerPage:
+            final = FinalAnswer(drawn or {}, self._plotly_script, largest)
             for entry in entries:
-                settled.take(entry)
-            parts, long = fitted(settled.blocks, settled.footer(usage, note))
-            return Page(parts or ("",), (*settled.uploads, *long), settled.files)
+                final.add_entry(entry)
+            parts, long = fitted(final.blocks, final.footer(usage, note))
+            return AnswerPage(parts or ("",), (*final.uploads, *long), final.files)
 
-        return made
+        return make
 
-    def _still(self, last: int | None = None) -> list[Still]:
-        """The entries as they are now; with `last` only the last ones, and of each cell the last outputs."""
-        entries = self._entries or ([Shown(0, code=self._typed)] if self._typed else [])
-        return [still(entry, last) for entry in (entries[-last:] if last else entries)]
+    def _snapshots(self, last: int | None = None) -> list[EntrySnapshot]:
+        """The entries as they are now; with `last` only the last ones, and only the last outputs of each."""
+        entries = self._entries or ([CellEntry(0, code=self._typed)] if self._typed else [])
+        return [snapshot(entry, last) for entry in (entries[-last:] if last else entries)]
 
     def _before(self, now: float) -> int:
-        """The number of cells that go first, as the message says it, which moves rarely.
+        """The number of cells that go first, as the message shows it. It is updated rarely.
 
-        Each end of a cell moves it for everybody who waits: forty people would make hundreds of edits.
+        The end of each cell changes it for everybody who waits: with forty people that would be hundreds of
+        edits.
         """
         if not (self._waiting and self._waiting_told) or now - self._told_at >= WAITING:
             self._waiting_told, self._told_at = self._waiting, now
         return self._waiting_told
 
-    def _said(self) -> Said:
-        if not self._entries or not isinstance(self._entries[-1], Said):
-            self._entries.append(Said())
+    def _last_words(self) -> WordsEntry:
+        """The entry that the model's words are added to."""
+        if not self._entries or not isinstance(self._entries[-1], WordsEntry):
+            self._entries.append(WordsEntry())
         last = self._entries[-1]
-        assert isinstance(last, Said)
+        assert isinstance(last, WordsEntry)
         return last
 
-    def _shown(self, reply: Reply) -> Shown:
-        """What stands for the reply's cell, or for what came after its end."""
+    def _cell_of(self, reply: Reply) -> CellEntry:
+        """The entry of the reply's cell, or of what came after its end."""
         for entry in reversed(self._entries):
-            if not isinstance(entry, Shown):
+            if not isinstance(entry, CellEntry):
                 continue
             if entry.number == reply.cell and entry.late == reply.late and not reply.code:
                 return entry
-        entry = Shown(reply.cell, code=reply.code or self._typed, late=reply.late)
+        entry = CellEntry(reply.cell, code=reply.code or self._typed, late=reply.late)
         self._typed = None
         self._entries.append(entry)
         return entry
 
-    def _happened(self, shown: Shown, reply: Reply) -> None:
+    def _add_event(self, cell: CellEntry, reply: Reply) -> None:
         match reply.event:
             case InputRequest() as question:
                 self._question = question
@@ -193,19 +190,21 @@ class Draft:
         self._waiting = reply.event.position if isinstance(reply.event, Queued) else 0
         match reply.event:
             case Restarted() as restarted:
-                shown.notes.append(plain(restart(restarted)))
+                cell.notes.append(plain(restart(restarted)))
             case InputRequest() | Unstopped() | Queued() | None:
                 return
+            case _ if reply.outputs is not None:
+                cell.live = reply.outputs
             case event:
-                shown.outputs.add_event(event)
+                cell.outputs.add_event(event)
 
 
-def _drawings(entries: Iterable[Still]) -> tuple[ToDraw, ...]:
+def _drawings(entries: Iterable[EntrySnapshot]) -> tuple[ToDraw, ...]:
     drawings = (
         piece
         for entry in entries
-        if isinstance(entry, Snapshot)
+        if isinstance(entry, CellSnapshot)
         for piece in entry.pieces()
-        if isinstance(piece, Drawing)
+        if isinstance(piece, DrawingPiece)
     )
     return tuple(ToDraw(key, piece.kind, piece.source) for key, piece in enumerate(drawings))

@@ -1,4 +1,4 @@
-"""How an answer goes out: which messages, with which files. Pure: nothing is sent here.
+"""Which messages an answer is sent as, and which files go with each. Pure: nothing is sent here.
 
 for outgoing in plan(page.parts, page.uploads): ...
 for outgoing in without_uploads(page.parts, page.uploads, "files may not be attached here"): ...
@@ -14,18 +14,18 @@ from bot.discord.format.split import LONGEST, length, split
 from kernels.text.clipping import counted, human_size
 from kernels.workspace.names import FreeNames, safe_name
 
-__all__ = ["Limits", "Outgoing", "Upload", "plan", "without_uploads"]
+__all__ = ["MessageLimits", "Outgoing", "Upload", "plan", "without_uploads"]
 
 MIB = 1 << 20
-FORM = 16 << 10  # bytes of a request beside its files, at most
-ZIP_ENTRY = 200  # bytes that a zip needs for an entry, without its name which stands there twice
+FORM = 16 << 10  # bytes that a request has at most besides its files
+ZIP_ENTRY = 200  # bytes that a zip needs for an entry, besides its name, which is there twice
 LONGEST_NAME = 100  # characters of an attachment's name
-NAMED = 20  # files that are named in sentences; the rest is counted
+NAMED = 20  # files that are named when they are not attached; the others are counted
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file to send along. `file_id` is the id under which it is stored, "" where it is not."""
+    """A file to send along. `file_id` is the id under which it is stored, "" if it is not stored."""
 
     name: str
     data: bytes
@@ -34,11 +34,11 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What one message takes: `files` of them, `request` bytes of them together, `file` bytes of each.
+class MessageLimits:
+    """What one message may hold: `files` files of `file` bytes each and `request` bytes together.
 
     `text` is in characters. An answer has at most `messages` messages of text, and `messages` more of files.
-    Of more than `loose` files all but those of the first message go into a zip.
+    If it has more than `loose` files, all but those of the first message go into a zip.
     """
 
     files: int = 10
@@ -59,20 +59,22 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class _Parcel:
-    """A file as it goes out, and those that it brings: itself, or what is in the zip."""
+    """A file as it is sent, and the files that it brings: itself, or those in the zip."""
 
     upload: Upload
     brings: tuple[Upload, ...]
 
 
-DEFAULT = Limits()
+DEFAULT = MessageLimits()
 
 
-def plan(parts: Sequence[str], uploads: Sequence[Upload], limits: Limits = DEFAULT) -> tuple[Outgoing, ...]:
-    """The messages of an answer: its texts in order, the files with the last and those after it.
+def plan(
+    parts: Sequence[str], uploads: Sequence[Upload], limits: MessageLimits = DEFAULT
+) -> tuple[Outgoing, ...]:
+    """The messages of an answer, at least one: its texts in order, the files with the last and after it.
 
-    Names are made unique and safe. More files than a few messages hold go into a zip; of a file that no
-    message holds a sentence says how to get it. At least one message.
+    File names are made unique and safe. If there are more files than a few messages hold, they go into a zip.
+    For a file that is too large for any message, a sentence says how to get it.
     """
     named = _named(uploads)
     most = min(limits.file, limits.request - FORM)
@@ -88,17 +90,17 @@ def plan(parts: Sequence[str], uploads: Sequence[Upload], limits: Limits = DEFAU
 
 
 def without_uploads(
-    parts: Sequence[str], uploads: Sequence[Upload], why: str, limits: Limits = DEFAULT
+    parts: Sequence[str], uploads: Sequence[Upload], why: str, limits: MessageLimits = DEFAULT
 ) -> tuple[Outgoing, ...]:
-    """The same answer where no file can be sent: `why` says so ("files may not be attached here").
+    """The same answer if no file can be sent; `why` is the reason ("files may not be attached here").
 
-    Each file is named, with how to get it.
+    It names each file and says how to get it.
     """
     return _messages(parts, [], _sentences(_named(uploads), why), limits)
 
 
 def _messages(
-    parts: Sequence[str], groups: Sequence[Sequence[Upload]], sentences: Sequence[str], limits: Limits
+    parts: Sequence[str], groups: Sequence[Sequence[Upload]], sentences: Sequence[str], limits: MessageLimits
 ) -> tuple[Outgoing, ...]:
     texts = [part for part in parts if part.strip()]
     said = "\n".join(sentences)
@@ -113,7 +115,7 @@ def _messages(
 
 
 def _named(uploads: Iterable[Upload]) -> list[Upload]:
-    """With names that are unique in any folder and that Discord takes as they are."""
+    """The files with names that are unique in any folder and that Discord does not change."""
     names = FreeNames()
     named = []
     for upload in uploads:
@@ -128,8 +130,8 @@ def _named(uploads: Iterable[Upload]) -> list[Upload]:
     return named
 
 
-def _groups(parcels: Iterable[_Parcel], limits: Limits) -> list[list[_Parcel]]:
-    """The parcels of one message after the other, in order."""
+def _groups(parcels: Iterable[_Parcel], limits: MessageLimits) -> list[list[_Parcel]]:
+    """The parcels of each message, in order."""
     groups: list[list[_Parcel]] = []
     room = 0
     for parcel in parcels:
@@ -142,7 +144,7 @@ def _groups(parcels: Iterable[_Parcel], limits: Limits) -> list[list[_Parcel]]:
 
 
 def _zipped(uploads: Sequence[Upload], most: int) -> list[_Parcel]:
-    """The files in as few zips as keep to `most` bytes each, whatever can be made of them."""
+    """The files in as few zips as possible of at most `most` bytes each, however badly they compress."""
     bundles: list[list[Upload]] = []
     room = 0
     for upload in uploads:
@@ -151,7 +153,7 @@ def _zipped(uploads: Sequence[Upload], most: int) -> list[_Parcel]:
             bundles.append([])
             room = most - ZIP_ENTRY
         bundles[-1].append(upload)
-        room -= needed  # below zero where a zip of this one would be larger than the file: it stays alone
+        room -= needed  # below zero if a zip of this file alone is too large: then the file stays as it is
     return [
         _Parcel(bundle[0] if len(bundle) == 1 else _zip(bundle, number), tuple(bundle))
         for number, bundle in enumerate(bundles, start=1)
@@ -159,7 +161,7 @@ def _zipped(uploads: Sequence[Upload], most: int) -> list[_Parcel]:
 
 
 def _needed(upload: Upload) -> int:
-    """Bytes in a zip, at most: what cannot be deflated grows by some bytes in each block of it."""
+    """Bytes that the file takes in a zip at most: what cannot be compressed grows a little."""
     return len(upload.data) + len(upload.data) // 1000 + 2 * len(upload.name.encode()) + ZIP_ENTRY
 
 

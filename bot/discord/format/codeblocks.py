@@ -1,7 +1,7 @@
-"""Whether a message is code to run: the Python blocks in it.
+"""Finds the code to run in a message: its Python blocks.
 
 code_of("look: ```py\\nprint(1)\\n```")      # "print(1)"
-code_of("what is a list?")                  # None: words, for the model
+code_of("what is a list?")                  # None: words for the model
 """
 
 import re
@@ -12,14 +12,14 @@ __all__ = ["code_of"]
 
 PYTHON = frozenset({"py", "python", "python3", "py3", "ipython"})
 _OPENING = re.compile(r"(?<![\\`])(?P<fence>`{3,})(?:(?P<language>[\w+#.-]*)[ \t]*\r?\n)?")
-_QUOTED = re.compile(r"[ \t]*>")  # the block of somebody else
+_QUOTED = re.compile(r"[ \t]*>")  # a quote: the block is somebody else's
 
 
 def code_of(text: str, *, bare: bool = False) -> str | None:
-    """The code of all fenced Python blocks of a message, joined; None where it has none.
+    """The code of all fenced Python blocks of a message, joined; None if there are none.
 
-    With `bare` the blocks that name no language are code where none is Python. Blocks of other languages, and
-    what stands around the blocks, are words. A block that is not closed goes to the end of the message.
+    With `bare`, blocks without a language count as Python if no block says that it is. Blocks in other
+    languages and the text around blocks are words. A block that is not closed goes on to the message's end.
     """
     blocks = [(language, code) for language, code in _blocks(text) if code.strip()]
     python = [code for language, code in blocks if language in PYTHON]
@@ -29,7 +29,7 @@ def code_of(text: str, *, bare: bool = False) -> str | None:
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
-    """The language, in lower case, and the content of each fenced block."""
+    """The language in lower case, and the content, of each fenced block."""
     place = 0
     while opening := _OPENING.search(text, place):
         place = opening.end()
@@ -42,7 +42,7 @@ def _blocks(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _closing(text: str, place: int, length: int) -> re.Match[str] | None:
-    """The next fence that is at least as long as the one that opened, and not within a string on its line."""
+    """The next fence that is at least as long as the opening one and not inside a string on its line."""
     for closing in re.compile(f"`{{{length},}}").finditer(text, place):
         start, end = text.rfind("\n", 0, closing.start()) + 1, text.find("\n", closing.end())
         before = text[max(start, place) : closing.start()]

@@ -1,4 +1,4 @@
-"""The entries of an answer, as replies fill them: words of the model, and cells with what they showed."""
+"""The entries of an answer, filled by replies: words of the model, and cells with what they showed."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -6,67 +6,77 @@ from typing import Any
 
 from bot.discord.format.markdown import fenced
 from bot.discord.format.pieces import Piece, pieces
-from bot.reply import ExecutionResult, GeneratedFile
+from bot.reply import ExecutionResult, GeneratedFile, ShownSoFar
 from kernels.cell.outputs import Outputs
 from kernels.text.clipping import counted
 from kernels.wire.weight import weight
 from kernels.workspace.captured import Skipped
 
-__all__ = ["Entry", "Said", "Shown", "Snapshot", "Still", "code_block", "cut_short", "still"]
+__all__ = [
+    "AnswerEntry",
+    "CellEntry",
+    "CellSnapshot",
+    "EntrySnapshot",
+    "WordsEntry",
+    "code_block",
+    "cut_short",
+    "snapshot",
+]
 
-MAX_TEXT = 8 << 20  # characters; whoever ran the cell has held them within a limit already
-MAX_SHOWN = 256 << 20  # bytes of displays, likewise
-HELD = 64 << 20  # bytes that the outputs of an answer's cells take together, unless one alone takes more
-LEFT_OUT = "[left out here, since the cells before this one showed so much: the notebook has it]\n"
-CODE_LINES = 15  # of a cell's code that are shown
+MAX_TEXT = 8 << 20  # characters; whoever ran the cell has already limited them further
+MAX_SHOWN = 256 << 20  # bytes of displays; limited further, too
+HELD = 64 << 20  # bytes of outputs that one answer keeps in memory, unless a single cell has more
+LEFT_OUT = "[left out here because the cells before this one showed so much: the notebook has it]\n"
+CODE_LINES = 15  # lines of a cell's code that are shown
 CODE = 700  # characters of it
 _LEFT_OUT = re.compile(r"^(# … \d+ more lines|\[…( [\d,]+ lines? left out …)?\])$", re.MULTILINE)
 
 
 @dataclass(slots=True)
-class Said:
-    """What the model has said so far, between two cells."""
+class WordsEntry:
+    """The model's words between two cells."""
 
     text: str = ""
 
 
 @dataclass(slots=True)
-class Shown:
-    """One cell, or with `late` what came after its end."""
+class CellEntry:
+    """One cell; with `late`, what it showed after its end."""
 
     number: int
     code: str | None = None
     late: bool = False
-    outputs: Outputs = field(default_factory=lambda: Outputs(max_text=MAX_TEXT, max_shown=MAX_SHOWN))
-    notes: list[str] = field(default_factory=list)  # Markdown, of us
+    live: ShownSoFar | None = None  # of a cell that runs
+    outputs: Outputs = field(default_factory=lambda: Outputs(max_text=MAX_TEXT, max_shown=MAX_SHOWN))  # late
+    notes: list[str] = field(default_factory=list)  # our own remarks, in Markdown
     files: list[GeneratedFile] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     result: ExecutionResult | None = None
 
     def end(self, result: ExecutionResult, held: int) -> int:
-        """The cell has this result, and those before it hold `held` bytes; returns how many it holds."""
+        """Add the cell's result. Earlier cells hold `held` bytes of outputs; returns those of this one."""
         size = 0
         for output in result.outputs:
             size += weight(output)
-            if size > HELD:  # how much more makes no difference
+            if size > HELD:  # by how much makes no difference
                 break
         if held and held + size > HELD:
             told = {"output_type": "stream", "name": "stderr", "text": LEFT_OUT}
             result, size = replace(result, outputs=(told,), output=""), 0
         self.result = result
-        self.outputs = Outputs(max_text=MAX_TEXT, max_shown=MAX_SHOWN)  # the result has all of them
+        self.live, self.outputs = None, Outputs(max_text=MAX_TEXT, max_shown=MAX_SHOWN)  # the result has all
         return size
 
-    def snapshot(self, last: int | None = None) -> "Snapshot":
-        """It as it is now, with what it has shown; with `last` only so many of its last outputs.
+    def snapshot(self, last: int | None = None) -> "CellSnapshot":
+        """The cell as it is now; with `last`, only that many of its last outputs.
 
-        Of a cell that has ended it is what its record has: it may have begun before us.
+        The outputs of a finished cell are those of its record, because it may have begun before this program.
         """
         if self.result is None:
-            outputs = self.outputs.cells(last)
+            outputs = (self.live or self.outputs.cells)(last)
         else:
             outputs = self.result.outputs[-last:] if last else self.result.outputs
-        return Snapshot(
+        return CellSnapshot(
             self.number,
             self.code,
             self.late,
@@ -79,8 +89,8 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A cell as it was at one moment, which any thread may read: see `Shown`."""
+class CellSnapshot:
+    """A copy of a cell at one moment, which any thread may read: see `CellEntry`."""
 
     number: int
     code: str | None
@@ -92,21 +102,21 @@ class Snapshot:
     result: ExecutionResult | None
 
     def pieces(self) -> list[Piece]:
-        """What it has shown."""
+        """What the cell has shown."""
         return pieces(self.outputs)
 
 
-Entry = Said | Shown
-Still = Said | Snapshot
+AnswerEntry = WordsEntry | CellEntry
+EntrySnapshot = WordsEntry | CellSnapshot
 
 
-def still(entry: Entry, last: int | None = None) -> Still:
-    """The entry as it is now, which nothing changes any more; with `last` see `Shown.snapshot`."""
-    return Said(entry.text) if isinstance(entry, Said) else entry.snapshot(last)
+def snapshot(entry: AnswerEntry, last: int | None = None) -> EntrySnapshot:
+    """A copy of the entry that nothing changes; for `last` see `CellEntry.snapshot`."""
+    return WordsEntry(entry.text) if isinstance(entry, WordsEntry) else entry.snapshot(last)
 
 
 def code_block(code: str) -> str:
-    """A cell's code as a block: its first lines."""
+    """The first lines of a cell's code, as a block."""
     code = code.strip("\n").rstrip()
     lines = code.split("\n", CODE_LINES)
     if len(lines) > CODE_LINES:
@@ -116,5 +126,5 @@ def code_block(code: str) -> str:
 
 
 def cut_short(shown: str) -> bool:
-    """Whether the code in a block of `code_block` is only a part of the cell's."""
+    """Whether the code in a block made by `code_block` is only part of the cell's code."""
     return _LEFT_OUT.search(shown) is not None

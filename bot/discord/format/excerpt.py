@@ -1,9 +1,9 @@
-"""The head and the tail of a long text, of which only a little is shown, cut before any work is done on it.
+"""The head and the tail of a long text of which only a little is shown, cut before any other work is done.
 
     head, tail = ends(text, 8000)
 
-What a cell writes can be a megabyte of one escape sequence. Work on such a text must depend on what a message
-shows of it, not on its length.
+A cell's output can be a megabyte of one escape sequence. The work on a text must depend on how much of it a
+message shows, not on its length.
 """
 
 import re
@@ -12,16 +12,16 @@ from kernels.text.clipping import ANSI
 
 __all__ = ["GAP", "ends"]
 
-SHARE = 8  # a line that ends within this share of what is kept is no place to cut at
-GAP = "\0"  # a line that stands for what was cut: text from a kernel has no NUL
+SHARE = 8  # a cut at the end of a line must keep an eighth of what may be kept, or it is made elsewhere
+GAP = "\0"  # a line that stands for what was cut; text from a kernel has no NUL
 _UNFINISHED = re.compile(r"\x1b(?:\[[0-9;:?]*[ -/]*|\][^\n\x07\x1b]*)?")
 
 
 def ends(text: str, most: int, keep: str = "both") -> tuple[str, str] | None:
-    """The first and the last characters of `text`, at most `most` of each; None where it is not longer.
+    """The first and the last characters of `text`, at most `most` of each; None if that is all of it.
 
-    With `keep` "head" the tail is empty, with "tail" the head is. They are whole lines, unless a line is
-    nearly as long as that; and no escape sequence is torn.
+    With `keep` "head" the tail is empty, with "tail" the head is. Both are whole lines, unless a line is
+    nearly as long as `most`, and no escape sequence is cut.
     """
     if len(text) <= 2 * most:
         return None

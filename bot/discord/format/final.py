@@ -1,4 +1,4 @@
-"""The last state of an answer: its blocks of text in order, its files, and the lines that end it."""
+"""The final state of an answer: its blocks of text in order, its files, and the lines at its end."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -7,39 +7,38 @@ from typing import Any
 
 from bot.discord.format.ansi import has_colour
 from bot.discord.format.attachments import Upload
-from bot.discord.format.entries import Said, Snapshot, Still, code_block
+from bot.discord.format.entries import CellSnapshot, EntrySnapshot, WordsEntry, code_block
 from bot.discord.format.fitting import MESSAGES, Block
 from bot.discord.format.footer import generated, left_out, receipt
 from bot.discord.format.markdown import LOOKED_AT, code_name, fenced, output_block, plain
-from bot.discord.format.pieces import Attachment, Drawing, Piece, Text, Traceback, Words
+from bot.discord.format.pieces import DrawingPiece, FilePiece, MarkdownPiece, Piece, TextPiece, TracebackPiece
 from bot.discord.format.split import LONGEST, balanced, cut
-from bot.reply import GeneratedFile
+from bot.reply import GeneratedFile, TurnUsage
 from bot.rich import PICTURES, PLOTLY, SOURCE_OF_SVG, as_file, as_text
 from bot.rich import drawing as as_drawing
-from bot.spending.usage import TurnUsage
-from bot.wording.error_messages import ending, lost_with
+from bot.wording.cell_messages import ending, lost_with
 from kernels.text.clipping import clip, counted, strip_ansi
 from kernels.workspace.captured import Skipped
 
-__all__ = ["Settled"]
+__all__ = ["FinalAnswer"]
 
 ERROR = 1500  # characters of a traceback
-SOURCE = 1000  # of a formula that is not drawn
+SOURCE = 1000  # characters of a formula that is not drawn
 ALTERNATIVE = 300  # characters of a picture's description
-MOST = 300  # texts, pictures and files of an answer, and one more of each cell
+MOST = 300  # texts, pictures and files of an answer, plus one more for each cell
 TEXT = 8 << 20  # characters of one text
-COLOURED = 128 << 10  # characters, codes included, of texts in colour: 16 times what an answer can show
-LONG = LONGEST * MESSAGES  # characters of a text that surely goes into a file
-MOST_PARTS = 20_000  # of an SVG that is attached: it is looked through in 60 ms
+COLOURED = 128 << 10  # characters of coloured text, codes included: 16 times what an answer can show
+LONG = LONGEST * MESSAGES  # characters beyond which a text always goes into a file
+MOST_PARTS = 20_000  # elements of an SVG that is attached; checking that many takes 60 ms
 KINDS = {".html": "page", ".pdf": "document", ".svg": "drawing", SOURCE_OF_SVG: "drawing"} | dict.fromkeys(
     PICTURES.values(), "picture"
 )
 
 
-class Settled:
-    """Takes entries in order; `drawn` has PNGs by the place of their drawing among all drawings.
+class FinalAnswer:
+    """Built from entries in order. `drawn` has PNGs by the position of their drawing among all drawings.
 
-    Files of up to `largest` bytes go along with the answer.
+    Files of up to `largest` bytes are sent along with the answer.
     """
 
     def __init__(
@@ -47,36 +46,36 @@ class Settled:
     ) -> None:
         self.uploads: list[Upload] = []
         self._blocks: list[Block] = []
-        self._marks: set[int] = set()  # the blocks that only say where a picture belongs
+        self._marks: set[int] = set()  # the blocks that only show where a picture belongs
         self._drawn = drawn
         self._drawings = 0
         self._plotly_script = plotly_script
         self._largest = largest
-        self._sent: dict[str, GeneratedFile] = {}  # files of the cell that go along, by name
-        self._stored: GeneratedFile | None = None  # has all text of the cell
-        self._files: dict[str, GeneratedFile] = {}  # a later cell may have written the same one again
+        self._sent: dict[str, GeneratedFile] = {}  # the cell's files that are sent along, by name
+        self._stored: GeneratedFile | None = None  # the file with all text of the cell
+        self._files: dict[str, GeneratedFile] = {}  # by id: a later cell may have written the same file again
         self._skipped: list[Skipped] = []
         self._seconds: float | None = None
         self._memory: int | None = None
         self._texts = 0
         self._pieces = 0
-        self._coloured = 0  # characters of texts that were shown in colour
-        self._named: Counter[str] = Counter()  # uploads of each kind
+        self._coloured = 0  # characters shown in colour so far
+        self._named: Counter[str] = Counter()  # number of uploads of each kind
 
     @property
     def blocks(self) -> list[Block]:
-        """The text; a picture's place is told where there are several."""
+        """The text; where each picture belongs is only shown if there are several."""
         marked = len(self._marks) > 1
         return [block for place, block in enumerate(self._blocks) if marked or place not in self._marks]
 
     @property
     def files(self) -> tuple[GeneratedFile, ...]:
-        """What the cells wrote, each file once."""
+        """The files that cells wrote, each once."""
         return tuple(self._files.values())
 
-    def take(self, entry: Still) -> None:
+    def add_entry(self, entry: EntrySnapshot) -> None:
         """Add one entry."""
-        if isinstance(entry, Said):
+        if isinstance(entry, WordsEntry):
             if text := entry.text.strip():
                 self._blocks.append(Block(balanced(text)))
             return
@@ -91,13 +90,13 @@ class Settled:
         self._sent = {file.filename: file for file in entry.files if file.size <= self._largest}
         text_file = entry.result.text_file if entry.result is not None else ""
         self._stored = next((file for file in entry.files if text_file and file.filename == text_file), None)
-        self._take_pieces(entry.pieces())
+        self._add_pieces(entry.pieces())
         self._end(entry)
         for note in after:
             self._add(note)
 
     def footer(self, usage: TurnUsage | None, note: str) -> str:
-        """The lines below."""
+        """The lines at the end of the answer."""
         seconds = self._seconds if usage is None else usage.cell_seconds or None
         lines = [*generated(self.files), *left_out(self._skipped)]
         if note:
@@ -106,7 +105,7 @@ class Settled:
             lines.append("-# Done: no output.")
         return "\n".join([*lines, *filter(None, [receipt(seconds, self._memory, usage)])])
 
-    def _end(self, cell: Snapshot) -> None:
+    def _end(self, cell: CellSnapshot) -> None:
         self._files |= {file.file_id: file for file in cell.files}
         self._skipped += cell.skipped
         if cell.result is None:
@@ -120,32 +119,32 @@ class Settled:
         if cell.result.unrecorded:
             self._add(f"-# {plain(cell.result.unrecorded)}")
 
-    def _take_pieces(self, pieces: Sequence[Piece]) -> None:
-        """Add what there is room for, and in any case the last one, which may be the cell's error."""
+    def _add_pieces(self, pieces: Sequence[Piece]) -> None:
+        """Add as many as there is room for, and always the last one: it may be the cell's error."""
         room = max(0, MOST - self._pieces)
         self._pieces += min(room, len(pieces))
         for piece in pieces[:room]:
-            self._take_piece(piece)
+            self._add_piece(piece)
         if left := pieces[room:-1]:
-            self._drawings += sum(isinstance(piece, Drawing) for piece in left)
+            self._drawings += sum(isinstance(piece, DrawingPiece) for piece in left)
             self._add(f"-# … {counted(len(left), 'more output')} left out here: `/notebook` has all of them")
         for piece in pieces[room:][-1:]:
-            self._take_piece(piece)
+            self._add_piece(piece)
 
-    def _take_piece(self, piece: Piece) -> None:
+    def _add_piece(self, piece: Piece) -> None:
         match piece:
-            case Text(text):
+            case TextPiece(text):
                 self._add_output(text)
-            case Traceback(text):
+            case TracebackPiece(text):
                 self._add(self._in_colour(text, room=ERROR), fenced(strip_ansi(clip(text, TEXT))))
-            case Words(text):
+            case MarkdownPiece(text):
                 whole = clip(text, TEXT)
                 self._add_text(balanced(whole[: LONG + 1]), whole, "words", ".md", None)
-            case Drawing():
+            case DrawingPiece():
                 self._draw(piece)
-            case Attachment(bundle, files) if saved := self._sent.keys() & set(files):
-                self._mark(min(saved))  # the same picture, which is sent as that file
-            case Attachment(bundle):
+            case FilePiece(bundle, files) if saved := self._sent.keys() & set(files):
+                self._mark(min(saved))  # the same picture is sent as that file
+            case FilePiece(bundle):
                 self._attach(bundle)
 
     def _add(self, text: str, whole: str = "") -> None:
@@ -158,12 +157,12 @@ class Settled:
     def _add_output(self, text: str) -> None:
         text = clip(text, TEXT)
         whole = strip_ansi(text)
-        surely_in_a_file = len(whole) > LONG  # its colours are work for nothing
+        surely_in_a_file = len(whole) > LONG  # colouring it would be wasted work
         block = fenced(whole[: LONG + 1]) if surely_in_a_file else self._in_colour(text)
         self._add_text(block, whole, "output", ".txt", self._stored)
 
     def _in_colour(self, text: str, room: int | None = None) -> str:
-        """A block of the text, in colours as long as there are not too many of them."""
+        """The text as a block, in colour while the answer has not too much coloured text."""
         if not has_colour(text):
             return output_block(text, room=room)
         looked_at = len(text) if room is None else min(len(text), 2 * LOOKED_AT * room)
@@ -172,7 +171,7 @@ class Settled:
         self._coloured += looked_at
         return output_block(text, room=room)
 
-    def _draw(self, drawing: Drawing) -> None:
+    def _draw(self, drawing: DrawingPiece) -> None:
         picture = self._drawn.get(self._drawings)
         self._drawings += 1
         if picture is not None:
@@ -193,7 +192,7 @@ class Settled:
 
     def _attach(self, bundle: Mapping[str, Any]) -> None:
         if PLOTLY in bundle and not self._script():
-            self._add("-# A figure of plotly: `/notebook` has it.")
+            self._add("-# A plotly figure: `/notebook` has it.")
         elif (shown := as_file(bundle, self._script, most_parts=MOST_PARTS)) is not None:
             if (name := self._same(shown.data)) is not None:
                 self._mark(name)
@@ -203,7 +202,7 @@ class Settled:
             self._add_output(as_text(bundle))
 
     def _same(self, data: bytes) -> str | None:
-        """The file with just these bytes that goes along: a cell may save a picture and show the file."""
+        """The name of a file sent along with these very bytes: a cell may save a picture and show it."""
         alike = {file.record.sha256: name for name, file in self._sent.items() if file.size == len(data)}
         return alike.get(sha256(data).hexdigest()) if alike else None
 
@@ -216,7 +215,7 @@ class Settled:
         self._mark(upload.name)
 
     def _mark(self, name: str) -> None:
-        """Say where a picture belongs."""
+        """Show where a picture belongs."""
         self._marks.add(len(self._blocks))
         self._add(f"-# ↳ {code_name(name)}")
 

@@ -1,4 +1,4 @@
-"""Makes an answer fit into a few messages: what is too long goes into a file, its first lines stay.
+"""Makes an answer fit into a few messages: texts that are too long go into files; their first lines stay.
 
 parts, uploads = fitted(blocks, footer)
 """
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os.path import splitext
 
-from bot.discord.format.attachments import Limits, Upload
+from bot.discord.format.attachments import MessageLimits, Upload
 from bot.discord.format.markdown import code_name, fenced
 from bot.discord.format.split import LONGEST, balanced, cut, length, split
 from bot.reply import GeneratedFile
@@ -15,17 +15,17 @@ from kernels.text.clipping import LEFT_OUT, human_size
 
 __all__ = ["Block", "fitted"]
 
-MESSAGES = Limits().messages
-FIRST_LINES = 700  # characters that stay of a text that goes into a file
-PART = "-part"  # in the name of a file that has not all of a text, also of those of `kernels.cell.overflow`
+MESSAGES = MessageLimits().messages
+FIRST_LINES = 700  # characters that stay in the message of a text that goes into a file
+PART = "-part"  # in the name of a file with only part of a text; `kernels.cell.overflow` names files so, too
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A piece of an answer as Markdown, and where all of it is when that gets too long.
+    """A piece of an answer as Markdown, and what goes into a file when that is too long.
 
-    `whole` is for a file called `name`, or for that of the whole answer where it has no name. `stored` is a
-    file of the cell's that has it already.
+    `whole` goes into a file called `name`; without a name, into the file of the whole answer. `stored` is a
+    file of the cell that already has the whole text.
     """
 
     text: str
@@ -35,10 +35,10 @@ class Block:
 
 
 def fitted(blocks: Sequence[Block], footer: str) -> tuple[tuple[str, ...], list[Upload]]:
-    """The texts of at most four messages, and files with what these do not hold. `footer` stays whole.
+    """The texts of at most four messages, and files with whatever does not fit. `footer` stays whole.
 
-    The longest blocks go into files first. Lengths are added up once, so the time is in proportion to the
-    number of blocks.
+    The longest blocks go into files first. Lengths are added up only once, so the time it takes is
+    proportional to the number of blocks.
     """
     shown = list(blocks)
     uploads: list[Upload] = []
@@ -70,7 +70,7 @@ def fitted(blocks: Sequence[Block], footer: str) -> tuple[tuple[str, ...], list[
 
 
 def _parts(blocks: Sequence[Block], footer: str, total: int) -> tuple[str, ...] | None:
-    """The parts, or None where they are too many; `total` is the length of all."""
+    """The parts, or None if there are too many. `total` is the length of everything."""
     if total > LONGEST * MESSAGES:
         return None
     parts = split("\n".join([*(block.text for block in blocks), footer]))
@@ -78,7 +78,7 @@ def _parts(blocks: Sequence[Block], footer: str, total: int) -> tuple[str, ...] 
 
 
 def _upload(name: str, text: str) -> Upload:
-    """A file of a text; one of which something was left out before says so in its name."""
+    """A text as a file. If something was left out of the text before, the name says so."""
     if LEFT_OUT.search(text):
         stem, suffix = splitext(name)
         return Upload(f"{stem}{PART}{suffix}", text.encode("utf-8", "replace"), "The text, in part")

@@ -1,27 +1,26 @@
-"""The lines below an answer: what was made, what was left out, how it ended, what it took.
+"""The lines below an answer: new files, files that were not kept, and what it took.
 
-generated(files), left_out(skipped), receipt(results, usage)
+lines = [*generated(files), *left_out(skipped), receipt(seconds, memory, usage)]
 """
 
 from collections.abc import Sequence
 
 from bot.discord.format.markdown import code_name, plain
 from bot.discord.format.split import cut
-from bot.reply import GeneratedFile
-from bot.spending.usage import TurnUsage
+from bot.reply import GeneratedFile, TurnUsage
 from kernels.text.clipping import human_size
 from kernels.workspace.captured import Skipped
 
 __all__ = ["duration", "generated", "left_out", "receipt"]
 
-NAMED = 10  # files that are named; the rest is counted
-NAMED_LEFT = 5  # of those that were not kept
-REASON = 120  # characters
-WORTH = 1_000_000  # bytes of memory, from which on they are told
+NAMED = 10  # new files that are named; the others are counted
+NAMED_LEFT = 5  # the same for files that were not kept
+REASON = 120  # characters of a reason
+WORTH = 1_000_000  # bytes of memory from which on it is worth showing
 
 
 def generated(files: Sequence[GeneratedFile]) -> list[str]:
-    """The summary of new files: id, type, size, and when they go."""
+    """The summary of new files: type, size, id, and when they expire."""
     if not files:
         return []
     lines = [f"**Generated {len(files)} file(s)**"]
@@ -49,9 +48,9 @@ def left_out(skipped: Sequence[Skipped]) -> list[str]:
 
 
 def receipt(seconds: float | None, memory: int | None, usage: TurnUsage | None) -> str:
-    """What it took, in one line: "-# 1.2 s · 84 MB · 1,234 + 56 tokens · $0.004"; "" when nothing is known.
+    """What it took, in one line: "-# 1.2 s · 84 MB · 1,234 + 56 tokens · $0.004"; "" if nothing is known.
 
-    `memory` in bytes: what the kernel has taken by now.
+    `memory` is what the kernel uses now, in bytes.
     """
     parts = [] if seconds is None else [duration(seconds)]
     if memory is not None and memory >= WORTH:
@@ -66,7 +65,7 @@ def receipt(seconds: float | None, memory: int | None, usage: TurnUsage | None) 
 
 
 def duration(seconds: float) -> str:
-    """A time as people read it: under 0.01 s, 0.04 s, 12 s, 3 min 5 s."""
+    """A duration as people write it: "under 0.01 s", "0.04 s", "12 s", "3 min 5 s"."""
     if seconds < 10:
         return f"{seconds:.2g} s" if seconds >= 0.01 else "under 0.01 s"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,8 +1,8 @@
-"""Text of others in Discord's Markdown, where it cannot act: no fence broken, no name that shouts.
+"""Other people's text in Discord's Markdown, made harmless: it breaks no fence and mentions nobody.
 
-fenced("print('```')", "py")            # the three backticks apart
-code_name("a`b\\n.csv")                 # `aˋb_.csv`, within backticks
-plain("2 * 3 * 4")                      # shown as it is
+fenced("print('```')", "py")            # with the three backticks kept apart
+code_name("a`b\\n.csv")                 # `aˋb_.csv`, in backticks
+plain("2 * 3 * 4")                      # with what Markdown would act on escaped
 """
 
 import re
@@ -21,32 +21,32 @@ APART = "\u200b"  # zero width space
 _FENCES = re.compile("`{3,}")
 _MARKS = re.compile(r"([\\*_~|`<>\[\]@]|^[#-])")
 NAME = 60  # characters of a file's name that are shown
-NOTICE = 40  # longest of the lines that say what is left out
-LOOKED_AT = 8  # times the room: characters of a text's head, and of its tail, that are looked at; codes count
+NOTICE = 40  # length of the longest line that says how much is left out
+LOOKED_AT = 8  # times the room: characters at each end of a text that are looked at, colour codes included
 
 
 def unfenced(text: str) -> str:
-    """`text` without three backticks in a row."""
+    """`text` with runs of three or more backticks kept apart."""
     return _FENCES.sub(lambda found: APART.join(found[0]), text)
 
 
 def fenced(text: str, language: str = "", *, room: int | None = None, keep: str = "both") -> str:
-    """A fenced block of `text`, at most `room` long: see `clipped`."""
+    """`text` as a fenced block of at most `room` characters: see `clipped`."""
     return _block(text, language, room, keep)
 
 
 def output_block(text: str, *, room: int | None = None, keep: str = "both") -> str:
-    """A fenced block of what a cell has written, in colours where it has some."""
+    """A cell's output as a fenced block, in its colours if it has any: see `clipped`."""
     return _block(text, None, room, keep)
 
 
 def clipped(
     text: str, room: int, *, keep: str = "both", bare: Callable[[str], str] = str, lines: int | None = None
 ) -> str:
-    """`text` within `room`: its "head", its "tail" or "both" of them, and a line that says what is missing.
+    """`text` shortened to `room`: its "head", its "tail" or "both", with a line that says what is missing.
 
-    Whole lines, where they are short enough. `bare` makes of a line that has to be cut one that can be. A
-    text that was cut before has a line `GAP` where that was, and `lines` is how many it had.
+    Lines stay whole if they are short enough; `bare` is applied to a line before it is cut. A text that was
+    cut before has a line `GAP` at that place, and `lines` is the number of lines it had.
     """
     if lines is None and len(text) <= room and length(text) <= room:
         return text
@@ -62,12 +62,12 @@ def clipped(
 
 
 def plain(text: str) -> str:
-    """`text` with nothing in it that Markdown acts on, on one line."""
+    """`text` on one line, with everything that Markdown acts on escaped."""
     return _MARKS.sub(r"\\\1", one_line(text.replace("\n", " ")))
 
 
 def code_name(name: str, limit: int = NAME) -> str:
-    """A file's name as inline code: one line, its beginning and its extension."""
+    """A file's name as inline code, shortened to its beginning and its extension if it is long."""
     plain_name = one_line(name).replace("`", "ˋ").strip() or "unnamed"
     if len(plain_name) > limit:
         stem, suffix = splitext(plain_name)
@@ -77,12 +77,12 @@ def code_name(name: str, limit: int = NAME) -> str:
 
 
 def _uncoloured(text: str) -> str:
-    """`text` without its colours, which may have kept backticks apart."""
+    """`text` without its colour codes, which may have kept backticks apart."""
     return unfenced(strip_ansi(text))
 
 
 def _block(text: str, language: str | None, room: int | None, keep: str) -> str:
-    """`language` is None for what a cell has written."""
+    """`language` is None for a cell's output."""
     text = text.rstrip().lstrip("\n")
     parts: tuple[str, ...] = (text,)
     lines: int | None = None
@@ -102,7 +102,7 @@ def _block(text: str, language: str | None, room: int | None, keep: str) -> str:
 def _taken(
     lines: list[str], room: int, bare: Callable[[str], str], *, backwards: bool = False
 ) -> tuple[str, int]:
-    """As many of the first lines as fit, and their number; of the very first one at least a piece."""
+    """As many of the first lines as fit, and their number; at least a piece of the very first one."""
     taken: list[str] = []
     for line in lines:
         if line == GAP:

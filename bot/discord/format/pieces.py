@@ -1,6 +1,6 @@
-"""A cell's outputs as what chat can show of them: text, words, an error, a picture to be, a file.
+"""A cell's outputs as the kinds of things that a chat can show: text, Markdown, an error, a drawing, a file.
 
-for piece in pieces(outputs): ...       # of nbformat v4 output dicts; nothing is decoded yet
+for piece in pieces(outputs): ...       # nbformat v4 output dicts; nothing is decoded yet
 """
 
 import re
@@ -12,40 +12,40 @@ from bot.rich import PLOTLY, as_text, is_picture, only_script, says_nothing
 from kernels.cell.display_updates import is_mark, is_note
 from kernels.text.clipping import strip_ansi
 
-__all__ = ["Attachment", "Drawing", "Piece", "Text", "Traceback", "Words", "pieces"]
+__all__ = ["DrawingPiece", "FilePiece", "MarkdownPiece", "Piece", "TextPiece", "TracebackPiece", "pieces"]
 
-WIDE = 64  # columns of a code block on a small window; what is wider wraps and is hard to read
-TALL = 30  # lines of a table that is still read as text
-SURELY = 10_000  # characters after which a text is taken to show something
-RULER = re.compile("-{20,}")  # above a traceback; it would be two lines of a phone
-LONGEST_RULER = 1000  # characters of it, with its colours
-WRAPPED = "\\\n"  # where pandas has broken a table that is too wide for it
+WIDE = 64  # columns of a code block in a small window; wider text wraps and is hard to read
+TALL = 30  # lines of the longest table that is shown as text
+SURELY = 10_000  # characters beyond which a text is taken to be visible without looking
+RULER = re.compile("-{20,}")  # the line above a traceback, which would take two lines on a phone
+LONGEST_RULER = 1000  # characters of that line, colour codes included
+WRAPPED = "\\\n"  # where pandas broke a table that it found too wide
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextPiece:
     """Lines in a fixed-width font, with ANSI colours."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class MarkdownPiece:
     """Markdown."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Traceback:
+class TracebackPiece:
     """An error's lines, with ANSI colours."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
-    """What has to be drawn; `text` says the same without a picture."""
+class DrawingPiece:
+    """Something that has to be drawn first; `text` shows the same without a picture."""
 
     kind: Literal["latex", "svg", "table"]
     source: str
@@ -53,27 +53,27 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True)
-class Attachment:
-    """What is sent along as a file: see `bot.rich.as_file`. Its cell has saved it as `files`, too."""
+class FilePiece:
+    """Something to be sent as a file: see `bot.rich.as_file`. Its cell has also saved it as `files`."""
 
     bundle: Mapping[str, Any]
     files: tuple[str, ...] = ()
 
 
-Piece = Text | Words | Traceback | Drawing | Attachment
+Piece = TextPiece | MarkdownPiece | TracebackPiece | DrawingPiece | FilePiece
 
 
 def pieces(outputs: Iterable[Mapping[str, Any]]) -> list[Piece]:
-    """The pieces in order; texts that follow each other are one."""
+    """The pieces in order; texts that follow each other are joined."""
     found: list[Piece] = []
-    texts: list[str] = []  # of those that follow each other
+    texts: list[str] = []  # those that follow each other
     for output in outputs:
         if only_script(output.get("data", {})) or is_mark(output) or is_note(output):
             continue
         piece = _piece(output)
-        if not isinstance(piece, Text):
+        if not isinstance(piece, TextPiece):
             if texts:
-                found.append(Text("".join(texts)))
+                found.append(TextPiece("".join(texts)))
                 texts.clear()
             found.append(piece)
         elif texts:
@@ -82,20 +82,20 @@ def pieces(outputs: Iterable[Mapping[str, Any]]) -> list[Piece]:
         elif len(piece.text) > SURELY or strip_ansi(piece.text).strip():
             texts.append(piece.text)
     if texts:
-        found.append(Text("".join(texts)))
+        found.append(TextPiece("".join(texts)))
     return found
 
 
 def _piece(output: Mapping[str, Any]) -> Piece:
     match output.get("output_type"):
         case "stream":
-            return Text(str(output["text"]))
+            return TextPiece(str(output["text"]))
         case "error":
             text = "\n".join(output["traceback"])
             first, _, rest = text.partition("\n")
             if len(first) <= LONGEST_RULER and RULER.fullmatch(strip_ansi(first)):
                 text = rest
-            return Traceback(
+            return TracebackPiece(
                 text if text and not text.isspace() else f"{output['ename']}: {output['evalue']}"
             )
     return _shown(output.get("data", {}), output.get("metadata", {}))
@@ -104,19 +104,19 @@ def _piece(output: Mapping[str, Any]) -> Piece:
 def _shown(bundle: Mapping[str, Any], metadata: Any) -> Piece:
     if is_picture(bundle) or PLOTLY in bundle:
         files = metadata.get("files") if isinstance(metadata, dict) else None
-        return Attachment(bundle, tuple(map(str, files)) if isinstance(files, list) else ())
+        return FilePiece(bundle, tuple(map(str, files)) if isinstance(files, list) else ())
     page, latex, drawing = (bundle.get(mime) for mime in ("text/html", "text/latex", "image/svg+xml"))
     if isinstance(drawing, str):
-        return Drawing("svg", drawing, "" if says_nothing(bundle) else as_text(bundle))
+        return DrawingPiece("svg", drawing, "" if says_nothing(bundle) else as_text(bundle))
     if isinstance(page, str):
         if page.count("<table") == 1 or ("<table" in page and says_nothing(bundle)):
             return _table(page, bundle)
-        return Attachment(bundle) if says_nothing(bundle) else Text(as_text(bundle))
+        return FilePiece(bundle) if says_nothing(bundle) else TextPiece(as_text(bundle))
     if isinstance(latex, str):
-        return Drawing("latex", latex, as_text(bundle))
+        return DrawingPiece("latex", latex, as_text(bundle))
     if isinstance(bundle.get("text/markdown"), str) and says_nothing(bundle):
-        return Words(bundle["text/markdown"])
-    return Text(as_text(bundle))
+        return MarkdownPiece(bundle["text/markdown"])
+    return TextPiece(as_text(bundle))
 
 
 def _table(page: str, bundle: Mapping[str, Any]) -> Piece:
@@ -128,4 +128,4 @@ def _table(page: str, bundle: Mapping[str, Any]) -> Piece:
         and max(map(len, lines), default=0) <= WIDE
         and WRAPPED not in text
     )
-    return Text(text) if text and readable else Drawing("table", page, text)
+    return TextPiece(text) if text and readable else DrawingPiece("table", page, text)

@@ -1,40 +1,40 @@
-"""The one message that moves while a turn goes on: the end of the answer, as much as fits.
+"""The one message that changes while a turn goes on: as much of the answer's end as fits.
 
-live(entries, question, unstopped, waiting=0, elapsed=12.0)
+text = live_text(entries, question, unstopped, waiting=0, elapsed=12.0)
 
-It is made anew with every edit, from its end, and only as far as the message has room: what it takes does not
-depend on how much there is to show.
+It is made anew for every edit, from the end backwards until the message is full, so the work does not depend
+on how much there is to show.
 """
 
 from collections.abc import Iterator, Sequence
 
-from bot.discord.format.entries import Said, Snapshot, Still, code_block
+from bot.discord.format.entries import CellSnapshot, EntrySnapshot, WordsEntry, code_block
 from bot.discord.format.footer import duration
 from bot.discord.format.markdown import output_block, plain
-from bot.discord.format.pieces import Piece, Text, Traceback, Words
+from bot.discord.format.pieces import MarkdownPiece, Piece, TextPiece, TracebackPiece
 from bot.discord.format.split import LONGEST, balanced, cut, length
-from bot.wording.unstopped import DOES_NOT_STOP, losing, otherwise
+from bot.wording.cell_messages import DOES_NOT_STOP, kill_costs, without_answer
 from kernels.cell.events import InputRequest, Unstopped
 
-__all__ = ["LAST", "broken_off", "live"]
+__all__ = ["LAST", "end_live_text", "live_text"]
 
 OUTPUT = 1000  # characters of one output that are shown
-WORDS = 64 << 10  # characters of the end of long words, in which a fence is looked for that opens them
-LAST = 100  # outputs of a cell: a message has room for no more
-STEP = 10  # seconds; a time that moved with every edit would make edits of its own
+WORDS = 64 << 10  # characters at the end of long words that are searched for the start of a fence
+LAST = 100  # outputs of a cell; a message has no room for more
+STEP = 10  # seconds by which the shown time grows: each change of it is an edit
 PROMPT = 300  # characters
-STATUS = "-# "  # the beginning of its last line
-SMALLEST = 200  # room below which nothing more is begun
+STATUS = "-# "  # how the last line begins
+SMALLEST = 200  # characters of room below which no further block is started
 
 
-def live(
-    entries: Sequence[Still],
+def live_text(
+    entries: Sequence[EntrySnapshot],
     question: InputRequest | None,
     unstopped: Unstopped | None,
     waiting: int,
     elapsed: float,
 ) -> str:
-    """The message's text; `waiting` cells go first, `elapsed` is in seconds."""
+    """The message's text. `waiting` is the number of cells before this one, `elapsed` is in seconds."""
     asked = [_question(question)] if question else []
     if unstopped is not None:
         asked.append(_unstopped(unstopped))
@@ -51,8 +51,8 @@ def live(
     return "\n".join([*shown[::-1], status])
 
 
-def broken_off(shown: str, note: str) -> str:
-    """The last state of a message of `live` of which nobody knows more than it shows, with a note below."""
+def end_live_text(shown: str, note: str) -> str:
+    """The final state of a `live_text` that is all there is left of its answer, with a note below it."""
     words, _, status = shown.rpartition("\n")
     words = words if status.startswith(STATUS) else shown
     before, _, asked = words.rpartition("\n")
@@ -60,18 +60,18 @@ def broken_off(shown: str, note: str) -> str:
     return f"{_end(words, LONGEST - length(note) - 4)}\n-# {note}".lstrip()
 
 
-def _from_the_end(entries: Sequence[Still]) -> Iterator[tuple[str, bool]]:
-    """What there is to show, and whether it is a block of ours, which is shown whole or not at all."""
+def _from_the_end(entries: Sequence[EntrySnapshot]) -> Iterator[tuple[str, bool]]:
+    """The blocks, last first, each with whether it is a code block: those are shown whole or not at all."""
     for entry in reversed(entries):
-        if isinstance(entry, Said):
+        if isinstance(entry, WordsEntry):
             if text := entry.text[-WORDS:].strip():
                 yield balanced(text), False
         else:
             yield from ((text, text.startswith("```")) for text in _cell(entry))
 
 
-def _cell(cell: Snapshot) -> Iterator[str]:
-    """Its blocks, the last one first; each is made when it is asked for."""
+def _cell(cell: CellSnapshot) -> Iterator[str]:
+    """The cell's blocks, last first; each is made only when it is asked for."""
     yield from reversed(cell.notes)
     yield from map(_piece, reversed(cell.pieces()))
     if cell.code and not cell.code.isspace():
@@ -82,17 +82,17 @@ def _cell(cell: Snapshot) -> Iterator[str]:
 
 def _piece(piece: Piece) -> str:
     match piece:
-        case Text(text):
+        case TextPiece(text):
             return output_block(text, room=OUTPUT, keep="tail")
-        case Traceback(text):
+        case TracebackPiece(text):
             return output_block(text, room=OUTPUT)
-        case Words(text):
+        case MarkdownPiece(text):
             return _end(balanced(text[-WORDS:]), OUTPUT)
     return "-# [a picture, shown at the end]"
 
 
 def _end(words: str, room: int) -> str:
-    """The end of words, with a fence that was open there opened again."""
+    """The end of `words`; a fence that is open where it starts is opened again."""
     if length(words) <= room:
         return words
     room -= len("```\n…")
@@ -110,16 +110,16 @@ def _question(question: InputRequest) -> str:
 
 def _unstopped(unstopped: Unstopped) -> str:
     ask = "Wait for it, or kill it?"
-    return f"**{DOES_NOT_STOP}** {ask} {plain(losing(unstopped))}\n{STATUS}{otherwise(unstopped)}"
+    return f"**{DOES_NOT_STOP}** {ask} {plain(kill_costs(unstopped))}\n{STATUS}{without_answer(unstopped)}"
 
 
-def _status(entries: Sequence[Still], waiting: int, elapsed: float) -> str:
+def _status(entries: Sequence[EntrySnapshot], waiting: int, elapsed: float) -> str:
     if waiting:
         return f"-# Waiting: {waiting} before this one."
     match entries[-1] if entries else None:
-        case Said():
+        case WordsEntry():
             doing = "Writing"
-        case Snapshot(result=None):
+        case CellSnapshot(result=None):
             doing = "Running"
         case _:
             doing = "Thinking"

@@ -1,9 +1,9 @@
-"""Long text in pieces that a message takes, each with whole fences. Lengths count as Discord's clients do.
+"""Splits long text into parts that fit into messages. Lengths are counted as Discord's clients count them.
 
     for part in split(text): ...        # each at most 2,000
 
-A part ends at a line's end where there is one, never within an emoji, a mention such as `<@1>` or a fence.
-Where it ends within a fenced block, that is closed, and opened again with its language in the next part.
+A part ends at the end of a line if there is one, and never within an emoji, a mention such as `<@1>` or a
+row of backticks. A fenced block that goes on in the next part is closed and reopened there with its language.
 """
 
 import re
@@ -11,7 +11,7 @@ import unicodedata
 
 __all__ = ["LONGEST", "balanced", "cut", "length", "split"]
 
-LONGEST = 2000  # what one message takes
+LONGEST = 2000  # characters of one message
 _FENCE = re.compile(r"```(?:(?P<language>[\w+#.-]{0,20})\n)?")
 _CLOSE = "\n```"
 _TOKEN = re.compile(r"<[@#:/at][^<>\n]{0,100}>")
@@ -22,11 +22,11 @@ _TONES, _FLAGS, _TAGS = (
     ("\U0001f1e6", "\U0001f1ff"),
     ("\U000e0020", "\U000e007f"),
 )
-FURTHEST_BACK = 200  # characters that we go back to end a part well
+FURTHEST_BACK = 200  # characters to go back in search of a good end for a part
 
 
 def length(text: str) -> int:
-    """UTF-16 units, which are at least as many as characters: an emoji is two."""
+    """The number of UTF-16 units, which is at least the number of characters: an emoji has two."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
@@ -39,15 +39,15 @@ def cut(text: str, limit: int) -> str:
 
 
 def balanced(text: str) -> str:
-    """`text` with its last fence closed, if it is open."""
+    """`text` with its last fence closed if it was open."""
     return text + _CLOSE if text.count("```") % 2 else text
 
 
 def split(text: str, limit: int = LONGEST) -> list[str]:
-    """The parts, in order; none of a text that is only white space. `limit` is at least 100."""
+    """The parts in order; none if the text is only white space. `limit` is at least 100."""
     parts: list[str] = []
     text = balanced(text.strip("\n").rstrip())
-    place, opening = 0, ""  # `opening` is what the next part starts with
+    place, opening = 0, ""  # `opening` reopens a block at the start of the next part
     while place < len(text):
         room = limit - len(opening)
         if length(text[place : place + room + 1]) <= room:
@@ -58,7 +58,7 @@ def split(text: str, limit: int = LONGEST) -> list[str]:
         end = _best(text, place, _end(text, place, room - len(_CLOSE)), fenced=bool(opening))
         part, inside = opening + text[place:end].rstrip(" \n"), _inside(text[place:end], opening)
         place = end + len(text[end:]) - len(text[end:].lstrip("\n"))
-        if inside and text.startswith("```", place):  # it would have ended here by itself
+        if inside and text.startswith("```", place):  # the block ends here anyway
             place, inside, part = place + 3, "", part + _CLOSE
             place += len(text[place:]) - len(text[place:].lstrip("\n"))
         elif inside:
@@ -69,7 +69,7 @@ def split(text: str, limit: int = LONGEST) -> list[str]:
 
 
 def _end(text: str, place: int, room: int) -> int:
-    """Where `room` is used up."""
+    """Where `room` is used up, counted from `place`."""
     end = min(len(text), place + room)
     while (surplus := length(text[place:end]) - room) > 0:
         end -= max(1, surplus // 2)
@@ -77,7 +77,7 @@ def _end(text: str, place: int, room: int) -> int:
 
 
 def _best(text: str, place: int, end: int, *, fenced: bool) -> int:
-    """The best place to end a part that may go to `end`: a line's end, outside of a fence if there is one."""
+    """The best place to end a part that may go to `end`: the end of a line, outside a fence if possible."""
     window = text[place:end]
     lines = [found.start() for found in re.finditer("\n", text[place : end + 1])]
     late = [line for line in lines if line > len(window) // 2]
@@ -93,21 +93,21 @@ def _best(text: str, place: int, end: int, *, fenced: bool) -> int:
 
 
 def _before_empty_block(text: str, place: int, end: int) -> int:
-    """`end`, or where the fenced block starts that would end without any content."""
+    """`end`, or the start of the last fenced block if nothing of its content came before `end`."""
     start = text.rfind("```", place, end)
     opened = _FENCE.match(text, start) if start > place else None
     return start if opened and opened.end() >= end and text[place:start].strip() else end
 
 
 def _inside(part: str, opening: str) -> str:
-    """What opens again the block that is open at the end of `part`, or ""."""
+    """What reopens the block that is open at the end of `part`; "" if none is."""
     for fence in _FENCE.finditer(part):
         opening = "" if opening else f"```{fence['language'] or ''}\n"
     return opening
 
 
 def _whole(text: str, place: int, end: int) -> int:
-    """`end`, or a little before it, between two characters as people see them."""
+    """`end`, or a little before it, so that no character as people see them is cut in two."""
     for candidate in range(end, max(place, end - FURTHEST_BACK), -1):
         if _is_whole(text, candidate):
             return candidate
@@ -130,7 +130,7 @@ def _is_whole(text: str, place: int) -> bool:
 
 
 def _continues(letter: str) -> bool:
-    """Whether it belongs to the character before it."""
+    """Whether this code point belongs to the character before it."""
     marks = unicodedata.category(letter) in ("Mn", "Me", "Mc")
     return marks or letter in _VARIATIONS or _within(letter, _TONES) or _within(letter, _TAGS)
 

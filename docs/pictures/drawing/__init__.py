@@ -2,11 +2,11 @@
 
     .venv-kernels/bin/python -m docs.pictures.drawing out.png < conversation.json
 
-It runs on the kernels' Python, which has Pillow and matplotlib's fonts, and imports nothing of the project.
+It runs on the kernels' Python, which has Pillow and matplotlib's fonts, and imports only itself.
 A conversation is an object:
 
-    place   what stands on top, "#general"
-    names   what a mention says, by id
+    place   the title, such as "# general"
+    names   the names of mentioned users, by id
     items   messages, forms and pauses, in order
 
 A message (`"type": "message"`) has `author`, `bot`, `time` (as shown), `now` (seconds since 1970), `content`,

@@ -1,4 +1,4 @@
-"""Draw the conversation of standard input into the PNG that is named."""
+"""Draws the conversation on standard input into the PNG with the given path."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ WIDTH = 800
 
 
 def draw(conversation: dict[str, Any], path: Path) -> None:
-    """Draw a conversation as the package's text describes it."""
+    """Draw a conversation, which the package's text describes."""
     canvas = Canvas(WIDTH)
     canvas.write(24, 24, Span(conversation["place"], bold=True), 16, WHITE)
     canvas.box(0, 47, WIDTH, 1, RIM)

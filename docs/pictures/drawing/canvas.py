@@ -1,4 +1,4 @@
-"""A sheet to draw on, in Discord's own pixels, at twice their number so that it is crisp.
+"""A canvas in Discord's own pixels, drawn at twice that resolution so that it is crisp.
 
 canvas = Canvas(800)
 width = canvas.write(72, 20, Span("hello", bold=True), 16)
@@ -17,9 +17,9 @@ from docs.pictures.drawing.spans import Line, Span
 __all__ = ["BACK", "BLURPLE", "DIM", "FAINT", "FENCE", "RIM", "TEXT", "WHITE", "Canvas", "size_of"]
 
 SCALE = 2
-TALLEST = 4000  # pixels of Discord's
-PAD = 3.0  # pixels left and right of text that has a box of its own
-SMOOTH = 4  # times that a shape is drawn larger, for its edges
+TALLEST = 4000  # Discord's pixels
+PAD = 3.0  # pixels to the left and right of text with a box of its own
+SMOOTH = 4  # how many times larger a shape is drawn, for smooth edges
 FONTS = Path(mpl.get_data_path()) / "fonts" / "ttf"
 
 BACK, FENCE, RIM = "#313338", "#2b2d31", "#1e1f22"
@@ -35,7 +35,7 @@ LOOKS = {
 
 
 class Canvas:
-    """Everything is given in Discord's pixels, from the upper left corner."""
+    """All positions and sizes are in Discord's pixels, from the upper left corner."""
 
     def __init__(self, width: int) -> None:
         self.width = width
@@ -45,7 +45,7 @@ class Canvas:
     def write(
         self, x: float, y: float, span: Span, size: float, colour: str = TEXT, *, mono: bool = False
     ) -> float:
-        """Write in a line whose middle is at `y`; returns where it ends."""
+        """Write a span in a line whose middle is at `y`; returns where it ends."""
         own, behind = LOOKS.get(span.look, (colour, ""))
         behind = span.behind or behind
         width = size_of(span, size, mono=mono)
@@ -64,7 +64,7 @@ class Canvas:
     def write_line(
         self, x: float, y: float, line: Line, size: float, colour: str = TEXT, *, mono: bool = False
     ) -> float:
-        """Write spans one after the other; returns where they end."""
+        """Write spans one after another; returns where they end."""
         for span in line:
             x = self.write(x, y, span, size, colour, mono=mono)
         return x
@@ -80,7 +80,7 @@ class Canvas:
         radius: float = 0,
         rim: str = "",
     ) -> None:
-        """A filled box, with a rim of one pixel if that has a colour."""
+        """Draw a filled box; with `rim`, a colour, it has a rim of one pixel."""
         if radius == 0:
             corners = [x * SCALE, y * SCALE, (x + width) * SCALE - 1, (y + height) * SCALE - 1]
             self._draw.rectangle(corners, fill=fill)
@@ -91,16 +91,16 @@ class Canvas:
         self._stamp(x, y, width, height, fill, radius)
 
     def circle(self, x: float, y: float, radius: float, fill: str) -> None:
-        """A disc around a point."""
+        """Draw a disc around a point."""
         self._stamp(x - radius, y - radius, 2 * radius, 2 * radius, fill, radius)
 
     def stroke(self, points: list[tuple[float, float]], colour: str, width: float = 2) -> None:
-        """A line through points."""
+        """Draw a line through points."""
         scaled = [(x * SCALE, y * SCALE) for x, y in points]
         self._draw.line(scaled, fill=colour, width=round(width * SCALE), joint="curve")
 
     def bend(self, x: float, y: float, width: float, height: float, colour: str) -> None:
-        """The spine from an avatar up and over to what it answers."""
+        """Draw the line from an avatar up and over to the message that it replies to."""
         radius = 6.0
         ends = [x * SCALE, y * SCALE, (x + 2 * radius) * SCALE, (y + 2 * radius) * SCALE]
         self._draw.arc(ends, 180, 270, fill=colour, width=2 * SCALE)
@@ -108,7 +108,7 @@ class Canvas:
         self.box(x + radius, y, width - radius, 2, colour)
 
     def picture(self, x: float, y: float, data: bytes, widest: float, tallest: float) -> float:
-        """A picture with round corners, never larger than it is; returns its height."""
+        """Draw a picture with round corners, never enlarged; returns its height."""
         shown = Image.open(io.BytesIO(data)).convert("RGBA")
         factor = min(widest / shown.width, tallest / shown.height, 1.0)
         size = (round(shown.width * factor * SCALE), round(shown.height * factor * SCALE))
@@ -118,7 +118,7 @@ class Canvas:
         return size[1] / SCALE
 
     def save(self, path: Path, height: float) -> None:
-        """Write the upper part as a PNG of 256 colours, which is half the size and looks the same."""
+        """Save the upper part as a PNG of 256 colours, which takes half the bytes and looks the same."""
         part = self._image.crop((0, 0, self.width * SCALE, round(height * SCALE)))
         few = part.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         few.save(path, optimize=True)
@@ -154,7 +154,7 @@ def _loaded(mono: bool, bold: bool, italic: bool, size: int) -> ImageFont.FreeTy
 
 
 def _seen(span: Span, size: float, mono: bool) -> str:
-    """The text without what the font has no picture of, such as most emoji: nothing is better than a box."""
+    """The text without characters that the font lacks, such as most emoji: nothing is better than a box."""
     font = _font(span, size, mono)
     seen = "".join(letter for letter in span.text if letter.isascii() or _has(font, letter))
     return (seen if seen == span.text else seen.strip()).expandtabs(4)

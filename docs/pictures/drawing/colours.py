@@ -1,4 +1,4 @@
-"""The colours of a fence in Discord's dark theme: Python by pygments, and `ansi` by its codes."""
+"""The colours of code blocks in Discord's dark theme: Python by pygments, `ansi` by its codes."""
 
 import re
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ CODES = re.compile(r"\x1b\[([0-9;]*)m")
 
 
 def python(text: str) -> tuple[Line, ...]:
-    """The lines of some Python."""
+    """The lines of Python code."""
     tokens = PythonLexer(stripnl=False, ensurenl=False).get_tokens(text)
     return _lines(Span(value, colour=_colour(kind)) for kind, value in tokens)
 

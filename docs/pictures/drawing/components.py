@@ -1,4 +1,4 @@
-"""Buttons in a row, and a menu, closed or opened."""
+"""Rows of buttons, and menus, closed or open."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Discord's markdown as blocks of spans. Pure; nothing is measured or drawn here.
+"""Discord's Markdown as blocks of spans. Pure: nothing is measured or drawn here.
 
 for block in blocks(text, names={7: "ada"}, now=1_700_000_000): ...
 """
@@ -14,36 +14,46 @@ from docs.pictures.drawing.spans import Line, Span, joined
 __all__ = ["Block", "blocks", "preview", "relative"]
 
 Kind = Literal["text", "small", "heading", "item", "quote", "fence"]
-FENCE = re.compile(r"```(?:([a-zA-Z0-9_+-]*)\n)?(.*?)```", re.DOTALL)
+FENCE = re.compile(r"(?<!\\)```(?:([a-zA-Z0-9_+-]*)\n)?(.*?)```", re.DOTALL)
 STARTS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("small", re.compile(r"-# +(.*)")),
     ("heading", re.compile(r"#{1,3} +(.*)")),
-    ("item", re.compile(r"[-*] +(.*)")),
     ("quote", re.compile(r"> ?(.*)")),
 )
-MARKS = {"**": "bold", "__": "underlined", "~~": "struck", "*": "italic", "_": "italic"}
-INLINE = re.compile(
-    r"\\(?P<escaped>[^\w\s])"
-    r"|(?P<ticks>`+)(?P<code>.+?)(?<!`)(?P=ticks)(?!`)"
-    r"|<@!?(?P<user>\d+)>"
-    r"|<t:(?P<moment>\d+)(?::\w)?>"
-    r"|\[(?P<label>[^\]\n]+)\]\(<?(?P<link>https?://[^\s)>]+)>?\)"
-    r"|(?P<mark>\*\*|__|~~|\*|(?<!\w)_)(?=\S)(?P<inner>.+?)(?<=[^\s\\])(?P=mark)(?![*]|(?<=_)\w)",
-    re.DOTALL,
+ITEM = re.compile(r"(?P<indent> *)(?P<mark>[-*]|\d+\.) +(?P<words>.*)")
+# What Discord's clients look for in a line, in their order. What stands within marks may have escaped marks.
+INNER = r"(?:\\.|[^\\])+?"
+INLINE: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("escaped", re.compile(r"\\([^0-9A-Za-z\s])")),
+    ("code", re.compile(r"(?:(?<!`))(`+)(?!`)(.*?[^`])\1(?!`)")),
+    ("user", re.compile(r"<@!?(\d+)>")),
+    ("moment", re.compile(r"<t:(\d+)(?::\w)?>")),
+    ("link", re.compile(r"\[((?:\\.|[^\\\]])+)\]\(<?https?://[^\s)>]+>?\)")),
+    ("bold", re.compile(rf"\*\*({INNER})\*\*(?!\*)")),
+    ("underlined", re.compile(rf"__({INNER})__(?!_)")),
+    ("struck", re.compile(rf"~~(?=\S)({INNER}(?<=\S))~~")),
+    ("italic", re.compile(rf"\*(?=\S)({INNER}(?<=\S))\*(?!\*)")),
+    ("italic", re.compile(rf"\b_({INNER})_\b")),
 )
 UNITS = (("year", 31_536_000), ("month", 2_592_000), ("day", 86_400), ("hour", 3600), ("minute", 60))
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some lines of one kind; only a fence has several."""
+    """Some lines of one kind; only a fence has several.
+
+    An item of a list has its `mark`, "-" or such as "1.", and is `depth` lists deep, 0 in the outermost. A
+    text that goes on with an item is as deep as what the item's words stand in: 1 in the outermost list.
+    """
 
     kind: Kind
     lines: tuple[Line, ...]
+    depth: int = 0
+    mark: str = ""
 
 
 def blocks(text: str, names: Mapping[int, str], now: float) -> list[Block]:
-    """The blocks of a message; `names` are those of mentioned users, `now` is when it is read."""
+    """The blocks of a message. `names` has mentioned users by id; `now` is when it is read."""
     found: list[Block] = []
     end = 0
     for fence in FENCE.finditer(text):
@@ -54,7 +64,7 @@ def blocks(text: str, names: Mapping[int, str], now: float) -> list[Block]:
 
 
 def preview(shown: Sequence[Block]) -> Line:
-    """A whole message as the one line above its answer: a fence in it is a piece of code."""
+    """A whole message as the one line above its reply; a code block becomes inline code."""
     spans: list[Span] = []
     for block in shown:
         spans += [Span(" ")] if spans and not spans[-1].text.endswith(" ") else []
@@ -66,7 +76,7 @@ def preview(shown: Sequence[Block]) -> Line:
 
 
 def relative(moment: float, now: float) -> str:
-    """A time as `<t:..:R>` shows it: "in 2 days", "5 minutes ago"."""
+    """A time as `<t:...:R>` shows it: "in 2 days", "5 minutes ago"."""
     away = abs(moment - now)
     name, size = next(((name, size) for name, size in UNITS if round(away / size) >= 1), ("second", 1))
     count = round(away / size)
@@ -85,32 +95,55 @@ def _fence(language: str, text: str) -> Block:
 
 
 def _prose(text: str, names: Mapping[int, str], now: float) -> Iterator[Block]:
+    lists: list[int] = []  # the indents of the lists that an item may be in, the outermost first
     for line in text.strip("\n").split("\n") if text.strip() else ():
-        kind, words = next(
-            ((kind, match[1]) for kind, start in STARTS if (match := start.fullmatch(line))), ("text", line)
-        )
-        yield Block(kind, (tuple(_spans(words, Span(""), names, now)),))
+        item = ITEM.fullmatch(line)
+        kind: Kind = "text"
+        words, depth, mark = line, 0, ""
+        if item is not None:
+            indent = len(item["indent"])
+            while lists and lists[-1] > indent:
+                lists.pop()
+            if not lists or lists[-1] < indent:
+                lists.append(indent)
+            kind, words, depth = "item", item["words"], len(lists) - 1
+            mark = item["mark"].replace("*", "-")
+        elif lists and line.startswith(" ") and line.strip():
+            words, depth = line.strip(), len(lists)
+        else:
+            lists = []
+            kind, words = next(
+                ((kind, match[1]) for kind, start in STARTS if (match := start.fullmatch(line))), (kind, line)
+            )
+        yield Block(kind, (joined(tuple(_spans(words, Span(""), names, now))),), depth, mark)
 
 
 def _spans(text: str, like: Span, names: Mapping[int, str], now: float) -> Iterator[Span]:
-    """The spans of a line; what stands within marks looks `like` what is around it, and a bit more."""
-    end = 0
-    for found in INLINE.finditer(text):
-        if found.start() > end:
-            yield replace(like, text=text[end : found.start()])
-        end = found.end()
-        if found["escaped"]:
-            yield replace(like, text=found["escaped"])
-        elif found["code"]:
-            yield replace(like, text=found["code"].strip(), look="code")
-        elif found["user"]:
-            yield replace(like, text=f"@{names.get(int(found['user']), 'unknown')}", look="mention")
-        elif found["moment"]:
-            yield replace(like, text=relative(int(found["moment"]), now), look="time")
-        elif found["link"]:
-            yield replace(like, text=found["label"], look="link")
-        else:
-            marked: Any = {MARKS[found["mark"]]: True}
-            yield from _spans(found["inner"], replace(like, **marked), names, now)
-    if end < len(text):
-        yield replace(like, text=text[end:])
+    """The spans of a line, which look `like` this; text within marks adds their look."""
+    place = start = 0
+    while place < len(text):
+        name, found = next(
+            ((name, found) for name, rule in INLINE if (found := rule.match(text, place))), ("", None)
+        )
+        if found is None:
+            place += 1
+            continue
+        if place > start:
+            yield replace(like, text=text[start:place])
+        start = place = found.end()
+        match name:
+            case "escaped":
+                yield replace(like, text=found[1])
+            case "code":
+                yield replace(like, text=found[2].strip(), look="code")
+            case "user":
+                yield replace(like, text=f"@{names.get(int(found[1]), 'unknown')}", look="mention")
+            case "moment":
+                yield replace(like, text=relative(int(found[1]), now), look="time")
+            case "link":
+                yield from _spans(found[1], replace(like, look="link"), names, now)
+            case _:
+                more: Any = {name: True}
+                yield from _spans(found[1], replace(like, **more), names, now)
+    if start < len(text):
+        yield replace(like, text=text[start:])

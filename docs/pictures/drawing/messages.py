@@ -1,4 +1,4 @@
-"""One message, or one form, on the canvas: who, what, and what hangs below it."""
+"""Draws a message with everything below it, a form, or a pause."""
 
 import base64
 from functools import partial
@@ -24,7 +24,7 @@ DIALOG = 440.0
 
 
 def message(canvas: Canvas, y: float, told: Json, names: dict[int, str], *, follows: bool) -> float:
-    """Draw a message from `y` on; one that follows another of its author needs no head. Returns its end."""
+    """Draw a message from `y` on, without a head if it `follows` one of its author; returns its end."""
     top = y
     if told["reply"] or told["command"]:
         y = _above(canvas, y + 14, told, names)
@@ -46,7 +46,7 @@ def message(canvas: Canvas, y: float, told: Json, names: dict[int, str], *, foll
 
 
 def form(canvas: Canvas, y: float, told: Json) -> float:
-    """Draw a form with what is typed into it."""
+    """Draw a form with the text typed into it."""
     y += 16
     x = (canvas.width - DIALOG) / 2
     lines = [field["value"].split("\n") for field in told["fields"]]
@@ -73,7 +73,7 @@ def form(canvas: Canvas, y: float, told: Json) -> float:
 
 
 def pause(canvas: Canvas, y: float, text: str) -> float:
-    """Draw a line across that says what happens between."""
+    """Draw a line across that says what happens in between."""
     span = Span(text, bold=True)
     width = size_of(span, 11.5)
     canvas.box(16, y + 24, canvas.width - 32, 1, "#3f4147")
@@ -83,7 +83,7 @@ def pause(canvas: Canvas, y: float, text: str) -> float:
 
 
 def _above(canvas: Canvas, y: float, told: Json, names: dict[int, str]) -> float:
-    """The line that says what it answers: a message, or a command."""
+    """The line above that shows what it answers: a message or a command."""
     canvas.bend(35, y + 8, 32, 14, FAINT)
     answered = told["reply"] or told["command"]
     _avatar(canvas, 80, y + 8, 8, answered["author"], bot=answered.get("bot", False))
@@ -140,9 +140,10 @@ def _body(canvas: Canvas, y: float, told: Json, names: dict[int, str]) -> float:
             continue
         size, height = SIZES.get(block.kind, (SIZE, LINE))
         colour = DIM if block.kind == "small" else WHITE if block.kind == "heading" else TEXT
+        start += INDENT * block.depth
         if block.kind == "item":
-            canvas.circle(LEFT + 8, y + height / 2, 2.6, colour)
             start += INDENT
+            _mark(canvas, start, y + height / 2, block, size, colour)
         elif block.kind == "quote":
             canvas.box(LEFT, y, 4, height, FAINT, radius=2)
             start += 14
@@ -156,6 +157,21 @@ def _body(canvas: Canvas, y: float, told: Json, names: dict[int, str]) -> float:
         canvas.write(LEFT, y + 7, Span("(edited)"), 10, DIM)
         y += 14
     return y
+
+
+def _mark(canvas: Canvas, start: float, y: float, block: Block, size: float, colour: str) -> None:
+    """What stands before an item: its number, or by depth a disc, a circle or a square."""
+    middle = start - 12
+    if block.mark != "-":
+        number = Span(block.mark)
+        canvas.write(start - 6 - size_of(number, size), y, number, size, colour)
+    elif block.depth == 0:
+        canvas.circle(middle, y, 2.6, colour)
+    elif block.depth == 1:
+        canvas.circle(middle, y, 3, colour)
+        canvas.circle(middle, y, 2, BACK)
+    else:
+        canvas.box(middle - 2.5, y - 2.5, 5, 5, colour)
 
 
 def _fence(canvas: Canvas, y: float, block: Block) -> float:
@@ -172,7 +188,7 @@ def _fence(canvas: Canvas, y: float, block: Block) -> float:
 
 
 def _chip(canvas: Canvas, y: float, name: str, size: int) -> float:
-    """A file that is no picture."""
+    """A file that is not a picture."""
     width, height = CHIP
     canvas.box(LEFT, y, width, height, FENCE, radius=8, rim="#232428")
     x = LEFT + 16
@@ -186,7 +202,7 @@ def _chip(canvas: Canvas, y: float, name: str, size: int) -> float:
 
 
 def _eye(canvas: Canvas, y: float) -> float:
-    """What says that nobody else sees it."""
+    """The note that nobody else sees the message."""
     canvas.circle(LEFT + 8, y + 9, 6, DIM)
     canvas.circle(LEFT + 8, y + 9, 3.6, BACK)
     canvas.circle(LEFT + 8, y + 9, 2, DIM)

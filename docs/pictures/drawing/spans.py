@@ -1,4 +1,4 @@
-"""Pieces of text that look alike, and breaking them into lines. Pure: who calls says how wide a text is."""
+"""Pieces of text with one look, and how they are broken into lines. Pure: the caller measures text."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ WORD = re.compile(r"\s+|\S+")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Text with one look; `colour` and `behind` are "#rrggbb", or "" for what is usual there."""
+    """Text with one look; `colour` and `behind` are "#rrggbb", or "" for the default."""
 
     text: str
     bold: bool = False
@@ -31,9 +31,9 @@ Measure = Callable[[Span], float]
 
 
 def wrapped(line: Sequence[Span], width: float, measure: Measure, *, anywhere: bool = False) -> list[Line]:
-    """The lines that a line becomes, none wider than `width`, broken at spaces, or `anywhere` as in a fence.
+    """A line broken into lines of at most `width`: at spaces, or `anywhere` as in a code block.
 
-    A word that is wider than a whole line is broken wherever it must.
+    A word that is wider than a whole line is broken where necessary.
     """
     lines: list[list[Span]] = [[]]
     used = 0.0
@@ -62,7 +62,7 @@ def wrapped(line: Sequence[Span], width: float, measure: Measure, *, anywhere: b
 
 
 def joined(line: Sequence[Span]) -> Line:
-    """The same with neighbours of one look made one."""
+    """The line with neighbours of the same look joined."""
     found: list[Span] = []
     for span in line:
         if found and replace(found[-1], text="") == replace(span, text=""):
@@ -73,12 +73,12 @@ def joined(line: Sequence[Span]) -> Line:
 
 
 def _without_end(line: Line) -> Line:
-    """A line without the space at which it was broken."""
+    """A line without the space where it was broken."""
     return (*line[:-1], replace(line[-1], text=line[-1].text.rstrip())) if line else line
 
 
 def _fitting(span: Span, width: float, measure: Measure) -> int:
-    """How many characters fit, one at least."""
+    """How many characters fit, at least one."""
     count = 1
     while count < len(span.text) and measure(replace(span, text=span.text[: count + 1])) <= width:
         count += 1

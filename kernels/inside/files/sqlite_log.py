@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import quote
 
-__all__ = ["LOG", "checkpoint"]
+__all__ = ["LOG", "LOG_MAGICS", "SQLITE", "checkpoint"]
 
 # https://sqlite.org/fileformat2.html and, for the lock, https://sqlite.org/walformat.html
 LOG, INDEX = "-wal", "-shm"

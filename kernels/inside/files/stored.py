@@ -23,11 +23,11 @@ from typing import Any
 
 from ..characters import one_line
 from . import elsewhere
+from .sqlite_log import SQLITE
 
 ID = re.compile("[23456789abcdefghjkmnpqrstuvwxyz]{10}", re.IGNORECASE)  # as `filestore.names` draws them
 ANSWERING_TIME = 45.0  # seconds; the service gives up before that, and says why
 CHUNK = 256 * 1024  # bytes
-SQLITE = b"SQLite format 3\0"
 
 
 def install(request_socket: int | None) -> None:

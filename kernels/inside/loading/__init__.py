@@ -2,7 +2,7 @@
 
     loaded = load(data, "prices.csv.gz", {"decimal": ","})
     loaded.value                                # a DataFrame
-    loaded.told("load_file('k7m3q9x2va')")      # "read with the encoding cp1252; to say another: ..."
+    loaded.told("load_file('k7m3q9x2va')")      # "read with the encoding cp1252; to change that: ..."
 
 It serves `load_file` in a cell, the card that describes a file when it arrives, and a bundle's `load_file`,
 so that these cannot disagree. Which reader is used for which kind of file is in `kinds`.
@@ -66,7 +66,7 @@ def _read(source: Source) -> Any:
     elif source.kind in kinds.TEXTS and is_binary(source.data):
         if source.kind == "dat":  # an extension that says nothing
             return source.data
-        raise NotLoaded(f"could not be read as {source.kind}: it is no text")
+        raise NotLoaded(f"could not be read as {source.kind}: it is not text")
     elif source.kind in kinds.WITHOUT_A_READER:
         if found not in kinds.READERS:
             raise NotLoaded(kinds.WITHOUT_A_READER[source.kind])

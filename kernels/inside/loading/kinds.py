@@ -73,19 +73,19 @@ READERS: dict[str, Callable[[Source], Any]] = {
 }
 PICKLES = _words("npy npz pkl pickle joblib")  # reading them can run code that is in them
 
-_EXPORT = "export its tables as .csv, and send those"
+_EXPORT = "export its tables as .csv and send those"
 WITHOUT_A_READER: dict[str, str] = {
     extension: sentence
     for extensions, sentence in (
         (_words("h5 hdf5 hdf h5ad nc4"), readers.NO_HDF5),
         (
             _words("rds rda rdata"),
-            "is a file of R, which nothing here reads: write.csv() it in R, and send that",
+            "is a file of R, which cannot be read here: save it in R with write.csv() and send that",
         ),
-        (_words("mdb accdb"), f"is a database of Access, which nothing here reads: {_EXPORT}"),
-        (_words("duckdb"), f"is a database of DuckDB, which nothing here reads: {_EXPORT}"),
-        (_words("dbf"), "is a dBASE table, which nothing here reads: save it as .csv, and send that"),
-        (_words("heic heif"), "is a HEIF picture, which nothing here reads: save it as .jpg, and send that"),
+        (_words("mdb accdb"), f"is a database of Access, which cannot be read here: {_EXPORT}"),
+        (_words("duckdb"), f"is a database of DuckDB, which cannot be read here: {_EXPORT}"),
+        (_words("dbf"), "is a dBASE table, which cannot be read here: save it as .csv and send that"),
+        (_words("heic heif"), "is a HEIF picture, which cannot be read here: save it as .jpg and send that"),
     )
     for extension in sorted(extensions)
 }

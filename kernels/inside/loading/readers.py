@@ -32,8 +32,8 @@ __all__ = [
 SQLITE = b"SQLite format 3\x00"
 IDL = b"SR\x00\x04"
 HDF5 = b"\x89HDF\r\n\x1a\n"
-NO_HDF5 = "is an HDF5 file, which nothing here reads: save it as .csv, .parquet or .npz, and send that"
-NO_MATLAB_7_3 = "is of MATLAB 7.3, which nothing here reads: save it with '-v7', and send that"
+NO_HDF5 = "is an HDF5 file, which cannot be read here: save it as .csv, .parquet or .npz and send that"
+NO_MATLAB_7_3 = "is a file of MATLAB 7.3, which cannot be read here: save it with '-v7' and send that"
 # EPS is not among them: it is a program, which would be run.
 PICTURES = [
     *("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "ICO"),
@@ -153,7 +153,9 @@ def image(source: Source) -> Any:
     try:
         picture = pil.open(BytesIO(source.data), **{"formats": PICTURES} | source.options)
     except pil.UnidentifiedImageError:
-        raise NotLoaded(f"could not be read as {source.kind}: it is no picture that is known here") from None
+        raise NotLoaded(
+            f"could not be read as {source.kind}: it is not a picture in a known format"
+        ) from None
     picture.load()  # a broken picture fails here and not later
     if picture.getexif().get(ORIENTATION, 1) == 1:
         return picture

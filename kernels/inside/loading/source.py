@@ -44,7 +44,7 @@ class Loaded:
         parts = list(self.notes)
         if self.assumed:
             options = ", ".join(f"{name}=..." for name in self.assumed)
-            how = f"to say another: {call[:-1]}, {options})"
+            how = f"to change that: {call[:-1]}, {options})"
             *most, last = self.assumed.values()
             taken = f"{', '.join(most)} and {last}" if most else last
             parts.append(f"read with {taken}; {how}")

@@ -16,14 +16,14 @@ from .source import NotLoaded, Source
 __all__ = ["read"]
 
 OLD_EXCEL = (
-    "is an Excel workbook of before 2007, which nothing here reads: save it as .xlsx or .csv, and send that"
+    "is an Excel workbook from before 2007, which cannot be read here: save it as .xlsx or .csv and send that"
 )
-BINARY_EXCEL = "is a binary Excel workbook, which nothing here reads: save it as .xlsx or .csv, and send that"
+BINARY_EXCEL = "is a binary Excel workbook, which cannot be read here: save it as .xlsx or .csv and send that"
 OPEN_DOCUMENT = (
-    "is an OpenDocument spreadsheet, which nothing here reads: save it as .xlsx or .csv, and send that"
+    "is an OpenDocument spreadsheet, which cannot be read here: save it as .xlsx or .csv and send that"
 )
-PASSWORD = "is protected by a password: save it without one, and send that"  # noqa: S105  a sentence
-XML_OF_2003 = "is an XML spreadsheet of Excel 2003, which nothing here reads: save it as .xlsx, and send that"
+PASSWORD = "is protected by a password: save it without one and send that"  # noqa: S105  a sentence
+XML_OF_2003 = "is an XML spreadsheet of Excel 2003, which cannot be read here: save it as .xlsx and send that"
 ENGINES = {  # the library that pandas reads it with, and what is said if that is not installed
     "ole": ("xlrd", OLD_EXCEL),
     "xlsb": ("pyxlsb", BINARY_EXCEL),
@@ -50,7 +50,7 @@ def read(source: Source) -> Any:
     if found:
         raise NotLoaded(f"could not be read as {source.kind}: it is {known_as(found)}")
     if not is_text(source.data[: 1 << 16]) and not source.data[:512].isascii():
-        raise NotLoaded(f"could not be read as {source.kind}: it is no workbook")
+        raise NotLoaded(f"could not be read as {source.kind}: it is not a workbook")
     return _written_as_text(source)
 
 
@@ -85,8 +85,8 @@ def _written_as_text(source: Source) -> Any:
     kind, source.kind = source.kind, "csv"
     frame = delimited.read(source)
     if len(frame.columns) < 2 and "sep" not in source.assumed:
-        raise NotLoaded(f"could not be read as {kind}: it is a text, and no workbook")
-    source.notes.append("it is a table of text, and no workbook")
+        raise NotLoaded(f"could not be read as {kind}: it is text, not a workbook")
+    source.notes.append("it is a table of text, not a workbook")
     return frame
 
 
@@ -102,5 +102,5 @@ def _page(source: Source) -> Any:
         tables[number] = delimited.with_thousands(tables[number])
         source.assumed["decimal"] = "commas before decimals"
     more = f" with {len(tables)} tables, of which this is number {number + 1}" if len(tables) > 1 else ""
-    source.notes.append(f"it is a page of HTML{more}, and no workbook")
+    source.notes.append(f"it is an HTML page{more}, not a workbook")
     return tables[number]

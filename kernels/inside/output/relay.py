@@ -30,7 +30,8 @@ UNFINISHED = 64  # messages that wait for their rest; a child may end in the mid
 class Relay:
     """See the module's text."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: int = PATIENCE) -> None:
+        self._patience = patience
         self._reading, self._writing = os.pipe()
         os.set_blocking(self._reading, False)
         self._read = bytearray()
@@ -48,7 +49,7 @@ class Relay:
         room.register(self._writing, select.POLLOUT)
         for start in range(0, len(whole), PIECE):
             piece = whole[start : start + PIECE]
-            if not room.poll(PATIENCE):
+            if not room.poll(self._patience):
                 return
             try:
                 os.write(self._writing, HEAD.pack(number, len(whole), len(piece)) + piece)

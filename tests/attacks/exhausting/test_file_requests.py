@@ -15,18 +15,18 @@ from tests.live.cells import NoFiles, run, value
 # In one tier: the broker is the same.
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.tiers("S")]
 
-SOCKET_TYPE = f"""{TRIES}
+CONNECT = f"""{TRIES}
 import json
 request_socket = load_file.__wrapped__.__self__._request_socket
 request_socket.settimeout(2)
-def ask():
+def connect():
     request_socket.send(b".")
     _, lines, _, _ = socket.recv_fds(request_socket, 1, 1)
     line = socket.socket(fileno=lines[0])
     line.settimeout(2)
     return line
 def ask(request):
-    line = ask()
+    line = connect()
     line.sendall(request)
     answer = b""
     while not answer.endswith(b"\\n") and (piece := line.recv(65536)): answer += piece
@@ -43,19 +43,19 @@ request_socket.setblocking(True)
     "keeps what it is handed": """
 held = []
 try:
-    for _ in range(40): held.append(ask())
+    for _ in range(40): held.append(connect())
 except TimeoutError: pass
 """,
     "sends descriptors": """
 for _ in range(30):
     socket.send_fds(request_socket, [b"."], [0] * 200)
     with contextlib.suppress(OSError): socket.recv_fds(request_socket, 1, 1)
-line = ask()
+line = connect()
 socket.send_fds(line, [b'{"op": "list"}\\n'], [0] * 200)
 """,
     "sends large requests": "for _ in range(20):\n    with contextlib.suppress(OSError): request_socket.send(b'x' * 100_000)",
-    "never ends its line": "line = ask()\nfor _ in range(100):\n    with contextlib.suppress(OSError): line.send(b'x' * 10_000)",
-    "hangs up": "for _ in range(30): ask().close()",
+    "never ends its line": "line = connect()\nfor _ in range(100):\n    with contextlib.suppress(OSError): line.send(b'x' * 10_000)",
+    "hangs up": "for _ in range(30): connect().close()",
     "closes the request_socket": "request_socket.close()\nos.closerange(3, 5)",
     "shuts the request_socket down": "request_socket.shutdown(socket.SHUT_RDWR)",
 }
@@ -66,7 +66,7 @@ async def test_a_bell_that_is_abused_costs_its_owner_only(kernel: Kernel, pool: 
     """The host's descriptors and tasks stay bounded, the person next door is answered."""
     ran = await run(
         kernel,
-        f"{SOCKET_TYPE}\ntry:\n"
+        f"{CONNECT}\ntry:\n"
         + "".join(f"    {line}\n" for line in code.splitlines())
         + "except OSError as e: print(e)",
     )
@@ -121,7 +121,7 @@ async def test_an_id_that_is_none_gives_nothing(pool: Pool) -> None:
     code += (
         "print([ask(r)['ok'] for r in (b'\\n', b'\\xff\\n', b'[' * 60_000 + b'\\n', b'1' * 5000 + b'\\n')])"
     )
-    ran = await run(kernel, f"{SOCKET_TYPE}\n{code}")
+    ran = await run(kernel, f"{CONNECT}\n{code}")
     assert ran.status == "ok", ran.output
     assert "True" not in ran.output
     assert all(isinstance(each, str) and len(each) <= 1024 for each in source.asked)

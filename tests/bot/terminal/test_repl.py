@@ -42,7 +42,7 @@ async def talk(sessions: Sessions, *lines: str, folder: Path, shown: pytest.Capt
     with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=screen):
         keyboard.send_text("".join(line + ENTER for line in lines) + CTRL_D)
         terminal = Repl(sessions, Screen(folder / "pictures", str, colour=False), user_id=1)
-        sessions.tell_late, sessions.tell_resumed = terminal.tell_late, terminal.tell_resumed
+        sessions.front = terminal
         await terminal.talk(Keyboard(folder / "history", terminal.kernel))
     return shown.readouterr().out + screen.stdout.getvalue()
 

@@ -28,7 +28,7 @@ from bot.terminal.keyboard import Keyboard
 from bot.terminal.question import DECIDE
 from bot.terminal.repl import AGAIN, Repl
 from bot.terminal.screen import Screen
-from bot.wording.unstopped import DOES_NOT_STOP, losing, otherwise
+from bot.wording.cell_messages import DOES_NOT_STOP, kill_costs, without_answer
 from config.settings import load
 from kernels.cell import run as module
 from kernels.cell.events import Unstopped
@@ -52,12 +52,12 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_question_is_true_about_what_is_lost() -> None:
     """What this cell has defined has no names yet, files stay, and the deadline is one where there is one."""
     many = Unstopped(tuple(f"v{n}" for n in range(15)), limited=True, asks=False)
-    assert losing(many).startswith("Killing its kernel loses v0, v1,")
-    assert "v11 and 3 more, and whatever this cell has defined; your files stay." in losing(many)
-    assert "killed when its time is up" in otherwise(many)
+    assert kill_costs(many).startswith("Killing its kernel loses v0, v1,")
+    assert "v11 and 3 more, and whatever this cell has defined; your files stay." in kill_costs(many)
+    assert "killed when its time is up" in without_answer(many)
     none = Unstopped((), limited=False, asks=False)
-    assert losing(none) == "Killing its kernel loses whatever this cell has defined; your files stay."
-    assert otherwise(none) == "Without an answer it goes on until it ends."
+    assert kill_costs(none) == "Killing its kernel loses whatever this cell has defined; your files stay."
+    assert without_answer(none) == "Without an answer it goes on until it ends."
 
 
 @dataclass

@@ -1,14 +1,13 @@
 """A cell that runs in a node, as the bot sees it: when it is let go, and when it is over."""
 
-import asyncio
 import time
 
 import pytest
 
 from kernels.cell.events import InputRequest, Queued, Restarted, Stream, Unstopped
 from kernels.cell.result import RunResult
-from kernels.client.cell import RemoteCell
-from kernels.errors import NoQuestion
+from kernels.client.cell import RUNS_ON, RemoteCell
+from kernels.errors import GoesOn, NoQuestion
 from kernels.limits import Limits
 from kernels.node.messages import CellEnd, CellEvent, Command
 from kernels.workspace.captured import Captured
@@ -68,9 +67,21 @@ async def test_a_cell_that_is_let_go_before_its_end_was_read_goes_on(cell: Remot
             async for _ in cell:
                 cell.detach()
 
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(GoesOn):
         await turn()
     assert cell.goes_on
+
+
+def test_a_cell_says_last_of_all_that_its_node_does_not_answer() -> None:
+    """For as long as that is so; what the cell has shown comes before it."""
+    cell = RemoteCell(Host(), "a-1", "", tag=3, turn="", allow_input=True, begun=True)
+    cell.take_news(CellEvent(n=1, run="a-1", event=Stream("stdout", "a\n")))
+    cell.take_news(CellEvent(n=2, run="a-1", event=Stream("stderr", "b\n")))
+    cell.wait()
+    assert [output["text"] for output in cell.outputs()] == ["a\n", "b\n", RUNS_ON]
+    assert [output["text"] for output in cell.outputs(1)] == ["b\n", RUNS_ON]
+    cell.back()
+    assert [output["text"] for output in cell.outputs()] == ["a\n", "b\n"]
 
 
 async def test_a_question_has_the_number_that_its_cell_waits_with() -> None:

@@ -18,7 +18,7 @@ from kernels.cell.events import Display, InputRequest, Restarted, Stream, Unstop
 from kernels.client import NodeEndpoint, RemoteNode, at, local_node
 from kernels.client.captured import RemoteFile
 from kernels.client.spawn import recorded, socket_for
-from kernels.errors import NodeUnavailable
+from kernels.errors import GoesOn, NodeUnavailable
 from kernels.limits import Limits
 from kernels.node.encoding import decode, encode
 from kernels.node.settings import KernelSettings, NodeSettings
@@ -420,7 +420,7 @@ async def test_the_next_bot_asks_again_whether_to_kill_a_cell(node: RemoteNode) 
         await asyncio.sleep(0.3)  # what has been told is acknowledged by then
         await node.release("undecided")
 
-    with suppress(asyncio.CancelledError):
+    with suppress(GoesOn):
         async with kernel.run(code, tag=2) as cell:
             async for event in cell:
                 if isinstance(event, Stream):

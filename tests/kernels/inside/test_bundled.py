@@ -57,5 +57,5 @@ def test_what_was_assumed_is_printed(
     """With the call that says otherwise."""
     (tmp_path / "words.md").write_bytes("caf\u00e9 au lait".encode("cp1252"))
     assert bundled.load_file("words.md") == "caf\u00e9 au lait"
-    said = "[words.md: read with the encoding cp1252; to say another: load_file('words.md', encoding=...)]\n"
+    said = "[words.md: read with the encoding cp1252; to change that: load_file('words.md', encoding=...)]\n"
     assert capsys.readouterr().err == said

@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 from jupyter_client.session import Session
 
-from kernels.inside import interrupts as module
 from kernels.inside.interrupts import Interrupts, take_interrupts
 
 
 @pytest.fixture
 def interrupts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Interrupts]:
     """Those of a kernel between two cells; the person's code is interrupted as in a kernel."""
-    made = Interrupts()
+    made = Interrupts(again=0.0)
     monkeypatch.setattr(signal, "default_int_handler", made.interrupt)
     before = take_interrupts(made.note)
     yield made
@@ -83,11 +82,8 @@ def test_none_is_raised_while_a_message_is_being_sent(
     assert not interrupts._heard
 
 
-async def test_the_signal_is_sent_until_it_is_noticed(
-    interrupts: Interrupts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_signal_is_sent_until_it_is_noticed(interrupts: Interrupts) -> None:
     """And not once more; nor when the cell is over, nor to a handler of the person's own."""
-    monkeypatch.setattr(module, "AGAIN", 0.0)
     sent: list[int] = []
 
     def send() -> None:

@@ -47,11 +47,11 @@ async def written(cells: Iterable[Cell]) -> bytes:
         return file.read()
 
 
-async def read(data: bytes) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
+async def read(data: bytes, **options: Any) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
     """Cells and notes of what `reading` reads, which are the same when they are gone through again."""
     with tempfile.TemporaryFile() as file:
         file.write(data)
-        async with reading(file) as found:
+        async with reading(file, **options) as found:
             cells = tuple(found.cells)
             assert tuple(found.cells) == cells
             assert found.code_cells == sum(isinstance(cell, Code) for cell in cells)
@@ -63,10 +63,10 @@ def full_disk() -> BinaryIO:
     return open("/dev/full", "wb")
 
 
-async def refused(data: bytes) -> str:
+async def refused(data: bytes, **options: Any) -> str:
     """The sentence with which a notebook is refused."""
     with pytest.raises(NotebookError) as caught:
-        await read(data)
+        await read(data, **options)
     return str(caught.value)
 
 
@@ -142,10 +142,9 @@ async def test_a_notebook_of_many_outputs_is_held_cell_by_cell() -> None:
     assert sizes == [MIB] * 20
 
 
-async def test_what_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_takes_too_long_is_ended() -> None:
     """At the deadline the process is killed, and the person is told."""
-    monkeypatch.setattr(conversion, "DEADLINE", 0.01)
-    assert await refused(notebook.write(CELLS)) == conversion.TOO_LONG["read"]
+    assert await refused(notebook.write(CELLS), deadline=0.01) == conversion.TOO_LONG["read"]
 
 
 async def test_a_full_disk_is_an_error_of_the_disk() -> None:

@@ -89,13 +89,13 @@ def strict(data: bytes) -> dict[str, Any]:
 
 def test_session_is_a_valid_notebook() -> None:
     """Words, code, outputs, counts and what only we know all stand where Jupyter's format has them."""
-    document = strict(write(SESSION, title="Plots", packages={"numpy": "2.1"}, python="3.12.1"))
+    document = strict(write(SESSION, packages={"numpy": "2.1"}, about={"title": "Plots"}))
     assert (document["nbformat"], document["nbformat_minor"]) == (4, 5)
     assert [cell["cell_type"] for cell in document["cells"]] == [
         *("markdown", "code", "markdown", "code", "raw", "code")
     ]
     assert document["metadata"]["kernelspec"]["name"] == "python3"
-    assert document["metadata"]["language_info"]["version"] == "3.12.1"
+    assert document["metadata"]["language_info"]["version"] == "3.12"
     assert document["metadata"]["kernelcord"] == {"packages": {"numpy": "2.1"}}
     assert document["metadata"]["title"] == "Plots"
     plot = document["cells"][1]
@@ -154,7 +154,7 @@ def test_unwritable_text_is_repaired_everywhere() -> None:
         Raw(bad),
         Code(bad, ({**STREAM, "text": bad},), 1, bad, (bad,), bad, float("nan"), (bad,)),
     ]
-    data = write(cells, title=bad, packages={bad: bad}, python=bad)
+    data = write(cells, packages={bad: bad}, about={"title": bad})
     strict(data)
     assert "a\ufffdb\ufffdc" in data.decode()
     assert b"\\u0000" not in data

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from watchfiles import Change
 
 from kernels.workspace import observer
 from kernels.workspace.folder import Workspace
-from kernels.workspace.observer import Observer
+from kernels.workspace.observer import Observer, Pace
 
 SOON = 0.4  # seconds between two tries while a watcher may still be starting
 WARNING = "The watcher of the workspaces ended"
@@ -42,10 +43,9 @@ class Hints:
                 await observer._is_set(self._called, SOON)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """New workspaces are watched sooner."""
-    monkeypatch.setattr(observer, "TICK", 100)
+def watched(root: Path, **pace: Any) -> Observer:
+    """An observer that watches new workspaces sooner."""
+    return Observer(root, Pace(**{"tick": 0.1} | pace))
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ async def test_a_change_hints_its_session_only(root: Path) -> None:
     mine, theirs = Hints(), Hints()
     workspace = Workspace.open(root, "1")
     Workspace.open(root, "2")
-    async with Observer(root) as watching:
+    async with watched(root) as watching:
         watching.watch("1", mine)
         watching.watch("2", theirs)
         await mine.next(writer(workspace))
@@ -106,7 +106,7 @@ async def test_sessions_come_and_go(root: Path) -> None:
     """A workspace that comes later is watched too, and one that was let go hints no more."""
     first, second = Hints(), Hints()
     one, two = Workspace.open(root, "1"), Workspace.open(root, "2")
-    async with Observer(root) as watching:
+    async with watched(root) as watching:
         watching.watch("1", first)
         await first.next(writer(one))
         watching.watch("2", second)
@@ -131,11 +131,10 @@ def bad_writer(workspace: Workspace) -> Callable[[], object]:
 
 
 async def test_a_name_that_is_not_text_ends_the_watcher_for_nobody_else(
-    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Another's files are heard of while such names come all the time: only their workspace is left alone."""
-    monkeypatch.setattr(observer, "FIRST_DELAY", 60.0)  # a pause for all would be seen
-    monkeypatch.setattr(observer, "LAST_DELAY", 60.0)
+    # With such delays a pause for all would be seen.
     bad, good = Hints(), Hints()
     hostile, workspace = Workspace.open(root, "1"), Workspace.open(root, "2")
     write, write_badly = writer(workspace), bad_writer(hostile)
@@ -146,7 +145,7 @@ async def test_a_name_that_is_not_text_ends_the_watcher_for_nobody_else(
 
     await asyncio.to_thread(wait_for_no_watch)  # that of the test before
     with caplog.at_level(logging.INFO, logger="kernels"):
-        async with Observer(root) as watching:
+        async with watched(root, first_delay=60.0, last_delay=60.0) as watching:
             watching.watch("1", bad)
             watching.watch("2", good)
             async with asyncio.timeout(20):
@@ -182,7 +181,7 @@ async def test_what_changed_while_there_was_no_watcher_is_hinted(
             yield set()
 
     monkeypatch.setattr(observer, "watch", dies_once)
-    async with Observer(root) as watching:
+    async with watched(root) as watching:
         watching.watch("1", Hints())
         watching.watch("2", hints)
         await hints.next()
@@ -190,15 +189,13 @@ async def test_what_changed_while_there_was_no_watcher_is_hinted(
 
 
 async def test_a_workspace_with_such_names_rests_for_longer_each_time(
-    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """So nobody ends the watcher often; after its rest it is hinted and watched again."""
-    monkeypatch.setattr(observer, "ROUND", 0.2)
-    monkeypatch.setattr(observer, "LONGEST_REST", 0.6)
     hints = Hints()
     write = bad_writer(Workspace.open(root, "1"))
     with caplog.at_level(logging.INFO, logger="kernels"):
-        async with Observer(root) as watching, asyncio.timeout(20):
+        async with watched(root, round=0.2, longest_rest=0.6) as watching, asyncio.timeout(20):
             watching.watch("1", hints)
             while len(caplog.records) < 4:
                 write()
@@ -234,7 +231,7 @@ async def test_a_storm_of_names_is_one_hint_for_the_loop(root: Path, monkeypatch
     monkeypatch.setattr(Observer, "_note_changes", counted)
     hints = Hints()
     Workspace.open(root, "1")
-    async with Observer(root) as watching:
+    async with watched(root) as watching:
         watching.watch("1", hints)
         await hints.next()
     assert (told, hints.count) == ([1], 1)
@@ -242,12 +239,8 @@ async def test_a_storm_of_names_is_one_hint_for_the_loop(root: Path, monkeypatch
     assert threading.get_ident() not in looked_at
 
 
-async def test_a_workspace_with_many_changes_is_left_alone_for_a_while(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_workspace_with_many_changes_is_left_alone_for_a_while(root: Path) -> None:
     """It has no watch meanwhile, others keep theirs; then it is hinted, and watched again."""
-    monkeypatch.setattr(observer, "MANY", 10)
-    monkeypatch.setattr(observer, "REST", 1.0)
     wild, calm = Hints(), Hints()
     stormy, workspace = Workspace.open(root, "1"), Workspace.open(root, "2")
     write = writer(stormy)
@@ -257,7 +250,7 @@ async def test_a_workspace_with_many_changes_is_left_alone_for_a_while(
             write()
 
     await asyncio.to_thread(wait_for_no_watch)  # that of the test before
-    async with Observer(root) as watching:
+    async with watched(root, many=10, rest=1.0) as watching:
         watching.watch("1", wild)
         watching.watch("2", calm)
         await calm.next(writer(workspace))
@@ -281,22 +274,20 @@ async def test_without_a_watcher_hints_still_come(
         yield
 
     monkeypatch.setattr(observer, "watch", none_left)
-    monkeypatch.setattr(observer, "LAST_DELAY", 0.1)
     hints = Hints()
     Workspace.open(root, "1")
     with one_warning(caplog):
-        async with Observer(root) as watching:
+        async with watched(root, last_delay=0.1) as watching:
             watching.watch("1", hints)
             await hints.next()
             await hints.next()
 
 
-async def test_the_round_finds_what_the_watcher_does_not(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_round_finds_what_the_watcher_does_not(root: Path) -> None:
     """A file in a folder below is no change to the watcher; the round hints all the same."""
-    monkeypatch.setattr(observer, "ROUND", 0.2)
     hints = Hints()
     Workspace.open(root, "1")
-    async with Observer(root) as watching:
+    async with watched(root, round=0.2) as watching:
         watching.watch("1", hints)
         await hints.next()
 
@@ -310,23 +301,20 @@ async def test_links_and_folders_in_a_workspace_get_no_watch(root: Path, tmp_pat
         (workspace.path / str(number)).mkdir()
     (workspace.path / "link").symlink_to(tmp_path / "elsewhere")
     await asyncio.to_thread(wait_for_no_watch)  # that of the test before
-    async with Observer(root) as watching:
+    async with watched(root) as watching:
         watching.watch("1", hints)
         await hints.next(writer(workspace))
         assert watches() == 1
 
 
-async def test_a_hint_that_fails_costs_no_other(
-    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_hint_that_fails_costs_no_other(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     """One session's fault is logged, and the next session is hinted."""
-    monkeypatch.setattr(observer, "ROUND", 0.2)
 
     def fail() -> None:
         raise RuntimeError("fault")
 
     hints = Hints()
-    async with Observer(root) as watching:
+    async with watched(root, round=0.2) as watching:
         watching.watch("1", fail)
         watching.watch("2", hints)
         await hints.next()
@@ -337,7 +325,7 @@ async def test_a_workspace_that_is_missing_does_not_disturb_others(root: Path) -
     """A folder that code deleted is left out until it is there again."""
     hints = Hints()
     workspace = Workspace.open(root, "2")
-    async with Observer(root) as watching:
+    async with watched(root) as watching:
         watching.watch("1", Hints())
         watching.watch("2", hints)
         await hints.next(writer(workspace))
@@ -348,7 +336,7 @@ def test_leaving_ends_the_watcher(root: Path) -> None:
 
     async def use(*session_ids: str) -> None:
         hints = Hints()
-        async with Observer(root) as watching:
+        async with watched(root) as watching:
             for session_id in session_ids:
                 watching.watch(session_id, hints)
                 await hints.next(writer(Workspace.open(root, session_id)))

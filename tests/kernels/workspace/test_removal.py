@@ -78,7 +78,6 @@ async def test_one_that_cannot_be_deleted_keeps_no_other_and_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever is wrong with it; it is logged once."""
-    monkeypatch.setattr(module, "AGAIN", 0.05)
     remove, tried = Workspace.remove, 0
 
     def odd(workspace: Workspace, stopped=lambda: False) -> None:
@@ -90,7 +89,7 @@ async def test_one_that_cannot_be_deleted_keeps_no_other_and_is_tried_again(
         remove(workspace, stopped)
 
     monkeypatch.setattr(Workspace, "remove", odd)
-    with Removal(tmp_path) as removal:
+    with Removal(tmp_path, again=0.05) as removal:
         first = filled(tmp_path, "u1")
         (first.path / "odd").touch()
         await removal.throw_away(first.path)

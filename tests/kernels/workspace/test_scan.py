@@ -529,13 +529,10 @@ async def looked(late: LateFiles) -> None:
         await late._task
 
 
-async def test_late_files_have_a_budget_and_its_end_is_told_once(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_late_files_have_a_budget_and_its_end_is_told_once(folder: Path) -> None:
     """A thread that writes 60 files again and again is heard for one cell's worth, until the next cell."""
-    monkeypatch.setattr("kernels.workspace.late.SETTLED", 0.01)
     capture, told = Capture(folder), list[Scan]()
-    late = LateFiles(capture, most=64, busy=lambda: False, tell=told.append)
+    late = LateFiles(capture, most=64, busy=lambda: False, tell=told.append, settled=0.01)
     for cell in range(2):
         told.clear()
         late.begin_cell(time.time())
@@ -552,7 +549,6 @@ async def test_looks_for_late_files_come_with_a_pause_between_them(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However often hints come: each look can be one at thousands of files."""
-    monkeypatch.setattr("kernels.workspace.late.SETTLED", 0.2)
     capture, looks = Capture(folder), list[float]()
 
     async def look(**_: Any) -> Scan:
@@ -560,7 +556,7 @@ async def test_looks_for_late_files_come_with_a_pause_between_them(
         return Scan()
 
     monkeypatch.setattr(capture, "look", look)
-    late = LateFiles(capture, most=64, busy=lambda: False, tell=lambda _: None)
+    late = LateFiles(capture, most=64, busy=lambda: False, tell=lambda _: None, settled=0.2)
     for _ in range(3):
         await looked(late)
     assert all(after - before >= 0.19 for before, after in pairwise(looks))

@@ -101,11 +101,11 @@ async def test_a_helper_takes_no_place(tmp_path: Path, monkeypatch: pytest.Monke
     async with pooled(tmp_path, size=1) as pool:
         person = pool.kernel("person", NoFiles())
         await run(person, "x = 1")
-        drawn = await run(pool.kernel(scratch_id("studio-0"), NoFiles()), "1")
+        drawn = await run(pool.kernel(scratch_id("renderer-0"), NoFiles()), "1")
         assert [type(event) for event in drawn.events if isinstance(event, Queued)] == []
         assert await value(person, "x") == "1"
         await run(pool.kernel("another", NoFiles()), "2")
-        assert pool.kernel(scratch_id("studio-0"), NoFiles()).alive  # it gives its place to nobody either
+        assert pool.kernel(scratch_id("renderer-0"), NoFiles()).alive  # it gives its place to nobody either
 
 
 async def test_an_idle_kernel_is_ended_and_its_owner_is_told(tmp_path: Path) -> None:

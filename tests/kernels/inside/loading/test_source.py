@@ -12,7 +12,7 @@ def test_what_was_assumed_is_said_with_its_options() -> None:
     )
     assert loaded.told("load_file('x')") == (
         "noted; read with the encoding cp1252, tabs and commas;"
-        " to say another: load_file('x', encoding=..., sep=..., decimal=...)"
+        " to change that: load_file('x', encoding=..., sep=..., decimal=...)"
     )
     assert Loaded(1, "csv").told("load_file('x')") == ""
     assert Loaded(1, "csv", {}, ["only this"]).told("f()") == "only this"
@@ -23,7 +23,7 @@ def test_a_strangers_words_are_on_one_line() -> None:
     loaded = Loaded(None, "xlsx", {"sheet_name": 'sheet "a\nb"'}, ["it is c\x1b[2J.csv of the archive"])
     assert loaded.told("load_file('x')") == (
         'it is c_[2J.csv of the archive; read with sheet "a_b";'
-        " to say another: load_file('x', sheet_name=...)"
+        " to change that: load_file('x', sheet_name=...)"
     )
 
 

@@ -21,7 +21,7 @@ def packed(name: str, content: bytes = b"") -> bytes:
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (OLE + bytes(600), "is an Excel workbook of before 2007"),
+        (OLE + bytes(600), "is an Excel workbook from before 2007"),
         (OLE + bytes(600) + workbooks.ENCRYPTED, "is protected by a password"),
         (packed("xl/workbook.bin"), "is a binary Excel workbook"),
         (
@@ -30,7 +30,7 @@ def packed(name: str, content: bytes = b"") -> bytes:
         ),
         (packed("a.csv"), "it is damaged, or another ZIP archive"),
         (b"%PDF-1.7", "it is a PDF document"),
-        (bytes(range(256)) * 3, "it is no workbook"),
+        (bytes(range(256)) * 3, "it is not a workbook"),
         (
             b'<?xml version="1.0"?><Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet">',
             "is an XML spreadsheet of Excel 2003",

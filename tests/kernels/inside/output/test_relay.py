@@ -78,10 +78,8 @@ def test_what_the_person_has_written_there_is_no_message(relay: Relay) -> None:
     assert list(relay.receive()) == [[b"whole"]]
 
 
-def test_a_kernel_that_does_not_read_is_not_waited_for_without_end(
-    relay: Relay, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kernel_that_does_not_read_is_not_waited_for_without_end(relay: Relay) -> None:
     """Its child goes on."""
-    monkeypatch.setattr(module, "PATIENCE", 0)
+    relay._patience = 0
     relay.send([b"x" * 10_000_000])
     assert list(relay.receive()) == []

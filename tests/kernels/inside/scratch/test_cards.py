@@ -61,7 +61,7 @@ def test_what_was_assumed_comes_second() -> None:
     """With the call that changes it."""
     lines = _card("caf\u00e9 au lait".encode("cp1252"), "a.md", CALL)
     assert lines[0].startswith("text, 1 line")
-    assert lines[1].startswith("read with the encoding cp1252; to say another: load_file('k7m3q9x2va'")
+    assert lines[1].startswith("read with the encoding cp1252; to change that: load_file('k7m3q9x2va'")
 
 
 def test_a_file_that_cannot_be_read_says_why_and_shows_its_text() -> None:

@@ -1,0 +1,80 @@
+"""Shows what a cell prints or writes after its end, in messages that reply to the cell's own message.
+
+    late = LateOutput(context)
+    late.tell(record, reply)
+
+Such a message is finished when nothing more has come for a while.
+"""
+
+import asyncio
+
+from bot.discord.answers.answer import LiveAnswer, closed_on_failure
+from bot.discord.answers.ending import uncancelled
+from bot.discord.answers.history import destinations_of, messages_of
+from bot.discord.context import Context
+from bot.reply import Reply
+from filestore.records import SessionRecord
+from kernels.cell.events import Display
+
+__all__ = ["LateOutput"]
+
+QUIET = 3.0  # seconds without late output after which its message is finished
+MESSAGES = 5  # for one cell; what comes later is only in its record
+REMEMBERED = 1000  # cells whose messages are counted
+
+
+class LateOutput:
+    """See the module's text."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._coming: dict[tuple[str, int], asyncio.Queue[Reply]] = {}  # by session and cell
+        self._sent: dict[tuple[str, int], int] = {}  # messages
+
+    def tell(self, record: SessionRecord, reply: Reply) -> None:
+        """Show this in a late message of the cell; an updated display changes its old message, too."""
+        match reply.event:
+            case Display(update=True, display_id=str(name)):
+                self._context.updates.note(record.session_id, reply.cell + 1, {name})
+        key = (record.session_id, reply.cell)
+        if key not in self._coming:
+            if self._sent.get(key, 0) >= MESSAGES or self._context.closing:
+                return
+            self._sent[key] = self._sent.pop(key, 0) + 1
+            while len(self._sent) > REMEMBERED:
+                del self._sent[next(iter(self._sent))]
+            self._coming[key] = asyncio.Queue()
+            self._context.tasks.spawn(self._show(record, reply.cell), f"late output of {record.session_id}")
+        self._coming[key].put_nowait(reply)
+
+    async def _show(self, record: SessionRecord, cell: int) -> None:
+        key = (record.session_id, cell)
+        try:
+            noted = await messages_of(self._context, record.session_id, cell)
+            destinations, _ = await destinations_of(self._context, record, noted, reply=True)
+            answer = LiveAnswer(
+                self._context,
+                record.user_id,
+                record.place,
+                destinations,
+                self._context.draft(),
+                late=True,
+            )
+            with closed_on_failure(answer):
+                await answer.open()
+                try:
+                    while (reply := await self._next(key)) is not None:
+                        await answer.tell(reply)
+                except asyncio.CancelledError:
+                    if not self._context.closing:
+                        raise
+                    uncancelled()
+        finally:
+            del self._coming[key]
+        await answer.finish()
+
+    async def _next(self, key: tuple[str, int]) -> Reply | None:
+        try:
+            return await asyncio.wait_for(self._coming[key].get(), QUIET)
+        except TimeoutError:
+            return None

@@ -1,1 +1,0 @@
-"""What turns take, and what a person may take in a day."""

@@ -1,0 +1,47 @@
+"""An answer on Discord: whose message it is while it is live, and whose it was before."""
+
+from bot.reply import Reply
+from filestore.records import MessageCell
+from tests.bot.discord.answers.fakes import (
+    CHANNEL,
+    MESSAGE,
+    FakeCells,
+    FakeMessage,
+    OneSession,
+    a_context,
+    a_live_answer,
+    held,
+)
+
+
+async def test_a_message_that_is_taken_over_belongs_to_its_new_answer_before_it_changes() -> None:
+    """Whoever would show its old cell again sees that in time."""
+    context = a_context(OneSession())
+    message = FakeMessage(context)
+    answer = a_live_answer(context, message)
+    await answer.open()
+    answer.close()
+    assert message.held == [True]
+    assert held(context) == ([], [])
+
+
+async def test_a_message_that_is_taken_over_by_an_answer_without_a_cell_is_no_longer_its_old_cells() -> None:
+    """Else a display that the old cell's person updates later would replace the new answer."""
+    cells = FakeCells(MessageCell(MESSAGE, "u1", 3, CHANNEL))
+    context = a_context(OneSession(), cells=cells)
+    answer = a_live_answer(context, FakeMessage())
+    await answer.open()
+    await answer.finish("It failed.")
+    assert cells.noted[MESSAGE].seq == 0
+    assert await cells.of_cell("u1", 3) == []
+
+
+async def test_a_kill_before_the_cell_is_known_stays_one_though_stop_is_clicked() -> None:
+    """A message was edited, and then somebody clicks Stop under its answer."""
+    session = OneSession()
+    answer = a_live_answer(a_context(session))
+    await answer.stop(kill=True)
+    await answer.stop()
+    await answer.tell(Reply(3, code="1"))
+    answer.close()
+    assert session.stops[-1] == (3, True)

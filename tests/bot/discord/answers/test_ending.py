@@ -1,0 +1,62 @@
+"""The note at the end of an answer: what its work returns, or why there is no more of it."""
+
+import asyncio
+
+import pytest
+
+from bot.discord.answers.ending import GOES_ON, NO_MORE, note_of
+from bot.discord.context import CLOSING, Context
+from bot.reply import Reply
+from kernels.errors import KernelClosed
+from tests.bot.discord.answers.fakes import OneSession, a_context, a_live_answer
+
+
+async def note(
+    context: Context, error: BaseException | None, *, runs: bool = False, several: bool = False
+) -> str:
+    """The note of an answer, whose cell runs or has not begun, and whose work ends so."""
+    answer = a_live_answer(context)
+    answer.several = several
+    if runs:
+        await answer.tell(Reply(3))
+
+    async def work() -> str:
+        if error is not None:
+            raise error
+        return "Done."
+
+    try:
+        return await note_of(context, answer, work())
+    finally:
+        answer.close()
+
+
+async def test_work_that_returns_has_its_own_note() -> None:
+    """Also while the bot ends."""
+    context = a_context(OneSession())
+    assert await note(context, None) == "Done."
+    context.closing = True
+    assert await note(context, None) == "Done."
+
+
+async def test_a_failure_of_ours_is_a_sentence() -> None:
+    """Whether we know the error or not; nothing of it is raised."""
+    context = a_context(OneSession())
+    assert "kernel" in await note(context, KernelClosed())
+    assert await note(context, ZeroDivisionError("a / 0"))
+
+
+async def test_a_bot_that_ends_says_whether_the_cell_goes_on() -> None:
+    """One that has not begun is to be sent again; of a replay or a model's turn nothing more is done."""
+    context = a_context(OneSession())
+    context.closing = True
+    for error in (KernelClosed(), asyncio.CancelledError()):
+        assert await note(context, error) == CLOSING
+        assert await note(context, error, runs=True) == GOES_ON
+        assert await note(context, error, runs=True, several=True) == f"{GOES_ON} {NO_MORE}"
+
+
+async def test_a_cancellation_while_the_bot_goes_on_is_one() -> None:
+    """It belongs to whoever cancelled the turn."""
+    with pytest.raises(asyncio.CancelledError):
+        await note(a_context(OneSession()), asyncio.CancelledError())

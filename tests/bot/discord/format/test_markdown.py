@@ -1,0 +1,82 @@
+"""Other people's text in Discord's Markdown: it breaks no fence and keeps to its room."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.discord.format.markdown import clipped, code_name, fenced, output_block, plain
+from bot.discord.format.split import length
+from kernels.text.clipping import strip_ansi
+
+FENCE_BREAKERS = st.lists(
+    st.sampled_from(["`", "``", "```", "````", "x", "\n", "\x1b[31m", "\x1b[0m"]), max_size=60
+)
+
+
+@given(FENCE_BREAKERS.map("".join), st.sampled_from([None, 150, 60]))
+def test_no_output_breaks_its_fence(text: str, room: int | None) -> None:
+    """The block has its own two fences and no other, and keeps to its room."""
+    for block in (fenced(text, "py", room=room), output_block(text, room=room)):
+        assert block.count("```") == 2
+        assert block.startswith("```")
+        assert block.endswith("\n```")
+        assert room is None or length(block) <= room
+
+
+@given(st.text(max_size=400), st.integers(60, 200), st.sampled_from(["head", "tail", "both"]))
+def test_clipped_fits(text: str, room: int, keep: str) -> None:
+    """Never longer than asked; what fits is as it was."""
+    shown = clipped(text, room, keep=keep)
+    assert length(shown) <= room
+    if length(text) <= room:
+        assert shown == text
+
+
+def test_clipping_keeps_head_and_tail_in_whole_lines_and_counts_the_rest() -> None:
+    """First and last lines stand, with a line between that says how many are missing."""
+    lines = [f"line {n}" for n in range(100)]
+    shown = clipped("\n".join(lines), 200).split("\n")
+    missing = next(line for line in shown if line.startswith("["))
+    kept = [line for line in shown if line != missing]
+    assert kept[0] == "line 0"
+    assert kept[-1] == "line 99"
+    assert missing == f"[… {100 - len(kept)} lines left out …]"
+    assert clipped("\n".join(lines), 200, keep="tail").endswith("line 98\nline 99")
+    assert clipped("\n".join(lines), 200, keep="head").startswith("line 0\nline 1\n")
+
+
+def test_a_coloured_block_that_is_clipped_has_no_torn_code() -> None:
+    """One very long coloured line loses its colours rather than half of a code."""
+    block = output_block("\x1b[31m" + "ab\x1b[32mc" * 2000, room=300)
+    assert length(block) <= 300
+    assert strip_ansi(block).count("[3") == 0
+
+
+@pytest.mark.parametrize("keep", ["head", "tail", "both"])
+def test_backticks_that_only_colours_keep_apart_break_no_fence(keep: str) -> None:
+    """A line that is clipped loses its colours, and its backticks do not come together."""
+    block = output_block("`\x1b[31m`\x1b[32m`" * 1000, room=1000, keep=keep)
+    assert block.count("```") == 2
+    assert length(block) <= 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("plot.png", "`plot.png`"),
+        ("a`b\n@everyone.csv", "`aˋb_@everyone.csv`"),
+        ("rtl\u202etxt.exe", "`rtl_txt.exe`"),
+        ("", "`unnamed`"),
+        ("x" * 300 + ".parquet", "`" + "x" * 51 + "….parquet`"),
+        ("a.b" + "c" * 300, "`a" + "….b" + "c" * 13 + "`"),
+    ],
+)
+def test_names_are_safe_to_show(name: str, shown: str) -> None:
+    """One line of inline code that nothing in the name can leave."""
+    assert code_name(name) == shown
+
+
+def test_plain_text_is_shown_as_it_is() -> None:
+    """Nothing that Markdown or a mention acts on is left without its backslash."""
+    assert plain("*a* <@1> `b`\n# c") == r"\*a\* \<\@1\> \`b\` # c"
+    assert plain("# no heading - no list") == r"\# no heading - no list"

@@ -1,0 +1,44 @@
+"""How many turns a person may begin in a minute."""
+
+from bot.discord.rate_limit import RateLimit
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_turns_beyond_the_rate_wait_until_the_first_is_a_minute_old() -> None:
+    """Two a minute: the third is told how long to wait, and another person is not in its way."""
+    clock = Clock()
+    rate = RateLimit(2, clock)
+    assert rate.take_turn(1) == 0.0
+    clock.now = 20.0
+    assert rate.take_turn(1) == 0.0
+    clock.now = 30.0
+    assert rate.take_turn(1) == 30.0
+    assert rate.take_turn(2) == 0.0
+    clock.now = 60.0
+    assert rate.take_turn(1) == 0.0
+    assert rate.take_turn(1) == 20.0
+
+
+def test_rate_of_zero_is_without_limit() -> None:
+    """A setting of 0 lets everything through."""
+    rate = RateLimit(0, Clock())
+    assert not any(rate.take_turn(1) for _ in range(1000))
+
+
+def test_a_refusal_is_told_once_a_minute() -> None:
+    """A person is told, then not again for 60 seconds; others are told all the same."""
+    clock = Clock()
+    rate = RateLimit(1, clock)
+    assert rate.tells(1)
+    clock.now = 59.0
+    assert not rate.tells(1)
+    assert rate.tells(2)
+    clock.now = 60.0
+    assert rate.tells(1)

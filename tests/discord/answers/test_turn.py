@@ -1,0 +1,98 @@
+"""A finished answer leaves nothing but ids in the bot's memory."""
+
+import asyncio
+import gc
+from pathlib import Path
+
+from bot.discord.answers.answer import LiveAnswer
+from bot.discord.format.answer import Draft
+from bot.request import Picture, Request
+from kernels.cell.outputs import Outputs
+from tests.discord.kernelcord import SOON, answered, code, finished, labels, run, running
+from tests.loopback.loopback import Discord
+from tests.model_server import ModelServer, calls, run_python, says
+
+HEAVY = (Draft, LiveAnswer, Request, Picture, Outputs)  # whatever holds outputs, pictures and words
+PLOT = (  # without matplotlib, whose import takes longer than all the rest
+    "from IPython.display import Image, display"
+    "; display(Image(b'\\x89PNG\\r\\n\\x1a\\n' + bytes(9999), format='png')); print('x' * 200_000)"
+)
+
+
+def kept() -> dict[str, int]:
+    """How many of such objects there are."""
+    gc.collect()
+    found = [type(each).__name__ for each in gc.get_objects() if isinstance(each, HEAVY)]
+    return {name: found.count(name) for name in sorted(set(found))}
+
+
+async def test_finished_answers_are_ids(discord: Discord, data: Path) -> None:
+    """Outputs, pictures and words are freed at the end of an answer, whichever way it was asked for."""
+    ada = discord.guild.member("ada")
+    picture = ("a.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 1000)
+    async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url, rate=0):
+        before = kept()
+        await run(discord, ada, PLOT, discord.guild.channel("another"))
+        general = discord.guild.channel("general")
+        asked = await ada.say(general, f"{discord.bot.mention} {code(PLOT)}", files=[picture])
+        await answered(asked)
+        await ada.edit(asked, f"{discord.bot.mention} {code(PLOT + '; 1')}")
+        await asked.wait_for_reply(lambda m: finished(m) and m.edited and len(m.history_of_states) > 3, SOON)
+        ran = await (await ada.slash(general, "run", code=PLOT)).wait_for_message(finished, timeout=SOON)
+        await (await ada.click(ran, "Edit & run")).wait_for_modal()  # which stays open
+        server.will(calls(run_python(PLOT)), says("Done."))
+        await (await ada.say(ada.dm(), "plot it", files=[picture])).wait_for_reply(
+            lambda m: "Done." in m.content and "tokens" in m.content, timeout=SOON
+        )
+        asking = await ada.say(general, f"{discord.bot.mention} {code('print(input())')}")
+        answer = await asking.wait_for_reply(lambda m: "Answer" in labels(m), timeout=SOON)
+        await (await ada.click(answer, "Answer")).wait_for_modal()  # likewise
+        await (await ada.click(answer, "Stop")).wait_for_ack()
+        await answer.wait_for(finished, SOON)
+        for _ in range(300):  # the turn is over a little later than its message
+            if kept() == before:
+                break
+            await asyncio.sleep(0.1)
+        assert kept() == before
+
+
+async def test_edit_of_a_finished_answer_finds_all_of_its_messages(discord: Discord, data: Path) -> None:
+    """The new answer replaces the first message, or is sent anew if that is gone; the others are deleted."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    long = "for n in range(300): print('number', n, 'of many')"
+
+    def ours() -> list[str]:
+        return [
+            m.content
+            for m in general.messages
+            if m.author.id == discord.bot.id and not m.deleted and m.id > asked.id
+        ]
+
+    async with running(discord, data):
+        asked = await ada.say(general, f"{discord.bot.mention} {code(long)}")
+        await general.wait_for(lambda m: finished(m) and "number 299" in m.content, after=asked, timeout=SOON)
+        assert len(ours()) > 1
+        await ada.edit(asked, f"{discord.bot.mention} {code('print(6 * 7)')}")
+        answer = await asked.wait_for_reply(lambda m: finished(m) and "42" in m.content, timeout=SOON)
+        assert ours() == [answer.content]
+        await ada.edit(asked, f"{discord.bot.mention} {code('print(6 * 8)')}")
+        await answer.wait_for(lambda m: finished(m) and "48" in m.content, SOON)
+        discord.world.remove(answer)
+        await ada.edit(asked, f"{discord.bot.mention} {code('print(6 * 9)')}")
+        await general.wait_for(lambda m: finished(m) and "54" in m.content, after=asked, timeout=SOON)
+
+
+async def test_who_is_forgotten_is_forgotten_here_too(discord: Discord, data: Path) -> None:
+    """After /privacy delete an edit of what was asked before begins nothing: nobody knows of it any more."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with running(discord, data):
+        asked = await ada.say(general, f"{discord.bot.mention} {code('print(1)')}")
+        answer = await answered(asked)
+        confirm = await (await ada.slash(general, "privacy", what="delete")).wait_for_message()
+        await (await ada.click(confirm, "Delete everything")).wait_for_message(
+            lambda m: "is deleted" in m.content, timeout=SOON
+        )
+        states = len(answer.history_of_states)
+        await ada.edit(asked, f"{discord.bot.mention} {code('print(2)')}")
+        await run(discord, ada, "3")
+        assert len(answer.history_of_states) == states
