@@ -130,6 +130,17 @@ def test_module_keeps_to_the_layers(path: Path) -> None:
     assert violations(PurePosixPath(path), (ROOT / path).read_text(encoding="utf-8")) == []
 
 
+def test_no_class_name_means_two_things() -> None:
+    """Who searches for a class finds one, and who reads its name knows which it is."""
+    names = Counter(
+        node.name
+        for path in MODULES
+        for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == []
+
+
 def test_no_modules_import_each_other() -> None:
     """Every module can be read, and changed, knowing only those below it; imports for types count too."""
     assert circles({PurePosixPath(path): (ROOT / path).read_text("utf-8") for path in MODULES}) == []

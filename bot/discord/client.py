@@ -21,7 +21,7 @@ from typing import Any
 import nextcord
 from nextcord import ApplicationError, ApplicationInvokeError, InteractionType
 
-from bot.discord.answers.late import LateOutput
+from bot.discord.answers.late import LateReplies
 from bot.discord.answers.resumed import ResumedAnswers
 from bot.discord.answers.unfinished import end_unfinished, unfinished
 from bot.discord.answers.updated import UpdatedMessages
@@ -73,7 +73,7 @@ class Client(nextcord.Client):
         self._chat = Chat(context, self)
         self._forms = SubmittedForms(context)
         self._resumed = ResumedAnswers(context)
-        self._late = LateOutput(context)
+        self._late = LateReplies(context)
         self._registered = self._has_resumed = False
         self._began = datetime.now(UTC)
         self._registering: asyncio.Task[Any] | None = None

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import structs
 
-from bot.model.turn import Answer
+from bot.model.turn import ModelAnswer
 from bot.notebooks.replay import Step
 from bot.reply import ExecutionResult
 from bot.wording.cell_messages import ending
@@ -45,7 +45,7 @@ def event_fields(event: Event) -> dict[str, Any]:
     return {"event": NAMES[type(event)], **fields}
 
 
-def answer_fields(answer: Answer) -> dict[str, Any]:
+def answer_fields(answer: ModelAnswer) -> dict[str, Any]:
     """The last line that answers words for the model."""
     cells = [result.cell for result in answer.results]
     return {"event": "answer", "words": answer.words, "cells": cells, "stopped": answer.stopped}

@@ -1,6 +1,6 @@
 """Shows what a cell prints or writes after its end, in messages that reply to the cell's own message.
 
-    late = LateOutput(context)
+    late = LateReplies(context)
     late.tell(record, reply)
 
 Such a message is finished when nothing more has come for a while.
@@ -16,14 +16,14 @@ from bot.reply import Reply
 from filestore.records import SessionRecord
 from kernels.cell.events import Display
 
-__all__ = ["LateOutput"]
+__all__ = ["LateReplies"]
 
 QUIET = 3.0  # seconds without late output after which its message is finished
 MESSAGES = 5  # for one cell; what comes later is only in its record
 REMEMBERED = 1000  # cells whose messages are counted
 
 
-class LateOutput:
+class LateReplies:
     """See the module's text."""
 
     def __init__(self, context: Context) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.discord.answers.late import LateOutput
+from bot.discord.answers.late import LateReplies
 from bot.discord.format.answer import Draft
 from bot.reply import Reply
 from tests.bot.discord.answers.fakes import CHANNEL, MESSAGE, OneSession, a_context, a_session_record, held
@@ -22,7 +22,7 @@ async def test_late_output_that_cannot_be_told_holds_no_message_and_no_channel(
 
     monkeypatch.setattr(Draft, "add_reply", fails)
     before = asyncio.all_tasks()
-    LateOutput(context).tell(a_session_record(), Reply(7, late=True))
+    LateReplies(context).tell(a_session_record(), Reply(7, late=True))
     await context.tasks.wait(10)
     assert told == [(7, ([MESSAGE], [CHANNEL]))]
     assert held(context) == ([], [])
