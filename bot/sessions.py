@@ -25,7 +25,7 @@ from bot.continuity.kernel_notes import note_swept, note_untold
 from bot.continuity.losses import KernelNote
 from bot.continuity.resumed_turns import ResumedTurns, untold_sessions
 from bot.errors import NoModel, NotOpened
-from bot.model.turn import Answer, ask
+from bot.model.turn import ModelAnswer, ask
 from bot.model.usage import Ledger
 from bot.reply import ExecutionResult, Front, NoFront, Reply, Tell
 from bot.request import Request
@@ -240,7 +240,7 @@ class Sessions:
         request = Request(user_id, author, place, code, user_files=wanted, can_answer=can_answer)
         return await take_turn(session, request, tell or _say_nothing)
 
-    async def ask(self, request: Request, tell: Tell, model_turn: ModelTurn | None = None) -> Answer:
+    async def ask(self, request: Request, tell: Tell, model_turn: ModelTurn | None = None) -> ModelAnswer:
         """Answer a person's words with the model, as `bot.model.turn.ask` does. Raises: NoModel."""
         if self.model is None:
             raise NoModel

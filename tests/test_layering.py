@@ -1,14 +1,17 @@
-"""Who may import whom, what nothing is called, and how long a module gets (architecture, section 1)."""
+"""Who may import whom, what nothing is called, and how large a module or a folder may become."""
 
 import ast
 import re
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
+from pathlib import Path, PurePath, PurePosixPath
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-LONGEST = 400  # lines
+LONGEST = 400  # lines of a module
+MOST_FILES = 14  # modules directly in a folder, its __init__ aside
+MOST_ROOMS = {"bot": 20, "kernels": 24}  # modules and folders directly in a package
 MAY_IMPORT = {
     "bot": {"bot", "config", "filestore", "kernels"},
     "config": {"config"},
@@ -38,6 +41,7 @@ BANNED = {
     "utils",
 }
 MODULES = sorted(path.relative_to(ROOT) for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
+TESTS = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py"))
 
 
 def imported(path: PurePosixPath, tree: ast.AST) -> Iterator[str]:
@@ -78,10 +82,95 @@ def violations(path: PurePosixPath, source: str) -> list[str]:
     return found
 
 
+def circles(sources: Mapping[PurePosixPath, str]) -> list[list[str]]:
+    """The groups of modules that import each other, directly or through others, in whichever way."""
+    names = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): path for path in sources}
+    imports = {
+        name: {found for each in imported(path, ast.parse(sources[path])) if (found := _module(each, names))}
+        for name, path in names.items()
+    }
+    reached = {name: _reached(name, imports) for name in names}
+    groups = {
+        frozenset({name, *(other for other in reached[name] if name in reached[other])}) for name in names
+    }
+    return sorted(sorted(group) for group in groups if len(group) > 1)
+
+
+def _module(name: str, names: Container[str]) -> str:
+    """The module of ours that an imported name is, or is in; "" for others."""
+    while name and name not in names:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def _reached(start: str, imports: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = imports[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found
+
+
+def crowded(paths: Iterable[PurePath]) -> list[str]:
+    """The folders with too many modules, and the packages with too many rooms."""
+    modules = [path for path in paths if path.name != "__init__.py"]
+    files = Counter(str(path.parent) for path in modules)
+    rooms = Counter(package for package, _ in {path.parts[:2] for path in modules})
+    return [
+        *(f"{folder}: {count} modules" for folder, count in sorted(files.items()) if count > MOST_FILES),
+        *(f"{top}: {rooms[top]} rooms" for top, most in MOST_ROOMS.items() if rooms[top] > most),
+    ]
+
+
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_module_keeps_to_the_layers(path: Path) -> None:
     """Every module imports only what its layer may, has a telling name and fits on a few screens."""
     assert violations(PurePosixPath(path), (ROOT / path).read_text(encoding="utf-8")) == []
+
+
+def test_no_class_name_means_two_things() -> None:
+    """Who searches for a class finds one, and who reads its name knows which it is."""
+    names = Counter(
+        node.name
+        for path in MODULES
+        for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_no_modules_import_each_other() -> None:
+    """Every module can be read, and changed, knowing only those below it; imports for types count too."""
+    assert circles({PurePosixPath(path): (ROOT / path).read_text("utf-8") for path in MODULES}) == []
+
+
+def test_a_circle_is_seen_however_it_is_closed() -> None:
+    """By an import for types, within a function, relative, and over a third module."""
+    sources = {
+        "bot/a.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from bot.b import B",
+        "bot/b.py": "def f():\n    from . import c",
+        "bot/c.py": "import bot.a",
+        "bot/d.py": "from bot import a",
+        "bot/__init__.py": "",
+    }
+    found = circles({PurePosixPath(path): source for path, source in sources.items()})
+    assert found == [["bot.a", "bot.b", "bot.c"]]
+
+
+def test_every_folder_is_a_few_files() -> None:
+    """Whoever opens a folder sees at a glance what is in it."""
+    assert crowded([*MODULES, *TESTS]) == []
+
+
+def test_a_crowded_folder_is_seen() -> None:
+    """A module too many, or a room too many; an __init__ is neither."""
+    full = [PurePosixPath(f"bot/{room}/{number}.py") for room in range(20) for number in range(MOST_FILES)]
+    full += [path.with_name("__init__.py") for path in full]
+    assert crowded(full) == []
+    assert crowded([*full, PurePosixPath("bot/0/more.py")]) == ["bot/0: 15 modules"]
+    assert crowded([*full, PurePosixPath("bot/more.py")]) == ["bot: 21 rooms"]
 
 
 def test_every_package_is_looked_at() -> None:

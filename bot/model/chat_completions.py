@@ -10,7 +10,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.errors import CutOff, Refused
-from bot.model.conversation import Counted, Delta, Item, Message, Step, Thought, Tool, ToolCall, ToolResult
+from bot.model.conversation import (
+    ChatMessage,
+    Counted,
+    Delta,
+    Item,
+    Step,
+    Thought,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 from bot.request import Picture
 
 __all__ = ["CompletionReader", "request"]
@@ -97,9 +107,9 @@ def _messages(history: Sequence[Item], links: bool) -> list[Fields]:
             messages.append(_user("The pictures that the tools showed:", seen))
             seen = []
         match entry:
-            case Message(by="model", text=text):
+            case ChatMessage(by="model", text=text):
                 _assistant(messages, text)
-            case Message(text=text, pictures=pictures):
+            case ChatMessage(text=text, pictures=pictures):
                 _join(messages, _user(text, pictures, entry.links if links else ()))
             case ToolCall(id=call_id, name=name, arguments=arguments):
                 function = {"name": name, "arguments": arguments}

@@ -29,7 +29,7 @@ from bot.errors import (
     TooLong,
 )
 from bot.model import chat_completions, responses
-from bot.model.conversation import Delta, Item, Message, Step, Tool, ToolResult
+from bot.model.conversation import ChatMessage, Delta, Item, Step, Tool, ToolResult
 
 __all__ = ["Model"]
 
@@ -197,6 +197,6 @@ class Model:
 
 def _unseen(entry: Item) -> Item:
     """The entry without its pictures, for a model that takes none."""
-    if isinstance(entry, Message | ToolResult) and entry.pictures:
+    if isinstance(entry, ChatMessage | ToolResult) and entry.pictures:
         return replace(entry, text=f"{entry.text}\n{UNSEEN}", pictures=())
     return entry

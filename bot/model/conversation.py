@@ -1,6 +1,6 @@
 """What passes between us and a model, independent of any API: a history goes in, steps come out.
 
-[Message("person", "plot it"), ToolCall("1", "run_python", '{"code": "..."}'), ToolResult("1", "ok")]
+[ChatMessage("person", "plot it"), ToolCall("1", "run_python", '{"code": "..."}'), ToolResult("1", "ok")]
 async for step in model.answer(system, history, tools): ...     # Delta, ToolCall, Thought, Counted
 """
 
@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 from bot.request import Picture
 
-__all__ = ["Counted", "Delta", "Item", "Message", "Step", "Thought", "Tool", "ToolCall", "ToolResult"]
+__all__ = ["ChatMessage", "Counted", "Delta", "Item", "Step", "Thought", "Tool", "ToolCall", "ToolResult"]
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ChatMessage:
     """What a person, the model, or Kernelcord itself (a "note") has said.
 
     `links` are the addresses of pictures in the text, which the API may fetch itself.
@@ -77,5 +77,5 @@ class Counted:
     written: int = 0
 
 
-Item = Message | ToolCall | ToolResult | Thought
+Item = ChatMessage | ToolCall | ToolResult | Thought
 Step = Delta | ToolCall | Thought | Counted

@@ -12,7 +12,7 @@ It only ever gets the entries of one place, so that what was said in a DM is nev
 import json
 from collections.abc import Iterable, Sequence
 
-from bot.model.conversation import Item, Message, ToolCall, ToolResult
+from bot.model.conversation import ChatMessage, Item, ToolCall, ToolResult
 from bot.model.tokens import entry_tokens
 from bot.model.view import of_record
 from bot.request import MODEL
@@ -54,15 +54,17 @@ class History:
 
 
 def _is_persons(group: Group) -> bool:
-    return isinstance(group[0], Message) and group[0].by == "person"
+    return isinstance(group[0], ChatMessage) and group[0].by == "person"
 
 
 def _group(entry: Said | CellRecord) -> Group:
     if isinstance(entry, Said):
-        return [Message("model" if entry.author == MODEL else "person", clip(entry.markdown, WORDS))]
+        return [ChatMessage("model" if entry.author == MODEL else "person", clip(entry.markdown, WORDS))]
     if entry.author != MODEL:
         code, output = clip(entry.code, CODE), of_record(entry)
-        return [Message("person", f"I ran this myself:\n```py\n{code}\n```\nIt showed:\n```\n{output}\n```")]
+        return [
+            ChatMessage("person", f"I ran this myself:\n```py\n{code}\n```\nIt showed:\n```\n{output}\n```")
+        ]
     call_id = f"cell_{entry.seq}"
     arguments = json.dumps({"code": clip(entry.code, CODE)})
     return [ToolCall(call_id, "run_python", arguments), ToolResult(call_id, of_record(entry))]

@@ -15,7 +15,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.errors import CutOff, ModelError, NoCredit, OutOfReach, RateLimited, Refused, TooLong
-from bot.model.conversation import Counted, Delta, Item, Message, Step, Thought, Tool, ToolCall, ToolResult
+from bot.model.conversation import (
+    ChatMessage,
+    Counted,
+    Delta,
+    Item,
+    Step,
+    Thought,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 from bot.request import Picture
 
 __all__ = ["ResponseReader", "request"]
@@ -122,9 +132,9 @@ def failure(code: object, message: str) -> ModelError:
 
 def _item(entry: Item, links: bool) -> dict[str, Any]:
     match entry:
-        case Message(by="model", text=text):
+        case ChatMessage(by="model", text=text):
             return {"role": "assistant", "content": text}
-        case Message(by=by, text=text, pictures=pictures):
+        case ChatMessage(by=by, text=text, pictures=pictures):
             seen = [_url(address) for address in entry.links] if links else []
             shown = [*map(_picture, pictures), *seen]
             return {"role": ROLES[by], "content": [{"type": "input_text", "text": text}, *shown]}

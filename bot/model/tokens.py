@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from bot.model.conversation import Item, Message, Thought, Tool, ToolCall, ToolResult
+from bot.model.conversation import ChatMessage, Item, Thought, Tool, ToolCall, ToolResult
 from bot.model.picture_size import Size, size_of
 
 __all__ = ["entry_tokens", "picture_tokens", "request_tokens", "text_tokens"]
@@ -70,7 +70,7 @@ def request_tokens(system: str, history: Sequence[Item], tools: Sequence[Tool], 
 def entry_tokens(entry: Item, model: str) -> int:
     """Tokens of one entry of the history."""
     match entry:
-        case Message(text=text, pictures=pictures, links=links):
+        case ChatMessage(text=text, pictures=pictures, links=links):
             seen = sum(picture_tokens(size_of(picture.data), model) for picture in pictures)
             return PER_ENTRY + text_tokens(text) + seen + len(links) * picture_tokens(None, model)
         case ToolCall(name=name, arguments=arguments):

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.errors import BotError, CutOff, Refused
-from bot.model.conversation import Counted, Delta, Item, Message, Thought, ToolCall, ToolResult
+from bot.model.conversation import ChatMessage, Counted, Delta, Item, Thought, ToolCall, ToolResult
 from bot.model.history import History
 from bot.model.prompt import (
     GO_ON,
@@ -45,7 +45,7 @@ from kernels.text.clipping import clip, counted
 if TYPE_CHECKING:  # it takes a second to import
     from bot.model.client import Model
 
-__all__ = ["Answer", "ask"]
+__all__ = ["ModelAnswer", "ask"]
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ OUTPUT = 64 * 1024  # characters of a cell's text that an answer keeps; only the
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelAnswer:
     """The outcome of a turn: the model's words, the results of its cells, and what it used.
 
     In `words` a blank line separates what the model said before and after it used tools.
@@ -74,7 +74,7 @@ async def ask(
     ledger: Ledger,
     tell: Tell,
     model_turn: ModelTurn | None = None,
-) -> Answer:
+) -> ModelAnswer:
     """Answer a person's words; tell each piece of the answer, each cell event, and finally the usage.
 
     A session runs one such turn at a time in each place. `session.stop()` stops the API request and the cell;
@@ -122,7 +122,7 @@ class _Answering:
         self._input = self._output = 0
         self._cost = 0.0
 
-    async def run(self) -> Answer:
+    async def run(self) -> ModelAnswer:
         """Take the turn from its beginning to its end."""
         failed: Exception | None = None
         try:
@@ -147,7 +147,9 @@ class _Answering:
             *(self._input, self._output, len(self._results)),
             extra=ids,
         )
-        return Answer("\n\n".join(self._words), tuple(self._results), self._usage, self._model_turn.stopped)
+        return ModelAnswer(
+            "\n\n".join(self._words), tuple(self._results), self._usage, self._model_turn.stopped
+        )
 
     @property
     def _usage(self) -> TurnUsage:
@@ -172,13 +174,13 @@ class _Answering:
             async for page in pages:
                 if not await in_thread(history.add_page, page):
                     break
-        now = Message("note", situation(await self._session.kernel.state()))
+        now = ChatMessage("note", situation(await self._session.kernel.state()))
         pictures = attached(request.pictures)
         hidden = len(request.pictures) - len(pictures)
         more = (
             f"\n\n[not shown to you, too large or too many: {counted(hidden, 'picture')}]" if hidden else ""
         )
-        asked = Message("person", words + more, pictures, picture_links(asked_words))
+        asked = ChatMessage("person", words + more, pictures, picture_links(asked_words))
         self._history = [*history.entries(), now, asked]
         await self._check()  # before the words are recorded: a refused question was never asked
         await transcript.say(request.place, person(request.author), words)
@@ -187,7 +189,7 @@ class _Answering:
         for used in range(self._model.rounds + 1):
             may_call = used < self._model.rounds and self._bad_calls <= BAD_CALLS
             if not may_call:
-                self._history.append(Message("note", LAST))
+                self._history.append(ChatMessage("note", LAST))
             await self._answered(may_call=may_call)
             if self._model_turn.stopped or not self._calls or not may_call:
                 break
@@ -207,7 +209,7 @@ class _Answering:
                 except CutOff:
                     if cut == CUTS:
                         raise
-                    self._history.append(Message("note", GO_ON))
+                    self._history.append(ChatMessage("note", GO_ON))
         finally:
             said, self._said = "".join(self._said), []
             if said:
@@ -248,7 +250,7 @@ class _Answering:
                 counted = Counted(self._sending, written)
             self._count(counted or Counted(0, 0))
             self._account.end_request(self._usage)
-            self._history += [*thoughts, *([Message("model", "".join(said))] if said else [])]
+            self._history += [*thoughts, *([ChatMessage("model", "".join(said))] if said else [])]
         if may_call:
             self._history += self._calls
 

@@ -88,7 +88,7 @@ class Commands:
             "%help": self._help,
         }
 
-    async def take(self, text: str) -> bool:
+    async def carry_out(self, text: str) -> bool:
         """Carry out `text` if it is a command; False if it is code. Raises: CommandFailed."""
         command, _, rest = text.strip().partition(" ")
         if command == "%ask" and rest.strip():  # the words as they are, with quotes

@@ -1,10 +1,10 @@
-"""How the program ends when it is told to, as the bot does.
+"""How the program ends when it is told to, just as the bot does.
 
     async with compose(settings) as sessions:
         return await until_told(front.serve(lines), sessions, settings.shutdown_grace, front.end)
 
-It is told by SIGTERM, or by SIGHUP, unless nohup has that ignored. Nothing new is begun then, running cells
-get a while, and after that they go on where their kernels live.
+SIGTERM tells it to, and SIGHUP unless nohup made it ignore that. Then nothing new is begun, running cells get
+some time, and after that they go on in the node that their kernels are in.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ __all__ = ["ToldToEnd", "until_told"]
 
 log = logging.getLogger(__name__)
 
-LEAVING = 2.0  # seconds in which turns see that their kernels were let go
+LEAVING = 2.0  # seconds for turns to notice that their kernels were released
 
 
 class ToldToEnd(Exception):
@@ -37,10 +37,10 @@ class ToldToEnd(Exception):
 async def until_told[T](
     work: Coroutine[Any, Any, T], sessions: Sessions, grace: timedelta, end: Callable[[], bool]
 ) -> T:
-    """Do the work of a front, until it is done or the program is told to end.
+    """Do `work` until it is done or the program is told to end.
 
-    `end` has the front begin nothing new, and returns whether something runs: that may go on for `grace`.
-    Then the kernels are let go, with their cells. Raises: ToldToEnd.
+    `end` makes it begin nothing new, and returns whether something runs, which may then go on for `grace`.
+    After that the kernels are released with their cells. Raises: ToldToEnd.
     """
     loop = asyncio.get_running_loop()
     told: asyncio.Future[int] = loop.create_future()
@@ -62,7 +62,7 @@ async def until_told[T](
         if told.result() == signal.SIGHUP:
             _leave_terminal()
         if end():
-            log.info("the program ends, in %.0f s at most for what runs", grace.total_seconds())
+            log.info("the program ends; what runs may go on for %.0f s", grace.total_seconds())
             await asyncio.wait({task}, timeout=grace.total_seconds())
         await sessions.release_all()
         await asyncio.wait({task}, timeout=LEAVING)
@@ -76,7 +76,7 @@ async def until_told[T](
 
 
 def _leave_terminal() -> None:
-    """Write no more to a terminal that is gone: a failure to show something would end a cell."""
+    """Write no more to a terminal that is gone: a cell would end if its output could not be shown."""
     for stream in (sys.stdout, sys.stderr):
         if stream.isatty():
             with open(os.devnull, "wb") as nowhere:

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import structs
 
-from bot.model.turn import Answer
+from bot.model.turn import ModelAnswer
 from bot.notebooks.replay import Step
 from bot.reply import ExecutionResult
 from bot.wording.cell_messages import ending
@@ -38,15 +38,15 @@ NAMES: dict[type[Event], str] = {
 
 
 def event_fields(event: Event) -> dict[str, Any]:
-    """An event of a running cell. A question's number is left out: who answers here answers the last one."""
+    """An event of a running cell. A question's number is left out: answers go to the last question."""
     fields = structs.asdict(event)
     if isinstance(event, InputRequest):
         del fields["number"]
     return {"event": NAMES[type(event)], **fields}
 
 
-def answer_fields(answer: Answer) -> dict[str, Any]:
-    """The last answer to words for the model."""
+def answer_fields(answer: ModelAnswer) -> dict[str, Any]:
+    """The last line that answers words for the model."""
     cells = [result.cell for result in answer.results]
     return {"event": "answer", "words": answer.words, "cells": cells, "stopped": answer.stopped}
 
@@ -60,7 +60,7 @@ def step_fields(step: Step) -> dict[str, Any]:
 
 
 def file_fields(file: StoredFile) -> dict[str, Any]:
-    """A stored file; its size in bytes, `source` is "uploaded", "generated" or "notebook"."""
+    """A stored file, with its size in bytes; `source` is "uploaded", "generated" or "notebook"."""
     return {
         "file_id": file.file_id,
         "filename": file.filename,
@@ -73,7 +73,7 @@ def file_fields(file: StoredFile) -> dict[str, Any]:
 
 
 def result_fields(result: ExecutionResult) -> dict[str, Any]:
-    """The last answer to a cell."""
+    """The last line that answers a cell."""
     return {
         "event": "result",
         "success": result.success,

@@ -1,4 +1,4 @@
-"""The machine interface: one JSON object a line in, one a line out for everything that happens.
+"""The machine interface: each line in is a JSON object, and so is each line out, for all that happens.
 
     {"user": 1, "code": "x = 1"}  {"user": 1, "upload": "data.csv"}  {"user": 1, "files": true}
     {"user": 1, "load_file": "k7m3q9x2va"}  {"user": 1, "input": "Bob"}  {"user": 1, "interrupt": true}
@@ -6,10 +6,10 @@
     {"user": 1, "bundle": "out.zip"}  {"user": 1, "replay": "in.ipynb", "keep_going": false}
     {"user": 1, "ask": "plot it"}  {"user": 1, "interrupt": "kill"}
 
-`user` is a whole number, 1 when it is left out, and an `id` of any kind comes back in every answer to its
-request. The requests of one user are carried out in order, those of different users at the same time; `input`
-and `interrupt` go to what runs and do not wait. When the lines end, so does the input of a cell that asks.
-Every answer has an `event`; docs/json.md lists them.
+`user` is a whole number, by default 1, and an `id` of any kind is repeated in every answer to its request.
+The requests of one user are carried out in order, those of different users at the same time; `input` and
+`interrupt` go to what runs without waiting. When the lines end, so does the input of a cell that asks for
+some. Every answer has an `event`; docs/json.md lists them.
 """
 
 import asyncio
@@ -46,19 +46,17 @@ __all__ = ["LONGEST", "JsonLines"]
 log = logging.getLogger(__name__)
 
 PLACE = "json"
-LONGEST = 32 * 1024 * 1024  # bytes of one request line: the largest cell as JSON, and room
-SHORT, MOST_PARTS = (
-    64 * 1024,
-    10_000,
-)  # bytes of a line that cannot cost much; values and names of a longer one
-PATHS = {"upload", "notebook", "bundle", "replay"}  # left as they are: a repaired one would be another file's
-FLAGS = {"files": (), "reset": ("all",), "interrupt": ("kill",)}  # are true, or one of these
+LONGEST = 32 * 1024 * 1024  # bytes of one request line: the largest cell as JSON, and some more
+SHORT = 64 * 1024  # bytes of a line that cannot cost much
+MOST_PARTS = 10_000  # values and names in a longer line
+PATHS = {"upload", "notebook", "bundle", "replay"}  # not repaired: that would be the path of another file
+FLAGS = {"files": (), "reset": ("all",), "interrupt": ("kill",)}  # the value is true, or one of these
 URGENT = {"input", "interrupt"}
 Line = dict[str, Any]
 
 
 class BadRequest(ValueError):
-    """A line that is not a request; its text says why, `request` is what could be read of it."""
+    """A line is not a request. The text says why; `request` is what could be read of it."""
 
     def __init__(self, why: str, request: Line | None = None) -> None:
         super().__init__(why)
@@ -71,11 +69,11 @@ class JsonLines:
     def __init__(self, sessions: Sessions, write: Callable[[str], object] = sys.stdout.write) -> None:
         self._sessions = sessions
         self._write = write
-        # Of the users who have something to be done; what goes to a running cell does not wait for the rest.
+        # Of the users with requests to be carried out; what goes to a running cell has a queue of its own.
         self._queues: dict[tuple[int, bool], deque[Line]] = {}
         self._urgent_work: set[asyncio.Task[None]] = set()
-        self._ended = False  # the input: nobody can answer
-        self._ending = False  # the program
+        self._ended = False  # the input has ended: nobody can answer any more
+        self._ending = False  # the program was told to end
         self._verbs: dict[str, Callable[[int, Line], Awaitable[None]]] = {
             "code": self._run,
             "ask": self._ask,
@@ -91,7 +89,7 @@ class JsonLines:
         }
 
     async def serve(self, lines: AsyncIterable[bytes]) -> None:
-        """Take requests until the input ends, and carry all of them out."""
+        """Read requests until the input ends, and carry out all of them."""
         async with asyncio.TaskGroup() as users:
             number = 0
             async for line in lines:
@@ -102,15 +100,15 @@ class JsonLines:
                 except BadRequest as error:
                     known = {key: error.request[key] for key in ("id", "user") if key in error.request}
                     self._say(known | {"event": "error", "line": number, "message": str(error)})
-            if self._urgent_work:  # an answer that was sent is one
+            if self._urgent_work:  # for example an answer to a cell
                 await asyncio.wait(self._urgent_work)
-            if not self._ending:  # else what asks may be answered at the next start
+            if not self._ending:  # else a cell that asks can be answered after the next start
                 self._ended = True
                 for user, _ in self._queues:
                     self._end_question(user)
 
     def end(self) -> bool:
-        """Begin nothing new: the program ends. Returns whether something is under way."""
+        """Begin nothing new, because the program ends. Returns whether something is under way."""
         self._ending = True
         for (user, _), queue in self._queues.items():
             while queue:
@@ -118,15 +116,15 @@ class JsonLines:
         return bool(self._queues)
 
     def tell_late(self, record: SessionRecord, reply: Reply) -> None:
-        """Write what came after the end of its cell."""
+        """Write what a cell's code printed after its end."""
         self._tell_reply(record.user_id, {}, reply)
 
     async def tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
-        """Write what comes of a cell that an earlier program began."""
+        """Write what happens in a cell that an earlier program began."""
         self._tell_reply(record.user_id, {}, reply)
 
     async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
-        """Write why a cell that a program before us began comes to no result."""
+        """Write why a cell that an earlier program began has no result."""
         fields = {"event": "error", "error": type(error).__name__, "message": sentence(error)}
         self._answer(record.user_id, {}, {"cell": cell} | fields)
 
@@ -154,7 +152,7 @@ class JsonLines:
             task.add_done_callback(self._urgent_work.discard)
 
     async def _work(self, user: int, *, urgent: bool) -> None:
-        """Carry out the user's requests in order, until there are none; then nothing of the user is kept."""
+        """Carry out the user's requests in order until there are none left; then forget the user."""
         queue = self._queues[user, urgent]
         while queue:
             request = queue.popleft()
@@ -171,7 +169,7 @@ class JsonLines:
             if self._ending:  # it was given up
                 self._fail(user, request, KernelClosed())
             raise
-        except Exception as error:  # whatever fails in one request, the others go on
+        except Exception as error:  # whatever fails in one request, the others must go on
             if not isinstance(error, FileStoreError | KernelError | BotError | NotebookError | OSError):
                 log.exception("a request failed")
             self._fail(user, request, error)
@@ -296,7 +294,7 @@ class JsonLines:
             self._answer(user, request, place | {"event": "captured", "files": files, "skipped": skipped})
 
     def _end_question(self, user: int) -> None:
-        """Let the `input()` that waits for this user, if one does, find the end of its input."""
+        """Tell an `input()` that waits for this user, if there is one, that the input has ended."""
         session = self._sessions.opened(self._sessions.id_of(user, PLACE))
         with contextlib.suppress(NothingRuns, NoQuestion):
             if session is not None:
@@ -311,8 +309,8 @@ class JsonLines:
 
 
 def _parts(line: bytes) -> int:
-    """How many values and names a line of JSON may have, told without making them: 2 bytes can become 100."""
-    bare = line.replace(b"\\\\", b"").replace(b'\\"', b"")  # no quotation mark but those around texts
+    """How many values and names a line of JSON has at most, without making them: 2 bytes can become 100."""
+    bare = line.replace(b"\\\\", b"").replace(b'\\"', b"")  # leaves only the quotation marks around texts
     texts = bare.count(b'"') // 2
     if texts > MOST_PARTS:
         return texts

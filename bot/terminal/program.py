@@ -40,11 +40,11 @@ from kernels.text import visible
 
 __all__ = ["main"]
 
-USER_ID = 1  # whoever sits at the terminal
+USER_ID = 1  # the person at the terminal
 
 
 async def serve_json(settings: Settings) -> bool:
-    """Answer JSON lines until standard input ends. Raises: BrokenPipeError when nobody reads the answers."""
+    """Answer JSON lines until standard input ends. Raises: BrokenPipeError if nobody reads the answers."""
     async with compose(settings, JsonLines) as sessions:
         front, lines = sessions.front, InputLines(LONGEST)
         assert isinstance(front, JsonLines)
@@ -59,14 +59,14 @@ async def serve_json(settings: Settings) -> bool:
 
         try:
             await until_told(serve(), sessions, settings.shutdown_grace, end)
-        except ExceptionGroup as failures:  # of the tasks of all users; only that one ends us quietly
+        except ExceptionGroup as failures:  # of all users' tasks; only a BrokenPipeError is a normal end
             _, others = failures.split(BrokenPipeError)
             raise (others or BrokenPipeError) from None
     return True
 
 
 async def serve_person(settings: Settings) -> bool:
-    """Talk with whoever is at the terminal, or run the script on standard input."""
+    """Talk with the person at the terminal, or run the script on standard input."""
     screen = _screen(settings)
     async with compose(settings, partial(Repl, screen=screen, user_id=USER_ID)) as sessions:
         terminal = sessions.front
@@ -89,7 +89,7 @@ async def serve_person(settings: Settings) -> bool:
 
 
 async def serve_replay(settings: Settings, source: Path, target: Path | None, *, keep_going: bool) -> bool:
-    """Run a notebook in a session of its own, and write it with its new outputs to `target`."""
+    """Run a notebook in a session of its own, and write it with the new outputs to `target`."""
     if target is not None:
         _check_folder(target)
     with opened(str(source)) as file:
@@ -103,7 +103,7 @@ async def serve_replay(settings: Settings, source: Path, target: Path | None, *,
 async def _replay(
     settings: Settings, imported: Notebook, name: str, target: Path | None, *, keep_going: bool
 ) -> int:
-    """Run it, and write it; the number of cells that failed."""
+    """Run and write the notebook; returns the number of cells that failed."""
     async with compose(settings.model_copy(update={"session_scope": "place"})) as sessions:
         work = _replay_in(sessions, imported, name, target, keep_going=keep_going)
         return await until_told(work, sessions, settings.shutdown_grace, lambda: False)
@@ -129,13 +129,13 @@ async def _replay_in(
         if target is not None:
             with created(target) as file:
                 await replayed(session, imported, file)
-    finally:  # the kernel of a replay that is given up does not go on
+    finally:  # also if the replay is interrupted: its kernel must not go on
         await sessions.discard(USER_ID, "replay")
     return failed
 
 
 def _check_folder(target: Path) -> None:
-    """See before hours of cells whether what comes of them can be written. Raises: OSError."""
+    """Check that the result can be written before cells run for hours. Raises: OSError."""
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     if not os.access(target if target.exists() else target.parent, os.W_OK):
@@ -144,11 +144,11 @@ def _check_folder(target: Path) -> None:
 
 
 async def _say_nothing(_reply: Reply) -> None:
-    """A replay shows its progress, and the outputs are in the notebook that it writes."""
+    """Ignore replies: a replay shows its progress, and writes the outputs to a notebook."""
 
 
 def _has_colour() -> bool:
-    """Whether the terminal takes escapes, and whoever sits there wants any (https://no-color.org)."""
+    """Whether the terminal takes escape sequences, and the person wants colours (https://no-color.org)."""
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
 
 
@@ -158,10 +158,10 @@ def _screen(settings: Settings) -> Screen:
 
 
 def main() -> int:
-    """The program; its exit status is 0, 1 when a cell of a script failed, 2 when it could not start.
+    """The program. Its exit status is 0, or 1 if a cell of a script failed, or 2 if it could not start.
 
-    When nobody reads its output it ends as any program does then, with 141, and when it is told to end by
-    SIGTERM or SIGHUP, with 143 or 129: running cells get SHUTDOWN_GRACE. Raises: KeyboardInterrupt.
+    If nobody reads its output any more, it is 141, as usual. If SIGTERM or SIGHUP tells the program to end,
+    it is 143 or 129, and running cells get SHUTDOWN_GRACE. Raises: KeyboardInterrupt.
     """
     parser = argparse.ArgumentParser(prog="python -m bot.console", description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object a line in and out")
@@ -175,7 +175,7 @@ def main() -> int:
     for stream in (sys.stdin, sys.stdout):
         if isinstance(
             stream, io.TextIOWrapper
-        ):  # a script may be no text, a cell show what a terminal cannot
+        ):  # scripts may have bytes, and cells text, that cannot be shown
             stream.reconfigure(errors="replace")
     raise_limit()
     settings = from_args(args, cell_timeout=None, max_background=None)
@@ -189,9 +189,9 @@ def main() -> int:
     except ToldToEnd as told:
         with contextlib.suppress(OSError):
             sys.stdout.flush()
-        os._exit(128 + told.number)  # whatever a thread still reads
-    except BrokenPipeError:  # whoever read us has enough, as `head` has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
+        os._exit(128 + told.number)  # without waiting for a thread that still reads
+    except BrokenPipeError:  # whoever read the output has enough, for example `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes when it ends
         return 128 + signal.SIGPIPE
     except (BotError, FileStoreError, KernelError, NotebookError, OSError) as error:
         print(visible.text(at_start(error)), file=sys.stderr)

@@ -1,4 +1,4 @@
-"""A person at a terminal: type a cell, see it run. Without a terminal, cells are read from standard input.
+"""A person at a terminal types cells and sees them run; without a terminal a script is run.
 
 await Repl(sessions, screen, user_id=1).talk(Keyboard(data / "history", terminal.kernel))
 await Repl(sessions, screen, user_id=1).read(sys.stdin.read())
@@ -40,14 +40,14 @@ if TYPE_CHECKING:
 __all__ = ["PLACE", "Repl", "progress"]
 
 PLACE = "terminal"
-LEAVING = ("exit", "quit", "exit()", "quit()")  # as a whole line; in a cell they end its kernel
+LEAVING = ("exit", "quit", "exit()", "quit()")  # as a whole line; within a cell they end its kernel
 REMEMBERED = 5  # earlier cells shown when a person comes back
 AGAIN = "Press Ctrl-C again to kill it."
-CELL_MARK = re.compile(r"^# ?%%.*$", re.MULTILINE)  # between the cells of a script, as editors write it
+CELL_MARK = re.compile(r"^# ?%%.*$", re.MULTILINE)  # separates the cells of a script, as in many editors
 
 
 class Repl:
-    """One person before one screen."""
+    """The terminal of one person."""
 
     def __init__(self, sessions: Sessions, screen: Screen, *, user_id: int) -> None:
         self._sessions = sessions
@@ -56,14 +56,14 @@ class Repl:
         self._commands = Commands(
             sessions, screen, user_id, PLACE, self._run_code, self._run_notebook, self._ask_model
         )
-        self._questions: QuestionPrompt | None = None  # nobody is there who could answer
-        self._undecided = False  # a cell does not stop, and the next Ctrl-C kills it
-        self._columns = 0  # that the kernel knows the terminal to have
+        self._questions: QuestionPrompt | None = None  # None: nobody is there to answer
+        self._undecided = False  # a cell does not stop, and the next Ctrl-C will kill it
+        self._columns = 0  # the width of the terminal that the kernel knows
         self._failed = self._taking = self._ending = False
-        self._welcomed = asyncio.Event()  # what was before is told
+        self._welcomed = asyncio.Event()  # set when earlier cells were shown
 
     async def talk(self, keyboard: "Keyboard") -> None:
-        """Take cells from the keyboard until Ctrl-D or `exit`."""
+        """Run cells from the keyboard until Ctrl-D or `exit`."""
         self._questions = keyboard.questions
         await self._welcome_back()
         while not self._ending:
@@ -81,10 +81,7 @@ class Repl:
             await self._take(text)
 
     async def read(self, script: str) -> bool:
-        """Take the cells of a script, divided by lines of `# %%`; returns whether all of them went well.
-
-        One that fails is the last.
-        """
+        """Run the cells of a script, which lines of `# %%` separate, until one fails; whether none did."""
         self._welcomed.set()
         for cell in CELL_MARK.split(script):
             await self._take(cell.strip("\n"))
@@ -93,16 +90,16 @@ class Repl:
         return True
 
     def end(self) -> bool:
-        """Begin nothing new: the program ends. Returns whether something is under way."""
+        """Begin nothing new, because the program ends. Returns whether something is under way."""
         self._ending = True
         return self._taking
 
     async def kernel(self) -> PersonKernel:
-        """The kernel of whoever sits here."""
+        """The kernel of the person at the terminal."""
         return (await self._sessions.session(self._user_id, PLACE)).kernel
 
     async def _widen(self) -> None:
-        """Tell the kernel how wide the terminal is, when that has changed."""
+        """Tell the kernel how wide the terminal is, if that has changed."""
         columns = shutil.get_terminal_size().columns
         if columns != self._columns:
             self._columns = columns
@@ -110,17 +107,17 @@ class Repl:
                 await (await self.kernel()).widen(columns)
 
     def tell_late(self, _record: SessionRecord, reply: Reply) -> None:
-        """Show what came after the end of its cell."""
+        """Show what a cell's code printed after its end."""
         self._screen.show(reply)
         self._screen.end_line()
 
     async def tell_resumed(self, _record: SessionRecord, reply: Reply) -> None:
-        """Show what comes of a cell that was begun in an earlier visit, once that visit is told."""
+        """Show what a cell of an earlier visit does, once the earlier cells were shown."""
         await self._welcomed.wait()
         await self._tell(await self._sessions.session(self._user_id, PLACE), reply)
 
     async def fail_resumed(self, _record: SessionRecord, _cell: int, error: Exception) -> None:
-        """Say what went wrong with such a cell."""
+        """Say why such a cell has no result."""
         self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
 
     async def _take(self, text: str) -> None:
@@ -133,13 +130,13 @@ class Repl:
     async def _carry_out(self, text: str) -> None:
         self._failed = False
         try:
-            if not text.strip() or await self._commands.take(text):
+            if not text.strip() or await self._commands.carry_out(text):
                 return
         except CommandFailed as failure:
             self._failed = True
             self._screen.note(str(failure))
             return
-        typed = self._questions is not None  # a script says %ask, so that a slip in it costs nothing
+        typed = self._questions is not None  # in a script only %ask asks the model: a slip must cost nothing
         if typed and self._sessions.model is not None and is_prose(text):
             await self._ask_model(text)
         else:
@@ -198,12 +195,12 @@ class Repl:
 
     @contextlib.asynccontextmanager
     async def _stopping_with_ctrl_c(self, session: Session) -> AsyncIterator[None]:
-        """While entered, Ctrl-C stops the cell and the model, and not the program.
+        """While entered, Ctrl-C stops the cell and the model instead of the program.
 
-        Without a keyboard it also kills a cell that does not stop: there it is all that a person can press.
+        Without a keyboard, a second Ctrl-C kills a cell that does not stop: there is no other key to press.
         """
         stopping: set[asyncio.Task[None]] = set()
-        self._undecided = False  # about an earlier cell, which may have ended without a result
+        self._undecided = False  # an earlier cell may have ended without a result
 
         async def interrupt() -> None:
             with contextlib.suppress(NothingRuns):
@@ -239,9 +236,9 @@ class Repl:
             tier = self._sessions.pool.tier
             held = "without a sandbox" if tier == "none" else f"in a sandbox of {Tier(tier).described}"
             model = f" Ask {self._sessions.model.name} in plain words." if self._sessions.model else ""
-            self._screen.note(f"A Python kernel of your own, {held}.{model} %help tells more.")
+            self._screen.note(f"A Python kernel of your own, {held}.{model} %help shows what you can do.")
         if session.resumed:
-            self._screen.note("The last cell goes on:")
+            self._screen.note("The last cell is still running:")
         self._welcomed.set()
         if session.resumed:
             async with self._stopping_with_ctrl_c(session):
@@ -251,16 +248,16 @@ class Repl:
         for cell in cells:
             self._screen.earlier(cell)
         state = await session.kernel.state()
-        variables = "are still there" if state.alive else "ended with their kernel"
+        variables = "are still there" if state.alive else "were lost when their kernel ended"
         files = (await self._sessions.list_user_files(self._user_id, limit=1)).files
         kept = "; your files are still here:" if files else "."
         self._screen.note(f"Welcome back. Your variables {variables}{kept}")
         if files:
-            await self._commands.take("%files")
+            await self._commands.carry_out("%files")
 
 
 def progress(step: Step) -> str:
-    """A line that says how far a replay is, and what came of the cell."""
+    """A line that says how far a replay has got, and how the cell ended."""
     ending = "left out" if step.result is None else step.result.status
     said = [step.refused] if step.refused else step.differs
     more = f"; {', '.join(said)}" if said else ""

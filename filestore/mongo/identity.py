@@ -4,7 +4,7 @@ import secrets
 from contextlib import AbstractAsyncContextManager
 
 from filestore.mongo.database import MongoDatabase, equal
-from filestore.mongo.lease import Pace, held
+from filestore.mongo.lease import LeasePace, held
 
 OWN = "database"  # the _id of its own document; no folder has such a name, which is hexadecimal
 
@@ -28,6 +28,6 @@ class MongoIdentity:
         self._database.folder = folder
         return before["run"] if before else ""
 
-    def held(self, pace: Pace | None = None) -> AbstractAsyncContextManager[None]:
+    def held(self, pace: LeasePace | None = None) -> AbstractAsyncContextManager[None]:
         """While entered, this program has the database to itself. Raises: StoreInUse, StoreUnavailable."""
-        return held(self._database, pace or Pace())
+        return held(self._database, pace or LeasePace())

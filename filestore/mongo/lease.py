@@ -1,6 +1,6 @@
 """Only one program at a time works on a database: it holds a lease, and renews it as long as it runs.
 
-    async with held(database, Pace()): ...  # raises StoreInUse while another program holds it
+    async with held(database, LeasePace()): ...  # raises StoreInUse while another program holds it
 
 The holder increments a number every few seconds. Another program may take the lease once the number has not
 changed for a while (so the clocks of two machines are never compared), or at once if the holder was a process
@@ -22,7 +22,7 @@ from typing import Never
 from filestore.errors import StoreInUse, StoreUnavailable
 from filestore.mongo.database import Document, MongoDatabase, Taken, equal
 
-__all__ = ["Pace", "held"]
+__all__ = ["LeasePace", "held"]
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ LEASE = "lease"  # the _id of its document
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class LeasePace:
     """How often a lease is renewed and read, in seconds."""
 
     beat: float = 5.0  # between two renewals
@@ -39,7 +39,7 @@ class Pace:
 
 
 @asynccontextmanager
-async def held(database: MongoDatabase, pace: Pace) -> AsyncIterator[None]:
+async def held(database: MongoDatabase, pace: LeasePace) -> AsyncIterator[None]:
     """While entered, this program has the database to itself. Raises: StoreInUse, StoreUnavailable."""
     lease = _Lease(database, pace)
     await lease.acquire()
@@ -54,7 +54,7 @@ async def held(database: MongoDatabase, pace: Pace) -> AsyncIterator[None]:
 
 
 class _Lease:
-    def __init__(self, database: MongoDatabase, pace: Pace) -> None:
+    def __init__(self, database: MongoDatabase, pace: LeasePace) -> None:
         self._database = database
         self._pace = pace
         self._identity = database.apart()["identity"]  # it is read also while the lease is lost

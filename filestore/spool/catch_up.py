@@ -1,6 +1,6 @@
 """Brings what waits in a spool into the database, in order, as soon as the database can be used.
 
-catch_up = CatchUp(store, spool, clock)
+catch_up = SpoolCatchUp(store, spool, clock)
 await catch_up.bring_in()                                       # once
 async for recorded in catch_up.recorded(session_id): ...        # files whose ids came late
 """
@@ -37,7 +37,7 @@ from filestore.spool.writes import (
 )
 from filestore.store import Store
 
-__all__ = ["CatchUp", "Recorded"]
+__all__ = ["Recorded", "SpoolCatchUp"]
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Recorded:
     refused: FileStoreError | None = None
 
 
-class CatchUp:
+class SpoolCatchUp:
     """Empties the spool, and tells whoever waits for them of files that have got their ids."""
 
     def __init__(self, store: Store, spool: Spool, clock: Callable[[], datetime]) -> None:

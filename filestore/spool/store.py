@@ -19,7 +19,7 @@ from filestore.records import (
     UsageRecord,
     UsageTotal,
 )
-from filestore.spool.catch_up import FIRST_PAUSE, CatchUp
+from filestore.spool.catch_up import FIRST_PAUSE, SpoolCatchUp
 from filestore.spool.journal import name_others
 from filestore.spool.spool import Spool, SpoolRoom
 from filestore.spool.transcripts import SpooledTranscripts
@@ -141,7 +141,7 @@ class SpooledSessions:
 class SpooledUsage:
     """store.Usage. Usage that waits counts, so nothing is free while the database is away."""
 
-    def __init__(self, store: Store, spool: Spool, catch_up: CatchUp) -> None:
+    def __init__(self, store: Store, spool: Spool, catch_up: SpoolCatchUp) -> None:
         self._usage = store.usage
         self._spool = spool
         self._catch_up = catch_up
@@ -181,7 +181,7 @@ class SpooledFiles:
     What a cell wrote can wait. What a person uploads is refused: they can send it again.
     """
 
-    def __init__(self, store: Store, spool: Spool, catch_up: CatchUp) -> None:
+    def __init__(self, store: Store, spool: Spool, catch_up: SpoolCatchUp) -> None:
         self._files = store.files
         self._spool = spool
         self._catch_up = catch_up
@@ -197,7 +197,7 @@ class SpooledFiles:
         self.batch = store.files.batch
 
     async def add(self, file: StoredFile, *, quota: int, most: int | None = None) -> StoredFile:
-        """Raises: NotRecordedYet if the record waits; the file gets its id later, see `CatchUp.recorded`."""
+        """Raises: NotRecordedYet if the record waits; `SpoolCatchUp.recorded` tells when it has its id."""
         if file.source != "generated":
             return await self._files.add(file, quota=quota, most=most)
         key = person_key(file.user_id)
@@ -231,7 +231,7 @@ class SpooledFiles:
 class SpooledMessageCells:
     """store.MessageCells."""
 
-    def __init__(self, store: Store, spool: Spool, catch_up: CatchUp) -> None:
+    def __init__(self, store: Store, spool: Spool, catch_up: SpoolCatchUp) -> None:
         self._cells = store.message_cells
         self._spool = spool
         self._catch_up = catch_up
@@ -275,7 +275,7 @@ class SpooledStore(Store):
     sessions: SpooledSessions
     usage: SpooledUsage
     message_cells: SpooledMessageCells
-    catch_up: CatchUp
+    catch_up: SpoolCatchUp
 
 
 @asynccontextmanager
@@ -299,7 +299,7 @@ async def spooled(
     """
     folder = folder / await store.identity.id()
     spool = Spool(folder, room or SpoolRoom())
-    catch_up = CatchUp(store, spool, clock)
+    catch_up = SpoolCatchUp(store, spool, clock)
     try:
         await asyncio.to_thread(name_others, folder)
         await spool.load()

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 from filestore.errors import StoreUnavailable
 from filestore.records import RUNNING, CellEnding, CellRecord, Finished, Output, OutsideOutputs, Said, Waiting
-from filestore.spool.catch_up import CatchUp
+from filestore.spool.catch_up import SpoolCatchUp
 from filestore.spool.overlay import with_writes
 from filestore.spool.spool import Spool
 from filestore.spool.writes import (
@@ -31,7 +31,7 @@ type Early = Callable[[CellRecord], None]
 class SpooledTranscripts:
     """store.Transcripts. While the database is away, numbers go on from the last one that is known."""
 
-    def __init__(self, store: Store, spool: Spool, catch_up: CatchUp, highest: int) -> None:
+    def __init__(self, store: Store, spool: Spool, catch_up: SpoolCatchUp, highest: int) -> None:
         self._store = store
         self._spool = spool
         self._catch_up = catch_up

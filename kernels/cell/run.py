@@ -73,7 +73,7 @@ class Run(LocalCell):
     """
 
     def __init__(
-        self, host: RunHost, code: str, *, tag: int = 0, turn: str = "", allow_input: bool = True
+        self, host: "RunHost[Run]", code: str, *, tag: int = 0, turn: str = "", allow_input: bool = True
     ) -> None:
         self.code: str = repair(code)
         self.tag = tag

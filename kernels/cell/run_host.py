@@ -1,8 +1,11 @@
-"""What a run needs of its kernel: of `kernels.kernel.Kernel`, which imports `kernels.cell.run`."""
+"""What a run needs of its kernel: of `kernels.kernel.Kernel`, which imports `kernels.cell.run`.
+
+It is generic in the run, so that neither module imports the other.
+"""
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from kernels.cell.events import Restarted
 from kernels.cell.result import Variable
@@ -10,14 +13,11 @@ from kernels.concurrency.slots import SlotQueue
 from kernels.limits import Limits
 from kernels.workspace.captured import Scan
 
-if TYPE_CHECKING:
-    from kernels.cell.run import Run
-
 __all__ = ["RunHost"]
 
 
-class RunHost(Protocol):
-    """What a run needs of its kernel."""
+class RunHost[R](Protocol):
+    """What a run, of the type `R`, needs of its kernel."""
 
     session_id: str
     queue: SlotQueue
@@ -34,7 +34,7 @@ class RunHost(Protocol):
     def withdraw(self) -> None:
         """Let `ready` end at once, with nothing ready."""
 
-    def execute(self, run: "Run") -> None:
+    def execute(self, run: R) -> None:
         """Send the code; from now on the run gets its messages."""
 
     def answer(self, text: str) -> None:

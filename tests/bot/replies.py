@@ -17,7 +17,7 @@ RESULT = ExecutionResult(
 )
 
 
-class LateReplies(NoFront):
+class LateAnswers(NoFront):
     """A front that collects what is told late, and of resumed cells."""
 
     def __init__(self, told: list[Reply]) -> None:

@@ -22,7 +22,7 @@ from filestore.records import CellRecord
 from filestore.spool.transcripts import SHORT
 from kernels.cell.events import Queued, Stream
 from kernels.errors import KernelStartFailed
-from tests.bot.replies import LateReplies
+from tests.bot.replies import LateAnswers
 from tests.conftest import KERNEL_PYTHON
 from tests.filestore.faults import full
 from tests.live.cells import until
@@ -270,7 +270,7 @@ async def test_cells_run_while_the_disk_is_full_and_are_recorded_when_there_is_r
     A file gets its id as soon as the database can record it, and is offered then.
     """
     told: list[Reply] = []
-    sessions.front = LateReplies(told)
+    sessions.front = LateAnswers(told)
     await sessions.execute_code("x = 6", 1)
     async with full():
         first = await sessions.execute_code("open('a.txt', 'w').write('abc'); print(x * 7)", 1)
@@ -378,7 +378,7 @@ async def test_a_crash_in_an_outage_is_mended_by_the_next_program(tmp_path: Path
     (tmp_path / "spool").rename(tmp_path / "data" / "spool")  # as the crash has left it
     async with compose(settings) as sessions:
         told: list[Reply] = []
-        sessions.front = LateReplies(told)
+        sessions.front = LateAnswers(told)
         found = await cells(sessions)
         assert [(cell.seq, cell.status) for cell in found] == [
             (1, "ok"),
@@ -448,7 +448,7 @@ async def test_a_session_goes_on_where_a_crash_broke_it_off(tmp_path: Path) -> N
         (session.kernel.workspace.path / "half.csv").write_text("a,b\n")
     async with compose(settings) as sessions:
         told: list[Reply] = []
-        sessions.front = LateReplies(told)
+        sessions.front = LateAnswers(told)
         last = (await cells(sessions))[-1]
         assert (last.seq, last.status) == (begun.seq, "died")
         assert [file.filename for reply in told for file in reply.files] == ["half.csv"]

@@ -17,7 +17,7 @@ from filestore.files import FileStore
 from filestore.spool import spooled
 from kernels.cell.events import Restarted
 from tests.bot.fake_kernels import FakeKernels
-from tests.bot.replies import LateReplies
+from tests.bot.replies import LateAnswers
 
 __all__ = ["NOW", "Program", "World"]
 
@@ -63,7 +63,7 @@ class Program:
             spooled(database, world.folder / "spool", clock=world.clock) as store,
         ):
             files = FileStore(store, Blobs(world.folder / "files"), clock=world.clock)
-            options = {"clock": world.clock, "front": lambda _: LateReplies(world.told)} | self.options
+            options = {"clock": world.clock, "front": lambda _: LateAnswers(world.told)} | self.options
             async with Sessions(store, files, world.kernels, **options) as sessions:  # type: ignore[arg-type]
                 yield sessions
 

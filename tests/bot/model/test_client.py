@@ -23,7 +23,7 @@ from bot.errors import (
     TooLong,
 )
 from bot.model.client import CUTS, RETRIES, Model
-from bot.model.conversation import Counted, Delta, Item, Message, Step, Thought, ToolCall, ToolResult
+from bot.model.conversation import ChatMessage, Counted, Delta, Item, Step, Thought, ToolCall, ToolResult
 from bot.model.prompt import TOOLS
 from bot.request import Picture
 from config.log import OneLine
@@ -32,7 +32,7 @@ from tests.model_server import Call, Fault, ModelServer, calls, run_python, says
 
 KEY = "sk-secret-of-ours"
 PNG = Picture("image/png", b"\x89PNG...")
-ASKED: list[Item] = [Message("person", "hello")]
+ASKED: list[Item] = [ChatMessage("person", "hello")]
 
 
 def impatient(*args: Any, **options: Any) -> Model:
@@ -83,7 +83,7 @@ async def test_a_call_goes_back_with_its_result_and_pictures(model: Model, serve
     """Both APIs get the call, its text and the picture as a picture; Chat after the tool's own message."""
     server.will(says("ok"))
     call = ToolCall("a", "run_python", '{"code": "plot"}')
-    await answer(model, [*ASKED, Message("model", "Plotting."), call, ToolResult("a", "drawn", (PNG,))])
+    await answer(model, [*ASKED, ChatMessage("model", "Plotting."), call, ToolResult("a", "drawn", (PNG,))])
     request = server.requests[0]
     url = "data:image/png;base64,iVBORy4uLg=="
     if request.api == "responses":
@@ -104,11 +104,11 @@ async def test_roles_take_turns_in_chat(server: ModelServer) -> None:
     model = impatient(KEY, server.base_url, "gpt-test")
     server.will(says("ok"))
     history: list[Item] = [
-        Message("person", "one"),
-        Message("note", "two"),
-        Message("person", "three", (PNG,)),
+        ChatMessage("person", "one"),
+        ChatMessage("note", "two"),
+        ChatMessage("person", "three", (PNG,)),
     ]
-    await answer(model, [*history, Message("model", "four"), Message("person", "five")])
+    await answer(model, [*history, ChatMessage("model", "four"), ChatMessage("person", "five")])
     await model.close()
     (request,) = server.requests
     assert request.api == "chat"
@@ -316,7 +316,7 @@ async def test_an_error_within_the_stream_about_pictures_is_answered_without_the
 ) -> None:
     """It is asked for again once, without what the server does not take."""
     server.will(says(finish="server_error", message="image input is not supported"), says("I cannot see."))
-    assert (await answer(model, [*ASKED, Message("person", "see", (PNG,))]))[0] == Delta("I cannot see.")
+    assert (await answer(model, [*ASKED, ChatMessage("person", "see", (PNG,))]))[0] == Delta("I cannot see.")
     assert "base64" not in server.requests[1].text
 
 
@@ -362,7 +362,7 @@ async def test_leaving_ends_the_request(model: Model, server: ModelServer) -> No
 async def test_a_linked_picture_is_looked_at_by_openai_alone(server: ModelServer) -> None:
     """A server of one's own would fetch it from within one's own network."""
     model = impatient(KEY, server.base_url, "gpt-test", "responses")
-    history: list[Item] = [Message("person", "see", links=("https://example.org/a.png",))]
+    history: list[Item] = [ChatMessage("person", "see", links=("https://example.org/a.png",))]
     server.will(says("no"))
     await answer(model, history)
     assert "example.org" not in server.requests[0].text
@@ -424,7 +424,7 @@ async def test_a_model_that_cannot_see_is_told_so_and_answers(
 ) -> None:
     """Many local models take no pictures; a broken picture is no reason to show no other."""
     faults = [Fault(status, message=message)] * (RETRIES + 1 if status == 500 else 1)
-    history: list[Item] = [*ASKED, Message("person", "see", (PNG,))]
+    history: list[Item] = [*ASKED, ChatMessage("person", "see", (PNG,))]
     server.will(*faults, says("I cannot see."), *[Fault(400, message=message)] * again, says("Still not."))
     assert (await answer(model, history))[0] == Delta("I cannot see.")
     assert "cannot be shown to you" in server.requests[-1].text

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.model.conversation import Item, Message, ToolCall, ToolResult
+from bot.model.conversation import ChatMessage, Item, ToolCall, ToolResult
 from bot.model.history import History
 from bot.model.prompt import BadCall, arguments, picture_links, situation
 from bot.request import MODEL
@@ -42,10 +42,10 @@ def test_the_models_cells_are_calls_and_a_persons_are_their_words() -> None:
     printed: Output = {"output_type": "stream", "name": "stdout", "text": "\x1b[31mred\x1b[0m\n"}
     entries = [said("Ada", "plot"), cell(MODEL, "1", printed, picture), cell("Ada", "2", status="timeout")]
     words, call, result, typed = remembered(entries, room=PLENTY)
-    assert words == Message("person", "plot")
+    assert words == ChatMessage("person", "plot")
     assert call == ToolCall("cell_7", "run_python", '{"code": "1"}')
     assert result == ToolResult("cell_7", "red\n[a picture]\nFiles: k7m3q9x2va")
-    assert isinstance(typed, Message)
+    assert isinstance(typed, ChatMessage)
     assert typed.by == "person"
     assert "```py\n2\n```" in typed.text
     assert "(timeout)" in typed.text
@@ -60,7 +60,7 @@ def test_the_newest_that_fits_is_kept_and_begins_with_a_person() -> None:
         said("Ada", "short", 4),
         said(MODEL, "the end", 5),
     ]
-    assert remembered(entries, room=200) == [Message("person", "short"), Message("model", "the end")]
+    assert remembered(entries, room=200) == [ChatMessage("person", "short"), ChatMessage("model", "the end")]
     assert len(remembered(entries, room=PLENTY)) == 6
     assert remembered(entries, room=0) == []
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.model.conversation import Message, Thought, ToolCall, ToolResult
+from bot.model.conversation import ChatMessage, Thought, ToolCall, ToolResult
 from bot.model.picture_size import Size, size_of
 from bot.model.prompt import TOOLS, system_prompt
 from bot.model.tokens import entry_tokens, picture_tokens, request_tokens, text_tokens
@@ -50,8 +50,8 @@ def test_a_picture_is_counted_by_size_detail_and_model(
 def test_a_picture_of_unknown_size_counts_as_a_large_one() -> None:
     """One behind a link is not fetched to be counted."""
     assert picture_tokens(None, "gpt-4o") == 765
-    linked = Message("person", "", links=("https://example.org/a.png",))
-    assert entry_tokens(linked, "gpt-4o") == entry_tokens(Message("person", ""), "gpt-4o") + 765
+    linked = ChatMessage("person", "", links=("https://example.org/a.png",))
+    assert entry_tokens(linked, "gpt-4o") == entry_tokens(ChatMessage("person", ""), "gpt-4o") + 765
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_request_counts_all_of_its_parts() -> None:
     )
     assert request_tokens("", [], TOOLS, "gpt-4o") > bare + 100
     for entry, least in (
-        (Message("person", "", (Picture("image/png", png(1024, 1024)),)), 765),
+        (ChatMessage("person", "", (Picture("image/png", png(1024, 1024)),)), 765),
         (ToolCall("a", "run_python", "x" * 400), 50),
         (ToolResult("a", "", (Picture("image/png", png(1024, 1024)),)), 765),
         (Thought({"encrypted_content": "x" * 4000}), 1000),

@@ -13,7 +13,7 @@ from bot.session import Session
 from bot.sessions import Sessions
 from config.settings import load
 from filestore.janitor import Janitor
-from filestore.spool import CatchUp
+from filestore.spool import SpoolCatchUp
 from kernels.pool import Pool
 from kernels.workspace.observer import Observer
 from tests.live.cells import until
@@ -23,7 +23,7 @@ LASTING = (
     (Sessions, "sweep_often"),
     (Sessions, "release_idle_often"),
     (Ledger, "sweep_often"),
-    (CatchUp, "bring_in_often"),
+    (SpoolCatchUp, "bring_in_often"),
     (Pool, "_sweep_often"),
     (Pool, "_relieve_often"),
     (Pool, "_tidy_often"),

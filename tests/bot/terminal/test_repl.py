@@ -121,7 +121,7 @@ async def test_leaving_and_coming_back_shows_the_transcript_and_the_files(
     assert "a.txt" in second.partition("Welcome back")[2]
     await (await sessions.session(1, "terminal")).reset()
     third = await talk(sessions, folder=tmp_path, shown=capsys)
-    assert "Your variables ended with their kernel" in third
+    assert "Your variables were lost when their kernel ended" in third
 
 
 async def test_cell_of_an_earlier_visit_that_fails_is_a_sentence(
@@ -173,7 +173,7 @@ async def test_a_cell_that_goes_on_is_shown_after_what_was_before_it(
         await program.kill()
     async with compose(load(data=data, preload="none")) as sessions:
         shown = await talk(sessions, "Bob", folder=tmp_path, shown=capsys)
-    before, _, after = shown.partition("The last cell goes on:\n")
+    before, _, after = shown.partition("The last cell is still running:\n")
     assert "In [ ]: print('begun')" in before
     assert "Welcome back. Your variables are still there.\n" in before
     assert after.removeprefix("begun\n").startswith("who? Bob\nhi Bob\n")  # it may not have been told before
@@ -206,7 +206,7 @@ async def test_reset_all_deletes_files_and_transcript(
     shown = await talk(
         sessions, "open('a.txt', 'w').write('abc')", "%help", "%reset all", folder=tmp_path, shown=capsys
     )
-    assert "with `all` workspace, stored files and transcript go too" in shown
+    assert "`all` also deletes workspace, stored files and transcript" in shown
     assert "Workspace, stored files and transcript are deleted." in shown
     assert "A Python kernel of your own" in await talk(sessions, folder=tmp_path, shown=capsys)
     assert (await sessions.list_user_files(1)).files == ()

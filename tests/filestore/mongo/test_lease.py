@@ -16,7 +16,7 @@ from pymongo import MongoClient
 from bot.wording.error_messages import at_start
 from filestore.errors import StoreInUse, StoreUnavailable
 from filestore.mongo import MongoStore, open_mongo
-from filestore.mongo.lease import Pace
+from filestore.mongo.lease import LeasePace
 from tests.live.cells import until
 
 ELSEWHERE = {"holder": "another", "host": "far", "machine": "other", "pid": 1, "started": 1}
@@ -38,11 +38,11 @@ def identity(mongodb_uri: str) -> Iterator[Any]:
         yield client.get_default_database()["identity"]
 
 
-QUICK = Pace(beat=0.2, silence=1.0, look=0.05)  # a second in place of half a minute
+QUICK = LeasePace(beat=0.2, silence=1.0, look=0.05)  # a second in place of half a minute
 
 
 @asynccontextmanager
-async def leased(uri: str, pace: Pace = QUICK) -> AsyncIterator[MongoStore]:
+async def leased(uri: str, pace: LeasePace = QUICK) -> AsyncIterator[MongoStore]:
     """The store as a program has it."""
     async with open_mongo(uri) as store, store.identity.held(pace):
         yield store
@@ -50,7 +50,7 @@ async def leased(uri: str, pace: Pace = QUICK) -> AsyncIterator[MongoStore]:
 
 def test_a_killed_program_is_taken_for_dead_within_a_minute() -> None:
     """And a living one is heard several times until then."""
-    assert 3 * Pace().beat <= Pace().silence < 60
+    assert 3 * LeasePace().beat <= LeasePace().silence < 60
 
 
 async def test_a_second_program_is_refused_and_told_what_to_do(mongodb_uri: str, tmp_path: Path) -> None:
