@@ -107,7 +107,7 @@ def inherited(tree: ast.Module) -> Iterator[Base]:
             used = {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
             used = {name for name in used | own_names(node) if is_private(name)}
             if is_library(target, HOOKED):
-                used |= {each for part in node.body for each in _defined(part)}
+                used |= {each for part in node.body for each in _defined(part) if not each.startswith("__")}
             yield from ((owner, name) for name in sorted(used))
 
 
