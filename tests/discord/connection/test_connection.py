@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.__main__ import serve
+from bot.discord.api.retry import DiscordRefused
 from bot.discord.client import Client
 from bot.discord.supervise import CannotServe
 from tests.discord.kernelcord import COMMANDS, SOON, code, finished, labels, run, running, settings_for
@@ -69,7 +70,7 @@ async def test_wrong_token_ends_with_a_sentence(discord: Discord, data: Path) ->
 async def test_nothing_is_asked_of_discord_once_the_bot_has_ended(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What still goes on then is cancelled; nextcord would open a session anew, which nobody closes."""
+    """What still asks is refused; nextcord would open a new session, which nobody closes."""
     clients: list[Client] = []
 
     class Kept(Client):
@@ -80,7 +81,7 @@ async def test_nothing_is_asked_of_discord_once_the_bot_has_ended(
     monkeypatch.setattr("bot.__main__.Client", Kept)
     async with running(discord, data):
         pass
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(DiscordRefused):
         await clients[0].fetch_user(discord.guild.member("ada").id)
 
 
