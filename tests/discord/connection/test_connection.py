@@ -70,7 +70,7 @@ async def test_wrong_token_ends_with_a_sentence(discord: Discord, data: Path) ->
 async def test_nothing_is_asked_of_discord_once_the_bot_has_ended(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What still goes on then is cancelled; nextcord would open a session anew, which nobody closes."""
+    """What still asks is refused; nextcord would open a new session, which nobody closes."""
     clients: list[Client] = []
 
     class Kept(Client):
