@@ -10,7 +10,7 @@ import pytest
 
 from bot.compose import compose
 from bot.errors import BadKey, CutOff, ModelError, NoModel, OverBudget
-from bot.model.turn import Answer
+from bot.model.turn import ModelAnswer
 from bot.reply import Reply
 from bot.request import Picture, Request
 from bot.session import ModelTurn
@@ -50,7 +50,7 @@ class Front:
         self.told: list[Reply] = []
         self._new = asyncio.Condition()
 
-    async def ask(self, words: str, *, place: str = "here", user_id: int = 1, **more: Any) -> Answer:
+    async def ask(self, words: str, *, place: str = "here", user_id: int = 1, **more: Any) -> ModelAnswer:
         """One turn."""
         return await self.sessions.ask(Request(user_id, "Ada", place, words=words, **more), self.tell)
 

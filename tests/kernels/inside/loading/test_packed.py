@@ -29,6 +29,7 @@ def archive(**files: bytes) -> bytes:
         ("xz", lzma.compress(b"text")),
         ("zip", archive(a_csv=b"text")),
     ],
+    ids=["gz", "bz2", "xz", "zip"],
 )
 def test_each_kind_is_unpacked(kind: str, data: bytes) -> None:
     """Those that Python cannot unpack are tried with the kernels' libraries, in `test_loading`."""

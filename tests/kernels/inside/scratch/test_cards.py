@@ -51,6 +51,7 @@ def tape(count: int) -> bytes:
         (b"\x00asm" + bytes(100), "a.wasm", []),
         (pickle.dumps(1), "a.pkl", []),
     ],
+    ids=["nothing", "words", "object", "list", "zip", "tar", "wasm", "pickle"],
 )
 def test_each_kind_has_its_words(data: bytes, name: str, lines: list[str]) -> None:
     """Counts in the right number; of what only other programs read, and of pickles, nothing."""
