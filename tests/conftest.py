@@ -28,6 +28,11 @@ hypothesis.settings.register_profile("kernelcord", deadline=None)
 hypothesis.settings.load_profile("kernelcord")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long bytes do not name a case: in archives they hold the time, and workers must agree on the names."""
+    return argname if isinstance(val, bytes) and len(val) > 20 else None
+
+
 def pytest_sessionstart() -> None:
     """Ends the run at once, in a sentence, where the tests would fail one by one."""
     # All of our modules compiled anew take 0.5 s for each program that a test starts, and 8 s for a worker.
