@@ -268,6 +268,7 @@ class Sessions:
         await self._end_turns(session_id)
         async with self._locks.one(user_id, session_id):
             await self._remove(session_id)
+            await self.store.files.bring_in(user_id)  # what waits could not be found, and would come later
             await self.store.sessions.delete(session_id)
             await self.files.delete_all_of(session_id, user_id)
 

@@ -13,7 +13,7 @@ from bot.errors import NotOpened
 from bot.reply import Reply
 from bot.sessions import AT_ONCE, IDLE, Sessions
 from bot.wording.error_messages import sentence
-from filestore.errors import StoreFull, StoreUnavailable
+from filestore.errors import NotRecordedYet, StoreFull, StoreUnavailable
 from filestore.records import SessionRecord
 from kernels.cell.events import Restarted, Stream
 from kernels.cell.result import Late
@@ -546,6 +546,30 @@ async def test_what_a_kernel_holds_is_noted_when_the_database_is_back(
         record = await sessions.store.sessions.get("u1")
         assert record is not None
         assert KernelNote.from_text(record.kernel).variables == ("a", "b")
+
+
+async def test_a_file_that_waits_is_deleted_with_its_session(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row comes into the database when that is back: after the deletion it must not."""
+    async with Program(world) as sessions:
+        await sessions.session(1, "terminal")
+        files = type(sessions.store.catch_up._store.files)
+
+        async def away(*_: object, **_more: object) -> None:
+            raise StoreUnavailable("it is away")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(files, "add", away)
+            with pytest.raises(NotRecordedYet):
+                await sessions.files.put(1, "u1", "a.csv", b"1", source="generated")
+            with pytest.raises(StoreUnavailable):  # and is not said to be deleted while it cannot be
+                await sessions.discard(1, "terminal")
+        await sessions.discard(1, "terminal")
+        await sessions.store.catch_up.bring_in()
+        assert not (await sessions.list_user_files(1)).files
+        assert not list((world.folder / "files").rglob("a*"))
+    assert not [path for path in (world.folder / "files").rglob("*") if path.is_file()]
 
 
 async def test_what_could_not_be_noted_is_told_all_the_same(
