@@ -171,7 +171,12 @@ class Journal:
 
 
 def loaded(folder: Path) -> Iterator[Journal]:
-    """The journals in a folder, which need not exist. Raises: OSError."""
+    """The journals in a folder, which need not exist. Raises: OSError.
+
+    What a program has left that was killed while it wrote a journal anew is removed: nobody would read it.
+    """
+    for path in folder.glob(f"*{PART}"):
+        path.unlink()
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         if (journal := Journal.load(path)) is not None:
             yield journal

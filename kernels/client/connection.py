@@ -106,6 +106,11 @@ class Link:
         self._failure: BaseException | None = None
         self.closed = False
 
+    @property
+    def node_id(self) -> str:
+        """The node that our news is of; "" where there is none."""
+        return self._node_id
+
     async def greeted(self) -> None:
         """Be connected, now or soon. Raises: KernelError, OSError."""
         self._greetings += 1

@@ -62,8 +62,8 @@ class KernelNode(Protocol):
     ) -> bytes:
         """Make a request; returns its body. Raises: OSError, KernelError; NodeGone without `start`."""
 
-    def get(self, path: str) -> Any:
-        """Make a request whose answer is read piece by piece."""
+    def get(self, path: str, *, of: str) -> Any:
+        """Make a request to the node of the id `of`, whose answer is read piece by piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ class RemoteKernel(introspection.Hinting):
                 file.name,
                 file.size,
                 file.mtime,
-                get=partial(self._node.get, f"{path}/{index}"),
+                get=partial(self._node.get, f"{path}/{index}", of=self._link.node_id),
                 here=file if self._node.local and isinstance(file, CapturedFile) and file.path else None,
                 is_output=file.is_output,
             )

@@ -165,3 +165,24 @@ async def test_what_waits_for_one_database_never_comes_into_another(tmp_path: Pa
     (tmp_path / "away").rename(second / "kernelcord.db")
     async with open_store(second) as raw, spooled(raw, spool, clock=clock):
         assert len(await raw.transcripts.entries(SESSION)) == 1
+
+
+async def test_a_journal_that_was_half_rewritten_leaves_nothing(
+    store: Opened, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program is killed before the new file takes the old one's place; none of its words stay."""
+
+    def killed(*_: object) -> None:
+        raise SystemExit
+
+    async with full():
+        await store.cell("mine", printed("secret"))
+        journal = store.kept.transcripts._spool.journal(f"session {SESSION}")
+        with monkeypatch.context() as patched:
+            patched.setattr("filestore.spool.journal.os.replace", killed)
+            with pytest.raises(SystemExit):
+                await journal.rewrite()
+    assert sorted(path.suffix for path in store.folder.iterdir()) == [".jsonl", ".part"]
+    async with spooled(store.raw, store.data / "spool", clock=clock) as again:
+        assert len(await again.transcripts.entries(SESSION)) == 1
+    assert list(store.folder.iterdir()) == []

@@ -23,6 +23,7 @@ from kernels.concurrency.cancellation import stop
 from kernels.errors import NodeGone, NodeUnavailable
 from kernels.interface import Cell, PersonKernel
 from kernels.node.settings import NodeSettings
+from kernels.workspace.captured import FileChanged
 from tests.contract.conftest import free_port, node_settings, noded
 from tests.contract.files import SomeFiles
 from tests.kernels.client.outages import Network, network
@@ -358,3 +359,26 @@ async def test_without_descriptors_of_ours_no_node_is_dead(tmp_path: Path) -> No
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert not isinstance(raised.value, NodeGone)
         assert await find(False) is not None
+
+
+async def test_a_file_of_a_node_that_died_is_none_of_the_next_one(tmp_path: Path) -> None:
+    """It was to be stored later, is gone by then, and another one has its number in the node after."""
+    settings = plain(tmp_path)
+    async with noded(settings) as node:
+        kernel = node.kernel("a", SomeFiles())
+        shown = "for n in range(9): display(n)\n"  # each of which is a piece of news with a number of its own
+        before = (await run(kernel, f"{shown}_ = open('a.txt', 'w').write('a')")).result.captured
+        found = recorded(settings.folder)
+        assert found is not None
+        os.kill(found[1], signal.SIGKILL)
+        await until(lambda: recorded(settings.folder) is None)
+        (tmp_path / "workspaces" / "a" / "a.txt").unlink()
+        await run(kernel, "'which may be lost with the node'")
+        for number in range(12):  # in one of them the news with the file has the number that it had before
+            async with kernel.run(f"_ = open('b{number}.txt', 'w').write('b')") as cell:
+                async for _ in cell:
+                    pass
+            with pytest.raises((NodeGone, FileChanged)):
+                async with before[0].content():
+                    pass
+            cell.settle()
