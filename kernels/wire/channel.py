@@ -22,6 +22,7 @@ KINDS = {"iopub": "SUB", "shell": "DEALER", "stdin": "DEALER", "control": "DEALE
 READ = 64 << 10  # bytes that are read at once
 LARGEST = 16 << 20  # bytes of one message; a kernel clips its messages to less (`inside.output.clip`)
 MOST_FRAMES = 1000  # frames of one message; usual are six, and one for each buffer of a comm
+MOST_WAITING = 64 << 20  # bytes that wait to be sent; a cell of 4 MiB takes 24 MiB at most, when escaped
 
 
 class Channel:
@@ -49,11 +50,16 @@ class Channel:
         return "closed" if self.ended else "greeted" if self._greeted else "connected"
 
     def send(self, frames: list[bytes]) -> None:
-        """Send a message; on a channel that has ended it is dropped."""
+        """Send a message; on a channel that has ended it is dropped.
+
+        The channel ends when too much waits: its kernel does not read, and we would keep every answer.
+        """
         if not self.ended:
             self._waiting += packed(frames)
             if self._greeted and not self._writing:
                 self._flush()
+            if len(self._waiting) > MOST_WAITING:
+                self.close()
 
     def watch(self, readable: Callable[[], None]) -> None:
         """Have `readable` called whenever something may have arrived."""

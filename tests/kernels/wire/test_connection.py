@@ -13,7 +13,7 @@ import pytest
 import zmq
 from jupyter_client.session import Session
 
-from kernels.wire.channel import KINDS, LARGEST
+from kernels.wire.channel import KINDS, LARGEST, MOST_WAITING, Channel
 from kernels.wire.connection import BATCH_TIME, DELIMITER, MOST_VALUES, Message, Wire
 from tests.kernels.wire.wires import KEY, FarEnd, Received, wired
 
@@ -52,6 +52,19 @@ async def test_a_subscription_can_be_made_again(folder: Path) -> None:
         assert "iopub connected 0 B" not in wire.state
         wire.subscribe()
         await asyncio.to_thread(far.subscribed)
+
+
+async def test_a_kernel_that_reads_nothing_is_sent_no_more(folder: Path) -> None:
+    """It asks again and again: else all of the answers would be kept here for it."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / "deaf"))
+        listening.listen()
+        channel = Channel("stdin", str(folder / "deaf"), b"client")
+        channel.send([bytes(MOST_WAITING // 2)])
+        assert not channel.ended
+        channel.send([bytes(MOST_WAITING // 2)])
+        channel.send([b"goes nowhere"])
+        assert channel.ended
 
 
 def deep(levels: int) -> bytes:
