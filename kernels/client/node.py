@@ -200,7 +200,7 @@ class RemoteNode:
     def get(
         self, path: str, params: Mapping[str, str] | None = None, *, of: str
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        """Make a request to the node of the id `of`, whose answer is read piece by piece. Raises: NodeGone."""
+        """Make a request to the node `of`, whose answer is read piece by piece. Raises: NodeGone."""
         if self._http is None or of != self._id:  # in another node the same path is something else
             raise NodeGone
         return self._http.get(f"kernelcord/{path}", params=params)
