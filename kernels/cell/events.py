@@ -224,7 +224,7 @@ def _failure(content: dict[str, Any], max_text: int) -> Failure:
 def execution_count(content: dict[str, Any]) -> int | None:
     """The execution count in a message's content; None if it is not a valid one."""
     count = content.get("execution_count")
-    return count if isinstance(count, int) and 0 <= count < MAX_COUNT else None
+    return count if type(count) is int and 0 <= count < MAX_COUNT else None  # `true` is none
 
 
 def _text(content: dict[str, Any], key: str) -> str:

@@ -233,7 +233,7 @@ class Router:
 
 def _number(named: Any) -> int | None:
     """A question's number as the kernel gives it; None if a hostile kernel gives anything else."""
-    return named if isinstance(named, int) and 0 <= named < MOST_QUESTIONS else None
+    return named if type(named) is int and 0 <= named < MOST_QUESTIONS else None
 
 
 def _late_cost(event: Event) -> int:
@@ -247,7 +247,7 @@ def _late_cost(event: Event) -> int:
 def _memory(metadata: Any) -> int | None:
     """The bytes of memory in a reply; None if a hostile kernel gives anything else."""
     named = metadata["kernelcord"].get("memory") if isinstance(metadata["kernelcord"], dict) else None
-    return named if isinstance(named, int) and 0 <= named < MOST_MEMORY else None
+    return named if type(named) is int and 0 <= named < MOST_MEMORY else None
 
 
 def _elsewhere(metadata: Any) -> tuple[Skipped, ...]:

@@ -98,9 +98,13 @@ class RemoteNode:
     ) -> None:
         async with AsyncExitStack() as stack:  # goes on if one part fails
             stack.push_async_callback(self._hang_up)
-            for task in (self._attending, *self._meetings.values()):
-                stack.push_async_callback(stop, task)
+            stack.push_async_callback(self._stop_tasks)
             await asyncio.gather(*(self.release(session_id) for session_id in list(self._kernels)))
+
+    async def _stop_tasks(self) -> None:
+        await stop(self._attending)
+        for meeting in list(self._meetings.values()):  # only now: whoever was released may have begun one
+            await stop(meeting)
 
     def kernel(self, session_id: str, source: FileSource) -> RemoteKernel:
         """The kernel of a session, the same one at each call; `source` gives the cells their stored files."""

@@ -17,6 +17,7 @@ The module stands here because what runs inside a kernel can import nothing else
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["PROC", "children", "fields", "sizes", "started", "tree", "words"]
@@ -38,10 +39,14 @@ def started(pid: int) -> str:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that any thread of a process has started. Raises: OSError: it has ended."""
+    """The processes that any thread of a process has started. Raises: OSError: it has ended.
+
+    A thread that ends meanwhile hides nothing: a process could start such threads all the time.
+    """
     found: list[int] = []
     for task in os.listdir(f"/proc/{pid}/task"):
-        found += map(int, _read(f"/proc/{pid}/task/{task}/children").split())
+        with suppress(FileNotFoundError, ProcessLookupError):  # its children are another thread's by now
+            found += map(int, _read(f"/proc/{pid}/task/{task}/children").split())
     return found
 
 

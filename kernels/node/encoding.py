@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from msgspec import MsgspecError, Struct, convert, to_builtins
+from msgspec import MsgspecError, Raw, Struct, convert, to_builtins
 from msgspec.json import Decoder, Encoder
+from msgspec.json import decode as decode_plain
 
 from kernels.cell.overflow import TextFile
 from kernels.text.clipping import repair
@@ -78,6 +79,8 @@ def decode[T](text: bytes | str, kind: type[T]) -> T:
 
 def _plain(value: Any) -> Any:
     """What is written of a value of a type that msgspec does not know."""
+    if isinstance(value, Raw):  # it is written already, and stands in a value that has to be repaired
+        return decode_plain(value)
     if isinstance(value, Path):
         return os.fsencode(value).decode("latin-1")  # a character for each byte
     if isinstance(value, int):  # of a kind of its own, as sizes are that come from settings

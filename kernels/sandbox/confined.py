@@ -267,7 +267,8 @@ class Sandbox:
     def _grouped_now(self, groups: Groups, name: str, pid: int) -> Group:
         group = groups.make(name, self._limits)
         try:
-            group.add_process(pid)
+            with contextlib.suppress(ProcessLookupError):  # it has failed already; its end tells why
+                group.add_process(pid)
         except OSError:
             group.remove()
             raise

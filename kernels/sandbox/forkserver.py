@@ -72,8 +72,9 @@ class Child:
             self._control.sendall(text[sent:])
 
     def begin(self) -> None:
-        """Let it become the kernel, once its limits are set. Raises: OSError: it has died."""
-        self._control.sendall(b"begin\n")
+        """Let it become the kernel, once its limits are set; if it has died, `wait` returns at once."""
+        with contextlib.suppress(ConnectionError):
+            self._control.sendall(b"begin\n")
 
     def poll(self) -> int | None:
         """The kernel's exit code, as in subprocess; None while it runs."""

@@ -17,6 +17,7 @@ import contextlib
 import hmac
 import json
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,6 +41,7 @@ DRAIN = 0.05  # seconds without anything new after which all of that has been re
 MOST_VALUES = 100_000  # values in the JSON of one frame; 5 million cost us 10 s and 500 MB
 MARKS = (b",", b"[", b"{")  # JSON has one of these for each value but the first
 FEW = 1000
+LONG_NUMBER = re.compile(rb"-[0-9]{4300}")  # what json reads, and msgspec does not: it counts the sign
 DELIMITER = b"<IDS|MSG>"
 
 
@@ -175,7 +177,15 @@ def _loads(text: bytes) -> Any:
     """The value of some JSON. Raises: ValueError, also for very many values; RecursionError."""
     if len(text) > MOST_VALUES and _crowded(text):
         raise ValueError("too many values")
-    return json.loads(text.decode("utf-8", "surrogatepass"))  # given bytes, it would guess the encoding
+    number = _number if LONG_NUMBER.search(text) else None  # it may be in a string
+    # Given bytes, json would guess the encoding.
+    return json.loads(text.decode("utf-8", "surrogatepass"), parse_int=number)
+
+
+def _number(digits: str) -> int:
+    if LONG_NUMBER.match(digits.encode()):
+        raise ValueError("too long a number")
+    return int(digits)
 
 
 def _crowded(text: bytes) -> bool:

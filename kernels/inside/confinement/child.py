@@ -57,9 +57,7 @@ def main(control: socket.socket, prepared: program.Program) -> None:
         if kernel == 0:
             control.close()
             confine.give_way()
-            full = confine.ruleset(
-                description["full"]
-            )  # now, since no set of rules can be made once it is sealed
+            full = confine.ruleset(description["full"])  # no set of rules can be made once it is sealed
             confine.seal(description)
             code = _be_kernel(prepared, request, descriptors, full)
         else:
@@ -228,9 +226,7 @@ def _clear_apart(paths: list[str], wait: float) -> None:
             _use_null()
             os.dup2(0, 2)
             os.dup2(alive, 3)
-            os.closerange(
-                4, os.sysconf("SC_OPEN_MAX")
-            )  # or readers of the kernel's pipes would not see their end
+            os.closerange(4, os.sysconf("SC_OPEN_MAX"))  # or whoever reads the kernel's pipes sees no end
             if not wait:
                 os.nice(19)
             for path in paths:
@@ -272,9 +268,7 @@ class _Init:
     def run(self) -> None:
         woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        if (
-            not self._alone
-        ):  # who has taken over a detached kernel kills the init if it is PID 1, or else asks it
+        if not self._alone:  # who took over a detached kernel kills an init that is PID 1, and asks others
             signal.signal(signal.SIGTERM, self._leave)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         poll = select.poll()

@@ -20,6 +20,8 @@ from kernels.cell.events import (
     cost,
     from_message,
 )
+from kernels.node.encoding import encode
+from kernels.node.messages import CellEvent, read_news
 from kernels.wire.weight import weight
 
 MAX_TEXT, MAX_DISPLAY = 400, 200
@@ -72,11 +74,16 @@ def test_one_message_of_text_is_clipped() -> None:
 
 @given(st.sampled_from(KINDS), JSON)
 def test_any_content_is_an_event_or_a_bad_message(kind: str, content: object) -> None:
-    """Whatever a kernel sends, nothing but BadMessage is raised, and an event can be stored as it is."""
+    """Whatever a kernel sends, nothing but BadMessage is raised, and an event can be stored as it is.
+
+    And told to a bot as it is: one that cannot be read ends the session's connection, again and again.
+    """
     try:
         event = made(kind, content)
     except BadMessage:
         return
+    if event is not None:
+        assert read_news(encode(CellEvent(run="a", event=event))) == CellEvent(run="a", event=event)
     match event:
         case Display(bundle, metadata, display_id):
             json.dumps([bundle, metadata, display_id], allow_nan=False, ensure_ascii=False).encode()
@@ -173,9 +180,10 @@ def test_the_limit_holds_for_all_of_a_display_together() -> None:
 
 def test_an_execution_count_is_a_small_number_or_none() -> None:
     """A count that no database could hold is none."""
-    event = made("execute_result", {"data": {}, "execution_count": 10**30})
-    assert isinstance(event, Result)
-    assert event.count is None
+    for count in (10**30, -1, True, 1.0, "1"):
+        event = made("execute_result", {"data": {}, "execution_count": count})
+        assert isinstance(event, Result)
+        assert event.count is None
 
 
 def test_a_picture_is_weighed_once(monkeypatch: pytest.MonkeyPatch) -> None:

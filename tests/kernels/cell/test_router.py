@@ -232,7 +232,13 @@ async def test_a_reply_names_files_that_are_not_kept(named: object, told: list[s
 
 @pytest.mark.parametrize(
     ("named", "told"),
-    [(7 << 20, ("ok", None, 7 << 20)), (-1, ("ok", None)), ("1", ("ok", None)), (1 << 60, ("ok", None))],
+    [
+        (7 << 20, ("ok", None, 7 << 20)),
+        (-1, ("ok", None)),
+        ("1", ("ok", None)),
+        (1 << 60, ("ok", None)),
+        (True, ("ok", None)),
+    ],
 )
 async def test_a_reply_tells_the_memory_if_it_can_be_true(named: object, told: object) -> None:
     """Bytes that the kernel has taken; a hostile one names none."""

@@ -1,11 +1,13 @@
 """A connected bot shows its node that it is there, whatever goes wrong meanwhile."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from kernels.client import NodeEndpoint, RemoteNode, at
 from kernels.limits import Limits
+from tests.contract.files import SomeFiles
 from tests.live.cells import until
 
 
@@ -31,3 +33,31 @@ async def test_attendance_is_begun_again_whatever_it_ends_of(monkeypatch: pytest
     find = at(NodeEndpoint("http://127.0.0.1:1", "token"))
     async with Attending(find, python=Path("python3"), limits=Limits()) as node:
         await until(lambda: node.begun > 1)
+
+
+class Leaving(RemoteNode):
+    """A bot's end whose kernel looks for the node when it is released."""
+
+    looks = False
+
+    async def connected(self, known: str = "", *, start: bool = True) -> str:
+        return await super().connected(known, start=start) if self.looks else known
+
+    async def release(self, session_id: str) -> None:
+        del self._kernels[session_id]
+        self.looks = True
+        looking = asyncio.create_task(self.connected())
+        await asyncio.sleep(0)
+        looking.cancel()
+
+
+async def test_nobody_looks_for_a_node_any_more_when_the_block_is_left() -> None:
+    """Not even for who was just released: it could be found, or started, when nobody closes it."""
+
+    async def find(_start: bool) -> None:
+        await asyncio.Event().wait()
+
+    async with Leaving(find, python=Path("python3"), limits=Limits()) as node:
+        node.kernel("a", SomeFiles())
+    assert not node._meetings
+    assert {task.get_name() for task in asyncio.all_tasks()}.isdisjoint({"finding the node", "attendance"})

@@ -53,3 +53,19 @@ def test_a_process_is_told_by_its_start_and_what_is_below_it() -> None:
     assert (started(process.pid), tree(process.pid)) == ("", [process.pid])
     with pytest.raises(FileNotFoundError):
         children(process.pid)
+
+
+def test_threads_that_end_hide_no_process() -> None:
+    """A thread can be listed and have ended when its children are to be read; those of others count."""
+    code = "import subprocess, sys, threading\nsubprocess.Popen(['cat'])\nprint(flush=True)\n"
+    code += "while True: threading.Thread(target=int).start()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        found = {len(tree(process.pid)) for _ in range(2000)}
+        process.kill()
+        process.stdin.close()
+    assert found == {2}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from kernels.cell.events import Event, Failure, InputRequest, Restarted, Stream
 from kernels.cell.overflow import Overflow
@@ -43,6 +44,8 @@ def test_each_character_of_a_long_text_is_as_in_json(character: str) -> None:
 def test_what_utf_8_cannot_hold_is_replaced() -> None:
     """A text with half a character, as a person or a kernel can give it, is no reason to say nothing."""
     assert decode(encode(Stream("stdout", "a\ud800b")), Event) == Stream("stdout", "a\ufffdb")
+    written = {"name": "a\ud800b", "outputs": (Raw(encode({"a": [1, "c"]})),)}
+    assert decode(encode(written), Any) == {"name": "a\ufffdb", "outputs": [{"a": [1, "c"]}]}
 
 
 def test_a_picture_takes_a_part_of_the_time() -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import resource
+import signal
+import socket
 import threading
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from kernels.limits import Limits
 from kernels.sandbox.confined import Sandbox
+from kernels.sandbox.forkserver import Child
 from kernels.sandbox.limits.cgroup import Group, Groups
 from kernels.sandbox.policy import Tier
 from tests.conftest import KERNEL_PYTHON
@@ -82,3 +85,23 @@ async def test_a_start_that_is_given_up_leaves_no_group(
     with pytest.raises(asyncio.CancelledError):
         await making
     assert done == ["take 7", "remove"]
+
+
+async def test_a_process_that_has_died_is_begun_and_grouped_without_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why it could not confine itself is in what it has written, which is read at its end."""
+
+    def take(_: Group, pid: int) -> None:
+        raise ProcessLookupError(pid)
+
+    monkeypatch.setattr(Group, "add_process", take)
+    sandbox = Sandbox(Tier.S, python=KERNEL_PYTHON, folder=tmp_path, workspaces=tmp_path, limits=Limits())
+    sandbox._groups = Groups({"": tmp_path})
+    assert isinstance(await sandbox._grouped("a", 7), Group)
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    child = Child(7, -1, ours)
+    with ours:
+        child.begin()
+        assert await child.wait() == -signal.SIGKILL

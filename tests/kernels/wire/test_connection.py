@@ -13,6 +13,7 @@ import pytest
 import zmq
 from jupyter_client.session import Session
 
+from kernels.node.encoding import decode, encode
 from kernels.wire.channel import KINDS, LARGEST, MOST_WAITING, Channel
 from kernels.wire.connection import BATCH_TIME, DELIMITER, MOST_VALUES, Message, Wire
 from tests.kernels.wire.wires import KEY, FarEnd, Received, wired
@@ -91,6 +92,7 @@ def crowded(value: str) -> bytes:
         lambda far: far.frames(b"\xff\xfe\xfd\x00"),
         lambda far: far.frames(deep(200_000)),
         lambda far: far.frames(b"1" * 10_000),
+        lambda far: far.frames(b"-" + b"1" * 4300),
         lambda far: far.frames(crowded("[]")),
         lambda far: far.frames(crowded('"\\\\"')),
         lambda far: far.frames(b"{}", header=crowded("1")),
@@ -117,6 +119,16 @@ async def test_a_text_may_have_any_number_of_marks(folder: Path) -> None:
         far.publish(*far.frames(json.dumps({"text": text}).encode()))
         await received.count(1)
     assert received.messages == [Message("iopub", "stream", "p", {"text": text}, {})]
+
+
+async def test_each_number_that_is_read_can_be_told_to_the_bot(folder: Path) -> None:
+    """Of as many digits as json reads; those of a text are no number."""
+    values = {"numbers": [-int("1" * 4299), int("1" * 4300), -7], "text": "-" + "1" * 5000}
+    async with wired(folder) as (_, far, received):
+        far.publish(*far.frames(json.dumps(values).encode()))
+        await received.count(1)
+    assert received.messages == [Message("iopub", "stream", "p", values, {})]
+    assert decode(encode(values), Any) == values
 
 
 async def test_surrogates_are_passed_on_for_the_border_to_repair(folder: Path) -> None:
