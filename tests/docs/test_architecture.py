@@ -19,7 +19,8 @@ from tests.loopback.loopback import Discord
 PACKAGES = ("bot", "kernels", "filestore", "config")
 STEP = re.compile(r"^\d+\. `([\w/]+\.py)` `([\w.]+)` ", re.MULTILINE)
 INSIDE = "kernels/inside/"  # runs in another process
-CELL = "print('a line')\nopen('a.txt', 'w').write('a file')"
+# It goes on for a while: a cell that is over at once is shown in its last state only, without an edit before.
+CELL = "print('a line')\nopen('a.txt', 'w').write('a file')\nimport time; time.sleep(1)"
 
 
 @pytest.fixture(scope="module")
