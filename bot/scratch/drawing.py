@@ -1,7 +1,7 @@
 """Draws what chat cannot show (LaTeX, SVG, wide tables) as PNG, in a sandboxed scratch kernel.
 
 renderer = Renderer(sessions.pool)
-drawn = await renderer.draw(draft.to_draw, user_id)       # {key: PNG}
+drawn = await renderer.draw(draft.drawings()(), user_id)       # {key: PNG}
 """
 
 import asyncio

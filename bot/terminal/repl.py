@@ -238,7 +238,7 @@ class Repl:
             model = f" Ask {self._sessions.model.name} in plain words." if self._sessions.model else ""
             self._screen.note(f"A Python kernel of your own, {held}.{model} %help shows what you can do.")
         if session.resumed:
-            self._screen.note("The last cell is still running:")
+            self._screen.note("The last cell, continued:")
         self._welcomed.set()
         if session.resumed:
             async with self._stopping_with_ctrl_c(session):

@@ -1,13 +1,11 @@
 """Plays the README's conversations and draws them: `python -m docs.pictures`, which is `make pictures`."""
 
 import asyncio
-import os
-import signal
 import tempfile
 from pathlib import Path
 
 from docs.pictures.play import FOLDER, draw, play
-from tests.nodes import node_pid
+from tests.nodes import end_nodes
 
 
 async def main() -> None:
@@ -17,8 +15,7 @@ async def main() -> None:
         try:
             conversations = await play(data)
         finally:
-            if (pid := node_pid(data)) is not None:
-                os.kill(pid, signal.SIGTERM)
+            await end_nodes(data)
     for name, conversation in conversations.items():
         draw(conversation, FOLDER / f"{name}.png")
 

@@ -8,7 +8,8 @@
 """
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import nextcord
@@ -90,22 +91,26 @@ class ChannelMessage:
     ) -> None:
         """See `SentMessage`."""
         kept: list[nextcord.Attachment] = self._message.attachments if keep else []
-        await self._edit(outgoing, view, changed(outgoing, kept, keep), patience)
+        await self._edit(outgoing, view, partial(changed, outgoing, kept, keep), patience)
 
     async def edit_anew(self, outgoing: Outgoing, view: View | None, keep: Collection[str]) -> None:
         """Show this instead. Of the attachments only those with these names stay. Raises: DiscordRefused."""
         kept = [one for one in self._message.attachments if one.filename in keep]
-        await self._edit(outgoing, view, changed(outgoing, kept, keep=False), PATIENCE)
+        await self._edit(outgoing, view, partial(changed, outgoing, kept, keep=False), PATIENCE)
 
     async def delete(self) -> None:
         """See `SentMessage`."""
         await attempt(self._message.delete)
 
     async def _edit(
-        self, outgoing: Outgoing, view: View | None, attachments: dict[str, Any], patience: Patience
+        self,
+        outgoing: Outgoing,
+        view: View | None,
+        attachments: Callable[[], dict[str, Any]],
+        patience: Patience,
     ) -> None:
-        async def call() -> nextcord.Message:
-            return await self._message.edit(**fields_of(outgoing, view), **attachments)
+        async def call() -> nextcord.Message:  # each try needs files of its own
+            return await self._message.edit(**fields_of(outgoing, view), **attachments())
 
         self._message = await attempt(call, patience)
 

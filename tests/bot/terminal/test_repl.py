@@ -173,7 +173,7 @@ async def test_a_cell_that_goes_on_is_shown_after_what_was_before_it(
         await program.kill()
     async with compose(load(data=data, preload="none")) as sessions:
         shown = await talk(sessions, "Bob", folder=tmp_path, shown=capsys)
-    before, _, after = shown.partition("The last cell is still running:\n")
+    before, _, after = shown.partition("The last cell, continued:\n")
     assert "In [ ]: print('begun')" in before
     assert "Welcome back. Your variables are still there.\n" in before
     assert after.removeprefix("begun\n").startswith("who? Bob\nhi Bob\n")  # it may not have been told before

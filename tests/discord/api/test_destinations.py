@@ -35,6 +35,22 @@ async def test_file_is_whole_when_it_is_sent_again(discord: Discord, tiny_bot: n
     assert message.file("a.txt").data == b"abc"
 
 
+@pytest.mark.parametrize("anew", [False, True])
+async def test_file_is_whole_when_an_edit_is_tried_again(
+    discord: Discord, tiny_bot: nextcord.Client, anew: bool
+) -> None:
+    """A file of an edit whose first try failed arrives with all its bytes."""
+    general = discord.guild.channel("general")
+    channel = tiny_bot.get_channel(general.id)
+    assert isinstance(channel, nextcord.TextChannel)
+    sent = await ChannelDestination(channel).send(Outgoing("one"))
+    discord.faults.status("PATCH", "/channels/*/messages/*", 503)
+    edited = Outgoing("two", (Upload("a.txt", b"abc"),))
+    await (sent.edit_anew(edited, None, ()) if anew else sent.edit(edited, None))
+    message = await general.wait_for(lambda m: m.content == "two")
+    assert message.file("a.txt").data == b"abc"
+
+
 @pytest.mark.parametrize(
     ("names", "is_live"),
     [(("stop", "keep"), True), (("wait", "kill"), True), (("rerun", "edit", "notebook", "files"), False)],

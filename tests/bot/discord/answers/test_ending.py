@@ -7,7 +7,7 @@ import pytest
 from bot.discord.answers.ending import GOES_ON, NO_MORE, note_of
 from bot.discord.context import CLOSING, Context
 from bot.reply import Reply
-from kernels.errors import KernelClosed
+from kernels.errors import GoesOn, KernelClosed
 from tests.bot.discord.answers.fakes import OneSession, a_context, a_live_answer
 
 
@@ -50,7 +50,7 @@ async def test_a_bot_that_ends_says_whether_the_cell_goes_on() -> None:
     """One that has not begun is to be sent again; of a replay or a model's turn nothing more is done."""
     context = a_context(OneSession())
     context.closing = True
-    for error in (KernelClosed(), asyncio.CancelledError()):
+    for error in (GoesOn(), KernelClosed(), asyncio.CancelledError()):
         assert await note(context, error) == CLOSING
         assert await note(context, error, runs=True) == GOES_ON
         assert await note(context, error, runs=True, several=True) == f"{GOES_ON} {NO_MORE}"

@@ -143,7 +143,7 @@ def test_a_plot_is_a_picture_at_the_end_and_a_line_before() -> None:
     ],
 )
 def test_what_must_be_drawn_is_told_and_shown_drawn(bundle: dict[str, str], kind: str) -> None:
-    """`to_draw` names it, and what was drawn is sent as a picture."""
+    """`drawings` names it, and what was drawn is sent as a picture."""
     replies = cell([printed("before\n"), shown(**bundle)])
     (item,) = draft(replies).drawings()()
     assert (item.key, item.kind) == (0, kind)
