@@ -6,7 +6,7 @@ from nextcord import Attachment, ClientCog, SlashOption
 
 from bot.discord.api.interactions import Interaction, defer, place_of, privately
 from bot.discord.commands import replaying, texts
-from bot.discord.commands.declare import completes, slash
+from bot.discord.commands.decorators import completes, slash
 from bot.discord.commands.files import FileList, get
 from bot.discord.commands.notebooks import Kind, give
 from bot.discord.commands.privacy import Confirmation, send_export

@@ -11,7 +11,7 @@ from bot.discord.api.interactions import Interaction, defer, place_of, privately
 from bot.discord.buttons.actions import run_for
 from bot.discord.buttons.forms import code_form, show_form
 from bot.discord.buttons.ownership import cell_of
-from bot.discord.commands.declare import menu, slash
+from bot.discord.commands.decorators import menu, slash
 from bot.discord.context import Context
 from bot.discord.format.codeblocks import code_of
 from bot.discord.format.entries import cut_short
