@@ -1,4 +1,4 @@
-"""Decorators that make a method a command, for servers, direct messages, and wherever a person installed it."""
+"""Decorators that make a method a command: for servers, direct messages, and wherever a person has it."""
 
 from collections.abc import Callable
 from typing import Any, cast

@@ -35,7 +35,7 @@ else:
         tries(f"datagrams {address}", lambda: connect(address, 53, socket.SOCK_DGRAM))
     tries("a name", lambda: socket.getaddrinfo("attacker.invalid", 80))
 """
-    tier = kernel._starter(-1).sandbox.tier  # type: ignore[attr-defined]
+    tier = kernel._launcher(-1).sandbox.tier  # type: ignore[attr-defined]
     await refused(kernel, code, port=host.port, alone=tier.namespaces)
 
 
@@ -81,6 +81,6 @@ tries("events", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 15).bi
         line.split()[-1] for line in Path("/proc/net/fib_trie").read_text().splitlines() if "|-- " in line
     ]
     addresses = [each for each in addresses if not each.startswith(("127.", "0."))]
-    tier = kernel._starter(-1).sandbox.tier  # type: ignore[attr-defined]
+    tier = kernel._launcher(-1).sandbox.tier  # type: ignore[attr-defined]
     told = {"port": host.port, "abstract": host.abstract, "addresses": addresses, "host_pid": host.pid}
     await refused(kernel, code, alone=tier.namespaces, **told)
