@@ -116,7 +116,7 @@ class Reply:
     About cell number `cell`: an event, or files, or finally the result. `outputs` gives what the cell has
     shown so far, this event included, as `kernels.interface.Cell.outputs` does. With `late` the step came
     after the cell's end: a thread printed or wrote something, and there are no `outputs`. With `code` the
-    model is about to run that code in the cell.
+    model is about to run that code in the cell. The first step about a cell has the id of its `turn`.
 
     About the model (`cell` is 0): a piece of its `words`, or, as the last step of its turn, its `usage`.
     """
@@ -131,6 +131,7 @@ class Reply:
     code: str = ""
     usage: TurnUsage | None = None
     outputs: ShownSoFar | None = None
+    turn: str = ""
 
 
 Tell = Callable[[Reply], Awaitable[None]]

@@ -237,6 +237,10 @@ class Session:
             if mine:
                 talk.release()
 
+    def takes(self, turn: str) -> bool:
+        """Whether a cell of the turn with this id runs or waits."""
+        return any(run.turn == turn for run in self._runs)
+
     @property
     def busy(self) -> bool:
         """Whether a turn is in progress: a cell runs or waits, or the model answers."""

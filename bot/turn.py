@@ -70,7 +70,8 @@ async def take_turn(
                         await session.files.bring(request.user_files)
                         cell = await session.transcript.begin(request, start)
                         run.tag = cell.seq
-                    await tell(Reply(cell.seq, code=request.code if model_turn is not None else ""))
+                    code = request.code if model_turn is not None else ""
+                    await tell(Reply(cell.seq, code=code, turn=run.turn))
                     await _tell_events(cell, run, losses.before(run, events), tell)
             finally:
                 if cell is not None and not run.goes_on:

@@ -261,6 +261,7 @@ class MessageCell:
 
     For an answer that may have several cells, `first` is the number of the first one, and its negative once
     no more can follow; `seq` is 0 and `first` is 1 while there is no cell yet. For others `first` is 0.
+    `turn` is the id of the turn that the message shows as going on, "" once it shows how that ended.
     """
 
     message_id: int
@@ -268,3 +269,4 @@ class MessageCell:
     seq: int
     channel_id: int = 0
     first: int = 0
+    turn: str = ""

@@ -315,7 +315,10 @@ class MessageCells(Protocol):
         """The messages of a cell, in order of their ids."""
 
     async def going_on(self, since: int) -> Sequence[MessageCell]:
-        """Messages with an id from `since` on whose answer may have more cells, in order."""
+        """Messages with an id from `since` on in which a turn goes on, or whose answer may have more cells.
+
+        In order of their ids.
+        """
 
 
 @dataclass(frozen=True, slots=True)

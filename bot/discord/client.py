@@ -177,7 +177,9 @@ class Client(nextcord.Client):
             self._has_resumed = False
             log.exception("cells that were running could not be resumed")
         else:
-            self._context.tasks.spawn(end_unfinished(self._context, left), "answers left unfinished")
+            self._context.tasks.spawn(
+                end_unfinished(self._context, self._resumed, left), "answers left unfinished"
+            )
 
     async def on_interaction(self, interaction: Interaction) -> None:
         """Somebody has used a command, submitted a form, or clicked something that no view of ours knows."""

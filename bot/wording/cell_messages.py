@@ -18,6 +18,8 @@ __all__ = [
     "DOES_NOT_STOP",
     "ENDINGS",
     "NEVER",
+    "NOT_RUN",
+    "PERHAPS_RUN",
     "SHORTENED",
     "ending",
     "kill_costs",
@@ -36,6 +38,11 @@ NEVER = "Not recorded: the database cannot be reached. This cell's output will b
 SHORTENED = (
     "Recorded in short: your quota has no room for this output, so the notebook will only have its beginning"
     " and end. Delete files to make room."
+)
+NOT_RUN = "I was restarted before this code began, so it has not run. Send it again to run it."
+PERHAPS_RUN = (
+    "I was restarted just as this code began, so it may have run in part. Send it again if you want to run it"
+    " again."
 )
 DOES_NOT_STOP = "The cell does not stop."
 

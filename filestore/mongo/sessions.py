@@ -130,7 +130,8 @@ class MongoMessageCells:
         return [_message_cell(document) for document in documents]
 
     async def going_on(self, since: int) -> list[MessageCell]:
-        wanted = {"_id": {"$gte": since}, "first": {"$gt": 0}}
+        goes_on = {"$or": [{"first": {"$gt": 0}}, {"turn": {"$gt": ""}}]}
+        wanted = {"_id": {"$gte": since}} | goes_on
         return [_message_cell(document) for document in await self._cells.many(wanted, [("_id", 1)])]
 
 

@@ -263,7 +263,7 @@ class SpooledMessageCells:
         for write in self._spool.all_writes():
             if isinstance(write, MessageNoted) and write.cell.message_id >= since:
                 found[write.cell.message_id] = write.cell
-        return [found[message_id] for message_id in sorted(found) if found[message_id].first > 0]
+        return [cell for _, cell in sorted(found.items()) if cell.first > 0 or cell.turn]
 
 
 @dataclass(frozen=True, slots=True)

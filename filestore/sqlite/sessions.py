@@ -170,7 +170,7 @@ class SqliteMessageCells:
         self._database = database
 
     async def set(self, cell: MessageCell) -> None:
-        query = "INSERT OR REPLACE INTO message_cells VALUES (?, ?, ?, ?, ?)"
+        query = "INSERT OR REPLACE INTO message_cells VALUES (?, ?, ?, ?, ?, ?)"
         await self._database.write(lambda connection: connection.execute(query, astuple(cell)))
 
     async def get(self, message_id: int) -> MessageCell | None:
@@ -182,8 +182,8 @@ class SqliteMessageCells:
         return await self._many(query, session_id, seq)
 
     async def going_on(self, since: int) -> list[MessageCell]:
-        query = "SELECT * FROM message_cells WHERE message_id >= ? AND first > 0 ORDER BY message_id"
-        return await self._many(query, since)
+        query = "SELECT * FROM message_cells WHERE message_id >= ? AND (first > 0 OR turn != '')"
+        return await self._many(f"{query} ORDER BY message_id", since)
 
     async def _many(self, query: str, *given: object) -> list[MessageCell]:
         return await self._database.read(

@@ -6,8 +6,9 @@
     await answer.finish(note)                   # pictures are drawn, files sent, buttons set
     with closed_on_failure(answer): ...         # around everything before `finish`
 
-The message is noted in the database as soon as its cell is known. That way buttons work after a restart, and
-a bot that comes back knows where to show the rest.
+The message is noted in the database with its turn as soon as it is there, again once its cell is known, and
+as ended after its last edit. That way buttons work after a restart, and a bot that comes back knows where to
+show the rest, and which answers the bot before it did not end (`unfinished.py`).
 """
 
 import asyncio
@@ -44,7 +45,8 @@ NONE_YET = 1  # noted in place of the number of the first cell while there is no
 class LiveAnswer:
     """See the module's text. Destinations are tried in order; `message` is a message of ours to take over.
 
-    `cell` is the cell that runs already, 0 if none does. `asked` is the turn of the model, if it is one. With
+    `turn` is the id of the turn that it shows: the next program ends the answer if this one is killed. `cell`
+    is the cell that runs already, 0 if none does. `asked` is the turn of the model, if it is one. With
     `late`, everything told comes after the cell's end, and there is nothing to stop. With `several`, more may
     follow each cell, as in every turn of the model; `first` is then the answer's first cell, if it had one.
     """
@@ -57,6 +59,7 @@ class LiveAnswer:
         destinations: Sequence[Destination],
         draft: Draft,
         *,
+        turn: str = "",
         message: SentMessage | None = None,
         cell: int = 0,
         asked: ModelTurn | None = None,
@@ -68,6 +71,7 @@ class LiveAnswer:
         self.session_id = context.sessions.id_of(user_id, place)
         self.place = place
         self.draft = draft
+        self.turn = turn
         self.cell = cell  # the one told last
         self.runs = cell > 0  # it has no result yet
         self.asked = asked
@@ -93,6 +97,8 @@ class LiveAnswer:
         """Send the first message, to the first destination that takes it. Raises: DiscordRefused."""
         while True:
             self._hold()  # before a message that is taken over changes: nobody else may edit it from here on
+            if self._message is not None:
+                await self._note([self._message], self.turn)
             live = LiveMessage(
                 self._destinations[0], self._look, pace=self._context.pace, message=self._message
             )
@@ -112,7 +118,8 @@ class LiveAnswer:
         self._live = live
         self._message = live.message
         self._hold()
-        await self.note()
+        if not self._took_over:
+            await self._note([self._message], self.turn)
 
     def _hold(self) -> None:
         """From now on, until `_let_go`, the message belongs to this answer and is live."""
@@ -141,7 +148,8 @@ class LiveAnswer:
             self.cell, self.runs = reply.cell, True
             self._first = self._first or reply.cell
             self._schedule_offer()
-            await self.note()
+            if not self._forgotten:
+                await self._note([self._message], self.turn)
             if self._stopped is not None:
                 await self.stop(kill=self._stopped)
         match reply:
@@ -179,7 +187,8 @@ class LiveAnswer:
             view = buttons(FINISHED if self.cell else ())
             delivery = Delivery(self._destinations, self._context.limits, self._context.pages, self.user_id)
             self._messages, is_whole = await delivery.deliver(page.parts, uploads, view, message)
-            await self._note(self._messages, is_over=not self.runs)
+            if not self._forgotten or await self._is_noted():
+                await self._note(self._messages, is_over=not self.runs)
             await self._ping()
             if self._updated:
                 self._context.updates.note(self.session_id, self._before, self._updated)
@@ -189,10 +198,6 @@ class LiveAnswer:
             return is_whole
         finally:
             self.close()
-
-    async def note(self) -> None:
-        """Note whose the message is and that the answer goes on, once its session is known."""
-        await self._note([self._message])
 
     async def stop(self, *, kill: bool = False) -> None:
         """Stop the turn; does nothing if it is over. Raises: StoreUnavailable, KernelError.
@@ -270,9 +275,25 @@ class LiveAnswer:
             uploads.append(Upload(file.filename, data, file_id=file.file_id))
         return uploads
 
-    async def _note(self, messages: Sequence[SentMessage | None], *, is_over: bool = False) -> None:
-        forgotten = self._context.sessions.opened(self.session_id) is None and not self._context.closing
-        if not (self.cell or self.asked or self._took_over) or forgotten:
+    @property
+    def _forgotten(self) -> bool:
+        """Whether the session is gone, perhaps because its person wanted everything to be deleted."""
+        return self._context.sessions.opened(self.session_id) is None and not self._context.closing
+
+    async def _is_noted(self) -> bool:
+        """Whether the note of the first message is still there: it goes with everything else of a person."""
+        if self._message is None or not self.turn:
+            return False
+        try:
+            return await self._context.sessions.store.message_cells.get(self._message.message_id) is not None
+        except FileStoreError:
+            return False
+
+    async def _note(
+        self, messages: Sequence[SentMessage | None], turn: str = "", *, is_over: bool = False
+    ) -> None:
+        """Note whose the messages are, and the turn that goes on in them; "" if they show its end."""
+        if not (self.cell or self.turn or self._took_over):
             return
         first = (self._first or NONE_YET) if self.several else 0
         if is_over:
@@ -280,9 +301,9 @@ class LiveAnswer:
         for message in messages:
             if message is None:
                 continue
-            noted = MessageCell(message.message_id, self.session_id, self.cell, message.channel_id, first)
+            ids = (message.message_id, self.session_id, self.cell, message.channel_id)
             try:
-                await self._context.sessions.store.message_cells.set(noted)
+                await self._context.sessions.store.message_cells.set(MessageCell(*ids, first, turn))
             except FileStoreError:
                 log.exception("the buttons of message %d will not find their cell", message.message_id)
 

@@ -2,6 +2,9 @@
 
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from nextcord.utils import time_snowflake
 
 from bot.discord.api.destinations import Destination, SentMessage
 from bot.discord.api.retry import DiscordRefused
@@ -11,9 +14,11 @@ from bot.session import Session
 from filestore.errors import FileStoreError, NoSuchFile
 from filestore.records import CellRecord, MessageCell, SessionRecord
 
-__all__ = ["cell_record", "destinations_of", "find_file", "messages_of"]
+__all__ = ["LONGEST_AWAY", "cell_record", "destinations_of", "find_file", "messages_of", "messages_of_turn"]
 
 log = logging.getLogger(__name__)
+
+LONGEST_AWAY = timedelta(days=1)  # after which nobody waits for an answer
 
 
 async def cell_record(context: Context, session_id: str, cell: int) -> CellRecord | None:
@@ -41,6 +46,19 @@ async def messages_of(context: Context, session_id: str, cell: int) -> Sequence[
     except FileStoreError:
         log.exception("the message of cell %d of %s is not known", cell, session_id)
         return []
+
+
+async def messages_of_turn(context: Context, session_id: str, turn: str) -> Sequence[MessageCell]:
+    """The messages in which this turn goes on as they were noted; none if the database cannot say."""
+    if not turn:
+        return []
+    since = time_snowflake(datetime.now(UTC) - LONGEST_AWAY)
+    try:
+        found = await context.sessions.store.message_cells.going_on(since)
+    except FileStoreError:
+        log.exception("the message of turn %s of %s is not known", turn, session_id)
+        return []
+    return [noted for noted in found if (noted.session_id, noted.turn) == (session_id, turn)]
 
 
 async def destinations_of(

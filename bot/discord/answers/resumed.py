@@ -16,11 +16,18 @@ from bot.continuity.earlier_answer import entries_before, reply_of
 from bot.discord.answers.answer import LiveAnswer, closed_on_failure
 from bot.discord.answers.delivery import delete_message
 from bot.discord.answers.ending import restarting
-from bot.discord.answers.history import cell_record, destinations_of, find_file, messages_of
+from bot.discord.answers.history import (
+    cell_record,
+    destinations_of,
+    find_file,
+    messages_of,
+    messages_of_turn,
+)
 from bot.discord.api.retry import DiscordRefused
 from bot.discord.context import Context
 from bot.discord.format.answer import Draft
 from bot.reply import GeneratedFile, Reply
+from bot.request import new_turn
 from bot.session import Session
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
@@ -45,13 +52,18 @@ class ResumedAnswers:
         """Go on with the answer to a cell that an earlier program began. Raises nothing."""
         key = (record.session_id, reply.cell)
         if key not in self._answers:
-            self._answers[key] = await self._take_over(record, reply.cell)
+            self._answers[key] = await self._take_over(record, reply.cell, reply.turn)
         answer, others = self._answers[key]
         with closed_on_failure(answer):
             await answer.tell(reply)
         if reply.result is not None:
             del self._answers[key]
             self._finish(answer, others, NO_MORE if answer.several else "")
+
+    async def show(self, session: Session, cell: CellRecord) -> None:
+        """Show the end of a cell from its record: no program has shown it. Raises: FileStoreError."""
+        whole = await session.transcript.whole(cell)
+        await self.tell(session.record, reply_of(whole, await self._files(session, whole), code=""))
 
     async def fail(self, record: SessionRecord, cell: int, error: Exception) -> None:
         """Say what went wrong with such a cell, from which nothing more comes. Raises nothing."""
@@ -81,12 +93,17 @@ class ResumedAnswers:
             except DiscordRefused as refused:
                 log.info("message %d stays: %s", other.message_id, refused)
 
-    async def _take_over(self, record: SessionRecord, cell: int) -> tuple[LiveAnswer, Sequence[MessageCell]]:
+    async def _take_over(
+        self, record: SessionRecord, cell: int, turn: str
+    ) -> tuple[LiveAnswer, Sequence[MessageCell]]:
         """The answer as the earlier program left it, and its messages after the first.
+
+        If that program was killed before it noted the cell with its message, the turn leads there.
 
         If it is not known how it was left, its messages stay as they are and a new one replies to them.
         """
         noted = await messages_of(self._context, record.session_id, cell)
+        noted = noted or await messages_of_turn(self._context, record.session_id, turn)
         first = noted[0].first if noted else 0
         draft = self._context.draft()
         begun = await self._fill(draft, record, cell, first)
@@ -97,6 +114,7 @@ class ResumedAnswers:
             record.place,
             destinations,
             draft,
+            turn=turn or new_turn(),
             message=message,
             cell=cell,
             several=first > 0,

@@ -86,6 +86,7 @@ def begin(
         request.place,
         destinations,
         context.draft(request.code if show_code and not asks_model else None),
+        turn=request.turn,
         message=message,
         asked=ModelTurn(request.place) if asks_model else None,
     )
@@ -95,9 +96,6 @@ def begin(
 async def _carry_out(context: Context, request: Request, answer: LiveAnswer) -> str:
     """Take the turn; returns the note at the end of its answer, which is mostly empty."""
     if request.words is not None:
-        if context.sessions.model is not None:
-            await context.sessions.session(request.user_id, request.place)
-            await answer.note()  # so that the next program can end the message, should this one be killed
         told = await context.sessions.ask(request, answer.tell, answer.asked)
         return STOPPED if told.stopped and not told.words and not told.results else ""
     session = await context.sessions.session(request.user_id, request.place)

@@ -1,9 +1,11 @@
-"""Ends answers of the model that an earlier program left unfinished.
+"""Ends answers that an earlier program left unfinished, because it was killed.
 
     left = await unfinished(context, began)         # before cells are resumed: they end their own answers
-    await end_unfinished(context, left)
+    await end_unfinished(context, resumed, left)    # afterwards
 
-What such an answer had said is in its message alone. It stays there, with a sentence below it.
+A cell that had ended is shown from its record. Code that never began is not run now, since its person may
+have gone on without it: they are told. What an answer of the model had said is in its message alone. It stays
+there, with a sentence below it.
 """
 
 import logging
@@ -11,24 +13,28 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from nextcord.utils import time_snowflake
+from nextcord.utils import snowflake_time, time_snowflake
 
-from bot.discord.answers.history import cell_record
+from bot.discord.answers.history import LONGEST_AWAY, cell_record
+from bot.discord.answers.resumed import ResumedAnswers
+from bot.discord.api.destinations import ChannelMessage
 from bot.discord.api.retry import DiscordRefused, Refusal
 from bot.discord.buttons.view import FINISHED, buttons
 from bot.discord.context import Context
+from bot.discord.failures import EXPECTED
 from bot.discord.format.attachments import Outgoing
 from bot.discord.format.progress import end_live_text
-from filestore.errors import FileStoreError
-from filestore.records import MessageCell
+from bot.wording.cell_messages import NOT_RUN, PERHAPS_RUN
+from filestore.records import CellRecord, MessageCell
 
 __all__ = ["end_unfinished", "unfinished"]
 
 log = logging.getLogger(__name__)
 
-LONGEST_AWAY = timedelta(days=1)  # after which nobody waits for an answer
 FOR_GOOD = {Refusal.MESSAGE_GONE, Refusal.CHANNEL_GONE, Refusal.FORBIDDEN}
 NOTE = "I was restarted before this answer was finished. Ask again."
+APART = timedelta(seconds=10)  # by which Discord's clock, which dates messages, and ours may differ
+NEWEST = 20  # entries of a transcript that are searched for a cell that was broken off
 
 
 async def unfinished(context: Context, began: datetime) -> Sequence[MessageCell]:
@@ -42,26 +48,64 @@ async def unfinished(context: Context, began: datetime) -> Sequence[MessageCell]
     return [noted for noted in earlier if not await _runs(context, noted)]
 
 
-async def end_unfinished(context: Context, left: Sequence[MessageCell]) -> None:
-    """Show each in a final state, unless it has one. Raises nothing of Discord's or the database's."""
+async def end_unfinished(context: Context, resumed: ResumedAnswers, left: Sequence[MessageCell]) -> None:
+    """Show each in a final state, unless it has one. Raises nothing that is expected of others."""
     for noted in left:
-        if noted.message_id in context.live_answers:
-            continue
         try:
-            message = await context.destinations.message(noted.channel_id, noted.message_id)
-            if message.is_live:
-                view = buttons(FINISHED if noted.seq else ())
-                await message.edit(Outgoing(end_live_text(message.content, NOTE)), view)
-        except DiscordRefused as refused:
-            log.info("message %d is left as it is: %s", noted.message_id, refused)
-            if refused.kind not in FOR_GOOD:  # the next start tries again
-                continue
-        try:
-            if await context.sessions.store.message_cells.get(noted.message_id) == noted:
-                over = replace(noted, first=-noted.first if noted.seq else 0)
-                await context.sessions.store.message_cells.set(over)
-        except FileStoreError as error:
+            if await _is_left(context, noted):
+                await _end(context, resumed, noted)
+        except EXPECTED as error:
             log.warning("message %d is looked at again next time: %s", noted.message_id, error)
+
+
+async def _is_left(context: Context, noted: MessageCell) -> bool:
+    """Whether nobody has taken the message up meanwhile, or is about to."""
+    session = context.sessions.opened(noted.session_id)
+    if noted.message_id in context.live_answers or (session and noted.turn and session.takes(noted.turn)):
+        return False
+    return await context.sessions.store.message_cells.get(noted.message_id) == noted
+
+
+async def _end(context: Context, resumed: ResumedAnswers, noted: MessageCell) -> None:
+    """Raises: FileStoreError, KernelError, NotOpened."""
+    try:
+        message = await context.destinations.message(noted.channel_id, noted.message_id)
+        ended = noted.seq and not noted.first
+        cell = await cell_record(context, noted.session_id, noted.seq) if ended else None
+        if cell is not None and (message.is_live or not message.has_buttons):
+            await _show(context, resumed, cell)
+            return
+        if message.is_live:
+            await _say(context, message, noted)
+    except DiscordRefused as refused:
+        log.info("message %d is left as it is: %s", noted.message_id, refused)
+        if refused.kind not in FOR_GOOD:  # the next start tries again
+            return
+    over = replace(noted, first=-noted.first if noted.seq else 0, turn="")  # also where it is gone for good
+    await context.sessions.store.message_cells.set(over)
+
+
+async def _show(context: Context, resumed: ResumedAnswers, cell: CellRecord) -> None:
+    """Show what came of the cell; that notes its message as over once it is shown."""
+    record = await context.sessions.store.sessions.get(cell.session_id)
+    if record is None or context.sessions.id_of(record.user_id, record.place) != cell.session_id:
+        return  # it does not exist under the present scope
+    await resumed.show(await context.sessions.session(record.user_id, record.place), cell)
+
+
+async def _say(context: Context, message: ChannelMessage, noted: MessageCell) -> None:
+    note = NOTE
+    if not noted.first:
+        note = PERHAPS_RUN if noted.seq or await _may_have_run(context, noted) else NOT_RUN
+    await message.edit(Outgoing(end_live_text(message.content, note)), buttons(FINISHED if noted.seq else ()))
+
+
+async def _may_have_run(context: Context, noted: MessageCell) -> bool:
+    """Whether a cell of the session that began after this message was broken off: it may be this one's."""
+    since = snowflake_time(noted.message_id) - APART
+    newest = await context.sessions.store.transcripts.newest(noted.session_id, limit=NEWEST)
+    cells = [entry for entry in newest if isinstance(entry, CellRecord) and entry.started_at >= since]
+    return any(cell.status == "died" for cell in cells)
 
 
 async def _runs(context: Context, noted: MessageCell) -> bool:

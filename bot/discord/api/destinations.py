@@ -82,6 +82,11 @@ class ChannelMessage:
         return any(getattr(item, "custom_id", "") in LIVE for row in rows for item in row)
 
     @property
+    def has_buttons(self) -> bool:
+        """Whether it has any: the last message of a cell's answer has some, whatever its state."""
+        return bool(self._message.components)
+
+    @property
     def attached(self) -> tuple[str, ...]:
         """The names of its files."""
         return tuple(one.filename for one in self._message.attachments)

@@ -19,7 +19,7 @@ from bot.discord.api.interactions import (
 from bot.discord.context import Context
 from bot.discord.uploads import read
 from bot.notebooks.replay import imported, replay
-from bot.request import Request, person
+from bot.request import Request, new_turn, person
 from kernels.notebooks.cells import NotebookError
 from kernels.notebooks.reading import refuse_too_large
 from kernels.text.clipping import counted
@@ -46,6 +46,7 @@ async def replay_for(context: Context, interaction: Interaction, attachment: Att
         place,
         [destination, context.destinations.direct(user.id)],
         context.draft(),
+        turn=new_turn(),
         several=True,
     )
     work = partial(_run, context, answer, user.display_name, attachment)
@@ -58,7 +59,7 @@ async def _run(context: Context, answer: LiveAnswer, author: str, attachment: At
 
     async with imported(context.sessions.jobs, answer.user_id, opened) as notebook:
         session = await context.sessions.session(answer.user_id, answer.place)
-        request = Request(answer.user_id, person(author), answer.place)
+        request = Request(answer.user_id, person(author), answer.place, turn=answer.turn)
         ran = failed = 0
         refused = ""
         async for step in replay(session, notebook, request, answer.tell, keep_going=False):

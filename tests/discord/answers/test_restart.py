@@ -4,18 +4,20 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 
+from bot.wording.cell_messages import NOT_RUN
 from tests.discord.kernelcord import COMMANDS, SOON, code, finished, labels, run
 from tests.loopback.loopback import Discord
 from tests.loopback.world.messages import Message
 from tests.model_server import ModelServer, calls, run_python, says
-from tests.nodes import end_nodes
+from tests.nodes import end_nodes, node_pid
 
 pytestmark = pytest.mark.timeout(400)  # a bot, its node and a kernel are started twice
 
@@ -84,6 +86,67 @@ async def test_killed_bot_comes_back_to_its_cell(discord: Discord, home: Path) -
         again = await ada.click(ours(discord)[0], "Re-run")
         await again.wait_for_message(lambda m: m is not ours(discord)[0] and finished(m), timeout=SOON)
         assert "7" in (await run(discord, ada, "kept")).content
+
+
+def rows(home: Path, query: str, *given: object) -> list[tuple[object, ...]]:
+    """What the bot's database says, or how it was at an earlier moment: the query may change it."""
+    with closing(sqlite3.connect(home / "kernelcord.db", timeout=SOON)) as connection, connection:
+        return connection.execute(query, given).fetchall()
+
+
+async def until_there(home: Path, query: str, *given: object) -> None:
+    """Wait until the bot's database has such a row."""
+    async with asyncio.timeout(SOON):
+        while not rows(home, query, *given):  # noqa: ASYNC110  the database tells nobody
+            await asyncio.sleep(0.05)
+
+
+async def test_bot_killed_at_any_moment_of_a_turn_leaves_no_message_as_if_it_went_on(
+    discord: Discord, home: Path
+) -> None:
+    """A cell that had ended is shown, one that runs is gone on with, and that code has not run is told.
+
+    Each in its own message.
+    """
+    ada, bob, eve = [discord.guild.member(name) for name in ("ada", "bob", "eve")]
+    writes = "_ = open('told.txt', 'w').write('1')"
+    slow = "import time\nprint('on')\ntime.sleep(3)\nprint('the end')"
+    async with started(discord, home) as process:
+        held = discord.faults.hold("PATCH", f"/channels/{ada.dm().id}/messages/*", times=None)
+        asked = await ada.say(ada.dm(), code(writes))
+        ended = await asked.wait_for_reply(timeout=2 * SOON)
+        await until_there(home, "SELECT 1 FROM entries WHERE session_id = ? AND status = 'ok'", f"u{ada.id}")
+        asked = await bob.say(bob.dm(), code(slow))
+        runs = await asked.wait_for_reply(lambda m: "\non\n" in m.content, timeout=SOON)
+        node = node_pid(home)
+        assert node is not None
+        os.kill(node, signal.SIGSTOP)  # so eve's kernel takes long to start
+        try:
+            asked = await eve.say(eve.dm(), code(writes))
+            waits = await asked.wait_for_reply(timeout=SOON)
+            await until_there(home, "SELECT 1 FROM message_cells WHERE message_id = ?", waits.id)
+            process.kill()
+            await process.wait()
+        finally:
+            os.kill(node, signal.SIGCONT)
+        held.remove()
+    assert [labels(message) for message in (ended, runs, waits)] == [["Stop"]] * 3
+    # As if it had been killed before it noted the cell with its message:
+    rows(home, "UPDATE message_cells SET seq = 0 WHERE message_id = ?", runs.id)
+    async with started(discord, home):
+        await ended.wait_for(lambda m: finished(m) and "load_file(" in m.content, SOON)
+        await runs.wait_for(lambda m: finished(m) and "the end" in m.content, SOON)
+        await waits.wait_for(lambda m: not labels(m), SOON)
+        told = [
+            [m for m in person.dm().messages if m.author.id == discord.bot.id] for person in (ada, bob, eve)
+        ]
+        assert told == [[ended], [runs], [waits]]
+        assert ended.file("told.txt").data == b"1"
+        assert waits.content == f"-# {NOT_RUN}"
+        assert not rows(home, "SELECT 1 FROM entries WHERE session_id = ?", f"u{eve.id}")
+        await until_there(
+            home, "SELECT 1 FROM message_cells WHERE turn = '' GROUP BY turn HAVING count(*) = 3"
+        )
 
 
 async def test_cell_that_ended_with_bot_and_kernel_gets_a_last_state(discord: Discord, home: Path) -> None:

@@ -205,8 +205,12 @@ async def test_a_message_leads_to_its_cell_meanwhile(store: Opened) -> None:
         expected = [MessageCell(message_id, SESSION, cell.seq, 9) for message_id in (1, 2, 3)]
         assert await store.kept.message_cells.get(3) == expected[2]
         assert await store.kept.message_cells.of_cell(SESSION, cell.seq) == expected
+        going_on = MessageCell(4, SESSION, 0, 9, turn="5f0c9a1e")
+        await store.kept.message_cells.set(going_on)
+        assert await store.kept.message_cells.going_on(1) == [going_on]
     await store.kept.catch_up.bring_in()
     assert await store.raw.message_cells.of_cell(SESSION, cell.seq) == expected
+    assert list(await store.raw.message_cells.going_on(1)) == [going_on]
 
 
 async def test_nothing_of_a_person_who_is_forgotten_comes_back(

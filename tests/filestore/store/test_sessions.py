@@ -170,11 +170,17 @@ async def test_message_leads_to_the_cell_it_made_last(store: Store) -> None:
 
 async def test_messages_of_answers_that_go_on_are_found_until_they_are_over(store: Store) -> None:
     """Those that a program has left in the middle; not those of cells alone, and none of long ago."""
-    going_on = [MessageCell(12, "s", 0, 7, first=1), MessageCell(13, "s", 4, 7, first=3)]
+    turn = MessageCell(14, "s", 0, 7, turn="5f0c9a1e")
+    going_on = [MessageCell(12, "s", 0, 7, first=1), MessageCell(13, "s", 4, 7, first=3), turn]
     for noted in (*going_on[::-1], MessageCell(11, "s", 1, 7), MessageCell(5, "s", 2, 7, first=2)):
         await store.message_cells.set(noted)
     assert list(await store.message_cells.going_on(10)) == going_on
     await store.message_cells.set(MessageCell(13, "s", 4, 7, first=-3))
+    assert list(await store.message_cells.going_on(10)) == [going_on[0], turn]
+    await store.message_cells.set(replace(turn, seq=5))
+    assert list(await store.message_cells.going_on(10)) == [going_on[0], replace(turn, seq=5)]
+    assert await store.message_cells.get(14) == replace(turn, seq=5)
+    await store.message_cells.set(replace(turn, seq=5, turn=""))
     assert list(await store.message_cells.going_on(10)) == going_on[:1]
 
 

@@ -31,7 +31,7 @@ class FakeMessage:
     def __init__(self, context: Context | None = None, *errors: Exception, content: str = "") -> None:
         self.channel_id, self.message_id = CHANNEL, MESSAGE
         self.content = content
-        self.is_live = True
+        self.is_live = self.has_buttons = True
         self.deleted = False
         self.held: list[bool] = []
         self.outgoings: list[Outgoing] = []
@@ -112,6 +112,7 @@ class OneSession:
     def __init__(self) -> None:
         self.stops: list[tuple[int, bool]] = []
         self.number: int | None = None
+        self.taken = ""
 
     async def stop_cell(self, seq: int, *, kill: bool) -> None:
         """As `Session.stop_cell`: what has no number yet does not run."""
@@ -119,15 +120,20 @@ class OneSession:
         if not seq:
             raise NothingRuns
 
+    def takes(self, turn: str) -> bool:
+        """As `Session.takes`."""
+        return turn == self.taken
+
     def question_of(self, _seq: int) -> int | None:
         """As `Session.question_of`."""
         return self.number
 
 
 class FakeCells:
-    """The map from messages to cells."""
+    """The map from messages to cells; `sets` are the writes."""
 
     def __init__(self, *noted: MessageCell) -> None:
+        self.sets: list[MessageCell] = []
         self.noted = {one.message_id: one for one in noted}
 
     async def of_cell(self, session_id: str, seq: int) -> Sequence[MessageCell]:
@@ -136,7 +142,7 @@ class FakeCells:
 
     async def going_on(self, _since: int) -> Sequence[MessageCell]:
         """As `MessageCells.going_on`."""
-        return [one for one in self.noted.values() if one.first > 0]
+        return [one for one in self.noted.values() if one.first > 0 or one.turn]
 
     async def get(self, message_id: int) -> MessageCell | None:
         """As `MessageCells.get`."""
@@ -144,6 +150,7 @@ class FakeCells:
 
     async def set(self, noted: MessageCell) -> None:
         """As `MessageCells.set`."""
+        self.sets.append(noted)
         self.noted[noted.message_id] = noted
 
 
@@ -162,7 +169,11 @@ def a_context(
     async def entries(_session_id: str, *, after: int, limit: int, brief: bool) -> list[CellRecord]:
         return [record for record in records if record.seq > after][:limit]
 
-    store = SimpleNamespace(message_cells=cells or FakeCells(), transcripts=SimpleNamespace(entries=entries))
+    async def newest(_session_id: str, *, limit: int) -> list[CellRecord]:
+        return list(records[::-1])[:limit]
+
+    transcripts = SimpleNamespace(entries=entries, newest=newest)
+    store = SimpleNamespace(message_cells=cells or FakeCells(), transcripts=transcripts)
     sessions: Any = SimpleNamespace(
         pool=None,
         model=None,
@@ -176,9 +187,9 @@ def a_context(
     return Context(sessions, Settings(**declared), monotonic, known, NoUpdates)
 
 
-def a_live_answer(context: Context, message: FakeMessage | None = None) -> LiveAnswer:
+def a_live_answer(context: Context, message: FakeMessage | None = None, turn: str = "") -> LiveAnswer:
     """An answer of Ada's, perhaps in a message that is there."""
-    return LiveAnswer(context, ADA, "dm", [FakeDestination()], context.draft(), message=message)
+    return LiveAnswer(context, ADA, "dm", [FakeDestination()], context.draft(), turn=turn, message=message)
 
 
 def a_record(seq: int, status: str = "running") -> CellRecord:

@@ -1,18 +1,24 @@
-"""Answers of the model that an earlier program left unfinished."""
+"""Answers that an earlier program left unfinished."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from nextcord.utils import time_snowflake
 
+from bot.discord.answers.resumed import ResumedAnswers
 from bot.discord.answers.unfinished import NOTE, end_unfinished, unfinished
 from bot.discord.api.retry import DiscordRefused, Refusal
-from filestore.records import MessageCell
+from bot.wording.cell_messages import NOT_RUN, PERHAPS_RUN
+from filestore.records import CellRecord, MessageCell
 from tests.bot.discord.answers.fakes import (
     CHANNEL,
     NOW,
     FakeCells,
     FakeDestinations,
     FakeMessage,
+    OneSession,
     a_context,
     a_record,
 )
@@ -36,7 +42,7 @@ async def test_an_unfinished_answer_keeps_its_words_and_says_that_it_is_over() -
     left = noted(9, 2, 2)
     cells, message = FakeCells(left), FakeMessage(content="Half of it\n-# Writing … 10 s")
     context = a_context(cells=cells, destinations=FakeDestinations(message))
-    await end_unfinished(context, [left])
+    await end_unfinished(context, ResumedAnswers(context), [left])
     assert message.outgoings[-1].content == f"Half of it\n-# {NOTE}"
     assert message.views[-1] == ["rerun", "edit", "notebook", "files"]
     assert cells.noted[left.message_id].first == -2
@@ -47,5 +53,54 @@ async def test_an_answer_that_discord_cannot_change_now_is_tried_again_by_the_ne
     for kind, over in ((Refusal.UNREACHABLE, False), (Refusal.MESSAGE_GONE, True)):
         left = noted(9, 0, 1)
         cells, message = FakeCells(left), FakeMessage(None, DiscordRefused(kind, OSError()))
-        await end_unfinished(a_context(cells=cells, destinations=FakeDestinations(message)), [left])
+        context = a_context(cells=cells, destinations=FakeDestinations(message))
+        await end_unfinished(context, ResumedAnswers(context), [left])
         assert (cells.noted[left.message_id].first == 0) is over
+
+
+def began(seconds: int, status: str) -> CellRecord:
+    """A cell that began so long after the message of five minutes ago was sent."""
+    return replace(a_record(1, status), started_at=NOW - timedelta(minutes=5) + timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize(
+    ("records", "note"),
+    [
+        ([], NOT_RUN),
+        ([began(60, "ok")], NOT_RUN),
+        ([began(-60, "died")], NOT_RUN),
+        ([began(1, "died")], PERHAPS_RUN),
+    ],
+)
+async def test_code_that_began_in_no_cell_has_not_run(records: Sequence[CellRecord], note: str) -> None:
+    """Unless a cell was broken off whose message nobody knows: it may be this one's."""
+    left = replace(noted(5, 0, 0), turn="t1")
+    cells, message = FakeCells(left), FakeMessage(content="-# Thinking … 10 s")
+    context = a_context(cells=cells, records=records, destinations=FakeDestinations(message))
+    await end_unfinished(context, ResumedAnswers(context), [left])
+    assert message.outgoings[-1].content == f"-# {note}"
+    assert message.views[-1] == []
+    assert cells.noted[left.message_id] == noted(5, 0, 0)
+
+
+async def test_an_answer_that_was_whole_is_noted_as_over_and_stays_as_it_is() -> None:
+    """The program before was killed between its last edit and its note."""
+    left = replace(noted(5, 2, 0), turn="t1")
+    cells, message = FakeCells(left), FakeMessage()
+    message.is_live = False
+    context = a_context(cells=cells, records=[a_record(2, "ok")], destinations=FakeDestinations(message))
+    await end_unfinished(context, ResumedAnswers(context), [left])
+    assert not message.outgoings
+    assert cells.noted[left.message_id] == noted(5, 2, 0)
+
+
+async def test_a_message_whose_turn_is_taken_up_or_that_has_changed_hands_is_left_alone() -> None:
+    """Whoever shows its cell now ends it."""
+    left = replace(noted(5, 0, 0), turn="t1")
+    for taken, now in (("t1", left), ("t2", replace(left, seq=3))):
+        cells, message, session = FakeCells(now), FakeMessage(), OneSession()
+        session.taken = taken
+        context = a_context(session, cells=cells, destinations=FakeDestinations(message))
+        await end_unfinished(context, ResumedAnswers(context), [left])
+        assert not message.outgoings
+        assert cells.noted[left.message_id] == now
