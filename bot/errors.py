@@ -9,7 +9,7 @@ BotError
 |-- AtWork(kind)           the person already has a job of this kind
 |-- TooBusy()              there are too many jobs of others to wait for
 |-- OverLimit(limit)       what is being made has become too large
-|-- OverBudget(budget)     the person has used up their share of the model for the day
+|-- OverBudget(budget)     the person's share of the model for the day does not suffice
 `-- ModelError(detail)     the model gave no whole answer
     |-- NoModel()          no model is set up
     |-- BadKey()           its key is refused
@@ -111,11 +111,16 @@ class OverLimit(BotError):
 
 
 class OverBudget(BotError):
-    """The person's `budget` for the day is used up: "$2.00" or "100,000 tokens"."""
+    """The person's `budget` for the day is used up ("$2.00" or "100,000 tokens"), or leaves too little.
 
-    def __init__(self, budget: str) -> None:
-        super().__init__(budget)
+    In the latter case the request needs `needed` tokens, of which the day has `left`.
+    """
+
+    def __init__(self, budget: str, needed: int = 0, left: int = 0) -> None:
+        super().__init__(budget, needed, left)
         self.budget = budget
+        self.needed = needed
+        self.left = left
 
 
 class ModelError(BotError):

@@ -35,7 +35,7 @@ from kernels.errors import NoQuestion
 from kernels.interface import Cell, Kernels, PersonKernel
 from kernels.workspace.folder import scratch_id
 
-__all__ = ["BegunCell", "ModelTurn", "Session", "Unfinished"]
+__all__ = ["BegunCell", "ModelTurn", "Session", "StoppedWork", "Unfinished"]
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,14 @@ class Unfinished(NamedTuple):
 
     running: tuple[BegunCell, ...]
     broken_off: tuple[CellRecord, ...]
+
+
+class StoppedWork(NamedTuple):
+    """What was stopped: turns of the model or none, and the code and place of a cell, if any."""
+
+    model: bool
+    code: str | None = None
+    place: str = ""
 
 
 class ModelTurn:
@@ -246,21 +254,27 @@ class Session:
         """Whether a turn is in progress: a cell runs or waits, or the model answers."""
         return self._turns > 0
 
-    async def stop(self, place: str | None = None, *, kill: bool = False) -> None:
-        """Stop the running cell and the model's turns, in one place or (None) in all.
+    async def stop(self, place: str | None = None, *, kill: bool = False) -> StoppedWork:
+        """Stop the running cell and the model's turns, in one place or (None) in all; returns what that was.
 
-        If nothing is in progress in `place`, this stops the running cell. If a cell does not stop, the person
-        is asked about it (`Unstopped`, `decide`); with `kill` its kernel is killed after two seconds.
+        A cell that waits is not stopped in place of the one that it waits for: unless the model has a turn in
+        `place`, the running cell is stopped wherever it was sent. If a cell does not stop, the person is
+        asked about it (`Unstopped`, `decide`); with `kill` its kernel is killed after two seconds.
         Raises: NothingRuns.
         """
         asked = [turn for turn in self._asked if place in (None, turn.place)]
-        runs = [run for run, where in self._runs.items() if place in (None, where)]
-        if not asked and not runs:
-            runs = [self._running()]
+        running = next(iter(self._runs.items()), None)
+        if asked and running is not None and place not in (None, running[1]):
+            running = None
+        if not asked and running is None:
+            raise NothingRuns
         for turn in asked:
             await turn.stop(kill=kill)
-        for run in runs[:1]:
-            await _end(run, kill=kill)
+        if running is None:
+            return StoppedWork(bool(asked))
+        run, where = running
+        await _end(run, kill=kill)
+        return StoppedWork(bool(asked), run.code, where)
 
     async def stop_cell(self, seq: int, *, kill: bool = False) -> None:
         """Stop this cell, as `stop` does, even while it waits for others. Raises: NothingRuns."""

@@ -21,9 +21,7 @@ from bot.discord.format.codeblocks import code_of
 from bot.discord.places import addressed, is_a_persons, place_in, said, title
 from bot.discord.uploads import Received, receive, tell_of
 from bot.request import Request
-from bot.wording.error_messages import clause
 from filestore.errors import FileStoreError
-from kernels.errors import KernelError
 
 __all__ = ["Chat"]
 
@@ -150,10 +148,7 @@ class Chat:
         if not message.attachments:
             return Received()
         await _type_in(channel)
-        try:
-            received = await receive(self._context, message.author.id, place, message.attachments)
-        except (FileStoreError, KernelError) as error:
-            received = Received(notes=(f"Your files are not stored: {clause(error)}.",))
+        received = await receive(self._context, message.author.id, place, message.attachments)
         await tell_of(received, ChannelDestination(channel, reply_to), self._context.limits)
         return received
 

@@ -14,13 +14,14 @@ from bot.discord.api.destinations import Destination
 from bot.discord.api.retry import DiscordRefused, attempt
 from bot.discord.context import Context
 from bot.discord.format.attachments import MessageLimits, plan
-from bot.discord.format.markdown import code_name, fenced
+from bot.discord.format.markdown import code_name, fenced, plain
 from bot.discord.format.split import split
 from bot.request import Picture
 from bot.scratch.file_cards import file_cards
 from bot.wording.error_messages import clause
 from filestore.errors import FileStoreError
 from filestore.records import StoredFile
+from kernels.errors import KernelError
 from kernels.text.clipping import human_size
 from kernels.workspace.names import FreeNames
 
@@ -29,6 +30,7 @@ __all__ = ["Received", "read", "receive", "tell_of"]
 log = logging.getLogger(__name__)
 
 VISIBLE = {"image/png", "image/jpeg", "image/gif", "image/webp"}  # what a model can look at
+NOT_STORED = "Your files are not stored"
 LARGEST = 5 * 1024 * 1024  # bytes of a picture for the model
 
 
@@ -44,15 +46,21 @@ class Received:
 async def receive(
     context: Context, user_id: int, place: str, attachments: Sequence[nextcord.Attachment]
 ) -> Received:
-    """Store each file, and put it into the workspace. Raises: KernelError, StoreUnavailable."""
+    """Store each file, and put it into the workspace. Raises nothing: the notes say what was not stored."""
     if not attachments:
         return Received()
-    session = await context.sessions.session(user_id, place)
+    try:
+        session = await context.sessions.session(user_id, place)
+    except (FileStoreError, KernelError) as error:
+        return Received(notes=(f"{NOT_STORED}: {plain(clause(error))}.",))
+    except Exception as error:  # whatever fails about the files, the message is answered
+        log.exception("no session could be opened for files")
+        return Received(notes=(f"{NOT_STORED}: {plain(clause(error))}.",))
     names = FreeNames()
     stored: list[StoredFile] = []
     pictures: list[Picture] = []
     notes: list[str] = []
-    for attachment in attachments:
+    for number, attachment in enumerate(attachments, 1):
         data = await read(context, attachment)  # one by one: together they may be half a gigabyte
         if isinstance(data, str):
             notes.append(data)
@@ -60,8 +68,17 @@ async def receive(
         name = names.free(attachment.filename, "-2")
         try:
             stored.append(await session.files.upload(name, data))
+        except KernelError as error:  # every other file would wait for the same kernel
+            more = len(attachments) - number
+            these = f"{code_name(name)} and {more} more are" if more else f"{code_name(name)} is"
+            notes.append(f"{these} not in your workspace: {plain(clause(error))}.")
+            break
         except FileStoreError as error:
-            notes.append(f"{code_name(name)}: {clause(error)}.")
+            notes.append(f"{code_name(name)}: {plain(clause(error))}.")
+            continue
+        except Exception as error:  # see above
+            log.exception("an upload could not be stored")
+            notes.append(f"{code_name(name)} could not be stored: {plain(clause(error))}.")
             continue
         mime = (attachment.content_type or "").partition(";")[0]
         if mime in VISIBLE and len(data) <= LARGEST:

@@ -189,7 +189,8 @@ class Account:
             if budget is not None and cost >= budget:
                 raise OverBudget(f"${budget:.2f}")
             if limit is not None and used + tokens > limit:
-                raise OverBudget(f"{limit:,} tokens")
+                left = limit - used
+                raise OverBudget(f"{limit:,} tokens", *((tokens, left) if left > 0 else ()))
             at_most = [coming, *(other.sent for other in going_on)]
             dearest = sum(self._price.of(each) for each in at_most) if self._price else 0.0
             most = sum(each.input_tokens + each.output_tokens for each in at_most)

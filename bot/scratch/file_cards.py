@@ -4,8 +4,9 @@ cards = await file_cards(session.files, session.scratch, files)       # {file id
 """
 
 import contextlib
-from collections.abc import Sequence
-from typing import BinaryIO
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
 
 from bot.files import PersonFiles
 from bot.scratch.kernel import ScratchKernel
@@ -15,6 +16,8 @@ from kernels.text.clipping import human_size, repair
 from kernels.text.visible import one_line
 
 __all__ = ["file_cards"]
+
+log = logging.getLogger(__name__)
 
 LONGEST = 900  # characters of a card
 NAME = 80  # characters of a file's name in it
@@ -28,7 +31,20 @@ async def file_cards(
 
     For a table it has the rows, the columns with types and nulls, and a sample; for a picture its size; for a
     notebook its cells. For a file that cannot be read it has type and size. The person's kernel is not used.
+    Raises nothing.
     """
+    try:
+        found = await _found(source, scratch, files)
+    except Exception:  # the message with the files is answered, whatever fails about a card
+        log.exception("what %d files contain could not be found out", len(files))
+        found = {}
+    return {file.file_id: _card(file, found.get(file.file_id, {}).get("text/card")) for file in files}
+
+
+async def _found(
+    source: PersonFiles, scratch: ScratchKernel, files: Sequence[StoredFile]
+) -> Mapping[str, Mapping[str, Any]]:
+    """What the sandbox says of the files, by file id; those of which it says nothing are missing."""
     with contextlib.ExitStack() as stack:
         opened: dict[str, BinaryIO] = {}
         tasks: dict[str, dict[str, str]] = {}
@@ -37,8 +53,7 @@ async def file_cards(
                 opened[file.file_id] = stack.enter_context((await source.open(file.file_id)).file)
                 about = {"filename": file.filename, "file_id": file.file_id}
                 tasks[file.file_id] = {"path": file.file_id, **about}
-        found = await scratch.work("cards", tasks, opened, seconds=TIME) if tasks else {}
-    return {file.file_id: _card(file, found.get(file.file_id, {}).get("text/card")) for file in files}
+        return await scratch.work("cards", tasks, opened, seconds=TIME) if tasks else {}
 
 
 def _card(file: StoredFile, found: object) -> str:

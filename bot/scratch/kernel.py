@@ -51,7 +51,7 @@ class ScratchKernel:
     async def work(
         self, module: str, tasks: Mapping[str, Any], files: Mapping[str, BinaryIO], *, seconds: float
     ) -> dict[str, Mapping[str, Any]]:
-        """The MIME bundle that answers each task; tasks that failed are missing.
+        """The MIME bundle that answers each task; tasks that failed, for whatever reason, are missing.
 
         `tasks` has what JSON can hold; `files` are put into the working folder under their names. This waits
         for its turn for at most `seconds`, and then takes at most `seconds`, plus a little for cleaning up.
@@ -74,6 +74,8 @@ class ScratchKernel:
                         left = {key: left[key] for key in left if key not in done and key != given_up}
             except (TimeoutError, KernelError, OSError) as error:  # OSError: no room for the files
                 log.info("%s: %d of %d tasks done: %r", self._name, len(done), len(tasks), error)
+            except Exception:  # a fault of ours: nobody's answer may be lost for want of a picture or a card
+                log.exception("%s: %d of %d tasks done", self._name, len(done), len(tasks))
             finally:
                 self._cleaning = asyncio.create_task(self._throw_away(), name=f"throwing {self._name} away")
                 await asyncio.shield(self._cleaning)

@@ -115,7 +115,10 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     TooBusy: lambda _: "too many others are having this done just now; try again in a minute",
     OverLimit: lambda error: f"it would be larger than {human_size(error.limit)}",
     OverBudget: lambda error: (
-        f"your {error.budget} for today are used up; at midnight UTC there is more. Code still runs"
+        f"this question needs {error.needed:,} tokens, with what was said before it, which is more than the"
+        f" {error.left:,} left of your {error.budget} for today; a shorter one may fit. Code still runs"
+        if error.needed
+        else f"your {error.budget} for today are used up; at midnight UTC there is more. Code still runs"
     ),
     NoModel: lambda _: "there is no model here to answer words. Code still runs",
     BadKey: lambda _: "the model's API refuses my key: whoever runs me has to set another. Code still runs",

@@ -16,8 +16,6 @@ from itertools import count
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import quote
 
-import aiohttp
-
 from kernels import introspection
 from kernels.broker import FileSource, FileUnavailable
 from kernels.cell.events import ClearOutput, Display, Restarted, Result, Stream
@@ -60,7 +58,10 @@ class KernelNode(Protocol):
         data: Any = None,
         start: bool = True,
     ) -> bytes:
-        """Make a request; returns its body. Raises: OSError, KernelError; NodeGone without `start`."""
+        """Make a request; returns its body. A file as `data` is left open.
+
+        Raises: OSError, KernelError; NodeGone without `start`.
+        """
 
     def get(self, path: str, *, of: str) -> Any:
         """Make a request to the node of the id `of`, whose answer is read piece by piece."""
@@ -170,7 +171,7 @@ class RemoteKernel(introspection.Hinting):
         """Put a file into the workspace, unseen by capture; its name there. Raises: OSError, KernelError."""
         path = f"{self._path}/files/{quote(name, safe='')}"
         params = {"beside": beside} if beside else None
-        placed = await self._node.ask("PUT", path, params=params, data=_kept_open(source))
+        placed = await self._node.ask("PUT", path, params=params, data=source)
         return decode(placed, str)
 
     def wake(self) -> None:
@@ -393,8 +394,3 @@ class RemoteKernel(introspection.Hinting):
         with opened.file:
             about = {name: getattr(opened, name) for name in ("file_id", "filename", "file_type")}
             await self._node.ask("PUT", f"{self._path}/asked/{asked.ask}", params=about, data=opened.file)
-
-
-def _kept_open(source: BinaryIO | bytes) -> Any:
-    """`source` as a request's body that does not close a file, which belongs to the caller."""
-    return source if isinstance(source, bytes) else aiohttp.payload.IOBasePayload(source)

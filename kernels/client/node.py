@@ -176,8 +176,12 @@ class RemoteNode:
     ) -> bytes:
         """Make a request; returns its answer's body. Without `start`, no node is started for it.
 
+        `data` may be a file. It is sent from where it stands, again if need be, and is left open.
+
         Raises: OSError, KernelError; NodeGone without `start` if there is no node.
         """
+        if data is not None and not isinstance(data, bytes):
+            data = _LeftOpen(data)
         for last in (False, True):
             await self.connected(start=start)
             assert self._http is not None
@@ -368,3 +372,10 @@ class RemoteNode:
         http, self._http = self._http, None
         if http is not None:
             await http.close()
+
+
+class _LeftOpen(aiohttp.payload.IOBasePayload):
+    """A file as the body of a request. aiohttp would close it after the request; it is the caller's."""
+
+    def _close(self) -> None:
+        """Leave it open."""

@@ -14,6 +14,7 @@ from bot.compose import compose
 from bot.continuity.resumed_turns import ResumedTurns
 from bot.errors import NothingRuns
 from bot.reply import Reply
+from bot.session import StoppedWork
 from bot.sessions import Sessions
 from bot.wording.error_messages import clause
 from config.settings import load
@@ -87,6 +88,26 @@ async def test_the_record_is_begun_before_the_code_runs(sessions: Sessions) -> N
     assert [cell.status for cell in await cells(sessions)] == ["running"]
     await (await sessions.session(1, "terminal")).stop()
     assert (await turn).status == "interrupted"
+
+
+async def test_stop_ends_the_cell_that_runs_and_none_that_waits_for_it(sessions: Sessions) -> None:
+    """Wherever the two were sent; a cell that waits would be replaced by the next one, and none would run."""
+    begun, waits = asyncio.Event(), asyncio.Event()
+
+    async def tell(reply: Reply) -> None:
+        if isinstance(reply.event, Stream):
+            begun.set()
+        elif isinstance(reply.event, Queued):
+            waits.set()
+
+    code = "print('begun', flush=True); import time; time.sleep(600)"
+    first = asyncio.create_task(sessions.execute_code(code, 1, place="there", tell=tell))
+    await begun.wait()
+    second = asyncio.create_task(sessions.execute_code("6 * 7", 1, place="here", tell=tell))
+    await waits.wait()
+    assert await (await sessions.session(1, "here")).stop("here") == StoppedWork(False, code, "there")
+    assert (await first).status == "interrupted"
+    assert (await second).output == "42\n"
 
 
 async def test_a_cancelled_turn_is_recorded_and_its_kernel_works_on(sessions: Sessions) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
 from msgspec import Raw
@@ -383,6 +384,16 @@ async def test_a_placed_file_is_there_and_no_news(kernel: PersonKernel) -> None:
     name = await kernel.place("né w.csv", b"a,b\n")
     ran = await run(kernel, f"open({name!r}).read()")
     assert (ran.output, ran.result.captured) == ("'a,b\\n'\n", ())
+
+
+async def test_a_file_that_was_placed_stays_open_and_can_be_placed_again(kernel: PersonKernel) -> None:
+    """It belongs to the caller: a second kernel may need it when the first one has died."""
+    with BytesIO(CONTENT) as file:
+        for _ in range(2):
+            file.seek(0)
+            name = await kernel.place("again.csv", file)
+            assert await value(kernel, f"len(open({name!r}).read())") == str(len(CONTENT))
+            assert not file.closed
 
 
 async def test_stored_files_are_loaded_placed_and_listed(kernel: PersonKernel) -> None:

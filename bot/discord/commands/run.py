@@ -15,7 +15,9 @@ from bot.discord.commands.decorators import menu, slash
 from bot.discord.context import Context
 from bot.discord.format.codeblocks import code_of
 from bot.discord.format.entries import cut_short
+from bot.discord.format.markdown import code_name
 from bot.errors import NothingRuns
+from bot.session import StoppedWork
 from filestore.errors import FileStoreError
 
 __all__ = ["RunCommands"]
@@ -26,7 +28,7 @@ LOOK = 1.5  # seconds for the database, of the three in which Discord must have 
 NO_CODE = "There is no Python block in that message."
 GONE = "Your workspace, your stored files and everything said and run with the last one are deleted."
 KEPT = "Your files are kept."
-STOPPING = "Stopping. If a cell goes on, its answer asks you whether to wait for it."
+GOES_ON = "If it goes on, its answer asks you whether to wait for it."
 CUT_SHORT = "That answer shows only part of its code. Ask the person whose answer it is to send it to you."
 
 
@@ -72,9 +74,9 @@ class RunCommands(ClientCog):
             return
         await run_for(self._context, interaction, code)
 
-    @slash("stop", "Stop what runs for you here")
+    @slash("stop", "Stop what runs for you")
     async def stop(self, interaction: Interaction) -> None:
-        """Stop the running cell and the model."""
+        """Stop the running cell, and the model if it answers here."""
         await defer(interaction, private=True)
         assert interaction.user is not None
         session = self._context.sessions.opened(
@@ -82,8 +84,8 @@ class RunCommands(ClientCog):
         )
         if session is None:
             raise NothingRuns
-        await session.stop(place_of(interaction))
-        await privately(interaction, STOPPING)
+        place = place_of(interaction)
+        await privately(interaction, _told(await session.stop(place), place))
 
     @slash("reset", "Start over with a fresh kernel")
     async def reset(
@@ -119,3 +121,15 @@ class RunCommands(ClientCog):
             log.warning("the code of message %d is not known: %r", message.id, error)
             return None
         return record.code if record else None
+
+
+def _told(stopped: StoppedWork, place: str) -> str:
+    """What is said about what `/stop` has stopped in or from this place."""
+    sentences = ["Stopping the model's answer here."] if stopped.model else []
+    if stopped.code is not None:
+        first = next((line.strip() for line in stopped.code.splitlines() if line.strip()), "")
+        which = f"the cell {code_name(first)}" if first else "your cell"
+        kind, _, channel = stopped.place.partition("-")
+        elsewhere = " in your direct messages" if kind == "dm" else f" in <#{channel}>" if channel else ""
+        sentences += [f"Stopping {which}{elsewhere if stopped.place != place else ''}.", GOES_ON]
+    return " ".join(sentences)

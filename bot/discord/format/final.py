@@ -10,9 +10,9 @@ from bot.discord.format.attachments import Upload
 from bot.discord.format.entries import CellSnapshot, EntrySnapshot, WordsEntry, code_block
 from bot.discord.format.fitting import MESSAGES, Block
 from bot.discord.format.footer import generated, left_out, receipt
-from bot.discord.format.markdown import LOOKED_AT, code_name, fenced, output_block, plain
+from bot.discord.format.markdown import LOOKED_AT, closed, code_name, fenced, output_block, plain
 from bot.discord.format.pieces import DrawingPiece, FilePiece, MarkdownPiece, Piece, TextPiece, TracebackPiece
-from bot.discord.format.split import LONGEST, balanced, cut
+from bot.discord.format.split import LONGEST, cut
 from bot.reply import GeneratedFile, TurnUsage
 from bot.rich import PICTURES, PLOTLY, SOURCE_OF_SVG, as_file, as_text
 from bot.rich import drawing as as_drawing
@@ -77,7 +77,7 @@ class FinalAnswer:
         """Add one entry."""
         if isinstance(entry, WordsEntry):
             if text := entry.text.strip():
-                self._blocks.append(Block(balanced(text)))
+                self._blocks.append(Block(closed(text)))
             return
         if entry.late:
             self._add(f"-# Later, from cell {entry.number}:")
@@ -139,7 +139,7 @@ class FinalAnswer:
                 self._add(self._in_colour(text, room=ERROR), fenced(strip_ansi(clip(text, TEXT))))
             case MarkdownPiece(text):
                 whole = clip(text, TEXT)
-                self._add_text(balanced(whole[: LONG + 1]), whole, "words", ".md", None)
+                self._add_text(fenced(whole[: LONG + 1], "md"), whole, "words", ".md", None)
             case DrawingPiece():
                 self._draw(piece)
             case FilePiece(bundle, files) if saved := self._sent.keys() & set(files):

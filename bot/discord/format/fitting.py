@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from os.path import splitext
 
 from bot.discord.format.attachments import MessageLimits, Upload
-from bot.discord.format.markdown import code_name, fenced
-from bot.discord.format.split import LONGEST, balanced, cut, length, split
+from bot.discord.format.markdown import closed, code_name, fenced
+from bot.discord.format.split import LONGEST, cut, length, split
 from bot.reply import GeneratedFile
 from kernels.text.clipping import LEFT_OUT, human_size
 
@@ -64,7 +64,7 @@ def fitted(blocks: Sequence[Block], footer: str) -> tuple[tuple[str, ...], list[
         if (parts := _parts(shown, footer, total)) is not None:
             return parts, uploads
     upload = _upload("answer.md", "\n".join(block.whole or block.text for block in blocks))
-    head = balanced(cut("\n".join(block.text for block in shown), LONGEST * (MESSAGES - 2)))
+    head = closed(cut("\n".join(block.text for block in shown), LONGEST * (MESSAGES - 2)))
     note = _note(upload.name, len(upload.data))
     return tuple(split(f"{head}\n{note}\n{footer}")), [*uploads, upload]
 

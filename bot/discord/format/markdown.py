@@ -3,6 +3,7 @@
 fenced("print('```')", "py")            # with the three backticks kept apart
 code_name("a`b\\n.csv")                 # `aˋb_.csv`, in backticks
 plain("2 * 3 * 4")                      # with what Markdown would act on escaped
+closed("so ```py\\nx")                  # Markdown that keeps its code to itself: no fence stays open
 """
 
 import re
@@ -15,10 +16,14 @@ from bot.discord.format.split import cut, length
 from kernels.text.clipping import strip_ansi
 from kernels.text.visible import one_line
 
-__all__ = ["LOOKED_AT", "clipped", "code_name", "fenced", "output_block", "plain", "unfenced"]
+__all__ = ["LOOKED_AT", "clipped", "closed", "code_name", "fenced", "output_block", "plain", "unfenced"]
 
 APART = "\u200b"  # zero width space
 _FENCES = re.compile("`{3,}")
+_OPENING = re.compile(r"```(?:[\w+#.-]+\n)?\n*")
+_CODE = re.compile(r"\\[^0-9A-Za-z\s]|(`{1,3})")  # an escaped character, or backticks
+_PARAGRAPH = re.compile(r"(?=```|\n\n)")  # where it ends; code within a line goes no further
+_ROWS = {length: re.compile(f"(?<!`)`{{{length}}}(?!`)") for length in (1, 2)}
 _MARKS = re.compile(r"([\\*_~|`<>\[\]@]|^[#-])")
 NAME = 60  # characters of a file's name that are shown
 NOTICE = 40  # length of the longest line that says how much is left out
@@ -64,6 +69,38 @@ def clipped(
 def plain(text: str) -> str:
     """`text` on one line, with everything that Markdown acts on escaped."""
     return _MARKS.sub(r"\\\1", one_line(text.replace("\n", " ")))
+
+
+def closed(text: str) -> str:
+    """Markdown whose code ends within it, so that the blocks after it are read as blocks.
+
+    A fence that stays open is closed, unless nothing follows it: then it is left out. An empty block gets
+    something invisible, because Discord would take its end for its content. Backticks that begin no code are
+    escaped. Discord reads from left to right, and so does this; it takes time in proportion to the length.
+    """
+    parts: list[str] = []
+    place = end = 0  # `end` is that of the paragraph that `place` is in
+    while (found := _CODE.search(text, place)) is not None:
+        start, row = found.start(), found[1] or ""
+        parts.append(text[place:start])
+        if not row:
+            parts.append(found[0])
+            place = found.end()
+        elif (opening := _OPENING.match(text, start)) is not None:
+            place = text.find("```", opening.end())
+            content = text[opening.end() : place if place >= 0 else len(text)]
+            if place < 0:
+                parts.append(f"{opening[0]}{content.rstrip()}\n```" if content.strip() else "")
+                return "".join(parts)
+            parts.append(f"{opening[0]}{content or f'{APART}\n'}```")
+            place += 3
+        else:
+            if end <= start:
+                end = boundary.end() if (boundary := _PARAGRAPH.search(text, start)) else len(text)
+            closing = _ROWS[len(row)].search(text, found.end(), end)
+            place = closing.end() if closing else found.end()
+            parts.append(text[start:place] if closing else r"\`" * len(row))
+    return "".join([*parts, text[place:]])
 
 
 def code_name(name: str, limit: int = NAME) -> str:

@@ -31,7 +31,7 @@ class TextPiece:
 
 @dataclass(frozen=True, slots=True)
 class MarkdownPiece:
-    """Markdown."""
+    """The source of Markdown, to be shown as code: otherwise a cell could speak for us or the model."""
 
     text: str
 

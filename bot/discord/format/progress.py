@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 
 from bot.discord.format.entries import CellSnapshot, EntrySnapshot, WordsEntry, code_block
 from bot.discord.format.footer import duration
-from bot.discord.format.markdown import output_block, plain
+from bot.discord.format.markdown import closed, fenced, output_block, plain
 from bot.discord.format.pieces import MarkdownPiece, Piece, TextPiece, TracebackPiece
-from bot.discord.format.split import LONGEST, balanced, cut, length
+from bot.discord.format.split import LONGEST, cut, length
 from bot.wording.cell_messages import DOES_NOT_STOP, kill_costs, without_answer
 from kernels.cell.events import InputRequest, Unstopped
 
@@ -65,7 +65,7 @@ def _from_the_end(entries: Sequence[EntrySnapshot]) -> Iterator[tuple[str, bool]
     for entry in reversed(entries):
         if isinstance(entry, WordsEntry):
             if text := entry.text[-WORDS:].strip():
-                yield balanced(text), False
+                yield closed(text), False
         else:
             yield from ((text, text.startswith("```")) for text in _cell(entry))
 
@@ -87,7 +87,7 @@ def _piece(piece: Piece) -> str:
         case TracebackPiece(text):
             return output_block(text, room=OUTPUT)
         case MarkdownPiece(text):
-            return _end(balanced(text[-WORDS:]), OUTPUT)
+            return fenced(text, "md", room=OUTPUT, keep="tail")
     return "-# [a picture, shown at the end]"
 
 

@@ -9,7 +9,7 @@ row of backticks. A fenced block that goes on in the next part is closed and reo
 import re
 import unicodedata
 
-__all__ = ["LONGEST", "balanced", "cut", "length", "split"]
+__all__ = ["LONGEST", "cut", "length", "split"]
 
 LONGEST = 2000  # characters of one message
 _FENCE = re.compile(r"```(?:(?P<language>[\w+#.-]{0,20})\n)?")
@@ -38,7 +38,7 @@ def cut(text: str, limit: int) -> str:
     return text[: _whole(text, 0, end)]
 
 
-def balanced(text: str) -> str:
+def _balanced(text: str) -> str:
     """`text` with its last fence closed if it was open."""
     return text + _CLOSE if text.count("```") % 2 else text
 
@@ -46,12 +46,12 @@ def balanced(text: str) -> str:
 def split(text: str, limit: int = LONGEST) -> list[str]:
     """The parts in order; none if the text is only white space. `limit` is at least 100."""
     parts: list[str] = []
-    text = balanced(text.strip("\n").rstrip())
+    text = _balanced(text.strip("\n").rstrip())
     place, opening = 0, ""  # `opening` reopens a block at the start of the next part
     while place < len(text):
         room = limit - len(opening)
         if length(text[place : place + room + 1]) <= room:
-            last = balanced(opening + text[place:])
+            last = _balanced(opening + text[place:])
             if length(last) <= limit:
                 parts.append(last)
                 break

@@ -13,6 +13,7 @@ from bot.model.conversation import Counted
 from bot.model.day_secrets import DaySecrets
 from bot.model.usage import Account, Ledger, price
 from bot.reply import TurnUsage
+from bot.wording.error_messages import sentence
 from config.settings import load
 from filestore import open_store
 from filestore.records import EPOCH
@@ -99,7 +100,21 @@ async def test_tokens_are_counted_with_the_request_that_is_to_be_sent(store: Sto
     await account.begin_request(50, TurnUsage())
     with pytest.raises(OverBudget) as caught:
         await account.begin_request(40, TurnUsage(5, 6))
-    assert caught.value.budget == "100 tokens"
+    assert (caught.value.budget, caught.value.needed, caught.value.left) == ("100 tokens", 40, 39)
+    with pytest.raises(OverBudget) as caught:
+        await account.begin_request(40, TurnUsage(25, 25))
+    assert sentence(caught.value).startswith("Your 100 tokens for today are used up;")
+
+
+async def test_a_question_that_needs_more_than_the_day_has_is_told_so(store: Store) -> None:
+    """Nothing was used: it would be wrong to say that all of it is used up."""
+    ledger = Ledger(store.usage, Clock(), daily_tokens=600)
+    with pytest.raises(OverBudget) as caught:
+        await ledger.open_account(1).begin_request(1234, TurnUsage())
+    said = sentence(caught.value)
+    assert "used up" not in said
+    assert said.startswith("This question needs 1,234 tokens")
+    assert "more than the 600 left of your 600 tokens for today" in said
 
 
 @pytest.mark.parametrize("limit", [{"daily_budget": 1.0}, {"daily_tokens": 50_000}])

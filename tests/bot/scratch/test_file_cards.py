@@ -12,6 +12,7 @@ import pytest
 
 from bot.scratch.file_cards import file_cards
 from bot.sessions import Sessions
+from filestore.errors import StoreUnavailable
 from filestore.records import StoredFile
 from kernels.workspace.removal import PREFIX
 from tests.conftest import KERNEL_PYTHON, ROOT
@@ -199,3 +200,18 @@ async def test_no_files_need_no_kernel(sessions: Sessions) -> None:
     """Nothing sent, nothing started."""
     session = await sessions.session(1, "terminal")
     assert await file_cards(session.files, session.scratch, []) == {}
+
+
+@pytest.mark.parametrize("error", [ValueError("seek of closed file"), StoreUnavailable("away")])
+async def test_whatever_fails_there_is_a_card_with_type_and_size(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A card is a nicety: no fault of ours may cost the answer to the message."""
+    session = await sessions.session(1, "terminal")
+
+    async def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(session.files, "open", fails)
+    cards = await uploaded(sessions, {"a.csv": b"a,b\n1,2\n"})
+    assert cards["a.csv"].startswith("a.csv (data, 8 B, id ")

@@ -110,6 +110,23 @@ async def test_what_brings_the_kernel_down_is_given_up_and_the_rest_done(scripts
         assert placed.keys() == {"data", "tasks.json"}
 
 
+async def test_a_fault_of_ours_loses_nothing_that_was_done(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever asked has what came before it, as of any work that fails; the log has the fault."""
+    data = io.BytesIO(b"data")
+    kernels = Fake((["a"], "died"), (["b", "c"], "ok"))
+    with nothing_left(kernels) as scratch, data, pytest.MonkeyPatch.context() as patch:
+        place = kernels.place
+
+        async def closes(name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
+            placed = await place(name, source)
+            data.close()
+            return placed
+
+        patch.setattr(kernels, "place", closes)
+        assert (await scratch.work("cards", TASKS, {"data": data}, seconds=20)).keys() == {"a"}
+    assert "closed file" in caplog.text
+
+
 async def test_all_of_it_ends_in_time() -> None:
     """A kernel that hangs costs its time and no more; what it has answered is kept."""
     with nothing_left(Fake((["a"], "hangs"))) as scratch:

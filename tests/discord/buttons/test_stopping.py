@@ -55,7 +55,7 @@ async def test_stop_command_ends_the_cell_that_the_models_cell_waits_for(
         second = await ada.say(ada.dm(), "run something")
         waiting = await second.wait_for_reply(lambda m: "Waiting" in m.content, timeout=SOON)
         told = await (await ada.slash(ada.dm(), "stop")).wait_for_message()
-        assert told.content.startswith("Stopping.")
+        assert told.content.startswith("Stopping the ")
         for message in (endless, waiting):
             await message.wait_for(lambda m: "Stop" not in labels(m), SOON)
         assert "Interrupted" in endless.content

@@ -2,6 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
+from bot.files import PersonFiles
+from bot.scratch.kernel import ScratchKernel
+from kernels.errors import KernelClosed
 from tests.discord.kernelcord import SOON, answered, code, run, running
 from tests.loopback.loopback import Discord
 from tests.model_server import ModelServer, calls, run_python, says
@@ -122,3 +127,23 @@ async def test_file_that_cannot_be_fetched_is_named(discord: Discord, data: Path
         asked.attachments[0].id += 1  # before the bot has come to it
         await asked.wait_for_reply(lambda m: "`a.csv` could not be read" in m.content, timeout=SOON)
         assert "2" in (await answered(asked)).content
+
+
+@pytest.mark.parametrize("error", [ValueError("fault"), OSError(5, "Input/output error"), KernelClosed()])
+async def test_whatever_fails_about_files_their_message_is_answered(
+    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A card that cannot be made is not missed, a file that cannot be stored is told, and the code runs."""
+
+    async def fails(*_: object, **__: object) -> None:
+        raise error
+
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with running(discord, data):
+        for patched, told in (((ScratchKernel, "work"), "(data, 24 B"), ((PersonFiles, "upload"), "`a.csv`")):
+            with monkeypatch.context() as patch:
+                patch.setattr(*patched, fails)
+                text = f"{discord.bot.mention} {code('6 * 7')}"
+                asked = await ada.say(general, text, files=[("a.csv", TABLE), ("b.csv", TABLE)])
+                assert "42" in (await answered(asked)).content
+                assert any(told in m.content for m in general.messages if m.reference is asked)

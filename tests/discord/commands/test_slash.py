@@ -138,6 +138,27 @@ async def test_ask_without_a_model_says_what_is_missing(discord: Discord, data: 
         assert "OPENAI" not in answer.content
 
 
+async def test_stop_says_which_cell_it_stops_and_where(discord: Discord, data: Path) -> None:
+    """From another channel, where a cell waits for the one that asks, it stops the one that asks."""
+    ada, general, other = (
+        discord.guild.member("ada"),
+        discord.guild.channel("general"),
+        discord.guild.channel("other"),
+    )
+    async with running(discord, data):
+        asked = await ada.say(other, f"{discord.bot.mention} {code('input()  # `<@1>')}")
+        asks = await asked.wait_for_reply(lambda m: "Answer" in labels(m), timeout=SOON)
+        waiting = await ada.say(general, f"{discord.bot.mention} {code('print(6 * 7)')}")
+        await waiting.wait_for_reply(lambda m: "Waiting" in m.content, timeout=SOON)
+        told = await (await ada.slash(general, "stop")).wait_for_message()
+        assert told.content.startswith(
+            f"Stopping the cell `input()  # ˋ<@1>` in <#{other.id}>. If it goes on"
+        )
+        assert told.ephemeral
+        await asks.wait_for(lambda m: finished(m) and "Interrupted" in m.content, SOON)
+        assert "42" in (await answered(waiting)).content
+
+
 async def test_stop_vars_and_reset(discord: Discord, data: Path) -> None:
     """/stop ends what runs, /vars lists variables, /reset takes them away; all privately."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
@@ -148,7 +169,7 @@ async def test_stop_vars_and_reset(discord: Discord, data: Path) -> None:
         asked = await ada.say(general, f"{discord.bot.mention} {code('print(1)\nwhile True: pass')}")
         answer = await asked.wait_for_reply(lambda m: "1" in m.content, timeout=SOON)
         told = await (await ada.slash(general, "stop")).wait_for_message()
-        assert told.content.startswith("Stopping.")
+        assert told.content.startswith("Stopping the ")
         await answer.wait_for(lambda m: finished(m) and "Interrupted" in m.content, SOON)
         listed = await (await ada.slash(general, "vars")).wait_for_message()
         assert "kept_here: int" in listed.content

@@ -29,6 +29,7 @@ from kernels.cell.events import (
 )
 from kernels.text.clipping import left_out
 from kernels.workspace.captured import Skipped
+from tests.bot.discord.format.test_markdown import acted_on
 from tests.bot.replies import RESULT, cell, made, printed, shown
 from tests.bot.scratch.markups import SQUARE, TABLE
 
@@ -183,7 +184,7 @@ def test_a_narrow_table_is_text() -> None:
 
 
 def test_sound_page_figure_and_words_go_as_what_they_are() -> None:
-    """HTML, audio and plotly are files, Markdown is words."""
+    """HTML, audio and plotly are files, Markdown is its source in a block."""
     sound = '<audio><source src="data:audio/wav;base64,UklGRg==" type="audio/wav"></audio>'
     figure = {"data": [], "layout": {}}
     events = [
@@ -195,11 +196,42 @@ def test_sound_page_figure_and_words_go_as_what_they_are() -> None:
     page = final(cell(events))
     assert [upload.name for upload in page.uploads] == ["sound-1.wav", "page-1.html", "page-2.html"]
     assert b"SCRIPT" in page.uploads[2].data
-    assert "**bold**" in page.parts[0]
+    assert "```md\n**bold**\n```" in page.parts[0]
     without = Draft()
     for reply in cell(events[2:3]):
         without.add_reply(reply)
     assert "`/notebook` has it" in without.final_page()().parts[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "**Asks for a password:** [here](https://evil.example) @everyone <@1> </run:1> <t:0:R>",
+        "```",
+        "``````\n",
+        "`",
+        "``",
+        "# head\n-# small\n> quote\n||s",
+    ],
+)
+def test_markdown_of_a_cell_is_code_and_opens_nothing(text: str) -> None:
+    """Nobody takes it for the bot's words, and the output after it stays in its block."""
+    events = [shown(text_markdown=text), printed("[OUTPUT](https://evil.example) ` ``")]
+    for page in (live(running(*events)), "\n".join(final(cell(events)).parts)):
+        left = acted_on(page)
+        for acting in ("evil", "everyone", "OUTPUT", "head", "small", "quote", "|"):
+            assert acting not in left
+    long = final(cell([shown(text_markdown=f"{text}\n" * 9000)]))
+    assert "evil" not in acted_on("\n".join(long.parts))
+    assert long.uploads[0].data.decode().startswith(text)
+
+
+def test_output_stays_code_below_words_that_leave_code_open() -> None:
+    """The model's words are Markdown; a lone fence of theirs is theirs alone."""
+    for words in ("```", "so `", "``````", "```\n```"):
+        replies = [Reply(0, words=words), *cell([printed("[OUTPUT](https://evil.example) `")])]
+        for page in (live(replies), final(replies).parts[0]):
+            assert "OUTPUT" not in acted_on(page)
 
 
 def test_script_alone_is_not_mentioned() -> None:

@@ -1,10 +1,13 @@
 """Other people's text in Discord's Markdown: it breaks no fence and keeps to its room."""
 
+import re
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.discord.format.markdown import clipped, code_name, fenced, output_block, plain
+from bot.discord.format.markdown import clipped, closed, code_name, fenced, output_block, plain
 from bot.discord.format.split import length
 from kernels.text.clipping import strip_ansi
 
@@ -80,3 +83,62 @@ def test_plain_text_is_shown_as_it_is() -> None:
     """Nothing that Markdown or a mention acts on is left without its backslash."""
     assert plain("*a* <@1> `b`\n# c") == r"\*a\* \<\@1\> \`b\` # c"
     assert plain("# no heading - no list") == r"\# no heading - no list"
+
+
+BLOCK = re.compile(r"```(?:([a-z0-9_+\-.#]+?)\n)?\n*([^\n][\s\S]*?)\n*```", re.IGNORECASE)
+INLINE = re.compile(r"(`+)([\s\S]*?[^`])\1(?!`)")
+
+
+def acted_on(text: str) -> str:
+    """What is no code in a message, as Discord's clients read it: from left to right."""
+    rest, place = "", 0
+    while place < len(text):
+        found = (
+            re.compile(r"\\[^0-9A-Za-z\s]").match(text, place)
+            or BLOCK.match(text, place)
+            or INLINE.match(text, place)
+        )
+        rest += "" if found else text[place]
+        place = found.end() if found else place + 1
+    return rest
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a `b` ``c ` d`` ```e``` f", "a `b` ``c ` d`` ```e``` f"),
+        ("```py\nx = '`'\n```\nso", "```py\nx = '`'\n```\nso"),
+        ("so ```py\nx", "so ```py\nx\n```"),
+        ("so\n```py\n", "so\n"),
+        ("```", ""),
+        ("```\n```", "```\n\u200b\n```"),
+        ("a ` b\n\nc ` d", "a \\` b\n\nc \\` d"),
+        ("it's ` then\n```\n`\n```", "it's \\` then\n```\n`\n```"),
+        (r"\`", r"\`"),
+    ],
+)
+def test_code_ends_within_its_markdown(text: str, shown: str) -> None:
+    """What is whole stays as it is; what is open is closed, left out or escaped."""
+    assert closed(text) == shown
+    assert closed(shown) == shown
+
+
+@given(
+    st.lists(st.sampled_from(["`", "``", "```", "x", "py", "\n", "\n\n", "\\", " "]), max_size=40).map(
+        "".join
+    )
+)
+def test_no_words_open_the_blocks_after_them(words: str) -> None:
+    """Output with backticks and links of its own stays code below any words, in several blocks."""
+    output = fenced("OUTPUT ` `` [OUTPUT](https://x.example)")
+    message = "\n".join([closed(words), output, closed(words), output])
+    assert "OUTPUT" not in acted_on(message)
+    assert message.count("```") % 2 == 0
+
+
+@pytest.mark.parametrize("piece", ["` ", "`` ` ", "```", "\\`", "`a\n\n", "``````x", "```py\n```"])
+def test_closing_takes_no_longer_than_the_words(piece: str) -> None:
+    """Hundreds of thousands of backticks take no second."""
+    before = time.process_time()
+    closed(piece * (1_000_000 // len(piece)))
+    assert time.process_time() - before < 5
