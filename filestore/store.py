@@ -259,6 +259,9 @@ class SessionRecords(Protocol):
     async def delete(self, session_id: str) -> None:
         """Delete a session and its transcript; nothing happens if there is none."""
 
+    async def erase_deleted(self) -> None:
+        """Make sure that nothing deleted so far, of whatever kind, can be read from files that are ours."""
+
 
 class Identity(Protocol):
     """Which database this is, and which run of the program used it last with a folder of bytes."""

@@ -15,6 +15,7 @@ from nextcord.abc import Messageable
 from bot.discord.answers.turn import DiscordTurn, begin
 from bot.discord.api.destinations import ChannelDestination, Destination
 from bot.discord.api.retry import ONCE, DiscordRefused, attempt
+from bot.discord.api.speaking import MAY_NOT
 from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing
 from bot.discord.format.codeblocks import code_of
@@ -153,6 +154,10 @@ class Chat:
         return received
 
     async def _answer_again(self, key: tuple[int, int], last: LastMessage) -> None:
+        if not await self._context.destinations.may_write(last.user_id, last.channel_id):
+            del self._edits[last.message_id]
+            await _say(self._context.destinations.direct(last.user_id), MAY_NOT)
+            return
         try:
             await last.turn.stop()
             message = await last.turn.first_message()

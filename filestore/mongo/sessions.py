@@ -58,6 +58,9 @@ class MongoSessions:
             equal(session_id=session_id)
         )  # last, so that after a crash the session is still found
 
+    async def erase_deleted(self) -> None:
+        """Does nothing: the files, the journal and the oplog are the server's."""
+
     async def _many(self, condition: Document, order: Order) -> list[SessionRecord]:
         return [record(SessionRecord, document) for document in await self._sessions.many(condition, order)]
 

@@ -345,6 +345,7 @@ class _QuotaSessions:
         self.of_user = sessions.of_user
         self.idle_since = sessions.idle_since
         self.unfinished = sessions.unfinished
+        self.erase_deleted = sessions.erase_deleted
 
     async def get_or_create(self, session_id: str, user_id: int, place: str, at: datetime) -> SessionRecord:
         record = await self._sessions.get_or_create(session_id, user_id, place, at)

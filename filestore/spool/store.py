@@ -56,6 +56,7 @@ class SpooledSessions:
         self._transcripts = transcripts
         self.touch_all = store.sessions.touch_all
         self.idle_since = store.sessions.idle_since
+        self.erase_deleted = store.sessions.erase_deleted
 
     async def get_or_create(self, session_id: str, user_id: int, place: str, at: datetime) -> SessionRecord:
         key = session_key(session_id)

@@ -34,6 +34,8 @@ READERS = 3  # threads, each with a connection
 SMALL = 64 * 1024  # characters that the event loop itself writes, to the system's cache, in 0.1 ms
 TIDIED = 200  # writes after which the log is copied into the file; the event loop itself never does that
 READING = 100  # milliseconds to wait for readers of the file as it was; nobody can write meanwhile
+ERASING = 20  # tries to empty the log, each of which waits READING
+COMPACTED = 16 * 1024 * 1024  # bytes of a file that may be written anew, while writers wait: 0.3 s
 NO_ROOM = 64 * 1024  # bytes; a disk with less free space is full, whatever error the database reports
 
 
@@ -63,6 +65,7 @@ class SqliteDatabase:
         self._loop_thread = threading.get_ident()
         self._syncing: asyncio.TimerHandle | None = None  # until then more may be written
         self._untidied = 0
+        self._unerased = False  # the log could not be emptied of what was deleted
         self._locked_until = 0.0  # by the monotonic clock; until then other writers wait only `locked`
         self._writer = ThreadPoolExecutor(1, "sqlite-writer")
         self._readers = ThreadPoolExecutor(READERS, "sqlite-reader")
@@ -101,6 +104,22 @@ class SqliteDatabase:
             StoreUnavailable: the database refused.
         """
         return await self._run(self._readers, "BEGIN", work)
+
+    async def erase_deleted(self) -> None:
+        """Leave nothing in the database's files of what was deleted before this call.
+
+        `secure_delete` has overwritten it in the file, but for copies in gaps of pages, which rows leave when
+        they move. A file of up to COMPACTED bytes is written anew without them. Then the log is emptied, if
+        need be after one of the next writes. What cannot be done is logged.
+        """
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._writer, self._compact)
+        for _ in range(ERASING):
+            if await loop.run_in_executor(self._writer, self._empty_log):
+                return
+            await asyncio.sleep(READING / 1000)  # others write
+        self._unerased = True
+        log.warning("what was deleted stays in the log of %s for now", self._path.name)
 
     async def close(self) -> None:
         """Let running transactions end, sync what was written, then close every connection."""
@@ -177,19 +196,48 @@ class SqliteDatabase:
                 os.fsync(log_file)
             finally:
                 os.close(log_file)
+            if self._unerased and self._empty_log():
+                self._unerased = False
+                self._untidied = 0
             if self._untidied >= TIDIED:
                 self._untidied = 0
-                self._tidy(self._connection())
+                self._tidy(self._connection(), "FULL")
         except (OSError, sqlite3.Error):
             log.exception("the log of %s could not be synced", self._path.name)
 
-    def _tidy(self, connection: sqlite3.Connection) -> None:
-        """Copy the log into the file, except what would replace pages that somebody still reads."""
+    def _compact(self) -> None:
+        """Write the file anew if it is small; a full disk or another writer may prevent it."""
+        try:
+            connection = self._connection()
+            pages, size = (
+                connection.execute(f"PRAGMA {what}").fetchone()[0] for what in ("page_count", "page_size")
+            )
+            if pages * size <= COMPACTED:
+                connection.execute("PRAGMA temp_store = MEMORY")  # no copy of it in the system's folder
+                connection.execute(f"PRAGMA busy_timeout = {READING}")
+                connection.execute("VACUUM")
+        except sqlite3.Error as error:
+            log.warning("%s could not be compacted: %s", self._path.name, error)
+
+    def _empty_log(self) -> bool:
+        """Copy the log into the file and truncate it; returns whether that was possible."""
+        try:
+            return self._tidy(self._connection(), "TRUNCATE")
+        except sqlite3.Error as error:
+            log.debug("the log of %s could not be emptied: %s", self._path.name, error)
+            return False
+
+    def _tidy(self, connection: sqlite3.Connection, how: str) -> bool:
+        """Copy the log into the file, except what would replace pages that somebody still reads.
+
+        Returns whether all was done.
+        """
         connection.execute(f"PRAGMA busy_timeout = {READING}")
         try:
-            connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+            busy = connection.execute(f"PRAGMA wal_checkpoint({how})").fetchall()[0][0]
         finally:
             connection.execute(f"PRAGMA busy_timeout = {self._waits.busy}")
+        return not busy
 
     def _connection(self) -> sqlite3.Connection:
         if not hasattr(self._own, "connection"):
@@ -203,6 +251,7 @@ class SqliteDatabase:
                 connection.execute(f"PRAGMA busy_timeout = {self._waits.busy}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not only let go
             self._own.connection = connection
             self._own.synchronous = ""  # not set yet
         own: sqlite3.Connection = self._own.connection

@@ -89,6 +89,9 @@ class SqliteSessions:
 
         await self._database.write(work)
 
+    async def erase_deleted(self) -> None:
+        await self._database.erase_deleted()
+
     async def _many(self, condition: str, *given: object) -> list[SessionRecord]:
         query, bound = f"SELECT * FROM sessions {condition}", values(*given)
         return await self._database.read(

@@ -635,3 +635,23 @@ async def test_ones_files_are_looked_into_in_one_place_at_a_time(world: World) -
             assert world.kernels.removed == []  # which would be the first thing that is done
             await other.scratch.work("cards", {"1": {}}, {}, seconds=20)
             assert set(world.kernels.removed) == {scratch_id(other.record.session_id)}
+
+
+@pytest.mark.parametrize("what", ["discard", "forget"])
+async def test_after_a_deletion_no_file_has_the_words(world: World, what: str) -> None:
+    """Code, names and bytes of files: they are in no file of the data folder, while the program goes on."""
+    secret = "ZQ-SECRET"
+
+    def files_with_it() -> list[Path]:
+        found = [path for path in world.folder.rglob("*") if path.is_file()]
+        return [path for path in found if secret.encode() in path.read_bytes() or secret in path.name]
+
+    async with Program(world) as sessions:
+        for _ in range(3):
+            await sessions.execute_code(f"# {secret}", 1)
+        await sessions.upload(f"{secret}.txt", secret.encode(), 1)
+        await sessions.execute_code("x", 2)
+        assert len(files_with_it()) > 1
+        await (sessions.discard(1, "terminal") if what == "discard" else sessions.forget_person(1))
+        assert files_with_it() == []
+        assert (await sessions.execute_code("x", 2)).success

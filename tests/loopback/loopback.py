@@ -58,6 +58,13 @@ class Place:
         membership.roles.add(role.id)
         self._world.tell_guild(self.guild, "GUILD_MEMBER_UPDATE", payloads.member(membership))
 
+    def ban(self, user: User) -> None:
+        """Somebody throws a member out; the bot is told if it has the intents for that."""
+        del self.guild.members[user.id]
+        gone = {"guild_id": str(self.id), "user": payloads.user(user)}
+        for event in ("GUILD_MEMBER_REMOVE", "GUILD_BAN_ADD"):
+            self._world.gateway.dispatch(event, gone)
+
     def overwrite(self, channel: Channel, who: User | Role, *, allow: str = "", deny: str = "") -> None:
         """Allow or deny permissions (names with spaces between) in a channel to a role or a member."""
         overwrite = channel.overwrites.setdefault(who.id, Overwrite(kind=int(isinstance(who, User))))

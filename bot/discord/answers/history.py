@@ -66,12 +66,15 @@ async def destinations_of(
 ) -> tuple[Sequence[Destination], SentMessage | None]:
     """Where to go on with an answer that has these messages, and the first of them to go on in.
 
-    With `reply` a new message answers the first one instead.
+    With `reply` a new message answers the first one instead. Where the person may not write any more, that
+    goes to their direct messages.
     """
     direct = context.destinations.direct(record.user_id)
     if not noted or not noted[0].channel_id:
         return [direct], None
     channel_id, message_id = noted[0].channel_id, noted[0].message_id
+    if not await context.destinations.may_write(record.user_id, channel_id):
+        return [direct], None
     try:
         channel = await context.destinations.channel(channel_id, (channel_id, message_id) if reply else None)
         message = None if reply else await channel.fetch(message_id)

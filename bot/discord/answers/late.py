@@ -3,17 +3,19 @@
     late = LateAnswers(context)
     late.tell(record, reply)
 
-Such a message is finished when nothing more has come for a while.
+Such a message is finished when nothing more has come for a while. Where the person may not write any more,
+nothing is shown: the output is in their notebook alone.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from bot.discord.answers.answer import LiveAnswer, closed_on_failure
 from bot.discord.answers.ending import uncancelled
 from bot.discord.answers.history import destinations_of, messages_of
 from bot.discord.context import Context
 from bot.reply import Reply
-from filestore.records import SessionRecord
+from filestore.records import MessageCell, SessionRecord
 from kernels.cell.events import Display
 
 __all__ = ["LateAnswers"]
@@ -51,6 +53,8 @@ class LateAnswers:
         key = (record.session_id, cell)
         try:
             noted = await messages_of(self._context, record.session_id, cell)
+            if not await self._may_show(record, noted):
+                return
             destinations, _ = await destinations_of(self._context, record, noted, reply=True)
             answer = LiveAnswer(
                 self._context,
@@ -64,6 +68,9 @@ class LateAnswers:
                 await answer.open()
                 try:
                     while (reply := await self._next(key)) is not None:
+                        if not await self._may_show(record, noted):
+                            answer.close()
+                            return
                         await answer.tell(reply)
                 except asyncio.CancelledError:
                     if not self._context.closing:
@@ -72,6 +79,11 @@ class LateAnswers:
         finally:
             del self._coming[key]
         await answer.finish()
+
+    async def _may_show(self, record: SessionRecord, noted: Sequence[MessageCell]) -> bool:
+        """Whether the person may still write in the channel of these messages."""
+        channel_id = noted[0].channel_id if noted else 0
+        return not channel_id or await self._context.destinations.may_write(record.user_id, channel_id)
 
     async def _next(self, key: tuple[str, int]) -> Reply | None:
         try:

@@ -196,6 +196,8 @@ class UpdatedMessages:
         record = next((now for now in await self._records(stale) if now.seq == seq), None)
         if record is None or noted.message_id in context.live_answers:
             return 0
+        if not await context.destinations.may_write(stale.session.record.user_id, noted.channel_id):
+            return notes  # nobody speaks there for them: the notebook has it
         message = await context.destinations.message(noted.channel_id, noted.message_id)
         if any(words in message.content for words in ONLY_THERE):
             return notes

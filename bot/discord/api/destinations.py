@@ -16,7 +16,8 @@ import nextcord
 from nextcord.abc import Messageable
 from nextcord.ui import View
 
-from bot.discord.api.retry import PATIENCE, DiscordRefused, Patience, Refusal, attempt, files_of
+from bot.discord.api.retry import ONCE, PATIENCE, DiscordRefused, Patience, Refusal, attempt, files_of
+from bot.discord.api.speaking import Speakers
 from bot.discord.format.attachments import Outgoing
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 LIVE = {"kernelcord:stop", "kernelcord:kill"}  # the custom ids of buttons that end a cell, see `buttons`
+FETCHED = 1000  # channels that are remembered
 NO_MENTIONS = nextcord.AllowedMentions.none()
 
 
@@ -187,6 +189,8 @@ class Destinations:
 
     def __init__(self, client: nextcord.Client) -> None:
         self._client = client
+        self._fetched: dict[int, Any] = {}  # channels that are in no cache, such as DMs
+        self.may_write = Speakers(self._find).may_write
 
     def direct(self, user_id: int) -> Destination:
         """A person's direct messages."""
@@ -201,6 +205,17 @@ class Destinations:
                 Refusal.CHANNEL_GONE, TypeError(f"channel {channel_id} cannot hold messages")
             )
         return ChannelDestination(channel, reply_to)
+
+    async def _find(self, channel_id: int) -> Any:
+        """A channel of any kind, to see who may write there. Raises: DiscordRefused."""
+        if (cached := self._client.get_channel(channel_id)) is not None:
+            return cached
+        if channel_id not in self._fetched:
+            found = await attempt(lambda: self._client.fetch_channel(channel_id), ONCE)
+            while len(self._fetched) >= FETCHED:
+                del self._fetched[next(iter(self._fetched))]
+            self._fetched[channel_id] = found
+        return self._fetched[channel_id]
 
     async def message(self, channel_id: int, message_id: int) -> ChannelMessage:
         """A message that we sent before. Raises: DiscordRefused."""

@@ -34,6 +34,7 @@ class Refusal(Enum):
     FORBIDDEN = auto()  # 50013, 50001, 50007 and any other 403
     MESSAGE_GONE = auto()  # 10008
     CHANNEL_GONE = auto()  # 10003
+    NO_MEMBER = auto()  # 10007, 10013: the person is not in the server
     EXPIRED = auto()  # 10062, 10015, 50027: the interaction or its token
     ANSWERED = auto()  # 40060: the interaction was acknowledged before
     ARCHIVED = auto()  # 50083: the thread is archived; sending reopens it, unless it is locked
@@ -46,6 +47,8 @@ CODES = {
     40005: Refusal.TOO_LARGE,
     10008: Refusal.MESSAGE_GONE,
     10003: Refusal.CHANNEL_GONE,
+    10007: Refusal.NO_MEMBER,
+    10013: Refusal.NO_MEMBER,
     10062: Refusal.EXPIRED,
     10015: Refusal.EXPIRED,
     50027: Refusal.EXPIRED,

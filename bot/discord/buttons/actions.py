@@ -20,6 +20,7 @@ from bot.discord.api.interactions import (
     place_of,
     privately,
 )
+from bot.discord.api.speaking import MAY_NOT, may_speak
 from bot.discord.buttons.forms import LONGEST, answer_form, code_form, show_form
 from bot.discord.buttons.ownership import OwnAnswer, claimed
 from bot.discord.buttons.view import Actions
@@ -98,6 +99,9 @@ class ButtonActions:
 
     async def _keep(self, interaction: Interaction, cell: OwnAnswer) -> None:
         """Give the cell more time, and tell the person when it ends."""
+        if not may_speak(interaction):
+            await privately(interaction, MAY_NOT)
+            return
         session = self._context.sessions.opened(cell.session_id)
         if cell.answer is None or session is None:
             await privately(interaction, NOTHING)
@@ -107,6 +111,9 @@ class ButtonActions:
 
     async def _open_answer(self, interaction: Interaction, cell: OwnAnswer) -> None:
         """Open the form for the answer to the cell's question."""
+        if not may_speak(interaction):
+            await privately(interaction, MAY_NOT)
+            return
         question = cell.answer.draft.question if cell.answer else None
         session = self._context.sessions.opened(cell.session_id)
         # The form shows this question, so it answers this one even if another comes in the meantime.
@@ -130,6 +137,9 @@ class ButtonActions:
 
     async def _open_code(self, interaction: Interaction, cell: OwnAnswer) -> None:
         """Open a form with the cell's code."""
+        if not may_speak(interaction):
+            await privately(interaction, MAY_NOT)
+            return
         record = await cell_record(self._context, cell.session_id, cell.seq)
         if record is None or len(record.code) > LONGEST:
             await privately(interaction, TOO_LONG if record else GONE)
@@ -162,6 +172,9 @@ async def run_for(
     """
     user = interaction.user
     if user is None:
+        return
+    if not may_speak(interaction):
+        await give_back(interaction, MAY_NOT, typed)
         return
     if reason := context.refusal(user.id):
         await give_back(interaction, reason, typed)  # private unless a public answer was announced

@@ -10,6 +10,7 @@ gets it back in a private answer that says what to do instead. A password is sho
 import logging
 
 from bot.discord.api.interactions import Interaction, defer, give_back, privately
+from bot.discord.api.speaking import MAY_NOT, may_speak
 from bot.discord.buttons.actions import ANSWERED, run_for
 from bot.discord.buttons.forms import name_of, typed
 from bot.discord.buttons.ownership import claimed
@@ -60,6 +61,9 @@ class SubmittedForms:
         returned = "" if secret else text
         cell = await claimed(self._context, interaction, returned)
         if cell is None:
+            return
+        if not may_speak(interaction):
+            await give_back(interaction, MAY_NOT, returned)
             return
         session = self._context.sessions.opened(cell.session_id)
         try:

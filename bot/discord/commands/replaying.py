@@ -16,6 +16,7 @@ from bot.discord.api.interactions import (
     place_of,
     privately,
 )
+from bot.discord.api.speaking import MAY_NOT, may_speak
 from bot.discord.context import Context
 from bot.discord.uploads import read
 from bot.notebooks.replay import imported, replay
@@ -31,6 +32,9 @@ async def replay_for(context: Context, interaction: Interaction, attachment: Att
     """Run the notebook for the person who attached it; acknowledges the interaction."""
     user = interaction.user
     if user is None:
+        return
+    if not may_speak(interaction):
+        await privately(interaction, MAY_NOT)
         return
     if (refused := context.refusal(user.id)) is not None:
         await privately(interaction, refused)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-GUILDS, GUILD_MEMBERS = 1 << 0, 1 << 1
+GUILDS, GUILD_MEMBERS, GUILD_MODERATION = 1 << 0, 1 << 1, 1 << 2
 MESSAGE_CONTENT = 1 << 15
 _IN_GUILD_AND_DM = {
     "MESSAGE_CREATE": (1 << 9, 1 << 12),
@@ -22,6 +22,8 @@ def allowed(event: str, data: dict[str, Any], intents: int) -> bool:
         return bool(intents & _IN_GUILD_AND_DM[event]["guild_id" not in data])
     if event.startswith("GUILD_MEMBER_"):
         return bool(intents & GUILD_MEMBERS)
+    if event.startswith("GUILD_BAN_"):
+        return bool(intents & GUILD_MODERATION)
     return bool(intents & GUILDS) if event.startswith(_OF_GUILDS) else True
 
 

@@ -87,6 +87,10 @@ class FakeDestinations:
         """As `Destinations.direct`."""
         return self.to_person
 
+    async def may_write(self, _user_id: int, _channel_id: int) -> bool:
+        """As `Destinations.may_write`."""
+        return True
+
     async def message(self, _channel_id: int, _message_id: int) -> FakeMessage:
         """As `Destinations.message`."""
         return self.known

@@ -47,3 +47,21 @@ async def test_an_answer_whose_channel_is_gone_goes_on_in_direct_messages() -> N
     found, message = await destinations_of(context, a_session_record(), noted, reply=False)
     assert found == [destinations.to_person]
     assert message is None
+
+
+async def test_an_answer_leaves_a_channel_where_its_person_may_not_write_any_more() -> None:
+    """After a restart of the bot, the rest of a cell of somebody who was banned is shown to them alone."""
+
+    class Muted(FakeDestinations):
+        async def may_write(self, _user_id: int, channel_id: int) -> bool:
+            return channel_id != CHANNEL
+
+        async def channel(self, *_args: object) -> Any:
+            raise AssertionError("nothing is sent there")
+
+    destinations = Muted()
+    context = a_context(destinations=destinations)
+    noted = [MessageCell(MESSAGE, "u1", 3, CHANNEL)]
+    found, message = await destinations_of(context, a_session_record(), noted, reply=False)
+    assert found == [destinations.to_person]
+    assert message is None

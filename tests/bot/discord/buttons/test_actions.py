@@ -1,5 +1,6 @@
 """What the buttons under an answer do."""
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -33,6 +34,6 @@ async def test_a_form_is_of_the_question_that_it_shows(monkeypatch: pytest.Monke
     for name, fake in (("claimed", claimed), ("show_form", show_form), ("privately", privately)):
         monkeypatch.setattr(module, name, fake)
     for session.number in (2, 1):
-        await ButtonActions(context).by_name["answer"](cast(Any, None))
+        await ButtonActions(context).by_name["answer"](cast(Any, SimpleNamespace(guild_id=None)))
     assert words == [module.NOTHING_ASKS]
     assert forms == ["kernelcord:answer:3:1"]
