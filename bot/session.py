@@ -122,9 +122,7 @@ class Session:
         self.idle_since = monotonic()
         self.files = PersonFiles(files, record, pool)
         turn = partial(jobs.looking.one, record.user_id)  # one for the person, whatever their places
-        self.scratch = ScratchKernel(
-            pool, scratch_id(record.session_id), turn
-        )  # looks into files that the person has sent
+        self.scratch = ScratchKernel(pool, scratch_id(record.session_id), turn)
         self.jobs = jobs  # make its notebooks
         self.transcript = Transcript(store.transcripts, record.session_id, clock)
         self.notes = KernelNotes(record, store.sessions, self.transcript, self.kernel)
@@ -259,8 +257,7 @@ class Session:
 
         A cell that waits is not stopped in place of the one that it waits for: unless the model has a turn in
         `place`, the running cell is stopped wherever it was sent. If a cell does not stop, the person is
-        asked about it (`Unstopped`, `decide`); with `kill` its kernel is killed after two seconds.
-        Raises: NothingRuns.
+        asked about it (`Unstopped`, `decide`); with `kill` its kernel dies after 2 s. Raises: NothingRuns.
         """
         asked = [turn for turn in self._asked if place in (None, turn.place)]
         running = next(iter(self._runs.items()), None)

@@ -313,4 +313,10 @@ USES = (
         "kernels/inside/confinement/fresh.py",
         "times in a person's log are relative to the kernel's start, not to the zygote's",
     ),
+    Use(
+        "aiohttp.payload:IOBasePayload",
+        "_close",
+        "kernels/client/node.py",
+        "a file that is sent to a node stays open: it is the caller's, and is sent again when a node changes",
+    ),
 )

@@ -43,7 +43,7 @@ class Asked:
         self.asked.append((path, params))
         return b"{}"
 
-    def get(self, path: str, params: Any = None) -> Any:
+    def get(self, path: str, params: Any = None, *, of: str) -> Any:
         self.asked.append((path, params))
 
 
