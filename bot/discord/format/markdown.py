@@ -90,7 +90,10 @@ def closed(text: str) -> str:
             place = text.find("```", opening.end())
             content = text[opening.end() : place if place >= 0 else len(text)]
             if place < 0:
-                parts.append(f"{opening[0]}{content.rstrip()}\n```" if content.strip() else "")
+                content = content.rstrip()
+                # On a line of its own: with the new end below it, one word would be taken for a language.
+                apart = "" if "\n" in opening[0] + content else "\n"
+                parts.append(f"{opening[0]}{apart}{content}\n```" if content else "")
                 return "".join(parts)
             parts.append(f"{opening[0]}{content or f'{APART}\n'}```")
             place += 3

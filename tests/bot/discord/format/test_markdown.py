@@ -110,6 +110,7 @@ def acted_on(text: str) -> str:
         ("```py\nx = '`'\n```\nso", "```py\nx = '`'\n```\nso"),
         ("so ```py\nx", "so ```py\nx\n```"),
         ("so\n```py\n", "so\n"),
+        ("so ```x", "so ```\nx\n```"),
         ("```", ""),
         ("```\n```", "```\n\u200b\n```"),
         ("a ` b\n\nc ` d", "a \\` b\n\nc \\` d"),
