@@ -9,6 +9,7 @@ program can start again from the first.
 
 import json
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
@@ -43,14 +44,14 @@ CUT: Output = {
 }
 
 
-class Write:
+class Write(ABC):
     """One write that waits."""
 
     __slots__ = ()
 
+    @abstractmethod
     async def bring_in(self, store: Store) -> object:
         """Do it. Raises: StoreUnavailable; NoSuchCell and NoSuchSession when it has become pointless."""
-        raise NotImplementedError
 
     def cut(self) -> "Write | None":
         """The same write with a short note in place of its outputs; None if it has no outputs."""

@@ -24,7 +24,7 @@ MOST_CELLS = 1000  # that are searched, the newest first
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
 # Each part by itself: one that raises is left out, and the error appears where the name is used.
-EACH = "try:\n    exec({!r})\nexcept Exception:\n    pass\n"
+EACH = "try:\n    exec({!r})\nexcept Exception:\n    pass\n"  # whatever a person's definition raises
 
 
 def follow() -> None:
