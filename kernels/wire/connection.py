@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import msgspec
 from jupyter_client.session import Session
 
 from kernels.wire.channel import KINDS, Channel
@@ -178,6 +179,9 @@ def _loads(text: bytes) -> Any:
     if len(text) > MOST_VALUES and _crowded(text):
         raise ValueError("too many values")
     number = _number if LONG_NUMBER.search(text) else None  # it may be in a string
+    if number is None:
+        with contextlib.suppress(msgspec.DecodeError):  # it refuses NaN, Infinity and lone surrogates
+            return msgspec.json.decode(text)  # takes a fifth of the time
     # Given bytes, json would guess the encoding.
     return json.loads(text.decode("utf-8", "surrogatepass"), parse_int=number)
 

@@ -140,6 +140,20 @@ async def test_surrogates_are_passed_on_for_the_border_to_repair(folder: Path) -
     assert received.messages[0].content == {"text": "\ud800"}
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"[NaN, -Infinity]", b"[1e400]", b'"\xed\xa0\x80"', b"[" + b"1" * 100 + b"]", b'{"a": 1, "a": 2}'],
+)
+async def test_what_only_json_reads_is_read_as_json_reads_it(folder: Path, content: bytes) -> None:
+    """What is no number or no character elsewhere, Python's kernels send all the same."""
+    async with wired(folder) as (_, far, received):
+        far.publish(*far.frames(content))
+        await received.count(1)
+    assert received.messages[0] is not None
+    expected = json.loads(content.decode("utf-8", "surrogatepass"))
+    assert repr(received.messages[0].content) == repr(expected)
+
+
 async def test_a_reader_that_was_stalled_loses_nothing(folder: Path) -> None:
     """20,000 messages sent while our loop is slow arrive whole and in order: the sender waits."""
     number = 20_000
