@@ -18,19 +18,7 @@ from functools import cache
 from itertools import chain
 
 from kernels.errors import SandboxUnavailable
-from kernels.sandbox.calls import (
-    ABOUT_ITSELF,
-    ATTRIBUTES,
-    DENIED,
-    FOR_NETWORK,
-    GROWING,
-    IGNORED,
-    PRETENDED,
-    SHARING,
-    UNCOUNTED,
-    UNKNOWN,
-    UNSUPPORTED,
-)
+from kernels.sandbox import calls
 
 __all__ = ["assemble"]
 
@@ -138,13 +126,13 @@ def _assembled(alone: bool, network: bool, counted: bool, full: bool) -> bytes:
         _Step(LOAD, NUMBER),
         _Step(AT_LEAST, X32, otherwise=1),
         _Step(RETURN, KILL),
-        *_refuse(DENIED.values(), errno.EPERM),
-        *_refuse(UNKNOWN.values(), errno.ENOSYS),
-        *_refuse(UNSUPPORTED.values(), errno.EOPNOTSUPP),
-        *_refuse(IGNORED.values(), 0),
+        *_refuse(calls.DENIED.values(), errno.EPERM),
+        *_refuse(calls.UNKNOWN.values(), errno.ENOSYS),
+        *_refuse(calls.UNSUPPORTED.values(), errno.EOPNOTSUPP),
+        *_refuse(calls.IGNORED.values(), 0),
         *_no_core(),
         *([] if counted else _uncounted()),
-        *(_refuse(GROWING.values(), errno.EPERM) if full else []),
+        *(_refuse(calls.GROWING.values(), errno.EPERM) if full else []),
         *([] if alone else _sharing(network=network)),
         *_when(SOCKET, [*no_netlink, *_unless_one_of(0, families, errno.EAFNOSUPPORT), *of_family]),
         *_when(SOCKETPAIR, _unless_one_of(0, [UNIX], errno.EAFNOSUPPORT)),
@@ -183,7 +171,7 @@ def _no_core() -> Iterable[_Step]:
 
 def _uncounted() -> Iterable[_Step]:
     """What else is refused without a control group."""
-    yield from _refuse(UNCOUNTED.values(), errno.ENOSYS)
+    yield from _refuse(calls.UNCOUNTED.values(), errno.ENOSYS)
     # Shared memory without a name stays when everything but its first page is unmapped.
     shared = [_Step(AND, MAP_TYPE | MAP_ANONYMOUS)]
     kinds = [MAP_SHARED | MAP_ANONYMOUS, MAP_SHARED_VALIDATE | MAP_ANONYMOUS]
@@ -197,11 +185,11 @@ def _options() -> list[_Step]:
 
 def _sharing(*, network: bool) -> Iterable[_Step]:
     """What else is refused if a kernel is not alone."""
-    denied = {name: call for name, call in SHARING.items() if not network or name not in FOR_NETWORK}
-    yield from _refuse(denied.values(), errno.EPERM)
-    yield from _refuse(ATTRIBUTES.values(), errno.ENOTSUP)
-    yield from _refuse(PRETENDED.values(), 0)
-    for call, number in ABOUT_ITSELF.values():
+    open_ = calls.FOR_NETWORK if network else ()
+    yield from _refuse([call for name, call in calls.SHARING.items() if name not in open_], errno.EPERM)
+    yield from _refuse(calls.ATTRIBUTES.values(), errno.ENOTSUP)
+    yield from _refuse(calls.PRETENDED.values(), 0)
+    for call, number in calls.ABOUT_ITSELF.values():
         yield from _when(call, _unless_one_of(0, [0], number))
     # A datagram socket of a pair can send to any path; a stream's other end is fixed.
     kinds = [_Step(EQUAL, kind, then=2 - place) for place, kind in enumerate((STREAM, SEQPACKET))]
