@@ -55,6 +55,11 @@ FOR_LIBRARIES: tuple[tuple[str, str, str], ...] = (
         ),
     ),
     ("asyncio, of which a task must be kept", "kernels/inside/program.py", "_insisting"),
+    (
+        "json, which tells them to the forked child",
+        "kernels/sandbox/policy.py",
+        "gid_map hostname landlock rlimits",
+    ),
     ("tornado", "kernels/node", "add_sockets data_received max_message_size write_error"),
     (
         "jupyter_server",

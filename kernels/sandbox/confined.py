@@ -225,12 +225,7 @@ class Sandbox:
         child = await self._forkserver.fork(confinement.clone_flags)
         group = None
         try:
-            described = {
-                "confinement": confinement.description(),
-                "environment": confinement.environment,
-                "over": removed > 0,
-            }
-            child.spawn({**request, **described}, descriptors)
+            child.spawn({**request, "confinement": vars(confinement), "over": removed > 0}, descriptors)
             group = await self._grouped(name, child.pid)  # which takes as long as it needs to confine itself
             child.begin()
         except BaseException as error:  # also a cancellation leaves no process

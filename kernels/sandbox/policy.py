@@ -1,7 +1,7 @@
 """What a kernel may reach and use. It is decided here alone, and purely: nothing is read or written.
 
     confinement = confine(Tier.S, Paths(...), Limits(), uid=100_000)
-    confinement.description()       # as the forked child takes it (kernels/inside/confinement/confine.py)
+    vars(confinement)               # as the forked child takes it (kernels/inside/confinement/confine.py)
 
 A tier says by what a kernel is held: S by root's namespaces and a user of its own, with control groups for
 its limits; A by a user namespace, on a host without root; B by Landlock, where there are no namespaces; NONE
@@ -158,42 +158,25 @@ class Paths:
     python: Path  # the interpreter of the kernels' environment
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Confinement:
-    """Everything that confines one kernel; `description` is what its process is told of it."""
+    """Everything that confines one kernel, in the plain values that its process is told."""
 
-    tier: Tier
+    namespaces: bool
     clone_flags: int
-    folder: Path
+    folder: str
     environment: Mapping[str, str]
     uid: int | None
     uid_map: str
     gid_map: str
-    root: Path | None
+    root: str
     mounts: tuple[tuple[str, str, str, str], ...]
+    hostname: str
+    loopback: bool  # whether it has one of its own, which must be brought up
     rlimits: Mapping[str, int]
     full: tuple[tuple[str | int, int], ...] | None  # more rules for Landlock, in a full workspace
     landlock: tuple[tuple[str | int, int], ...] | None
-    seccomp: bytes
-    network: bool  # whether it has the host's network
-
-    def description(self) -> dict[str, object]:
-        """Plain values, for JSON."""
-        return {
-            "namespaces": self.tier.namespaces,
-            "folder": str(self.folder),
-            "uid": self.uid,
-            "uid_map": self.uid_map,
-            "gid_map": self.gid_map,
-            "root": str(self.root or ""),
-            "mounts": self.mounts,
-            "hostname": "kernel" if self.tier.namespaces else "",
-            "loopback": self.tier.namespaces and not self.network,
-            "rlimits": self.rlimits,
-            "full": self.full,
-            "landlock": self.landlock,
-            "seccomp": base64.b64encode(self.seccomp).decode(),
-        }
+    seccomp: str  # in base64
 
 
 def confine(
@@ -227,10 +210,11 @@ def confine(
         flags |= CLONE_NEWNET
     if tier is Tier.A:
         flags |= CLONE_NEWUSER
+    filtered = seccomp.assemble(alone=names, network=limits.network, counted=counted, full=full)
     return Confinement(
-        tier=tier,
+        namespaces=names,
         clone_flags=flags,
-        folder=folder,
+        folder=str(folder),
         environment=environment(paths.python, Path(own, ".ipython"), outside)
         | {"HOME": str(folder), "MPLCONFIGDIR": f"{own}/.matplotlib", "TMPDIR": temporary}
         # Otherwise joblib starts as many processes as the machine has processors.
@@ -238,15 +222,16 @@ def confine(
         uid=uid,
         uid_map=f"{INSIDE_UID} {own_uid} 1" if tier is Tier.A else "",
         gid_map=f"{INSIDE_UID} {own_gid} 1" if tier is Tier.A else "",
-        root=paths.root if names else None,
+        root=str(paths.root) if names else "",
         mounts=tuple(_mounts(paths, limits, INSIDE_UID if uid is None else uid, counted=counted))
         if names
         else (),
+        hostname="kernel" if names else "",
+        loopback=names and not limits.network,
         rlimits=_rlimits(limits, 0 if names or uid is not None else own_threads),
         full=tuple(_emptying(names)) if full else None,
         landlock=None if names else tuple(_landlock(paths, counted=counted, network=limits.network)),
-        seccomp=seccomp.assemble(alone=names, network=limits.network, counted=counted, full=full),
-        network=limits.network,
+        seccomp=base64.b64encode(filtered).decode(),
     )
 
 

@@ -113,7 +113,7 @@ def _stand_apart(control: socket.socket, request: dict[str, Any], descriptors: d
             except OSError:  # the descriptor of the listing itself
                 continue
     os.environ.clear()
-    os.environ.update(request["environment"])
+    os.environ.update(request["confinement"]["environment"])
     tempfile.tempdir = None  # the zygote may have found it already, by its own environment
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
