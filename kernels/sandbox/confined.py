@@ -91,8 +91,7 @@ class Confined:
 
     def damage(self) -> Fault | None:
         """Why the system has killed processes of it since the last call, a `Fault`, or None."""
-        killed = self._group.killed if self._group is not None else 0
-        if self._group is None or killed <= self._killed:
+        if self._group is None or (killed := self._group.killed) <= self._killed:
             return None
         self._killed = killed
         return Fault.MEMORY if self._group.at_its_limit else Fault.MACHINE
@@ -103,8 +102,8 @@ class Confined:
         self._forkserver.child_ended(self.child.pid)
         if not self._namespaces:  # usually the init has ended all, but it may have been killed itself
             await in_thread(self._forkserver.end_orphans)
-        if self.fault is None and self._group is not None and code < 0 and self._group.killed > self._killed:
-            self.fault = Fault.MEMORY if self._group.at_its_limit else Fault.MACHINE
+        if self.fault is None and code < 0:
+            self.fault = self.damage()
         return code
 
     def kill(self) -> None:
