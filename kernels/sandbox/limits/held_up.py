@@ -56,17 +56,13 @@ class OngoingLooks[T]:
 
     @contextmanager
     def at(self, whom: T, *, patience: float) -> Iterator[None]:
-        """While entered, this thread looks at `whom`. A look within another has its own patience."""
+        """While entered, this thread looks at `whom`."""
         thread = threading.get_native_id()
-        around = self._going.get(thread)
         self._going[thread] = OngoingLook(whom, patience)
         try:
             yield
         finally:
-            if around is None:
-                del self._going[thread]
-            else:
-                self._going[thread] = around
+            del self._going[thread]
 
     def waiting(self, passed: float) -> list[OngoingLook[T]]:
         """The looks that wait now; `passed` seconds have passed since the last call."""
