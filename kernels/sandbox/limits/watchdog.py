@@ -122,15 +122,14 @@ class Watchdog:
         self._watched: set[Watched] = set()
         self._ending = threading.Lock()
         self._stop = threading.Event()
+        rounds = {
+            "quick": (self._round, FIRST),
+            "slow": (self._slow_round, FIRST),
+            "held up": (self._end_who_holds_up, STEP),
+        }
         self._threads = [
-            threading.Thread(
-                target=self._run, args=(round_, pause), name=f"kernel watchdog, {name}", daemon=True
-            )
-            for name, round_, pause in (
-                ("quick", self._round, FIRST),
-                ("slow", self._slow_round, FIRST),
-                ("held up", self._end_who_holds_up, STEP),
-            )
+            threading.Thread(target=self._run, args=args, name=f"kernel watchdog, {name}", daemon=True)
+            for name, args in rounds.items()
         ]
 
     def __enter__(self) -> Self:
