@@ -208,9 +208,9 @@ class Pool:
             )
 
         closing = stack.enter_context(ExitStack())
-        self._sandbox, report = await choose(self._wanted, make, closing)
-        passed = [f"; not by {tier.described}: {why}" for tier, why in report.tried.items() if why]
-        log.info("kernels are held by %s%s", report.tier.described, "".join(passed))
+        self._sandbox, tried = await choose(self._wanted, make, closing)
+        passed = [f"; not by {tier.described}: {why}" for tier, why in tried.items() if why]
+        log.info("kernels are held by %s%s", self._sandbox.tier.described, "".join(passed))
 
     def _launcher(self, workspace: Workspace, request_socket: int) -> Launcher:
         if self._sandbox is None:

@@ -1,8 +1,7 @@
 """Which tier works on this machine, found out by trying: a throw-away kernel must reach nothing.
 
     with ExitStack() as stack:
-        sandbox, report = await choose(None, make, stack)       # the strongest tier that holds
-        report.tier, report.tried
+        sandbox, tried = await choose(None, make, stack)        # the strongest tier that holds
 
 A tier that cannot be set up here is passed over for the next. One that can be set up, but lets something
 through, is an error: what we do not understand we do not trust. If the operator has opened the host's
@@ -17,7 +16,6 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +29,7 @@ from kernels.sandbox.forkserver import UNPREPARED
 from kernels.sandbox.policy import TIERS, Tier
 from kernels.workspace.temporary import own_folder
 
-__all__ = ["PROBES", "REMEDIES", "Report", "choose", "probe"]
+__all__ = ["PROBES", "REMEDIES", "choose", "probe"]
 
 PROBING = 20.0  # seconds for all probes
 CANARY = "KERNELCORD_CANARY"
@@ -54,22 +52,16 @@ REMEDIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The outcome of the self-test: the tier that is used, and what was tried, in order."""
-
-    tier: Tier
-    tried: dict[Tier, str] = field(default_factory=dict)  # "" if it holds, else why it does not work
-
-
 async def choose(
     wanted: Tier | None,
     make: Callable[[Tier], Sandbox],
     stack: ExitStack,
     *,
     among: Sequence[Tier] = TIERS,
-) -> tuple[Sandbox, Report]:
+) -> tuple[Sandbox, dict[Tier, str]]:
     """A sandbox of the wanted tier, or of the strongest of `among` that works; `stack` closes it.
+
+    With it comes what was tried, in order: "" if the tier holds, else why it does not work.
 
     Raises: SandboxUnavailable if none works, or one lets something through; Misconfigured if the fault is not
     the sandbox's.
@@ -91,7 +83,7 @@ async def choose(
                 raise SandboxUnavailable(told, REMEDIES[tier])
             tried[tier] = ""
             stack.push(own.pop_all())
-            return sandbox, Report(tier, tried)
+            return sandbox, tried
     if unprepared:  # in whatever tier
         raise Misconfigured(f"Kernels cannot be started: {unprepared.strip().splitlines()[-1].rstrip('.')}")
     told = "; ".join(f"{tier.described}: {reason.strip().splitlines()[-1]}" for tier, reason in tried.items())
