@@ -335,9 +335,8 @@ class Sessions:
     def _unused(self, session: Session, now: float) -> bool:
         if session.busy or session.files.put_off or session.kernel.goes_on:  # only this object knows of these
             return False
-        waits = self.store.transcripts.waiting(
-            session.record.session_id
-        )  # for the database, and will be told
+        # Whatever waits for the database will be told.
+        waits = self.store.transcripts.waiting(session.record.session_id)
         return now - session.idle_since > IDLE and waits is None
 
     async def release_idle_often(self) -> None:

@@ -19,9 +19,8 @@ async def figures(ground: Ground) -> list[Figure]:
     many, rounds = ground.scale.crowd, count()
     with Stock(ground.folder, ground.python) as stock:
         async with ours.kernels(ground) as pool:
-            await ours.run(
-                pool.kernel("first", ours.NO_FILES), CODE
-            )  # the zygote is there before the crowd comes
+            # The zygote is there before the crowd comes.
+            await ours.run(pool.kernel("first", ours.NO_FILES), CODE)
 
             async def mine() -> float:
                 names = [f"crowd{next(rounds)}-{number}" for number in range(many)]

@@ -17,11 +17,8 @@ from nextcord.state import ConnectionState
 
 __all__ = ["Pauses", "outlast_ready"]
 
-OUTLASTING = (
-    "_application_commands",
-    "_application_command_signatures",
-    "_application_command_ids",
-)  # attributes of nextcord's state that stay valid in a new session
+# Attributes of nextcord's state that stay valid in a new session.
+OUTLASTING = ("_application_commands", "_application_command_signatures", "_application_command_ids")
 FREE = 4  # connections that may be made without a pause ...
 WITHIN = 600.0  # ... within this many seconds
 LONGEST = 45.0  # seconds; nextcord waits 60 for a connection, this pause included

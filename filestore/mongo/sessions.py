@@ -54,9 +54,8 @@ class MongoSessions:
     async def delete(self, session_id: str) -> None:
         await self._transcripts.clear(session_id)
         await self._counters.delete(equal(_id=session_id))
-        await self._sessions.delete(
-            equal(session_id=session_id)
-        )  # last, so that after a crash the session is still found
+        # Last, so that after a crash the session is still found.
+        await self._sessions.delete(equal(session_id=session_id))
 
     async def erase_deleted(self) -> None:
         """Does nothing: the files, the journal and the oplog are the server's."""

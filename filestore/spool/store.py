@@ -154,9 +154,8 @@ class SpooledUsage:
         )
 
     async def total(self, user_id: int, since: datetime) -> UsageTotal:
-        waiting = self._spool.writes(
-            person_key(user_id)
-        )  # read first: better to count it twice than not at all
+        # Read first: better to count it twice than not at all.
+        waiting = self._spool.writes(person_key(user_id))
         total = await self._spool.reads.read(lambda: self._usage.total(user_id, since))
         for write in waiting:
             if isinstance(write, UsageAdded) and write.usage.at >= since:

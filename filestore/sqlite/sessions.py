@@ -52,9 +52,8 @@ class SqliteSessions:
             if not connection.execute(query, (kernel, session_id)).rowcount:
                 raise NoSuchSession(session_id)
 
-        await self._database.write_soon(
-            work, len(kernel or "")
-        )  # a cell begins at the same time, and must not wait
+        # A cell begins at the same time, and must not wait.
+        await self._database.write_soon(work, len(kernel or ""))
 
     async def of_user(self, user_id: int) -> list[SessionRecord]:
         return await self._many("WHERE user_id = ? ORDER BY last_used_at DESC, session_id", user_id)

@@ -41,15 +41,11 @@ from .libraries import bars, cores, figures, nested_asyncio, shared_memory, widt
 from .output import clip, last_words, streams
 from .shell import Shell, interrupts
 
-for name in (
-    "POLLIN",
-    "POLLOUT",
-    "SNDMORE",
-):  # a cell combines them 50 times; as enumerations that takes 0.1 ms
+# A cell combines them 50 times; as enumerations that takes 0.1 ms.
+for name in ("POLLIN", "POLLOUT", "SNDMORE"):
     setattr(zmq, name, int(getattr(zmq, name)))
-SENDING = (
-    16  # messages that may be on their way; then the kernel waits for its reader, to hold no more in memory
-)
+# Messages that may be on their way; then the kernel waits for its reader, to hold no more in memory.
+SENDING = 16
 
 __all__ = ["InsideKernel", "Program", "create", "in_cell", "prepare", "run", "serve"]
 
@@ -60,9 +56,8 @@ class InsideKernel(IPythonKernel):  # type: ignore[misc]
     shell_class = Shell
     msg_types = (*IPythonKernel.msg_types, "columns_request")
     _supports_kernel_subshells = False
-    _execute_sleep = (
-        0  # ipykernel sleeps 0.5 ms here lest output be lost; `streams.settle` makes sure instead
-    )
+    # ipykernel sleeps 0.5 ms here lest output be lost; `streams.settle` makes sure instead.
+    _execute_sleep = 0
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

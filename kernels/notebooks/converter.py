@@ -29,11 +29,8 @@ TIME = {"read": 20, "write": 60}  # seconds of processor time
 LARGEST = 1 << 30  # bytes of output; a character can take several
 NICE = 5  # so that other processes go first
 UNSURE = () if sys.platform == "linux" else (OSError, ValueError)  # macOS does not accept all limits
-UNUSED = (
-    "arrow",
-    "isoduration",
-    "rfc3987_syntax",
-)  # jsonschema imports them for formats that no notebook has
+# jsonschema imports them for formats that no notebook has.
+UNUSED = ("arrow", "isoduration", "rfc3987_syntax")
 OLD = b'{"nbformat":3,"worksheets":[{"cells":[{"cell_type":"code","input":"x","outputs":[]}]}]}'
 
 
@@ -87,12 +84,8 @@ def _give_up_rights(seconds: int) -> None:
     try:
         program = base64.b64encode(seccomp.assemble(alone=False, counted=False)).decode()
         confine.seal({"landlock": [[HANDLED, SCOPED]], "seccomp": program})
-    except (
-        AttributeError,
-        OSError,
-        SandboxUnavailable,
-    ):  # another system, or an old one; the limits still apply
-        pass
+    except (AttributeError, OSError, SandboxUnavailable):
+        pass  # another system, or an old one; the limits still apply
     os.nice(NICE)
     for limit, value in (
         (resource.RLIMIT_AS, MEMORY),

@@ -116,9 +116,8 @@ TERMINALS = 16  # pseudo-terminals of a kernel; the machine has 4096 in all
 
 # Bits of landlock(7).
 EXECUTE, WRITE, READ, LIST = 1, 2, 4, 8
-MAKE_AND_REMOVE = sum(
-    1 << bit for bit in (4, 5, 7, 8, 9, 10, 12, 13)
-)  # folders, files, sockets, pipes, links
+# Of folders, files, sockets, pipes and links.
+MAKE_AND_REMOVE = sum(1 << bit for bit in (4, 5, 7, 8, 9, 10, 12, 13))
 MAKE_DEVICES, TRUNCATE, IOCTL_DEVICE = (1 << 6) | (1 << 11), 1 << 14, 1 << 15
 HANDLED = EXECUTE | WRITE | READ | LIST | MAKE_AND_REMOVE | MAKE_DEVICES | TRUNCATE | IOCTL_DEVICE
 WRITING = WRITE | TRUNCATE | sum(1 << bit for bit in range(6, 13))  # and creating, but not removing

@@ -30,9 +30,8 @@ def load(data: bytes, filename: str, options: dict[str, Any] | None = None) -> L
     source = Source(data, filename, kind_of(filename), dict(options or {}))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # they are about lines of libraries, which the person cannot change
+            # They are about lines of libraries, which the person cannot change.
+            warnings.simplefilter("ignore")
             value = _read(source)
     except (MemoryError, NotLoaded):
         raise

@@ -46,9 +46,8 @@ def _too_much(packed: bytes) -> bool:
     """Whether the other end would refuse it; it counts the marks between values in the same way."""
     if len(packed) <= MOST_VALUES or len(packed) > LARGEST:
         return len(packed) > LARGEST
-    plain = packed.replace(rb"\\", b"").replace(
-        rb"\"", b""
-    )  # now each quotation mark begins or ends a string
+    # Without escapes each quotation mark begins or ends a string.
+    plain = packed.replace(rb"\\", b"").replace(rb"\"", b"")
     outside = b"".join(plain.split(b'"')[::2])
     return sum(map(outside.count, (b",", b"[", b"{"))) > MOST_VALUES
 

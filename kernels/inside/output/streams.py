@@ -134,12 +134,8 @@ class Output(OutStream):  # type: ignore[misc]
         self._buffers: Any = defaultdict(StringIO)
         self._kept = last_words.Tail()
 
-    errors, mode, line_buffering, write_through = (
-        "strict",
-        "w",
-        True,
-        False,
-    )  # attributes that scripts look for
+    # Attributes that scripts look for.
+    errors, mode, line_buffering, write_through = "strict", "w", True, False
 
     def reconfigure(self, **options: Any) -> None:
         """Accept the options of Python's text streams and ignore them: it stays UTF-8, sent line by line.

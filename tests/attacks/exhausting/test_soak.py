@@ -51,9 +51,8 @@ async def test_a_bomb_again_and_again(pool: Pool, bomb: str) -> None:
     sizes = []
     for _ in range(10):
         await run(kernel, f"{GUARD}\n{bomb}\ntime.sleep(1)")
-        assert (
-            "42" in (await value(kernel, "6 * 7")).splitlines()
-        )  # beside last words of what the bomb started
+        # There may be last words of what the bomb started too.
+        assert "42" in (await value(kernel, "6 * 7")).splitlines()
         sizes.append(sum(path.stat().st_size for path in kernel.workspace.path.rglob("*") if path.is_file()))
     assert sizes[-1] <= sizes[0] + 1_000_000
     await pool.close("again")

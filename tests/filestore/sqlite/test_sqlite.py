@@ -441,10 +441,8 @@ async def _say_and_delete(store: Store) -> None:
     """Two people's words and cells of many sizes, mixed, so that rows move between pages; one is deleted."""
     for person in (1, 2):
         await store.sessions.get_or_create(f"u{person}", person, "here", NOW)
-    chosen, cells = (
-        random.Random(2),
-        [],
-    )  # with this seed, 24 copies stay in gaps unless the file is compacted
+    # With this seed, 24 copies stay in gaps unless the file is compacted.
+    chosen, cells = random.Random(2), []
     for _ in range(300):
         session = chosen.choice(["u1", "u2"])
         text = (SECRET.decode() if session == "u1" else "other") * chosen.choice([1, 4, 20, 90, 300])

@@ -258,9 +258,8 @@ async def test_kernels_that_wait_for_the_zygote_hold_up_no_other(
             starting = [
                 asyncio.create_task(run(pool.kernel(f"new-{number}", NoFiles()), "1")) for number in range(8)
             ]
-            for _ in range(
-                min(8, (os.cpu_count() or 1) + 4)
-            ):  # all of the loop's own threads, if it were those
+            # As many as the loop's own threads, if it were those.
+            for _ in range(min(8, (os.cpu_count() or 1) + 4)):
                 await waiting.acquire()
             async with asyncio.timeout(20):
                 ran = await run(living, "for n in range(20): open(f'{n}.txt', 'w').write('text')")

@@ -17,9 +17,8 @@ class Rooms:
 
     def __init__(self) -> None:
         self.go = threading.Event()
-        self.full = threading.Barrier(
-            module.AT_ONCE + 1, timeout=30
-        )  # as many work as may, and the test waits
+        # It is full when as many work as may, and the test waits.
+        self.full = threading.Barrier(module.AT_ONCE + 1, timeout=30)
         self.threads: set[int] = set()
         self.now: Counter[int] = Counter()
         self.most: Counter[int] = Counter()
