@@ -25,7 +25,6 @@ import zmq
 from ipykernel import ipkernel, kernelapp
 from ipykernel.compiler import XCachingCompiler
 from ipykernel.control import ControlThread
-from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
@@ -44,6 +43,7 @@ from .shell import Shell, interrupts
 # A cell combines them 50 times; as enumerations that takes 0.1 ms.
 for name in ("POLLIN", "POLLOUT", "SNDMORE"):
     setattr(zmq, name, int(getattr(zmq, name)))
+kernelapp.IOPubThread = streams.Sender
 # Messages that may be on their way; then the kernel waits for its reader, to hold no more in memory.
 SENDING = 16
 
@@ -240,14 +240,6 @@ class Program(IPKernelApp):  # type: ignore[misc]
         self.debugpy_socket, self.debug_shell_socket = context.socket(zmq.STREAM), context.socket(zmq.DEALER)
         self.control_thread = ControlThread(daemon=True)
         self.shell_channel_thread = NoSubshells()
-
-    def init_iopub(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
-        """Make the output channel, with our own sending thread."""
-        kernelapp.IOPubThread = streams.Sender
-        try:
-            super().init_iopub(context)
-        finally:
-            kernelapp.IOPubThread = IOPubThread
 
     def init_heartbeat(self) -> None:
         """Start a heartbeat for a stock client only: ours needs none, and it takes a thread and a context."""

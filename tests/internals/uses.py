@@ -73,9 +73,9 @@ USES = (
     ),
     Use(
         "ipykernel.kernelapp:IPKernelApp",
-        "init_iopub init_io init_kernel init_path init_poller",
+        "init_io init_kernel init_path init_poller",
         "kernels/inside/program.py",
-        "the thread of output, the streams and the kernel are ours; a person's modules come after Python's",
+        "the streams and the kernel are ours; a person's modules come after Python's",
     ),
     Use(
         "ipykernel.kernelapp:IPKernelApp",
@@ -87,7 +87,7 @@ USES = (
         "ipykernel.kernelapp",
         "IOPubThread",
         "kernels/inside/program.py",
-        "replaced by our thread of output while the program makes it: there is no setting for it",
+        "replaced by our thread of output: there is no setting for it",
     ),
     Use(
         "ipykernel.ipkernel",
