@@ -59,10 +59,8 @@ def tree(pid: int, most: int = MOST_PROCESSES) -> list[int]:
     for each in found:  # grows as we go
         if len(found) >= most:
             break
-        try:
+        with suppress(OSError):  # it has ended
             found += children(each)
-        except OSError:  # it has ended
-            continue
     return found
 
 

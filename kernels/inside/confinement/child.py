@@ -20,6 +20,7 @@ import socket
 import sys
 import tempfile
 import traceback
+from contextlib import suppress
 from typing import Any
 
 from .. import program
@@ -108,10 +109,8 @@ def _stand_apart(control: socket.socket, request: dict[str, Any], descriptors: d
     kept = {control.fileno(), *descriptors.values()}
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and int(name) not in kept:
-            try:
+            with suppress(OSError):  # the descriptor of the listing itself
                 os.close(int(name))
-            except OSError:  # the descriptor of the listing itself
-                continue
     os.environ.clear()
     os.environ.update(request["confinement"]["environment"])
     tempfile.tempdir = None  # the zygote may have found it already, by its own environment
@@ -299,7 +298,8 @@ class _Init:
                 return
             if pid == self._kernel:
                 self._ended = True
-                self._say(f"exit {os.waitstatus_to_exitcode(status)}\n")
+                with suppress(OSError):  # nobody is there any more
+                    self._control.sendall(f"exit {os.waitstatus_to_exitcode(status)}\n".encode())
 
     def _obey(self) -> bool:
         """Do what the control socket says; returns False when its other end is closed."""
@@ -317,12 +317,6 @@ class _Init:
                     return False
         return True
 
-    def _say(self, line: str) -> None:
-        try:
-            self._control.sendall(line.encode())
-        except OSError:  # nobody is there any more
-            return
-
 
 def _end_descendants() -> None:
     """Kill all our descendants; those whose parent dies become our children, until there are none.
@@ -330,11 +324,11 @@ def _end_descendants() -> None:
     First all of them are stopped, or a fork bomb would use the room that each killed process leaves.
     """
     stopped: set[int] = set()
-    while new := {pid for pid in _descendants() if pid not in stopped}:
+    while new := {*tree(os.getpid())[1:]} - stopped:
         for pid in new:
             _signal(pid, signal.SIGSTOP)
         stopped |= new
-    while left := _descendants():
+    while left := tree(os.getpid())[1:]:
         for pid in left:
             _signal(pid, signal.SIGKILL)
         try:
@@ -344,12 +338,5 @@ def _end_descendants() -> None:
 
 
 def _signal(pid: int, number: int) -> None:
-    try:
+    with suppress(ProcessLookupError):  # it has ended
         os.kill(pid, number)
-    except ProcessLookupError:  # it has ended
-        return
-
-
-def _descendants() -> list[int]:
-    """All our descendants, including those that have ended and were not reaped yet."""
-    return tree(os.getpid())[1:]

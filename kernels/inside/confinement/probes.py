@@ -61,11 +61,8 @@ def _environments(targets: Targets) -> bool:
     found = [str(os.environ).encode()]
     for process in os.listdir("/proc"):
         if process.isdigit():
-            try:
-                with open(f"/proc/{process}/environ", "rb") as file:
-                    found.append(file.read())
-            except OSError:
-                continue
+            with contextlib.suppress(OSError), open(f"/proc/{process}/environ", "rb") as file:
+                found.append(file.read())
     return any(canary in environment for environment in found)
 
 
@@ -185,15 +182,9 @@ def _attributes(targets: Targets, *paths: str) -> bool:
     return False
 
 
-def _settings(_: Targets) -> bool:
-    """Whether a setting of the whole machine could be written; it is only opened for writing."""
-    os.close(os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY))
-    return True
-
-
-def _last_to_end(_: Targets) -> bool:
-    """Whether the kernel could make itself less likely to be ended for lack of memory; nothing is written."""
-    os.close(os.open("/proc/self/oom_score_adj", os.O_WRONLY))
+def _can_be_written(path: str) -> bool:
+    """Whether a file can be opened for writing; nothing is written."""
+    os.close(os.open(path, os.O_WRONLY))
     return True
 
 
@@ -292,8 +283,8 @@ PROBES: dict[str, Callable[[Targets], object]] = {
     ),
     "the mode of a file in /proc": lambda targets: _attributes(targets, "/proc/cpuinfo"),
     "a stored file that was asked for": _stored,
-    "settings of the machine": _settings,
-    "being ended first": _last_to_end,
+    "settings of the machine": lambda _: _can_be_written("/proc/sys/kernel/core_pattern"),
+    "being ended first": lambda _: _can_be_written("/proc/self/oom_score_adj"),
     "rights of root": _root,
     "capabilities, or calls that are not filtered": _capable,
     "a signal to our init": _init_signal,

@@ -131,7 +131,7 @@ class TemporaryFiles:
         waiting, left = [(folder, 0) for folder in self._temporary], MOST_ENTRIES
         self._folders = {}
         for folder, depth in waiting:  # grows as we go
-            try:
+            with suppress(OSError):  # it was removed meanwhile
                 self._folders[folder] = os.stat(folder).st_mtime_ns
                 with os.scandir(folder) as listing:
                     for entry in listing:
@@ -145,5 +145,3 @@ class TemporaryFiles:
                             yield entry.path, status
                         elif stat.S_ISDIR(status.st_mode) and depth < DEEPEST and len(waiting) < MOST_FOLDERS:
                             waiting.append((entry.path, depth + 1))
-            except OSError:  # it was removed meanwhile
-                continue
