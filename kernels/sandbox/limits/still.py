@@ -53,7 +53,7 @@ class Still:
     """How much one kernel had run when looks of each kind last found no fault, and how deep they went."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Ran, int]] = {}
+        self._known: dict[str, tuple[Ran | None, int]] = {}
 
     def known(self, kind: str, ran: Ran | None, depth: int) -> bool:
         """Whether it has not run since a look of this kind that was at least as deep."""
@@ -62,6 +62,4 @@ class Still:
 
     def note(self, kind: str, ran: Ran | None, depth: int) -> None:
         """A look of this depth has found no fault; `ran` is from before the look."""
-        self._known.pop(kind, None)
-        if ran is not None:
-            self._known[kind] = ran, depth
+        self._known[kind] = ran, depth
