@@ -11,24 +11,6 @@ from typing import Any
 
 from .source import NotLoaded, Source
 
-__all__ = [
-    "SQLITE",
-    "array",
-    "arrays",
-    "arrow",
-    "avro",
-    "database",
-    "image",
-    "joblib",
-    "matlab",
-    "netcdf",
-    "pandas",
-    "pickled",
-    "sas",
-    "spss",
-    "spss_portable",
-]
-
 SQLITE = b"SQLite format 3\x00"
 IDL = b"SR\x00\x04"
 HDF5 = b"\x89HDF\r\n\x1a\n"
