@@ -98,6 +98,7 @@ async def probe(sandbox: Sandbox) -> list[str]:
     Raises: KernelStartFailed, OSError if nothing starts in the sandbox; SandboxUnavailable if the network
     should be open and is not.
     """
+    loop, text = asyncio.get_running_loop(), b""
     with _targets(sandbox.tier) as (targets, workspace, folder):
         ours, theirs = socket.socketpair()
         with ours, (folder / "log").open("wb") as output:
@@ -112,7 +113,8 @@ async def probe(sandbox: Sandbox) -> list[str]:
                 try:
                     ours.setblocking(False)
                     async with asyncio.timeout(PROBING):
-                        text = await _read_all(ours)
+                        while piece := await loop.sock_recv(ours, 1 << 16):
+                            text += piece
                         await kernel.wait()
                 except TimeoutError:
                     text = b""
@@ -146,13 +148,6 @@ class _OneFile:
 
     async def list(self) -> Sequence[FileRow]:
         return ()
-
-
-async def _read_all(connection: socket.socket) -> bytes:
-    loop, pieces = asyncio.get_running_loop(), []
-    while piece := await loop.sock_recv(connection, 1 << 16):
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 @contextlib.contextmanager

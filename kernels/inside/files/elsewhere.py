@@ -118,13 +118,11 @@ class TemporaryFiles:
 
     def _changed(self) -> bool:
         """Whether a known folder has got or lost a name since; most cells cost no more than this."""
-        for path, before in (self._folders or {}).items():
-            try:
-                if os.stat(path).st_mtime_ns != before:
-                    return True
-            except OSError:  # it was removed, which is a change too
-                return True
-        return False
+        known = (self._folders or {}).items()
+        try:
+            return any(os.stat(path).st_mtime_ns != before for path, before in known)
+        except OSError:  # one was removed, which is a change too
+            return True
 
     def _files(self) -> Iterator[tuple[str, os.stat_result]]:
         """Files that were not named by a library, within bounds; from then on the folders are known."""

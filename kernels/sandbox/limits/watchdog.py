@@ -358,14 +358,10 @@ class _Machine:
     def fell(self) -> bool:
         """Whether there is less than the last time this was true, by one step."""
         try:
-            return self._fell()
+            memory, disk = memory_left(), os.statvfs(self._workspaces)
+            running = int(Path("/proc/loadavg").read_text("ascii").split()[3].partition("/")[2])
         except OSError:  # the folder is gone, so nothing is written to it
             return False
-
-    def _fell(self) -> bool:
-        memory = memory_left()
-        disk = os.statvfs(self._workspaces)
-        running = int(Path("/proc/loadavg").read_text("ascii").split()[3].partition("/")[2])
         free, room = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
         self.disk_is_short = free * SHORT < room
         self.short = memory.left * SHORT < memory.whole or self.disk_is_short
