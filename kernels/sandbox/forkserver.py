@@ -155,13 +155,11 @@ class Forkserver:
         self._closed = False
 
     def __enter__(self) -> Self:
-        """Start the zygote in the background; the first fork waits for it."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         threading.Thread(target=self._start_early, name="zygote start", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the zygote; its kernels go on."""
         self._closed = True
         if self._process is not None:
             self._process.kill()  # at once, since a thread may be waiting for its imports
@@ -291,6 +289,5 @@ class Forkserver:
 
 
 def _close_child(forking: "asyncio.Future[Child]") -> None:
-    """Close a child that nobody waits for."""
     if not forking.cancelled() and forking.exception() is None:
         forking.result().close()

@@ -3,9 +3,7 @@
     confinement = confine(Tier.S, Paths(...), Limits(), uid=100_000)
     vars(confinement)               # as the forked child takes it (kernels/inside/confinement/confine.py)
 
-A tier says by what a kernel is held: S by root's namespaces and a user of its own, with control groups for
-its limits; A by a user namespace, on a host without root; B by Landlock, where there are no namespaces; NONE
-by nothing.
+What each tier consists of, and what it relies on, is in SECURITY.md.
 """
 
 import base64

@@ -4,8 +4,7 @@
         sandbox, tried = await choose(None, make, stack)        # the strongest tier that holds
 
 A tier that cannot be set up here is passed over for the next. One that can be set up, but lets something
-through, is an error: what we do not understand we do not trust. If the operator has opened the host's
-network, a listener of the host must be reached.
+through, is an error: what we do not understand we do not trust.
 """
 
 import asyncio

@@ -91,7 +91,6 @@ def _choose_what_can_be_written(module: ModuleType) -> None:
 
 
 def _writable() -> bool:
-    """Whether a file can be made there."""
     try:
         os.close(os.open(FOLDER, os.O_TMPFILE | os.O_RDWR, 0o600))
     except OSError as error:

@@ -69,7 +69,6 @@ class Sender(IOPubThread):  # type: ignore[misc]
         pass
 
     def _setup_pipe_in(self) -> None:
-        """Set up the relay for what forked children send."""
         self._relay, self._relaying = Relay(), threading.Lock()
         os.register_at_fork(before=self._note_fork)
         self.io_loop.asyncio_loop.add_reader(self._relay, self._take_from_children)
@@ -266,7 +265,6 @@ class Output(OutStream):  # type: ignore[misc]
             time.sleep(LOOK)  # the reading thread needs Python's lock
 
     def _in_pipe(self) -> int:
-        """How many bytes wait in the pipe."""
         if self._fid is None:
             return 0
         if _ioctl(*self._look):

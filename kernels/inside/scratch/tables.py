@@ -114,7 +114,6 @@ def _one_line(text: str | None) -> str:
 
 
 def _grid(table: Any, rules: dict[tuple[str, str], dict[str, str]]) -> Grid:
-    """A table's rows."""
     rows: Grid = []
     name = table.get("id", "")
     for row in table.iter("tr"):

@@ -66,10 +66,7 @@ class Groups:
 
     @classmethod
     def found(cls, name: str) -> Self | None:
-        """Our part of the hierarchy, a group called `name`; None if it cannot be written.
-
-        The parts of our programs that were killed are removed.
-        """
+        """Our part of the hierarchy, a group called `name`; None if it cannot be written."""
         with contextlib.ExitStack() as stack:
             try:
                 mounts = own_groups()

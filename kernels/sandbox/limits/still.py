@@ -7,9 +7,8 @@
 
 To open, map, send or lock something, a thread has to run. Linux tells how long each thread has run, to the
 nanosecond, and how often it was scheduled. Asking takes 0.15 ms for a kernel, a thorough look 6 ms, and a
-kernel between two cells runs once in ten seconds. So idle kernels cost next to nothing. Without this, looks
-at 75 of them took half a second whenever the machine had less memory or more processes, as with every few
-kernels that start; and that in the process that serves all cells, holding the interpreter's lock.
+kernel between two cells runs once in ten seconds. Without this, looks at 75 idle kernels took half a second
+whenever a few more started.
 
 https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
 """

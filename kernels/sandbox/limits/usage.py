@@ -6,8 +6,7 @@
     memory(pids), exactly(memory), threads(pids)
 
 Counting takes 0.1 ms for a quiet kernel; `mapped` also reads each process's maps, 1 ms a process. Whatever a
-kernel does, there is a limit on what is read at one look. What Linux itself holds for a kernel is counted in
-`kernels.sandbox.limits.objects`.
+kernel does, there is a limit on what is read at one look.
 """
 
 import errno

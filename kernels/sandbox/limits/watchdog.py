@@ -11,14 +11,9 @@ Few file systems can limit a workspace, and nothing in Linux limits what it keep
 control groups, nothing limits memory and processes either. A cell has its deadline, and what it leaves
 running a budget of processor time.
 
-A kernel is looked at five times a second while something changes, and every few seconds while nothing does.
-The machine's free memory, free disk and number of processes are read each time, and when one of them gets
-worse, everything that has run since its last look is looked at immediately. What a kernel can do between two
-looks is limited by its rlimits.
-
-A kernel that is slow to look at does not hold up the looks at others: there is a limit on what is read of it,
-and a second thread for kernels whose looks took long, where they take turns. A third thread ends kernels that
-make a look wait.
+How often it looks, what a look may cost, and what happens if one has to wait, is in SECURITY.md. One thread
+looks at kernels that are quick to look at, a second one at the others, and a third ends those that make a
+look wait.
 """
 
 import logging
@@ -196,7 +191,6 @@ class Watchdog:
                 self._try(each, look, kind)
 
     def _end_who_holds_up(self) -> None:
-        """End the kernels for which a look has waited too long."""
         waiting = self._looks.waiting(STEP)
         lost = bool(waiting) and self._meanwhile.fell()
         for each in list(self._watched):
