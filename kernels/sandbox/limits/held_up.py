@@ -42,11 +42,6 @@ class OngoingLook[T]:
     waited: float = 0.0
     at_folder: bool = False  # whether it waits for the lock of a folder
 
-    @property
-    def held_up(self) -> bool:
-        """Whether it has waited for too long."""
-        return self.waited > self.patience
-
 
 class OngoingLooks[T]:
     """The looks that are under way, at most one in each thread. See the module's text."""

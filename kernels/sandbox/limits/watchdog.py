@@ -203,7 +203,7 @@ class Watchdog:
             if look.waited > TWICE:  # looks at other kernels will not wait for it again
                 whom.slow = whom.size_slow = True
                 whom.mapped_due = 0.0  # many areas of memory may be why the lock was held so long
-            if look.held_up or whom.at_folders > AT_FOLDERS:
+            if look.waited > look.patience or whom.at_folders > AT_FOLDERS:
                 self._end(whom, Fault.HIDING)
 
     def _try(self, watched: Watched, look: Callable[[Watched], None], kind: str) -> None:
