@@ -24,12 +24,11 @@ PICTURES = [
 ORIENTATION = 0x0112  # https://www.cipa.jp/std/documents/e/DC-008-Translation-2019-E.pdf, 4.6.4
 
 
-def pandas(function: str, **fixed: Any) -> Callable[[Source], Any]:
+def pandas(function: str) -> Callable[[Source], Any]:
     """A reader of pandas that takes a file."""
 
     def read(source: Source) -> Any:
-        reader = getattr(import_module("pandas"), function)
-        return reader(BytesIO(source.data), **fixed | source.options)
+        return getattr(import_module("pandas"), function)(BytesIO(source.data), **source.options)
 
     return read
 
