@@ -22,6 +22,7 @@ from kernels.concurrency.cancellation import to_the_end
 from kernels.concurrency.threads import in_thread
 from kernels.descriptors import raise_limit
 from kernels.errors import KernelStartFailed, SandboxUnavailable
+from kernels.inside.files.elsewhere import LEFT
 from kernels.limits import Fault, Limits
 from kernels.process.environment import environment
 from kernels.sandbox import users
@@ -29,7 +30,7 @@ from kernels.sandbox.forkserver import LIBRARIES, Child, Forkserver
 from kernels.sandbox.limits import usage
 from kernels.sandbox.limits.cgroup import Group, Groups, unique_name
 from kernels.sandbox.limits.watchdog import Watchdog, Watched
-from kernels.sandbox.policy import SYSTEM, TEMPORARY_LEFT, WORKSPACE, Paths, Tier, confine
+from kernels.sandbox.policy import SYSTEM, WORKSPACE, Paths, Tier, confine
 
 __all__ = ["Confined", "Sandbox", "readable"]
 
@@ -289,7 +290,7 @@ class Sandbox:
         if self._limits.workspace is not None:
             size = usage.size(workspace)
             if usage.UNCOUNTABLE > size > self._limits.workspace:
-                left = [name for name in os.listdir(workspace) if TEMPORARY_LEFT.fullmatch(name)]
+                left = [name for name in os.listdir(workspace) if LEFT.fullmatch(name)]
                 removed = sum(usage.size(workspace / name) for name in left)
         return self.own(workspace), size - removed, ours, removed
 

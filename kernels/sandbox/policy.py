@@ -7,14 +7,13 @@ What each tier consists of, and what it relies on, is in SECURITY.md.
 """
 
 import base64
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-from kernels.inside.files.elsewhere import WORKSPACE_NAMES
+from kernels.inside.files.elsewhere import LARGE, WORKSPACE_NAMES
 from kernels.limits import Limits
 from kernels.process.environment import environment
 from kernels.sandbox import seccomp
@@ -23,8 +22,6 @@ __all__ = ["SYSTEM", "TIERS", "WORKSPACE", "Confinement", "Paths", "Tier", "conf
 
 KiB, MiB, GiB = 1 << 10, 1 << 20, 1 << 30
 WORKSPACE = Path("/workspace")  # the person's folder as their code sees it, in tiers S and A
-TEMPORARY = ".tmp"  # the workspace's folder for large temporary files; each new kernel empties it
-TEMPORARY_LEFT = re.compile(rf"{re.escape(TEMPORARY)}(?:\.[0-9a-f]{{8}})?")  # also those not yet removed
 INSIDE_UID = 1000  # the person inside a user namespace
 MAPPED = 3 * GiB  # of address space beyond the memory limit: libraries map much that they never use
 CLONE = {"mount": 0x00020000, "cgroup": 0x02000000, "uts": 0x04000000, "ipc": 0x08000000, "pid": 0x20000000}
@@ -199,7 +196,7 @@ def confine(
     """
     names = tier.namespaces
     folder = WORKSPACE if names else paths.workspace
-    large = str(folder / TEMPORARY)  # it counts as part of the workspace
+    large = str(folder / LARGE)  # it counts as part of the workspace
     own = "/tmp" if names else large  # noqa: S108  a tmpfs, for little
     temporary = own if full else large
     flags = sum(CLONE.values()) if names else 0

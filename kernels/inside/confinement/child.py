@@ -12,7 +12,6 @@ when it ends all of them end with it.
 import gc
 import json
 import os
-import re
 import select
 import shutil
 import signal
@@ -25,6 +24,7 @@ from typing import Any
 
 from .. import program
 from ..files import stored
+from ..files.elsewhere import LARGE, LEFT
 from ..output import last_words
 from ..procfs import tree
 from . import confine, fresh, probes
@@ -34,10 +34,8 @@ __all__ = ["main"]
 LONGEST = 1 << 20  # bytes of a spawn request
 MOST_DESCRIPTORS = 16
 BEGIN = b"begin\n"
-LARGE = ".tmp"  # in the workspace: see `kernels.sandbox.policy`
 WAIT = 20.0  # seconds for removing an earlier kernel's files, if the workspace is over its limit with them
 FEW = 200  # files of an earlier kernel that are removed before this one starts
-LEFT = re.compile(r"\.tmp(?:\.[0-9a-f]{8})?")  # the folder itself, and what could not be removed of it
 
 
 def main(control: socket.socket, prepared: program.Program) -> None:

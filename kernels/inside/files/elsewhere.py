@@ -16,12 +16,14 @@ from contextlib import suppress
 
 from ..characters import escaped
 
-__all__ = ["WORKSPACE_NAMES", "TemporaryFiles", "advise", "in_workspace", "temporary"]
+__all__ = ["LARGE", "LEFT", "WORKSPACE_NAMES", "TemporaryFiles", "advise", "in_workspace", "temporary"]
 
 # The working folders of ChatGPT, Colab, E2B, Jupyter's images and Kaggle. In tiers with a file tree of their
 # own the workspace has these names too.
 WORKSPACE_NAMES = ("/mnt/data", "/content", "/home/user", "/home/jovyan", "/kaggle/working")
 
+LARGE = ".tmp"  # the workspace's folder for large temporary files; each new kernel empties it
+LEFT = re.compile(r"\.tmp(?:\.[0-9a-f]{8})?")  # the folder itself, and what could not be removed of it yet
 SHARED = "/tmp/"  # noqa: S108  in tier B (Landlock) it is the host's, and closed
 
 MOST_FOLDERS, MOST_ENTRIES, DEEPEST = 32, 500, 3  # that are looked at in the temporary folders
