@@ -135,10 +135,6 @@ def _mount(_: Targets) -> bool:
     return True
 
 
-def _unshare(_: Targets) -> bool:
-    return bool(LIBC.unshare(CLONE_NEWUSER) == 0)
-
-
 def _written(targets: Targets) -> bool:
     """Whether something outside the person's folders can be written."""
     for folder in targets["closed"]:
@@ -201,10 +197,6 @@ def _capable(_: Targets) -> bool:
     return bool(held) or status["NoNewPrivs"].strip() != "1" or status["Seccomp"].strip() != "2"
 
 
-def _ptrace(targets: Targets) -> bool:
-    return _call(SYS_PTRACE, PTRACE_ATTACH, targets["pid"], 0, 0)
-
-
 def _stored(targets: Targets) -> bool:
     """Whether a stored file can be changed through the answer to a request for it, as `load_file` asks."""
     try:
@@ -260,7 +252,7 @@ PROBES: dict[str, Callable[[Targets], object]] = {
     "our environment": _environments,
     "a signal to our process": _host_signal,
     "the memory of our process": _host_memory,
-    "tracing our process": _ptrace,
+    "tracing our process": lambda targets: _call(SYS_PTRACE, PTRACE_ATTACH, targets["pid"], 0, 0),
     LOOPBACK: _loopback,
     "a Unix socket of the host": lambda targets: _unix(targets, "socket"),
     ABSTRACT: lambda targets: _unix(targets, "abstract"),
@@ -268,7 +260,7 @@ PROBES: dict[str, Callable[[Targets], object]] = {
     "AF_ALG": lambda _: _family(AF_ALG, socket.SOCK_SEQPACKET),
     "AF_PACKET": lambda _: _family(AF_PACKET, socket.SOCK_RAW),
     "a mount": _mount,
-    "a user namespace": _unshare,
+    "a user namespace": lambda _: LIBC.unshare(CLONE_NEWUSER) == 0,
     "bpf": lambda _: _considered(SYS_BPF, 0, 0, 0),
     "key rings": lambda _: _considered(SYS_KEYCTL, 0, -3, 0),
     "the machine's asynchronous requests": lambda _: _considered(SYS_IO_SETUP, 1, 0),

@@ -74,7 +74,8 @@ def _read(source: Source) -> Any:
         source.kind = _unknown(source, found)
     if source.kind in kinds.PICKLES and source.kind != named:  # no name warns that reading it can run code
         source.options.setdefault("allow_pickle", False)
-    return kinds.READERS.get(source.kind, _bytes)(source)
+    reader = kinds.READERS.get(source.kind)
+    return reader(source) if reader else source.data
 
 
 def _take_for(source: Source, found: str) -> None:
@@ -112,7 +113,3 @@ def _nothing(source: Source) -> Any:
     if source.kind in kinds.READERS and source.kind not in kinds.PLAIN_TEXTS:
         raise NotLoaded("is empty")
     return "" if source.kind in kinds.PLAIN_TEXTS else b""
-
-
-def _bytes(source: Source) -> bytes:
-    return source.data
