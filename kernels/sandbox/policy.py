@@ -103,10 +103,7 @@ SHOWN_PROC = (
 SPARE = 4  # times the processes of one kernel: what all kernels of one user may start together
 # In a network of its own: how much of the machine's memory a connection may hold; the default is 37 MiB.
 # In bytes: the least, the initial and the most (tcp(7)).
-BUFFERS = {
-    "sys/net/ipv4/tcp_rmem": "4096 65536 65536",
-    "sys/net/ipv4/tcp_wmem": "4096 16384 65536",
-}
+BUFFERS = ("sys/net/ipv4/tcp_rmem=4096 65536 65536", "sys/net/ipv4/tcp_wmem=4096 16384 65536")
 TERMINALS = 16  # pseudo-terminals of a kernel; the machine has 4096 in all
 
 # Bits of landlock(7).
@@ -204,6 +201,7 @@ def confine(
         flags |= CLONE_NEWNET
     if tier is Tier.A:
         flags |= CLONE_NEWUSER
+    mounts = _mounts(paths, limits, INSIDE_UID if uid is None else uid, counted=counted) if names else ()
     filtered = seccomp.assemble(alone=names, network=limits.network, counted=counted, full=full)
     return Confinement(
         namespaces=names,
@@ -217,9 +215,7 @@ def confine(
         uid_map=f"{INSIDE_UID} {own_uid} 1" if tier is Tier.A else "",
         gid_map=f"{INSIDE_UID} {own_gid} 1" if tier is Tier.A else "",
         root=str(paths.root) if names else "",
-        mounts=tuple(_mounts(paths, limits, INSIDE_UID if uid is None else uid, counted=counted))
-        if names
-        else (),
+        mounts=tuple(mounts),
         hostname="kernel" if names else "",
         loopback=names and not limits.network,
         rlimits=_rlimits(limits, 0 if names or uid is not None else own_threads),
@@ -240,13 +236,7 @@ def _mounts(paths: Paths, limits: Limits, uid: int, *, counted: bool) -> Iterabl
         yield "link", str(WORKSPACE), name, ""
     for name in DEVICES:
         yield "bind", f"/dev/{_device(name, counted)}", f"/dev/{name}", "device"
-    settings = {} if limits.network else BUFFERS
-    yield (
-        "proc",
-        "\n".join(f"{path}={value}" for path, value in settings.items()),
-        "/proc",
-        " ".join(SHOWN_PROC),
-    )
+    yield "proc", "" if limits.network else "\n".join(BUFFERS), "/proc", " ".join(SHOWN_PROC)
     yield "tmpfs", "", "/dev/shm", scratch  # noqa: S108
     yield "devpts", "", "/dev/pts", f"newinstance,ptmxmode=0666,mode=620,max={TERMINALS}"
     for name, target in {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", **STREAMS}.items():
