@@ -11,8 +11,6 @@ from any bytes. Linux escapes only the newline in most of these files, and no br
 has more ends of lines than that: for `str.splitlines` a name with a carriage return, a form feed or a unit
 separator in it is two lines. So files are read as bytes, lines end at b"\\n" only, and a line that does not
 look as expected is passed over.
-
-The module stands here because what runs inside a kernel can import nothing else of ours.
 """
 
 import os
