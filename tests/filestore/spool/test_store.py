@@ -208,6 +208,11 @@ async def test_a_message_leads_to_its_cell_meanwhile(store: Opened) -> None:
         going_on = MessageCell(4, SESSION, 0, 9, turn="5f0c9a1e")
         await store.kept.message_cells.set(going_on)
         assert await store.kept.message_cells.going_on(1) == [going_on]
+        taken_over = MessageCell(2, SESSION, 0, 9)
+        await store.kept.message_cells.set(taken_over)  # of several notes the last one counts
+        expected.remove(MessageCell(2, SESSION, cell.seq, 9))
+        assert await store.kept.message_cells.get(2) == taken_over
+        assert await store.kept.message_cells.of_cell(SESSION, cell.seq) == expected
     await store.kept.catch_up.bring_in()
     assert await store.raw.message_cells.of_cell(SESSION, cell.seq) == expected
     assert list(await store.raw.message_cells.going_on(1)) == [going_on]
