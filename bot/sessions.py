@@ -151,6 +151,13 @@ class Sessions:
                 session.record = replace(session.record, last_used_at=now)
             return session
 
+    async def add_record(self, user_id: int, place: str) -> None:
+        """Add the session's record if it has none, so that what is noted of it is found when it is deleted.
+
+        Raises: StoreUnavailable.
+        """
+        await self.store.sessions.get_or_create(self.id_of(user_id, place), user_id, place, self._clock())
+
     async def _get_or_open(self, session_id: str, user_id: int, place: str) -> Session:
         """The session, opened if necessary; the caller holds its lock.
 

@@ -14,7 +14,7 @@ from bot.reply import Reply
 from bot.sessions import AT_ONCE, IDLE, Sessions
 from bot.wording.error_messages import sentence
 from filestore.errors import NotRecordedYet, StoreFull, StoreUnavailable
-from filestore.records import SessionRecord
+from filestore.records import MessageCell, SessionRecord
 from kernels.cell.events import Restarted, Stream
 from kernels.cell.result import Late
 from kernels.descriptors import OutOfDescriptors
@@ -655,3 +655,14 @@ async def test_after_a_deletion_no_file_has_the_words(world: World, what: str) -
         await (sessions.discard(1, "terminal") if what == "discard" else sessions.forget_person(1))
         assert files_with_it() == []
         assert (await sessions.execute_code("x", 2)).success
+
+
+async def test_what_is_noted_of_a_session_that_never_opened_goes_with_its_person(world: World) -> None:
+    """Somebody who only asked a bot without a model, or whose notebook could not be read, for instance."""
+    async with Program(world) as sessions:
+        cells = sessions.store.message_cells
+        await sessions.add_record(1, "dm")
+        await cells.set(MessageCell(100, sessions.id_of(1, "dm"), 0, 10))
+        await sessions.forget_person(1)
+        assert await cells.get(100) is None
+        assert await sessions.store.sessions.of_user(1) == []
