@@ -170,10 +170,12 @@ class SpooledUsage:
         self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH
     ) -> None:
         """With `kept_as`, what waits is brought into the database first, so that it is kept as well."""
+        key = person_key(user_id)
         if kept_as is None:
-            await self._spool.drop_writes(person_key(user_id), UsageAdded)
+            await self._spool.drop_writes(key, UsageAdded)
         else:
-            await self._catch_up.bring_in_all_of(person_key(user_id))
+            await self._catch_up.bring_in_all_of(key)
+            await self._spool.forget_aside(key)  # it names the person
         await self._usage.forget_person(user_id, kept_as=kept_as, since=since)
 
 
@@ -221,8 +223,12 @@ class SpooledFiles:
         await self._files.condemn_all(user_id)
 
     async def bring_in(self, user_id: int) -> None:
-        """Bring in the records of a person that wait. Raises: StoreUnavailable if that is not possible."""
+        """Bring in the records of a person that wait, to be deleted; what was set aside is deleted here.
+
+        Raises: StoreUnavailable if that is not possible.
+        """
         await self._catch_up.bring_in_all_of(person_key(user_id))
+        await self._spool.forget_aside(person_key(user_id))
 
     async def known_keys(self, blob_keys: Collection[str]) -> set[str]:
         """Includes keys of records that wait: their bytes are no orphans."""
