@@ -40,9 +40,10 @@ NEWEST = 20  # entries of a transcript that are searched for a cell that was bro
 async def unfinished(context: Context, began: datetime) -> Sequence[MessageCell]:
     """The messages of such answers, newest first, except those whose cell still runs or waits.
 
-    `began` is when this program began: it has sent none of them. Raises: FileStoreError.
+    `began` is when this program began: it has sent none of them, unless the clocks differ, and then they are
+    its live answers, which `end_unfinished` leaves alone. Raises: FileStoreError.
     """
-    since, until = time_snowflake(began - LONGEST_AWAY), time_snowflake(began)
+    since, until = time_snowflake(began - LONGEST_AWAY), time_snowflake(began + APART)
     found = await context.sessions.store.message_cells.going_on(since)
     earlier = [noted for noted in reversed(found) if noted.message_id < until]
     return [noted for noted in earlier if not await _runs(context, noted)]

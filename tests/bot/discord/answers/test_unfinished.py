@@ -27,17 +27,20 @@ from tests.bot.discord.answers.fakes import (
 )
 
 
-def noted(minutes: int, seq: int, first: int) -> MessageCell:
+def noted(minutes: float, seq: int, first: int) -> MessageCell:
     """A message that was sent so long before this program began."""
     return MessageCell(time_snowflake(NOW - timedelta(minutes=minutes)), "u1", seq, CHANNEL, first)
 
 
 async def test_unfinished_answers_are_those_of_an_earlier_program_whose_cell_does_not_run() -> None:
-    """The newest first; what this program has sent, what is over and what runs on is left alone."""
-    words, ended = noted(9, 0, 1), noted(8, 2, 2)
-    cells = FakeCells(words, ended, noted(7, 3, 3), noted(6, 4, -4), noted(-1, 0, 1))
+    """The newest first; what this program has sent, what is over and what runs on is left alone.
+
+    Discord's clock may be ahead of ours, as that of the last one is.
+    """
+    words, ended, last = noted(9, 0, 1), noted(8, 2, 2), noted(-0.1, 0, 1)
+    cells = FakeCells(words, ended, noted(7, 3, 3), noted(6, 4, -4), last, noted(-1, 0, 1))
     context = a_context(cells=cells, records=[a_record(2, "ok"), a_record(3, "running")])
-    assert await unfinished(context, NOW) == [ended, words]
+    assert await unfinished(context, NOW) == [last, ended, words]
 
 
 async def test_an_unfinished_answer_keeps_its_words_and_says_that_it_is_over() -> None:
