@@ -278,7 +278,7 @@ class Sessions:
             await self.store.files.bring_in(user_id)  # what waits could not be found, and would come later
             await self.store.sessions.delete(session_id)
             await self.files.delete_all_of(session_id, user_id)
-            await self.store.sessions.erase_deleted()
+        await self.store.sessions.erase_deleted()  # which may take seconds, while the person can begin anew
 
     async def forget_person(self, user_id: int) -> None:
         """Delete everything of a person: kernels, workspaces, files, transcripts, usage."""
@@ -289,7 +289,7 @@ class Sessions:
                 await self._remove(record.session_id)
             await self.files.forget_person(user_id)
             await self.ledger.forget_person(user_id)
-            await self.store.sessions.erase_deleted()
+        await self.store.sessions.erase_deleted()
 
     async def sweep(self, now: datetime) -> None:
         """Remove the workspaces of sessions unused for the retention time, and much later their records.

@@ -666,3 +666,24 @@ async def test_what_is_noted_of_a_session_that_never_opened_goes_with_its_person
         await sessions.forget_person(1)
         assert await cells.get(100) is None
         assert await sessions.store.sessions.of_user(1) == []
+
+
+async def test_who_deletes_everything_can_begin_anew_while_it_is_erased(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Overwriting what was deleted can take seconds: it holds no lock of the person's."""
+    erasing = 0
+    async with Program(world) as sessions, asyncio.timeout(20):
+
+        async def hangs() -> None:
+            nonlocal erasing
+            erasing += 1
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(sessions.store.sessions, "erase_deleted", hangs)
+        for deletion in (sessions.discard(1, "dm"), sessions.forget_person(1)):
+            before, deleting = erasing, asyncio.create_task(deletion)
+            await until(lambda before=before: erasing > before)  # type: ignore[misc]
+            assert (await sessions.execute_code("x", 1)).success
+            deleting.cancel()
+            await asyncio.wait([deleting])
