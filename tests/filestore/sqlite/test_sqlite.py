@@ -18,7 +18,7 @@ import pytest
 
 from filestore import open_store
 from filestore.errors import StoreDamaged, StoreFull, StoreTooNew, StoreUnavailable
-from filestore.records import StoredFile
+from filestore.records import MessageCell, StoredFile
 from filestore.sqlite import open_sqlite
 from filestore.sqlite.database import SMALL, TIDIED, Waits, opened
 from filestore.sqlite.files import SqliteFiles
@@ -78,13 +78,16 @@ async def test_write_soon_is_on_disk_right_after(
 async def test_writings_at_one_moment_share_a_sync_and_an_end_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The two writings of a turn, and those of a crowd, bring the disk one wait; none is left to a timer."""
+    """The five writings of a turn on Discord, and those of a crowd, bring one wait; no timer has any left."""
     synced: list[str] = []
     monkeypatch.setattr("os.fsync", lambda file: synced.append(os.readlink(f"/proc/self/fd/{file}")))
     async with open_sqlite(tmp_path / "kernelcord.db", Waits(soon=600.0)) as store:
-        for _ in range(10):
+        for message in range(10):
+            await store.message_cells.set(MessageCell(message, "s", 0, turn="t"))
             cell = await store.transcripts.begin_cell("s", "p", "Ann", "1", NOW)
+            await store.message_cells.set(MessageCell(message, "s", cell.seq, turn="t"))
             await store.transcripts.finish_cell("s", cell.seq, status="ok", outputs=[])
+            await store.message_cells.set(MessageCell(message, "s", cell.seq))
         assert synced == []
     assert synced == [f"{tmp_path / 'kernelcord.db'}-wal"]
 
