@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from nextcord.utils import snowflake_time, time_snowflake
 
-from bot.discord.answers.history import LONGEST_AWAY, cell_record
+from bot.discord.answers.history import LONGEST_AWAY, cell_record, messages_of
 from bot.discord.answers.resumed import ResumedAnswers
 from bot.discord.api.retry import DiscordRefused, Refusal
 from bot.discord.buttons.view import FINISHED, buttons
@@ -76,7 +76,9 @@ async def _end(context: Context, resumed: ResumedAnswers, noted: MessageCell) ->
         ended = noted.seq and not noted.first
         cell = await cell_record(context, noted.session_id, noted.seq) if ended else None
         unshown = message.is_live or not message.has_buttons
-        shown = cell is not None and unshown and await _show(context, resumed, cell)
+        shown = cell is not None and unshown
+        if cell is not None and unshown and not await _is_elsewhere(context, noted):
+            shown = await _show(context, resumed, cell)
         if noted.message_id in context.live_answers:  # it is shown there, and noted as over then
             return
         if message.is_live:
@@ -89,6 +91,12 @@ async def _end(context: Context, resumed: ResumedAnswers, noted: MessageCell) ->
             return
     over = replace(noted, first=-noted.first if noted.seq else 0, turn="")  # also where it is gone for good
     await context.sessions.store.message_cells.set(over)
+
+
+async def _is_elsewhere(context: Context, noted: MessageCell) -> bool:
+    """Whether the end of the cell was shown in another message, since its person may not write here."""
+    messages = await messages_of(context, noted.session_id, noted.seq)
+    return any(other.message_id != noted.message_id and not other.turn for other in messages)
 
 
 async def _show(context: Context, resumed: ResumedAnswers, cell: CellRecord) -> bool:

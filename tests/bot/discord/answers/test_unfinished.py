@@ -129,11 +129,16 @@ async def test_a_message_that_cannot_even_be_looked_at_keeps_no_other_from_its_e
     assert [cells.noted[one.message_id].first for one in (odd, left)] == [1, 0]
 
 
-@pytest.mark.parametrize("found", [True, False])
-async def test_an_answer_whose_cell_is_not_shown_in_it_is_over_all_the_same(found: bool) -> None:
+@pytest.mark.parametrize(("found", "before"), [(True, False), (True, True), (False, False)])
+async def test_an_answer_whose_cell_is_not_shown_in_it_is_over_all_the_same(
+    found: bool, before: bool
+) -> None:
     """Its person may not write there any more, and gets it directly, once; or its session is no more."""
-    left = replace(noted(5, 2, 0), turn="t1")
-    cells, message = FakeCells(left), FakeMessage(content="half\n-# Running … 10 s")
+    left, directly = replace(noted(5, 2, 0), turn="t1"), noted(4, 2, 0)
+    cells, message = (
+        FakeCells(*[left, directly][: 1 + before]),
+        FakeMessage(content="half\n-# Running … 10 s"),
+    )
     context = a_context(cells=cells, records=[a_record(2, "ok")], destinations=FakeDestinations(message))
     sessions: Any = context.sessions
     shown: list[int] = []
@@ -151,7 +156,7 @@ async def test_an_answer_whose_cell_is_not_shown_in_it_is_over_all_the_same(foun
     sessions.store.sessions, sessions.session = SimpleNamespace(get=get), opened
     for _ in range(2):
         await end_unfinished(context, Elsewhere(context), [left])
-    assert shown == [2] * found
+    assert shown == [2] * (found and not before)
     assert message.outgoings[-1].content == f"half\n-# {ELSEWHERE if found else NOTE}"
     assert len(message.outgoings) == 1
     assert cells.noted[left.message_id] == noted(5, 2, 0)
