@@ -2,8 +2,8 @@
 
 1. The iopub socket waits for a slow reader instead of dropping messages (`XPUB_NODROP`).
 2. What threads and child processes write arrives before their cell ends, or under their own cell (`streams`).
-3. Each reply carries a list of the person's variables (`variables`). Our own client gets it on the output
-   channel, where it also marks the end of the output.
+3. Each reply carries a list of the person's variables (`variables`). On the output channel, where our own
+   client gets the reply, it also marks the end of the output.
 4. Text that UTF-8 cannot encode is sent all the same, and other text with it is not lost (`packing`).
 5. No history, heartbeat, debugger or subshells: nobody uses them, and each costs time at every cell or start.
 

@@ -9,7 +9,6 @@ unless it was detached. As PID 1 of its namespace the init reaps what the kernel
 when it ends all of them end with it.
 """
 
-import contextlib
 import gc
 import json
 import os
@@ -20,7 +19,7 @@ import socket
 import sys
 import tempfile
 import traceback
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 from .. import program
@@ -157,10 +156,7 @@ def _tell_sqlite(folder: str) -> None:
     sqlite3 = sys.modules.get("sqlite3")
     if sqlite3 is not None:
         quoted = folder.replace("'", "''")
-        with (
-            contextlib.closing(sqlite3.connect(":memory:")) as any_database,
-            contextlib.suppress(sqlite3.Error),
-        ):
+        with closing(sqlite3.connect(":memory:")) as any_database, suppress(sqlite3.Error):
             any_database.execute(f"PRAGMA temp_store_directory = '{quoted}'")
 
 
