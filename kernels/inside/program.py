@@ -42,7 +42,7 @@ from .shell import Shell, interrupts
 # A cell combines them 50 times; as enumerations that takes 0.1 ms.
 for name in ("POLLIN", "POLLOUT", "SNDMORE"):
     setattr(zmq, name, int(getattr(zmq, name)))
-kernelapp.IOPubThread = streams.Sender
+kernelapp.IOPubThread = streams.Sender  # there is no setting for it
 # Messages that may be on their way; then the kernel waits for its reader, to hold no more in memory.
 SENDING = 16
 
