@@ -46,6 +46,16 @@ async def test_a_request_is_signed_and_answered(folder: Path) -> None:
     assert received.messages == [Message("shell", "execute_reply", message_id, {}, {})]
 
 
+async def test_half_a_character_can_be_sent(folder: Path) -> None:
+    """An answer may have it: the start of an emoji, or a byte of a terminal that is not UTF-8."""
+    half = "\ud83d \udc80"
+    async with wired(folder) as (wire, far, _):
+        wire.send("shell", "execute_request", {"code": half})
+        _, *frames = await asyncio.to_thread(far.sockets["shell"].recv_multipart)
+        _, message = far.session.feed_identities(frames)
+    assert far.session.deserialize(message)["content"] == {"code": half}
+
+
 async def test_a_subscription_can_be_made_again(folder: Path) -> None:
     """The kernel's socket gets it, which wakes a kernel that has not seen the first."""
     async with wired(folder) as (wire, far, _):
