@@ -319,7 +319,8 @@ def serve(
 ) -> None:
     """Run cells until the kernel is told to end. `listening` has a descriptor a channel of `connection`.
 
-    `before_cells` is called when everything is set up, just before the person's own modules can be imported.
+    `before_cells` is called before there is a second thread. What Landlock takes away, it takes from the
+    thread that asks for it and from those that this one starts later; a person's code reaches all of them.
     """
     session = program.session
     session.pid = os.getpid()  # with the parent's it would drop every message
@@ -330,6 +331,7 @@ def serve(
     for channel in ("shell", "iopub", "stdin", "control", "hb"):
         setattr(program, f"{channel}_port", connection[f"{channel}_port"])
     _settle(program, Path(os.environ["IPYTHONDIR"], "profile_default"))
+    before_cells()
     program.init_sockets()
     program.init_heartbeat()
     program.init_io()
@@ -341,7 +343,6 @@ def serve(
     program.init_code()
     sys.stdout.flush()
     sys.stderr.flush()
-    before_cells()
     program.init_path()  # only now: a person's file could have the name of an extension that IPython imports
     memory.begin()
     run(program)

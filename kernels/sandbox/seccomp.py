@@ -70,8 +70,10 @@ SET_DUMPABLE = 4  # hides memory and descriptors from the watchdog, where it is 
 CORE = 4
 # Of prctl, answered as by a system without them: the older way to a filter, of which ours is the last, and a
 # table of futexes of a process's own, of any size, that counts as nobody's memory.
-# And names for areas of memory, which are set like the flags above.
-ABSENT = (22, 78, 0x53564D41)  # PR_SET_SECCOMP, PR_FUTEX_HASH, PR_SET_VMA
+# Names for areas of memory, which are set like the flags above. Sharing equal pages with other programs, as
+# MERGEABLE above: whoever writes to a page can tell from the time whether somebody has an equal one. And a
+# mark for the scheduler, which then keeps the other half of a processor's core idle for everybody else.
+ABSENT = (22, 78, 0x53564D41, 67, 62)  # SET_SECCOMP, FUTEX_HASH, SET_VMA, SET_MEMORY_MERGE, SCHED_CORE
 FILE_TYPE, DEVICES = 0o170000, (0o020000, 0o060000)  # S_IFMT; S_IFCHR, S_IFBLK
 
 AUDIT_ARCH_X86_64 = 0xC000003E

@@ -141,7 +141,7 @@ def _be_kernel(
     last_words.share(descriptors)
     tempfile.tempdir = os.environ["TMPDIR"]  # otherwise Python would find it by trying to write
     _tell_sqlite(os.environ["TMPDIR"])
-    # Only now is a full workspace closed to writing: IPython itself writes a little when it starts.
+    # A full workspace is closed to writing once IPython has made its folders, and before it starts threads.
     program.serve(prepared, request["connection"], descriptors, lambda: confine.rule(full))
     return 0
 
