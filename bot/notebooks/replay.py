@@ -71,13 +71,23 @@ async def replay(
     """Run the notebook's code cells in order, each as a turn of `request`'s person.
 
     The whole notebook goes into the transcript: words as words, and cells that are left out with the outputs
-    that they had. Cells are left out because of their tags, or after a failed cell unless `keep_going`.
-    Raises: as `take_turn`.
+    that they had. Cells are left out because of their tags, or after a failed cell unless `keep_going`. All
+    of it is one turn, so that nothing is recorded any more once the session is deleted.
+    Raises: as `take_turn`; KernelClosed when the session ends.
     """
+    with session.turn():
+        async for step in _replay(session, notebook, request, tell, keep_going=keep_going):
+            yield step
+
+
+async def _replay(
+    session: Session, notebook: Notebook, request: Request, tell: Tell, *, keep_going: bool
+) -> AsyncIterator[Step]:
     total = notebook.code_cells
     number, failed = 0, False
     cells = iter(notebook.cells)
     while (cell := await in_thread(next, cells, None)) is not None:
+        session.turns.go_on()
         if not isinstance(cell, Code):
             words = cell.source if isinstance(cell, Markdown) else cell.text
             await session.transcript.say(request.place, "", words)  # nobody has checked who the author is
