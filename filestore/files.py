@@ -199,6 +199,18 @@ class FileStore:
         """How many bytes of the person's quota are used."""
         return await self._store.files.used(user_id, self._clock())
 
+    async def make_room(self, user_id: int, size: int) -> None:
+        """Shorten the person's oldest large outputs until `size` bytes more are within their quota.
+
+        Raises: QuotaExceeded if they are not even so; StoreUnavailable.
+        """
+        while True:
+            room = await self._store.transcripts.make_room(user_id, size, self._quota, self._clock())
+            if room.fits:
+                return
+            if not room.shortened:
+                raise QuotaExceeded(room.used, self._quota, size)
+
     async def extend(self, file_id: str, user_id: int, by: timedelta | None = None) -> StoredFile:
         """Keep the person's own file for `by` longer, or (None) for the whole retention time from now on.
 

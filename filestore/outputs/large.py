@@ -39,6 +39,7 @@ from filestore.records import (
     Finished,
     Output,
     OutsideOutputs,
+    QuotaRoom,
     Said,
     SessionRecord,
     StoredFile,
@@ -131,7 +132,6 @@ class _QuotaTranscripts:
         self.newest = transcripts.newest
         self.unfinished = transcripts.unfinished
         self.kept_outside = transcripts.kept_outside
-        self.make_room = transcripts.make_room
 
     async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
         """Long words are cut if there is no room: an answer that was given cannot be refused any more."""
@@ -235,6 +235,12 @@ class _QuotaTranscripts:
                 case _:
                     break
         return whole
+
+    async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> QuotaRoom:
+        """As the database does it; the bytes of what is shortened are deleted, too."""
+        room = await self._transcripts.make_room(user_id, size, quota, now)
+        await _delete_all(self._blobs, room.dropped)
+        return replace(room, dropped=())
 
     async def _make_room_for(self, session_id: str, text: str) -> None:
         if len(text) > LARGE and (owner := await self._quota.owner(session_id)) is not None:

@@ -12,6 +12,7 @@ from bot.notebooks.replay import Step, replay
 from bot.reply import Reply
 from bot.request import Request
 from bot.session import Session
+from filestore.errors import QuotaExceeded
 from filestore.records import CellRecord, Said
 from kernels.cell.events import Stream
 from kernels.cell.result import Late
@@ -94,3 +95,16 @@ async def test_a_file_that_arrives_after_its_session_was_deleted_is_not_stored(w
         with pytest.raises(KernelClosed):
             await session.upload("a.csv", b"a\n1\n")
         assert (await sessions.list_user_files(1)).files == ()
+
+
+async def test_a_replay_ends_when_the_quota_is_used_up(world: World) -> None:
+    """It is one turn, and so what is always recorded, like words, must not go on beyond the quota."""
+    cells = [Code("x"), *(Markdown(f"{number} {'w' * 20_000}") for number in range(50))]
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "dm")
+        sessions.files._quota = 100_000
+        with pytest.raises(QuotaExceeded):
+            await replayed(session, cells)
+        assert await sessions.files.used(1) <= 100_000
+        assert len(await session.transcript.entries()) == 5
+        assert (await sessions.execute_code("x", 1, place="dm")).success
