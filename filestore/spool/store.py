@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import astuple, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from filestore.store import Store
 __all__ = ["SpooledStore", "spooled"]
 
 
+LAST = datetime.max.replace(tzinfo=UTC)
 Work = Callable[[], Coroutine[Any, Any, object]]
 Start = Callable[[Work, str], "asyncio.Task[Any]"]
 
@@ -153,13 +154,13 @@ class SpooledUsage:
             person_key(usage.user_id), lambda: self._usage.add(usage, again=again), UsageAdded(usage)
         )
 
-    async def total(self, user_id: int, since: datetime) -> UsageTotal:
+    async def total(self, user_id: int, since: datetime, before: datetime | None = None) -> UsageTotal:
         waiting = self._spool.writes(
             person_key(user_id)
         )  # read first: better to count it twice than not at all
-        total = await self._spool.reads.read(lambda: self._usage.total(user_id, since))
+        total = await self._spool.reads.read(lambda: self._usage.total(user_id, since, before))
         for write in waiting:
-            if isinstance(write, UsageAdded) and write.usage.at >= since:
+            if isinstance(write, UsageAdded) and since <= write.usage.at < (before or LAST):
                 used = write.usage
                 turn = UsageTotal(1, used.input_tokens, used.output_tokens, used.cost, used.cell_seconds)
                 total = UsageTotal(*map(sum, zip(astuple(total), astuple(turn), strict=True)))
