@@ -170,10 +170,9 @@ class SpooledUsage:
         self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH
     ) -> None:
         """With `kept_as`, what waits is brought into the database first, so that it is kept as well."""
-        if kept_as is None:
-            await self._spool.drop_writes(person_key(user_id), UsageAdded)
-        else:
+        if kept_as is not None:
             await self._catch_up.bring_in_all_of(person_key(user_id))
+        await self._spool.drop_writes(person_key(user_id))
         await self._usage.forget_person(user_id, kept_as=kept_as, since=since)
 
 
