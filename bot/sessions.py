@@ -267,7 +267,7 @@ class Sessions:
     async def upload(self, name: str, data: bytes, user_id: int, *, place: str = "terminal") -> StoredFile:
         """Store a person's file and put it into the workspace. Raises: as `FileStore.put`."""
         session = await self.session(user_id, place)
-        return await session.files.upload(name, data)
+        return await session.upload(name, data)
 
     async def discard(self, user_id: int, place: str) -> None:
         """Delete a session: its kernel, workspace, transcript and stored files."""

@@ -67,7 +67,7 @@ async def receive(
             continue
         name = names.free(attachment.filename, "-2")
         try:
-            stored.append(await session.files.upload(name, data))
+            stored.append(await session.upload(name, data))
         except KernelError as error:  # every other file would wait for the same kernel
             more = len(attachments) - number
             these = f"{code_name(name)} and {more} more are" if more else f"{code_name(name)} is"

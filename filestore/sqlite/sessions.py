@@ -122,11 +122,13 @@ class SqliteUsage:
 
         await self._database.write(work)
 
-    async def total(self, user_id: int, since: datetime) -> UsageTotal:
+    async def total(self, user_id: int, since: datetime, before: datetime | None = None) -> UsageTotal:
         query = """SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
-                   total(cost), total(cell_seconds) FROM usage WHERE user_id = ? AND at >= ?"""
+                   total(cost), total(cell_seconds) FROM usage
+                   WHERE user_id = ? AND at >= ? AND at < coalesce(?, 1 << 62)"""
+        bound = values(user_id, since, before)
         return await self._database.read(
-            lambda connection: UsageTotal(*connection.execute(query, values(user_id, since)).fetchone())
+            lambda connection: UsageTotal(*connection.execute(query, bound).fetchone())
         )
 
     async def forget_person(
