@@ -26,7 +26,6 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from types import TracebackType
 from typing import Self
 
 from kernels.broker import FileSource
@@ -111,9 +110,7 @@ class Pool:
             self._stack = stack.pop_all()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
     def kernel(self, session_id: str, source: FileSource) -> Kernel:

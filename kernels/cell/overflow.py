@@ -76,9 +76,8 @@ class Overflow:
         self._folder = folder
         self._most_held = held
         self._most = most
-        self._writing: asyncio.Task[None] | None = (
-            None  # one at a time, even if it writes text that was cleared
-        )
+        # One at a time, even if it writes text that was cleared:
+        self._writing: asyncio.Task[None] | None = None
         self._begin_again()
 
     def begin(self, shown: str) -> None:

@@ -25,7 +25,6 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from datetime import timedelta
-from types import TracebackType
 from typing import Self
 
 from msgspec.structs import replace
@@ -132,9 +131,7 @@ class Run(LocalCell):
     def __aiter__(self) -> AsyncIterator[Event]:
         return self._events
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         await to_the_end(self._leave(told=kind is None))
 
     async def interrupt(self) -> None:

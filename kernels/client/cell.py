@@ -21,7 +21,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import monotonic, time
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 from msgspec import structs
@@ -160,9 +159,7 @@ class RemoteCell:
     def __aiter__(self) -> AsyncIterator[Event]:
         return self._events
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await to_the_end(self._leave())
 
     async def interrupt(self) -> None:

@@ -11,7 +11,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from itertools import chain, repeat
 from pathlib import Path
 from time import monotonic
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -93,9 +92,7 @@ class RemoteNode:
         self._attending = lasting(self._attend, "attendance")
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         async with AsyncExitStack() as stack:  # goes on if one part fails
             stack.push_async_callback(self._hang_up)
             stack.push_async_callback(self._stop_tasks)

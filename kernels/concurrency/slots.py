@@ -13,7 +13,6 @@ kernels. Where nobody asks for a position, and one that takes long must not keep
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from types import TracebackType
 from typing import Self
 
 __all__ = ["QueueEntry", "SlotQueue", "TimedSlots"]
@@ -97,9 +96,7 @@ class QueueEntry:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.leave()
 
 

@@ -49,11 +49,7 @@ __all__ = [
 PYTHON = "3.12"  # the version of the language that is noted in a notebook
 BATCH, BATCH_SIZE = 64, 1 << 20  # cells, and characters, that are validated together
 DAMAGED = "they were damaged"
-KNOWN = (
-    "kernelcord",
-    "raw_mimetype",
-    "tags",
-)  # the parts of a cell's metadata that we have written ourselves
+KNOWN = ("kernelcord", "raw_mimetype", "tags")  # the parts of a cell's metadata that we have written
 
 
 def write(cells: Iterable[Cell], **options: Any) -> bytes:
@@ -169,9 +165,8 @@ def _code_metadata(cell: Code) -> dict[str, Any]:
         ours["execution_time"] = cell.execution_time
     metadata: dict[str, Any] = {"kernelcord": ours}
     may_fail = cell.status == "ok" or (cell.status == "error" and RAISES in cell.tags)
-    as_they_were = (
-        may_fail or cell.original is not None
-    )  # in a notebook that was read, a person sets the tags
+    # In a notebook that was read, a person sets the tags.
+    as_they_were = may_fail or cell.original is not None
     tags = dict.fromkeys(cell.tags if as_they_were else (*cell.tags, SKIP))
     if valid := _valid_tags(tags):
         metadata["tags"] = valid
