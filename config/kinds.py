@@ -120,9 +120,7 @@ Modules = Annotated[
     str, AfterValidator(_modules), Kind("modules", "names of modules with commas between them, or none")
 ]
 NodeAddress = Annotated[
-    str,
-    AfterValidator(_node),
-    Kind("node", "auto, none, the path of a socket, or an http(s) address"),
+    str, AfterValidator(_node), Kind("node", "auto, none, the path of a socket, or an http(s) address")
 ]
 ApiAddress = Annotated[str, AfterValidator(_address), Kind("address", "none, or an http(s) address")]
 SandboxTier = Annotated[Literal["auto", "S", "A", "B", "none"], BeforeValidator(_tier)]

@@ -65,9 +65,7 @@ class KernelProcess:
     @staticmethod
     @contextlib.asynccontextmanager
     async def start(
-        launcher: Launcher,
-        folder: Path,
-        receive: Callable[[Message | None], None],
+        launcher: Launcher, folder: Path, receive: Callable[[Message | None], None]
     ) -> AsyncIterator["KernelProcess"]:
         """Start the kernel and wait until it answers. `folder` is its run folder.
 

@@ -153,11 +153,7 @@ class Observer:
             left.set()
 
     def _listen_apart(
-        self,
-        folders: list[Path],
-        loop: asyncio.AbstractEventLoop,
-        left: threading.Event,
-        after_a_death: bool,
+        self, folders: list[Path], loop: asyncio.AbstractEventLoop, left: threading.Event, after_a_death: bool
     ) -> None:
         """In a thread: tell the loop, for each batch of changes, in which workspaces something has changed.
 

@@ -66,12 +66,7 @@ class Capture:
         self._cut = False  # whether there is more than was looked at
 
     async def look(
-        self,
-        *,
-        rested: float = 0.0,
-        since: float | None = None,
-        older: bool = True,
-        most: int | None = None,
+        self, *, rested: float = 0.0, since: float | None = None, older: bool = True, most: int | None = None
     ) -> Scan:
         """As `scan`, in a thread, if anything may be new. What a cancelled look found is new again later.
 
@@ -98,12 +93,7 @@ class Capture:
             raise
 
     def scan(
-        self,
-        *,
-        rested: float = 0.0,
-        since: float | None = None,
-        older: bool = True,
-        most: int | None = None,
+        self, *, rested: float = 0.0, since: float | None = None, older: bool = True, most: int | None = None
     ) -> Scan:
         """Report every file that is new or changed, and everything new that cannot be captured.
 
