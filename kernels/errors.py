@@ -59,7 +59,6 @@ class Misconfigured(KernelError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason}.")
-        self.reason = reason
 
 
 class SandboxUnavailable(KernelError):
@@ -67,7 +66,6 @@ class SandboxUnavailable(KernelError):
 
     def __init__(self, reason: str, remedy: str = "") -> None:
         super().__init__(f"{reason} {remedy}".strip())
-        self.reason = reason
         self.remedy = remedy
 
 
@@ -90,10 +88,6 @@ class TooLarge(KernelError):
 
     def __init__(self, what: str, size: int, limit: int, remedy: str) -> None:
         super().__init__(f"{what} is too large: {over(size, limit)}; {remedy}")
-        self.what = what
-        self.size = size
-        self.limit = limit
-        self.remedy = remedy
 
 
 class NodeUnavailable(KernelError):
