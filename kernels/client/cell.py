@@ -28,6 +28,7 @@ from msgspec import structs
 from kernels.cell.events import Event, InputRequest, Queued, Restarted, Stream, Unstopped
 from kernels.cell.outputs import Outputs, stream_output
 from kernels.cell.result import RunResult
+from kernels.client.connection import Link
 from kernels.concurrency.cancellation import to_the_end
 from kernels.errors import GoesOn, NodeUnavailable, NoQuestion
 from kernels.limits import Limits
@@ -59,9 +60,6 @@ class CellHost(Protocol):
     def send(self, command: messages.Command) -> int:
         """Send a command to the node."""
 
-    def acknowledge(self, number: int) -> None:
-        """News of this number has been told."""
-
     def opened(self, number: int, files: tuple[Captured, ...]) -> tuple[Captured, ...]:
         """The captured files that news of this number names, to be read here."""
 
@@ -70,15 +68,6 @@ class CellHost(Protocol):
 
     def forget_cell(self, cell: "RemoteCell") -> None:
         """The cell has its result, or is left to another program."""
-
-    def withdraw(self, number: int) -> bool:
-        """Take a command back if no node has received it; returns whether it was taken back."""
-
-    def flush(self) -> None:
-        """Send the waiting commands now, before anything else in this step of the event loop."""
-
-    def has_arrived(self, number: int) -> bool:
-        """Whether a node is known to have this command."""
 
     def leave_behind(self, cell: "RemoteCell") -> None:
         """The cell has a result, and goes on in a node that does not answer: what it shows is late output."""
@@ -101,12 +90,13 @@ class RemoteCell:
     def __init__(
         self,
         host: CellHost,
+        link: Link,
         key: str,
         code: str,
         *,
         tag: int,
         turn: str,
-        allow_input: bool,
+        allow_input: bool = True,
         begun: bool = False,
     ) -> None:
         self.key = key
@@ -119,6 +109,7 @@ class RemoteCell:
         self.goes_on = False
         self._entered = begun
         self._host = host
+        self._link = link
         self._outputs = Outputs(max_text=host.limits.text, max_shown=host.limits.shown)
         self._since = monotonic()
         self._news: deque[messages.CellEvent | messages.CellEnd | _OurEnd] = deque()
@@ -166,7 +157,7 @@ class RemoteCell:
         """Stop the cell; the next one works. Its questions are withdrawn."""
         self._withdraw_question()
         if self._unstopped is not None:
-            self._host.acknowledge(self._unstopped)
+            self._link.acknowledge(self._unstopped)
             self._unstopped = None
         self._host.send(messages.InterruptCell(run=self.key))
         self._ends()
@@ -184,7 +175,7 @@ class RemoteCell:
             raise NoQuestion
         self._unstopped = None
         self._host.send(messages.DecideCell(run=self.key, kill=kill))
-        self._host.acknowledge(number)
+        self._link.acknowledge(number)
         if kill:
             self._ends()
         else:
@@ -198,7 +189,7 @@ class RemoteCell:
         sizes.answer(text)
         self._question = None
         self._host.send(messages.AnswerCell(run=self.key, text=repair(text)))
-        self._host.acknowledge(number)
+        self._link.acknowledge(number)
 
     def extend(self, limit: timedelta) -> None:
         """Let the cell work for `limit`, counted from its start, instead of its kernel's own limit."""
@@ -230,7 +221,7 @@ class RemoteCell:
             self._some.set()
 
     def _notice(self) -> str:
-        runs = not self._sent or self._host.has_arrived(self._sent[-1])
+        runs = not self._sent or self._link.has_arrived(self._sent[-1])
         return RUNS_ON if runs else STANDS
 
     def back(self) -> None:
@@ -241,9 +232,9 @@ class RemoteCell:
         """Wait no longer. A cell that no node has received does not run; others may go on without us."""
         if not self._entered:
             self.fail(error)
-        elif self._sent and self._host.withdraw(self._sent[0]):
+        elif self._sent and self._link.withdraw(self._sent[0]):
             for number in self._sent:
-                self._host.withdraw(number)
+                self._link.withdraw(number)
             self.fail(error)
         elif not self._given_up:
             self._given_up, self._question, self._unstopped = True, None, None
@@ -260,7 +251,7 @@ class RemoteCell:
                 news.event = structs.replace(news.event, number=news.n)
             if isinstance(news.event, Unstopped):  # somebody has to decide what to do
                 if self._unstopped is not None:  # it was stopped once more
-                    self._host.acknowledge(self._unstopped)
+                    self._link.acknowledge(self._unstopped)
                 self._unstopped, self._stopping = news.n, False
             if news.event == Queued(0):  # it stood in line until now
                 self.began = time()
@@ -308,7 +299,7 @@ class RemoteCell:
                 break
             yield news.event
             if news.n and not isinstance(news.event, InputRequest | Unstopped):
-                self._host.acknowledge(news.n)
+                self._link.acknowledge(news.n)
         if self.goes_on:  # let go while its end lay here unread: who comes after us reads it
             raise GoesOn
         if self._error is not None:
@@ -322,12 +313,12 @@ class RemoteCell:
 
     def _start(self) -> None:
         self._sent.append(self._host.send(messages.StartCell(run=self.key, tag=self.tag)))
-        self._host.flush()  # the cell's record may be written next
+        self._link.flush()  # the cell's record may be written next
 
     def _withdraw_question(self) -> None:
         """Nobody will answer the question: acknowledge it, so that the next program is not asked it."""
         if self._question is not None:
-            self._host.acknowledge(self._question)
+            self._link.acknowledge(self._question)
             self._question = None
 
     def _ends(self) -> None:

@@ -117,7 +117,9 @@ class RemoteKernel(introspection.Hinting):
             raise KernelClosed
         sizes.code(code)
         key = f"{self._client}-{next(self._numbers)}"
-        cell = self._cells[key] = RemoteCell(self, key, code, tag=tag, turn=turn, allow_input=allow_input)
+        cell = self._cells[key] = RemoteCell(
+            self, self._link, key, code, tag=tag, turn=turn, allow_input=allow_input
+        )
         return cell
 
     async def late(self) -> AsyncIterator[Late]:
@@ -125,7 +127,7 @@ class RemoteKernel(introspection.Hinting):
         while True:
             number, late = await self._late.get()
             yield late
-            self.acknowledge(number)
+            self._link.acknowledge(number)
             if (key := self._settling.pop(number, None)) is not None:
                 self.send(messages.SettleCell(run=key))  # its files are kept
 
@@ -139,12 +141,12 @@ class RemoteKernel(introspection.Hinting):
         """Learn what is in the workspace, once; yields the files that were written from `since` on."""
         answer = await self._link.call(messages.CatchUp(since=since))
         yield self._scan(answer.n, answer.scan)
-        self.acknowledge(answer.n)
+        self._link.acknowledge(answer.n)
 
     async def state(self) -> State:
         """The kernel as it is now. Raises: KernelError."""
         answer = await self._link.call(messages.GetState())
-        self.acknowledge(answer.n)
+        self._link.acknowledge(answer.n)
         assert answer.state is not None
         self._variables = answer.state.variables
         return answer.state
@@ -164,7 +166,7 @@ class RemoteKernel(introspection.Hinting):
         """End the process, with its variables; the next cell gets a fresh one. Raises: KernelError."""
         for key in self._given_up:  # nobody is there to be asked about these
             self.send(messages.InterruptCell(run=key))
-        self.acknowledge((await self._link.call(messages.RestartKernel())).n)
+        self._link.acknowledge((await self._link.call(messages.RestartKernel())).n)
         self._variables, self._restarted = (), None
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
@@ -198,14 +200,6 @@ class RemoteKernel(introspection.Hinting):
             self._keep(asyncio.Task(work, loop=loop, eager_start=True, name="files of a lost cell"))
         return self._link.send(command)
 
-    def flush(self) -> None:
-        """Let the commands go to the node now."""
-        self._link.flush()
-
-    def acknowledge(self, number: int) -> None:
-        """News of this number has been told."""
-        self._link.acknowledge(number)
-
     def opened(self, number: int, files: tuple[Captured, ...]) -> tuple[Captured, ...]:
         """The captured files that news of this number names, to be read here."""
         path = f"{self._path}/log/{self._link.at_node(number)}/files"
@@ -232,14 +226,6 @@ class RemoteKernel(introspection.Hinting):
         if self._left.get(cell.tag) is cell:
             del self._left[cell.tag]
 
-    def withdraw(self, number: int) -> bool:
-        """Take a command back if no node has received it; returns whether it was taken back."""
-        return self._link.withdraw(number)
-
-    def has_arrived(self, number: int) -> bool:
-        """Whether a node is known to have this command."""
-        return self._link.has_arrived(number)
-
     def leave_behind(self, cell: RemoteCell) -> None:
         """The cell has a result, and goes on in a node that does not answer: what it shows is late output."""
         self._given_up[cell.key] = cell.tag
@@ -261,9 +247,7 @@ class RemoteKernel(introspection.Hinting):
         known = {cell.key for cell in self._left.values()} | self._cells.keys() | self._given_up.keys()
         for run in welcome.runs:
             if run.run not in known:
-                cell = RemoteCell(
-                    self, run.run, run.code, tag=run.tag, turn=run.turn, allow_input=True, begun=True
-                )
+                cell = RemoteCell(self, self._link, run.run, run.code, tag=run.tag, turn=run.turn, begun=True)
                 cell.began = run.began
                 self._left[cell.tag] = self._cells[cell.key] = cell
 
@@ -280,7 +264,7 @@ class RemoteKernel(introspection.Hinting):
         elif (cell := self._cells.get(news.run)) is not None:
             cell.take_news(news)
         elif isinstance(news, messages.CellEvent):
-            self.acknowledge(news.n)
+            self._link.acknowledge(news.n)
 
     def question(self, asked: messages.FileQuestion) -> None:
         """Answer a cell's question for the person's stored files."""
@@ -345,7 +329,7 @@ class RemoteKernel(introspection.Hinting):
             return
         scan = self._scan(answer.n, answer.scan)
         if scan == Scan():
-            self.acknowledge(answer.n)
+            self._link.acknowledge(answer.n)
         else:
             self._late.put_nowait((answer.n, Late(lost.tag, scan=scan)))
 
@@ -355,7 +339,7 @@ class RemoteKernel(introspection.Hinting):
             if isinstance(news.event, Stream | Display | Result | ClearOutput):
                 self._late.put_nowait((news.n, Late(tag, event=news.event)))
             else:  # its questions have nobody to answer them, and end by themselves
-                self.acknowledge(news.n)
+                self._link.acknowledge(news.n)
             return
         del self._given_up[news.run]
         if news.result is None:

@@ -115,11 +115,6 @@ class RemoteNode:
         return self._who.tier
 
     @property
-    def process(self) -> int:
-        """The id of the node's process, on its own machine."""
-        return self._who.pid
-
-    @property
     def outlived(self) -> bool:
         """A kernel lives on in its node."""
         return True
