@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 from time import monotonic
@@ -151,11 +152,7 @@ class RemoteNode:
 
     def connect_to(self, session_id: str) -> Connect:
         """How to get a websocket to this session."""
-
-        async def connect(known: str) -> SessionSocket:
-            return await self._session_socket(f"sessions/{quote(session_id, safe='')}", known)
-
-        return connect
+        return partial(self._session_socket, f"sessions/{quote(session_id, safe='')}")
 
     async def ask(
         self,
