@@ -93,6 +93,9 @@ class Pool:
         self._starts = TimedSlots(max(1, _processors() - 1))  # one is left to the cells that run
         self._memory = memory or Machine().memory
         self._kernels: dict[str, Kernel] = {}
+        self._removal = Removal(self._workspaces)
+        self._observer = Observer(self._workspaces)
+        self._run_root: Path  # since it is entered
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -101,12 +104,12 @@ class Pool:
         async with AsyncExitStack() as stack:
             self._run_root = stack.enter_context(own_folder())
             await self._confine(stack)
-            self._removal = stack.enter_context(Removal(self._workspaces))
-            self._observer = await stack.enter_async_context(Observer(self._workspaces))
-            self._sweeper = lasting(self._sweep_often, "kernel pool")
-            self._reliever = lasting(self._relieve_often, "memory for kernels")
-            self._tidier = lasting(self._tidy_often, "folders of the dead")
-            stack.push_async_callback(self._close)
+            stack.enter_context(self._removal)
+            await stack.enter_async_context(self._observer)
+            stack.push_async_callback(self._end_kernels)
+            stack.push_async_callback(stop, lasting(self._sweep_often, "kernel pool"))
+            stack.push_async_callback(stop, lasting(self._relieve_often, "memory for kernels"))
+            stack.push_async_callback(stop, lasting(self._tidy_often, "folders of the dead"))
             self._stack = stack.pop_all()
         return self
 
@@ -153,21 +156,17 @@ class Pool:
         """The folder of a session, with or without a kernel. Raises: ValueError for an invalid id."""
         return Workspace.open(self._workspaces, session_id)
 
-    async def close(self, session_id: str) -> None:
-        """End a session's kernel, and forget it; a session without one is no error."""
+    async def release(self, session_id: str) -> None:
+        """End a session's kernel, which nobody else could use; a session without one is no error."""
         kernel = self._kernels.pop(session_id, None)
         if kernel is not None:
             self._observer.unwatch(session_id)
             await kernel.shutdown()
 
-    async def release(self, session_id: str) -> None:
-        """End a session's kernel: nobody else could use it."""
-        await self.close(session_id)
-
     async def remove(self, session_id: str) -> None:
         """End a session's kernel and throw its workspace away. Raises: ValueError, OSError."""
         workspace = Workspace.named(self._workspaces, session_id)
-        await self.close(session_id)
+        await self.release(session_id)
         await self._removal.throw_away(workspace.path)
 
     async def detach(self) -> None:
@@ -251,10 +250,7 @@ class Pool:
                     await in_thread(remove_dead, folder)
             await asyncio.sleep(TIDY)  # their kernels take some time to end, and no event tells when
 
-    async def _close(self) -> None:
-        await stop(self._sweeper)
-        await stop(self._reliever)
-        await stop(self._tidier)
+    async def _end_kernels(self) -> None:
         for session_id in self._kernels:
             self._observer.unwatch(session_id)
         endings = (kernel.shutdown() for kernel in self._kernels.values())

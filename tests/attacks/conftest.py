@@ -95,7 +95,7 @@ async def kernel(pool: Pool, host: Host) -> AsyncIterator[Kernel]:
     yield kernel
     answer = await value(kernel, "6 * 7")
     assert "42" in answer.splitlines(), answer  # what the attack had started may still say its last words
-    await pool.close(session)
+    await pool.release(session)
     pool.workspace(session).remove()
     left = await settled(lambda: leftovers(pool) - before, AFTER)
     assert not left, f"left behind: {sorted(left)}"

@@ -203,7 +203,7 @@ async def test_a_cancelled_cell_leaves_a_working_session(tmp_path: Path, delay: 
             assert cell.cancelled()
             assert await value(kernel, "1") == "1"
             assert len(inits(pool)) == 1
-            await pool.close(f"s{number}")
+            await pool.release(f"s{number}")
         assert inits(pool) == set()
 
 
@@ -215,7 +215,7 @@ async def test_closing_ends_a_running_cell_and_those_that_wait(tmp_path: Path) -
         await until(lambda: kernel.alive)
         waiting = asyncio.create_task(run(kernel, "2"))
         await until(lambda: kernel.queue.waiting == 1)
-        await pool.close("a")
+        await pool.release("a")
         assert (await running).status == "died"
         with pytest.raises(KernelClosed):
             await waiting
@@ -389,7 +389,7 @@ async def start_and_end(workspaces: Path, number: int) -> None:
             kernel = pool.kernel(f"s{session}", NoFiles())
             assert await value(kernel, str(session)) == str(session)
             if session % 2:
-                await pool.close(f"s{session}")
+                await pool.release(f"s{session}")
 
         waiting = list(range(number))
 
@@ -397,7 +397,7 @@ async def start_and_end(workspaces: Path, number: int) -> None:
             while waiting:
                 session = waiting.pop()
                 await one(session)
-                await pool.close(f"s{session}")
+                await pool.release(f"s{session}")
 
         async with asyncio.TaskGroup() as group:
             for _ in range(4):
@@ -424,7 +424,7 @@ async def test_twenty_sessions_at_once_lose_nothing(tmp_path: Path) -> None:
             kernel = pool.kernel(f"p{number}", NoFiles())
             async with turns:
                 outputs = [(await run(kernel, f"print({number}, {cell})")).output for cell in range(10)]
-                await pool.close(f"p{number}")
+                await pool.release(f"p{number}")
                 return outputs
 
         outputs = await asyncio.gather(*map(person, range(20)))

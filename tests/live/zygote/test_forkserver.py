@@ -216,7 +216,7 @@ async def test_every_process_of_a_kernel_has_its_limits(pool: Pool, monkeypatch:
     held = {int(pid) for pid in (group.folders[0] / "cgroup.procs").read_text("ascii").split()}
     assert {init, *children(init)} <= held
     assert children(init)
-    await pool.close("late")
+    await pool.release("late")
 
 
 async def test_detached_child_goes_on(pool: Pool) -> None:
