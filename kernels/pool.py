@@ -4,12 +4,11 @@
         kernel = pool.kernel(session_id, files)
         async with kernel.run(code) as run: ...
 
-Kernels start with their first cell, as many at a time as there are processors, less one. (On two processors a
-cell beside 75 starts took 3 to 4 times as long as alone; with one start at a time it takes twice as long. 100
-starts at once then take 6 s for 3.) They stay while there is memory: when the machine runs short of it,
-kernels that nobody uses are ended, the longest idle first, until there is enough. There are `size` slots for
-kernels: when all are taken, a cell waits in a queue and tells its position, and a kernel that nobody uses is
-ended to free its slot. Scratch kernels (`kernels.workspace.folder.scratch_id`) have a few slots of their own.
+Kernels start with their first cell, as many at a time as there are processors, less one. They stay while
+there is memory: when the machine runs short of it, kernels that nobody uses are ended, the longest idle
+first, until there is enough. There are `size` slots for kernels: when all are taken, a cell waits in a queue
+and tells its position, and a kernel that nobody uses is ended to free its slot. Scratch kernels
+(`kernels.workspace.folder.scratch_id`) have a few slots of their own.
 
 Leaving the block ends every kernel and leaves no process, socket or run folder behind, unless `pool.detach()`
 was called before: then the processes keep running. Workspaces always stay.
@@ -68,6 +67,8 @@ class Pool:
     (None: never). `tier` is how kernels are held; None takes the strongest that works on this machine.
     `libraries` are imported once for all kernels. `memory` tells how much memory is left.
     """
+
+    outlived = False  # a kernel ends with its pool
 
     def __init__(
         self,
@@ -140,13 +141,7 @@ class Pool:
 
     @property
     def tier(self) -> Tier:
-        """How kernels are held."""
         return self._sandbox.tier if self._sandbox else Tier.NONE
-
-    @property
-    def outlived(self) -> bool:
-        """A kernel ends with its pool."""
-        return False
 
     async def untold(self) -> Sequence[str]:
         """Nothing: only this program uses its kernels."""

@@ -61,7 +61,6 @@ class TextFile:
 
     @asynccontextmanager
     async def content(self, latest: int | None = None) -> AsyncIterator[BinaryIO]:  # noqa: ARG002  never another
-        """As `open`, closed when the block is left. Raises: OSError."""
         with self.open() as file:
             yield file
 

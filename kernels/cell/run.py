@@ -104,14 +104,12 @@ class Run(LocalCell):
 
     @property
     def result(self) -> RunResult:
-        """What came of the cell, once the block is left."""
         if self._result is None:
             raise RuntimeError("the run has no result before its block is left")
         return self._result
 
     @property
     def question(self) -> int | None:
-        """The number of the question that waits for an answer, from 1."""
         return self._questions if self._question is not None and not self.over else None
 
     @property
@@ -135,7 +133,6 @@ class Run(LocalCell):
         await to_the_end(self._leave(told=kind is None))
 
     async def interrupt(self) -> None:
-        """Stop the cell: its events end within `GRACE`, and the next cell works."""
         if self._sent:
             self._end("interrupted")
         elif self._result is None:
@@ -146,7 +143,6 @@ class Run(LocalCell):
                 self._entry.leave()
 
     async def stop(self) -> None:
-        """Stop the cell because a person wants to. If it does not end within `GRACE`, `Unstopped` asks."""
         if not self._sent:
             await self.interrupt()
         elif self._status is None and not self.over:
@@ -158,7 +154,6 @@ class Run(LocalCell):
             self._interrupt()
 
     def decide(self, *, kill: bool) -> None:
-        """Answer `Unstopped`: kill the kernel now, or wait for the cell's end. Raises: NoQuestion."""
         if not self._stop.undecided or self.over:
             raise NoQuestion
         log.info("cell %s", "will be killed" if kill else "is waited for", extra=self.ids)
@@ -168,7 +163,6 @@ class Run(LocalCell):
             self._stop.cancel()
 
     def answer(self, text: str) -> None:
-        """Answer the `input()` that the last `InputRequest` asked. Raises: NoQuestion, TooLarge."""
         question = self._question
         if question is None or self.over:
             raise NoQuestion
@@ -180,7 +174,6 @@ class Run(LocalCell):
         self.take_event(Stream("stdout", f"{question.prompt}{'' if hidden else text}\n"))
 
     def extend(self, limit: timedelta) -> None:
-        """Let the cell work for `limit`, counted from its start, unless it is being stopped."""
         if not self._sent:
             self._extended = limit
         elif self._status is None and not self.over:

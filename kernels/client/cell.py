@@ -126,7 +126,6 @@ class RemoteCell:
 
     @property
     def result(self) -> RunResult:
-        """What came of the cell, once the block is left."""
         if self._result is None:
             raise RuntimeError("the cell has no result before its block is left")
         return self._result
@@ -163,13 +162,11 @@ class RemoteCell:
         self._ends()
 
     async def stop(self) -> None:
-        """Stop the cell because a person wants that: nothing is killed, but `Unstopped` asks about it."""
         self._withdraw_question()
         self._host.send(messages.StopCell(run=self.key))
         self._ends()
 
     def decide(self, *, kill: bool) -> None:
-        """Answer `Unstopped`: kill the kernel now, or wait for the cell's end. Raises: NoQuestion."""
         number = self._unstopped
         if number is None:
             raise NoQuestion
@@ -182,7 +179,6 @@ class RemoteCell:
             self._stopping = False  # even if it was stopped again meanwhile, which the node forgets
 
     def answer(self, text: str) -> None:
-        """Answer the question that was asked last. Raises: NoQuestion, TooLarge."""
         number = self._question
         if number is None:
             raise NoQuestion
@@ -192,7 +188,6 @@ class RemoteCell:
         self._link.acknowledge(number)
 
     def extend(self, limit: timedelta) -> None:
-        """Let the cell work for `limit`, counted from its start, instead of its kernel's own limit."""
         self._host.send(messages.ExtendCell(run=self.key, seconds=limit.total_seconds()))
 
     def settle(self) -> None:
