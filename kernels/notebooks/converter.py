@@ -19,6 +19,7 @@ from kernels.errors import SandboxUnavailable
 from kernels.inside.confinement import confine
 from kernels.notebooks.cell_lines import NO_MEMORY, NO_ROOM, REFUSED, cells, line, to_lines
 from kernels.notebooks.cells import NotebookError
+from kernels.notebooks.reading import MAX_SIZE
 from kernels.sandbox import seccomp
 from kernels.sandbox.policy import HANDLED, SCOPED
 
@@ -62,7 +63,7 @@ def _read() -> None:
     from kernels.notebooks import notebook
 
     gc.disable()  # it would look at millions of values again and again, none of which is garbage
-    found = notebook.read(sys.stdin.buffer.read(notebook.MAX_SIZE + 1))
+    found = notebook.read(sys.stdin.buffer.read(MAX_SIZE + 1))
     output = sys.stdout.buffer
     output.write(line({"notes": found.notes, "code_cells": found.code_cells, "metadata": found.metadata}))
     for cell in found.cells:
