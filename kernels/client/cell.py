@@ -28,7 +28,7 @@ from msgspec import structs
 from kernels.cell.events import Event, InputRequest, Queued, Restarted, Stream, Unstopped
 from kernels.cell.outputs import Outputs, stream_output
 from kernels.cell.result import RunResult
-from kernels.client.connection import Link
+from kernels.client.connection import SILENT, Link
 from kernels.concurrency.cancellation import to_the_end
 from kernels.errors import GoesOn, NodeUnavailable, NoQuestion
 from kernels.limits import Limits
@@ -48,8 +48,6 @@ STANDS = (
     "\n[The process that runs cells does not answer just now. This cell runs as soon as it answers again. You"
     " can stop waiting for it.]\n"
 )
-
-SILENT = "it does not answer"
 
 
 class CellHost(Protocol):
