@@ -4,7 +4,7 @@ KernelError
 |-- KernelStartFailed(log, reason, state)   the process ended, or did not answer, before its first cell
 |-- Misconfigured(reason)     no kernel can start with these settings; `reason` names the wrong one
 |-- SandboxUnavailable(reason, remedy)   this machine cannot confine kernels as asked
-|-- KernelClosed()              the kernel was detached or shut down, and takes no more cells
+|-- KernelClosed()              the kernel was shut down, and takes no more cells
 |-- GoesOn()                    the kernel was let go, and its cell goes on in its node
 |-- NoQuestion()                an answer was given, but no `input()` is waiting for one
 |-- TooLarge(what, size, limit, remedy)   more than may be sent to a kernel at once
@@ -70,7 +70,7 @@ class SandboxUnavailable(KernelError):
 
 
 class KernelClosed(KernelError):
-    """The kernel was detached or shut down: ask the pool for a new one."""
+    """The kernel was shut down: ask the pool for a new one."""
 
     def __init__(self) -> None:
         super().__init__("This kernel is closed.")

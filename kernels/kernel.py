@@ -144,15 +144,12 @@ class Kernel(LocalKernel, introspection.Hinting):
             if entry.served:
                 await self.replace(self._why() if self.dead else reason)
 
-    async def detach(self) -> None:
-        """Leave the process running, for any Jupyter client that has its connection file, and close."""
-        if self.alive and self._process is not None:
-            self._process.detach()
-        await self._close("the kernel was detached")
-
     async def shutdown(self) -> None:
         """End the process, and close; a running cell ends as "died". A second call does nothing."""
-        await self._close("the kernel was shut down")
+        self._closed = True
+        if self._router.running is not None:
+            self._router.running.died(-signal.SIGTERM, "the kernel was shut down")
+        await self._end()
 
     def workspace_changed(self) -> None:
         """Look for files that were written after a cell; while one runs, its end does that."""
@@ -319,12 +316,6 @@ class Kernel(LocalKernel, introspection.Hinting):
             self._process.wire.send("shell", f"{introspection.COLUMNS}_request", content)
         self._given_up, self._ended_because = False, DIED
         self._death = asyncio.create_task(self._report_death(self._process), name="kernel death")
-
-    async def _close(self, reason: str) -> None:
-        self._closed = True
-        if self._router.running is not None:
-            self._router.running.died(-signal.SIGTERM, reason)
-        await self._end()
 
     async def _end(self, *, now: bool = False) -> None:
         await to_the_end(self._end_process(now=now))

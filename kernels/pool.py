@@ -10,8 +10,7 @@ first, until there is enough. There are `size` slots for kernels: when all are t
 and tells its position, and a kernel that nobody uses is ended to free its slot. Scratch kernels
 (`kernels.workspace.folder.scratch_id`) have a few slots of their own.
 
-Leaving the block ends every kernel and leaves no process, socket or run folder behind, unless `pool.detach()`
-was called before: then the processes keep running. Workspaces always stay.
+Leaving the block ends every kernel and leaves no process, socket or run folder behind. Workspaces stay.
 """
 
 import asyncio
@@ -163,10 +162,6 @@ class Pool:
         workspace = Workspace.named(self._workspaces, session_id)
         await self.release(session_id)
         await self._removal.throw_away(workspace.path)
-
-    async def detach(self) -> None:
-        """Let every kernel's process outlive us: leaving the block then ends none."""
-        await asyncio.gather(*(kernel.detach() for kernel in self._kernels.values()))
 
     async def sweep(self, now: float) -> None:
         """End the kernels for which there is a reason (see `_reason`); `now` is monotonic seconds.

@@ -26,7 +26,6 @@ from kernels.workspace.folder import Workspace
 
 __all__ = [
     "ALIVE",
-    "DETACHED",
     "LOCK",
     "PREFIX",
     "all_folders",
@@ -40,7 +39,6 @@ PREFIX = "kernelcord-"  # short, since the path of a socket has at most 107 byte
 LOCK = "lock"  # the file in such a folder that its maker keeps locked as long as it lives
 TAKING = "taking"  # the name of that file until it is locked
 ALIVE = "alive"  # the file in a kernel's folder that the kernel keeps locked as long as it lives
-DETACHED = "detached"  # the file in a kernel's folder that tells the kernel to outlive its parent
 SURELY = 3600.0  # seconds after which nobody can still be making a folder
 ANSWER = 1.0  # seconds for a busy node to accept a connection
 LONGEST_PARENT = 60  # bytes of the temporary folder's path, which leave enough for that of a socket
@@ -57,14 +55,13 @@ def short_temporary() -> Path:
 
 @contextlib.contextmanager
 def own_folder(kind: str = "") -> Iterator[Path]:
-    """A new folder, which is locked while entered and then removed, unless a kernel in it was detached."""
+    """A new folder, which is locked while entered and then removed."""
     folder, lock = create_locked(kind)
     with lock:
         try:
             yield folder
         finally:
-            if not any(folder.glob(f"*/{DETACHED}")):
-                remove_ours(folder)
+            remove_ours(folder)
 
 
 def create_locked(kind: str = "") -> tuple[Path, BinaryIO]:
@@ -101,9 +98,7 @@ def remove_dead(folder: Path) -> bool:
         elif folder.name.startswith(NODE):
             dead = _old(status) and _is_unanswered(folder / "socket")
         elif (folder / LOCK).exists():
-            detached = [mark.with_name(ALIVE) for mark in folder.glob(f"*/{DETACHED}")]
-            locks = {folder / LOCK, *folder.glob(f"*/{ALIVE}"), *detached}  # an older kernel may have no lock
-            dead = all(lock.exists() and _locked(lock, stack) for lock in locks)
+            dead = all(_locked(lock, stack) for lock in (folder / LOCK, *folder.glob(f"*/{ALIVE}")))
         else:
             dead = _old(status) and (folder.name.startswith(TEST) or _unmade(folder))
         if dead:

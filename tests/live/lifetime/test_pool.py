@@ -279,44 +279,6 @@ async def test_restart_loses_the_variables_on_purpose(tmp_path: Path) -> None:
         assert (ran.output, ran.restarts) == ("(True, False)\n", [])
 
 
-async def test_detached_kernels_go_on(tmp_path: Path, temporary: Path) -> None:
-    """Any Jupyter client attaches by the connection file, finds the variables and can end the kernel."""
-    async with pooled(tmp_path) as pool:
-        kernel = pool.kernel("a", NoFiles())
-        await run(kernel, "kept = 'all this time'")
-        await pool.detach()
-        with pytest.raises(KernelClosed):
-            kernel.run("1")
-    del pool, kernel
-    gc.collect()
-    async with pooled(tmp_path):  # another pool takes nothing away from it
-        (connection_file,) = temporary.glob(f"{PREFIX}*/*/kernel.json")
-    assert len(holding(connection_file.parent)) == 1  # the init, which holds the lock that says it lives
-    client = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", STOCK_CLIENT, str(connection_file)), stdout=asyncio.subprocess.PIPE
-    )
-    found, _ = await asyncio.wait_for(client.communicate(), 50)
-    assert found.decode() == "'all this time'\n"
-    await until(lambda: not holding(connection_file.parent))
-    async with pooled(tmp_path):
-        await until(lambda: not connection_file.exists())
-
-
-STOCK_CLIENT = """
-import sys
-from jupyter_client.blocking.client import BlockingKernelClient
-client = BlockingKernelClient()
-client.load_connection_file(sys.argv[1])
-client.start_channels()
-client.wait_for_ready(timeout=40)
-def show(message):
-    if "data" in message["content"]:
-        print(message["content"]["data"]["text/plain"])
-client.execute_interactive("kept", output_hook=show, timeout=40)
-client.shutdown(reply=True, timeout=40)
-"""
-
-
 DOOMED = """
 import asyncio, sys
 from pathlib import Path

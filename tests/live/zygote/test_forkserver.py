@@ -11,10 +11,8 @@ import pytest
 import pytest_asyncio
 
 from kernels.errors import KernelStartFailed
-from kernels.inside.procfs import started
 from kernels.kernel import Kernel
 from kernels.pool import Pool
-from kernels.process.reattached import Adopted, Process
 from kernels.provisioner import ConfinedProvisioner
 from kernels.sandbox.forkserver import Forkserver
 from kernels.sandbox.limits.cgroup import Group, Groups
@@ -217,21 +215,6 @@ async def test_every_process_of_a_kernel_has_its_limits(pool: Pool, monkeypatch:
     assert {init, *children(init)} <= held
     assert children(init)
     await pool.release("late")
-
-
-async def test_detached_child_goes_on(pool: Pool) -> None:
-    """A kernel that was told so does not end with its control socket, but by a signal to its init."""
-    kernel = pool.kernel("left", NoFiles())
-    await run(kernel, "x = 5")
-    assert kernel._process is not None
-    provisioner = kernel._process.provisioner
-    assert isinstance(provisioner, ConfinedProvisioner)
-    pid = provisioner.pid
-    assert pid is not None
-    await kernel.detach()
-    assert pid in children(zygote(pool))
-    Adopted(Process(pid, started(pid))).kill()
-    await until(lambda: pid not in children(zygote(pool)))
 
 
 async def test_only_what_is_said_is_imported(tmp_path: Path) -> None:
