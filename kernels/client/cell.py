@@ -210,8 +210,7 @@ class RemoteCell:
             self.give_up(NodeUnavailable(SILENT))
         elif self._entered and not self._told_to_wait:
             self._told_to_wait = True
-            self._news.append(messages.CellEvent(run=self.key, event=Stream("stderr", self._notice())))
-            self._some.set()
+            self._tell(messages.CellEvent(run=self.key, event=Stream("stderr", self._notice())))
 
     def _notice(self) -> str:
         runs = not self._sent or self._link.has_arrived(self._sent[-1])
@@ -232,8 +231,7 @@ class RemoteCell:
         elif not self._given_up:
             self._given_up, self._question, self._unstopped = True, None, None
             self._host.leave_behind(self)
-            self._news.append(_OurEnd())
-            self._some.set()
+            self._tell(_OurEnd())
 
     def take_news(self, news: messages.CellEvent | messages.CellEnd) -> None:
         """An event of the cell, or its end."""
@@ -251,22 +249,19 @@ class RemoteCell:
             self._outputs.add_event(news.event)
         else:
             self._question = self._unstopped = None
-        self._news.append(news)
-        self._some.set()
+        self._tell(news)
 
     def die(self, restarted: Restarted) -> None:
         """The node has ended, and the cell with it."""
         self._outputs.close()
         self._question = self._unstopped = None
-        self._news.append(messages.CellEvent(run=self.key, event=restarted))
-        self._news.append(_OurEnd(restarted=restarted))
-        self._some.set()
+        self._tell(messages.CellEvent(run=self.key, event=restarted))
+        self._tell(_OurEnd(restarted=restarted))
 
     def fail(self, error: BaseException) -> None:
         """Nothing more will come of the cell."""
         self._question = self._unstopped = None
-        self._news.append(_OurEnd(error=error))
-        self._some.set()
+        self._tell(_OurEnd(error=error))
 
     def detach(self) -> None:
         """Let it go on without us, unless we know already what came of it."""
@@ -319,6 +314,10 @@ class RemoteCell:
         self._stopping = True
         if self._told_to_wait:
             self.give_up(NodeUnavailable(SILENT))
+
+    def _tell(self, news: messages.CellEvent | messages.CellEnd | _OurEnd) -> None:
+        self._news.append(news)
+        self._some.set()
 
     async def _arrived(self) -> None:
         while not self._news:
