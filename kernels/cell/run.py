@@ -65,11 +65,7 @@ ON_REQUEST = "it did not stop, and was killed as you wanted"
 
 
 class Run(LocalCell):
-    """One cell in flight; see the module's text. Made by `Kernel.run`.
-
-    `code` is what runs. `tag` is the caller's own name for the cell, given back with late output, and `turn`
-    an id that the log names. Without `allow_input` an `input()` in the cell fails at once.
-    """
+    """One cell in flight; see the module's text. Made by `Kernel.run`, which takes the same options."""
 
     def __init__(
         self, host: "RunHost[Run]", code: str, *, tag: int = 0, turn: str = "", allow_input: bool = True
