@@ -115,6 +115,11 @@ class RemoteNode:
     def tier(self) -> str:
         return self._who.tier
 
+    @property
+    def process(self) -> int:
+        """The id of the node's process, on its own machine."""
+        return self._who.pid
+
     async def untold(self) -> list[str]:
         """The sessions that have news and no bot; none if there is no node.
 
@@ -135,6 +140,11 @@ class RemoteNode:
     async def remove(self, session_id: str) -> None:
         await self.release(session_id)
         await self.ask("DELETE", f"sessions/{quote(session_id, safe='')}", params={"workspace": "1"})
+
+    async def end(self) -> None:
+        """End the node, with all its kernels. Raises: OSError, KernelError if it does not end."""
+        await self.connected()
+        await self._end()
 
     # What a kernel needs (KernelNode):
 

@@ -122,7 +122,7 @@ class Node:
         session = self._sessions.pop(session_id, None)
         if session is not None:
             await session.close()
-        await (self._pool.remove(session_id) if workspace else self._pool.close(session_id))
+        await (self._pool.remove(session_id) if workspace else self._pool.release(session_id))
 
     def untold(self) -> list[str]:
         """The sessions that have news and no bot."""

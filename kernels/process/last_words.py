@@ -57,7 +57,7 @@ class LastWords:
 
     def __exit__(self, *_: object) -> None:
         self.started()
-        for reading, _ in self._pipes.values():
+        for reading, _writing in self._pipes.values():
             os.close(reading)
         self._pipes.clear()
         if self._memory >= 0:

@@ -78,7 +78,7 @@ async def pool(
         pytest.skip(f"tier {tier}: {error}")
     tiers.ran[str(tier)] = ""
     await value(making.kernel("first", NoFiles()), "1")  # what the first kernel makes for all is no leftover
-    await making.close("first")
+    await making.release("first")
     try:
         yield making
     finally:

@@ -265,7 +265,7 @@ async def test_a_node_with_a_kernel_stays(tmp_path: Path) -> None:
         await asyncio.sleep(5)
         again = node.kernel("a", SomeFiles())
         assert await value(again, "os.getpid()") == str(pid)
-        await node._end()
+        await node.end()
     await until(lambda: pid not in processes("inside"))
 
 
@@ -328,7 +328,7 @@ async def test_over_tcp_the_token_is_asked_for_and_cells_run(tmp_path: Path) -> 
             assert await value(node.kernel("a", SomeFiles()), "6 * 7") == "42"
     finally:
         async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits) as node:
-            await node._end()
+            await node.end()
 
 
 async def test_settings_travel_as_json(settings: NodeSettings) -> None:
