@@ -162,7 +162,8 @@ class _PlacedUpload(_Upload):
     async def put(self, session_id: str, name: str) -> None:
         kernel, beside = self.session(session_id).kernel, self.get_query_argument("beside", "")
         with self.refusals():
-            self.finish(encode(await kernel.place(unquote(name), self.received(), beside=beside)))
+            placed = await kernel.place(unquote(name), self.received(), beside=beside)
+        self.finish(encode(placed))
 
 
 class _Hints(_NodeRequest):
