@@ -35,7 +35,7 @@ PASSING = re.compile(
 # Folders with thousands of files that a tool can make again, or that are of use only as a whole.
 WHOLE = frozenset({".git", ".hg", ".svn", ".venv"})
 AS_A_WHOLE = "a tool's own folder, whose files are not stored: it stays in the workspace, pack it into a zip"
-PROBLEMS = {
+PROBLEMS = {  # why it is not captured, by its kind
     stat.S_IFREG: "a hard link, which shares its bytes with another name: copy it instead",
     stat.S_IFLNK: "a symbolic link: links are not followed, copy the file instead",
     stat.S_IFIFO: "a pipe, not a file",
