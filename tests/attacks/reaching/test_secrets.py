@@ -203,7 +203,7 @@ async def test_no_memory_holds_the_key_of_another_kernel(kernel: Kernel, pool: P
     other = pool.kernel("victim", NoFiles())
     await run(other, "1")
     assert other._process is not None
-    key = other._process._manager.session.key
+    key = other._process.wire._session.key
     code = """
 import hashlib, re
 own = get_ipython().kernel.session.key

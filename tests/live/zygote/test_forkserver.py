@@ -68,7 +68,7 @@ def second(pool: Pool) -> Kernel:
 def key(kernel: Kernel) -> bytes:
     """The secret by which a kernel knows its messages."""
     assert kernel._process is not None
-    return kernel._process._manager.session.key
+    return kernel._process.wire._session.key
 
 
 def hidden(text: bytes) -> bytes:
