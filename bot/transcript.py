@@ -21,7 +21,7 @@ from bot.wording.cell_messages import ENDINGS, NEVER, SHORTENED, ending, lost_wi
 from filestore.errors import FileStoreError, NoSuchCell
 from filestore.records import RUNNING, CellRecord, Output, Said
 from filestore.spool import Early, SpooledTranscripts
-from kernels.cell.display_updates import Updates, is_mark, is_note, shows
+from kernels.cell.display_updates import Updates, is_mark, is_note, shown
 from kernels.cell.events import Event
 from kernels.cell.outputs import Outputs
 from kernels.cell.result import RunResult
@@ -252,7 +252,8 @@ class Transcript:
         async for entry in self.each():
             if not isinstance(entry, CellRecord) or entry.seq >= before:
                 continue
-            if shows(entry.outputs, names) and sum(part.size for part in entry.outside) <= LARGEST_AGAIN:
+            has_one = not shown(entry.outputs).isdisjoint(names)
+            if has_one and sum(part.size for part in entry.outside) <= LARGEST_AGAIN:
                 found.append(entry)
         return [
             replace(

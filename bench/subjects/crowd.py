@@ -27,7 +27,7 @@ async def figures(ground: Ground) -> list[Figure]:
                 try:
                     return await _all(lambda name: ours.run(pool.kernel(name, ours.NO_FILES), CODE), names)
                 finally:
-                    await asyncio.gather(*map(pool.close, names))
+                    await asyncio.gather(*map(pool.release, names))
 
             async def theirs() -> float:
                 async with AsyncExitStack() as running:

@@ -16,15 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kernels.cell.events import (
-    BadMessage,
-    Event,
-    InputRequest,
-    Stream,
-    cost,
-    execution_count,
-    from_message,
-)
+from kernels.cell.events import BadMessage, Event, InputRequest, Stream, cost, execution_count, from_message
 from kernels.cell.result import Late, Variable
 from kernels.cell.run import Run
 from kernels.limits import Limits

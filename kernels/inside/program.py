@@ -33,7 +33,7 @@ from .children import forked, reaping, spawned
 from .confinement import fresh, reserve
 from .files import elsewhere, open_files
 from .heartbeat import ListeningHeartbeat
-from .input import questions, stdin
+from .input import questions, standard_input
 from .interrupts import take_interrupts
 from .libraries import bars, cores, figures, nested_asyncio, shared_memory, width
 from .output import clip, last_words, streams
@@ -271,7 +271,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
             super().init_kernel()
         finally:
             ipkernel.sys = sys
-        sys.stdin = stdin.StandardInput(self.kernel.raw_input)
+        sys.stdin = standard_input.StandardInput(self.kernel.raw_input)
         nested_asyncio.allow(lambda: self.kernel.io_loop.asyncio_loop)
         reaping.install()
         forked.watch(self.kernel)

@@ -139,7 +139,7 @@ class TerminalText:
                 if piece:
                     self._put(piece)
             elif piece[0] == "\r" and self._rows[self._row].cells is not None:
-                self._column = 0  # asked for before all others, since there may be a flood
+                self._column = 0  # looked at before the others, since there may be a flood
             else:
                 self._control(piece)
 

@@ -203,12 +203,6 @@ USES = (
         "nobody reads the manager's connection, and a kernel could fill it; our kernel spec is in no folder",
     ),
     Use(
-        "jupyter_client.manager:AsyncKernelManager",
-        "_connection_file_written",
-        "kernels/process/kernel_process.py",
-        "the manager removes what it has written, and a detached kernel's connection file has to stay",
-    ),
-    Use(
         "jupyter_server.auth.identity:PasswordIdentityProvider",
         "_get_user",
         "kernels/node/connection_limits.py",

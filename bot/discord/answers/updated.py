@@ -31,7 +31,7 @@ from bot.discord.format.entries import code_block
 from bot.session import Session
 from filestore.errors import FileStoreError
 from filestore.records import CellRecord, MessageCell
-from kernels.cell.display_updates import shown, shows
+from kernels.cell.display_updates import shown
 
 __all__ = ["UpdatedMessages"]
 
@@ -77,7 +77,7 @@ class _StaleDisplays:
     def is_stale(self, record: CellRecord) -> bool:
         """Whether the cell's message does not show what it should."""
         seen = self.shown.get(record.seq, 0)
-        return shows(record.outputs, {name for name, note in self.names.items() if note > seen})
+        return any(self.names.get(name, 0) > seen for name in shown(record.outputs))
 
     def drop_shown(self, records: Collection[CellRecord], notes: int) -> bool:
         """Drop the displays of these cells, none of which is stale; returns whether others are left.

@@ -629,7 +629,7 @@ async def test_who_holds_a_folder_keeps_nobody_elses_cell(pool: Pool, kernel: Ke
                 assert (await run(kernel, "2")).status in ("ok", "died")
         assert waited == []
     finally:
-        await pool.close("neighbour")
+        await pool.release("neighbour")
         pool.workspace("neighbour").remove()
 
 
@@ -701,7 +701,7 @@ async def test_spinning_processors_do_not_stop_others(kernel: Kernel, pool: Pool
         async for _ in cell:
             pass
     assert cell.result.status == "timeout"
-    await pool.close("bystander")
+    await pool.release("bystander")
     pool.workspace("bystander").remove()
 
 
