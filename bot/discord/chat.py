@@ -14,7 +14,7 @@ from nextcord.abc import Messageable
 
 from bot.discord.answers.turn import DiscordTurn, begin
 from bot.discord.api.destinations import ChannelDestination, Destination
-from bot.discord.api.retry import ONCE, DiscordRefused, attempt
+from bot.discord.api.retry import ONCE, DiscordRefused, attempt, unless_refused
 from bot.discord.api.speaking import MAY_NOT
 from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing
@@ -171,20 +171,15 @@ class Chat:
     async def _destinations(self, last: LastMessage) -> list[Destination]:
         """Where to answer this message: where it was answered before, or else directly to its person."""
         direct = self._context.destinations.direct(last.user_id)
-        try:
+        with unless_refused("the answer to message %d goes somewhere else", last.message_id):
             return [await self._context.destinations.channel(last.channel_id), direct]
-        except DiscordRefused as refused:
-            log.info("the answer to message %d goes somewhere else: %s", last.message_id, refused)
-            return [direct]
+        return [direct]
 
     async def _where(self, message: nextcord.Message, text: str) -> tuple[Messageable, int, str]:
         """The channel of the answer, which may be a thread opened for it; its id; and its place."""
         if await self._opens_thread(message):
-            try:
+            with unless_refused("no thread could be opened"):
                 thread = await attempt(lambda: message.create_thread(name=title(text)))
-            except DiscordRefused as refused:
-                log.info("no thread could be opened: %s", refused)
-            else:
                 return thread, thread.id, f"channel-{thread.id}"
         return message.channel, message.channel.id, place_in(message)
 
@@ -220,10 +215,8 @@ def _reply(message: nextcord.Message) -> Destination:
 
 
 async def _say(destination: Destination, text: str) -> None:
-    try:
+    with unless_refused("a person was not told %r", text):
         await destination.send(Outgoing(text))
-    except DiscordRefused as refused:
-        log.info("a person was not told %r: %s", text, refused)
 
 
 async def _type_in(channel: Messageable) -> None:

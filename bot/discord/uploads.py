@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import nextcord
 
 from bot.discord.api.destinations import Destination
-from bot.discord.api.retry import DiscordRefused, attempt
+from bot.discord.api.retry import DiscordRefused, attempt, unless_refused
 from bot.discord.context import Context
 from bot.discord.format.attachments import MessageLimits, plan
 from bot.discord.format.markdown import code_name, fenced, plain
@@ -91,10 +91,8 @@ async def tell_of(received: Received, destination: Destination, limits: MessageL
     """Say what the files are, and which were not stored. Raises nothing."""
     text = "\n".join([*map(fenced, received.cards), *received.notes])
     for outgoing in plan(split(text), (), limits) if text else ():
-        try:
+        with unless_refused("the cards of files were not shown"):
             await destination.send(outgoing)
-        except DiscordRefused as refused:
-            log.info("the cards of files were not shown: %s", refused)
 
 
 async def read(context: Context, attachment: nextcord.Attachment) -> bytes | str:

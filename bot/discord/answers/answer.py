@@ -21,7 +21,7 @@ from bot.continuity.losses import merge_losses
 from bot.discord.answers.delivery import Delivery
 from bot.discord.answers.live_message import LiveMessage, MessageLook
 from bot.discord.api.destinations import Destination, SentMessage
-from bot.discord.api.retry import DiscordRefused
+from bot.discord.api.retry import DiscordRefused, unless_refused
 from bot.discord.buttons.view import FINISHED, buttons
 from bot.discord.context import Context
 from bot.discord.format.answer import AnswerPage, Draft
@@ -315,10 +315,8 @@ class LiveAnswer:
         if not self.kept:
             return
         text = Outgoing(f"<@{self.user_id}> the cell that you kept running has ended.")
-        try:
+        with unless_refused("nobody was pinged"):
             await self._destinations[0].send(text, ping=self.user_id)
-        except DiscordRefused as refused:
-            log.info("nobody was pinged: %s", refused)
 
     def _schedule_offer(self, worked: timedelta = timedelta()) -> None:
         """Offer more time shortly before the cell's time is over; it has `worked` for a while already."""

@@ -17,7 +17,7 @@ from nextcord.ui import View
 
 from bot.discord.answers.pages import Pages
 from bot.discord.api.destinations import Destination, SentMessage
-from bot.discord.api.retry import DiscordRefused, Refusal
+from bot.discord.api.retry import DiscordRefused, Refusal, unless_refused
 from bot.discord.format.attachments import MessageLimits, Outgoing, Upload, plan, without_uploads
 
 __all__ = ["Delivery", "delete_message"]
@@ -131,7 +131,5 @@ class Delivery:
 
 async def delete_message(message: SentMessage) -> None:
     """Delete a message of ours; log it if that is not possible."""
-    try:
+    with unless_refused("message %d stays", message.message_id):
         await message.delete()
-    except DiscordRefused as refused:
-        log.info("message %d stays: %s", message.message_id, refused)

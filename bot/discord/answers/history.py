@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from nextcord.utils import time_snowflake
 
 from bot.discord.api.destinations import Destination, SentMessage
-from bot.discord.api.retry import DiscordRefused
+from bot.discord.api.retry import unless_refused
 from bot.discord.context import Context
 from bot.reply import GeneratedFile
 from bot.session import Session
@@ -75,10 +75,7 @@ async def destinations_of(
     channel_id, message_id = noted[0].channel_id, noted[0].message_id
     if not await context.destinations.may_write(record.user_id, channel_id):
         return [direct], None
-    try:
+    with unless_refused("the message of cell %d of %s", noted[0].seq, record.session_id):
         channel = await context.destinations.channel(channel_id, (channel_id, message_id) if reply else None)
-        message = None if reply else await channel.fetch(message_id)
-    except DiscordRefused as refused:
-        log.info("the message of cell %d of %s: %s", noted[0].seq, record.session_id, refused)
-        return [direct], None
-    return [channel, direct], message
+        return [channel, direct], None if reply else await channel.fetch(message_id)
+    return [direct], None

@@ -23,7 +23,7 @@ from bot.discord.answers.history import (
     messages_of,
     messages_of_turn,
 )
-from bot.discord.api.retry import DiscordRefused
+from bot.discord.api.retry import DiscordRefused, unless_refused
 from bot.discord.context import Context
 from bot.discord.format.answer import Draft
 from bot.reply import GeneratedFile, Reply
@@ -86,12 +86,10 @@ class ResumedAnswers:
         if not await answer.finish(note):
             return
         for other in others:
-            try:
+            with unless_refused("message %d stays", other.message_id):
                 await delete_message(
                     await self._context.destinations.message(other.channel_id, other.message_id)
                 )
-            except DiscordRefused as refused:
-                log.info("message %d stays: %s", other.message_id, refused)
 
     async def _take_over(
         self, record: SessionRecord, cell: int, turn: str

@@ -23,7 +23,7 @@ from bot.continuity.earlier_answer import reply_of
 from bot.discord.answers.history import find_file
 from bot.discord.answers.pages import Drawn
 from bot.discord.api.destinations import ChannelMessage
-from bot.discord.api.retry import DiscordRefused
+from bot.discord.api.retry import unless_refused
 from bot.discord.buttons.view import FINISHED, buttons
 from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing, plan
@@ -177,11 +177,9 @@ class UpdatedMessages:
             draft = context.draft()
             draft.add_reply(reply_of(record))
             drawn = await context.pages.draw(stale.session.record.user_id, draft)  # while others edit there
-            try:
+            with unless_refused("message %d is not updated", noted.message_id):
                 async with context.traffic.edit(noted.channel_id):  # that may take a while: all is read again
                     return await self._edit(stale, record.seq, noted, drawn)
-            except DiscordRefused as refused:
-                log.info("message %d is not updated: %s", noted.message_id, refused)
         await context.traffic.rest()  # looking for the message cost the database and Discord something, too
         return notes
 

@@ -1,6 +1,8 @@
 """Makes calls to Discord: failures that may pass are tried again, the others have a name.
 
     message = await attempt(lambda: channel.send(text, files=files_of(uploads)))
+    with unless_refused("message %d stays", message.id):        # Discord may refuse this, and we go on
+        await attempt(message.delete)
 
 The call is made anew for each try, because nextcord closes a File object once it is sent. nextcord waits for
 the rate limits that it knows. It raises a 429 with a bare Retry-After or for a shared limit, a 503, and a
@@ -11,7 +13,8 @@ https://discord.com/developers/docs/topics/opcodes-and-status-codes
 import asyncio
 import io
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -20,7 +23,16 @@ import nextcord
 
 from bot.discord.format.attachments import Upload
 
-__all__ = ["ONCE", "PATIENCE", "DiscordRefused", "Patience", "Refusal", "attempt", "files_of"]
+__all__ = [
+    "ONCE",
+    "PATIENCE",
+    "DiscordRefused",
+    "Patience",
+    "Refusal",
+    "attempt",
+    "files_of",
+    "unless_refused",
+]
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +121,15 @@ async def attempt[T](call: Callable[[], Awaitable[T]], patience: Patience = PATI
         log.info("Discord: %s; next try in %.1f s", failure, wait)
         await asyncio.sleep(wait)  # as long as Discord says, or the back-off
     raise DiscordRefused(Refusal.UNREACHABLE, failure or TimeoutError(), asked) from failure
+
+
+@contextmanager
+def unless_refused(what: str, *args: object) -> Iterator[None]:
+    """Swallow a refusal, and log it with what has not happened: `what` is a format for `args`."""
+    try:
+        yield
+    except DiscordRefused as refused:
+        log.info("%s: %s", what % args, refused)
 
 
 def kind_of(error: nextcord.HTTPException) -> Refusal:

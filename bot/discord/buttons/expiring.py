@@ -8,19 +8,16 @@ Discord itself only says that an interaction failed. Whoever clicks on a message
 an earlier program sent, is told which command opens it again.
 """
 
-import logging
 from typing import Any
 
 from nextcord.ui import Button, Select, View
 
 from bot.discord.api.destinations import NO_MENTIONS
 from bot.discord.api.interactions import Interaction, privately
-from bot.discord.api.retry import DiscordRefused, attempt
+from bot.discord.api.retry import attempt, unless_refused
 from bot.discord.buttons.view import TellingView
 
 __all__ = ["ExpiredViews", "ExpiringView", "change", "id_of"]
-
-log = logging.getLogger(__name__)
 
 OVER = {
     "files": "This list is closed. `/files` opens it again.",
@@ -64,10 +61,8 @@ class ExpiringView(TellingView):
         edit = self._used.edit_original_message if self._used else getattr(self._message, "edit", None)
         if edit is None:
             return
-        try:
+        with unless_refused("a private message stays as it was"):
             await attempt(lambda: edit(content=self._over, view=None, allowed_mentions=NO_MENTIONS))
-        except DiscordRefused as refused:
-            log.info("a private message stays as it was: %s", refused)
 
 
 async def change(interaction: Interaction, text: str, view: View | None = None) -> None:
@@ -76,11 +71,10 @@ async def change(interaction: Interaction, text: str, view: View | None = None) 
     async def call() -> object:
         return await interaction.edit_original_message(content=text, view=view, allowed_mentions=NO_MENTIONS)
 
-    try:
+    with unless_refused("a private message is not changed"):
         await attempt(call)
-    except DiscordRefused as refused:
-        log.info("a private message is not changed: %s", refused)
-        await privately(interaction, text)
+        return
+    await privately(interaction, text)
 
 
 class ExpiredViews(TellingView):
@@ -96,10 +90,8 @@ class ExpiredViews(TellingView):
 
     def _add(self, item: Button[Any] | Select[Any], name: str) -> None:
         async def say_closed(interaction: Interaction) -> None:
-            try:
+            with unless_refused("a click came too late"):
                 await attempt(lambda: interaction.response.edit_message(content=OVER[name], view=None))
-            except DiscordRefused as refused:
-                log.info("a click came too late: %s", refused)
 
         item.callback = say_closed  # type: ignore[method-assign]
         self.add_item(item)
