@@ -62,7 +62,7 @@ class LiveMessage:
         if self.message is None:
             self.message = await self._destination.send(outgoing, view)
         else:
-            await self.message.edit(outgoing, view, keep=False)
+            await self.message.edit(outgoing, view, keep=())
         self._shown = look
         name = f"live message {self.message.message_id}"
         self._task = asyncio.create_task(self._edit_often(self.message), name=name)

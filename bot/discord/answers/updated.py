@@ -207,7 +207,7 @@ class UpdatedMessages:
             return notes
         if noted.message_id in context.live_answers:
             return 0
-        await message.edit_anew(outgoing, buttons(FINISHED), kept)
+        await message.edit(outgoing, buttons(FINISHED), keep=kept)
         return notes
 
     async def _make(

@@ -21,9 +21,10 @@ from bot.discord.api.destinations import (
     NO_MENTIONS,
     ChannelDestination,
     ChannelMessage,
+    Names,
     SentMessage,
-    changed,
-    fields_of,
+    changes,
+    file_fields,
     only,
 )
 from bot.discord.api.retry import PATIENCE, DiscordRefused, Patience, Refusal, attempt, files_of
@@ -126,17 +127,17 @@ class InteractionMessage:
         self.message_id = message.id
 
     async def edit(
-        self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
+        self, outgoing: Outgoing, view: View | None, *, keep: Names = None, patience: Patience = PATIENCE
     ) -> None:
         """See `SentMessage`."""
         if self._ordinary is None:
-            interaction, kept = self._destination.interaction, list(self._attachments) if keep else []
+            interaction = self._destination.interaction
 
             async def call() -> nextcord.Message:
-                changes = fields_of(outgoing, view) | changed(outgoing, kept, keep)
+                fields = changes(outgoing, view, self._attachments, keep)
                 if self._original:
-                    return await interaction.edit_original_message(**changes)
-                return await interaction.followup.edit_message(self.message_id, **changes)
+                    return await interaction.edit_original_message(**fields)
+                return await interaction.followup.edit_message(self.message_id, **fields)
 
             if (edited := await self._destination.by_token(call, patience)) is not None:
                 self._attachments = edited.attachments
@@ -214,9 +215,8 @@ class InteractionDestination:
 
         async def call() -> nextcord.Message:
             if original:  # it becomes the message that was announced
-                changes = fields_of(outgoing, view) | changed(outgoing, (), keep=True)
-                return await self.interaction.edit_original_message(**changes)
-            fields: dict[str, Any] = {"files": files_of(outgoing.uploads)} if outgoing.uploads else {}
+                return await self.interaction.edit_original_message(**changes(outgoing, view, ()))
+            fields = file_fields(outgoing)
             if view is not None:
                 fields["view"] = view
             message: nextcord.Message = await self.interaction.followup.send(
