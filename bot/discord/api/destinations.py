@@ -171,8 +171,7 @@ class DirectDestination:
         user = self._client.get_user(self._user_id)
         if user is None:
             user = await attempt(lambda: self._client.fetch_user(self._user_id))
-        channel = await attempt(user.create_dm)
-        return await ChannelDestination(channel).send(outgoing, view, ping=ping)
+        return await ChannelDestination(user).send(outgoing, view, ping=ping)
 
 
 class Destinations:
