@@ -40,6 +40,7 @@ __all__ = [
     "give_back",
     "place_of",
     "privately",
+    "user_of",
 ]
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,12 @@ async def give_back(interaction: Interaction, reason: str, text: str) -> None:
     else:
         file = Upload("typed.txt", text.encode("utf-8", "replace"))
         await privately(interaction, f"{reason} This is what you typed:", uploads=[file])
+
+
+def user_of(interaction: Interaction) -> nextcord.User | nextcord.Member:
+    """Who caused the interaction: only Discord's own pings, which nextcord answers, have nobody."""
+    assert interaction.user is not None
+    return interaction.user
 
 
 def place_of(interaction: Interaction) -> str:

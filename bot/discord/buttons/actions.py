@@ -19,6 +19,7 @@ from bot.discord.api.interactions import (
     give_back,
     place_of,
     privately,
+    user_of,
 )
 from bot.discord.api.speaking import MAY_NOT, may_speak
 from bot.discord.buttons.forms import LONGEST, answer_form, code_form, show_form
@@ -170,9 +171,7 @@ async def run_for(
     `deferred` is whether the acknowledgement announces a new message. `typed` is what the person would have
     to type again; they get it back if no turn begins.
     """
-    user = interaction.user
-    if user is None:
-        return
+    user, place = user_of(interaction), place_of(interaction)
     if not may_speak(interaction):
         await give_back(interaction, MAY_NOT, typed)
         return
@@ -186,12 +185,12 @@ async def run_for(
     )
     if not usable:
         destination.expire()
-    received = await receive(context, user.id, place_of(interaction), files)
+    received = await receive(context, user.id, place, files)
     await tell_of(received, destination, context.limits)
     request = Request(
         user.id,
         user.display_name,
-        place_of(interaction),
+        place,
         code or "",
         words=words if code is None else None,
         cards=received.cards,

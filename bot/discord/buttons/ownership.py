@@ -6,7 +6,7 @@ cell = await claimed(context, interaction)      # None if it is not theirs: then
 import logging
 from dataclasses import dataclass
 
-from bot.discord.api.interactions import Interaction, give_back, privately
+from bot.discord.api.interactions import Interaction, give_back, privately, user_of
 from bot.discord.context import Context, Current
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
@@ -35,8 +35,8 @@ async def claimed(context: Context, interaction: Interaction, typed: str = "") -
 
     `typed` is what they typed into a form; they get it back if the answer cannot be found.
     """
-    message, user = interaction.message, interaction.user
-    if message is None or user is None:
+    message = interaction.message
+    if message is None:
         return None
     try:
         cell = await cell_of(context, message.id)
@@ -47,7 +47,7 @@ async def claimed(context: Context, interaction: Interaction, typed: str = "") -
     if cell is None:
         await give_back(interaction, FORGOTTEN, typed)
         return None
-    if cell.user_id != user.id:
+    if cell.user_id != user_of(interaction).id:
         await privately(interaction, FOREIGN)
         return None
     return cell

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import nextcord
 from nextcord.ui import Button, Select, View
 
-from bot.discord.api.interactions import Interaction, defer, privately
+from bot.discord.api.interactions import Interaction, defer, privately, user_of
 from bot.discord.buttons.expiring import ExpiringView, change, id_of
 from bot.discord.context import Context
 from bot.discord.format.attachments import Upload
@@ -33,9 +33,7 @@ class FileList:
 
     async def show(self, interaction: Interaction) -> None:
         """List them; the interaction was deferred privately. Raises: FileStoreError."""
-        user = interaction.user
-        if user is None:
-            return
+        user = user_of(interaction)
         page = await self._context.sessions.list_user_files(user.id, limit=PAGE)
         used = await self._context.sessions.files.used(user.id)
         if not page.files:
@@ -147,9 +145,7 @@ class _FileButton(Button[_FileListView]):
 
 async def get(context: Context, interaction: Interaction, id_or_name: str) -> None:
     """Send a file privately to the person who asked. Raises: FileStoreError."""
-    user = interaction.user
-    if user is None:
-        return
+    user = user_of(interaction)
     found = await context.sessions.files.find(id_or_name, user.id, "")
     if found.file_size > context.limits.file:
         size = human_size(found.file_size)

@@ -15,6 +15,7 @@ from bot.discord.api.interactions import (
     defer,
     place_of,
     privately,
+    user_of,
 )
 from bot.discord.api.speaking import MAY_NOT, may_speak
 from bot.discord.context import Context
@@ -30,9 +31,7 @@ __all__ = ["replay_for"]
 
 async def replay_for(context: Context, interaction: Interaction, attachment: Attachment) -> None:
     """Run the notebook for the person who attached it; acknowledges the interaction."""
-    user = interaction.user
-    if user is None:
-        return
+    user = user_of(interaction)
     if not may_speak(interaction):
         await privately(interaction, MAY_NOT)
         return
