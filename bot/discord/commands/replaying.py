@@ -8,16 +8,8 @@ from nextcord import Attachment
 
 from bot.discord.answers.answer import LiveAnswer
 from bot.discord.answers.ending import show_work
-from bot.discord.api.interactions import (
-    Interaction,
-    InteractionDestination,
-    channel_of,
-    defer,
-    place_of,
-    privately,
-    user_of,
-)
-from bot.discord.api.speaking import MAY_NOT, may_speak
+from bot.discord.api.interactions import Interaction, place_of, user_of
+from bot.discord.buttons.actions import accepted
 from bot.discord.context import Context
 from bot.discord.uploads import read
 from bot.notebooks.replay import imported, replay
@@ -31,22 +23,14 @@ __all__ = ["replay_for"]
 
 async def replay_for(context: Context, interaction: Interaction, attachment: Attachment) -> None:
     """Run the notebook for the person who attached it; acknowledges the interaction."""
+    destination = await accepted(context, interaction)
+    if destination is None:
+        return
     user = user_of(interaction)
-    if not may_speak(interaction):
-        await privately(interaction, MAY_NOT)
-        return
-    if (refused := context.refusal(user.id)) is not None:
-        await privately(interaction, refused)
-        return
-    usable = await defer(interaction)
-    destination = InteractionDestination(interaction, channel_of(interaction), context.clock)
-    if not usable:
-        destination.expire()
-    place = place_of(interaction)
     answer = LiveAnswer(
         context,
         user.id,
-        place,
+        place_of(interaction),
         [destination, context.destinations.direct(user.id)],
         context.draft(),
         turn=new_turn(),
