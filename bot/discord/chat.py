@@ -20,7 +20,7 @@ from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing
 from bot.discord.format.codeblocks import code_of
 from bot.discord.places import addressed, is_a_persons, place_in, said, title
-from bot.discord.uploads import Received, receive, tell_of
+from bot.discord.uploads import receive
 from bot.request import Request
 from filestore.errors import FileStoreError
 
@@ -108,50 +108,24 @@ class Chat:
         try:
             channel, channel_id, place = await self._where(message, self._coming[message.id])
             reply_to = (message.channel.id, message.id) if channel is message.channel else None
-            received = await self._receive(message, place, channel, reply_to)
+            if message.attachments:
+                await _type_in(channel)
+            cards_to = ChannelDestination(channel, reply_to)
+            received = await receive(self._context, message.author.id, place, message.attachments, cards_to)
         finally:
             text = self._coming.pop(message.id)
         if not text:
             return
         code = code_of(text)
-        user_id, author = message.author.id, message.author.display_name
-        destinations: list[Destination] = [
-            ChannelDestination(channel, reply_to),
-            self._context.destinations.direct(user_id),
-        ]
-        request = Request(
-            user_id,
-            author,
-            place,
-            code or "",
-            words=text if code is None else None,
-            cards=received.cards,
-            pictures=received.pictures,
-        )
-        turn = begin(self._context, request, destinations)
+        author, now = message.author, self._context.clock()
+        direct = self._context.destinations.direct(author.id)
+        request = received.request(author, place, code, text)
+        turn = begin(self._context, request, [ChannelDestination(channel, reply_to), direct])
         if code is not None:
-            now = self._context.clock()
             last = LastMessage(
-                message.id,
-                channel_id,
-                user_id,
-                author,
-                place,
-                _digest(code),
-                turn,
-                now,
+                message.id, channel_id, author.id, author.display_name, place, _digest(code), turn, now
             )
-            self._remember((message.channel.id, user_id), last)
-
-    async def _receive(
-        self, message: nextcord.Message, place: str, channel: Messageable, reply_to: tuple[int, int] | None
-    ) -> Received:
-        if not message.attachments:
-            return Received()
-        await _type_in(channel)
-        received = await receive(self._context, message.author.id, place, message.attachments)
-        await tell_of(received, ChannelDestination(channel, reply_to), self._context.limits)
-        return received
+            self._remember((message.channel.id, author.id), last)
 
     async def _answer_again(self, key: tuple[int, int], last: LastMessage) -> None:
         try:

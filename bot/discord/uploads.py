@@ -1,7 +1,7 @@
 """Files that come with a message: read at once, since their links expire, then stored and described.
 
-received = await receive(context, user_id, place, attachments)
-received.cards, received.pictures, received.notes
+received = await receive(context, user_id, place, attachments, destination)
+received.cards, received.pictures       # what they are was said at the destination
 """
 
 import logging
@@ -13,10 +13,10 @@ import nextcord
 from bot.discord.api.destinations import Destination
 from bot.discord.api.retry import DiscordRefused, attempt, unless_refused
 from bot.discord.context import Context
-from bot.discord.format.attachments import MessageLimits, plan
+from bot.discord.format.attachments import plan
 from bot.discord.format.markdown import code_name, fenced, plain
 from bot.discord.format.split import split
-from bot.request import Picture
+from bot.request import Picture, Request
 from bot.scratch.file_cards import file_cards
 from bot.wording.error_messages import clause
 from filestore.errors import FileStoreError
@@ -25,7 +25,7 @@ from kernels.errors import KernelError
 from kernels.text.clipping import human_size
 from kernels.workspace.names import FreeNames
 
-__all__ = ["Received", "read", "receive", "tell_of"]
+__all__ = ["Received", "read", "receive"]
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +42,42 @@ class Received:
     pictures: tuple[Picture, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def request(
+        self, user: nextcord.User | nextcord.Member, place: str, code: str | None, words: str
+    ) -> Request:
+        """What came with the files: `code` to run, or else `words` for the model, which is told of them."""
+        return Request(
+            user.id,
+            user.display_name,
+            place,
+            code or "",
+            words if code is None else None,
+            self.cards,
+            self.pictures,
+        )
+
 
 async def receive(
-    context: Context, user_id: int, place: str, attachments: Sequence[nextcord.Attachment]
+    context: Context,
+    user_id: int,
+    place: str,
+    attachments: Sequence[nextcord.Attachment],
+    destination: Destination,
 ) -> Received:
-    """Store each file, and put it into the workspace. Raises nothing: the notes say what was not stored."""
+    """Store each file, put it into the workspace, and tell of it at the destination. Raises nothing."""
     if not attachments:
         return Received()
+    received = await _store(context, user_id, place, attachments)
+    text = "\n".join([*map(fenced, received.cards), *received.notes])
+    for outgoing in plan(split(text), (), context.limits) if text else ():
+        with unless_refused("the cards of files were not shown"):
+            await destination.send(outgoing)
+    return received
+
+
+async def _store(
+    context: Context, user_id: int, place: str, attachments: Sequence[nextcord.Attachment]
+) -> Received:
     try:
         session = await context.sessions.session(user_id, place)
     except (FileStoreError, KernelError) as error:
@@ -85,14 +114,6 @@ async def receive(
             pictures.append(Picture(mime, data))
     cards = await file_cards(session.files, session.scratch, stored)
     return Received(tuple(cards[file.file_id] for file in stored), tuple(pictures), tuple(notes))
-
-
-async def tell_of(received: Received, destination: Destination, limits: MessageLimits) -> None:
-    """Say what the files are, and which were not stored. Raises nothing."""
-    text = "\n".join([*map(fenced, received.cards), *received.notes])
-    for outgoing in plan(split(text), (), limits) if text else ():
-        with unless_refused("the cards of files were not shown"):
-            await destination.send(outgoing)
 
 
 async def read(context: Context, attachment: nextcord.Attachment) -> bytes | str:

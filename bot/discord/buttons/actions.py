@@ -29,8 +29,7 @@ from bot.discord.commands.files import FileList
 from bot.discord.commands.notebooks import give
 from bot.discord.context import Context
 from bot.discord.failures import EXPECTED
-from bot.discord.uploads import receive, tell_of
-from bot.request import Request
+from bot.discord.uploads import receive
 from kernels.errors import NoQuestion
 
 __all__ = ["ANSWERED", "ButtonActions", "accepted", "run_for"]
@@ -170,17 +169,8 @@ async def run_for(
     if destination is None:
         return
     user, place = user_of(interaction), place_of(interaction)
-    received = await receive(context, user.id, place, files)
-    await tell_of(received, destination, context.limits)
-    request = Request(
-        user.id,
-        user.display_name,
-        place,
-        code or "",
-        words=words if code is None else None,
-        cards=received.cards,
-        pictures=received.pictures,
-    )
+    received = await receive(context, user.id, place, files, destination)
+    request = received.request(user, place, code, words)
     begin(context, request, [destination, context.destinations.direct(user.id)], show_code=True)
 
 
