@@ -30,7 +30,7 @@ from bot.discord.api.interactions import Interaction, privately
 from bot.discord.api.retry import DiscordRefused, Refusal, attempt
 from bot.discord.buttons.actions import ButtonActions
 from bot.discord.buttons.expiring import ExpiredViews
-from bot.discord.buttons.submitted import SubmittedForms
+from bot.discord.buttons.submitted import submit
 from bot.discord.buttons.view import AnswerButtons
 from bot.discord.chat import Chat
 from bot.discord.commands.personal import PersonalCommands
@@ -71,7 +71,6 @@ class Client(nextcord.Client):
         context = Context(sessions, settings, clock, Destinations(self), UpdatedMessages)
         self._context = context
         self._chat = Chat(context, self)
-        self._forms = SubmittedForms(context)
         self._resumed = ResumedAnswers(context)
         self._late = LateAnswers(context)
         self._registered = self._has_resumed = False
@@ -184,7 +183,7 @@ class Client(nextcord.Client):
     async def on_interaction(self, interaction: Interaction) -> None:
         """Somebody has used a command, submitted a form, or clicked something that no view of ours knows."""
         if interaction.type is InteractionType.modal_submit:
-            await self._forms.submit(interaction)
+            await submit(self._context, interaction)
         elif interaction.type is not InteractionType.component:
             await super().on_interaction(interaction)
         elif not interaction.response.is_done() and not self._has(interaction):
