@@ -25,7 +25,7 @@ from bot.discord.api.speaking import MAY_NOT, may_speak
 from bot.discord.buttons.forms import LONGEST, answer_form, code_form, show_form
 from bot.discord.buttons.ownership import OwnAnswer, claimed
 from bot.discord.buttons.view import Actions
-from bot.discord.commands.files import FileList
+from bot.discord.commands.file_list import show_files
 from bot.discord.commands.notebooks import give
 from bot.discord.context import Context
 from bot.discord.failures import EXPECTED
@@ -150,7 +150,7 @@ class ButtonActions:
         await give(self._context, interaction, cell.user_id, cell.place, "notebook")
 
     async def _list_files(self, interaction: Interaction, _cell: OwnAnswer) -> None:
-        await FileList(self._context).show(interaction)
+        await show_files(self._context, interaction)
 
 
 async def run_for(

@@ -13,7 +13,7 @@ from typing import Any
 from nextcord.ui import Button, Select, View
 
 from bot.discord.api.destinations import NO_MENTIONS
-from bot.discord.api.interactions import Interaction, privately
+from bot.discord.api.interactions import Interaction, defer, privately
 from bot.discord.api.retry import attempt, unless_refused
 from bot.discord.buttons.view import TellingView
 
@@ -38,7 +38,7 @@ class ExpiringView(TellingView):
         super().__init__(timeout=timeout, auto_defer=False)
         self._over = OVER[name]
         self._message: Any = None  # any of nextcord's messages that can be edited
-        self._used: Interaction | None = None  # its token lives longer than the message's
+        self.used: Interaction | None = None  # its token lives longer than the message's
         self.ended = False
 
     def shown(self, message: Any) -> None:
@@ -47,7 +47,8 @@ class ExpiringView(TellingView):
 
     async def interaction_check(self, interaction: Interaction) -> bool:
         """Somebody has clicked."""
-        self._used = interaction
+        self.used = interaction
+        await defer(interaction, message=False)
         return True
 
     def end(self) -> None:
@@ -58,7 +59,7 @@ class ExpiringView(TellingView):
         """Say that the time is over, and how to open it again."""
         if self.ended:
             return
-        edit = self._used.edit_original_message if self._used else getattr(self._message, "edit", None)
+        edit = self.used.edit_original_message if self.used else getattr(self._message, "edit", None)
         if edit is None:
             return
         with unless_refused("a private message stays as it was"):

@@ -8,7 +8,7 @@ from nextcord import Attachment, ClientCog, SlashOption
 from bot.discord.api.interactions import Interaction, defer, place_of, privately, user_of
 from bot.discord.commands import replaying, texts
 from bot.discord.commands.decorators import completes, slash
-from bot.discord.commands.files import FileList, get
+from bot.discord.commands.file_list import get, show_files
 from bot.discord.commands.notebooks import Kind, give
 from bot.discord.commands.privacy import Confirmation, send_export
 from bot.discord.commands.texts import usage_text, variables_text
@@ -46,7 +46,7 @@ class PersonalCommands(ClientCog):
         if file:
             await get(self._context, interaction, file)
         else:
-            await FileList(self._context).show(interaction)
+            await show_files(self._context, interaction)
 
     @completes(files, "file")
     async def complete_file(self, interaction: Interaction, typed: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import nextcord
 from nextcord.ui import Button, Item, button
 
-from bot.discord.api.interactions import Interaction, defer, privately, user_of
+from bot.discord.api.interactions import Interaction, privately, user_of
 from bot.discord.buttons.expiring import ExpiringView, change, id_of
 from bot.discord.commands.texts import KEPT
 from bot.discord.context import Context
@@ -35,7 +35,6 @@ class Confirmation(ExpiringView):
     )
     async def confirm(self, _button: Button["Confirmation"], interaction: Interaction) -> None:
         """Delete it; a second click changes nothing."""
-        await defer(interaction, message=False)
         if self._confirmed:
             return
         self._confirmed = True
