@@ -69,7 +69,7 @@ class Chat:
             return
         text = said(message.content, me)
         if reason := self._context.refusal(message.author.id):
-            if self._context.rate.tells(message.author.id):  # only once a minute, for the sake of others
+            if not self._context.refusals.take_turn(message.author.id):
                 await _say(_reply(message), reason)
         elif not text and not message.attachments:
             await _say(_reply(message), HINT)
@@ -93,7 +93,7 @@ class Chat:
         if waits:
             self._edits[message_id] = code
         elif reason := self._context.refusal(last.user_id):
-            if self._context.rate.tells(last.user_id):
+            if not self._context.refusals.take_turn(last.user_id):
                 await _say((await self._destinations(last))[0], reason)
         else:
             self._edits[message_id] = code

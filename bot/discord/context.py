@@ -78,6 +78,7 @@ class Context:
         self.clock = clock
         self.destinations = destinations
         self.rate = RateLimit(settings.rate, clock)
+        self.refusals = RateLimit(1, clock)  # told in a channel, where many would delay what others wait for
         self.limits = MessageLimits(
             files=settings.discord_files,
             request=settings.discord_max_request,
