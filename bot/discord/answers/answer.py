@@ -231,7 +231,7 @@ class LiveAnswer:
 
     def decided(self) -> None:
         """The person has decided what happens to a cell that does not stop."""
-        self.draft.decided()
+        self.draft.unstopped = None
         self.touch()
 
     async def _final_page(self, note: str) -> AnswerPage | None:

@@ -66,5 +66,5 @@ async def _answer(
         await give_back(interaction, ASK_AGAIN if gone else sentence(error), returned)
         return
     if cell.answer is not None:
-        cell.answer.draft.answered()
+        cell.answer.draft.question = None
         cell.answer.touch()

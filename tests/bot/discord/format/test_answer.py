@@ -259,8 +259,8 @@ def test_a_question_is_shown_until_it_is_answered() -> None:
     asked = draft(running(printed("hello\n"), InputRequest("Your *name*? ", False)))
     assert asked.question == InputRequest("Your *name*? ", False)
     assert asked.live_page(now=0)().parts[0].endswith("**Asks:** Your \\*name\\*?")
-    asked.answered()
-    assert asked.question is None
+    asked.question = None
+    assert asked.live_page(now=0)().parts[0].endswith("-# Running …")
     secret = draft(running(InputRequest("PIN: ", True)))
     assert "**Asks for a password:** PIN:" in secret.live_page(now=0)().parts[0]
     assert "never shown or stored" in secret.live_page(now=0)().parts[0]
@@ -279,8 +279,7 @@ def test_a_cell_that_does_not_stop_is_asked_about_until_it_is_decided_or_over() 
         " and whatever this cell has defined; your files stay."
         "\n-# Without an answer it goes on, and is killed when its time is up."
     )
-    asked.decided()
-    assert asked.unstopped is None
+    asked.unstopped = None
     assert asked.live_page(now=0)().parts[0].endswith("-# Running …")
     asked.add_reply(Reply(1, unstopped))
     asked.add_reply(Reply(1, result=RESULT))
@@ -297,7 +296,7 @@ def test_a_cell_that_asks_and_does_not_stop_shows_both() -> None:
         text = asked.live_page(now=0)().parts[0]
         assert text.startswith("**Asks:** really?\n**The cell does not stop.**")
         assert text.endswith("-# Without an answer it goes on until it ends.")
-        asked.answered()
+        asked.question = None
         assert asked.live_page(now=0)().parts[0].startswith("**The cell does not stop.**")
 
 
