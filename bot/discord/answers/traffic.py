@@ -9,8 +9,8 @@ message there is one less for the answers that people wait for.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 __all__ = ["Traffic"]
 
@@ -60,27 +60,22 @@ class Traffic:
         What to show should be read in here, because what was read before may be old by now. If an error
         leaves it, there is no pause.
         """
-        with self._asking(channel_id) as channel:
+        channel = self._channels.setdefault(channel_id, _ChannelEdits())
+        channel.asking += 1
+        try:
             async with channel.lane:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(channel.quiet.wait(), LONGEST)
                 yield
                 await self.rest()
+        finally:
+            channel.asking -= 1
+            self._let_go(channel_id)
 
     async def rest(self) -> None:
         """One pause."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hurried.wait(), self._pause)
-
-    @contextmanager
-    def _asking(self, channel_id: int) -> Iterator[_ChannelEdits]:
-        channel = self._channels.setdefault(channel_id, _ChannelEdits())
-        channel.asking += 1
-        try:
-            yield channel
-        finally:
-            channel.asking -= 1
-            self._let_go(channel_id)
 
     def _let_go(self, channel_id: int) -> None:
         channel = self._channels[channel_id]
