@@ -13,6 +13,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from bot.discord.api.destinations import Destination, SentMessage
@@ -74,6 +75,7 @@ class LiveMessage:
     def close(self) -> None:
         """Begin no further edit; one may still be under way."""
         self._ending.set()
+        self._news.set()
 
     async def stop(self) -> None:
         """End the live edits, and wait until Discord may be asked for the final one."""
@@ -109,16 +111,11 @@ class LiveMessage:
                 self._next = time.monotonic() + self._pace
 
     async def _something_new(self) -> None:
-        news = asyncio.create_task(self._news.wait())
-        ending = asyncio.create_task(self._ending.wait())
-        await asyncio.wait({news, ending}, timeout=REFRESH, return_when=asyncio.FIRST_COMPLETED)
-        for task in (news, ending):
-            task.cancel()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), REFRESH)
         self._news.clear()
 
     async def _until(self, seconds: float) -> None:
         """Wait this long, or until the message ends."""
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), max(0.0, seconds))
-        except TimeoutError:
-            return
