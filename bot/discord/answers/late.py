@@ -9,6 +9,7 @@ nothing is shown: the output is in their notebook alone.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from bot.discord.answers.answer import LiveAnswer, closed_on_failure
 from bot.discord.answers.ending import uncancelled
@@ -86,7 +87,6 @@ class LateAnswers:
         return not channel_id or await self._context.destinations.may_write(record.user_id, channel_id)
 
     async def _next(self, key: tuple[str, int]) -> Reply | None:
-        try:
+        with suppress(TimeoutError):
             return await asyncio.wait_for(self._coming[key].get(), QUIET)
-        except TimeoutError:
-            return None
+        return None
