@@ -10,9 +10,9 @@ needs.
 
 import asyncio
 import errno
-from collections import Counter
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from weakref import WeakValueDictionary
 
 from bot.discord.format.answer import AnswerPage, Draft
 from bot.scheduling.slots import Slots
@@ -35,19 +35,13 @@ class Pages:
         self._renderer = renderer
         self._largest = largest
         self._slots = Slots(at_once, much=MUCH)
-        self._own: dict[int, asyncio.Lock] = {}
-        self._asked: Counter[int] = Counter()
+        self._own: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()  # while they are in use
 
     async def make[T](self, user_id: int, work: Callable[[], T]) -> T:
         """What `work` returns or raises; a cancellation waits until it has ended."""
-        self._asked[user_id] += 1
-        try:
-            async with self._own.setdefault(user_id, asyncio.Lock()), self._slots.one(user_id):
-                return await _in_thread(work)
-        finally:
-            self._asked[user_id] -= 1
-            if not self._asked[user_id]:
-                del self._asked[user_id], self._own[user_id]
+        own = self._own.setdefault(user_id, asyncio.Lock())
+        async with own, self._slots.one(user_id):
+            return await _in_thread(work)
 
     async def draw(self, user_id: int, draft: Draft) -> Drawn:
         """Pictures of what has to be drawn in the draft, to be `known` when its final page is made."""
