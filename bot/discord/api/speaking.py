@@ -66,10 +66,8 @@ class Speakers:
         if guild is None:
             return True
         known = await self._ask(guild, user_id)
-        if known.unsure:
-            return True
         if known.member is None:
-            return False
+            return known.unsure
         try:
             return _allowed(channel.permissions_for(known.member), channel)
         except nextcord.ClientException:  # a thread whose channel is in no cache
