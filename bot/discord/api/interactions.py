@@ -1,7 +1,7 @@
 """Answers interactions, in the time and the ways that Discord allows.
 
     if not await defer(interaction): ...             # first, before any I/O: there are three seconds
-    destination = InteractionDestination(interaction, channel_of(interaction), clock)
+    destination = InteractionDestination(interaction, clock)
     await privately(interaction, "only you see this")
 
 An interaction's token lives for 15 minutes. After 14, or if it is refused, the answer goes on in the channel,
@@ -35,7 +35,6 @@ from bot.discord.format.split import LONGEST, length
 __all__ = [
     "Interaction",
     "InteractionDestination",
-    "channel_of",
     "defer",
     "give_back",
     "place_of",
@@ -161,35 +160,26 @@ class InteractionMessage:
 
 
 class InteractionDestination:
-    """Answers an acknowledged interaction. `channel` is None if the bot cannot write there by itself.
+    """Answers an acknowledged interaction; `usable` is whether that succeeded.
 
     `deferred` is whether the acknowledgement announced a message, which the first one sent then becomes.
     """
 
     def __init__(
-        self,
-        interaction: Interaction,
-        channel: Messageable | None,
-        clock: Callable[[], float],
-        *,
-        deferred: bool = True,
+        self, interaction: Interaction, clock: Callable[[], float], *, deferred: bool, usable: bool
     ) -> None:
         self.interaction = interaction
-        self._channel = channel
+        self._channel = _channel_of(interaction)
         self._clock = clock
         self._began = clock()
         self._first = deferred
-        self._expired = False
+        self._expired = not usable
         self._followups = 0
 
     @property
     def alive(self) -> bool:
         """Whether the token can still be used."""
         return not self._expired and (self._channel is None or self._clock() - self._began < TOKEN_LIFE)
-
-    def expire(self) -> None:
-        """The token was refused."""
-        self._expired = True
 
     def ordinary(self) -> ChannelDestination:
         """The channel, for messages without the token. Raises: DiscordRefused."""
@@ -206,7 +196,7 @@ class InteractionDestination:
         except DiscordRefused as refused:
             if refused.kind is not Refusal.EXPIRED or self._channel is None:
                 raise
-            self.expire()
+            self._expired = True
             return None
 
     async def send(
@@ -236,12 +226,10 @@ class InteractionDestination:
         return await self.ordinary().send(outgoing, view, ping=ping)
 
 
-def channel_of(interaction: Interaction) -> Messageable | None:
+def _channel_of(interaction: Interaction) -> Messageable | None:
     """The interaction's channel if the bot can write there by itself, otherwise None."""
-    in_server = interaction.guild_id is not None
-    if in_server and interaction.guild is None:  # a person installed the app; the server lacks the bot
+    if interaction.guild_id is not None and interaction.guild is None:  # the server does not have the bot
         return None
     if interaction.context is nextcord.InteractionContextType.private_channel:
         return None
-    channel = interaction.channel
-    return channel if isinstance(channel, Messageable) else None
+    return interaction.channel if isinstance(interaction.channel, Messageable) else None

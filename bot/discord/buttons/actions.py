@@ -14,7 +14,6 @@ from bot.discord.answers.turn import begin
 from bot.discord.api.interactions import (
     Interaction,
     InteractionDestination,
-    channel_of,
     defer,
     give_back,
     place_of,
@@ -196,8 +195,4 @@ async def accepted(
         return None
     if usable is None:
         usable = await defer(interaction, message=deferred)
-    channel = channel_of(interaction)
-    destination = InteractionDestination(interaction, channel, context.clock, deferred=deferred)
-    if not usable:
-        destination.expire()
-    return destination
+    return InteractionDestination(interaction, context.clock, deferred=deferred, usable=usable)
