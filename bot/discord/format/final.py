@@ -182,13 +182,10 @@ class FinalAnswer:
             self._add_output(drawing.text)
         else:
             self._add(f"-# This {drawing.kind} could not be drawn as a picture; it is attached as it is.")
-            source = drawing.source
-            shown = (
-                as_drawing(source, MOST_PARTS)
-                if drawing.kind == "svg"
-                else (".html", source.encode("utf-8", "replace"))
-            )
-            self._upload(*shown)
+            if drawing.kind == "svg":
+                self._upload(*as_drawing(drawing.source, MOST_PARTS))
+            else:
+                self._upload(".html", drawing.source.encode("utf-8", "replace"))
 
     def _attach(self, bundle: Mapping[str, Any]) -> None:
         if PLOTLY in bundle and not self._script():
