@@ -121,11 +121,6 @@ def _shown(bundle: Mapping[str, Any], metadata: Any) -> Piece:
 
 def _table(page: str, bundle: Mapping[str, Any]) -> Piece:
     text = "" if says_nothing(bundle) else as_text(bundle)
-    lines = text.splitlines() if len(text) <= TALL * (WIDE + 2) else None
-    readable = (
-        lines is not None
-        and len(lines) <= TALL
-        and max(map(len, lines), default=0) <= WIDE
-        and WRAPPED not in text
-    )
-    return TextPiece(text) if text and readable else DrawingPiece("table", page, text)
+    lines = text.splitlines() if len(text) <= TALL * (WIDE + 2) else []
+    fits = lines and len(lines) <= TALL and max(map(len, lines)) <= WIDE
+    return TextPiece(text) if fits and WRAPPED not in text else DrawingPiece("table", page, text)
