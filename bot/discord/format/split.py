@@ -17,11 +17,9 @@ _CLOSE = "\n```"
 _TOKEN = re.compile(r"<[@#:/at][^<>\n]{0,100}>")
 LONGEST_TOKEN = 102  # characters
 _JOINER, _VARIATIONS = "\u200d", "\ufe00\ufe0f"
-_TONES, _FLAGS, _TAGS = (
-    ("\U0001f3fb", "\U0001f3ff"),
-    ("\U0001f1e6", "\U0001f1ff"),
-    ("\U000e0020", "\U000e007f"),
-)
+_TONES = ("\U0001f3fb", "\U0001f3ff")
+_FLAGS = ("\U0001f1e6", "\U0001f1ff")
+_TAGS = ("\U000e0020", "\U000e007f")
 FURTHEST_BACK = 200  # characters to go back in search of a good end for a part
 
 
