@@ -124,9 +124,8 @@ def _named(uploads: Iterable[Upload]) -> list[Upload]:
         if len(name) > LONGEST_NAME:
             suffix = suffix[: LONGEST_NAME // 4]
             name = f"{stem[: LONGEST_NAME - len(suffix) - 1]}{dot}{suffix}"
-        named.append(
-            replace(upload, name=names.free(name, "-2" if not upload.file_id else f"-{upload.file_id}"))
-        )
+        apart = f"-{upload.file_id}" if upload.file_id else "-2"
+        named.append(replace(upload, name=names.free(name, apart)))
     return named
 
 
@@ -178,12 +177,9 @@ def _sentences(uploads: Sequence[Upload], why: str) -> list[str]:
         return []
     lines = [f"**Not attached:** {plain(why)}"]
     for upload in uploads[:NAMED]:
-        size, file_id = human_size(len(upload.data)), upload.file_id
-        way = (
-            f'`/files file:{file_id}`, or `load_file("{file_id}")` in a cell'
-            if file_id
-            else "`/notebook` has it"
-        )
+        size, way = human_size(len(upload.data)), "`/notebook` has it"
+        if file_id := upload.file_id:
+            way = f'`/files file:{file_id}`, or `load_file("{file_id}")` in a cell'
         lines.append(f"- {code_name(upload.name)} ({size}): {way}")
     if len(uploads) > NAMED:
         lines.append(f"- … and {len(uploads) - NAMED} more: `/files` lists them")
