@@ -58,12 +58,7 @@ class LateAnswers:
                 return
             destinations, _ = await destinations_of(self._context, record, noted, reply=True)
             answer = LiveAnswer(
-                self._context,
-                record.user_id,
-                record.place,
-                destinations,
-                self._context.draft(),
-                late=True,
+                self._context, record.user_id, record.place, destinations, self._context.draft(), late=True
             )
             with closed_on_failure(answer):
                 await answer.open()

@@ -213,10 +213,7 @@ class Destinations:
 
 
 def changes(
-    outgoing: Outgoing,
-    view: View | None,
-    attached: Iterable[nextcord.Attachment],
-    keep: Names = None,
+    outgoing: Outgoing, view: View | None, attached: Iterable[nextcord.Attachment], keep: Names = None
 ) -> dict[str, Any]:
     """The fields of an edit, good for one try. New files replace what is `attached` and not in `keep`."""
     fields: dict[str, Any] = {"content": outgoing.content, "view": view, "allowed_mentions": NO_MENTIONS}

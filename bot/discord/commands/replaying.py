@@ -41,9 +41,7 @@ async def replay_for(context: Context, interaction: Interaction, attachment: Att
 
 
 async def _run(context: Context, answer: LiveAnswer, author: str, attachment: Attachment) -> str:
-    async def opened() -> BinaryIO:
-        return await _opened(context, attachment)
-
+    opened = partial(_opened, context, attachment)
     async with imported(context.sessions.jobs, answer.user_id, opened) as notebook:
         session = await context.sessions.session(answer.user_id, answer.place)
         request = Request(answer.user_id, person(author), answer.place, turn=answer.turn)

@@ -102,11 +102,7 @@ class Draft:
         return lambda: AnswerPage((live_text(entries, question, unstopped, waiting, elapsed),))
 
     def final_page(
-        self,
-        drawn: Mapping[int, bytes] | None = None,
-        *,
-        note: str = "",
-        largest: int = MessageLimits().file,
+        self, drawn: Mapping[int, bytes] | None = None, *, note: str = "", largest: int = MessageLimits().file
     ) -> Callable[[], AnswerPage]:
         """Makes the final state.
 
