@@ -22,13 +22,13 @@ from functools import partial
 
 from bot.continuity.earlier_answer import reply_of
 from bot.discord.answers.history import find_file
-from bot.discord.answers.pages import Drawn
 from bot.discord.api.destinations import ChannelMessage
 from bot.discord.api.retry import unless_refused
 from bot.discord.buttons.view import FINISHED, buttons
 from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing, plan
 from bot.discord.format.entries import code_block
+from bot.discord.format.final import Drawn
 from bot.session import Session
 from filestore.errors import FileStoreError
 from filestore.records import CellRecord, MessageCell

@@ -3,14 +3,13 @@
 draft = Draft(code=code)
 draft.add_reply(reply)                      # every Reply of the turn
 page = draft.live_page(now=monotonic())()   # what the live message shows now
-drawn = await renderer.draw(draft.drawings()(), user_id)
-page = draft.final_page(drawn)()
+page = draft.final_page(drawn)()            # with pictures of what `draft.drawings()()` has named
 
 The more a cell has shown, the longer a page takes to make. `live_page`, `drawings` and `final_page` therefore
 return a function that makes it and that any thread may call: it works on a copy of the draft at that moment.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bot.discord.format.attachments import MessageLimits, Upload
@@ -22,7 +21,7 @@ from bot.discord.format.entries import (
     WordsEntry,
     snapshot,
 )
-from bot.discord.format.final import FinalAnswer
+from bot.discord.format.final import Drawn, FinalAnswer
 from bot.discord.format.fitting import fitted
 from bot.discord.format.markdown import plain
 from bot.discord.format.pieces import DrawingPiece
@@ -102,13 +101,13 @@ class Draft:
         return lambda: AnswerPage((live_text(entries, question, unstopped, waiting, elapsed),))
 
     def final_page(
-        self, drawn: Mapping[int, bytes] | None = None, *, note: str = "", largest: int = MessageLimits().file
+        self, drawn: Drawn | None = None, *, note: str = "", largest: int = MessageLimits().file
     ) -> Callable[[], AnswerPage]:
         """Makes the final state.
 
-        `drawn` has PNGs by the keys of `drawings`; whatever is missing there is shown as text. Files that
-        cells wrote go along if they have at most `largest` bytes. `note` is one more sentence at the end of
-        the text, such as that of an error (`bot.wording.error_messages.sentence`) that ended the turn.
+        What is missing in `drawn` is shown as text. Files that cells wrote go along if they have at most
+        `largest` bytes. `note` is one more sentence at the end of the text, such as that of an error that
+        ended the turn.
         """
         entries, usage = self._snapshots(), self._usage
 

@@ -20,7 +20,7 @@ from bot.wording.cell_messages import ending, lost_with
 from kernels.text.clipping import clip, counted, strip_ansi
 from kernels.workspace.captured import Skipped
 
-__all__ = ["FinalAnswer"]
+__all__ = ["Drawn", "FinalAnswer"]
 
 ERROR = 1500  # characters of a traceback
 SOURCE = 1000  # characters of a formula that is not drawn
@@ -34,21 +34,17 @@ KINDS = {".html": "page", ".pdf": "document", ".svg": "drawing", SOURCE_OF_SVG: 
     PICTURES.values(), "picture"
 )
 
+Drawn = Mapping[tuple[str, str], bytes | None]  # PNGs by kind and source; None for what could not be drawn
+
 
 class FinalAnswer:
-    """Built from entries in order. `drawn` has PNGs by the position of their drawing among all drawings.
+    """Built from entries in order. Files of up to `largest` bytes are sent along with the answer."""
 
-    Files of up to `largest` bytes are sent along with the answer.
-    """
-
-    def __init__(
-        self, drawn: Mapping[int, bytes], plotly_script: Callable[[], str] | None, largest: int
-    ) -> None:
+    def __init__(self, drawn: Drawn, plotly_script: Callable[[], str] | None, largest: int) -> None:
         self.uploads: list[Upload] = []
         self._blocks: list[Block] = []
         self._marks: set[int] = set()  # the blocks that only show where a picture belongs
         self._drawn = drawn
-        self._drawings = 0
         self._plotly_script = plotly_script
         self._largest = largest
         self._sent: dict[str, GeneratedFile] = {}  # the cell's files that are sent along, by name
@@ -126,7 +122,6 @@ class FinalAnswer:
         for piece in pieces[:room]:
             self._add_piece(piece)
         if left := pieces[room:-1]:
-            self._drawings += sum(isinstance(piece, DrawingPiece) for piece in left)
             self._add(f"-# … {counted(len(left), 'more output')} left out here: `/notebook` has all of them")
         for piece in pieces[room:][-1:]:
             self._add_piece(piece)
@@ -172,8 +167,7 @@ class FinalAnswer:
         return output_block(text, room=room)
 
     def _draw(self, drawing: DrawingPiece) -> None:
-        picture = self._drawn.get(self._drawings)
-        self._drawings += 1
+        picture = self._drawn.get((drawing.kind, drawing.source))
         if picture is not None:
             self._upload(".png", picture, drawing.source if drawing.kind == "latex" else drawing.text)
         elif drawing.kind == "latex":

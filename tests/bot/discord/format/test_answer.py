@@ -13,6 +13,7 @@ from msgspec import structs
 
 from bot.discord.format.answer import AnswerPage, Draft
 from bot.discord.format.entries import CellEntry
+from bot.discord.format.final import Drawn
 from bot.discord.format.progress import end_live_text
 from bot.discord.format.split import length
 from bot.reply import Reply, TurnUsage
@@ -50,7 +51,7 @@ def live(replies: Iterable[Reply], code: str | None = None) -> str:
     return text
 
 
-def final(replies: Iterable[Reply], drawn: dict[int, bytes] | None = None) -> AnswerPage:
+def final(replies: Iterable[Reply], drawn: Drawn | None = None) -> AnswerPage:
     """The final state."""
     return draft(replies).final_page(drawn)()
 
@@ -148,7 +149,7 @@ def test_what_must_be_drawn_is_told_and_shown_drawn(bundle: dict[str, str], kind
     replies = cell([printed("before\n"), shown(**bundle)])
     (item,) = draft(replies).drawings()()
     assert (item.key, item.kind) == (0, kind)
-    page = final(replies, {0: b"PNG"})
+    page = final(replies, {(kind, item.source): b"PNG"})
     assert [(upload.name, upload.data) for upload in page.uploads] == [("picture-1.png", b"PNG")]
 
 
