@@ -59,7 +59,7 @@ class ButtonActions:
             "rerun": self._rerun,
             "edit": self._for_owner(self._open_code, speaks=True),
             "notebook": self._for_owner(self._send_notebook, private=True),
-            "files": self._for_owner(self._list_files, private=True),
+            "files": self._for_owner(lambda clicked, _cell: show_files(context, clicked), private=True),
         }
 
     def _for_owner(
@@ -147,9 +147,6 @@ class ButtonActions:
 
     async def _send_notebook(self, interaction: Interaction, cell: OwnAnswer) -> None:
         await give(self._context, interaction, cell.user_id, cell.place, "notebook")
-
-    async def _list_files(self, interaction: Interaction, _cell: OwnAnswer) -> None:
-        await show_files(self._context, interaction)
 
 
 async def run_for(
