@@ -30,7 +30,6 @@ __all__ = ["Received", "read", "receive"]
 log = logging.getLogger(__name__)
 
 VISIBLE = {"image/png", "image/jpeg", "image/gif", "image/webp"}  # what a model can look at
-NOT_STORED = "Your files are not stored"
 LARGEST = 5 * 1024 * 1024  # bytes of a picture for the model
 
 
@@ -80,11 +79,10 @@ async def _store(
 ) -> Received:
     try:
         session = await context.sessions.session(user_id, place)
-    except (FileStoreError, KernelError) as error:
-        return Received(notes=(f"{NOT_STORED}: {plain(clause(error))}.",))
     except Exception as error:  # whatever fails about the files, the message is answered
-        log.exception("no session could be opened for files")
-        return Received(notes=(f"{NOT_STORED}: {plain(clause(error))}.",))
+        if not isinstance(error, FileStoreError | KernelError):
+            log.exception("no session could be opened for files")
+        return Received(notes=(f"Your files are not stored: {plain(clause(error))}.",))
     names = FreeNames()
     stored: list[StoredFile] = []
     pictures: list[Picture] = []
@@ -104,14 +102,13 @@ async def _store(
             break
         except FileStoreError as error:
             notes.append(f"{code_name(name)}: {plain(clause(error))}.")
-            continue
         except Exception as error:  # see above
             log.exception("an upload could not be stored")
             notes.append(f"{code_name(name)} could not be stored: {plain(clause(error))}.")
-            continue
-        mime = (attachment.content_type or "").partition(";")[0]
-        if mime in VISIBLE and len(data) <= LARGEST:
-            pictures.append(Picture(mime, data))
+        else:
+            mime = (attachment.content_type or "").partition(";")[0]
+            if mime in VISIBLE and len(data) <= LARGEST:
+                pictures.append(Picture(mime, data))
     cards = await file_cards(session.files, session.scratch, stored)
     return Received(tuple(cards[file.file_id] for file in stored), tuple(pictures), tuple(notes))
 
