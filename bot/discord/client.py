@@ -77,7 +77,8 @@ class Client(nextcord.Client):
         self._began = datetime.now(UTC)
         self._registering: asyncio.Task[Any] | None = None
         self._pauses = Pauses(time.monotonic)
-        _guard(self._connection.parsers)
+        parsers = self._connection.parsers
+        parsers |= {event: _guarded(event, parse) for event, parse in parsers.items() if event not in NEEDED}
         outlast_ready(self._connection)
         self.http._buckets = _Forgotten()
         self.http.ws_connect = self._pausing(self.http.ws_connect)  # type: ignore[assignment, method-assign]
@@ -249,12 +250,9 @@ class _Forgotten(dict[str, Any]):
         """Keep nothing."""
 
 
-def _guard(parsers: "dict[str, Parser]") -> None:
-    """Log and skip an event that nextcord cannot read, so that it does not end the connection."""
-    parsers |= {event: _guarded(event, parser) for event, parser in parsers.items() if event not in NEEDED}
-
-
 def _guarded(event: str, parser: Parser) -> Parser:
+    """Logs and skips an event that nextcord cannot read, so that it does not end the connection."""
+
     def parse(data: Mapping[str, Any]) -> None:
         try:
             parser(data)
