@@ -54,10 +54,10 @@ class Draft:
     """One turn's answer as it grows. It does no I/O.
 
     `code` is the person's code, to be shown on top. `plotly_script` returns the JavaScript for plotly's
-    figures, see `kernels.notebooks.packages.plotly_script`; only `final_page` calls it, and only if needed.
+    figures, "" without it: see `kernels.notebooks.packages`. Only `final_page` calls it, and only if needed.
     """
 
-    def __init__(self, *, code: str | None = None, plotly_script: Callable[[], str] | None = None) -> None:
+    def __init__(self, *, code: str | None = None, plotly_script: Callable[[], str] = str) -> None:
         self._entries: list[AnswerEntry] = []
         self._typed = code
         self._plotly_script = plotly_script

@@ -40,7 +40,7 @@ Drawn = Mapping[tuple[str, str], bytes | None]  # PNGs by kind and source; None 
 class FinalAnswer:
     """Built from entries in order. Files of up to `largest` bytes are sent along with the answer."""
 
-    def __init__(self, drawn: Drawn, plotly_script: Callable[[], str] | None, largest: int) -> None:
+    def __init__(self, drawn: Drawn, plotly_script: Callable[[], str], largest: int) -> None:
         self.uploads: list[Upload] = []
         self._blocks: list[Block] = []
         self._marks: set[int] = set()  # the blocks that only show where a picture belongs
@@ -182,9 +182,9 @@ class FinalAnswer:
                 self._upload(".html", drawing.source.encode("utf-8", "replace"))
 
     def _attach(self, bundle: Mapping[str, Any]) -> None:
-        if PLOTLY in bundle and not self._script():
+        if PLOTLY in bundle and not self._plotly_script():
             self._add("-# A plotly figure: `/notebook` has it.")
-        elif (shown := as_file(bundle, self._script, most_parts=MOST_PARTS)) is not None:
+        elif (shown := as_file(bundle, self._plotly_script, most_parts=MOST_PARTS)) is not None:
             if (name := self._same(shown.data)) is not None:
                 self._mark(name)
             else:
@@ -209,6 +209,3 @@ class FinalAnswer:
         """Show where a picture belongs."""
         self._marks.add(len(self._blocks))
         self._add(f"-# ↳ {code_name(name)}")
-
-    def _script(self) -> str:
-        return self._plotly_script() if self._plotly_script else ""
