@@ -1,9 +1,4 @@
-"""Messages of the chat: which of them are for the bot, and the turn that each begins.
-
-chat = Chat(context, client)
-await chat.on_message(message)
-await chat.on_edit(message_id, content)
-"""
+"""Messages of the chat: which of them are for the bot, and the turn that each begins."""
 
 import hashlib
 import logging

@@ -1,10 +1,5 @@
 """The bot as Discord sees it: its events, its commands, its buttons.
 
-    client = Client(sessions, settings, time.monotonic)
-    await client.start(token)           # see `supervise`
-    await client.drain(grace)
-    await client.end()
-
 Connections end and begin again, sometimes with a new session, and Discord sends `ready` for each session. So
 what may happen only once is guarded; what must survive a session is in `connections`.
 """

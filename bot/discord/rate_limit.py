@@ -1,7 +1,4 @@
-"""How many turns a person may begin in a minute.
-
-wait = rate.take_turn(user_id)      # 0.0: go ahead; otherwise the seconds until another may begin
-"""
+"""How many turns a person may begin in a minute."""
 
 from collections import deque
 from collections.abc import Callable

@@ -1,8 +1,4 @@
-"""Files that come with a message: read at once, since their links expire, then stored and described.
-
-received = await receive(context, user_id, place, attachments, destination)
-received.cards, received.pictures       # what they are was said at the destination
-"""
+"""Files that come with a message: read at once, since their links expire, then stored and described."""
 
 import logging
 from collections.abc import Sequence

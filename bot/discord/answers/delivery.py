@@ -1,8 +1,5 @@
 """Sends the final state of an answer, and whatever Discord refuses in another way, so that nothing is lost.
 
-    delivery = Delivery(destinations, limits, pages, user_id)
-    messages, is_whole = await delivery.deliver(parts, uploads, view, message)
-
 A message that is gone is sent anew. One that cannot be changed is replaced and deleted. Files that are too
 large together go one by one; a file that is too large by itself becomes a sentence that says how to get it.
 Where the bot may not write, the answer goes to the next destination: the direct messages of its person. Text

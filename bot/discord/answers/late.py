@@ -1,8 +1,5 @@
 """Shows what a cell prints or writes after its end, in messages that reply to the cell's own message.
 
-    late = LateAnswers(context)
-    late.tell(record, reply)
-
 Such a message is finished when nothing more has come for a while. Where the person may not write any more,
 nothing is shown: the output is in their notebook alone.
 """

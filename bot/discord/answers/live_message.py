@@ -1,11 +1,5 @@
 """One message that changes while a turn runs: no faster than Discord allows, and always to the newest state.
 
-    live = LiveMessage(destination, look, pace=1.2)     # `await look()` returns what to show: a MessageLook
-    await live.open()                                   # send the message. Raises: DiscordRefused
-    live.touch()                                        # something changed
-    await live.stop()                                   # no edit is under way any more
-    live.message                                        # None if it is gone
-
 Each message has a pace and a task of its own. An edit that fails is not repeated: the next one shows more.
 """
 
@@ -54,7 +48,7 @@ class LiveMessage:
         self._shown: MessageLook | None = None
         self._next = 0.0  # when the next edit may be made
         self._task: asyncio.Task[None] | None = None
-        self.message = message
+        self.message = message  # None until it is sent, and once it is gone
 
     async def open(self) -> None:
         """Send the message, or edit the one that is taken over. Raises: DiscordRefused."""

@@ -1,9 +1,5 @@
 """Pages of answers, made in threads: a stranger's output must not keep the event loop from everybody else.
 
-    pages = Pages(renderer, largest)
-    page = await pages.make(user_id, draft.live_page(now=clock()))
-    page = await pages.final_page(user_id, draft)
-
 One person's pages are made one at a time, and only a few in all: threads share the processor that the loop
 needs.
 """

@@ -1,10 +1,5 @@
 """Goes on with the answers to cells that an earlier program began.
 
-    resumed = ResumedAnswers(context)
-    await resumed.tell(record, reply)
-    await resumed.fail(record, cell, error)
-    resumed.close()                             # the bot ends before these answers
-
 An answer goes on where its messages are or, if they are gone, in the person's direct messages.
 """
 

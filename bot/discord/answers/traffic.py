@@ -1,9 +1,5 @@
 """Edits that can wait, in each channel: one at a time, with a pause after each, and after live answers.
 
-    traffic.begin(channel_id)                       # an answer there is live
-    traffic.end(channel_id)                         # it is in its final state
-    async with traffic.edit(channel_id): ...        # one edit of a message that can wait
-
 Discord accepts five edits in five seconds for all messages of a channel together, so each edit of an old
 message there is one less for the answers that people wait for.
 """

@@ -1,8 +1,5 @@
 """A turn on Discord: a person's request becomes an answer there, whatever happens in between.
 
-turn = begin(context, request, destinations)    # at once; it goes on in a task of its own
-await turn.stop()
-
 A finished turn holds nothing but the ids of its messages.
 """
 

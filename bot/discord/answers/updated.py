@@ -1,9 +1,5 @@
 """Updates the messages of earlier cells when a later cell has updated a display of theirs.
 
-    updated = UpdatedMessages(context)
-    updated.note(session_id, cell, names)           # at once: the ids of displays of cells before `cell`
-    updated.forget_person(user_id)                  # nothing of this person's is updated any more
-
 Nobody waits for these messages. So each person has one task, which edits one message at a time and gives way
 to the live answers in the same channel: see `traffic`. What is updated in the meantime is merged, and a
 message is made from its displays just before it is edited, so that their last state is always shown in the

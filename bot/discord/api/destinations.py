@@ -1,9 +1,5 @@
 """Where an answer goes: to a channel or, if that is gone, to the person's direct messages.
 
-    destination = ChannelDestination(channel, reply_to=(channel_id, message_id))
-    message = await destination.send(outgoing, view)        # Raises: DiscordRefused
-    await message.edit(outgoing, view)                      # Raises: DiscordRefused
-
 `interactions.py` has the destination of an interaction.
 """
 

@@ -1,9 +1,5 @@
 """Answers interactions, in the time and the ways that Discord allows.
 
-    if not await defer(interaction): ...             # first, before any I/O: there are three seconds
-    destination = InteractionDestination(interaction, clock)
-    await privately(interaction, "only you see this")
-
 An interaction's token lives for 15 minutes. After 14, or if it is refused, the answer goes on in the channel,
 provided the bot can write there. If it cannot (a person installed the app, and the server does not have the
 bot), there are only the interaction's own responses and five more messages.
@@ -54,7 +50,7 @@ AT_ONCE = Patience(tries=4, waiting=2.0, first=0.2)  # there are three seconds
 
 
 async def defer(interaction: Interaction, *, message: bool = True, private: bool = False) -> bool:
-    """Acknowledge the interaction at once; returns whether it can still be used.
+    """Acknowledge the interaction, before any I/O: there are three seconds. Returns whether it can be used.
 
     With `message` this announces a new message, which only the person sees if it is `private`.
     """

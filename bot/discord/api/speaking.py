@@ -1,9 +1,5 @@
 """Whether a person may write in a server's channel: where they may not, the bot does not write for them.
 
-    if not may_speak(interaction): ...                      # Discord sends their permissions with it
-    speakers = Speakers(find_channel)
-    if not await speakers.may_write(user_id, channel_id): ...
-
 Without an interaction we ask Discord for the member, at most once a minute: the intent that would tell us who
 leaves is a privileged one.
 """

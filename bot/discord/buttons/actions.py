@@ -1,8 +1,4 @@
-"""What the buttons under an answer do. Only the person whose answer it is may use them.
-
-actions = ButtonActions(context)
-await actions.by_name["stop"](interaction)
-"""
+"""What the buttons under an answer do. Only the person whose answer it is may use them."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial

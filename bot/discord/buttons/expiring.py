@@ -1,9 +1,5 @@
 """Private messages with buttons that work for some minutes, and that say so when the time is over.
 
-    view = ExpiringView("files", OPEN)
-    view.shown(await privately(interaction, text, view=view))   # the message to close when time is up
-    client.add_view(ExpiredViews())                             # for clicks that come even later
-
 Discord itself only says that an interaction failed. Whoever clicks on a message whose time is over, or that
 an earlier program sent, is told which command opens it again.
 """

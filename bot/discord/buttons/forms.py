@@ -1,8 +1,5 @@
 """Forms in which a person types code to run, or the answer to an `input()`.
 
-    await show_form(interaction, code_form("run"))
-    name, text = name_of(interaction), typed(interaction)      # once it is submitted, see `submitted`
-
 A form's name says everything about it, and nothing of it is kept here. So it can be submitted for as long as
 it is open: after a restart of the bot, too, and beside other forms of its person.
 """

@@ -1,7 +1,4 @@
-"""Who owns an answer, also after a restart, and whether somebody may use its buttons.
-
-cell = await claimed(context, interaction)      # None if it is not theirs: then they have been told why
-"""
+"""Who owns an answer, also after a restart, and whether somebody may use its buttons."""
 
 import logging
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What happens when a person submits a form: everything needed is in the form's name.
 
-    await submit(context, interaction)
-
 Discord closes the form, and what was typed is gone with it. If nothing can be done with the text, the person
 gets it back in a private answer that says what to do instead. A password is shown to nobody.
 """

@@ -1,7 +1,4 @@
-"""A person's files in a list that only they see: pick one, then get, delete or extend it.
-
-await show_files(context, interaction)
-"""
+"""A person's files in a list that only they see: pick one, then get, delete or extend it."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime

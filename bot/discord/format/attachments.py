@@ -1,8 +1,4 @@
-"""Which messages an answer is sent as, and which files go with each. Pure: nothing is sent here.
-
-for outgoing in plan(page.parts, page.uploads): ...
-for outgoing in without_uploads(page.parts, page.uploads, "files may not be attached here"): ...
-"""
+"""Which messages an answer is sent as, and which files go with each. Pure: nothing is sent here."""
 
 import io
 import zipfile

@@ -1,7 +1,5 @@
 """Splits long text into parts that fit into messages. Lengths are counted as Discord's clients count them.
 
-    for part in split(text): ...        # each at most 2,000
-
 A part ends at the end of a line if there is one, and never within an emoji, a mention such as `<@1>` or a
 row of backticks. A fenced block that goes on in the next part is closed and reopened there with its language.
 """
