@@ -3,8 +3,9 @@
 import logging
 from dataclasses import dataclass
 
+from bot.discord.answers.answer import LiveAnswer
 from bot.discord.api.interactions import Interaction, give_back, privately, user_of
-from bot.discord.context import Context, Current
+from bot.discord.context import Context
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
 
@@ -24,7 +25,7 @@ class OwnAnswer:
     session_id: str
     place: str
     seq: int
-    answer: Current | None = None
+    answer: LiveAnswer | None = None
 
 
 async def claimed(context: Context, interaction: Interaction, typed: str = "") -> OwnAnswer | None:
@@ -52,7 +53,7 @@ async def claimed(context: Context, interaction: Interaction, typed: str = "") -
 
 async def cell_of(context: Context, message_id: int) -> OwnAnswer | None:
     """Whose a message is, and its cell; None if that is not known. Raises: StoreUnavailable."""
-    answer = context.live_answers.get(message_id)
+    answer: LiveAnswer | None = context.live_answers.get(message_id)
     if answer is not None:
         return OwnAnswer(answer.user_id, answer.session_id, answer.place, answer.cell, answer)
     noted = await context.sessions.store.message_cells.get(message_id)
