@@ -81,15 +81,13 @@ class FinalAnswer:
             self._add(code_block(entry.code), fenced(entry.code, "py"))
         ended_with_its_kernel = entry.result is not None and entry.result.status not in ("ok", "error")
         before, after = ((), entry.notes) if ended_with_its_kernel else (entry.notes, ())
-        for note in before:
-            self._add(note)
+        self._blocks += map(Block, before)
         self._sent = {file.filename: file for file in entry.files if file.size <= self._largest}
         text_file = entry.result.text_file if entry.result is not None else ""
         self._stored = next((file for file in entry.files if text_file and file.filename == text_file), None)
         self._add_pieces(entry.pieces())
         self._end(entry)
-        for note in after:
-            self._add(note)
+        self._blocks += map(Block, after)
 
     def footer(self, usage: TurnUsage | None, note: str) -> str:
         """The lines at the end of the answer."""
