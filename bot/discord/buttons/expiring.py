@@ -81,8 +81,7 @@ class ExpiredViews(TellingView):
         super().__init__(timeout=None, auto_defer=False, prevent_update=False)
         for name, parts in PARTS.items():
             for part in parts:
-                button: Button[ExpiredViews] = Button(custom_id=id_of(name, part), label=part)
-                self._add(button, name)
+                self._add(Button(custom_id=id_of(name, part), label=part), name)
         self._add(Select(custom_id=id_of("files", "file")), "files")
 
     def _add(self, item: Button[Any] | Select[Any], name: str) -> None:
