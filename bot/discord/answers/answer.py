@@ -218,6 +218,14 @@ class LiveAnswer:
         """The messages of the finished answer in order: for each the id of its channel, and its own."""
         return tuple((message.channel_id, message.message_id) for message in self._messages)
 
+    def began(self, ago: timedelta = timedelta()) -> None:
+        """The cell began this long ago: offer more time shortly before its time is over."""
+        self._withdraw_offer()
+        settings = self._context.settings
+        if settings.cell_timeout is not None:
+            ahead = (settings.cell_timeout - settings.keep_running - ago).total_seconds()
+            self._offer = asyncio.get_running_loop().call_later(max(0.0, ahead), self._offer_time)
+
     def keep_running(self) -> None:
         """The person wants the cell to go on."""
         self.kept, self._offers_time = True, False
@@ -311,14 +319,6 @@ class LiveAnswer:
         text = Outgoing(f"<@{self.user_id}> the cell that you kept running has ended.")
         with unless_refused("nobody was pinged"):
             await self._destinations[0].send(text, ping=self.user_id)
-
-    def began(self, ago: timedelta = timedelta()) -> None:
-        """The cell began this long ago: offer more time shortly before its time is over."""
-        self._withdraw_offer()
-        settings = self._context.settings
-        if settings.cell_timeout is not None:
-            ahead = (settings.cell_timeout - settings.keep_running - ago).total_seconds()
-            self._offer = asyncio.get_running_loop().call_later(max(0.0, ahead), self._offer_time)
 
     def _offer_time(self) -> None:
         self._offers_time = True
