@@ -19,7 +19,7 @@ from bot.discord.api.interactions import (
 from bot.discord.api.speaking import MAY_NOT, may_speak
 from bot.discord.buttons.forms import LONGEST, answer_form, code_form, show_form
 from bot.discord.buttons.ownership import OwnAnswer, claimed
-from bot.discord.buttons.view import Actions
+from bot.discord.buttons.view import Action, Actions
 from bot.discord.commands.file_list import show_files
 from bot.discord.commands.notebooks import give
 from bot.discord.context import Context
@@ -37,8 +37,7 @@ AGAIN = "I was restarted just now. Please click again in a moment."
 NOTHING_ASKS = "No question waits for an answer here any more."
 ANSWERED = "No question waits for this answer any more."
 
-
-Action = Callable[[Interaction, OwnAnswer], Awaitable[None]]
+OwnAction = Callable[[Interaction, OwnAnswer], Awaitable[None]]
 
 
 class ButtonActions:
@@ -58,9 +57,7 @@ class ButtonActions:
             "files": self._for_owner(lambda clicked, _cell: show_files(context, clicked), private=True),
         }
 
-    def _for_owner(
-        self, action: Action, *, speaks: bool = False, **acknowledgement: bool
-    ) -> Callable[[Interaction], Awaitable[None]]:
+    def _for_owner(self, action: OwnAction, *, speaks: bool = False, **acknowledgement: bool) -> Action:
         """Does this, unless the button is somebody else's. Acknowledges first, except before a form.
 
         If it `speaks`, its person must be allowed to write in the channel.
