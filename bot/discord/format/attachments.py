@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.discord.format.markdown import code_name, plain
@@ -127,29 +127,28 @@ def _named(uploads: Iterable[Upload]) -> list[Upload]:
 
 def _groups(parcels: Iterable[_Parcel], limits: MessageLimits) -> list[list[_Parcel]]:
     """The parcels of each message, in order."""
-    groups: list[list[_Parcel]] = []
-    room = 0
-    for parcel in parcels:
-        if not groups or len(groups[-1]) == limits.files or len(parcel.upload.data) > room:
+    return _packed(parcels, lambda parcel: len(parcel.upload.data), limits.request - FORM, limits.files)
+
+
+def _packed[T](
+    things: Iterable[T], size: Callable[[T], int], room: int, most: int | None = None
+) -> list[list[T]]:
+    """The things in groups, in order: each is full, by size or by number, before the next one begins."""
+    groups: list[list[T]] = []
+    left = 0
+    for thing in things:
+        if not groups or len(groups[-1]) == most or size(thing) > left:
             groups.append([])
-            room = limits.request - FORM
-        groups[-1].append(parcel)
-        room -= len(parcel.upload.data)
+            left = room
+        groups[-1].append(thing)
+        left -= size(thing)  # below zero if this one alone is too large
     return groups
 
 
 def _zipped(uploads: Sequence[Upload], most: int) -> list[_Parcel]:
     """The files in as few zips as possible of at most `most` bytes each, however badly they compress."""
-    bundles: list[list[Upload]] = []
-    room = 0
-    for upload in uploads:
-        needed = _needed(upload)
-        if needed > room:
-            bundles.append([])
-            room = most - ZIP_ENTRY
-        bundles[-1].append(upload)
-        room -= needed  # below zero if a zip of this file alone is too large: then the file stays as it is
-    return [
+    bundles = _packed(uploads, _needed, most - ZIP_ENTRY)
+    return [  # a file alone stays as it is: a zip of it may be too large
         _Parcel(bundle[0] if len(bundle) == 1 else _zip(bundle, number), tuple(bundle))
         for number, bundle in enumerate(bundles, start=1)
     ]
