@@ -1,10 +1,5 @@
 """What must hold for every connection to Discord, however often a new one begins.
 
-    outlast_ready(client._connection)       # commands survive a new session
-    pauses = Pauses(time.monotonic)
-    await asyncio.sleep(pauses.next())      # before each connection
-    pauses.begun()                          # once it is made
-
 nextcord takes READY for its own start: it forgets all commands and no longer answers them. Also, if a gateway
 hangs up immediately, it connects again immediately, without end.
 """

@@ -60,7 +60,6 @@ async def test_the_loop_goes_on_while_pages_are_made() -> None:
     assert rooms.most_in_all <= module.AT_ONCE + 1
     assert threading.get_ident() not in rooms.threads
     assert not pages._own
-    assert not pages._asked
 
 
 async def test_a_page_that_fails_fails_alone() -> None:
