@@ -238,8 +238,12 @@ class _QuotaTranscripts:
         return whole
 
     async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> QuotaRoom:
-        """As the database does it; the bytes of what is shortened are deleted, too."""
-        room = await self._transcripts.make_room(user_id, size, quota, now)
+        """As the database does it; the bytes of what is shortened are deleted, too.
+
+        Not while outputs are being written: their bytes are there before an entry refers to them.
+        """
+        async with self._quota.lock(user_id):
+            room = await self._transcripts.make_room(user_id, size, quota, now)
         await _delete_all(self._blobs, room.dropped)
         return replace(room, dropped=())
 

@@ -193,6 +193,37 @@ async def test_outputs_count_and_the_oldest_make_room(
     assert await raw.files.recount() == 0  # the sums are what is there
 
 
+@on_each
+async def test_room_is_made_only_between_writes(
+    kept: SpooledStore, raw: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes of a write are there before its entry refers to them, and would count as the oldest ones."""
+    for number in range(2):
+        await run(kept, clock, stream(f"{number}" * 300 * KIB))
+    finish, writing, go_on = raw.transcripts.finish_cell, asyncio.Event(), asyncio.Event()
+    order = []
+
+    async def slowly(*cell: Any, **ending: Any) -> Any:
+        writing.set()
+        await go_on.wait()
+        order.append("written")
+        return await finish(*cell, **ending)
+
+    async def room() -> None:
+        await kept.transcripts.make_room(ANN, 300 * KIB, QUOTA, clock.now)
+        order.append("room")
+
+    monkeypatch.setattr(raw.transcripts, "finish_cell", slowly)
+    work = [asyncio.create_task(run(kept, clock, stream("3" * 300 * KIB)))]
+    await writing.wait()
+    work.append(asyncio.create_task(room()))
+    await asyncio.wait(work, timeout=0.2)
+    go_on.set()
+    await asyncio.gather(*work)
+    assert order == ["written", "room"]
+    assert [bool(cell.outside) for cell in await brief(kept)] == [False, True, True]
+
+
 @pytest.mark.parametrize(
     "output",
     [
