@@ -97,8 +97,7 @@ class Journal:
             await self._clear()
 
     async def drop(self, kinds: tuple[type[Write], ...]) -> None:
-        """Drop the writes of these kinds, also on the disk, and what was set aside."""
-        await self.forget_aside()
+        """Drop the writes of these kinds, also on the disk."""
         kept = [
             (write, size)
             for write, size in zip(self.writes, self._sizes, strict=True)

@@ -169,9 +169,9 @@ class SpooledTranscripts:
         return [cell for cell in cells if cell.status == RUNNING]
 
     async def clear(self, session_id: str) -> None:
-        await self._spool.drop_writes(
-            session_key(session_id), EntryAdded, OutputsAppended, CellFinished, MessageNoted
-        )
+        key = session_key(session_id)
+        await self._spool.drop_writes(key, EntryAdded, OutputsAppended, CellFinished, MessageNoted)
+        await self._spool.forget_aside(key)
         await self._store.transcripts.clear(session_id)
 
     def forget_session(self, session_id: str) -> None:

@@ -30,6 +30,19 @@ async def test_of_notes_about_a_kernel_the_last_one_waits(store: Opened) -> None
     assert record.kernel == "49" * 1000
 
 
+async def test_a_note_about_a_kernel_leaves_what_was_set_aside(store: Opened) -> None:
+    """It is kept for the operator; only a deletion deletes it."""
+    aside = store.kept.transcripts._spool.journal(f"session {SESSION}").path.with_suffix(".broken")
+    async with full():
+        await store.cell("x = 1")
+        aside.write_bytes(b"broken")
+        for number in range(2):
+            await store.kept.sessions.set_kernel(SESSION, f"{number}")
+    assert aside.exists()
+    await store.kept.transcripts.clear(SESSION)
+    assert not aside.exists()
+
+
 async def test_what_is_kept_of_a_deletion_has_what_waits_as_well(store: Opened) -> None:
     """Turns that wait for the database are kept under the number too, and no name is left with them."""
     async with full():
