@@ -46,8 +46,8 @@ async def take_turn(
 
     With `model_turn` the code is the model's in that turn, and is told before it runs. With `begun` the cell
     was begun by an earlier program: it is resumed from the first event that it has not told. Code that fails
-    is a result. Raises: NoSuchFile when one of `user_files` is not the person's; StoreUnavailable and
-    KernelStartFailed when we fail, and then the code has not run.
+    is a result. Raises: NoSuchFile when one of `user_files` is not the person's; KernelClosed while the
+    session is being deleted; StoreUnavailable and KernelStartFailed when we fail. Then the code has not run.
     """
     cell = begun.record if begun else None
     run = (

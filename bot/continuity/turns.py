@@ -36,7 +36,12 @@ class Turns:
 
     @contextmanager
     def one(self, run: Cell | None = None) -> Iterator[None]:
-        """While entered, a turn is in progress, and the end of its cell, if it has one, is not recorded."""
+        """While entered, a turn is in progress, and the end of its cell, if it has one, is not recorded.
+
+        Raises: KernelClosed while somebody waits for the end of all: nobody would stop this one.
+        """
+        if self._ending:
+            raise KernelClosed
         recorded = asyncio.Event()
         if run is not None:
             self._cells[run] = recorded

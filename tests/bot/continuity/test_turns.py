@@ -97,6 +97,19 @@ async def test_a_file_that_arrives_after_its_session_was_deleted_is_not_stored(w
         assert (await sessions.list_user_files(1)).files == ()
 
 
+async def test_no_turn_begins_while_its_session_waits_to_be_deleted(world: World) -> None:
+    """Nobody would stop it: the deletion would wait, and it could record something afterwards."""
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "dm")
+        with session.turn():
+            deleting = asyncio.create_task(sessions.forget_person(1))
+            await until(lambda: session.turns._ending > 0)
+            with pytest.raises(KernelClosed):
+                await sessions.execute_code("x", 1, place="dm")
+        await deleting
+        assert (await sessions.execute_code("x", 1, place="dm")).success
+
+
 async def test_a_replay_ends_when_the_quota_is_used_up(world: World) -> None:
     """It is one turn, and so what is always recorded, like words, must not go on beyond the quota."""
     cells = [Code("x"), *(Markdown(f"{number} {'w' * 20_000}") for number in range(50))]
