@@ -36,7 +36,7 @@ from bot.scheduling.periodic import sweep_often
 from bot.session import ModelTurn, Session, Unfinished
 from bot.transcript import Transcript
 from bot.turn import take_turn
-from filestore.errors import FileStoreError, StoreUnavailable
+from filestore.errors import BytesStay, FileStoreError, StoreUnavailable
 from filestore.files import FileStore
 from filestore.records import Cursor, FilePage, LoadedFile, SessionRecord, StoredFile
 from filestore.spool import SpooledStore
@@ -281,15 +281,21 @@ class Sessions:
         await self.store.sessions.erase_deleted()  # which may take seconds, while the person can begin anew
 
     async def forget_person(self, user_id: int) -> None:
-        """Delete everything of a person: kernels, workspaces, files, transcripts, usage."""
+        """Delete everything of a person, with their usage. Raises: BytesStay once all was tried."""
+        kept: BytesStay | None = None
         records = await self.store.sessions.of_user(user_id)
         await asyncio.gather(*(self._end_turns(record.session_id) for record in records))
         async with self._locks.all_of(user_id):
             for record in await self.store.sessions.of_user(user_id):
                 await self._remove(record.session_id)
-            await self.files.forget_person(user_id)
+            try:
+                await self.files.forget_person(user_id)
+            except BytesStay as error:
+                kept = error
             await self.ledger.forget_person(user_id)
         await self.store.sessions.erase_deleted()
+        if kept is not None:
+            raise kept
 
     async def sweep(self, now: datetime) -> None:
         """Remove the workspaces of sessions unused for the retention time, and much later their records.

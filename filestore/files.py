@@ -262,31 +262,47 @@ class FileStore:
         await self._store.shares.remove(own.file_id, owner_id, user_id)
 
     async def delete_all_of(self, session_id: str, user_id: int) -> None:
-        """Delete the person's files of this session with their bytes."""
+        """Delete the person's files of this session, and bytes. Raises: BytesStay once all were tried."""
         after: Cursor | None = None
+        left = 0
         while True:
             page = await self.list_user_files(user_id, limit=PAGE_LIMIT, after=after, session_id=session_id)
             for file in page.files:
-                with suppress(NoSuchFile):  # it has expired meanwhile
+                try:
                     await self.delete(file.file_id, user_id)
+                except NoSuchFile:  # it has expired meanwhile
+                    pass
+                except OSError:
+                    left += 1
+                    log.exception("the bytes of file %s are left to the janitor", file.file_id)
             if page.next is None:
-                return
+                break
             after = page.next
+        if left:
+            raise BytesStay("see the log")
 
     async def forget_person(self, user_id: int) -> None:
         """Delete all of a person except their usage: files and bytes, sessions, transcripts, shares.
 
-        Bytes without a record, which a crash has left, are deleted, too. Raises: BytesStay, StoreUnavailable.
+        Bytes without a record, which a crash has left, are deleted, too. Raises: StoreUnavailable; BytesStay
+        once all was tried.
         """
         await self._store.files.condemn_all(user_id)
-        removed = await remove_expired(self._store.files, self._blobs, self._clock(), user_id=user_id)
+        left = (await remove_expired(self._store.files, self._blobs, self._clock(), user_id=user_id)).left
         for session in await self._store.sessions.of_user(user_id):
-            await self._store.sessions.delete(session.session_id)
+            try:
+                await self._store.sessions.delete(session.session_id)
+            except BytesStay:  # of this session, and the others are deleted
+                left += 1
         await self._store.shares.forget_person(user_id)
-        if await is_ours(self._store, self._blobs):
-            await self._blobs.delete_folder(str(user_id))
-        if removed.left:
-            raise BytesStay(f"{removed.left} files")
+        try:
+            if await is_ours(self._store, self._blobs):
+                await self._blobs.delete_folder(str(user_id))
+        except (OSError, BytesStay):
+            left += 1
+            log.exception("bytes of person %s cannot be deleted", user_id)
+        if left:
+            raise BytesStay("see the log")
 
     async def _condemn(self, file_id: str, user_id: int) -> StoredFile:
         valid = file_id_of(file_id)

@@ -13,7 +13,7 @@ from bot.errors import NotOpened
 from bot.reply import Reply
 from bot.sessions import AT_ONCE, IDLE, Sessions
 from bot.wording.error_messages import sentence
-from filestore.errors import NotRecordedYet, StoreFull, StoreUnavailable
+from filestore.errors import BytesStay, NotRecordedYet, StoreFull, StoreUnavailable
 from filestore.records import MessageCell, SessionRecord
 from kernels.cell.events import Restarted, Stream
 from kernels.cell.result import Late
@@ -666,6 +666,29 @@ async def test_what_is_noted_of_a_session_that_never_opened_goes_with_its_person
         await sessions.forget_person(1)
         assert await cells.get(100) is None
         assert await sessions.store.sessions.of_user(1) == []
+
+
+async def test_what_the_disk_keeps_keeps_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Usage is deleted, and what was deleted in the database is erased, before the person is told."""
+    done = []
+    async with Program(world) as sessions:
+
+        async def refuses(_user_id: int) -> None:
+            done.append("files")
+            raise BytesStay("no")
+
+        async def forgets(_user_id: int) -> None:
+            done.append("usage")
+
+        async def erases() -> None:
+            done.append("erased")
+
+        monkeypatch.setattr(sessions.files, "forget_person", refuses)
+        monkeypatch.setattr(sessions.ledger, "forget_person", forgets)
+        monkeypatch.setattr(sessions.store.sessions, "erase_deleted", erases)
+        with pytest.raises(BytesStay):
+            await sessions.forget_person(1)
+    assert done == ["files", "usage", "erased"]
 
 
 async def test_who_deletes_everything_can_begin_anew_while_it_is_erased(

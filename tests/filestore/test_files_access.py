@@ -291,3 +291,55 @@ async def test_forget_says_so_when_the_disk_keeps_bytes(
     assert bytes_on_disk(tmp_path) == before
     await files.forget_person(ANN)
     assert bytes_on_disk(tmp_path) == [".database"]
+
+
+@pytest.mark.parametrize("what", ["session", "mark"])
+async def test_what_the_disk_keeps_of_one_session_keeps_no_other(
+    files: FileStore, store: Store, blobs: Blobs, clock, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Everything is tried before the person is told; a mark that cannot be read is said in the same way."""
+    for number in (1, 2):
+        await store.sessions.get_or_create(f"s{number}", ANN, "dm", clock())
+    theirs = await put(files, user_id=BOB, session_id="user:8")
+    await files.share(theirs.file_id, BOB, ANN)
+    await begin_run(store, blobs, clock.now)
+    delete = store.sessions.delete
+
+    async def refuse(session_id: str = "") -> None:
+        if session_id == "s2":
+            return await delete(session_id)
+        raise BytesStay("no") if session_id else OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        if what == "session":
+            patch.setattr(type(store.sessions), "delete", lambda _, session_id: refuse(session_id))
+            patch.setattr(store.sessions, "delete", refuse, raising=False)
+        else:
+            patch.setattr(blobs, "mark", refuse)
+        with pytest.raises(BytesStay):
+            await files.forget_person(ANN)
+    left = [record.session_id for record in await store.sessions.of_user(ANN)]
+    assert left == (["s1"] if what == "session" else [])
+    with pytest.raises(NoSuchFile):
+        await files.open(theirs.file_id, ANN)
+    await files.forget_person(ANN)
+    assert await store.sessions.of_user(ANN) == []
+
+
+async def test_deleting_a_session_tries_each_file(
+    files: FileStore, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that the disk keeps is gone for its person, the others are gone altogether, and they are told."""
+    other, kept = await put(files), await put(files, "b.csv")  # the newest comes first
+    delete = blobs.delete
+
+    async def refuse(key: str) -> None:
+        if key == kept.blob_key:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        await delete(key)
+
+    monkeypatch.setattr(blobs, "delete", refuse)
+    with pytest.raises(BytesStay):
+        await files.delete_all_of(SESSION, ANN)
+    assert (await files.list_user_files(ANN)).files == ()
+    assert await blobs.missing([kept.blob_key, other.blob_key]) == {other.blob_key}
