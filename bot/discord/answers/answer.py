@@ -28,7 +28,7 @@ from bot.discord.format.answer import AnswerPage, Draft
 from bot.discord.format.attachments import Outgoing, Upload
 from bot.errors import NothingRuns
 from bot.reply import ExecutionResult, GeneratedFile, Reply
-from bot.session import ModelTurn
+from bot.session import ModelTurn, Session
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
 from kernels.cell.display_updates import updated_ids
@@ -85,6 +85,7 @@ class LiveAnswer:
         self._message = message
         self._took_over = message is not None  # its message belonged to another cell before
         self._messages: list[SentMessage] = []
+        self._session: Session | None = None  # that of its cells, once there is one
         self._live_in: int | None = None  # the channel, until the answer is in its final state
         self._live: LiveMessage | None = None
         self._updated: set[str] = set()  # displays that cells before `_before` show and this answer changed
@@ -146,6 +147,7 @@ class LiveAnswer:
         """Add one step of the turn."""
         if reply.cell and reply.cell != self.cell and not reply.late:
             self.cell, self.runs = reply.cell, True
+            self._session = self._session or self._context.sessions.opened(self.session_id)
             self._first = self._first or reply.cell
             self.began()
             if not self._forgotten:
@@ -279,8 +281,12 @@ class LiveAnswer:
 
     @property
     def _forgotten(self) -> bool:
-        """Whether the session is gone, perhaps because its person wanted everything to be deleted."""
-        return self._context.sessions.opened(self.session_id) is None and not self._context.closing
+        """Whether the session is gone, perhaps because its person wanted everything to be deleted.
+
+        There may be a new one of the same id by now, whose cells have the same numbers.
+        """
+        session = self._context.sessions.opened(self.session_id)
+        return not self._context.closing and (session is None or session is not (self._session or session))
 
     async def _is_noted(self) -> bool:
         """Whether the note of the first message is still there: it goes with everything else of a person."""

@@ -70,6 +70,22 @@ async def test_an_answer_that_failed_before_its_session_was_open_is_noted_as_ove
         assert list(cells.noted.values()) == left
 
 
+async def test_an_answer_of_a_deleted_session_is_not_noted_in_the_next_one() -> None:
+    """Its person began anew before its last state was sent: the next cell 3 is not in its message."""
+    for again, left in ((False, [MessageCell(MESSAGE, "u1", 3, CHANNEL)]), (True, [])):
+        cells, session = FakeCells(), OneSession()
+        context = a_context(session, cells=cells)
+        answer = a_live_answer(context, turn="t1")
+        await answer.open()
+        await answer.tell(Reply(3, turn="t1"))
+        await answer.tell(Reply(3, result=ExecutionResult(status="died", cell=3, return_code=1)))
+        if again:
+            cells.noted.clear()
+            context.sessions.opened = lambda _: OneSession()  # type: ignore[assignment, method-assign, return-value]
+        await answer.finish()
+        assert list(cells.noted.values()) == left
+
+
 async def test_a_kill_before_the_cell_is_known_stays_one_though_stop_is_clicked() -> None:
     """A message was edited, and then somebody clicks Stop under its answer."""
     session = OneSession()
