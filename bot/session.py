@@ -118,8 +118,8 @@ class Session:
         jobs: Jobs,
     ) -> None:
         self.record = record
-        self.last_used = record.last_used_at  # the record has it to the minute
-        self.idle_since = monotonic()
+        self.last_used, self.idle_since = record.last_used_at, monotonic()  # the record has it to the minute
+        self._clock = clock
         self.files = PersonFiles(files, record, pool)
         turn = partial(jobs.looking.one, record.user_id)  # one for the person, whatever their places
         self.scratch = ScratchKernel(pool, scratch_id(record.session_id), turn)
@@ -218,7 +218,7 @@ class Session:
             yield
         finally:
             self._turns -= 1
-            self.idle_since = monotonic()
+            self.last_used, self.idle_since = self._clock(), monotonic()
             if not self._turns:
                 self._over.set()
 
