@@ -10,6 +10,7 @@ FileStoreError
 ├── FileIdTaken          a new id is in use already; FileStore draws another
 ├── BlobExists           a key is in use already; FileStore draws another
 ├── BlobMissing          there are no bytes under this key
+├── BytesStay            the disk refuses to delete bytes
 └── StoreUnavailable     the database did not answer, or cannot be used
     ├── StoreTooNew      the database was written by a later version
     ├── StoreFull        there is no room left for the write
@@ -101,6 +102,14 @@ class BlobMissing(FileStoreError):
     def __init__(self, key: str) -> None:
         self.key = key
         super().__init__(f"no bytes under {key}")
+
+
+class BytesStay(FileStoreError):
+    """Something that was to be deleted is still on the disk, which refuses with `reason`."""
+
+    def __init__(self, reason: str | None) -> None:
+        self.reason = reason or "an error"
+        super().__init__(f"the disk refuses to delete something: {self.reason}")
 
 
 class StoreUnavailable(FileStoreError):

@@ -115,9 +115,8 @@ class Said:
         _repair(self, text=("session_id", "place", "author", "markdown"), moments=("at",))
 
 
-IN_A_ROW = (
-    "row"  # the folder in a key that stands for outputs in the database, where earlier versions put them
-)
+# The folder in a key that stands for outputs in the database, where earlier versions put them.
+IN_A_ROW = "row"
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,13 +103,17 @@ class Ledger:
         await self._usage.add(record)
 
     async def today(self, user_id: int) -> UsageTotal:
-        """The person's sum since midnight UTC. Raises: StoreUnavailable."""
+        """The person's sum of this day in UTC. Raises: StoreUnavailable.
+
+        What a clock that was ahead has dated later counts on that day, and not on each one until then.
+        """
         midnight = self._midnight()
-        total = await self._usage.total(user_id, midnight)
+        next_midnight = midnight + timedelta(days=1)
+        total = await self._usage.total(user_id, midnight, next_midnight)
         number = self._secrets.find_number(midnight.date(), user_id)
         if number is None:
             return total
-        deleted = await self._usage.total(number, midnight)
+        deleted = await self._usage.total(number, midnight, next_midnight)
         return UsageTotal(*map(sum, zip(astuple(total), astuple(deleted), strict=True)))
 
     async def forget_person(self, user_id: int) -> None:

@@ -173,9 +173,8 @@ def main() -> int:
     if args.replay is None and (args.out is not None or args.keep_going):
         parser.error("--out and --keep-going belong to --replay")
     for stream in (sys.stdin, sys.stdout):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # scripts may have bytes, and cells text, that cannot be shown
+        # Scripts may have bytes, and cells text, that cannot be shown.
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     raise_limit()
     settings = from_args(args, cell_timeout=None, max_background=None)

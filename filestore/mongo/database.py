@@ -168,9 +168,8 @@ class MongoDatabase:
         self._database = database
         self.folder = ""  # id of the folder of bytes that this program works on, once that is known
         self.taken_by: StoreInUse | None = None  # another program that has taken over the database
-        self.changing: Counter[int] = (
-            Counter()
-        )  # by person, how many writes that change their sums are under way
+        # By person, how many writes that change their sums are under way.
+        self.changing: Counter[int] = Counter()
 
     def __getitem__(self, name: str) -> Collection:
         return Collection(self._database[name], self)

@@ -108,9 +108,8 @@ class MongoFiles:
         folder: str | None = None,
     ) -> list[StoredFile]:
         whose = equal(user_id=user_id) if user_id is not None else {}
-        where = (
-            {"folder": {"$in": ["", None, folder]}} if folder is not None else {}
-        )  # None: without the field
+        # None finds records without the field.
+        where = {"folder": {"$in": ["", None, folder]}} if folder is not None else {}
         expired: Document = {"expires_at": {"$lte": now}, "file_id": {"$gt": after}} | whose | where
         found = await self._many(expired, [("file_id", 1)], limit)
         these = {"file_id": {"$in": [file.file_id for file in found]}}

@@ -81,9 +81,8 @@ class MongoQuotas:
         """Add to sums of a person (None: of nobody, which does nothing); numbers below zero reduce them."""
         grown = {name: value for name, value in by.items() if value}
         if user_id is not None and grown:
-            upsert = any(
-                value > 0 for value in grown.values()
-            )  # a person who was forgotten is not recorded again
+            # A person who was forgotten is not recorded again.
+            upsert = any(value > 0 for value in grown.values())
             await self._quotas.change(
                 equal(_id=user_id),
                 {"$inc": {"revision": 1} | grown} | ({"$setOnInsert": {"claims": []}} if upsert else {}),

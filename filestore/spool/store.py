@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import astuple, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from filestore.store import Store
 __all__ = ["SpooledStore", "spooled"]
 
 
+LAST = datetime.max.replace(tzinfo=UTC)
 Work = Callable[[], Coroutine[Any, Any, object]]
 Start = Callable[[Work, str], "asyncio.Task[Any]"]
 
@@ -154,13 +155,12 @@ class SpooledUsage:
             person_key(usage.user_id), lambda: self._usage.add(usage, again=again), UsageAdded(usage)
         )
 
-    async def total(self, user_id: int, since: datetime) -> UsageTotal:
-        waiting = self._spool.writes(
-            person_key(user_id)
-        )  # read first: better to count it twice than not at all
-        total = await self._spool.reads.read(lambda: self._usage.total(user_id, since))
+    async def total(self, user_id: int, since: datetime, before: datetime | None = None) -> UsageTotal:
+        # Read first: better to count it twice than not at all.
+        waiting = self._spool.writes(person_key(user_id))
+        total = await self._spool.reads.read(lambda: self._usage.total(user_id, since, before))
         for write in waiting:
-            if isinstance(write, UsageAdded) and write.usage.at >= since:
+            if isinstance(write, UsageAdded) and since <= write.usage.at < (before or LAST):
                 used = write.usage
                 turn = UsageTotal(1, used.input_tokens, used.output_tokens, used.cost, used.cell_seconds)
                 total = UsageTotal(*map(sum, zip(astuple(total), astuple(turn), strict=True)))
@@ -170,12 +170,9 @@ class SpooledUsage:
         self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH
     ) -> None:
         """With `kept_as`, what waits is brought into the database first, so that it is kept as well."""
-        key = person_key(user_id)
-        if kept_as is None:
-            await self._spool.drop_writes(key, UsageAdded)
-        else:
-            await self._catch_up.bring_in_all_of(key)
-            await self._spool.forget_aside(key)  # it names the person
+        if kept_as is not None:
+            await self._catch_up.bring_in_all_of(person_key(user_id))
+        await self._spool.drop_writes(person_key(user_id))
         await self._usage.forget_person(user_id, kept_as=kept_as, since=since)
 
 

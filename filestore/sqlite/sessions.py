@@ -52,9 +52,8 @@ class SqliteSessions:
             if not connection.execute(query, (kernel, session_id)).rowcount:
                 raise NoSuchSession(session_id)
 
-        await self._database.write_soon(
-            work, len(kernel or "")
-        )  # a cell begins at the same time, and must not wait
+        # A cell begins at the same time, and must not wait.
+        await self._database.write_soon(work, len(kernel or ""))
 
     async def of_user(self, user_id: int) -> list[SessionRecord]:
         return await self._many("WHERE user_id = ? ORDER BY last_used_at DESC, session_id", user_id)
@@ -123,11 +122,13 @@ class SqliteUsage:
 
         await self._database.write(work)
 
-    async def total(self, user_id: int, since: datetime) -> UsageTotal:
+    async def total(self, user_id: int, since: datetime, before: datetime | None = None) -> UsageTotal:
         query = """SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
-                   total(cost), total(cell_seconds) FROM usage WHERE user_id = ? AND at >= ?"""
+                   total(cost), total(cell_seconds) FROM usage
+                   WHERE user_id = ? AND at >= ? AND at < coalesce(?, 1 << 62)"""
+        bound = values(user_id, since, before)
         return await self._database.read(
-            lambda connection: UsageTotal(*connection.execute(query, values(user_id, since)).fetchone())
+            lambda connection: UsageTotal(*connection.execute(query, bound).fetchone())
         )
 
     async def forget_person(
