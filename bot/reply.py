@@ -13,7 +13,17 @@ from kernels.cell.events import Event
 from kernels.cell.result import RunResult
 from kernels.workspace.captured import Skipped
 
-__all__ = ["ExecutionResult", "Front", "GeneratedFile", "NoFront", "Reply", "ShownSoFar", "Tell", "TurnUsage"]
+__all__ = [
+    "ExecutionResult",
+    "Front",
+    "GeneratedFile",
+    "NoFront",
+    "Reply",
+    "ShownSoFar",
+    "Tell",
+    "TurnUsage",
+    "say_nothing",
+]
 
 RETURN_CODES = {"ok": 0, "error": 1, "timeout": 124, "interrupted": 130, "out of memory": 137}
 
@@ -169,3 +179,7 @@ def return_code(result: RunResult) -> int:
     if result.status == "died":
         return result.exit_code if result.exit_code is not None else 1
     return RETURN_CODES.get(result.status, 1)
+
+
+async def say_nothing(_reply: Reply) -> None:
+    """For callers that only want the result."""

@@ -119,8 +119,8 @@ class Session:
         jobs: Jobs,
     ) -> None:
         self.record = record
-        self.last_used = record.last_used_at  # the record has it to the minute
-        self.idle_since = monotonic()
+        self.last_used, self.idle_since = record.last_used_at, monotonic()  # the record has it to the minute
+        self._clock = clock
         self.files = PersonFiles(files, record, pool)
         turn = partial(jobs.looking.one, record.user_id)  # one for the person, whatever their places
         self.scratch = ScratchKernel(pool, scratch_id(record.session_id), turn)
@@ -216,7 +216,7 @@ class Session:
             with self.turns.one(run):
                 yield
         finally:
-            self.idle_since = monotonic()
+            self.last_used, self.idle_since = self._clock(), monotonic()
 
     @contextlib.asynccontextmanager
     async def asked(self, turn: ModelTurn) -> AsyncIterator[None]:
