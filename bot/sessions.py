@@ -317,9 +317,9 @@ class Sessions:
             except Exception:  # whatever is wrong with this one, the others must be removed
                 log.exception("session %s could not be removed", record.session_id)
 
-    async def sweep_often(self, every: timedelta) -> None:
+    async def sweep_often(self, every: timedelta, due: datetime | None = None) -> None:
         """`sweep` from time to time, until cancelled; see `bot.scheduling.periodic`."""
-        await sweep_often(self.sweep, every, self._clock, "old sessions could not be removed")
+        await sweep_often(self.sweep, every, self._clock, "old sessions could not be removed", due)
 
     async def release_idle(self, now: float) -> None:
         """Release sessions that nobody has used for IDLE seconds; `now` is monotonic.

@@ -134,9 +134,9 @@ class Ledger:
         await self._usage.forget_kept(midnight)
         await self._secrets.forget_before(midnight.date())
 
-    async def sweep_often(self, every: timedelta) -> None:
+    async def sweep_often(self, every: timedelta, due: datetime | None = None) -> None:
         """Call `sweep` regularly, but not after the clock has jumped: the day may not be over."""
-        await sweep_often(self.sweep, every, self._clock, "sums of earlier days could not be deleted")
+        await sweep_often(self.sweep, every, self._clock, "sums of earlier days could not be deleted", due)
 
     def others(self, account: "Account") -> "frozenset[Account]":
         """The accounts of the person's other turns in progress, in any place."""
