@@ -2,7 +2,7 @@
 
     async with opened(path) as database:
         await database.write(lambda connection: connection.execute(...))
-        rows = await database.read(lambda connection: connection.execute(...).fetchall())
+        sessions = await database.rows(lambda row: record(SessionRecord, row), "SELECT ...", user_id)
 
 A transaction is one call. If its caller is cancelled, it is either dropped whole or runs to its end, and
 never stays open (when BEGIN and COMMIT were awaited one by one, 50 of 200 transactions stayed open).
@@ -26,6 +26,7 @@ from functools import partial
 from pathlib import Path
 
 from filestore.errors import StoreDamaged, StoreFull, StoreTooNew, StoreUnavailable
+from filestore.sqlite.rows import values
 from filestore.sqlite.schema import MIGRATIONS
 
 log = logging.getLogger(__name__)
@@ -104,6 +105,20 @@ class SqliteDatabase:
             StoreUnavailable: the database refused.
         """
         return await self._run(self._readers, "BEGIN", work)
+
+    async def rows[R](self, made: Callable[[sqlite3.Row], R], query: str, *given: object) -> list[R]:
+        """What `made` makes of each row that a query finds. Raises: StoreUnavailable."""
+        bound = values(*given)
+        return await self.read(lambda connection: list(map(made, connection.execute(query, bound))))
+
+    async def first[R](self, made: Callable[[sqlite3.Row], R], query: str, *given: object) -> R | None:
+        """What `made` makes of the first row that a query finds, if any. Raises: StoreUnavailable."""
+        return next(iter(await self.rows(made, query, *given)), None)
+
+    async def change(self, query: str, *given: object) -> int:
+        """Run one statement; returns how many rows it has changed. Raises: StoreUnavailable."""
+        bound = values(*given)
+        return await self.write(lambda connection: connection.execute(query, bound).rowcount)
 
     async def erase_deleted(self) -> None:
         """Leave nothing in the database's files of what was deleted before this call.

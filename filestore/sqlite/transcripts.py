@@ -41,24 +41,18 @@ class SqliteTranscripts:
     async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
         said = Said(session_id, 0, place, author, markdown, at)
 
-        def work(connection: Connection) -> Said:
-            numbered = replace(said, seq=_next_seq(connection, said.session_id))
-            _insert(connection, numbered, self._database.folder)
-            return numbered
-
-        return await self._database.write(work)
+        return await self._database.write(partial(self._add, said))
 
     async def begin_cell(
         self, session_id: str, place: str, author: str, code: str, at: datetime, *, least: int = 1
     ) -> CellRecord:
         cell = CellRecord(session_id, 0, place, author, code, (), RUNNING, at)
+        return await self._database.write_soon(partial(self._add, cell, least=least), len(code))
 
-        def work(connection: Connection) -> CellRecord:
-            numbered = replace(cell, seq=_next_seq(connection, cell.session_id, least))
-            _insert(connection, numbered, self._database.folder)
-            return numbered
-
-        return await self._database.write_soon(work, len(code))
+    def _add[Entry: (Said, CellRecord)](self, entry: Entry, connection: Connection, least: int = 1) -> Entry:
+        numbered = replace(entry, seq=_next_seq(connection, entry.session_id, least))
+        _insert(connection, numbered, self._database.folder)
+        return numbered
 
     async def restore(self, entry: Said | CellRecord) -> int:
         def work(connection: Connection) -> int:
@@ -89,9 +83,8 @@ class SqliteTranscripts:
 
     async def last_seq(self, session_id: str | None = None) -> int:
         query = "SELECT coalesce(max(seq), 0) FROM counters WHERE session_id = coalesce(?, session_id)"
-        return await self._database.read(
-            lambda connection: int(connection.execute(query, (session_id,)).fetchone()[0])
-        )
+        (last,) = await self._database.rows(lambda row: int(row[0]), query, session_id)
+        return last
 
     async def append_outputs(
         self,
@@ -185,9 +178,7 @@ class SqliteTranscripts:
 
     async def kept_outside(self, session_id: str) -> list[str]:
         query = "SELECT blob_key FROM outputs WHERE session_id = ? AND blob_key IS NOT NULL"
-        return await self._database.read(
-            lambda connection: [row[0] for row in connection.execute(query, (session_id,))]
-        )
+        return await self._database.rows(lambda row: row["blob_key"], query, session_id)
 
     async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> QuotaRoom:
         return await self._database.write(
