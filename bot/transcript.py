@@ -157,7 +157,7 @@ class Transcript:
             outputs.add_event(event)
         file_ids = [file.file_id for file in kept.files]
         try:
-            await self._records.append_outputs(self._session_id, cell, outputs.cells(), file_ids)
+            await self._records.append_outputs(self._session_id, cell, outputs.cells(), file_ids=file_ids)
         except NoSuchCell:
             log.info("late output of cell %d of session %s came after its deletion", cell, self._session_id)
         except FileStoreError:

@@ -177,6 +177,26 @@ class CellEnding(TypedDict, total=False):
     outside: OutsideOutputs | None  # where `outputs`, which are short forms then, lie in full
 
 
+class Appended(TypedDict, total=False):
+    """What comes with outputs that are added to a cell."""
+
+    file_ids: Sequence[str]  # they join those of before
+    batch: str  # 24 hexadecimal digits that name these outputs, in case they are added again
+    outside: OutsideOutputs | None  # where the outputs, which are short forms then, lie in full
+
+
+class Wanted(TypedDict, total=False):
+    """Which entries of a transcript are read, and how."""
+
+    after: int  # the number after which they begin
+    limit: int  # at most so many, by default MOST_ENTRIES
+    place: str | None  # of one place, or (None) of all
+    brief: bool  # with short forms of large outputs, and `outside`, which says where those are
+
+
+MOST_ENTRIES = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """What became of the outputs of a write: whether they are kept in full, or shortened for lack of room.

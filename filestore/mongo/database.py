@@ -41,6 +41,11 @@ def equal(**fields: object) -> Document:
     return {name: {"$eq": value} for name, value in fields.items()}
 
 
+def given(**fields: object) -> Document:
+    """A filter for those of the fields that are not None; the others may have any value."""
+    return equal(**{name: value for name, value in fields.items() if value is not None})
+
+
 def record[R: DataclassInstance](kind: type[R], document: Document) -> R:
     """The record of this kind that a document holds; fields that it lacks have their defaults."""
     return kind(**{field.name: document[field.name] for field in fields(kind) if field.name in document})

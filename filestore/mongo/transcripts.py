@@ -18,14 +18,16 @@ from typing import Any, Unpack, cast
 from bson import ObjectId
 
 from filestore.errors import FileStoreError, NoSuchCell, StoreUnavailable
-from filestore.mongo.database import Document, MongoDatabase, equal
+from filestore.mongo.database import Document, MongoDatabase, equal, given
 from filestore.mongo.entries import entries, references
 from filestore.mongo.quotas import MongoQuotas
 from filestore.mongo.texts import Texts
 from filestore.outputs.outside import all_outputs
 from filestore.outputs.short import MADE_ROOM, note
 from filestore.records import (
+    MOST_ENTRIES,
     RUNNING,
+    Appended,
     CellEnding,
     CellRecord,
     Finished,
@@ -33,6 +35,7 @@ from filestore.records import (
     OutsideOutputs,
     QuotaRoom,
     Said,
+    Wanted,
 )
 
 log = logging.getLogger(__name__)
@@ -98,26 +101,19 @@ class MongoTranscripts:
         return seq
 
     async def last_seq(self, session_id: str | None = None) -> int:
-        whose = {} if session_id is None else equal(_id=session_id)
-        counter = await self._counters.one(whose, [("seq", -1)])
+        counter = await self._counters.one(given(_id=session_id), [("seq", -1)])
         return int(counter["seq"]) if counter else 0
 
     @changing
     async def append_outputs(
-        self,
-        session_id: str,
-        seq: int,
-        outputs: Sequence[Output],
-        file_ids: Sequence[str] = (),
-        *,
-        batch: str = "",
-        outside: OutsideOutputs | None = None,
+        self, session_id: str, seq: int, outputs: Sequence[Output], **more: Unpack[Appended]
     ) -> Finished:
         which = equal(session_id=session_id, seq=seq, kind="cell")
         there = await self._entries.one(which)
         if there is None:
             raise NoSuchCell(session_id, seq)
-        reference = ObjectId(batch) if batch else ObjectId()
+        outside = more.get("outside")
+        reference = ObjectId(more.get("batch") or None)
         late: list[ObjectId | Document] = []
         sizes: dict[str, int] = {}
         known = [
@@ -135,7 +131,9 @@ class MongoTranscripts:
                 late = [_told(text, outside) | {"batch": reference}]
             elif outputs:
                 late = [await self._texts.put(session_id, text, reference)]
-        change: Document = {"$addToSet": {"late": {"$each": late}, "file_ids": {"$each": list(file_ids)}}}
+        change: Document = {
+            "$addToSet": {"late": {"$each": late}, "file_ids": {"$each": list(more.get("file_ids", ()))}}
+        }
         if sizes:
             change["$inc"] = sizes
         if await self._entries.change(which, change) is None:
@@ -192,26 +190,18 @@ class MongoTranscripts:
         await self._count(old.get("owner"), {name: told[name] - old.get(name, 0) for name in SIZES})
         return Finished(dropped=tuple(dropped))
 
-    async def entries(
-        self,
-        session_id: str,
-        *,
-        after: int = 0,
-        limit: int = 1000,
-        place: str | None = None,
-        brief: bool = False,
-    ) -> list[Said | CellRecord]:
-        condition = equal(session_id=session_id) | {"seq": {"$gt": after}}
-        if place is not None:
-            condition |= equal(place=place)
+    async def entries(self, session_id: str, **wanted: Unpack[Wanted]) -> list[Said | CellRecord]:
+        condition = equal(session_id=session_id) | given(place=wanted.get("place"))
+        condition["seq"] = {"$gt": wanted.get("after", 0)}
+        limit, brief = wanted.get("limit", MOST_ENTRIES), wanted.get("brief", False)
         return await self._records(condition, limit, brief=brief)
 
     async def newest(
         self, session_id: str, *, before: int | None = None, limit: int = 50, place: str | None = None
     ) -> list[Said | CellRecord]:
-        condition = equal(session_id=session_id) | ({} if before is None else {"seq": {"$lt": before}})
-        if place is not None:
-            condition |= equal(place=place)
+        condition = equal(session_id=session_id) | given(place=place)
+        if before is not None:
+            condition["seq"] = {"$lt": before}
         return await self._records(condition, limit, order=-1, brief=True)
 
     def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:

@@ -34,6 +34,7 @@ from filestore.outputs.lines import OutputLines, some_lines
 from filestore.outputs.outside import all_outputs
 from filestore.outputs.short import NO_ROOM, lost, note, short, size_of
 from filestore.records import (
+    Appended,
     CellEnding,
     CellRecord,
     Finished,
@@ -42,6 +43,7 @@ from filestore.records import (
     Said,
     SessionRecord,
     StoredFile,
+    Wanted,
 )
 from filestore.store import FileRecords, SessionRecords, Store, Transcripts
 
@@ -152,19 +154,11 @@ class _QuotaTranscripts:
         return await self._transcripts.restore(entry)
 
     async def append_outputs(
-        self,
-        session_id: str,
-        seq: int,
-        outputs: Sequence[Output],
-        file_ids: Sequence[str] = (),
-        *,
-        batch: str = "",
-        outside: OutsideOutputs | None = None,  # noqa: ARG002 - decided here
+        self, session_id: str, seq: int, outputs: Sequence[Output], **more: Unpack[Appended]
     ) -> Finished:
         async def write(outputs: Sequence[Output], outside: OutsideOutputs | None) -> Finished:
-            return await self._transcripts.append_outputs(
-                session_id, seq, outputs, file_ids, batch=batch, outside=outside
-            )
+            told: Appended = {**more, "outside": outside}
+            return await self._transcripts.append_outputs(session_id, seq, outputs, **told)
 
         return await self._write(session_id, outputs, write, always=LATE)
 
@@ -177,19 +171,9 @@ class _QuotaTranscripts:
             return await self._write(session_id, outputs, write)
         return await self._transcripts.finish_cell(session_id, seq, **ending)
 
-    async def entries(
-        self,
-        session_id: str,
-        *,
-        after: int = 0,
-        limit: int = 1000,
-        place: str | None = None,
-        brief: bool = False,
-    ) -> list[Said | CellRecord]:
-        found = await self._transcripts.entries(
-            session_id, after=after, limit=limit, place=place, brief=brief
-        )
-        if brief:
+    async def entries(self, session_id: str, **wanted: Unpack[Wanted]) -> list[Said | CellRecord]:
+        found = await self._transcripts.entries(session_id, **wanted)
+        if wanted.get("brief"):
             return found
         return [await self._whole(entry) if isinstance(entry, CellRecord) else entry for entry in found]
 

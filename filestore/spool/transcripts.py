@@ -6,7 +6,18 @@ from datetime import datetime
 from typing import Any, Unpack
 
 from filestore.errors import StoreUnavailable
-from filestore.records import RUNNING, CellEnding, CellRecord, Finished, Output, OutsideOutputs, Said, Waiting
+from filestore.records import (
+    MOST_ENTRIES,
+    RUNNING,
+    Appended,
+    CellEnding,
+    CellRecord,
+    Finished,
+    Output,
+    Said,
+    Waiting,
+    Wanted,
+)
 from filestore.spool.catch_up import SpoolCatchUp
 from filestore.spool.overlay import with_writes
 from filestore.spool.spool import Spool
@@ -97,25 +108,12 @@ class SpooledTranscripts:
         return self._spool.state(session_key(session_id))
 
     async def append_outputs(
-        self,
-        session_id: str,
-        seq: int,
-        outputs: Sequence[Output],
-        file_ids: Sequence[str] = (),
-        *,
-        batch: str = "",
-        outside: OutsideOutputs | None = None,  # noqa: ARG002 - writes wait with all their outputs
+        self, session_id: str, seq: int, outputs: Sequence[Output], **more: Unpack[Appended]
     ) -> Finished:
-        return await self._write(
-            session_id,
-            OutputsAppended(
-                session_id,
-                self._catch_up.number(session_id, seq),
-                tuple(outputs),
-                tuple(file_ids),
-                batch or new_batch(),
-            ),
-        )
+        """Writes wait with all their outputs, so `outside` is ignored."""
+        number, batch = self._catch_up.number(session_id, seq), more.get("batch") or new_batch()
+        appended = OutputsAppended(session_id, number, tuple(outputs), tuple(more.get("file_ids", ())), batch)
+        return await self._write(session_id, appended)
 
     async def finish_cell(self, session_id: str, seq: int, **ending: Unpack[CellEnding]) -> Finished:
         """Writes wait with all their outputs, so `outside` is ignored."""
@@ -131,22 +129,13 @@ class SpooledTranscripts:
         )
         return await self._write(session_id, finished)
 
-    async def entries(
-        self,
-        session_id: str,
-        *,
-        after: int = 0,
-        limit: int = 1000,
-        place: str | None = None,
-        brief: bool = False,
-    ) -> list[Said | CellRecord]:
+    async def entries(self, session_id: str, **wanted: Unpack[Wanted]) -> list[Said | CellRecord]:
         waiting = self._spool.writes(session_key(session_id))
-        found = await self._spool.reads.read(
-            lambda: self._store.transcripts.entries(
-                session_id, after=after, limit=limit, place=place, brief=brief
-            )
-        )
-        return with_writes(found, waiting, after=after, place=place)[:limit] if waiting else found
+        found = await self._spool.reads.read(lambda: self._store.transcripts.entries(session_id, **wanted))
+        if not waiting:
+            return found
+        entries = with_writes(found, waiting, after=wanted.get("after", 0), place=wanted.get("place"))
+        return entries[: wanted.get("limit", MOST_ENTRIES)]
 
     async def newest(
         self, session_id: str, *, before: int | None = None, limit: int = 50, place: str | None = None

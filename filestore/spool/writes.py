@@ -116,7 +116,7 @@ class OutputsAppended(Write):
 
     async def bring_in(self, store: Store) -> Finished:
         return await store.transcripts.append_outputs(
-            self.session_id, self.seq, self.outputs, self.file_ids, batch=self.batch
+            self.session_id, self.seq, self.outputs, file_ids=self.file_ids, batch=self.batch
         )
 
     def cut(self) -> Self | None:
