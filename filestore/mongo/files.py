@@ -88,7 +88,8 @@ class MongoFiles:
         return await self._renew(equal(file_id=file_id, user_id=user_id), now, expires_at)
 
     async def used(self, user_id: int, now: datetime, *, outputs: bool = True) -> int:
-        return await self._quotas.used(user_id, now, outputs=outputs)
+        used, sums = await self._quotas.taken(user_id, now)
+        return used - (0 if outputs else int(sums.get("output_bytes", 0)))
 
     async def condemn(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
         own = equal(file_id=file_id, user_id=user_id) | _unexpired(now)

@@ -54,9 +54,8 @@ class MongoSessions:
     async def delete(self, session_id: str) -> None:
         await self._transcripts.clear(session_id)
         await self._counters.delete(equal(_id=session_id))
-        await self._sessions.delete(
-            equal(session_id=session_id)
-        )  # last, so that after a crash the session is still found
+        # Last, so that after a crash the session is still found.
+        await self._sessions.delete(equal(session_id=session_id))
 
     async def erase_deleted(self) -> None:
         """Does nothing: the files, the journal and the oplog are the server's."""
@@ -82,8 +81,8 @@ class MongoUsage:
 
     async def total(self, user_id: int, since: datetime) -> UsageTotal:
         recent = equal(user_id=user_id) | {"at": {"$gte": since}}
-        turns, sums = await self._usage.sums(recent, "input_tokens", "output_tokens", "cost", "cell_seconds")
-        return UsageTotal(turns, **sums)
+        sums = await self._usage.sums(recent, "input_tokens", "output_tokens", "cost", "cell_seconds")
+        return UsageTotal(sums.pop("count"), **sums)
 
     async def forget_person(
         self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH

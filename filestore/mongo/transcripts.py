@@ -20,7 +20,7 @@ from bson import ObjectId
 from filestore.errors import FileStoreError, NoSuchCell, StoreUnavailable
 from filestore.mongo.database import Document, MongoDatabase, equal, given
 from filestore.mongo.entries import entries, references
-from filestore.mongo.quotas import MongoQuotas
+from filestore.mongo.quotas import ROWS, MongoQuotas
 from filestore.mongo.texts import Texts
 from filestore.outputs.outside import all_outputs
 from filestore.outputs.short import MADE_ROOM, note
@@ -220,23 +220,21 @@ class MongoTranscripts:
 
     @changing
     async def clear(self, session_id: str) -> None:
-        _, sizes = await self._entries.sums(equal(session_id=session_id), "text_size", *SIZES)
+        sizes = await self._entries.sums(equal(session_id=session_id), "text_size", *SIZES)
         await self._entries.delete(equal(session_id=session_id))
         await self._texts.clear(session_id)
         await self._messages.delete(equal(session_id=session_id))
         await self._outside.delete(equal(session_id=session_id))
-        owner = await self._owner(session_id)
-        await self._quotas.change_sums(owner, text_bytes=-int(sizes["text_size"]))
-        await self._count(owner, {name: -int(sizes[name]) for name in SIZES})
+        await self._count(await self._owner(session_id), {name: -int(sizes[name]) for name in ROWS.values()})
 
     async def kept_outside(self, session_id: str) -> list[str]:
         documents = await self._outside.many(equal(session_id=session_id), [("order", 1)])
         return [document["_id"] for document in documents]
 
     async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> QuotaRoom:
-        used, large = await self._quotas.taken(user_id, now)
+        used, sums = await self._quotas.taken(user_id, now)
         dropped: list[str] = []
-        if used + size > quota and used - large + size <= quota:
+        if used + size > quota and used - int(sums.get("large_bytes", 0)) + size <= quota:
             for document in await self._outside.many(equal(owner=user_id), [("order", 1)], AT_ONCE):
                 with self._quotas.changing(user_id):
                     used -= await self._shorten(document)
@@ -280,9 +278,8 @@ class MongoTranscripts:
     async def _count(self, owner: int | None, sizes: Mapping[str, int]) -> None:
         """Add to a person's sums. If that fails, the entry is recorded all the same, and counted later."""
         try:
-            await self._quotas.change_sums(
-                owner, output_bytes=sizes.get("output_size", 0), large_bytes=sizes.get("large_size", 0)
-            )
+            sums = {name: sizes.get(field, 0) for name, field in ROWS.items()}
+            await self._quotas.change_sums(owner, **sums)
         except FileStoreError:
             log.warning("the sums of person %s are wrong until they are recounted", owner)
 
@@ -317,10 +314,7 @@ class MongoTranscripts:
             document |= {"outputs": "[]", "late": [], "file_ids": []}
         with self._quotas.changing(owner):
             await self._entries.insert(document, key=["session_id", "seq"])
-            try:
-                await self._quotas.change_sums(owner, text_bytes=size)
-            except FileStoreError:  # the entry itself is recorded
-                log.warning("the sums of person %s are wrong until they are recounted", owner)
+            await self._count(owner, {"text_size": size})
 
     async def _records(
         self, condition: Document, limit: int = 0, *, order: int = 1, brief: bool = False

@@ -17,7 +17,7 @@ from filestore.blobs.store import Blobs
 from filestore.errors import QuotaExceeded, StoreFull, StoreUnavailable
 from filestore.files import FileStore
 from filestore.mongo import MongoStore, open_mongo
-from filestore.mongo.database import Collection, Taken, _answering, connected
+from filestore.mongo.database import Collection, Taken, connected
 from filestore.mongo.quotas import CLAIM, FIELDS
 from filestore.records import CellRecord, Cursor, Said, StoredFile, UsageRecord
 from filestore.spool import spooled
@@ -310,12 +310,13 @@ async def test_what_was_brought_in_is_not_brought_in_twice(mongodb_uri: str, clo
         assert (await store.transcripts.begin_cell("s", "dm", "Ann", "1", clock.now)).seq == 7
 
 
-def test_a_server_without_room_is_told_from_one_that_is_away() -> None:
+async def test_a_server_without_room_is_told_from_one_that_is_away() -> None:
     """People can do something about the one."""
-    for code, kind in ((14031, StoreFull), (11600, StoreUnavailable)):
-        with pytest.raises(StoreUnavailable) as caught, _answering():
-            raise OperationFailure("no", code)
-        assert type(caught.value) is kind
+    async with connected("mongodb://127.0.0.1") as database:
+        for code, kind in ((14031, StoreFull), (11600, StoreUnavailable)):
+            with pytest.raises(StoreUnavailable) as caught, database["entries"]._answering():
+                raise OperationFailure("no", code)
+            assert type(caught.value) is kind
 
 
 async def _sums(uri: str) -> dict[str, Any]:
