@@ -17,8 +17,7 @@ from bot.scheduling.jobs import Jobs
 from bot.sessions import Sessions
 from bot.transcript import Transcript
 from filestore.errors import NoSuchFile
-from filestore.files import PAGE_LIMIT
-from filestore.records import EPOCH, CellRecord, Cursor, Said, StoredFile
+from filestore.records import EPOCH, CellRecord, Said, StoredFile
 from kernels.notebooks import conversion
 from kernels.notebooks.cells import NotebookError
 from kernels.text.clipping import counted, human_size
@@ -180,7 +179,7 @@ async def _pack(packing: _Packing, sessions: Sessions, user_id: int) -> None:
         transcript = Transcript(store.transcripts, record.session_id, _now)
         await packing.add_document(f"{folder}/transcript.json", partial(packing.write_transcript, transcript))
         await packing.add_document(f"{folder}/notebook.ipynb", partial(_write_notebook, transcript))
-    files = await _all_files(sessions, user_id)
+    files = [file async for file in sessions.files.all_of(user_id)]
     await packing.add_array("files.json", _with_shares(sessions, files))
     await _pack_files(packing, sessions, user_id, files)
 
@@ -210,16 +209,6 @@ async def _pack_files(
             continue
         with opened.file:
             await packing.add_file(f"files/{names.free(file.filename, f'-{file.file_id}')}", opened.file)
-
-
-async def _all_files(sessions: Sessions, user_id: int) -> list[StoredFile]:
-    files: list[StoredFile] = []
-    after: Cursor | None = None
-    while True:
-        page = await sessions.files.list_user_files(user_id, limit=PAGE_LIMIT, after=after)
-        files += page.files
-        if (after := page.next) is None:
-            return files
 
 
 def _entry(entry: Said | CellRecord) -> dict[str, Any]:

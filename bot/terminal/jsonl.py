@@ -35,7 +35,7 @@ from bot.terminal.json_fields import answer_fields, event_fields, file_fields, r
 from bot.terminal.paths import content, created, named, opened
 from bot.wording.error_messages import advice, sentence
 from filestore.errors import FileStoreError
-from filestore.records import SessionRecord, StoredFile
+from filestore.records import SessionRecord
 from kernels.cell.events import END_OF_INPUT, InputRequest
 from kernels.errors import KernelClosed, KernelError, NoQuestion
 from kernels.notebooks.cells import NotebookError
@@ -214,13 +214,8 @@ class JsonLines:
         self._answer(user, request, {"event": "uploaded", "file": file_fields(stored)})
 
     async def _files(self, user: int, request: Line) -> None:
-        files: list[StoredFile] = []
-        page = await self._sessions.list_user_files(user, limit=200)
-        files += page.files
-        while page.next is not None:
-            page = await self._sessions.list_user_files(user, limit=200, after=page.next)
-            files += page.files
-        self._answer(user, request, {"event": "files", "files": [file_fields(file) for file in files]})
+        files = [file_fields(file) async for file in self._sessions.files.all_of(user)]
+        self._answer(user, request, {"event": "files", "files": files})
 
     async def _load(self, user: int, request: Line) -> None:
         loaded = await self._sessions.load_file(_text(request, "load_file"), user)
