@@ -6,7 +6,7 @@ zone is a ValueError. In text, lone surrogates and NUL are replaced, because no 
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Literal, Required, TypedDict
 
@@ -115,9 +115,8 @@ class Said:
         _repair(self, text=("session_id", "place", "author", "markdown"), moments=("at",))
 
 
-IN_A_ROW = (
-    "row"  # the folder in a key that stands for outputs in the database, where earlier versions put them
-)
+# The folder in a key that stands for outputs in the database, where earlier versions put them.
+IN_A_ROW = "row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +272,9 @@ class UsageTotal:
     output_tokens: int = 0
     cost: float = 0.0  # US dollars
     cell_seconds: float = 0.0
+
+    def __add__(self, other: "UsageTotal") -> "UsageTotal":
+        return UsageTotal(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

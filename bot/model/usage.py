@@ -14,7 +14,6 @@ import logging
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import NamedTuple
@@ -109,8 +108,7 @@ class Ledger:
         number = self._secrets.find_number(midnight.date(), user_id)
         if number is None:
             return total
-        deleted = await self._usage.total(number, midnight)
-        return UsageTotal(*map(sum, zip(astuple(total), astuple(deleted), strict=True)))
+        return total + await self._usage.total(number, midnight)
 
     async def forget_person(self, user_id: int) -> None:
         """Delete what is known of a person's usage, except the sums that count for today's limit.

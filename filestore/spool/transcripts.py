@@ -48,9 +48,8 @@ class SpooledTranscripts:
         self._catch_up = catch_up
         self._highest = highest  # the highest number of any session
         self._last: dict[str, int] = {}  # the last number that this program gave, by session
-        for write in spool.all_writes():
-            if isinstance(write, EntryAdded):
-                self._note(write.entry)
+        for write in spool.of_kind(EntryAdded):
+            self._note(write.entry)
         self.last_seq = store.transcripts.last_seq
         self.outputs: Callable[[CellRecord], AsyncIterator[Output]] = store.transcripts.outputs
         self.kept_outside = store.transcripts.kept_outside
@@ -132,8 +131,6 @@ class SpooledTranscripts:
     async def entries(self, session_id: str, **wanted: Unpack[Wanted]) -> list[Said | CellRecord]:
         waiting = self._spool.writes(session_key(session_id))
         found = await self._spool.reads.read(lambda: self._store.transcripts.entries(session_id, **wanted))
-        if not waiting:
-            return found
         entries = with_writes(found, waiting, after=wanted.get("after", 0), place=wanted.get("place"))
         return entries[: wanted.get("limit", MOST_ENTRIES)]
 
@@ -144,16 +141,12 @@ class SpooledTranscripts:
         found = await self._spool.reads.read(
             lambda: self._store.transcripts.newest(session_id, before=before, limit=limit, place=place)
         )
-        if not waiting:
-            return found
         entries = reversed(with_writes(found, waiting, place=place))
         return [entry for entry in entries if before is None or entry.seq < before][:limit]
 
     async def unfinished(self, session_id: str) -> list[CellRecord]:
         waiting = self._spool.writes(session_key(session_id))
         found = await self._spool.reads.read(lambda: self._store.transcripts.unfinished(session_id))
-        if not waiting:
-            return found
         cells = [entry for entry in with_writes(found, waiting) if isinstance(entry, CellRecord)]
         return [cell for cell in cells if cell.status == RUNNING]
 
