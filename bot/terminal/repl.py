@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.errors import BotError, NothingRuns
@@ -23,7 +24,7 @@ from bot.terminal.prose import is_prose
 from bot.terminal.screen import Screen
 from bot.turn import take_turn
 from bot.wording.cell_messages import DOES_NOT_STOP, kill_costs, without_answer
-from bot.wording.error_messages import advice, sentence
+from bot.wording.error_messages import for_operator
 from filestore.errors import FileStoreError
 from filestore.records import CellRecord, SessionRecord
 from kernels.cell.events import InputRequest, Unstopped
@@ -118,7 +119,7 @@ class Repl:
 
     async def fail_resumed(self, _record: SessionRecord, _cell: int, error: Exception) -> None:
         """Say why such a cell has no result."""
-        self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
+        self._screen.note(for_operator(error))
 
     async def _take(self, text: str) -> None:
         self._taking = True
@@ -147,22 +148,20 @@ class Repl:
         try:
             session = await self._sessions.session(self._user_id, PLACE)
             async with self._stopping_with_ctrl_c(session):
-                await self._sessions.ask(self._request(words=words), lambda reply: self._tell(session, reply))
+                await self._sessions.ask(self._request(words=words), partial(self._tell, session))
             self._failed = False
         except (BotError, FileStoreError, KernelError) as error:
-            self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
+            self._screen.note(for_operator(error))
 
     async def _run_code(self, code: str) -> None:
         try:
             session = await self._sessions.session(self._user_id, PLACE)
             async with self._stopping_with_ctrl_c(session):
-                result = await take_turn(
-                    session, self._request(code), lambda reply: self._tell(session, reply)
-                )
+                result = await take_turn(session, self._request(code), partial(self._tell, session))
             self._failed = not result.success
         except (FileStoreError, KernelError) as error:
             self._failed = True
-            self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
+            self._screen.note(for_operator(error))
 
     def _request(self, code: str = "", words: str | None = None) -> Request:
         can_answer = self._questions is not None
@@ -172,7 +171,7 @@ class Repl:
         session = await self._sessions.session(self._user_id, PLACE)
         async with self._stopping_with_ctrl_c(session):
             async for step in replay(
-                session, notebook, self._request(), lambda reply: self._tell(session, reply), keep_going=False
+                session, notebook, self._request(), partial(self._tell, session), keep_going=False
             ):
                 self._failed |= step.failed
                 self._screen.note(progress(step))
