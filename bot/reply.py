@@ -23,7 +23,7 @@ class GeneratedFile:
     """A file that a cell wrote; it is stored until `record.expires_at`."""
 
     record: StoredFile
-    read: Callable[[], Awaitable[bytes]]
+    data: Callable[[], Awaitable[bytes]]  # reads the bytes; raises NoSuchFile once it has expired
 
     @property
     def filename(self) -> str:
@@ -44,10 +44,6 @@ class GeneratedFile:
     def file_id(self) -> str:
         """The id that loads it."""
         return self.record.file_id
-
-    async def data(self) -> bytes:
-        """The bytes, read now. Raises: NoSuchFile once it has expired."""
-        return await self.read()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

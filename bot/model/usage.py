@@ -103,7 +103,7 @@ class Ledger:
 
     async def today(self, user_id: int) -> UsageTotal:
         """The person's sum since midnight UTC. Raises: StoreUnavailable."""
-        midnight = self._midnight()
+        midnight = _midnight(self._clock())
         total = await self._usage.total(user_id, midnight)
         number = self._secrets.find_number(midnight.date(), user_id)
         if number is None:
@@ -116,7 +116,7 @@ class Ledger:
         Raises: StoreUnavailable.
         """
         if self.limited:
-            midnight = self._midnight()
+            midnight = _midnight(self._clock())
             number = await self._secrets.make_number(midnight.date(), user_id)
             await self._usage.forget_person(user_id, kept_as=number, since=midnight)
         else:
@@ -142,9 +142,6 @@ class Ledger:
         accounts.discard(account)
         if not accounts:
             self._open.pop(account.user_id, None)
-
-    def _midnight(self) -> datetime:
-        return _midnight(self._clock())
 
 
 class Account:
