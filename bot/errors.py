@@ -24,30 +24,6 @@ BotError
 
 from pathlib import Path
 
-__all__ = [
-    "AtWork",
-    "BadKey",
-    "BotError",
-    "CutOff",
-    "DataInUse",
-    "ModelError",
-    "NoCredit",
-    "NoModel",
-    "NoSuchAddress",
-    "NoSuchModel",
-    "NotAFile",
-    "NotOpened",
-    "NotText",
-    "NothingRuns",
-    "OutOfReach",
-    "OverBudget",
-    "OverLimit",
-    "RateLimited",
-    "Refused",
-    "TooBusy",
-    "TooLong",
-]
-
 
 class BotError(Exception):
     """The root of everything that this package raises on purpose."""

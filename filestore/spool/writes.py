@@ -18,25 +18,6 @@ from typing import Any, Self
 from filestore.records import CellRecord, Finished, MessageCell, Output, Said, StoredFile, UsageRecord
 from filestore.store import Store
 
-__all__ = [
-    "CellFinished",
-    "EntryAdded",
-    "FileAdded",
-    "MessageNoted",
-    "OutputsAppended",
-    "SessionOpened",
-    "SessionTouched",
-    "UsageAdded",
-    "Write",
-    "decode",
-    "encode",
-    "least_size",
-    "new_batch",
-    "person_key",
-    "renumbered",
-    "session_key",
-]
-
 CUT: Output = {
     "output_type": "stream",
     "name": "stderr",
@@ -186,26 +167,14 @@ class FileAdded(Write):
 KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        SessionOpened,
-        SessionTouched,
-        KernelNoted,
-        EntryAdded,
-        OutputsAppended,
-        CellFinished,
-        MessageNoted,
-        UsageAdded,
-        FileAdded,
+        *(SessionOpened, SessionTouched, KernelNoted, EntryAdded, OutputsAppended, CellFinished),
+        *(MessageNoted, UsageAdded, FileAdded),
     )
 }
 RECORDS: dict[str, type[Any]] = {
     kind.__name__: kind for kind in (Said, CellRecord, MessageCell, UsageRecord, StoredFile)
 }
-NESTED = {
-    "entry",
-    "cell",
-    "usage",
-    "file",
-}  # fields that hold a record; a StoredFile's own `cell` is a number
+NESTED = {"entry", "cell", "usage", "file"}  # that hold a record; a StoredFile's own `cell` is a number
 MOMENTS = {"at", "started_at", "uploaded_at", "expires_at"}
 
 
