@@ -13,8 +13,6 @@ from kernels.cell.events import Event
 from kernels.cell.result import RunResult
 from kernels.workspace.captured import Skipped
 
-__all__ = ["ExecutionResult", "Front", "GeneratedFile", "NoFront", "Reply", "ShownSoFar", "Tell", "TurnUsage"]
-
 RETURN_CODES = {"ok": 0, "error": 1, "timeout": 124, "interrupted": 130, "out of memory": 137}
 
 
@@ -131,6 +129,10 @@ class Reply:
 
 
 Tell = Callable[[Reply], Awaitable[None]]
+
+
+async def tell_nobody(_reply: Reply) -> None:
+    """For whoever only wants the result."""
 
 
 class Front(Protocol):

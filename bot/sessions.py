@@ -26,7 +26,7 @@ from bot.continuity.resumed_turns import ResumedTurns, untold_sessions
 from bot.errors import NoModel, NotOpened
 from bot.model.turn import ModelAnswer, ask
 from bot.model.usage import Ledger
-from bot.reply import ExecutionResult, Front, NoFront, Reply, Tell
+from bot.reply import ExecutionResult, Front, NoFront, Reply, Tell, tell_nobody
 from bot.request import Request
 from bot.scheduling.concurrently import for_each
 from bot.scheduling.jobs import Jobs
@@ -229,13 +229,13 @@ class Sessions:
         place: str = "terminal",
         author: str = "",
         can_answer: bool = False,
-        tell: Tell | None = None,
+        tell: Tell = tell_nobody,
     ) -> ExecutionResult:
         """Run code in the person's kernel, with these stored files in its workspace. See `take_turn`."""
         session = await self.session(user_id, place)
         author, wanted = author or str(user_id), tuple(user_files)
         request = Request(user_id, author, place, code, user_files=wanted, can_answer=can_answer)
-        return await take_turn(session, request, tell or _say_nothing)
+        return await take_turn(session, request, tell)
 
     async def ask(self, request: Request, tell: Tell, model_turn: ModelTurn | None = None) -> ModelAnswer:
         """Answer a person's words with the model, as `bot.model.turn.ask` does. Raises: NoModel."""
@@ -332,9 +332,8 @@ class Sessions:
     def _unused(self, session: Session, now: float) -> bool:
         if session.busy or session.files.put_off or session.kernel.goes_on:  # only this object knows of these
             return False
-        waits = self.store.transcripts.waiting(
-            session.record.session_id
-        )  # for the database, and will be told
+        # What waits for the database will be told.
+        waits = self.store.transcripts.waiting(session.record.session_id)
         return now - session.idle_since > IDLE and waits is None
 
     async def release_idle_often(self) -> None:
@@ -378,7 +377,3 @@ class Sessions:
     def id_of(self, user_id: int, place: str) -> str:
         """The id of a person's session for this place, whether it is open or not."""
         return f"u{user_id}" if self._scope == "user" else f"u{user_id}-{place}"
-
-
-async def _say_nothing(reply: Reply) -> None:
-    """For callers that only want the result."""

@@ -235,9 +235,8 @@ class Transcript:
             elif not entry.outside:
                 updates.begin(entry.seq)
                 outputs = tuple(map(updates.applied, entry.outputs))
-                yield replace(
-                    cell, outputs=(*outputs, *cell.outputs[len(outputs) :])
-                )  # the rest is a note on its end
+                note = cell.outputs[len(outputs) :]  # on its end
+                yield replace(cell, outputs=(*outputs, *note))
             else:
                 yield StreamedCell(replace(cell, outputs=()), _count(entry), self._updated(entry, updates))
 
@@ -319,9 +318,8 @@ def notebook_cell(entry: Said | CellRecord) -> Markdown | Code:
     if isinstance(entry, Said):
         return Markdown(entry.markdown, entry.author)
     ended = ENDINGS.get((entry.status, None))
-    told = entry.outside or any(
-        map(is_note, entry.outputs)
-    )  # otherwise the program ended before it could record this
+    # Otherwise the program ended before it could record this.
+    told = entry.outside or any(map(is_note, entry.outputs))
     return Code(
         entry.code,
         entry.outputs if told or not ended else (*entry.outputs, _note(ended)),

@@ -27,12 +27,8 @@ from kernels.text.clipping import strip_ansi
 
 __all__ = ["QuestionPrompt"]
 
-DECISIONS = {
-    "w": False,
-    "wait": False,
-    "k": True,
-    "kill": True,
-}  # what can be typed, and whether it means to kill
+# What can be typed, and whether it means to kill.
+DECISIONS = {"w": False, "wait": False, "k": True, "kill": True}
 DECIDE = "Type w to wait, k to kill, or press Ctrl-C to interrupt it again: "
 
 

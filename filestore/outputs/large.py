@@ -32,7 +32,7 @@ from filestore.blobs.store import Blobs
 from filestore.errors import BlobMissing, BytesRefused, QuotaExceeded
 from filestore.outputs.lines import OutputLines, some_lines
 from filestore.outputs.outside import all_outputs
-from filestore.outputs.short import NO_ROOM, lost, note, short, size_of
+from filestore.outputs.short import LOST, NO_ROOM, note, short, size_of
 from filestore.records import (
     Appended,
     CellEnding,
@@ -190,7 +190,7 @@ class _QuotaTranscripts:
             file = await self._blobs.open(part.blob_key)
         except BlobMissing:
             log.error("outputs of cell %d of session %s are missing", cell.seq, cell.session_id)
-            for output in lost(cell.outputs[part.start : part.start + part.short]):
+            for output in (*cell.outputs[part.start : part.start + part.short], note(LOST)):
                 yield output
             return
         with file:

@@ -13,18 +13,14 @@ from typing import Any
 
 from filestore.records import Output
 
-__all__ = ["LIMIT", "MADE_ROOM", "NO_ROOM", "lost", "note", "short", "size_of"]
+__all__ = ["LIMIT", "LOST", "MADE_ROOM", "NO_ROOM", "note", "short", "size_of"]
 
 LIMIT = 6000  # characters of JSON of a short form, approximately
 TEXT = 1200  # characters of one output: its head and tail
 SHOWN = 4  # outputs: the first ones, and the last ones
 ENOUGH = 1 << 16  # characters above which the exact size does not matter
-TEXTS = (
-    "text/plain",
-    "text/markdown",
-    "text/latex",
-    "text/html",
-)  # the first of them that a display has is shown
+# The first of these that a display has is shown.
+TEXTS = ("text/plain", "text/markdown", "text/latex", "text/html")
 PICTURE = "[a picture]"
 MADE_ROOM = "Shortened: your quota was used up, and this output made room for newer ones."
 NO_ROOM = "Shortened: your quota had no room for this output. Delete files to make room."
@@ -54,11 +50,6 @@ def size_of(outputs: Sequence[Output]) -> int:
 def note(text: str) -> Output:
     """An output with words of ours."""
     return {"output_type": "stream", "name": "stderr", "text": f"[{text}]\n"}
-
-
-def lost(outputs: Sequence[Output]) -> list[Output]:
-    """What is shown of outputs whose bytes are missing: their short form, and a note that says so."""
-    return [*outputs, note(LOST)]
 
 
 def short(outputs: Sequence[Output], why: str = "") -> list[Output]:
