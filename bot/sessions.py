@@ -24,6 +24,7 @@ from bot.continuity.kernel_notes import note_swept, note_untold
 from bot.continuity.losses import KernelNote
 from bot.continuity.resumed_turns import ResumedTurns, untold_sessions
 from bot.errors import NoModel, NotOpened
+from bot.model.stopping import ModelTurn
 from bot.model.turn import ModelAnswer, ask
 from bot.model.usage import Ledger
 from bot.reply import ExecutionResult, Front, NoFront, Reply, Tell, tell_nobody
@@ -32,7 +33,7 @@ from bot.scheduling.concurrently import for_each
 from bot.scheduling.jobs import Jobs
 from bot.scheduling.locks import Locks
 from bot.scheduling.periodic import sweep_often
-from bot.session import ModelTurn, Session, Unfinished
+from bot.session import Session, Unfinished
 from bot.transcript import Transcript
 from bot.turn import take_turn
 from filestore.errors import FileStoreError, StoreUnavailable

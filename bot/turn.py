@@ -22,9 +22,10 @@ from dataclasses import replace
 from bot.continuity.early_events import EarlyEvents
 from bot.continuity.losses import merge_losses
 from bot.files import KeptFiles
+from bot.model.stopping import ModelTurn
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.request import Request
-from bot.session import BegunCell, ModelTurn, Session
+from bot.session import BegunCell, Session
 from filestore.records import CellRecord
 from kernels.cell.events import Event, Restarted
 from kernels.concurrency.cancellation import to_the_end

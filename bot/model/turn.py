@@ -27,12 +27,13 @@ from bot.model.prompt import (
     situation,
     system_prompt,
 )
+from bot.model.stopping import ModelTurn
 from bot.model.tokens import entry_tokens, request_tokens, text_tokens
 from bot.model.usage import Ledger, price
 from bot.model.view import attached, of_file, of_result
 from bot.reply import ExecutionResult, Reply, Tell, TurnUsage
 from bot.request import MODEL, Request, person
-from bot.session import ModelTurn, Session
+from bot.session import Session
 from bot.turn import take_turn
 from bot.wording.error_messages import for_operator, sentence
 from filestore.errors import FileStoreError, NoSuchFile
