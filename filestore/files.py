@@ -53,8 +53,8 @@ log = logging.getLogger(__name__)
 class FileStore:
     """Puts, finds, lists, shares and deletes files.
 
-    An id that is foreign, expired, absent or malformed raises NoSuchFile, which does not say which it is.
-    `quota` (of one person) and `max_file` are in bytes; one person can have up to `most` files.
+    For what is foreign, expired, absent or malformed they raise NoSuchFile, which does not say why. `quota`
+    (of one person) and `max_file` are in bytes; one person can have up to `most` files.
     """
 
     def __init__(
@@ -138,11 +138,7 @@ class FileStore:
         raise FileIdTaken(file_id)
 
     async def find(self, id_or_name: str, user_id: int, session_id: str) -> StoredFile:
-        """The file with this id, else the person's newest of this name: first in the session, then anywhere.
-
-        Raises:
-            NoSuchFile: the person may read no such file.
-        """
+        """The file with this id, else the person's newest of this name: in the session, then anywhere."""
         now = self._clock()
         if (file_id := file_id_of(id_or_name)) and (
             found := await self._store.files.readable(file_id, user_id, now)

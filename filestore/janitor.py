@@ -83,9 +83,7 @@ class Janitor:
     async def sweep(self, now: datetime) -> Swept:
         """Remove files that had expired by `now`, orphans, leftovers and empty folders; log lost records.
 
-        Raises:
-            StoreUnavailable: the database does not answer.
-            OSError: the bytes cannot be listed, for example because their disk is absent.
+        Raises: StoreUnavailable; OSError if the bytes cannot be listed, as when their disk is absent.
         """
         ownership = await current(self._store, self._blobs)
         returned = await self._bring_back() if ownership.ours else 0

@@ -20,11 +20,7 @@ _UNSTORABLE = re.compile(r"[\ud800-\udfff\x00]")
 
 
 def moment(at: datetime) -> datetime:
-    """The same moment in UTC, cut to whole milliseconds.
-
-    Raises:
-        ValueError: `at` has no time zone.
-    """
+    """The same moment in UTC, cut to whole milliseconds. Raises: ValueError without a time zone."""
     if at.tzinfo is None:
         raise ValueError(f"{at!r} has no time zone; use datetime.now(UTC)")
     utc = at.astimezone(UTC)

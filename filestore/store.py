@@ -45,8 +45,6 @@ class FileRecords(Protocol):
         gets the later of both expiries and is returned. Otherwise the file gets the next version of its name
         and the next number of the person's files.
 
-        The person's sums are stored and not counted each time, so a put takes no longer among 100,000 files.
-
         Raises:
             QuotaExceeded: the person's unexpired files, transcripts and this one are above `quota` bytes.
             TooManyFiles: they are more than `most` files.
@@ -162,18 +160,11 @@ class Transcripts(Protocol):
         """Add outputs and files to a cell, also after it has finished.
 
         Adding the same batch again changes only where its bytes lie: in `outside` from then on, and the old
-        bytes are dropped, since they may be gone.
-
-        Raises:
-            NoSuchCell: the transcript holds no such cell.
+        bytes are dropped, since they may be gone. Raises: NoSuchCell.
         """
 
     async def finish_cell(self, session_id: str, seq: int, **ending: Unpack[CellEnding]) -> Finished:
-        """End a cell. No crash of ours undoes this; it is synced right after.
-
-        Raises:
-            NoSuchCell: the transcript holds no such cell.
-        """
+        """End a cell. No crash of ours undoes this; it is synced right after. Raises: NoSuchCell."""
 
     async def entries(self, session_id: str, **wanted: Unpack[Wanted]) -> list[Said | CellRecord]:
         """The entries that are wanted, in order.

@@ -46,11 +46,8 @@ async def open_mongo(
 ) -> AsyncIterator[Store]:
     """The store in the database that `uri` names, "kernelcord" when it names none; indexes are created first.
 
-    With `pace` this program has the database to itself.
-
-    Raises:
-        StoreUnavailable: the URI is wrong, or the server does not answer within `server_selection` ms.
-        StoreInUse: another program has the database to itself.
+    With `pace` this program has the database to itself. Raises: StoreInUse; StoreUnavailable if the URI is
+    wrong, or if the server does not answer within `server_selection` ms.
     """
     async with connected(uri, server_selection=server_selection) as database:
         for name, *fields in UNIQUE:

@@ -67,9 +67,7 @@ class Collection:
         """Add a document. If the very same one exists under the unique fields `key`, that is success.
 
         A cancelled insert may have been written (10 of 180 were), so its retry may meet its own document.
-
-        Raises:
-            Taken: another document has this key.
+        Raises: Taken.
         """
         with self._answering():
             try:
@@ -183,11 +181,7 @@ class MongoDatabase:
 
 @asynccontextmanager
 async def connected(uri: str, *, server_selection: int = SERVER_SELECTION) -> AsyncIterator[MongoDatabase]:
-    """The database that `uri` names ("kernelcord" when it names none); nothing is sent yet.
-
-    Raises:
-        StoreUnavailable: the URI is not one.
-    """
+    """The database that `uri` names, or else "kernelcord"; nothing is sent yet. Raises: StoreUnavailable."""
     try:
         client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
             uri, w="majority", journal=True, serverSelectionTimeoutMS=server_selection, tz_aware=True
