@@ -46,6 +46,16 @@ async def test_a_request_is_signed_and_answered(folder: Path) -> None:
     assert received.messages == [Message("shell", "execute_reply", message_id, {}, {})]
 
 
+async def test_half_a_character_can_be_sent(folder: Path) -> None:
+    """An answer may have it: the start of an emoji, or a byte of a terminal that is not UTF-8."""
+    half = "\ud83d \udc80"
+    async with wired(folder) as (wire, far, _):
+        wire.send("shell", "execute_request", {"code": half})
+        _, *frames = await asyncio.to_thread(far.sockets["shell"].recv_multipart)
+        _, message = far.session.feed_identities(frames)
+    assert far.session.deserialize(message)["content"] == {"code": half}
+
+
 async def test_a_subscription_can_be_made_again(folder: Path) -> None:
     """The kernel's socket gets it, which wakes a kernel that has not seen the first."""
     async with wired(folder) as (wire, far, _):
@@ -138,6 +148,20 @@ async def test_surrogates_are_passed_on_for_the_border_to_repair(folder: Path) -
         await received.count(1)
     assert received.messages[0] is not None
     assert received.messages[0].content == {"text": "\ud800"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[NaN, -Infinity]", b"[1e400]", b'"\xed\xa0\x80"', b"[" + b"1" * 100 + b"]", b'{"a": 1, "a": 2}'],
+)
+async def test_what_only_json_reads_is_read_as_json_reads_it(folder: Path, content: bytes) -> None:
+    """What is no number or no character elsewhere, Python's kernels send all the same."""
+    async with wired(folder) as (_, far, received):
+        far.publish(*far.frames(content))
+        await received.count(1)
+    assert received.messages[0] is not None
+    expected = json.loads(content.decode("utf-8", "surrogatepass"))
+    assert repr(received.messages[0].content) == repr(expected)
 
 
 async def test_a_reader_that_was_stalled_loses_nothing(folder: Path) -> None:
