@@ -88,10 +88,7 @@ async def _tell_events(cell: CellRecord, run: Cell, events: AsyncGenerator[Event
 
 
 async def _finish(
-    session: Session,
-    cell: CellRecord,
-    run: Cell,
-    told: Restarted | None,
+    session: Session, cell: CellRecord, run: Cell, told: Restarted | None
 ) -> tuple[KeptFiles, ExecutionResult]:
     """Store the files and finish the record; only then may the kernel forget the cell.
 

@@ -66,11 +66,7 @@ class Janitor:
         while True:
             now = self._clock()
             if ahead := jumps.forward(now):
-                log.warning(
-                    "the clock has jumped ahead by %s: nothing is removed for %s",
-                    ahead,
-                    every,
-                )
+                log.warning("the clock has jumped ahead by %s: nothing is removed for %s", ahead, every)
             else:
                 try:
                     swept = await self.sweep(now)

@@ -18,11 +18,4 @@ from filestore.spool.catch_up import Recorded
 from filestore.spool.store import SpooledSessions, SpooledStore, spooled
 from filestore.spool.transcripts import Early, SpooledTranscripts
 
-__all__ = [
-    "Early",
-    "Recorded",
-    "SpooledSessions",
-    "SpooledStore",
-    "SpooledTranscripts",
-    "spooled",
-]
+__all__ = ["Early", "Recorded", "SpooledSessions", "SpooledStore", "SpooledTranscripts", "spooled"]

@@ -27,14 +27,7 @@ from filestore.errors import (
 from filestore.records import CellRecord, Said, StoredFile
 from filestore.spool.journal import Journal
 from filestore.spool.spool import Spool
-from filestore.spool.writes import (
-    EntryAdded,
-    FileAdded,
-    OutputsAppended,
-    Write,
-    new_batch,
-    session_key,
-)
+from filestore.spool.writes import EntryAdded, FileAdded, OutputsAppended, Write, new_batch, session_key
 from filestore.store import Store
 
 __all__ = ["Recorded", "SpoolCatchUp"]

@@ -106,9 +106,7 @@ class SpooledSessions:
         if self._spool.of_kind(KernelNoted, key):
             await self._spool.drop_writes(key, KernelNoted)
         await self._spool.write(
-            key,
-            lambda: self._sessions.set_kernel(session_id, kernel),
-            KernelNoted(session_id, kernel),
+            key, lambda: self._sessions.set_kernel(session_id, kernel), KernelNoted(session_id, kernel)
         )
 
     async def unfinished(self, since: datetime) -> list[SessionRecord]:
