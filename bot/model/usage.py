@@ -75,7 +75,7 @@ class Ledger:
         self.budget = daily_budget
         self.tokens = daily_tokens
         self._secrets = secrets or DaySecrets()
-        self._open: dict[int, set[Account]] = {}  # of turns in progress
+        self._open: set[Account] = set()  # of turns in progress
 
     @property
     def limited(self) -> bool:
@@ -85,7 +85,7 @@ class Ledger:
     def open_account(self, user_id: int, price: Price | None = None) -> "Account":
         """The account of a new turn; `price` is that of its model."""
         account = Account(self, user_id, price)
-        self._open.setdefault(user_id, set()).add(account)
+        self._open.add(account)
         return account
 
     async def record_turn(self, user_id: int, usage: TurnUsage) -> None:
@@ -134,14 +134,11 @@ class Ledger:
 
     def others(self, account: "Account") -> "frozenset[Account]":
         """The accounts of the person's other turns in progress, in any place."""
-        return frozenset(self._open.get(account.user_id, set()) - {account})
+        return frozenset(one for one in self._open - {account} if one.user_id == account.user_id)
 
     def drop_account(self, account: "Account") -> None:
         """The turn is over, and what it used is recorded."""
-        accounts = self._open.get(account.user_id, set())
-        accounts.discard(account)
-        if not accounts:
-            self._open.pop(account.user_id, None)
+        self._open.discard(account)
 
 
 class Account:

@@ -122,26 +122,20 @@ class Repl:
         self._screen.note(for_operator(error))
 
     async def _take(self, text: str) -> None:
-        self._taking = True
-        try:
-            await self._carry_out(text)
-        finally:
-            self._taking = False
-
-    async def _carry_out(self, text: str) -> None:
-        self._failed = False
+        self._taking, self._failed = True, False
+        typed = self._questions is not None  # in a script only %ask asks the model: a slip must cost nothing
         try:
             if not text.strip() or await self._commands.carry_out(text):
                 return
+            if typed and self._sessions.model is not None and is_prose(text):
+                await self._ask_model(text)
+            else:
+                await self._run_code(text)
         except CommandFailed as failure:
             self._failed = True
             self._screen.note(str(failure))
-            return
-        typed = self._questions is not None  # in a script only %ask asks the model: a slip must cost nothing
-        if typed and self._sessions.model is not None and is_prose(text):
-            await self._ask_model(text)
-        else:
-            await self._run_code(text)
+        finally:
+            self._taking = False
 
     async def _ask_model(self, words: str) -> None:
         self._failed = True
