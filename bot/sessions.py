@@ -149,6 +149,13 @@ class Sessions:
                 session.record = replace(session.record, last_used_at=now)
             return session
 
+    async def add_record(self, user_id: int, place: str) -> None:
+        """Add the session's record if it has none, so that what is noted of it is found when it is deleted.
+
+        Raises: StoreUnavailable.
+        """
+        await self.store.sessions.get_or_create(self.id_of(user_id, place), user_id, place, self._clock())
+
     async def _get_or_open(self, session_id: str, user_id: int, place: str) -> Session:
         """The session, opened if necessary; the caller holds its lock.
 
@@ -269,7 +276,7 @@ class Sessions:
             await self.store.files.bring_in(user_id)  # what waits could not be found, and would come later
             await self.store.sessions.delete(session_id)
             await self.files.delete_all_of(session_id, user_id)
-            await self.store.sessions.erase_deleted()
+        await self.store.sessions.erase_deleted()  # which may take seconds, while the person can begin anew
 
     async def forget_person(self, user_id: int) -> None:
         """Delete everything of a person: kernels, workspaces, files, transcripts, usage."""
@@ -280,7 +287,7 @@ class Sessions:
                 await self._remove(record.session_id)
             await self.files.forget_person(user_id)
             await self.ledger.forget_person(user_id)
-            await self.store.sessions.erase_deleted()
+        await self.store.sessions.erase_deleted()
 
     async def sweep(self, now: datetime) -> None:
         """Remove the workspaces of sessions unused for the retention time, and much later their records.

@@ -284,7 +284,7 @@ class MessageCells(Protocol):
     """Which cell a message created."""
 
     async def set(self, cell: MessageCell) -> None:
-        """Note a message's cell; a later one replaces it."""
+        """Note a message's cell; a later one replaces it. Of a session that was deleted nothing is noted."""
 
     async def get(self, message_id: int) -> MessageCell | None:
         """The cell of a message, if it created one."""

@@ -7,6 +7,7 @@ KernelError
 |-- KernelClosed()              the kernel was detached or shut down, and takes no more cells
 |-- GoesOn()                    the kernel was let go, and its cell goes on in its node
 |-- NoQuestion()                an answer was given, but no `input()` is waiting for one
+|-- ResultUnread()            a node has told what came of a command, and it could not be read
 |-- TooLarge(what, size, limit, remedy)   more than may be sent to a kernel at once
 |-- NodeUnavailable(reason, remedy)   no node answers, and none can be started
 |   `-- NodeGone(reason)        the node that answered before has ended, with all its kernels
@@ -25,6 +26,7 @@ __all__ = [
     "NodeGone",
     "NodeIncompatible",
     "NodeUnavailable",
+    "ResultUnread",
     "SandboxUnavailable",
     "TooLarge",
 ]
@@ -83,6 +85,13 @@ class NoQuestion(KernelError):
 
     def __init__(self) -> None:
         super().__init__("The cell is not waiting for an answer.")
+
+
+class ResultUnread(KernelError):
+    """What a node has told of a command, such as a cell's result, could not be read."""
+
+    def __init__(self) -> None:
+        super().__init__("What came of this could not be read.")
 
 
 class TooLarge(KernelError):

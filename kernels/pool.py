@@ -5,8 +5,8 @@
         async with kernel.run(code) as run: ...
 
 Kernels start with their first cell, as many at a time as there are processors, less one. (On two processors a
-cell beside 75 starts took 3 to 4 times as long as alone; with one start at a time it takes twice as long. 100
-starts at once then take 6 s for 3.) They stay while there is memory: when the machine runs short of it,
+cell beside 75 starts took 3 to 4 times as long as alone; with one start at a time it takes twice as long, and
+100 starts at once take 6 s instead of 3.) They stay while there is memory: when the machine runs short of it,
 kernels that nobody uses are ended, the longest idle first, until there is enough. There are `size` slots for
 kernels: when all are taken, a cell waits in a queue and tells its position, and a kernel that nobody uses is
 ended to free its slot. Scratch kernels (`kernels.workspace.folder.scratch_id`) have a few slots of their own.

@@ -154,11 +154,10 @@ class Chat:
         return received
 
     async def _answer_again(self, key: tuple[int, int], last: LastMessage) -> None:
-        if not await self._context.destinations.may_write(last.user_id, last.channel_id):
-            del self._edits[last.message_id]
-            await _say(self._context.destinations.direct(last.user_id), MAY_NOT)
-            return
         try:
+            if not await self._context.destinations.may_write(last.user_id, last.channel_id):
+                await _say(self._context.destinations.direct(last.user_id), MAY_NOT)
+                return
             await last.turn.stop()
             message = await last.turn.first_message()
             destinations = await self._destinations(last)

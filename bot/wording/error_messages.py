@@ -54,6 +54,7 @@ from kernels.errors import (
     NodeIncompatible,
     NodeUnavailable,
     NoQuestion,
+    ResultUnread,
     SandboxUnavailable,
     TooLarge,
 )
@@ -93,6 +94,9 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     GoesOn: lambda _: (
         "I am being ended. The cell goes on, and what comes of it is told at the next start. What was to"
         " follow it will not be done"
+    ),
+    ResultUnread: lambda _: (
+        "what came of it could not be read, which is our fault; look at what it did before you run it again"
     ),
     KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
     NotOpened: lambda error: f"your session could not be opened: {_not_opened(error.cause)}",

@@ -54,8 +54,9 @@ class MongoSessions:
     async def delete(self, session_id: str) -> None:
         await self._transcripts.clear(session_id)
         await self._counters.delete(equal(_id=session_id))
-        # Last, so that after a crash the session is still found.
+        # Last of what is known, so that after a crash the session is still found.
         await self._sessions.delete(equal(session_id=session_id))
+        await self._transcripts.clear(session_id)  # of notes on messages that were written meanwhile
 
     async def erase_deleted(self) -> None:
         """Does nothing: the files, the journal and the oplog are the server's."""
@@ -118,10 +119,14 @@ class MongoMessageCells:
 
     def __init__(self, database: MongoDatabase) -> None:
         self._cells = database["message_cells"]
+        self._sessions = database["sessions"]
 
     async def set(self, cell: MessageCell) -> None:
         noted = asdict(cell)
-        await self._cells.change(equal(_id=noted.pop("message_id")), {"$set": noted}, upsert=True)
+        which = equal(_id=noted.pop("message_id"))
+        await self._cells.change(which, {"$set": noted}, upsert=True)
+        if await self._sessions.one(equal(session_id=cell.session_id)) is None:
+            await self._cells.delete(which)
 
     async def get(self, message_id: int) -> MessageCell | None:
         document = await self._cells.one(equal(_id=message_id))

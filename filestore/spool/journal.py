@@ -97,8 +97,7 @@ class Journal:
 
     async def drop(self, kinds: tuple[type[Write], ...]) -> None:
         """Drop the writes of these kinds, or (none given) all, also on the disk, and what was set aside."""
-        with suppress(OSError):
-            await asyncio.to_thread(self._aside.unlink, missing_ok=True)
+        await self.forget_aside()
         kept = [
             (write, size)
             for write, size in zip(self.writes, self._sizes, strict=True)
@@ -127,6 +126,11 @@ class Journal:
         with suppress(OSError):
             await asyncio.to_thread(_append, self._aside, line + b"\n")
         await self.drop_first()
+
+    async def forget_aside(self) -> None:
+        """Delete what was set aside: it is of somebody who is deleted."""
+        with suppress(OSError):
+            await asyncio.to_thread(self._aside.unlink, missing_ok=True)
 
     async def _clear(self) -> None:
         self._unsaved.clear()

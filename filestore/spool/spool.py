@@ -109,6 +109,12 @@ class Spool:
             if not journal.writes:
                 self.waiting.pop(key, None)
 
+    async def forget_aside(self, key: str) -> None:
+        """Delete what was set aside of a key's writes, because it could not be read or brought in."""
+        journal = self.journal(key)
+        async with journal.turn, journal.lock:
+            await journal.forget_aside()
+
     async def save(self) -> None:
         """Try once more to save what is only in memory."""
         for journal in list(self.waiting.values()):

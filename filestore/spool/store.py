@@ -1,7 +1,7 @@
 """A store whose writes wait in a spool while its database cannot be used: see `filestore.spool`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -155,10 +155,12 @@ class SpooledUsage:
         self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH
     ) -> None:
         """With `kept_as`, what waits is brought into the database first, so that it is kept as well."""
+        key = person_key(user_id)
         if kept_as is None:
-            await self._spool.drop_writes(person_key(user_id), UsageAdded)
+            await self._spool.drop_writes(key, UsageAdded)
         else:
-            await self._catch_up.bring_in_all_of(person_key(user_id))
+            await self._catch_up.bring_in_all_of(key)
+            await self._spool.forget_aside(key)  # it names the person
         await self._usage.forget_person(user_id, kept_as=kept_as, since=since)
 
 
@@ -206,8 +208,12 @@ class SpooledFiles:
         await self._files.condemn_all(user_id)
 
     async def bring_in(self, user_id: int) -> None:
-        """Bring in the records of a person that wait. Raises: StoreUnavailable if that is not possible."""
+        """Bring in the records of a person that wait, to be deleted; what was set aside is deleted here.
+
+        Raises: StoreUnavailable if that is not possible.
+        """
         await self._catch_up.bring_in_all_of(person_key(user_id))
+        await self._spool.forget_aside(person_key(user_id))
 
     async def known_keys(self, blob_keys: Collection[str]) -> set[str]:
         """Includes keys of records that wait: their bytes are no orphans."""
@@ -230,24 +236,24 @@ class SpooledMessageCells:
         )
 
     async def get(self, message_id: int) -> MessageCell | None:
-        for write in self._spool.of_kind(MessageNoted):
-            if write.cell.message_id == message_id:
-                return write.cell
-        return await self._cells.get(message_id)
+        waiting = _newest(self._spool.of_kind(MessageNoted))
+        return waiting.get(message_id) or await self._cells.get(message_id)
 
     async def of_cell(self, session_id: str, seq: int) -> list[MessageCell]:
-        noted = [write.cell for write in self._spool.of_kind(MessageNoted, session_key(session_id))]
-        waiting = [cell for cell in noted if cell.seq == seq]
-        found = {cell.message_id: cell for cell in [*await self._cells.of_cell(session_id, seq), *waiting]}
-        return [found[message_id] for message_id in sorted(found)]
+        found = {cell.message_id: cell for cell in await self._cells.of_cell(session_id, seq)}
+        found |= _newest(self._spool.of_kind(MessageNoted, session_key(session_id)))
+        return [cell for _, cell in sorted(found.items()) if cell.seq == seq]
 
     async def going_on(self, since: int) -> list[MessageCell]:
-        """What waits replaces what the database has: it is newer."""
         found = {cell.message_id: cell for cell in await self._cells.going_on(since)}
-        for write in self._spool.of_kind(MessageNoted):
-            if write.cell.message_id >= since:
-                found[write.cell.message_id] = write.cell
-        return [cell for _, cell in sorted(found.items()) if cell.first > 0 or cell.turn]
+        found |= _newest(self._spool.of_kind(MessageNoted))
+        notes = [cell for message_id, cell in sorted(found.items()) if message_id >= since]
+        return [cell for cell in notes if cell.first > 0 or cell.turn]
+
+
+def _newest(notes: Iterable[MessageNoted]) -> dict[int, MessageCell]:
+    """The last note on each message that waits, which replaces what the database has."""
+    return {note.cell.message_id: note.cell for note in notes}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ A transaction is one call. If its caller is cancelled, it is either dropped whol
 never stays open (when BEGIN and COMMIT were awaited one by one, 50 of 200 transactions stayed open).
 `synchronous=FULL` in WAL mode makes each commit durable before `write` returns. `write_soon` does not wait
 for the disk, nor for the thread if there is little to write (each takes 0.2 ms of a turn's 3). What it has
-written is synced after SOON, so that the two writes of a short turn, and those of others at that moment,
-share a sync.
+written is synced `soon` after, so that the writes of a short turn, and those of others at that moment, share
+a sync.
 """
 
 import asyncio
@@ -37,6 +37,7 @@ TIDIED = 200  # writes after which the log is copied into the file; the event lo
 READING = 100  # milliseconds to wait for readers of the file as it was; nobody can write meanwhile
 ERASING = 20  # tries to empty the log, each of which waits READING
 COMPACTED = 16 * 1024 * 1024  # bytes of a file that may be written anew, while writers wait: 0.3 s
+REST = 20  # times as long as an erasing has kept the writer busy, until the next one begins
 NO_ROOM = 64 * 1024  # bytes; a disk with less free space is full, whatever error the database reports
 
 
@@ -70,6 +71,9 @@ class SqliteDatabase:
         self._syncing: asyncio.TimerHandle | None = None  # until then more may be written
         self._untidied = 0
         self._unerased = False  # the log could not be emptied of what was deleted
+        self._erasing = asyncio.Lock()
+        self._begun = self._erased = 0  # numbers of erasings: the last that has begun, and that has ended
+        self._rests_until = 0.0  # by the monotonic clock
         self._locked_until = 0.0  # by the monotonic clock; until then other writers wait only `locked`
         self._writer = ThreadPoolExecutor(1, "sqlite-writer")
         self._readers = ThreadPoolExecutor(READERS, "sqlite-reader")
@@ -118,15 +122,40 @@ class SqliteDatabase:
         `secure_delete` has overwritten it in the file, but for copies in gaps of pages, which rows leave when
         they move. A file of up to COMPACTED bytes is written anew without them. Then the log is emptied, if
         need be after one of the next writes. What cannot be done is logged.
+
+        Meanwhile nobody can write. So one erasing serves everybody who has called this before it begins, and
+        it takes at most one part in REST of the time: others wait rarely, and those who delete wait for it.
         """
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._writer, self._compact)
+        before = self._begun
+        async with self._erasing:
+            if self._erased > before:
+                return
+            await asyncio.sleep(max(0.0, self._rests_until - time.monotonic()))
+            self._begun += 1
+            await self._erase()
+            self._erased = self._begun
+
+    async def _erase(self) -> None:
+        await self._erasing_step(self._compact)
         for _ in range(ERASING):
-            if await loop.run_in_executor(self._writer, self._empty_log):
+            if await self._erasing_step(self._empty_log):
                 return
             await asyncio.sleep(READING / 1000)  # others write
         self._unerased = True
         log.warning("what was deleted stays in the log of %s for now", self._path.name)
+
+    async def _erasing_step[T](self, work: Callable[[], T]) -> T:
+        """Do it in the writer's thread; a rest follows that is in proportion to how long it takes there."""
+
+        def timed() -> T:
+            began = time.monotonic()
+            try:
+                return work()
+            finally:
+                ended = time.monotonic()
+                self._rests_until = max(self._rests_until, ended) + REST * (ended - began)
+
+        return await asyncio.get_running_loop().run_in_executor(self._writer, timed)
 
     async def close(self) -> None:
         """Let running transactions end, sync what was written, then close every connection."""

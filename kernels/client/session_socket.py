@@ -1,6 +1,7 @@
 """A session's websocket to its node, and how to get one."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,9 +9,13 @@ from typing import Any
 import aiohttp
 from msgspec.json import decode as decode_plain
 
+from kernels.cell.outputs import stream_output
 from kernels.node import messages
+from kernels.node.encoding import NotDecoded
 
 __all__ = ["Connect", "SessionSocket"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,21 @@ class SessionSocket:
         outputs: list[dict[str, Any]] = []
         while end >= 0:  # one output after the other: all together are up to 64 MiB
             start, end = end + 1, text.find(b"\n", end + 1)
-            outputs.append(decode_plain(text[start:] if end < 0 else text[start:end]))
+            outputs.append(_output(text[start:] if end < 0 else text[start:end]))
             await asyncio.sleep(0)  # others have their turn
         if outputs and isinstance(news, messages.CellEnd) and news.result is not None:
             news.result = replace(news.result, outputs=tuple(outputs))
         return news
+
+
+def _output(text: bytes) -> dict[str, Any]:
+    """One output; a line that says so in place of one that cannot be read."""
+    try:
+        output: dict[str, Any] = decode_plain(text)
+    except NotDecoded as error:
+        log.error("an output of a cell cannot be read: %s", error)
+        return stream_output("stderr", messages.UNREAD)
+    return output
 
 
 # How to connect to a session at the node of this id, or with "" at the one that there is.

@@ -12,20 +12,22 @@ These classes are the one definition of what travels, together with the values i
 `kernels.node.PROTOCOL`.
 """
 
+import logging
 from typing import Any, Union, get_args
 
-from msgspec import Raw, Struct, ValidationError, convert
-from msgspec.json import decode as decode_plain
+from msgspec import Raw, Struct, ValidationError, field
 
 from kernels.broker import FileRow
-from kernels.cell.events import Event
+from kernels.cell.events import Event, Stream
 from kernels.cell.result import Late, RunResult, Variable
-from kernels.errors import KernelClosed, KernelStartFailed, NoQuestion
+from kernels.errors import KernelClosed, KernelStartFailed, NoQuestion, ResultUnread
 from kernels.interface import State
 from kernels.limits import Limits
 from kernels.node.encoding import decode, decoder
 from kernels.node.settings import KernelSettings
 from kernels.workspace.captured import Scan
+
+log = logging.getLogger(__name__)
 
 # Why the node closes a websocket (RFC 6455, section 7.4: 4000 and above are for private use).
 TOO_LARGE = 1009  # a message was larger than the other end takes
@@ -37,7 +39,7 @@ FAILED = 4004  # the session cannot be served; the message before says why
 
 
 RAISED: dict[str, Any] = {
-    kind.__name__: kind for kind in (KernelStartFailed, KernelClosed, NoQuestion, OSError)
+    kind.__name__: kind for kind in (KernelStartFailed, KernelClosed, NoQuestion, ResultUnread, OSError)
 }
 
 
@@ -53,7 +55,7 @@ class RaisedError(Struct, frozen=True):
         match error:
             case KernelStartFailed(log=log, reason=reason, state=state):
                 return cls("KernelStartFailed", (log, reason, state))
-            case KernelClosed() | NoQuestion():
+            case KernelClosed() | NoQuestion() | ResultUnread():
                 return cls(type(error).__name__)
             case OSError(errno=int(number), strerror=reason):
                 # Without the path, which is the node's: the number tells a person what to do.
@@ -297,8 +299,33 @@ class NotUnderstood(Struct):
     reason: str = ""
 
 
+class EventHead(Struct):
+    """What can be read of an event in such news."""
+
+    kind: str = field(default="", name="is")
+
+
+class LateHead(Struct):
+    """What can be read of late output in such news."""
+
+    tag: int
+    event: EventHead = field(default_factory=EventHead)
+
+
+class NewsHead(Struct):
+    """What can be read of news that as a whole cannot be read; numbers of commands begin at 1."""
+
+    n: int
+    kind: str = field(default="", name="is")
+    run: str = ""
+    call: int = 0
+    event: EventHead = field(default_factory=EventHead)
+    late: LateHead | None = None
+
+
 UNKNOWN = "[... something was shown here that this version of Kernelcord does not know ({}) ...]\n"
-_COMMAND, _NEWS = decoder(COMMANDS), decoder(AnyNews)
+UNREAD = "[... something was shown here that could not be read ...]\n"
+_COMMAND, _NEWS, _HEAD = decoder(COMMANDS), decoder(AnyNews), decoder(NewsHead)
 _COMMANDS, _EVENTS = ([kind.__name__ for kind in get_args(union)] for union in (COMMANDS, Event))
 
 
@@ -324,17 +351,29 @@ def _command(text: Raw) -> Command | NotUnderstood:
 
 
 def read_news(text: bytes | Raw) -> AnyNews:
-    """A piece of news. An event that is not known is told as a line of text. Raises: NotDecoded."""
-    news: AnyNews
+    """A piece of news.
+
+    What cannot be read is told in words: an event as a line of text, anything else as an error for whoever
+    waits for it. So it can be acknowledged, and what comes after it is read. Raises: NotDecoded for what has
+    no number.
+    """
     try:
-        news = _NEWS.decode(text)
-    except ValidationError:
-        told = decode_plain(text)
-        match told:
-            case {"event": {"is": str(kind)}} | {"late": {"event": {"is": str(kind)}}} if kind not in _EVENTS:
-                words = {"is": "Stream", "name": "stderr", "text": UNKNOWN.format(kind)}
-                told.get("late", told)["event"] = words
-                news = convert(told, AnyNews)
-            case _:
-                raise
+        news: AnyNews = _NEWS.decode(text)
+    except ValidationError as error:
+        log.error("news of a node cannot be read: %s", error)
+        return _in_words(_HEAD.decode(text))
     return news
+
+
+def _in_words(head: NewsHead) -> AnyNews:
+    event = head.late.event if head.late is not None else head.event
+    unknown = event.kind and event.kind not in _EVENTS
+    shown = Stream("stderr", UNKNOWN.format(event.kind) if unknown else UNREAD)
+    match head.kind:
+        case "CellEvent":
+            return CellEvent(n=head.n, run=head.run, event=shown)
+        case "CellEnd":
+            return CellEnd(n=head.n, run=head.run, error=RaisedError.of(ResultUnread()))
+        case "LateOutput" if head.late is not None:
+            return LateOutput(n=head.n, late=Late(head.late.tag, event=shown))
+    return Answer(n=head.n, call=head.call, error=RaisedError.of(ResultUnread()))

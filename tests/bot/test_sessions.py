@@ -14,7 +14,7 @@ from bot.reply import Reply
 from bot.sessions import AT_ONCE, IDLE, Sessions
 from bot.wording.error_messages import sentence
 from filestore.errors import NotRecordedYet, StoreFull, StoreUnavailable
-from filestore.records import SessionRecord
+from filestore.records import MessageCell, SessionRecord
 from kernels.cell.events import Restarted, Stream
 from kernels.cell.result import Late
 from kernels.descriptors import OutOfDescriptors
@@ -655,3 +655,35 @@ async def test_after_a_deletion_no_file_has_the_words(world: World, what: str) -
         await (sessions.discard(1, "terminal") if what == "discard" else sessions.forget_person(1))
         assert files_with_it() == []
         assert (await sessions.execute_code("x", 2)).success
+
+
+async def test_what_is_noted_of_a_session_that_never_opened_goes_with_its_person(world: World) -> None:
+    """Somebody who only asked a bot without a model, or whose notebook could not be read, for instance."""
+    async with Program(world) as sessions:
+        cells = sessions.store.message_cells
+        await sessions.add_record(1, "dm")
+        await cells.set(MessageCell(100, sessions.id_of(1, "dm"), 0, 10))
+        await sessions.forget_person(1)
+        assert await cells.get(100) is None
+        assert await sessions.store.sessions.of_user(1) == []
+
+
+async def test_who_deletes_everything_can_begin_anew_while_it_is_erased(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Overwriting what was deleted can take seconds: it holds no lock of the person's."""
+    erasing = 0
+    async with Program(world) as sessions, asyncio.timeout(20):
+
+        async def hangs() -> None:
+            nonlocal erasing
+            erasing += 1
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(sessions.store.sessions, "erase_deleted", hangs)
+        for deletion in (sessions.discard(1, "dm"), sessions.forget_person(1)):
+            before, deleting = erasing, asyncio.create_task(deletion)
+            await until(lambda before=before: erasing > before)  # type: ignore[misc]
+            assert (await sessions.execute_code("x", 1)).success
+            deleting.cancel()
+            await asyncio.wait([deleting])

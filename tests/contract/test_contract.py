@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
 
+import msgspec
 import pytest
 from msgspec import Raw
 
@@ -53,7 +54,13 @@ async def test_large_outputs_are_told_and_read_one_by_one(
 
         return noted
 
-    for module, name in ((json, "loads"), (messages, "read_news"), (session_socket, "decode_plain")):
+    readers = (
+        (json, "loads"),
+        (msgspec.json, "decode"),
+        (messages, "read_news"),
+        (session_socket, "decode_plain"),
+    )
+    for module, name in readers:
         monkeypatch.setattr(module, name, noting(getattr(module, name)))
     shown = "display({'image/png': f'{n}' * 1_000_000, 'text/plain': 'x'}, raw=True)"
     ran = await run(kernel, f"print('first')\nfor n in range(1, 8): {shown}")

@@ -110,7 +110,7 @@ USES = (
     ),
     Use(
         "ipykernel.iostream:IOPubThread",
-        "_really_send _is_master_process _xpub_stream _handle_subscription",
+        "_really_send _is_master_process _handle_subscription closed socket",
         "kernels/inside/output/streams.py",
         "a subscription that comes while a message is sent must not be missed",
     ),

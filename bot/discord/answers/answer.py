@@ -293,6 +293,7 @@ class LiveAnswer:
         self, messages: Sequence[SentMessage | None], turn: str = "", *, is_over: bool = False
     ) -> None:
         """Note whose the messages are, and the turn that goes on in them; "" if they show its end."""
+        sessions = self._context.sessions
         if not (self.cell or self.turn or self._took_over):
             return
         first = (self._first or NONE_YET) if self.several else 0
@@ -303,7 +304,9 @@ class LiveAnswer:
                 continue
             ids = (message.message_id, self.session_id, self.cell, message.channel_id)
             try:
-                await self._context.sessions.store.message_cells.set(MessageCell(*ids, first, turn))
+                if turn and sessions.opened(self.session_id) is None:  # the work may fail before it is opened
+                    await sessions.add_record(self.user_id, self.place)
+                await sessions.store.message_cells.set(MessageCell(*ids, first, turn))
             except FileStoreError:
                 log.exception("the buttons of message %d will not find their cell", message.message_id)
 

@@ -15,9 +15,8 @@ from datetime import datetime, timedelta
 
 from nextcord.utils import snowflake_time, time_snowflake
 
-from bot.discord.answers.history import LONGEST_AWAY, cell_record
+from bot.discord.answers.history import LONGEST_AWAY, cell_record, messages_of
 from bot.discord.answers.resumed import ResumedAnswers
-from bot.discord.api.destinations import ChannelMessage
 from bot.discord.api.retry import DiscordRefused, Refusal
 from bot.discord.buttons.view import FINISHED, buttons
 from bot.discord.context import Context
@@ -33,6 +32,7 @@ log = logging.getLogger(__name__)
 
 FOR_GOOD = {Refusal.MESSAGE_GONE, Refusal.CHANNEL_GONE, Refusal.FORBIDDEN}
 NOTE = "I was restarted before this answer was finished. Ask again."
+ELSEWHERE = "I was restarted before this answer was finished. The rest is in a direct message."
 APART = timedelta(seconds=10)  # by which Discord's clock, which dates messages, and ours may differ
 NEWEST = 20  # entries of a transcript that are searched for a cell that was broken off
 
@@ -40,22 +40,25 @@ NEWEST = 20  # entries of a transcript that are searched for a cell that was bro
 async def unfinished(context: Context, began: datetime) -> Sequence[MessageCell]:
     """The messages of such answers, newest first, except those whose cell still runs or waits.
 
-    `began` is when this program began: it has sent none of them. Raises: FileStoreError.
+    `began` is when this program began: it has sent none of them, unless the clocks differ, and then they are
+    its live answers, which `end_unfinished` leaves alone. Raises: FileStoreError.
     """
-    since, until = time_snowflake(began - LONGEST_AWAY), time_snowflake(began)
+    since, until = time_snowflake(began - LONGEST_AWAY), time_snowflake(began + APART)
     found = await context.sessions.store.message_cells.going_on(since)
     earlier = [noted for noted in reversed(found) if noted.message_id < until]
     return [noted for noted in earlier if not await _runs(context, noted)]
 
 
 async def end_unfinished(context: Context, resumed: ResumedAnswers, left: Sequence[MessageCell]) -> None:
-    """Show each in a final state, unless it has one. Raises nothing that is expected of others."""
+    """Show each in a final state, unless it has one. Raises nothing."""
     for noted in left:
         try:
             if await _is_left(context, noted):
                 await _end(context, resumed, noted)
         except EXPECTED as error:
             log.warning("message %d is looked at again next time: %s", noted.message_id, error)
+        except Exception:  # whatever is wrong with this one, the others must not look live for good
+            log.exception("message %d is looked at again next time", noted.message_id)
 
 
 async def _is_left(context: Context, noted: MessageCell) -> bool:
@@ -72,11 +75,16 @@ async def _end(context: Context, resumed: ResumedAnswers, noted: MessageCell) ->
         message = await context.destinations.message(noted.channel_id, noted.message_id)
         ended = noted.seq and not noted.first
         cell = await cell_record(context, noted.session_id, noted.seq) if ended else None
-        if cell is not None and (message.is_live or not message.has_buttons):
-            await _show(context, resumed, cell)
+        unshown = message.is_live or not message.has_buttons
+        shown = cell is not None and unshown
+        if cell is not None and unshown and not await _is_elsewhere(context, noted):
+            shown = await _show(context, resumed, cell)
+        if noted.message_id in context.live_answers:  # it is shown there, and noted as over then
             return
         if message.is_live:
-            await _say(context, message, noted)
+            note = ELSEWHERE if shown else NOTE if cell or noted.first else await _of_code(context, noted)
+            view = buttons(FINISHED if noted.seq else ())
+            await message.edit(Outgoing(end_live_text(message.content, note)), view)
     except DiscordRefused as refused:
         log.info("message %d is left as it is: %s", noted.message_id, refused)
         if refused.kind not in FOR_GOOD:  # the next start tries again
@@ -85,19 +93,27 @@ async def _end(context: Context, resumed: ResumedAnswers, noted: MessageCell) ->
     await context.sessions.store.message_cells.set(over)
 
 
-async def _show(context: Context, resumed: ResumedAnswers, cell: CellRecord) -> None:
-    """Show what came of the cell; that notes its message as over once it is shown."""
+async def _is_elsewhere(context: Context, noted: MessageCell) -> bool:
+    """Whether the end of the cell was shown in another message, since its person may not write here."""
+    messages = await messages_of(context, noted.session_id, noted.seq)
+    return any(other.message_id != noted.message_id and not other.turn for other in messages)
+
+
+async def _show(context: Context, resumed: ResumedAnswers, cell: CellRecord) -> bool:
+    """Show what came of the cell, in its message or, where its person may not write any more, directly.
+
+    Returns False, having shown nothing, if its session does not exist under the present scope.
+    """
     record = await context.sessions.store.sessions.get(cell.session_id)
     if record is None or context.sessions.id_of(record.user_id, record.place) != cell.session_id:
-        return  # it does not exist under the present scope
+        return False
     await resumed.show(await context.sessions.session(record.user_id, record.place), cell)
+    return True
 
 
-async def _say(context: Context, message: ChannelMessage, noted: MessageCell) -> None:
-    note = NOTE
-    if not noted.first:
-        note = PERHAPS_RUN if noted.seq or await _may_have_run(context, noted) else NOT_RUN
-    await message.edit(Outgoing(end_live_text(message.content, note)), buttons(FINISHED if noted.seq else ()))
+async def _of_code(context: Context, noted: MessageCell) -> str:
+    """What is said of code of which there is no cell that has ended."""
+    return PERHAPS_RUN if noted.seq or await _may_have_run(context, noted) else NOT_RUN
 
 
 async def _may_have_run(context: Context, noted: MessageCell) -> bool:

@@ -95,6 +95,11 @@ class Speakers:
 
 
 def _allowed(permissions: nextcord.Permissions, channel: object) -> bool:
-    if isinstance(channel, nextcord.Thread):
-        return permissions.view_channel and permissions.send_messages_in_threads
-    return permissions.view_channel and permissions.send_messages
+    match channel:
+        case nextcord.Thread():
+            may = permissions.send_messages_in_threads
+        case nextcord.PartialMessageable():  # in no cache: an archived thread, or in a server without the bot
+            may = permissions.send_messages_in_threads or permissions.send_messages
+        case _:
+            may = permissions.send_messages
+    return permissions.view_channel and may

@@ -9,6 +9,7 @@ unless it was detached. As PID 1 of its namespace the init reaps what the kernel
 when it ends all of them end with it.
 """
 
+import contextlib
 import gc
 import json
 import os
@@ -143,9 +144,27 @@ def _be_kernel(
         os.close(descriptors.pop("alive"))  # only the init holds it: a kernel could fill the disk through it
     last_words.share(descriptors)
     tempfile.tempdir = os.environ["TMPDIR"]  # otherwise Python would find it by trying to write
+    _tell_sqlite(os.environ["TMPDIR"])
     # Only now is a full workspace closed to writing: IPython itself writes a little when it starts.
     program.serve(prepared, request["connection"], descriptors, lambda: confine.rule(full))
     return 0
+
+
+def _tell_sqlite(folder: str) -> None:
+    """Let SQLite keep its temporary files, such as those of VACUUM and of large sorts, in this folder.
+
+    It has read the zygote's environment, and would choose a folder by `access`, which Landlock does not
+    govern: then no such file can be opened, or it is limited as `/tmp` is. Where no library has imported it
+    yet, it reads this kernel's environment.
+    """
+    sqlite3 = sys.modules.get("sqlite3")
+    if sqlite3 is not None:
+        quoted = folder.replace("'", "''")
+        with (
+            contextlib.closing(sqlite3.connect(":memory:")) as any_database,
+            contextlib.suppress(sqlite3.Error),
+        ):
+            any_database.execute(f"PRAGMA temp_store_directory = '{quoted}'")
 
 
 def _settle(temporary: str, matplotlib: str, *, over: bool = False) -> None:

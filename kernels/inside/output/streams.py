@@ -58,8 +58,8 @@ class Sender(IOPubThread):  # type: ignore[misc]
 
     Messages are sent in the order in which they were given. ZeroMQ tells a loop only once that something has
     arrived (its FD is edge-triggered), and a send on the same socket uses that up: a client that subscribed
-    while a message was being sent to nobody never got its welcome message, and waited for it in vain. So the
-    stream that reads subscriptions checks for one after each send.
+    while a message was being sent to nobody never got its welcome message, and waited for it in vain. So this
+    thread looks for subscriptions after each send itself; and before it, since the welcome comes first.
     """
 
     _relay: Relay | None = None
@@ -106,11 +106,17 @@ class Sender(IOPubThread):  # type: ignore[misc]
             f()
 
     def _do(self, f: Callable[[], Any]) -> None:
+        self._welcome()
         try:
             f()
         finally:
-            if not self.closed and self._xpub_stream.socket.get(EVENTS) & zmq.POLLIN:
-                self._xpub_stream.on_recv(self._handle_subscription)  # this makes the stream look at once
+            self._welcome()
+
+    def _welcome(self) -> None:
+        """Welcome whoever has subscribed."""
+        with suppress(zmq.ZMQError):  # the person may have closed it
+            while not self.closed and self.socket.get(EVENTS) & zmq.POLLIN:
+                self._handle_subscription(self.socket.recv_multipart(zmq.NOBLOCK))
 
 
 class Output(OutStream):  # type: ignore[misc]

@@ -44,6 +44,23 @@ async def test_what_is_kept_of_a_deletion_has_what_waits_as_well(store: Opened) 
     assert (await store.raw.usage.total(ANN, EPOCH)).turns == 0
 
 
+@pytest.mark.parametrize("kept", [True, False])
+async def test_what_was_set_aside_of_a_person_is_deleted_with_them(store: Opened, kept: bool) -> None:
+    """Also where the sums of their day stay, and when only their session is deleted; others' stays."""
+    asides = []
+    for person in (ANN, BOB):
+        journal = store.kept.transcripts._spool.journal(f"person {person}")
+        async with full():
+            await store.kept.usage.add(UsageRecord(person, store.clock(), "m", 1, 2, 0.25, 0.5))
+        asides.append(journal.path.with_suffix(".broken"))
+        asides[-1].write_bytes(journal.path.read_bytes())
+    if kept:
+        await store.kept.usage.forget_person(ANN, kept_as=-5, since=EPOCH)
+    else:
+        await store.kept.files.bring_in(ANN)
+    assert [path.exists() for path in asides] == [False, True]
+
+
 async def test_what_is_spent_meanwhile_counts(store: Opened) -> None:
     """A database that is away makes nothing free, and nothing is counted twice when it is back."""
     turn = UsageRecord(ANN, store.clock(), "m", 100, 20, 0.5, 1.0)
@@ -208,6 +225,11 @@ async def test_a_message_leads_to_its_cell_meanwhile(store: Opened) -> None:
         going_on = MessageCell(4, SESSION, 0, 9, turn="5f0c9a1e")
         await store.kept.message_cells.set(going_on)
         assert await store.kept.message_cells.going_on(1) == [going_on]
+        taken_over = MessageCell(2, SESSION, 0, 9)
+        await store.kept.message_cells.set(taken_over)  # of several notes the last one counts
+        expected.remove(MessageCell(2, SESSION, cell.seq, 9))
+        assert await store.kept.message_cells.get(2) == taken_over
+        assert await store.kept.message_cells.of_cell(SESSION, cell.seq) == expected
     await store.kept.catch_up.bring_in()
     assert await store.raw.message_cells.of_cell(SESSION, cell.seq) == expected
     assert list(await store.raw.message_cells.going_on(1)) == [going_on]

@@ -3,7 +3,6 @@
 import asyncio
 import multiprocessing
 import os
-import random
 import sqlite3
 import stat
 import sys
@@ -19,13 +18,12 @@ import pytest
 
 from filestore import open_store
 from filestore.errors import StoreDamaged, StoreFull, StoreTooNew, StoreUnavailable
-from filestore.records import StoredFile
+from filestore.records import MessageCell, StoredFile
 from filestore.sqlite import open_sqlite
 from filestore.sqlite.database import SMALL, TIDIED, Waits, opened
 from filestore.sqlite.files import SqliteFiles
 from filestore.sqlite.schema import MIGRATIONS
 from filestore.sqlite.transcripts import SqliteTranscripts
-from filestore.store import Store
 from tests.live.cells import until
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -80,13 +78,16 @@ async def test_write_soon_is_on_disk_right_after(
 async def test_writings_at_one_moment_share_a_sync_and_an_end_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The two writings of a turn, and those of a crowd, bring the disk one wait; none is left to a timer."""
+    """The five writings of a turn on Discord, and those of a crowd, bring one wait; no timer has any left."""
     synced: list[str] = []
     monkeypatch.setattr("os.fsync", lambda file: synced.append(os.readlink(f"/proc/self/fd/{file}")))
     async with open_sqlite(tmp_path / "kernelcord.db", Waits(soon=600.0)) as store:
-        for _ in range(10):
+        for message in range(10):
+            await store.message_cells.set(MessageCell(message, "s", 0, turn="t"))
             cell = await store.transcripts.begin_cell("s", "p", "Ann", "1", NOW)
+            await store.message_cells.set(MessageCell(message, "s", cell.seq, turn="t"))
             await store.transcripts.finish_cell("s", cell.seq, status="ok", outputs=[])
+            await store.message_cells.set(MessageCell(message, "s", cell.seq))
         assert synced == []
     assert synced == [f"{tmp_path / 'kernelcord.db'}-wal"]
 
@@ -428,75 +429,3 @@ async def test_a_put_takes_no_longer_beside_many_files(tmp_path: Path) -> None:
         few = await steps_of_a_put_beside(1, 11)
         assert 0 < await steps_of_a_put_beside(100, 10_000) <= few + 10
         assert await files.used(7, NOW) == 10 + 9_900 + 2 * 5
-
-
-SECRET = b"ZQ-SECRET"
-
-
-def _files_with_secret(folder: Path) -> list[str]:
-    return [path.name for path in folder.rglob("*") if path.is_file() and SECRET in path.read_bytes()]
-
-
-async def _say_and_delete(store: Store) -> None:
-    """Two people's words and cells of many sizes, mixed, so that rows move between pages; one is deleted."""
-    for person in (1, 2):
-        await store.sessions.get_or_create(f"u{person}", person, "here", NOW)
-    chosen, cells = (
-        random.Random(2),
-        [],
-    )  # with this seed, 24 copies stay in gaps unless the file is compacted
-    for _ in range(300):
-        session = chosen.choice(["u1", "u2"])
-        text = (SECRET.decode() if session == "u1" else "other") * chosen.choice([1, 4, 20, 90, 300])
-        cell = await store.transcripts.begin_cell(session, "here", "Ann", text, NOW)
-        cells.append((session, cell.seq))
-        other, seq = chosen.choice(cells)
-        shown = [{"text": text if other == session else "x"}]
-        await store.transcripts.append_outputs(other, seq, shown, file_ids=[f"id{cell.seq:08}" * 9])
-    await store.sessions.delete("u1")
-
-
-async def test_nothing_of_what_was_deleted_can_be_read_from_the_files(tmp_path: Path) -> None:
-    """It is neither in the log, nor in free pages, nor in the gaps that rows leave when they move."""
-    async with open_store(tmp_path) as store:
-        await _say_and_delete(store)
-        assert _files_with_secret(tmp_path) != []
-        await store.sessions.erase_deleted()
-        assert _files_with_secret(tmp_path) == []
-        assert len(await store.transcripts.newest("u2")) > 0
-        await store.transcripts.say("u2", "here", "Ann", "on", NOW)
-
-
-async def test_what_is_deleted_is_overwritten_in_a_file_too_large_to_compact(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Then only the gaps of pages may keep something: here, no row has moved."""
-    monkeypatch.setattr("filestore.sqlite.database.COMPACTED", 0)
-    async with open_store(tmp_path) as store:
-        await store.sessions.get_or_create("u1", 1, "here", NOW)
-        for _ in range(20):
-            await store.transcripts.say("u1", "here", "Ann", SECRET.decode() * 100, NOW)
-        await store.sessions.delete("u1")
-        await store.sessions.erase_deleted()
-        assert _files_with_secret(tmp_path) == []
-
-
-async def test_a_long_read_only_delays_the_erasing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Whoever deletes does not wait for it: the log is emptied after one of the next writes."""
-    monkeypatch.setattr("filestore.sqlite.database.ERASING", 1)
-    monkeypatch.setattr("filestore.sqlite.database.READING", 1)
-    async with open_store(tmp_path) as store:
-        await store.transcripts.say("u1", "here", "Ann", "on", NOW)
-        with closing(sqlite3.connect(tmp_path / "kernelcord.db", isolation_level=None)) as reader:
-            reader.execute("BEGIN")
-            reader.execute("SELECT * FROM entries").fetchall()
-            await _say_and_delete(store)
-            await store.sessions.erase_deleted()
-            assert "stays in the log" in caplog.text
-            assert _files_with_secret(tmp_path) != []
-        for _ in range(2):
-            cell = await store.transcripts.begin_cell("u2", "here", "Ann", "x", NOW)
-            await store.transcripts.finish_cell("u2", cell.seq, status="ok", outputs=[])
-        await until(lambda: _files_with_secret(tmp_path) == [])

@@ -159,8 +159,9 @@ async def test_server_settings_are_replaced_whole(store: Store) -> None:
     assert await store.server_settings.get(1) == {"f": 4}
 
 
-async def test_message_leads_to_the_cell_it_made_last(store: Store) -> None:
+async def test_message_leads_to_the_cell_it_made_last(store: Store, clock) -> None:
     """Ids as large as Discord's lead to their cell; an edited message leads to its newest."""
+    await store.sessions.get_or_create("s", 7, "dm", clock.now)
     message_id = 2**62 + 1
     assert await store.message_cells.get(message_id) is None
     await store.message_cells.set(MessageCell(message_id, "s", 1))
@@ -168,8 +169,9 @@ async def test_message_leads_to_the_cell_it_made_last(store: Store) -> None:
     assert await store.message_cells.get(message_id) == MessageCell(message_id, "s", 2, first=1)
 
 
-async def test_messages_of_answers_that_go_on_are_found_until_they_are_over(store: Store) -> None:
+async def test_messages_of_answers_that_go_on_are_found_until_they_are_over(store: Store, clock) -> None:
     """Those that a program has left in the middle; not those of cells alone, and none of long ago."""
+    await store.sessions.get_or_create("s", 7, "dm", clock.now)
     turn = MessageCell(14, "s", 0, 7, turn="5f0c9a1e")
     going_on = [MessageCell(12, "s", 0, 7, first=1), MessageCell(13, "s", 4, 7, first=3), turn]
     for noted in (*going_on[::-1], MessageCell(11, "s", 1, 7), MessageCell(5, "s", 2, 7, first=2)):
@@ -184,8 +186,21 @@ async def test_messages_of_answers_that_go_on_are_found_until_they_are_over(stor
     assert list(await store.message_cells.going_on(10)) == going_on[:1]
 
 
-async def test_cell_leads_to_its_messages(store: Store) -> None:
+async def test_message_of_a_deleted_session_is_not_noted(store: Store, clock) -> None:
+    """An answer may end while its person deletes everything: nothing of it comes back."""
+    await store.sessions.get_or_create("s", 7, "dm", clock.now)
+    await store.message_cells.set(MessageCell(10, "s", 1, 3))
+    ending = [store.message_cells.set(MessageCell(11 + number, "s", 1, 3)) for number in range(20)]
+    await asyncio.gather(store.sessions.delete("s"), *ending)
+    await store.message_cells.set(MessageCell(10, "s", 1, 3))
+    assert await store.message_cells.of_cell("s", 1) == []
+    assert await store.message_cells.get(10) is None
+
+
+async def test_cell_leads_to_its_messages(store: Store, clock) -> None:
     """Who has a cell's output finds the channel and the messages to show it in, and no other cell's."""
+    for session_id in ("s", "t"):
+        await store.sessions.get_or_create(session_id, 7, "dm", clock.now)
     assert await store.message_cells.of_cell("s", 1) == []
     await store.message_cells.set(MessageCell(12, "s", 1, 2**61))
     await store.message_cells.set(MessageCell(11, "s", 1, 2**61))

@@ -3,10 +3,11 @@
 from typing import Any, cast
 
 from kernels.cell.events import Stream
+from kernels.cell.outputs import stream_output
 from kernels.cell.result import RunResult
 from kernels.client.session_socket import SessionSocket
 from kernels.node.encoding import encode
-from kernels.node.messages import CellEnd, CellEvent
+from kernels.node.messages import UNREAD, CellEnd, CellEvent
 
 OUTPUTS = tuple({"output_type": "stream", "name": "stdout", "text": f"{number}\n"} for number in range(3))
 
@@ -38,3 +39,13 @@ async def test_other_news_is_one_line() -> None:
     told = CellEvent(n=8, run="a", event=Stream("stdout", "x\n"))
     socket, _ = at_node(encode(told))
     assert await socket.fetch_news(8) == told
+
+
+async def test_of_outputs_one_that_cannot_be_read_is_told() -> None:
+    """The others, and the result, are there."""
+    end = CellEnd(n=7, run="a", result=RunResult("ok", "x", ()), variables=())
+    socket, _ = at_node(b"\n".join((encode(end), encode(OUTPUTS[0]), b'{"a": 1e999}', encode(OUTPUTS[2]))))
+    news = await socket.fetch_news(7)
+    assert isinstance(news, CellEnd)
+    assert news.result is not None
+    assert news.result.outputs == (OUTPUTS[0], stream_output("stderr", UNREAD), OUTPUTS[2])

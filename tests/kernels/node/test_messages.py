@@ -257,9 +257,10 @@ async def test_what_a_newer_node_tells_is_read_as_far_as_it_is_known() -> None:
         shown = unknown.event if isinstance(unknown, CellEvent) else unknown.late.event
         assert isinstance(shown, Stream)
         assert "Smell" in shown.text
-    for wrong in ({"is": "CellEvent", "run": "a", "event": {"is": "Stream"}}, {"is": "Smell"}):
-        with pytest.raises(NotDecoded):
-            read_news(encode(wrong))
+    for odd in ({"is": "CellEvent", "run": "a", "event": {"is": "Stream"}}, {"is": "Smell"}):
+        with pytest.raises(NotDecoded):  # it cannot be acknowledged
+            read_news(encode(odd))
+        assert read_news(encode(odd | {"n": 5})).n == 5
     told = encode(RaisedError.of(OSError(28, "No space left on device", "/srv/u1")))
     refused = decode(told, RaisedError).exception()
     assert isinstance(refused, OSError)

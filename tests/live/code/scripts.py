@@ -144,6 +144,11 @@ SCRIPTS = [
         "import tempfile\nwith tempfile.TemporaryFile() as f:\n    print(f.write(bytes(80 << 20)))",
         r"^83886080$",
     ),
+    Script(
+        "sqlite",
+        "import os, sqlite3\nwith sqlite3.connect('s.db', isolation_level=None) as db:\n    db.execute('create table t as with recursive n(i) as (select 1 union all select i + 1 from n where i < 70) select zeroblob(1 << 20) b, i from n')\n    db.execute('vacuum')\n    print(db.execute('select max(length(b)) from (select b from t order by b, -i limit 69)').fetchone())\ndb.close(); os.unlink('s.db')",
+        r"^\(1048576,\)$",
+    ),
     Script("umask", "open('f.txt', 'w').close()\nprint(oct(os.stat('f.txt').st_mode))", r"^0o100644$"),
     Script(
         "locale",

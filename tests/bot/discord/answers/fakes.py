@@ -134,10 +134,11 @@ class OneSession:
 
 
 class FakeCells:
-    """The map from messages to cells; `sets` are the writes."""
+    """The map from messages to cells; `sets` are the writes, `records` the sessions added before them."""
 
     def __init__(self, *noted: MessageCell) -> None:
         self.sets: list[MessageCell] = []
+        self.records: list[tuple[int, str]] = []
         self.noted = {one.message_id: one for one in noted}
 
     async def of_cell(self, session_id: str, seq: int) -> Sequence[MessageCell]:
@@ -176,8 +177,13 @@ def a_context(
     async def newest(_session_id: str, *, limit: int) -> list[CellRecord]:
         return list(records[::-1])[:limit]
 
+    known_cells = cells or FakeCells()
+
+    async def add_record(user_id: int, place: str) -> None:
+        known_cells.records.append((user_id, place))
+
     transcripts = SimpleNamespace(entries=entries, newest=newest)
-    store = SimpleNamespace(message_cells=cells or FakeCells(), transcripts=transcripts)
+    store = SimpleNamespace(message_cells=known_cells, transcripts=transcripts)
     sessions: Any = SimpleNamespace(
         pool=None,
         model=None,
@@ -185,6 +191,7 @@ def a_context(
         opened=lambda _: session,
         id_of=lambda *_: "u1",
         session=cancelled,
+        add_record=add_record,
     )
     declared: dict[str, Any] = {name: field.default for name, field in Settings.model_fields.items()}
     known = cast(Destinations, destinations or FakeDestinations())

@@ -6,6 +6,7 @@ from bot.reply import ExecutionResult, Reply
 from filestore.records import MessageCell
 from kernels.cell.events import Stream
 from tests.bot.discord.answers.fakes import (
+    ADA,
     CHANNEL,
     MESSAGE,
     FakeCells,
@@ -52,6 +53,7 @@ async def test_a_turn_is_noted_with_its_message_with_its_cell_and_at_its_end() -
         await answer.tell(step)
     await answer.finish()
     noted = MessageCell(MESSAGE, "u1", 0, CHANNEL, turn="t1")
+    assert cells.records == []  # the session is open
     assert cells.sets == [noted, replace(noted, seq=3), replace(noted, seq=3, turn="")]
 
 
@@ -61,6 +63,7 @@ async def test_an_answer_that_failed_before_its_session_was_open_is_noted_as_ove
         cells = FakeCells()
         answer = a_live_answer(a_context(None, cells=cells), turn="t1")
         await answer.open()
+        assert cells.records == [(ADA, "dm")]  # by which the note is found when ada is deleted
         if forgotten:
             cells.noted.clear()
         await answer.finish("It failed.")

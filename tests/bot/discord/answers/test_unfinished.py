@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from nextcord.utils import time_snowflake
 
 from bot.discord.answers.resumed import ResumedAnswers
-from bot.discord.answers.unfinished import NOTE, end_unfinished, unfinished
+from bot.discord.answers.unfinished import ELSEWHERE, NOTE, end_unfinished, unfinished
 from bot.discord.api.retry import DiscordRefused, Refusal
 from bot.wording.cell_messages import NOT_RUN, PERHAPS_RUN
-from filestore.records import CellRecord, MessageCell
+from filestore.records import CellRecord, MessageCell, SessionRecord
 from tests.bot.discord.answers.fakes import (
     CHANNEL,
     NOW,
@@ -21,20 +23,24 @@ from tests.bot.discord.answers.fakes import (
     OneSession,
     a_context,
     a_record,
+    a_session_record,
 )
 
 
-def noted(minutes: int, seq: int, first: int) -> MessageCell:
+def noted(minutes: float, seq: int, first: int) -> MessageCell:
     """A message that was sent so long before this program began."""
     return MessageCell(time_snowflake(NOW - timedelta(minutes=minutes)), "u1", seq, CHANNEL, first)
 
 
 async def test_unfinished_answers_are_those_of_an_earlier_program_whose_cell_does_not_run() -> None:
-    """The newest first; what this program has sent, what is over and what runs on is left alone."""
-    words, ended = noted(9, 0, 1), noted(8, 2, 2)
-    cells = FakeCells(words, ended, noted(7, 3, 3), noted(6, 4, -4), noted(-1, 0, 1))
+    """The newest first; what this program has sent, what is over and what runs on is left alone.
+
+    Discord's clock may be ahead of ours, as that of the last one is.
+    """
+    words, ended, last = noted(9, 0, 1), noted(8, 2, 2), noted(-0.1, 0, 1)
+    cells = FakeCells(words, ended, noted(7, 3, 3), noted(6, 4, -4), last, noted(-1, 0, 1))
     context = a_context(cells=cells, records=[a_record(2, "ok"), a_record(3, "running")])
-    assert await unfinished(context, NOW) == [ended, words]
+    assert await unfinished(context, NOW) == [last, ended, words]
 
 
 async def test_an_unfinished_answer_keeps_its_words_and_says_that_it_is_over() -> None:
@@ -104,3 +110,53 @@ async def test_a_message_whose_turn_is_taken_up_or_that_has_changed_hands_is_lef
         await end_unfinished(context, ResumedAnswers(context), [left])
         assert not message.outgoings
         assert cells.noted[left.message_id] == now
+
+
+async def test_a_message_that_cannot_even_be_looked_at_keeps_no_other_from_its_end() -> None:
+    """Whatever is wrong with it; the next program looks at it again."""
+
+    class Odd(FakeDestinations):
+        async def message(self, channel_id: int, message_id: int) -> FakeMessage:
+            if message_id == odd.message_id:
+                raise TypeError("odd")
+            return await super().message(channel_id, message_id)
+
+    odd, left = noted(8, 0, 1), noted(9, 0, 1)
+    cells, message = FakeCells(odd, left), FakeMessage(content="-# Writing … 10 s")
+    context = a_context(cells=cells, destinations=Odd(message))
+    await end_unfinished(context, ResumedAnswers(context), [odd, left])
+    assert message.outgoings[-1].content == f"-# {NOTE}"
+    assert [cells.noted[one.message_id].first for one in (odd, left)] == [1, 0]
+
+
+@pytest.mark.parametrize(("found", "before"), [(True, False), (True, True), (False, False)])
+async def test_an_answer_whose_cell_is_not_shown_in_it_is_over_all_the_same(
+    found: bool, before: bool
+) -> None:
+    """Its person may not write there any more, and gets it directly, once; or its session is no more."""
+    left, directly = replace(noted(5, 2, 0), turn="t1"), noted(4, 2, 0)
+    cells, message = (
+        FakeCells(*[left, directly][: 1 + before]),
+        FakeMessage(content="half\n-# Running … 10 s"),
+    )
+    context = a_context(cells=cells, records=[a_record(2, "ok")], destinations=FakeDestinations(message))
+    sessions: Any = context.sessions
+    shown: list[int] = []
+
+    async def get(_session_id: str) -> SessionRecord | None:
+        return a_session_record() if found else None
+
+    async def opened(*_: object) -> None:
+        return None
+
+    class Elsewhere(ResumedAnswers):
+        async def show(self, _session: object, cell: CellRecord) -> None:
+            shown.append(cell.seq)
+
+    sessions.store.sessions, sessions.session = SimpleNamespace(get=get), opened
+    for _ in range(2):
+        await end_unfinished(context, Elsewhere(context), [left])
+    assert shown == [2] * (found and not before)
+    assert message.outgoings[-1].content == f"half\n-# {ELSEWHERE if found else NOTE}"
+    assert len(message.outgoings) == 1
+    assert cells.noted[left.message_id] == noted(5, 2, 0)

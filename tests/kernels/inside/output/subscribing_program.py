@@ -50,6 +50,7 @@ subscriber.connect(f"ipc://{FOLDER}/output")
 sender = streams.Sender(output, session=Session(key=b"key"))
 sender.start()
 sender.send_multipart([b"first", b"second", b"third"])
+sender.send_multipart([b"", b"", b'{"msg_type": "sent before it was welcomed"}'])
 heard = json.loads(subscriber.recv_multipart()[2])["msg_type"] if subscriber.poll(PATIENCE) else "nothing"
 print(heard, flush=True)
 os._exit(0)  # what the threads leave behind is of no interest

@@ -1,0 +1,26 @@
+"""Who may write where, as an interaction tells it."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from nextcord import PartialMessageable, Permissions
+
+from bot.discord.api.speaking import may_speak
+
+UNCACHED = PartialMessageable(state=cast(Any, None), id=10)
+
+
+@pytest.mark.parametrize(
+    ("rights", "may"),
+    [
+        ({"view_channel": True, "send_messages": True}, True),
+        ({"view_channel": True, "send_messages_in_threads": True}, True),
+        ({"view_channel": True}, False),
+        ({"send_messages": True, "send_messages_in_threads": True}, False),
+    ],
+)
+def test_a_channel_in_no_cache_may_be_a_thread(rights: dict[str, bool], may: bool) -> None:
+    """Such as an archived one: who may write in threads alone is not refused there."""
+    interaction = SimpleNamespace(guild_id=1, permissions=Permissions(**rights), channel=UNCACHED)
+    assert may_speak(cast(Any, interaction)) is may
