@@ -140,6 +140,14 @@ class PersonFiles:
                 self._put_off[name] = file
         return files
 
+    async def make_room(self, size: int) -> None:
+        """Make room in the person's quota, as `FileStore.make_room` does. Raises: QuotaExceeded.
+
+        While the database is away nothing is known of the quota, and the spool has limits of its own.
+        """
+        with contextlib.suppress(StoreUnavailable):
+            await self._store.make_room(self._user_id, size)
+
     async def upload(self, name: str, data: bytes) -> StoredFile:
         """Store a person's file and put it into the workspace. Raises: as `FileStore.put`."""
         stored = await self._store.put(self._user_id, self._session_id, name, data, source="uploaded")

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from bot.continuity.kernel_notes import KernelNotes
 from bot.continuity.late_ids import tell_recorded
+from bot.continuity.turns import Turns
 from bot.errors import NothingRuns
 from bot.files import KeptFiles, PersonFiles
 from bot.model.stopping import ModelTurn, end_cell
@@ -27,7 +28,7 @@ from bot.scratch.kernel import ScratchKernel
 from bot.transcript import Transcript
 from filestore.errors import StoreUnavailable
 from filestore.files import FileStore
-from filestore.records import CellRecord, SessionRecord
+from filestore.records import CellRecord, SessionRecord, StoredFile
 from filestore.spool import SpooledStore
 from kernels.cell.result import Late
 from kernels.concurrency.cancellation import stop
@@ -94,9 +95,7 @@ class Session:
         self._runs: dict[Cell, str] = {}  # the cells and their places, in the order in which they run
         self._asked: list[ModelTurn] = []
         self._talks: dict[str, asyncio.Lock] = {}
-        self._turns = 0
-        self._over = asyncio.Event()  # set while there is no turn
-        self._over.set()
+        self.turns = Turns()
         self._pool = pool
 
     @property
@@ -144,6 +143,7 @@ class Session:
 
     async def close(self) -> None:
         """Release the kernel: in a node it lives on. Files and transcript stay."""
+        self.turns.close()
         try:
             for listener in self._listeners:
                 await stop(listener)
@@ -171,17 +171,13 @@ class Session:
             del self._runs[run]
 
     @contextlib.contextmanager
-    def turn(self) -> Iterator[None]:
-        """While entered, a turn is in progress; `end_turns` waits until all of it is recorded."""
-        self._turns += 1
-        self._over.clear()
+    def turn(self, run: Cell | None = None) -> Iterator[None]:
+        """While entered, a turn is in progress, with this cell; `end_turns` waits until it is recorded."""
         try:
-            yield
+            with self.turns.one(run):
+                yield
         finally:
-            self._turns -= 1
             self.idle_since = monotonic()
-            if not self._turns:
-                self._over.set()
 
     @contextlib.asynccontextmanager
     async def asked(self, turn: ModelTurn) -> AsyncIterator[None]:
@@ -204,6 +200,12 @@ class Session:
             if mine:
                 talk.release()
 
+    async def upload(self, name: str, data: bytes) -> StoredFile:
+        """As `PersonFiles.upload`. Raises: KernelClosed, too, if the session is being deleted."""
+        with self.turn():
+            self.turns.go_on()
+            return await self.files.upload(name, data)
+
     def takes(self, turn: str) -> bool:
         """Whether a cell of the turn with this id runs or waits."""
         return any(run.turn == turn for run in self._runs)
@@ -211,7 +213,7 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether a turn is in progress: a cell runs or waits, or the model answers."""
-        return self._turns > 0
+        return self.turns.any
 
     async def stop(self, place: str | None = None, *, kill: bool = False) -> StoppedWork:
         """Stop the running cell and the model's turns, in one place or (None) in all; returns what that was.
@@ -272,10 +274,7 @@ class Session:
 
     async def end_turns(self) -> None:
         """Stop every turn and wait until all are recorded, so that the session may be deleted."""
-        await self._stop_all()
-        try:
-            await asyncio.wait_for(self._over.wait(), ENDING)
-        except TimeoutError:
+        if not await self.turns.end(self._stop_all, ENDING):
             log.warning("a turn of session %s does not end", self.record.session_id)
 
     async def _stop_all(self) -> None:
@@ -338,6 +337,7 @@ class Session:
                 log.exception("late output of session %s is lost", self.record.session_id)
 
     async def _take_late(self, late: Late) -> None:
+        await self.turns.recorded(late.tag)
         if late.scan is not None:
             kept = await self.files.keep(late.scan.captured, late.scan.skipped, late.tag)
             await self._keep_late(late.tag, kept)

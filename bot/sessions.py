@@ -265,7 +265,7 @@ class Sessions:
     async def upload(self, name: str, data: bytes, user_id: int, *, place: str = "terminal") -> StoredFile:
         """Store a person's file and put it into the workspace. Raises: as `FileStore.put`."""
         session = await self.session(user_id, place)
-        return await session.files.upload(name, data)
+        return await session.upload(name, data)
 
     async def discard(self, user_id: int, place: str) -> None:
         """Delete a session: its kernel, workspace, transcript and stored files."""
@@ -340,7 +340,7 @@ class Sessions:
     def _unused(self, session: Session, now: float) -> bool:
         if session.busy or session.files.put_off or session.kernel.goes_on:  # only this object knows of these
             return False
-        # What waits for the database will be told.
+        # Whatever waits for the database will be told.
         waits = self.store.transcripts.waiting(session.record.session_id)
         return now - session.idle_since > IDLE and waits is None
 

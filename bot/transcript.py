@@ -21,7 +21,7 @@ from bot.wording.cell_messages import ENDINGS, NEVER, SHORTENED, ending, lost_wi
 from filestore.errors import FileStoreError, NoSuchCell
 from filestore.records import RUNNING, CellRecord, Output, Said
 from filestore.spool import Early, SpooledTranscripts
-from kernels.cell.display_updates import Updates, is_mark, is_note, shows
+from kernels.cell.display_updates import Updates, is_mark, is_note, shown
 from kernels.cell.events import Event
 from kernels.cell.outputs import Outputs
 from kernels.cell.result import RunResult
@@ -235,8 +235,8 @@ class Transcript:
             elif not entry.outside:
                 updates.begin(entry.seq)
                 outputs = tuple(map(updates.applied, entry.outputs))
-                note = cell.outputs[len(outputs) :]  # on its end
-                yield replace(cell, outputs=(*outputs, *note))
+                # What the cell has beyond these is a note on its end.
+                yield replace(cell, outputs=(*outputs, *cell.outputs[len(outputs) :]))
             else:
                 yield StreamedCell(replace(cell, outputs=()), _count(entry), self._updated(entry, updates))
 
@@ -252,7 +252,8 @@ class Transcript:
         async for entry in self.each():
             if not isinstance(entry, CellRecord) or entry.seq >= before:
                 continue
-            if shows(entry.outputs, names) and sum(part.size for part in entry.outside) <= LARGEST_AGAIN:
+            has_one = not shown(entry.outputs).isdisjoint(names)
+            if has_one and sum(part.size for part in entry.outside) <= LARGEST_AGAIN:
                 found.append(entry)
         return [
             replace(

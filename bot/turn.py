@@ -64,7 +64,7 @@ async def take_turn(
             cell, run.tag = numbered, numbered.seq
             events.begin()
 
-        with session.turn():
+        with session.turn(run):
             try:
                 async with run, session.at_work(run, request.place, model_turn), events:
                     if cell is None:

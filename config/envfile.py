@@ -18,9 +18,8 @@ VARIABLE = "KERNELCORD_ENV"
 
 def path() -> Path:
     """Where the file is, or would be."""
-    return Path(
-        os.path.expanduser(os.environ.get(VARIABLE) or ".env")
-    )  # Path.expanduser raises if nobody has the name after the ~
+    # Path.expanduser raises if nobody has the name after the ~.
+    return Path(os.path.expanduser(os.environ.get(VARIABLE) or ".env"))
 
 
 def read() -> Mapping[str, str | None]:

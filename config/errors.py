@@ -1,18 +1,13 @@
 """What can go wrong before Kernelcord runs.
 
-ConfigError
-├── InvalidSettings   settings that cannot be used: problems, one sentence each
-└── StepFailed        a command of the set-up failed: step, output, code
+InvalidSettings   settings that cannot be used: problems, one sentence each
+StepFailed        a command of the set-up failed: step, output, code
 """
 
-__all__ = ["ConfigError", "InvalidSettings", "StepFailed"]
+__all__ = ["InvalidSettings", "StepFailed"]
 
 
-class ConfigError(Exception):
-    """Kernelcord cannot start with this configuration or installation."""
-
-
-class InvalidSettings(ConfigError, ValueError):
+class InvalidSettings(ValueError):
     """Settings that cannot be used; `problems` has one sentence for each."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
@@ -20,7 +15,7 @@ class InvalidSettings(ConfigError, ValueError):
         self.problems = problems
 
 
-class StepFailed(ConfigError):
+class StepFailed(Exception):
     """A step of the set-up ended with `code` (-1 if it could not be started) after printing `output`."""
 
     def __init__(self, step: str, output: str, code: int) -> None:

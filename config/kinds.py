@@ -3,7 +3,6 @@
 A whole number and a choice explain themselves; every other type carries a `Kind`.
 """
 
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -32,8 +31,8 @@ __all__ = [
     "Workspace",
 ]
 
-ADDRESS = re.compile(r"none|https?://\S+")
-NODE = re.compile(r"auto|none|/.+|https?://.+")
+ADDRESS = r"^(none|https?://\S+)$"
+NODE = r"^(auto|none|/.+|https?://.+)$"
 
 
 class Kind(NamedTuple):
@@ -68,16 +67,8 @@ def _tier(value: object) -> object:
     return plain.upper() if len(plain) == 1 else plain
 
 
-def _node(value: str) -> str:
-    if not NODE.fullmatch(value):
-        raise ValueError("no node")
-    return value
-
-
-def _address(value: str) -> str:
-    if not ADDRESS.fullmatch(value):
-        raise ValueError("no address")
-    return value.rstrip("/")
+def _without_slash(address: str) -> str:
+    return address.rstrip("/")
 
 
 def _none(value: object) -> object:
@@ -120,10 +111,13 @@ Modules = Annotated[
     str, AfterValidator(_modules), Kind("modules", "names of modules with commas between them, or none")
 ]
 NodeAddress = Annotated[
-    str,
-    AfterValidator(_node),
-    Kind("node", "auto, none, the path of a socket, or an http(s) address"),
+    str, Field(pattern=NODE), Kind("node", "auto, none, the path of a socket, or an http(s) address")
 ]
-ApiAddress = Annotated[str, AfterValidator(_address), Kind("address", "none, or an http(s) address")]
+ApiAddress = Annotated[
+    str,
+    Field(pattern=ADDRESS),
+    AfterValidator(_without_slash),
+    Kind("address", "none, or an http(s) address"),
+]
 SandboxTier = Annotated[Literal["auto", "S", "A", "B", "none"], BeforeValidator(_tier)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]

@@ -59,134 +59,111 @@ class Settings(BaseSettings):
         pydantic.ValidationError: a value cannot be used; `load` and `from_args` say so in sentences.
     """
 
-    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        frozen=True, env_ignore_empty=True, extra="ignore", use_attribute_docstrings=True
+    )
 
-    discord_token: Secret = Field(None, description="the Discord bot's token")
-    mongodb_uri: Secret = Field(
-        None, description="the MongoDB for sessions and files' records; without it they are in SQLite"
-    )
-    data: Folder = Field(
-        CHECKOUT / "data",
-        validation_alias=VARIABLES["data"],
-        description="the folder for everything that is kept",
-    )
-    retention: Duration = Field(
-        timedelta(hours=48), description="how long files and idle workspaces are kept"
-    )
-    transcript_retention: Duration = Field(
-        timedelta(days=30), description="how long the transcript of an idle session is kept"
-    )
-    quota: Size = Field(
-        ByteSize(1024 * MiB), description="stored files and transcripts of one person, together"
-    )
-    quota_files: Count = Field(2000, description="number of stored files of one person")
-    session_scope: Literal["user", "place"] = Field(
-        "user", description="one kernel for each `user`, or for each `place` (channel or DM)"
-    )
-    cell_timeout: Limit = Field(
-        timedelta(seconds=60), description="a cell's time; at the terminal `none` unless set"
-    )
-    input_timeout: Limit = Field(timedelta(minutes=5), description="how long `input()` waits for its answer")
-    inputs_per_cell: Count = Field(20, description="calls of `input()` in one cell")
-    max_text: Size = Field(
-        ByteSize(MiB),
-        description="text of one cell that is shown, its head and tail; all of it is stored as a file",
-    )
-    max_display: Size = Field(ByteSize(8 * MiB), description="one picture or table")
-    max_file: Size = Field(ByteSize(50 * MiB), description="one captured file")
-    max_files: Count = Field(64, description="files captured from one cell, and again after its end")
-    max_kernels: int = Field(
-        500, ge=1, description="kernels at one time; when memory is short, idle ones are ended sooner"
-    )
-    idle_timeout: Limit = Field(
-        timedelta(hours=1), description="how long a kernel may be idle before it is ended"
-    )
-    sandbox: SandboxTier = Field(
-        "auto",
-        description="how kernels are isolated: `S` (namespaces made by root), `A` (user namespaces),"
-        " `B` (Landlock), `none`, or `auto`: the strongest that works",
-    )
-    max_memory: Memory = Field(
-        ByteSize(1024 * MiB), description="memory of one kernel with all its processes"
-    )
-    max_processes: int = Field(96, ge=8, description="processes and threads of one kernel")
-    max_cpus: int = Field(2, ge=1, description="processors that one kernel may keep busy; in tier S only")
-    max_background: Limit = Field(
-        timedelta(minutes=10),
-        description="processor time of what a cell leaves running, until the next cell; at the terminal"
-        " `none` unless set",
-    )
-    max_workspace: Workspace = Field(ByteSize(512 * MiB), description="all files of one workspace together")
-    kernel_network: Literal["none", "host"] = Field(
-        "none", description="`host` lets kernels use the host's network, including its loopback"
-    )
-    node: NodeAddress = Field(
-        "auto",
-        description="where kernels run: `auto` in a process that outlives the bot, `none` in the bot itself,"
-        " or in the node at the path of a socket or at an http(s) address",
-    )
-    node_token: Secret = Field(None, description="the token for the node at that address")
-    node_idle: Limit = Field(
-        timedelta(minutes=2), description="how long a node without kernels and without a bot goes on"
-    )
-    kernel_python: Folder = Field(
-        CHECKOUT / ".venv-kernels" / "bin" / "python", description="the Python that runs the kernels"
-    )
-    preload: Modules = Field(
-        "numpy, pandas, matplotlib.pyplot",
-        description="modules that are imported before a kernel starts, or `none`",
-    )
-    openai_api_key: Secret = Field(
-        None, description="the key of the model's API; without it and without an address there is no model"
-    )
-    openai_base_url: ApiAddress = Field(
-        "none",
-        description="the API's address: `none` for OpenAI's, or that of your own server, such as"
-        " `http://127.0.0.1:8080/v1`",
-    )
-    model: Text = Field("gpt-6.1-terra", description="the model that answers")
-    model_api: Literal["auto", "responses", "chat"] = Field(
-        "auto", description="`responses`, `chat` (Chat Completions), or `auto`: `chat` if there is an address"
-    )
-    model_rounds: int = Field(8, ge=1, description="how often the model may use its tools in one answer")
-    history_tokens: int = Field(
-        32_000, ge=1000, description="tokens of earlier conversation that the model sees"
-    )
-    daily_budget: Dollars = Field(
-        None, description="US dollars that one person may spend a day (UTC) on the model, or `none`"
-    )
-    daily_tokens: Tokens = Field(
-        None, description="tokens that one person may use a day (UTC), for models without a known price"
-    )
-    answer_in: Literal["place", "thread"] = Field(
-        "place", description="where the bot answers in a server: in the `place`, or in a `thread` of its own"
-    )
-    rate: Count = Field(20, description="turns that one person may begin in a minute; 0 for any number")
-    max_running: Duration = Field(
-        timedelta(minutes=15), description="a cell's time if its person keeps it running"
-    )
-    keep_running: Duration = Field(
-        timedelta(seconds=10),
-        description="how long before a cell's time is up its person is asked whether to keep it running",
-    )
-    edit_within: Duration = Field(
-        timedelta(minutes=10), description="how long after a message its code is run again when it is edited"
-    )
-    shutdown_grace: Duration = Field(
-        timedelta(seconds=4), description="how long running cells may go on when the bot is told to end"
-    )
-    discord_pace: Duration = Field(
-        timedelta(seconds=1.2), description="time between two edits of one message on Discord"
-    )
-    discord_max_file: Size = Field(ByteSize(10 * MiB), description="size of one file on Discord")
-    discord_max_request: Size = Field(
-        ByteSize(25 * MiB), description="size of all files of one message together"
-    )
-    discord_files: int = Field(10, ge=1, le=10, description="number of files in one message")
-    discord_messages: int = Field(
-        4, ge=1, description="number of messages in one answer; longer answers become a file"
-    )
-    log_level: LogLevel = Field("warning", description="`debug`, `info`, `warning` or `error`")
+    discord_token: Secret = None
+    """the Discord bot's token"""
+    mongodb_uri: Secret = None
+    """the MongoDB for sessions and files' records; without it they are in SQLite"""
+    data: Folder = Field(CHECKOUT / "data", validation_alias=VARIABLES["data"])
+    """the folder for everything that is kept"""
+    retention: Duration = timedelta(hours=48)
+    """how long files and idle workspaces are kept"""
+    transcript_retention: Duration = timedelta(days=30)
+    """how long the transcript of an idle session is kept"""
+    quota: Size = ByteSize(1024 * MiB)
+    """stored files and transcripts of one person, together"""
+    quota_files: Count = 2000
+    """number of stored files of one person"""
+    session_scope: Literal["user", "place"] = "user"
+    """one kernel for each `user`, or for each `place` (channel or DM)"""
+    cell_timeout: Limit = timedelta(seconds=60)
+    """a cell's time; at the terminal `none` unless set"""
+    input_timeout: Limit = timedelta(minutes=5)
+    """how long `input()` waits for its answer"""
+    inputs_per_cell: Count = 20
+    """calls of `input()` in one cell"""
+    max_text: Size = ByteSize(MiB)
+    """text of one cell that is shown, its head and tail; all of it is stored as a file"""
+    max_display: Size = ByteSize(8 * MiB)
+    """one picture or table"""
+    max_file: Size = ByteSize(50 * MiB)
+    """one captured file"""
+    max_files: Count = 64
+    """files captured from one cell, and again after its end"""
+    max_kernels: int = Field(500, ge=1)
+    """kernels at one time; when memory is short, idle ones are ended sooner"""
+    idle_timeout: Limit = timedelta(hours=1)
+    """how long a kernel may be idle before it is ended"""
+    sandbox: SandboxTier = "auto"
+    """how kernels are isolated: `S` (namespaces made by root), `A` (user namespaces), `B` (Landlock), `none`,
+    or `auto`: the strongest that works"""
+    max_memory: Memory = ByteSize(1024 * MiB)
+    """memory of one kernel with all its processes"""
+    max_processes: int = Field(96, ge=8)
+    """processes and threads of one kernel"""
+    max_cpus: int = Field(2, ge=1)
+    """processors that one kernel may keep busy; in tier S only"""
+    max_background: Limit = timedelta(minutes=10)
+    """processor time of what a cell leaves running, until the next cell; at the terminal `none` unless set"""
+    max_workspace: Workspace = ByteSize(512 * MiB)
+    """all files of one workspace together"""
+    kernel_network: Literal["none", "host"] = "none"
+    """`host` lets kernels use the host's network, including its loopback"""
+    node: NodeAddress = "auto"
+    """where kernels run: `auto` in a process that outlives the bot, `none` in the bot itself, or in the node
+    at the path of a socket or at an http(s) address"""
+    node_token: Secret = None
+    """the token for the node at that address"""
+    node_idle: Limit = timedelta(minutes=2)
+    """how long a node without kernels and without a bot goes on"""
+    kernel_python: Folder = CHECKOUT / ".venv-kernels" / "bin" / "python"
+    """the Python that runs the kernels"""
+    preload: Modules = "numpy, pandas, matplotlib.pyplot"
+    """modules that are imported before a kernel starts, or `none`"""
+    openai_api_key: Secret = None
+    """the key of the model's API; without it and without an address there is no model"""
+    openai_base_url: ApiAddress = "none"
+    """the API's address: `none` for OpenAI's, or that of your own server, such as
+    `http://127.0.0.1:8080/v1`"""
+    model: Text = "gpt-6.1-terra"
+    """the model that answers"""
+    model_api: Literal["auto", "responses", "chat"] = "auto"
+    """`responses`, `chat` (Chat Completions), or `auto`: `chat` if there is an address"""
+    model_rounds: int = Field(8, ge=1)
+    """how often the model may use its tools in one answer"""
+    history_tokens: int = Field(32_000, ge=1000)
+    """tokens of earlier conversation that the model sees"""
+    daily_budget: Dollars = None
+    """US dollars that one person may spend a day (UTC) on the model, or `none`"""
+    daily_tokens: Tokens = None
+    """tokens that one person may use a day (UTC), for models without a known price"""
+    answer_in: Literal["place", "thread"] = "place"
+    """where the bot answers in a server: in the `place`, or in a `thread` of its own"""
+    rate: Count = 20
+    """turns that one person may begin in a minute; 0 for any number"""
+    max_running: Duration = timedelta(minutes=15)
+    """a cell's time if its person keeps it running"""
+    keep_running: Duration = timedelta(seconds=10)
+    """how long before a cell's time is up its person is asked whether to keep it running"""
+    edit_within: Duration = timedelta(minutes=10)
+    """how long after a message its code is run again when it is edited"""
+    shutdown_grace: Duration = timedelta(seconds=4)
+    """how long running cells may go on when the bot is told to end"""
+    discord_pace: Duration = timedelta(seconds=1.2)
+    """time between two edits of one message on Discord"""
+    discord_max_file: Size = ByteSize(10 * MiB)
+    """size of one file on Discord"""
+    discord_max_request: Size = ByteSize(25 * MiB)
+    """size of all files of one message together"""
+    discord_files: int = Field(10, ge=1, le=10)
+    """number of files in one message"""
+    discord_messages: int = Field(4, ge=1)
+    """number of messages in one answer; longer answers become a file"""
+    log_level: LogLevel = "warning"
+    """`debug`, `info`, `warning` or `error`"""
 
     def __init__(self, **values: Any) -> None:
         named = {VARIABLES.get(name, name): value for name, value in values.items()}
@@ -267,9 +244,8 @@ def table() -> str:
             default = default.relative_to(CHECKOUT)
         flag = "" if _is_secret(name) else f"`{_flag(name)}`"
         text = written(default) if default is not None else ""
-        lines.append(
-            f"| `{_variable(name)}` | {flag} | {f'`{text}`' if text else ''} | {field.description} |"
-        )
+        about = " ".join(str(field.description).split())
+        lines.append(f"| `{_variable(name)}` | {flag} | {f'`{text}`' if text else ''} | {about} |")
     return "\n".join(lines)
 
 

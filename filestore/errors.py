@@ -3,7 +3,7 @@
 FileStoreError
 ├── NoSuchFile, NoSuchCell, NoSuchSession
 ├── QuotaExceeded, TooManyFiles, FileTooLarge
-├── FileIdTaken, BlobExists, BlobMissing
+├── FileIdTaken, BlobExists, BlobMissing, BytesStay
 └── StoreUnavailable        the database did not answer, or cannot be used
     └── StoreTooNew, StoreFull, StoreDamaged, StoreInUse, BytesRefused, NotRecordedYet, SpoolFull
 """
@@ -89,6 +89,14 @@ class BlobMissing(FileStoreError):
     def __init__(self, key: str) -> None:
         self.key = key
         super().__init__(f"no bytes under {key}")
+
+
+class BytesStay(FileStoreError):
+    """Something that was to be deleted is still on the disk, which refuses with `reason`."""
+
+    def __init__(self, reason: str | None) -> None:
+        self.reason = reason or "an error"
+        super().__init__(f"the disk refuses to delete something: {self.reason}")
 
 
 class StoreUnavailable(FileStoreError):

@@ -24,6 +24,7 @@ from filestore.cancellation import to_the_end
 from filestore.errors import (
     BlobExists,
     BlobMissing,
+    BytesStay,
     FileIdTaken,
     FileTooLarge,
     NoSuchFile,
@@ -35,6 +36,7 @@ from filestore.errors import (
 )
 from filestore.filetypes import file_type
 from filestore.names import clean_name, file_id_of, new_file_id
+from filestore.ownership import is_ours
 from filestore.records import Cursor, FilePage, LoadedFile, OpenFile, Source, StoredFile
 from filestore.store import Store
 
@@ -198,6 +200,18 @@ class FileStore:
         """How many bytes of the person's quota are used."""
         return await self._store.files.used(user_id, self._clock())
 
+    async def make_room(self, user_id: int, size: int) -> None:
+        """Shorten the person's oldest large outputs until `size` bytes more are within their quota.
+
+        Raises: QuotaExceeded if they are not even so; StoreUnavailable.
+        """
+        while True:
+            room = await self._store.transcripts.make_room(user_id, size, self._quota, self._clock())
+            if room.fits:
+                return
+            if not room.shortened:
+                raise QuotaExceeded(room.used, self._quota, size)
+
     async def extend(self, file_id: str, user_id: int, by: timedelta | None = None) -> StoredFile:
         """Keep the person's own file for `by` longer, or (None) for the whole retention time from now on."""
         now = self._clock()
@@ -237,12 +251,19 @@ class FileStore:
                 await self.delete(file.file_id, user_id)
 
     async def forget_person(self, user_id: int) -> None:
-        """Delete all of a person except their usage: files and bytes, sessions, transcripts, shares."""
+        """Delete all of a person except their usage: files and bytes, sessions, transcripts, shares.
+
+        Bytes without a record, which a crash has left, are deleted, too. Raises: BytesStay, StoreUnavailable.
+        """
         await self._store.files.condemn_all(user_id)
-        await remove_expired(self._store.files, self._blobs, self._clock(), user_id=user_id)
+        removed = await remove_expired(self._store.files, self._blobs, self._clock(), user_id=user_id)
         for session in await self._store.sessions.of_user(user_id):
             await self._store.sessions.delete(session.session_id)
         await self._store.shares.forget_person(user_id)
+        if await is_ours(self._store, self._blobs):
+            await self._blobs.delete_folder(str(user_id))
+        if removed.left:
+            raise BytesStay(f"{removed.left} files")
 
     async def _condemn(self, file_id: str, user_id: int) -> StoredFile:
         valid = file_id_of(file_id)

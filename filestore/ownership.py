@@ -22,7 +22,7 @@ from filestore.blobs.store import Blobs
 from filestore.records import moment
 from filestore.store import FileRecords, Store
 
-__all__ = ["DOUBT", "Ownership", "begin_run", "current"]
+__all__ = ["DOUBT", "Ownership", "begin_run", "current", "is_ours"]
 
 DOUBT = timedelta(days=1)  # in which a database that has missed something deletes no expired files
 UNREADABLE = "unreadable"
@@ -111,6 +111,12 @@ async def begin_run(
         await store.sessions.touch_all(since)
     await blobs.set_mark(replace(mark, run=run, doubtful_since=since).to_text())
     return Ownership(own, mark.database, continued, since, mark.folder)
+
+
+async def is_ours(store: Store, blobs: Blobs) -> bool:
+    """Whether the folder is marked as this database's; changes nothing. Raises: StoreUnavailable, OSError."""
+    found = await _mark(blobs)
+    return found is not None and found.database == await store.identity.id()
 
 
 async def current(store: Store, blobs: Blobs) -> Ownership:

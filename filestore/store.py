@@ -254,8 +254,8 @@ class Usage(Protocol):
     async def add(self, usage: UsageRecord, *, again: bool = False) -> None:
         """Record one turn; with `again`, nothing happens if it has been recorded before."""
 
-    async def total(self, user_id: int, since: datetime) -> UsageTotal:
-        """The sum of a person's turns from `since` on."""
+    async def total(self, user_id: int, since: datetime, before: datetime | None = None) -> UsageTotal:
+        """The sum of a person's turns from `since` on, and `before` then."""
 
     async def forget_person(
         self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH

@@ -4,7 +4,7 @@ KernelError
 |-- KernelStartFailed(log, reason, state)   the process ended, or did not answer, before its first cell
 |-- Misconfigured(reason)     no kernel can start with these settings; `reason` names the wrong one
 |-- SandboxUnavailable(reason, remedy)   this machine cannot confine kernels as asked
-|-- KernelClosed()              the kernel was detached or shut down, and takes no more cells
+|-- KernelClosed()              the kernel was shut down, and takes no more cells
 |-- GoesOn()                    the kernel was let go, and its cell goes on in its node
 |-- NoQuestion()                an answer was given, but no `input()` is waiting for one
 |-- ResultUnread()            a node has told what came of a command, and it could not be read
@@ -61,7 +61,6 @@ class Misconfigured(KernelError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason}.")
-        self.reason = reason
 
 
 class SandboxUnavailable(KernelError):
@@ -69,12 +68,11 @@ class SandboxUnavailable(KernelError):
 
     def __init__(self, reason: str, remedy: str = "") -> None:
         super().__init__(f"{reason} {remedy}".strip())
-        self.reason = reason
         self.remedy = remedy
 
 
 class KernelClosed(KernelError):
-    """The kernel was detached or shut down: ask the pool for a new one."""
+    """The kernel was shut down: ask the pool for a new one."""
 
     def __init__(self) -> None:
         super().__init__("This kernel is closed.")
@@ -99,10 +97,6 @@ class TooLarge(KernelError):
 
     def __init__(self, what: str, size: int, limit: int, remedy: str) -> None:
         super().__init__(f"{what} is too large: {over(size, limit)}; {remedy}")
-        self.what = what
-        self.size = size
-        self.limit = limit
-        self.remedy = remedy
 
 
 class NodeUnavailable(KernelError):

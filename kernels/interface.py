@@ -81,17 +81,17 @@ class Cell(Protocol):
         """Answer `Unstopped`: kill the kernel now, or wait for the cell's end. Raises: NoQuestion."""
 
     def answer(self, text: str) -> None:
-        """Answer the question that the cell asked. Raises: NoQuestion."""
+        """Answer the question that the cell asked last. Raises: NoQuestion, TooLarge."""
 
     def extend(self, limit: timedelta) -> None:
-        """Let the cell run for `limit` in all, from its start, instead of the kernel's limit."""
+        """Let the cell run for `limit` in all, instead of the kernel's limit, unless it is being stopped."""
 
     def settle(self) -> None:
         """The result is recorded: nobody will ask about this cell again."""
 
 
 class PersonKernel(Protocol):
-    """One session's kernel: see `kernels.kernel`."""
+    """One session's kernel: see `kernels.kernel`. In a node anything may raise KernelError and OSError."""
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -102,7 +102,13 @@ class PersonKernel(Protocol):
         """Whether a cell may go on that nobody waits for; its output then arrives by `late`."""
 
     def run(self, code: str, *, tag: int = 0, turn: str = "", allow_input: bool = True) -> Cell:
-        """A cell, to be entered with `async with`; `turn` is an id of the caller's, for the log."""
+        """A cell, to be entered with `async with`; its own time is the limits' `cell`.
+
+        `tag` is the caller's number for the cell, which its late output carries; `turn` is an id for the log.
+        Without `allow_input` an `input()` in the cell fails at once.
+
+        Raises: KernelClosed; TooLarge for more than a cell may have.
+        """
 
     def late(self) -> AsyncIterator[Late]:
         """What arrives after its cell has ended. Never ends; for one reader."""

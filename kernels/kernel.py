@@ -96,7 +96,6 @@ class Kernel(LocalKernel, introspection.Hinting):
 
     @property
     def variables(self) -> tuple[Variable, ...]:
-        """The person's variables, as the last cell left them."""
         return self._router.variables
 
     @property
@@ -110,7 +109,6 @@ class Kernel(LocalKernel, introspection.Hinting):
         return self._process is not None and not self.dead
 
     async def state(self) -> State:
-        """The kernel as it is now."""
         return State(self.alive, self.busy, self.variables)
 
     @property
@@ -119,25 +117,16 @@ class Kernel(LocalKernel, introspection.Hinting):
         return self._process is not None and (self._process.exited.is_set() or self._given_up)
 
     def run(self, code: str, *, tag: int = 0, turn: str = "", allow_input: bool = True) -> Run:
-        """A cell, to be entered with `async with`; its own time is the limits' `cell`.
-
-        `tag` is the caller's number for the cell, which its late output carries; `turn` is an id for the log.
-        Without `allow_input` an `input()` in the cell fails at once.
-
-        Raises: KernelClosed; TooLarge for more than a cell may have.
-        """
         if self._closed:
             raise KernelClosed
         sizes.code(code)
         return Run(self, code, tag=tag, turn=turn, allow_input=allow_input)
 
     async def late(self) -> AsyncIterator[Late]:
-        """What comes after its cell: output of threads, files that they write. Never ends; for one reader."""
         while True:
             yield await self._router.late.get()
 
     async def restart(self) -> None:
-        """End the process, with its variables; the next cell gets a fresh one. The files stay."""
         async with self.queue.enter() as entry:
             async for _ in entry:
                 pass
@@ -155,15 +144,12 @@ class Kernel(LocalKernel, introspection.Hinting):
             if entry.served:
                 await self.replace(self._why() if self.dead else reason)
 
-    async def detach(self) -> None:
-        """Leave the process running, for any Jupyter client that has its connection file, and close."""
-        if self.alive and self._process is not None:
-            self._process.detach()
-        await self._close("the kernel was detached")
-
     async def shutdown(self) -> None:
         """End the process, and close; a running cell ends as "died". A second call does nothing."""
-        await self._close("the kernel was shut down")
+        self._closed = True
+        if self._router.running is not None:
+            self._router.running.died(-signal.SIGTERM, "the kernel was shut down")
+        await self._end()
 
     def workspace_changed(self) -> None:
         """Look for files that were written after a cell; while one runs, its end does that."""
@@ -171,7 +157,6 @@ class Kernel(LocalKernel, introspection.Hinting):
             self._late_files.look()
 
     async def widen(self, columns: int) -> None:
-        """From now on tables of text may have this many columns, also in processes that start later."""
         self._columns = columns
         await self._hint(introspection.COLUMNS, "", columns)
 
@@ -189,10 +174,6 @@ class Kernel(LocalKernel, introspection.Hinting):
     # What a run needs (RunHost):
 
     async def ready(self) -> AsyncGenerator[int]:
-        """Have a live process; gives its position in the queue while it waits for a slot of the pool.
-
-        Raises: KernelStartFailed, KernelClosed.
-        """
         await self.know()
         if self.dead:
             await self.replace(self._why())
@@ -210,24 +191,20 @@ class Kernel(LocalKernel, introspection.Hinting):
             raise KernelClosed
 
     def withdraw(self) -> None:
-        """End `ready` at once, without a process."""
         if self._process is None and self._slot is not None:
             self._slot.leave()
         if self._starting is not None:
             cancel(self._starting)
 
     def damage(self) -> str | None:
-        """A sentence, given once, if some of its processes were killed, but not the kernel itself."""
         fault = self._process.provisioner.damage() if self._process is not None and not self.dead else None
         return None if fault is None else LOST.format(over_limit(fault, self.limits))
 
     def restarted(self) -> Restarted | None:
-        """What the next cell is told about a process that was replaced; given once."""
         restarted, self._restarted = self._restarted, None
         return restarted
 
     def execute(self, run: Run) -> None:
-        """Send the code of `run`, which from now on gets its messages."""
         if self._process is None:
             run.died(-signal.SIGTERM, "the kernel was shut down")
             return
@@ -240,7 +217,6 @@ class Kernel(LocalKernel, introspection.Hinting):
             run.died(self._process.exit_code or 0)
 
     def answer(self, text: str) -> None:
-        """Send the answer to the `input()` that was asked last."""
         if self._process is not None:
             content: dict[str, Any] = {"value": text}
             if self._router.asked is not None:
@@ -248,12 +224,10 @@ class Kernel(LocalKernel, introspection.Hinting):
             self._process.wire.send("stdin", "input_reply", content)
 
     def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in the running cell; the router tells the run when it was."""
         if self._process is not None:
             self._process.interrupt(self._router.running_id)
 
     def kill(self) -> None:
-        """Kill the process, without waiting for its end."""
         if self._process is not None:
             if self._router.idle:  # our fault, not the person's code's
                 log.warning(
@@ -278,7 +252,6 @@ class Kernel(LocalKernel, introspection.Hinting):
             await self._end(now=True)
 
     async def look(self) -> Scan:
-        """Scan the workspace for what the cell wrote; from now on no message belongs to the cell."""
         ran = self._router.running
         self._router.end()
         self.last_used = monotonic()
@@ -343,12 +316,6 @@ class Kernel(LocalKernel, introspection.Hinting):
             self._process.wire.send("shell", f"{introspection.COLUMNS}_request", content)
         self._given_up, self._ended_because = False, DIED
         self._death = asyncio.create_task(self._report_death(self._process), name="kernel death")
-
-    async def _close(self, reason: str) -> None:
-        self._closed = True
-        if self._router.running is not None:
-            self._router.running.died(-signal.SIGTERM, reason)
-        await self._end()
 
     async def _end(self, *, now: bool = False) -> None:
         await to_the_end(self._end_process(now=now))

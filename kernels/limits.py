@@ -56,26 +56,18 @@ class Fault(StrEnum):
 
 def over_limit(fault: str, limits: Limits) -> str:
     """Why a kernel was ended, in words; `fault` is a `Fault`, or its text."""
-    match fault:
-        case Fault.MEMORY:
-            return f"it used more than {human_size(limits.memory)} of memory"
-        case Fault.MACHINE:
-            return "the server ran out of memory; it was within its own limit"
-        case Fault.WORKSPACE:
-            limit = human_size(limits.workspace or 0)
-            return f"its files grew over {limit}: {DELETES}"
-        case Fault.FOLDERS:
-            most = f"over {MOST_ENTRIES:,} files and folders, or folders more than {DEEPEST} deep"
-            return f"its files cannot be counted, since there are {most}: {DELETES}"
-        case Fault.ROOM:
-            return "there is room for files again, and this kernel can write them"
-        case Fault.HIDING:
-            return "it hid its open files or its memory, which then cannot be counted"
-        case Fault.SYSTEM:
-            return "its open sockets, pipes, files and mappings could take more than its share of memory"
-        case Fault.BACKGROUND:
-            minutes = (limits.background or timedelta()) / timedelta(minutes=1)
-            return (
-                f"what it left running used {minutes:g} min of processor time after its last cell had ended"
-            )
-    return f"it had more than {limits.processes} processes"
+    memory, workspace = human_size(limits.memory), human_size(limits.workspace or 0)
+    minutes = (limits.background or timedelta()) / timedelta(minutes=1)
+    most = f"over {MOST_ENTRIES:,} files and folders, or folders more than {DEEPEST} deep"
+    reasons: dict[str, str] = {
+        Fault.MEMORY: f"it used more than {memory} of memory",
+        Fault.MACHINE: "the server ran out of memory; it was within its own limit",
+        Fault.WORKSPACE: f"its files grew over {workspace}: {DELETES}",
+        Fault.FOLDERS: f"its files cannot be counted, since there are {most}: {DELETES}",
+        Fault.ROOM: "there is room for files again, and this kernel can write them",
+        Fault.HIDING: "it hid its open files or its memory, which then cannot be counted",
+        Fault.SYSTEM: "its open sockets, pipes, files and mappings could take more than its share of memory",
+        Fault.BACKGROUND: f"what it left running used {minutes:g} min of processor time after its last cell"
+        " had ended",
+    }
+    return reasons.get(fault, f"it had more than {limits.processes} processes")

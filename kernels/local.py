@@ -43,7 +43,6 @@ class LocalKernel:
 
     @asynccontextmanager
     async def catch_up(self, since: float | None) -> AsyncIterator[Scan]:
-        """Take stock of the workspace, once; what was written from `since` on is news (None: nothing is)."""
         yield await self.know(since)
 
     async def know(self, since: float | None = None) -> Scan:
@@ -67,7 +66,6 @@ class LocalKernel:
             self.workspace.tidy()
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
-        """Put a file into the workspace as `Workspace.put_file`, without capturing it; returns its name."""
 
         def place() -> str:
             with self.capture.lock:

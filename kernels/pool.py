@@ -4,15 +4,13 @@
         kernel = pool.kernel(session_id, files)
         async with kernel.run(code) as run: ...
 
-Kernels start with their first cell, as many at a time as there are processors, less one. (On two processors a
-cell beside 75 starts took 3 to 4 times as long as alone; with one start at a time it takes twice as long, and
-100 starts at once take 6 s instead of 3.) They stay while there is memory: when the machine runs short of it,
-kernels that nobody uses are ended, the longest idle first, until there is enough. There are `size` slots for
-kernels: when all are taken, a cell waits in a queue and tells its position, and a kernel that nobody uses is
-ended to free its slot. Scratch kernels (`kernels.workspace.folder.scratch_id`) have a few slots of their own.
+Kernels start with their first cell, as many at a time as there are processors, less one. They stay while
+there is memory: when the machine runs short of it, kernels that nobody uses are ended, the longest idle
+first, until there is enough. There are `size` slots for kernels: when all are taken, a cell waits in a queue
+and tells its position, and a kernel that nobody uses is ended to free its slot. Scratch kernels
+(`kernels.workspace.folder.scratch_id`) have a few slots of their own.
 
-Leaving the block ends every kernel and leaves no process, socket or run folder behind, unless `pool.detach()`
-was called before: then the processes keep running. Workspaces always stay.
+Leaving the block ends every kernel and leaves no process, socket or run folder behind. Workspaces stay.
 """
 
 import asyncio
@@ -26,7 +24,6 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from types import TracebackType
 from typing import Self
 
 from kernels.broker import FileSource
@@ -70,6 +67,8 @@ class Pool:
     `libraries` are imported once for all kernels. `memory` tells how much memory is left.
     """
 
+    outlived = False  # a kernel ends with its pool
+
     def __init__(
         self,
         *,
@@ -94,6 +93,9 @@ class Pool:
         self._starts = TimedSlots(max(1, _processors() - 1))  # one is left to the cells that run
         self._memory = memory or Machine().memory
         self._kernels: dict[str, Kernel] = {}
+        self._removal = Removal(self._workspaces)
+        self._observer = Observer(self._workspaces)
+        self._run_root: Path  # since it is entered
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -102,18 +104,16 @@ class Pool:
         async with AsyncExitStack() as stack:
             self._run_root = stack.enter_context(own_folder())
             await self._confine(stack)
-            self._removal = stack.enter_context(Removal(self._workspaces))
-            self._observer = await stack.enter_async_context(Observer(self._workspaces))
-            self._sweeper = lasting(self._sweep_often, "kernel pool")
-            self._reliever = lasting(self._relieve_often, "memory for kernels")
-            self._tidier = lasting(self._tidy_often, "folders of the dead")
-            stack.push_async_callback(self._close)
+            stack.enter_context(self._removal)
+            await stack.enter_async_context(self._observer)
+            stack.push_async_callback(self._end_kernels)
+            stack.push_async_callback(stop, lasting(self._sweep_often, "kernel pool"))
+            stack.push_async_callback(stop, lasting(self._relieve_often, "memory for kernels"))
+            stack.push_async_callback(stop, lasting(self._tidy_often, "folders of the dead"))
             self._stack = stack.pop_all()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
     def kernel(self, session_id: str, source: FileSource) -> Kernel:
@@ -140,13 +140,7 @@ class Pool:
 
     @property
     def tier(self) -> Tier:
-        """How kernels are held."""
         return self._sandbox.tier if self._sandbox else Tier.NONE
-
-    @property
-    def outlived(self) -> bool:
-        """A kernel ends with its pool."""
-        return False
 
     async def untold(self) -> Sequence[str]:
         """Nothing: only this program uses its kernels."""
@@ -156,26 +150,18 @@ class Pool:
         """The folder of a session, with or without a kernel. Raises: ValueError for an invalid id."""
         return Workspace.open(self._workspaces, session_id)
 
-    async def close(self, session_id: str) -> None:
-        """End a session's kernel, and forget it; a session without one is no error."""
+    async def release(self, session_id: str) -> None:
+        """End a session's kernel, which nobody else could use; a session without one is no error."""
         kernel = self._kernels.pop(session_id, None)
         if kernel is not None:
             self._observer.unwatch(session_id)
             await kernel.shutdown()
 
-    async def release(self, session_id: str) -> None:
-        """End a session's kernel: nobody else could use it."""
-        await self.close(session_id)
-
     async def remove(self, session_id: str) -> None:
         """End a session's kernel and throw its workspace away. Raises: ValueError, OSError."""
         workspace = Workspace.named(self._workspaces, session_id)
-        await self.close(session_id)
+        await self.release(session_id)
         await self._removal.throw_away(workspace.path)
-
-    async def detach(self) -> None:
-        """Let every kernel's process outlive us: leaving the block then ends none."""
-        await asyncio.gather(*(kernel.detach() for kernel in self._kernels.values()))
 
     async def sweep(self, now: float) -> None:
         """End the kernels for which there is a reason (see `_reason`); `now` is monotonic seconds.
@@ -208,9 +194,9 @@ class Pool:
             )
 
         closing = stack.enter_context(ExitStack())
-        self._sandbox, report = await choose(self._wanted, make, closing)
-        passed = [f"; not by {tier.described}: {why}" for tier, why in report.tried.items() if why]
-        log.info("kernels are held by %s%s", report.tier.described, "".join(passed))
+        self._sandbox, tried = await choose(self._wanted, make, closing)
+        passed = [f"; not by {tier.described}: {why}" for tier, why in tried.items() if why]
+        log.info("kernels are held by %s%s", self._sandbox.tier.described, "".join(passed))
 
     def _launcher(self, workspace: Workspace, request_socket: int) -> Launcher:
         if self._sandbox is None:
@@ -254,10 +240,7 @@ class Pool:
                     await in_thread(remove_dead, folder)
             await asyncio.sleep(TIDY)  # their kernels take some time to end, and no event tells when
 
-    async def _close(self) -> None:
-        await stop(self._sweeper)
-        await stop(self._reliever)
-        await stop(self._tidier)
+    async def _end_kernels(self) -> None:
         for session_id in self._kernels:
             self._observer.unwatch(session_id)
         endings = (kernel.shutdown() for kernel in self._kernels.values())

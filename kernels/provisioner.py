@@ -53,12 +53,6 @@ class PlainProvisioner(Unwatched, LocalProvisioner):
             await self.kill()  # what it left running: until it is reaped the process group is surely its own
         return await super().wait()  # reaps it; without a pidfd this looks every 0.1 s
 
-    def detach(self) -> None:
-        """Let it outlive us."""
-        if self.process is not None:
-            self.process.returncode = 0  # so that subprocess does not warn that a child is left running
-            self.process = None
-
 
 class ConfinedProvisioner(KernelProvisionerBase):
     """A kernel forked from a zygote, in `sandbox` or, without one, in `process.jupyter_sandbox`."""

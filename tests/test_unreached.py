@@ -16,7 +16,7 @@ FOR_LIBRARIES: tuple[tuple[str, str, str], ...] = (
         (
             "on_application_command_error on_disconnect on_raw_message_edit on_resumed on_timeout"
             " _buckets recreate dm_messages guild_messages guilds message_content"
-            " complete_file help privacy run_message"
+            " complete_file help interaction_check privacy run_message"
         ),
     ),
     ("logging", "bot/discord/supervise.py", "exc_text"),
@@ -55,6 +55,11 @@ FOR_LIBRARIES: tuple[tuple[str, str, str], ...] = (
         ),
     ),
     ("asyncio, of which a task must be kept", "kernels/inside/program.py", "_insisting"),
+    (
+        "json, which tells them to the forked child",
+        "kernels/sandbox/policy.py",
+        "gid_map hostname landlock rlimits",
+    ),
     ("tornado", "kernels/node", "add_sockets data_received max_message_size write_error"),
     (
         "jupyter_server",
@@ -67,7 +72,7 @@ FOR_LIBRARIES: tuple[tuple[str, str, str], ...] = (
     (
         "jupyter_client",
         "kernels",
-        "_connect_control_socket _connection_file_written _kernel_spec cmd has_process launch_kernel",
+        "_connect_control_socket _kernel_spec cleanup cmd has_process launch_kernel",
     ),
 )
 

@@ -19,16 +19,15 @@ async def figures(ground: Ground) -> list[Figure]:
     many, rounds = ground.scale.crowd, count()
     with Stock(ground.folder, ground.python) as stock:
         async with ours.kernels(ground) as pool:
-            await ours.run(
-                pool.kernel("first", ours.NO_FILES), CODE
-            )  # the zygote is there before the crowd comes
+            # The zygote is there before the crowd comes.
+            await ours.run(pool.kernel("first", ours.NO_FILES), CODE)
 
             async def mine() -> float:
                 names = [f"crowd{next(rounds)}-{number}" for number in range(many)]
                 try:
                     return await _all(lambda name: ours.run(pool.kernel(name, ours.NO_FILES), CODE), names)
                 finally:
-                    await asyncio.gather(*map(pool.close, names))
+                    await asyncio.gather(*map(pool.release, names))
 
             async def theirs() -> float:
                 async with AsyncExitStack() as running:

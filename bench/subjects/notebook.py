@@ -9,7 +9,8 @@ import nbformat
 
 from bench.ground import Ground
 from bench.measure import Figure, interleaved, milliseconds
-from kernels.notebooks.notebook import Code, Markdown, write
+from kernels.notebooks.cells import Code, Markdown
+from kernels.notebooks.notebook import write
 
 __all__ = ["figures"]
 

@@ -24,7 +24,7 @@ async def figures(ground: Ground) -> list[Figure]:
                 try:
                     return await milliseconds(ours.run(pool.kernel(name, ours.NO_FILES), CODE))
                 finally:
-                    await pool.close(name)
+                    await pool.release(name)
 
             async def start_stock() -> float:
                 async with AsyncExitStack() as running:

@@ -1,9 +1,4 @@
-"""Messages of the chat: which of them are for the bot, and the turn that each begins.
-
-chat = Chat(context, client)
-await chat.on_message(message)
-await chat.on_edit(message_id, content)
-"""
+"""Messages of the chat: which of them are for the bot, and the turn that each begins."""
 
 import hashlib
 import logging
@@ -14,13 +9,13 @@ from nextcord.abc import Messageable
 
 from bot.discord.answers.turn import DiscordTurn, begin
 from bot.discord.api.destinations import ChannelDestination, Destination
-from bot.discord.api.retry import ONCE, DiscordRefused, attempt
+from bot.discord.api.retry import ONCE, DiscordRefused, attempt, unless_refused
 from bot.discord.api.speaking import MAY_NOT
 from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing
 from bot.discord.format.codeblocks import code_of
 from bot.discord.places import addressed, is_a_persons, place_in, said, title
-from bot.discord.uploads import Received, receive, tell_of
+from bot.discord.uploads import receive
 from bot.request import Request
 from filestore.errors import FileStoreError
 
@@ -69,7 +64,7 @@ class Chat:
             return
         text = said(message.content, me)
         if reason := self._context.refusal(message.author.id):
-            if self._context.rate.tells(message.author.id):  # only once a minute, for the sake of others
+            if not self._context.refusals.take_turn(message.author.id):
                 await _say(_reply(message), reason)
         elif not text and not message.attachments:
             await _say(_reply(message), HINT)
@@ -93,7 +88,7 @@ class Chat:
         if waits:
             self._edits[message_id] = code
         elif reason := self._context.refusal(last.user_id):
-            if self._context.rate.tells(last.user_id):
+            if not self._context.refusals.take_turn(last.user_id):
                 await _say((await self._destinations(last))[0], reason)
         else:
             self._edits[message_id] = code
@@ -108,50 +103,24 @@ class Chat:
         try:
             channel, channel_id, place = await self._where(message, self._coming[message.id])
             reply_to = (message.channel.id, message.id) if channel is message.channel else None
-            received = await self._receive(message, place, channel, reply_to)
+            if message.attachments:
+                await _type_in(channel)
+            cards_to = ChannelDestination(channel, reply_to)
+            received = await receive(self._context, message.author.id, place, message.attachments, cards_to)
         finally:
             text = self._coming.pop(message.id)
         if not text:
             return
         code = code_of(text)
-        user_id, author = message.author.id, message.author.display_name
-        destinations: list[Destination] = [
-            ChannelDestination(channel, reply_to),
-            self._context.destinations.direct(user_id),
-        ]
-        request = Request(
-            user_id,
-            author,
-            place,
-            code or "",
-            words=text if code is None else None,
-            cards=received.cards,
-            pictures=received.pictures,
-        )
-        turn = begin(self._context, request, destinations)
+        author, now = message.author, self._context.clock()
+        direct = self._context.destinations.direct(author.id)
+        request = received.request(author, place, code, text)
+        turn = begin(self._context, request, [ChannelDestination(channel, reply_to), direct])
         if code is not None:
-            now = self._context.clock()
             last = LastMessage(
-                message.id,
-                channel_id,
-                user_id,
-                author,
-                place,
-                _digest(code),
-                turn,
-                now,
+                message.id, channel_id, author.id, author.display_name, place, _digest(code), turn, now
             )
-            self._remember((message.channel.id, user_id), last)
-
-    async def _receive(
-        self, message: nextcord.Message, place: str, channel: Messageable, reply_to: tuple[int, int] | None
-    ) -> Received:
-        if not message.attachments:
-            return Received()
-        await _type_in(channel)
-        received = await receive(self._context, message.author.id, place, message.attachments)
-        await tell_of(received, ChannelDestination(channel, reply_to), self._context.limits)
-        return received
+            self._remember((message.channel.id, author.id), last)
 
     async def _answer_again(self, key: tuple[int, int], last: LastMessage) -> None:
         try:
@@ -171,20 +140,15 @@ class Chat:
     async def _destinations(self, last: LastMessage) -> list[Destination]:
         """Where to answer this message: where it was answered before, or else directly to its person."""
         direct = self._context.destinations.direct(last.user_id)
-        try:
+        with unless_refused("the answer to message %d goes somewhere else", last.message_id):
             return [await self._context.destinations.channel(last.channel_id), direct]
-        except DiscordRefused as refused:
-            log.info("the answer to message %d goes somewhere else: %s", last.message_id, refused)
-            return [direct]
+        return [direct]
 
     async def _where(self, message: nextcord.Message, text: str) -> tuple[Messageable, int, str]:
         """The channel of the answer, which may be a thread opened for it; its id; and its place."""
         if await self._opens_thread(message):
-            try:
+            with unless_refused("no thread could be opened"):
                 thread = await attempt(lambda: message.create_thread(name=title(text)))
-            except DiscordRefused as refused:
-                log.info("no thread could be opened: %s", refused)
-            else:
                 return thread, thread.id, f"channel-{thread.id}"
         return message.channel, message.channel.id, place_in(message)
 
@@ -220,10 +184,8 @@ def _reply(message: nextcord.Message) -> Destination:
 
 
 async def _say(destination: Destination, text: str) -> None:
-    try:
+    with unless_refused("a person was not told %r", text):
         await destination.send(Outgoing(text))
-    except DiscordRefused as refused:
-        log.info("a person was not told %r: %s", text, refused)
 
 
 async def _type_in(channel: Messageable) -> None:

@@ -1,10 +1,5 @@
 """The bot as Discord sees it: its events, its commands, its buttons.
 
-    client = Client(sessions, settings, time.monotonic)
-    await client.start(token)           # see `supervise`
-    await client.drain(grace)
-    await client.end()
-
 Connections end and begin again, sometimes with a new session, and Discord sends `ready` for each session. So
 what may happen only once is guarded; what must survive a session is in `connections`.
 """
@@ -30,7 +25,7 @@ from bot.discord.api.interactions import Interaction, privately
 from bot.discord.api.retry import DiscordRefused, Refusal, attempt
 from bot.discord.buttons.actions import ButtonActions
 from bot.discord.buttons.expiring import ExpiredViews
-from bot.discord.buttons.submitted import SubmittedForms
+from bot.discord.buttons.submitted import submit
 from bot.discord.buttons.view import AnswerButtons
 from bot.discord.chat import Chat
 from bot.discord.commands.personal import PersonalCommands
@@ -71,14 +66,14 @@ class Client(nextcord.Client):
         context = Context(sessions, settings, clock, Destinations(self), UpdatedMessages)
         self._context = context
         self._chat = Chat(context, self)
-        self._forms = SubmittedForms(context)
         self._resumed = ResumedAnswers(context)
         self._late = LateAnswers(context)
         self._registered = self._has_resumed = False
         self._began = datetime.now(UTC)
         self._registering: asyncio.Task[Any] | None = None
         self._pauses = Pauses(time.monotonic)
-        _guard(self._connection.parsers)
+        parsers = self._connection.parsers
+        parsers |= {event: _guarded(event, parse) for event, parse in parsers.items() if event not in NEEDED}
         outlast_ready(self._connection)
         self.http._buckets = _Forgotten()
         self.http.ws_connect = self._pausing(self.http.ws_connect)  # type: ignore[assignment, method-assign]
@@ -184,7 +179,7 @@ class Client(nextcord.Client):
     async def on_interaction(self, interaction: Interaction) -> None:
         """Somebody has used a command, submitted a form, or clicked something that no view of ours knows."""
         if interaction.type is InteractionType.modal_submit:
-            await self._forms.submit(interaction)
+            await submit(self._context, interaction)
         elif interaction.type is not InteractionType.component:
             await super().on_interaction(interaction)
         elif not interaction.response.is_done() and not self._has(interaction):
@@ -250,12 +245,9 @@ class _Forgotten(dict[str, Any]):
         """Keep nothing."""
 
 
-def _guard(parsers: "dict[str, Parser]") -> None:
-    """Log and skip an event that nextcord cannot read, so that it does not end the connection."""
-    parsers |= {event: _guarded(event, parser) for event, parser in parsers.items() if event not in NEEDED}
-
-
 def _guarded(event: str, parser: Parser) -> Parser:
+    """Logs and skips an event that nextcord cannot read, so that it does not end the connection."""
+
     def parse(data: Mapping[str, Any]) -> None:
         try:
             parser(data)

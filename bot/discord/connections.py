@@ -1,10 +1,5 @@
 """What must hold for every connection to Discord, however often a new one begins.
 
-    outlast_ready(client._connection)       # commands survive a new session
-    pauses = Pauses(time.monotonic)
-    await asyncio.sleep(pauses.next())      # before each connection
-    pauses.begun()                          # once it is made
-
 nextcord takes READY for its own start: it forgets all commands and no longer answers them. Also, if a gateway
 hangs up immediately, it connects again immediately, without end.
 """
@@ -17,11 +12,8 @@ from nextcord.state import ConnectionState
 
 __all__ = ["Pauses", "outlast_ready"]
 
-OUTLASTING = (
-    "_application_commands",
-    "_application_command_signatures",
-    "_application_command_ids",
-)  # attributes of nextcord's state that stay valid in a new session
+# Attributes of nextcord's state that stay valid in a new session.
+OUTLASTING = ("_application_commands", "_application_command_signatures", "_application_command_ids")
 FREE = 4  # connections that may be made without a pause ...
 WITHIN = 600.0  # ... within this many seconds
 LONGEST = 45.0  # seconds; nextcord waits 60 for a connection, this pause included

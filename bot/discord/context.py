@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from bot.discord.answers.pages import Pages
 from bot.discord.answers.traffic import Traffic
@@ -18,38 +18,13 @@ from bot.sessions import Sessions
 from config.settings import Settings
 from kernels.notebooks.packages import plotly_script
 
-__all__ = ["CLOSING", "Context", "Current", "DisplayUpdates"]
+__all__ = ["CLOSING", "Context", "DisplayUpdates"]
 
 log = logging.getLogger(__name__)
 
 # Paces between two edits that can wait in a channel: at most two of the five that Discord allows in 5 s
 APART = 2.5
 CLOSING = "I am being restarted. Please send this again in a moment."
-
-
-class Current(Protocol):
-    """The answer that a message belongs to, as its buttons use it.
-
-    It is always a `bot.discord.answers.answer.LiveAnswer`, whose module needs this one.
-    """
-
-    user_id: int
-    session_id: str
-    place: str
-    cell: int
-    draft: Draft
-
-    async def stop(self, *, kill: bool = False) -> None:
-        """Stop its turn."""
-
-    def touch(self) -> None:
-        """Show what has changed."""
-
-    def keep_running(self) -> None:
-        """Its person wants the cell to go on."""
-
-    def decided(self) -> None:
-        """Its person has decided what happens to a cell that does not stop."""
 
 
 class DisplayUpdates(Protocol):
@@ -78,6 +53,7 @@ class Context:
         self.clock = clock
         self.destinations = destinations
         self.rate = RateLimit(settings.rate, clock)
+        self.refusals = RateLimit(1, clock)  # told in a channel, where many would delay what others wait for
         self.limits = MessageLimits(
             files=settings.discord_files,
             request=settings.discord_max_request,
@@ -88,7 +64,8 @@ class Context:
         self.pace = settings.discord_pace.total_seconds()  # between two edits of a message
         self.traffic = Traffic(APART * self.pace)
         self.tasks = Tasks()
-        self.live_answers: dict[int, Current] = {}  # by the id of their first message
+        # `LiveAnswer`s, whose module needs this one, by the id of their first message:
+        self.live_answers: dict[int, Any] = {}
         self.closing = False
         self.updates = updates(self)
 

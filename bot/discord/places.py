@@ -1,9 +1,4 @@
-"""What a message of the chat is: whether it is for the bot, and where it was written.
-
-if addressed(message, me): ...
-place = place_in(message)           # "dm-17", "channel-23"
-text = said(message.content, me)    # without the mention of the bot
-"""
+"""What a message of the chat is: whether it is for the bot, and where it was written."""
 
 import re
 

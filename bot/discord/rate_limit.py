@@ -1,10 +1,5 @@
-"""How many turns a person may begin in a minute.
+"""How many turns a person may begin in a minute."""
 
-wait = rate.take_turn(user_id)      # 0.0: go ahead; otherwise the seconds until another may begin
-if rate.tells(user_id): ...         # tell them, in a channel where many such messages would delay others
-"""
-
-import math
 from collections import deque
 from collections.abc import Callable
 
@@ -21,7 +16,6 @@ class RateLimit:
         self._turns = turns
         self._clock = clock
         self._begun: dict[int, deque[float]] = {}
-        self._told: dict[int, float] = {}
 
     def take_turn(self, user_id: int) -> float:
         """Count a turn if the person may begin one: 0.0, or the seconds until they may."""
@@ -38,14 +32,3 @@ class RateLimit:
             return MINUTE - (now - begun[0])
         begun.append(now)
         return 0.0
-
-    def tells(self, user_id: int) -> bool:
-        """Whether the person was not told in the last 60 seconds; from now on they count as told."""
-        now = self._clock()
-        if now - self._told.get(user_id, -math.inf) < MINUTE:
-            return False
-        self._told.pop(user_id, None)
-        self._told[user_id] = now
-        while len(self._told) > PEOPLE:
-            del self._told[next(iter(self._told))]
-        return True

@@ -1,7 +1,5 @@
 """Keeps the bot connected, whatever ends the connection, until it is told to end.
 
-    await supervise(client, token)          # Raises: CannotServe, if trying again is useless
-
 nextcord recovers from most failures by itself. It logs each with a traceback through several libraries, of
 which we keep the last line. It does not recover if the gateway refuses it at the start, or sends something
 that it cannot read. All such failures end up here, and the client connects again after a time that grows.

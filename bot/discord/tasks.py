@@ -1,9 +1,4 @@
-"""The tasks of answers: each on its own, and all of them brought to their end with the bot.
-
-task = tasks.spawn(work, "turn of 17")
-await tasks.wait(grace)                 # nothing is cancelled yet
-await tasks.end()                       # those that show their final state get the time for it
-"""
+"""The tasks of answers: each on its own, and all of them brought to their end with the bot."""
 
 import asyncio
 import logging

@@ -1,8 +1,4 @@
-"""Files that come with a message: read at once, since their links expire, then stored and described.
-
-received = await receive(context, user_id, place, attachments)
-received.cards, received.pictures, received.notes
-"""
+"""Files that come with a message: read at once, since their links expire, then stored and described."""
 
 import logging
 from collections.abc import Sequence
@@ -11,12 +7,12 @@ from dataclasses import dataclass
 import nextcord
 
 from bot.discord.api.destinations import Destination
-from bot.discord.api.retry import DiscordRefused, attempt
+from bot.discord.api.retry import DiscordRefused, attempt, unless_refused
 from bot.discord.context import Context
-from bot.discord.format.attachments import MessageLimits, plan
+from bot.discord.format.attachments import plan
 from bot.discord.format.markdown import code_name, fenced, plain
 from bot.discord.format.split import split
-from bot.request import Picture
+from bot.request import Picture, Request
 from bot.scratch.file_cards import file_cards
 from bot.wording.error_messages import clause
 from filestore.errors import FileStoreError
@@ -25,12 +21,11 @@ from kernels.errors import KernelError
 from kernels.text.clipping import human_size
 from kernels.workspace.names import FreeNames
 
-__all__ = ["Received", "read", "receive", "tell_of"]
+__all__ = ["Received", "read", "receive"]
 
 log = logging.getLogger(__name__)
 
 VISIBLE = {"image/png", "image/jpeg", "image/gif", "image/webp"}  # what a model can look at
-NOT_STORED = "Your files are not stored"
 LARGEST = 5 * 1024 * 1024  # bytes of a picture for the model
 
 
@@ -42,20 +37,48 @@ class Received:
     pictures: tuple[Picture, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def request(
+        self, user: nextcord.User | nextcord.Member, place: str, code: str | None, words: str
+    ) -> Request:
+        """What came with the files: `code` to run, or else `words` for the model, which is told of them."""
+        return Request(
+            user.id,
+            user.display_name,
+            place,
+            code or "",
+            words if code is None else None,
+            self.cards,
+            self.pictures,
+        )
+
 
 async def receive(
-    context: Context, user_id: int, place: str, attachments: Sequence[nextcord.Attachment]
+    context: Context,
+    user_id: int,
+    place: str,
+    attachments: Sequence[nextcord.Attachment],
+    destination: Destination,
 ) -> Received:
-    """Store each file, and put it into the workspace. Raises nothing: the notes say what was not stored."""
+    """Store each file, put it into the workspace, and tell of it at the destination. Raises nothing."""
     if not attachments:
         return Received()
+    received = await _store(context, user_id, place, attachments)
+    text = "\n".join([*map(fenced, received.cards), *received.notes])
+    for outgoing in plan(split(text), (), context.limits) if text else ():
+        with unless_refused("the cards of files were not shown"):
+            await destination.send(outgoing)
+    return received
+
+
+async def _store(
+    context: Context, user_id: int, place: str, attachments: Sequence[nextcord.Attachment]
+) -> Received:
     try:
         session = await context.sessions.session(user_id, place)
-    except (FileStoreError, KernelError) as error:
-        return Received(notes=(f"{NOT_STORED}: {plain(clause(error))}.",))
     except Exception as error:  # whatever fails about the files, the message is answered
-        log.exception("no session could be opened for files")
-        return Received(notes=(f"{NOT_STORED}: {plain(clause(error))}.",))
+        if not isinstance(error, FileStoreError | KernelError):
+            log.exception("no session could be opened for files")
+        return Received(notes=(f"Your files are not stored: {plain(clause(error))}.",))
     names = FreeNames()
     stored: list[StoredFile] = []
     pictures: list[Picture] = []
@@ -67,7 +90,7 @@ async def receive(
             continue
         name = names.free(attachment.filename, "-2")
         try:
-            stored.append(await session.files.upload(name, data))
+            stored.append(await session.upload(name, data))
         except KernelError as error:  # every other file would wait for the same kernel
             more = len(attachments) - number
             these = f"{code_name(name)} and {more} more are" if more else f"{code_name(name)} is"
@@ -75,26 +98,15 @@ async def receive(
             break
         except FileStoreError as error:
             notes.append(f"{code_name(name)}: {plain(clause(error))}.")
-            continue
         except Exception as error:  # see above
             log.exception("an upload could not be stored")
             notes.append(f"{code_name(name)} could not be stored: {plain(clause(error))}.")
-            continue
-        mime = (attachment.content_type or "").partition(";")[0]
-        if mime in VISIBLE and len(data) <= LARGEST:
-            pictures.append(Picture(mime, data))
+        else:
+            mime = (attachment.content_type or "").partition(";")[0]
+            if mime in VISIBLE and len(data) <= LARGEST:
+                pictures.append(Picture(mime, data))
     cards = await file_cards(session.files, session.scratch, stored)
     return Received(tuple(cards[file.file_id] for file in stored), tuple(pictures), tuple(notes))
-
-
-async def tell_of(received: Received, destination: Destination, limits: MessageLimits) -> None:
-    """Say what the files are, and which were not stored. Raises nothing."""
-    text = "\n".join([*map(fenced, received.cards), *received.notes])
-    for outgoing in plan(split(text), (), limits) if text else ():
-        try:
-            await destination.send(outgoing)
-        except DiscordRefused as refused:
-            log.info("the cards of files were not shown: %s", refused)
 
 
 async def read(context: Context, attachment: nextcord.Attachment) -> bytes | str:

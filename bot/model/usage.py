@@ -102,13 +102,17 @@ class Ledger:
         await self._usage.add(record)
 
     async def today(self, user_id: int) -> UsageTotal:
-        """The person's sum since midnight UTC. Raises: StoreUnavailable."""
+        """The person's sum of this day in UTC. Raises: StoreUnavailable.
+
+        What a clock that was ahead has dated later counts on that day, and not on each one until then.
+        """
         midnight = _midnight(self._clock())
-        total = await self._usage.total(user_id, midnight)
+        next_midnight = midnight + timedelta(days=1)
+        total = await self._usage.total(user_id, midnight, next_midnight)
         number = self._secrets.find_number(midnight.date(), user_id)
         if number is None:
             return total
-        return total + await self._usage.total(number, midnight)
+        return total + await self._usage.total(number, midnight, next_midnight)
 
     async def forget_person(self, user_id: int) -> None:
         """Delete what is known of a person's usage, except the sums that count for today's limit.

@@ -20,7 +20,7 @@ from bot.turn import take_turn
 from bot.wording.error_messages import sentence
 from kernels.concurrency.threads import in_thread
 from kernels.errors import TooLarge
-from kernels.notebooks.cells import RAISES, SKIP, Code, Markdown, Notebook
+from kernels.notebooks.cells import RAISES, SKIP, Code, Markdown, Notebook, Raw
 from kernels.notebooks.conversion import reading
 from kernels.notebooks.diff import diff_outputs
 
@@ -71,15 +71,27 @@ async def replay(
     """Run the notebook's code cells in order, each as a turn of `request`'s person.
 
     The whole notebook goes into the transcript: words as words, and cells that are left out with the outputs
-    that they had. Cells are left out because of their tags, or after a failed cell unless `keep_going`.
-    Raises: as `take_turn`.
+    that they had. Cells are left out because of their tags, or after a failed cell unless `keep_going`. All
+    of it is one turn, so that nothing is recorded any more once the session is deleted. It counts as one
+    for `RATE`, too, and so it ends when the person's quota is used up, even by what is always recorded.
+    Raises: as `take_turn`; KernelClosed when the session ends; QuotaExceeded.
     """
+    with session.turn():
+        async for step in _replay(session, notebook, request, tell, keep_going=keep_going):
+            yield step
+
+
+async def _replay(
+    session: Session, notebook: Notebook, request: Request, tell: Tell, *, keep_going: bool
+) -> AsyncIterator[Step]:
     total = notebook.code_cells
     number, failed = 0, False
     cells = iter(notebook.cells)
     while (cell := await in_thread(next, cells, None)) is not None:
+        session.turns.go_on()
+        words = cell.code if isinstance(cell, Code) else _words(cell)
+        await session.files.make_room(len(words))
         if not isinstance(cell, Code):
-            words = cell.source if isinstance(cell, Markdown) else cell.text
             await session.transcript.say(request.place, "", words)  # nobody has checked who the author is
             continue
         number += 1
@@ -98,3 +110,7 @@ async def replay(
         step = Step(number, total, cell.code, result, differs, may_fail=RAISES in cell.tags)
         failed |= step.failed
         yield step
+
+
+def _words(cell: Markdown | Raw) -> str:
+    return cell.source if isinstance(cell, Markdown) else cell.text

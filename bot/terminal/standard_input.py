@@ -44,7 +44,8 @@ class InputLines:
             line = sys.stdin.buffer.readline(self._longest)
             rest = line
             while len(rest) == self._longest and not rest.endswith(b"\n"):
-                rest = sys.stdin.buffer.readline(self._longest)  # dropped: the line will be refused
+                # The line will be refused: drop the rest of it.
+                rest = sys.stdin.buffer.readline(self._longest)
             try:
                 asyncio.run_coroutine_threadsafe(self._lines.put(line), loop).result()
             except (RuntimeError, CancelledError):  # the event loop has ended: nobody listens any more

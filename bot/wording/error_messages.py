@@ -35,6 +35,7 @@ from bot.errors import (
 )
 from bot.wording.withheld import folderless, of_request
 from filestore.errors import (
+    BytesStay,
     FileTooLarge,
     NoSuchFile,
     NotRecordedYet,
@@ -77,6 +78,7 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     ),
     FileTooLarge: lambda error: f"not stored: over the {human_size(error.limit)} limit for one file",
     FileChanged: lambda _: "not stored: it changed while it was being read; the next cell takes it up again",
+    BytesStay: lambda _: "the disk refuses to delete some of it; try again in a while",
     StoreInUse: lambda error: f"another Kernelcord, process {error.pid} on {error.host}, uses this database",
     StoreUnavailable: lambda _: "the database cannot be reached just now; try again in a moment",
     StoreFull: lambda _: (

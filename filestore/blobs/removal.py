@@ -18,10 +18,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """How many files were removed, and their bytes."""
+    """How many files were removed, and their bytes; `left` could not be."""
 
     files: int
     bytes: int
+    left: int = 0
 
 
 async def remove_expired(
@@ -54,7 +55,7 @@ async def _make_room(
 async def _remove_condemned(
     files: FileRecords, blobs: Blobs, now: datetime, user_id: int | None, folder: str | None
 ) -> Removed:
-    count = freed = 0
+    count = freed = left = 0
     after = ""
     while batch := await files.condemned(now, after=after, user_id=user_id, folder=folder):
         after = batch[-1].file_id
@@ -63,6 +64,7 @@ async def _remove_condemned(
             try:
                 await blobs.delete(file.blob_key)
             except OSError:
+                left += 1
                 log.exception(
                     "the bytes of file %s cannot be deleted; the next sweep tries again", file.file_id
                 )
@@ -70,4 +72,4 @@ async def _remove_condemned(
                 gone.append(file)
         count += await files.remove([file.file_id for file in gone])
         freed += sum(file.file_size for file in gone)
-    return Removed(count, freed)
+    return Removed(count, freed, left)

@@ -3,14 +3,24 @@
 import asyncio
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 from filestore.cancellation import to_the_end
+from filestore.errors import BytesStay
 
-__all__ = ["DISK_FULL", "FOLDER_TRIES", "in_thread", "move", "remove_if_empty", "sync_folder", "unlink"]
+__all__ = [
+    "DISK_FULL",
+    "FOLDER_TRIES",
+    "in_thread",
+    "move",
+    "remove_if_empty",
+    "sync_folder",
+    "unlink",
+    "unlink_all",
+]
 
 THREADS = 8  # our own: copies on a slow disk must not use up the event loop's, which resolve host names
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}  # errno of a disk without room
@@ -42,6 +52,19 @@ def unlink(path: Path) -> None:
     """Unlink the file, if it exists, and remove its folder if that is empty then."""
     path.unlink(missing_ok=True)
     remove_if_empty(path.parent)
+
+
+def unlink_all(folders: Iterable[Path]) -> None:
+    """Unlink all files in folders, which need not exist. Raises: BytesStay once all were tried."""
+    refused: OSError | None = None
+    for folder in folders:
+        for path in folder.iterdir() if folder.is_dir() else ():
+            try:
+                unlink(path)
+            except OSError as error:
+                refused = error
+    if refused is not None:
+        raise BytesStay(refused.strerror) from refused
 
 
 def remove_if_empty(folder: Path) -> bool:

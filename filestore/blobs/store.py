@@ -26,7 +26,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from filestore.blobs.copying import Written, copy
-from filestore.blobs.space import FOLDER_TRIES, in_thread, move, remove_if_empty, sync_folder, unlink
+from filestore.blobs.space import (
+    FOLDER_TRIES,
+    in_thread,
+    move,
+    remove_if_empty,
+    sync_folder,
+    unlink,
+    unlink_all,
+)
 from filestore.errors import BlobExists, BlobMissing
 
 MIB = 1024 * 1024
@@ -78,6 +86,14 @@ class Blobs:
         """Delete the bytes, if there are any, and their folder if that leaves it empty."""
         target = self._path(key)
         await in_thread(lambda: unlink(target))
+
+    async def delete_folder(self, folder: str) -> None:
+        """Delete all bytes of a folder, those in the trash and half-written ones included.
+
+        Raises: BytesStay once all were tried.
+        """
+        folders = [part / folder for part in (self._root, self._root / _TRASH) if self._path(f"{folder}/x")]
+        await in_thread(partial(unlink_all, folders))
 
     async def missing(self, keys: Collection[str]) -> set[str]:
         """Those of the keys that have no bytes.

@@ -80,8 +80,8 @@ class MongoUsage:
         if not (again and await self._usage.one(equal(**turn))):
             await self._usage.insert_all([turn])
 
-    async def total(self, user_id: int, since: datetime) -> UsageTotal:
-        recent = equal(user_id=user_id) | {"at": {"$gte": since}}
+    async def total(self, user_id: int, since: datetime, before: datetime | None = None) -> UsageTotal:
+        recent = equal(user_id=user_id) | {"at": {"$gte": since} | ({"$lt": before} if before else {})}
         sums = await self._usage.sums(recent, "input_tokens", "output_tokens", "cost", "cell_seconds")
         return UsageTotal(sums.pop("count"), **sums)
 

@@ -29,7 +29,7 @@ from typing import BinaryIO, Unpack, cast
 
 from filestore.blobs.space import DISK_FULL, in_thread
 from filestore.blobs.store import Blobs
-from filestore.errors import BlobMissing, BytesRefused, QuotaExceeded
+from filestore.errors import BlobMissing, BytesRefused, BytesStay, QuotaExceeded
 from filestore.outputs.lines import OutputLines, some_lines
 from filestore.outputs.outside import all_outputs
 from filestore.outputs.short import LOST, NO_ROOM, note, short, size_of
@@ -40,6 +40,7 @@ from filestore.records import (
     Finished,
     Output,
     OutsideOutputs,
+    QuotaRoom,
     Said,
     SessionRecord,
     StoredFile,
@@ -136,7 +137,6 @@ class _QuotaTranscripts:
         self.newest = transcripts.newest
         self.unfinished = transcripts.unfinished
         self.kept_outside = transcripts.kept_outside
-        self.make_room = transcripts.make_room
 
     async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
         """Long words are cut if there is no room: an answer that was given cannot be refused any more."""
@@ -204,8 +204,9 @@ class _QuotaTranscripts:
         await self._transcripts.clear(session_id)
 
     async def delete_bytes(self, session_id: str) -> None:
-        """Delete the bytes of a session's outputs."""
-        await _delete_all(self._blobs, await self._transcripts.kept_outside(session_id))
+        """Delete the bytes of a session's outputs. Raises: BytesStay."""
+        if await _delete_all(self._blobs, await self._transcripts.kept_outside(session_id)):
+            raise BytesStay("see the log")
 
     async def _whole(self, cell: CellRecord) -> CellRecord:
         for _ in range(READ_TRIES):
@@ -219,6 +220,12 @@ class _QuotaTranscripts:
                 case _:
                     break
         return whole
+
+    async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> QuotaRoom:
+        """As the database does it; the bytes of what is shortened are deleted, too."""
+        room = await self._transcripts.make_room(user_id, size, quota, now)
+        await _delete_all(self._blobs, room.dropped)
+        return replace(room, dropped=())
 
     async def _make_room_for(self, session_id: str, text: str) -> None:
         if len(text) > LARGE:
@@ -326,10 +333,16 @@ class _QuotaSessions:
         self._quota.forget_session(session_id)
 
 
-async def _delete_all(blobs: Blobs, keys: Iterable[str]) -> None:
-    """Delete bytes that nothing refers to; those that cannot be deleted are left to the janitor."""
+async def _delete_all(blobs: Blobs, keys: Iterable[str]) -> int:
+    """Delete bytes that nothing refers to.
+
+    Returns how many cannot be deleted; they are left to the janitor, or to who tries again.
+    """
+    left = 0
     for key in keys:
         try:
             await blobs.delete(key)
         except OSError:
+            left += 1
             log.exception("bytes of outputs cannot be deleted; the janitor tries again")
+    return left

@@ -19,7 +19,7 @@ LIMIT = 6000  # characters of JSON of a short form, approximately
 TEXT = 1200  # characters of one output: its head and tail
 SHOWN = 4  # outputs: the first ones, and the last ones
 ENOUGH = 1 << 16  # characters above which the exact size does not matter
-# The first of these that a display has is shown.
+# The first of them that a display has is shown.
 TEXTS = ("text/plain", "text/markdown", "text/latex", "text/html")
 PICTURE = "[a picture]"
 MADE_ROOM = "Shortened: your quota was used up, and this output made room for newer ones."

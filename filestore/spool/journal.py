@@ -21,6 +21,7 @@ from functools import cached_property
 from pathlib import Path
 
 from filestore.blobs.space import remove_if_empty, sync_folder
+from filestore.errors import BytesStay
 from filestore.spool.writes import Write, decode, encode, renumbered
 
 __all__ = ["Journal", "loaded", "make_folder", "name_others"]
@@ -96,12 +97,12 @@ class Journal:
             await self._clear()
 
     async def drop(self, kinds: tuple[type[Write], ...]) -> None:
-        """Drop the writes of these kinds, or (none given) all, also on the disk, and what was set aside."""
+        """Drop the writes of these kinds, also on the disk, and what was set aside."""
         await self.forget_aside()
         kept = [
             (write, size)
             for write, size in zip(self.writes, self._sizes, strict=True)
-            if kinds and not isinstance(write, kinds)
+            if not isinstance(write, kinds)
         ]
         if len(kept) == len(self.writes):
             return
@@ -109,6 +110,20 @@ class Journal:
         self._sizes = deque(size for _, size in kept)
         self.size = sum(self._sizes)
         await (self.rewrite() if kept else self._clear())
+
+    async def erase(self) -> None:
+        """Drop all writes, and whatever of this journal is on the disk, even of writes that were brought in.
+
+        Raises: BytesStay if that stays, because the next program would bring it in again.
+        """
+        self.writes.clear()
+        self._sizes.clear()
+        self.size = 0
+        await self._clear()
+        try:
+            await asyncio.to_thread(_erase, (self.path, self._aside))
+        except OSError as error:
+            raise BytesStay(error.strerror) from error
 
     def renumber(self, session_id: str, old: int, new: int) -> None:
         """Change writes that are for an entry to the number that the entry has got; `rewrite` saves this."""
@@ -269,6 +284,12 @@ def _replace(path: Path, key: str, writes: Iterable[Write]) -> int:
         raise
     sync_folder(path.parent)
     return len(data)
+
+
+def _erase(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.exists():
+            _remove(path)
 
 
 def _remove(path: Path) -> None:

@@ -99,15 +99,18 @@ class Spool:
         return Waiting(journal.full, journal.durable, frozenset(journal.cut))
 
     async def drop_writes(self, key: str, *kinds: type[Write]) -> None:
-        """Drop writes of a key that wait: those of these kinds, or (none given) all.
+        """Drop writes of a key that wait: those of these kinds, or (none given) all, whatever is on the disk.
 
         A write that is on its way into the database has arrived when this returns, and can be deleted there.
+        Raises: BytesStay if all should go, and the disk refuses.
         """
         journal = self.journal(key)
         async with journal.turn, journal.lock:
-            await journal.drop(kinds)
-            if not journal.writes:
-                self.waiting.pop(key, None)
+            try:
+                await (journal.drop(kinds) if kinds else journal.erase())
+            finally:
+                if not journal.writes:
+                    self.waiting.pop(key, None)
 
     async def forget_aside(self, key: str) -> None:
         """Delete what was set aside of a key's writes, because it could not be read or brought in."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from filestore.store import Store
 __all__ = ["SpooledStore", "spooled"]
 
 
+LAST = datetime.max.replace(tzinfo=UTC)
 Work = Callable[[], Coroutine[Any, Any, object]]
 Start = Callable[[Work, str], "asyncio.Task[Any]"]
 
@@ -142,12 +143,12 @@ class SpooledUsage:
             person_key(usage.user_id), lambda: self._usage.add(usage, again=again), UsageAdded(usage)
         )
 
-    async def total(self, user_id: int, since: datetime) -> UsageTotal:
+    async def total(self, user_id: int, since: datetime, before: datetime | None = None) -> UsageTotal:
         # Read first: better to count it twice than not at all.
         waiting = [write.usage for write in self._spool.of_kind(UsageAdded, person_key(user_id))]
-        total = await self._spool.reads.read(lambda: self._usage.total(user_id, since))
+        total = await self._spool.reads.read(lambda: self._usage.total(user_id, since, before))
         for used in waiting:
-            if used.at >= since:
+            if since <= used.at < (before or LAST):
                 total += UsageTotal(1, used.input_tokens, used.output_tokens, used.cost, used.cell_seconds)
         return total
 
@@ -155,12 +156,9 @@ class SpooledUsage:
         self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH
     ) -> None:
         """With `kept_as`, what waits is brought into the database first, so that it is kept as well."""
-        key = person_key(user_id)
-        if kept_as is None:
-            await self._spool.drop_writes(key, UsageAdded)
-        else:
-            await self._catch_up.bring_in_all_of(key)
-            await self._spool.forget_aside(key)  # it names the person
+        if kept_as is not None:
+            await self._catch_up.bring_in_all_of(person_key(user_id))
+        await self._spool.drop_writes(person_key(user_id))
         await self._usage.forget_person(user_id, kept_as=kept_as, since=since)
 
 

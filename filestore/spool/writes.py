@@ -174,7 +174,8 @@ KINDS: dict[str, type[Any]] = {
 RECORDS: dict[str, type[Any]] = {
     kind.__name__: kind for kind in (Said, CellRecord, MessageCell, UsageRecord, StoredFile)
 }
-NESTED = {"entry", "cell", "usage", "file"}  # that hold a record; a StoredFile's own `cell` is a number
+# Fields that hold a record; a StoredFile's own `cell` is a number.
+NESTED = {"entry", "cell", "usage", "file"}
 MOMENTS = {"at", "started_at", "uploaded_at", "expires_at"}
 
 

@@ -5,9 +5,8 @@ outputs and lists are JSON text.
 """
 
 LARGE = 32 * 1024  # bytes; changing it takes a new step
-SMALL = (
-    1024  # characters of code or words up to which they do not count: most are so short, and counting costs
-)
+# Characters of code or words up to which they do not count: most are so short, and counting costs.
+SMALL = 1024
 
 # Everybody's sums, recounted, in the order of the columns of `people`.
 COUNTED = f"""SELECT

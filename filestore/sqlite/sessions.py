@@ -114,10 +114,11 @@ class SqliteUsage:
 
         await self._database.write(work)
 
-    async def total(self, user_id: int, since: datetime) -> UsageTotal:
+    async def total(self, user_id: int, since: datetime, before: datetime | None = None) -> UsageTotal:
         query = """SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
-                   total(cost), total(cell_seconds) FROM usage WHERE user_id = ? AND at >= ?"""
-        (total,) = await self._database.rows(lambda row: UsageTotal(*row), query, user_id, since)
+                   total(cost), total(cell_seconds) FROM usage
+                   WHERE user_id = ? AND at >= ? AND at < coalesce(?, 1 << 62)"""
+        (total,) = await self._database.rows(lambda row: UsageTotal(*row), query, user_id, since, before)
         return total
 
     async def forget_person(

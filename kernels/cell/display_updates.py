@@ -17,7 +17,7 @@ it may arrive between the passes.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kernels.wire.weight import weight
@@ -30,7 +30,6 @@ __all__ = [
     "is_note",
     "is_update",
     "shown",
-    "shows",
     "updated_ids",
 ]
 
@@ -86,17 +85,6 @@ def updated_ids(outputs: Iterable[Any]) -> set[str]:
         if _updates_something(output) and (name := display_id(output))
         if is_update(output) or not _RANDOM.fullmatch(name)
     }
-
-
-def shows(outputs: Iterable[Mapping[str, Any]], names: Collection[str]) -> bool:
-    """Whether one of these displays is among the outputs of a cell, or is named in their short form."""
-    for output in outputs:
-        match output.get("transient"):
-            case {"display_id": str(name)} if name in names and not is_update(output):
-                return True
-            case {"shown": list(found)} if not set(names).isdisjoint(found):
-                return True
-    return False
 
 
 def shown(outputs: Iterable[Mapping[str, Any]]) -> set[str]:

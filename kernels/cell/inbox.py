@@ -17,9 +17,7 @@ from kernels.text.terminal import TerminalText
 __all__ = ["SHOWN", "Inbox"]
 
 MERGE = 64 * 1024  # characters up to which pieces of text are joined: each piece is drawn in one step
-LINE = (
-    2048  # characters of a line that is drawn at each of its pieces, in 2 ms; a longer one is left as it is
-)
+LINE = 2048  # characters of a line that is drawn at each of its pieces, in 2 ms; a longer one stays as it is
 SHOWN = (Stream, Display, Result, Failure, ClearOutput)  # what a clear removes
 _MOVES = re.compile(r"[\b]|\x1b\[\d*[A-K]")  # the cursor moves, or something is erased
 

@@ -13,7 +13,6 @@ once, and the tail when the cell ends. A cell can cause only so much work, and m
 """
 
 from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
 from msgspec.structs import replace
@@ -127,12 +126,6 @@ class Outputs:
             if text:
                 pieces.append(text)
         return strip_ansi("".join(pieces))
-
-    def pictures(self) -> Iterator[Display | Result]:
-        """The displays and results that carry a picture, in order."""
-        for shown in self._shown:
-            if isinstance(shown, Display | Result) and _is_picture(shown):
-                yield shown
 
     # Text:
 

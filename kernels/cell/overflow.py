@@ -61,7 +61,6 @@ class TextFile:
 
     @asynccontextmanager
     async def content(self, latest: int | None = None) -> AsyncIterator[BinaryIO]:  # noqa: ARG002  never another
-        """As `open`, closed when the block is left. Raises: OSError."""
         with self.open() as file:
             yield file
 
@@ -76,9 +75,8 @@ class Overflow:
         self._folder = folder
         self._most_held = held
         self._most = most
-        self._writing: asyncio.Task[None] | None = (
-            None  # one at a time, even if it writes text that was cleared
-        )
+        # One at a time, even if it writes text that was cleared:
+        self._writing: asyncio.Task[None] | None = None
         self._begin_again()
 
     def begin(self, shown: str) -> None:

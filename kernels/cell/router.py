@@ -16,15 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kernels.cell.events import (
-    BadMessage,
-    Event,
-    InputRequest,
-    Stream,
-    cost,
-    execution_count,
-    from_message,
-)
+from kernels.cell.events import BadMessage, Event, InputRequest, Stream, cost, execution_count, from_message
 from kernels.cell.result import Late, Variable
 from kernels.cell.run import Run
 from kernels.limits import Limits
@@ -46,6 +38,7 @@ LATE_HELD = 16 << 20  # bytes that the waiting output may take; newer output is 
 NUMBER = "kernelcord_question"  # as in `kernels.inside.input.questions`, which only a kernel can import
 MOST_QUESTIONS = 1 << 53  # numbers that are exact in every JSON
 MOST_MEMORY = 1 << 48  # bytes that a reply may claim
+MOST_PAGES = 100  # payloads of a reply that are looked at; IPython's are the help of `name?` and a few more
 MOST_PATHS, LONGEST_PATH = 8, 200  # files outside the workspace that are named; characters of each
 OUTSIDE = "files there are not kept, only those in your workspace: write it there, or copy it"
 MOST_VARIABLES, LONGEST = 200, 60  # variables kept of a reply; characters of each of their parts
@@ -177,7 +170,7 @@ class Router:
 
     def _reply(self, run: Run, content: dict[str, Any], metadata: Any) -> None:
         payload = content.get("payload")
-        for entry in payload if isinstance(payload, list) else ():
+        for entry in payload[-MOST_PAGES:] if isinstance(payload, list) else ():
             if isinstance(entry, dict) and entry.get("source") == "ask_exit":
                 self.quit_asked = True
             elif isinstance(entry, dict) and "data" in entry:  # for Jupyter's pager, as the help of `name?`

@@ -25,7 +25,6 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from datetime import timedelta
-from types import TracebackType
 from typing import Self
 
 from msgspec.structs import replace
@@ -66,11 +65,7 @@ ON_REQUEST = "it did not stop, and was killed as you wanted"
 
 
 class Run(LocalCell):
-    """One cell in flight; see the module's text. Made by `Kernel.run`.
-
-    `code` is what runs. `tag` is the caller's own name for the cell, given back with late output, and `turn`
-    an id that the log names. Without `allow_input` an `input()` in the cell fails at once.
-    """
+    """One cell in flight; see the module's text. Made by `Kernel.run`, which takes the same options."""
 
     def __init__(
         self, host: "RunHost[Run]", code: str, *, tag: int = 0, turn: str = "", allow_input: bool = True
@@ -105,14 +100,12 @@ class Run(LocalCell):
 
     @property
     def result(self) -> RunResult:
-        """What came of the cell, once the block is left."""
         if self._result is None:
             raise RuntimeError("the run has no result before its block is left")
         return self._result
 
     @property
     def question(self) -> int | None:
-        """The number of the question that waits for an answer, from 1."""
         return self._questions if self._question is not None and not self.over else None
 
     @property
@@ -132,13 +125,10 @@ class Run(LocalCell):
     def __aiter__(self) -> AsyncIterator[Event]:
         return self._events
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         await to_the_end(self._leave(told=kind is None))
 
     async def interrupt(self) -> None:
-        """Stop the cell: its events end within `GRACE`, and the next cell works."""
         if self._sent:
             self._end("interrupted")
         elif self._result is None:
@@ -149,7 +139,6 @@ class Run(LocalCell):
                 self._entry.leave()
 
     async def stop(self) -> None:
-        """Stop the cell because a person wants to. If it does not end within `GRACE`, `Unstopped` asks."""
         if not self._sent:
             await self.interrupt()
         elif self._status is None and not self.over:
@@ -161,7 +150,6 @@ class Run(LocalCell):
             self._interrupt()
 
     def decide(self, *, kill: bool) -> None:
-        """Answer `Unstopped`: kill the kernel now, or wait for the cell's end. Raises: NoQuestion."""
         if not self._stop.undecided or self.over:
             raise NoQuestion
         log.info("cell %s", "will be killed" if kill else "is waited for", extra=self.ids)
@@ -171,7 +159,6 @@ class Run(LocalCell):
             self._stop.cancel()
 
     def answer(self, text: str) -> None:
-        """Answer the `input()` that the last `InputRequest` asked. Raises: NoQuestion, TooLarge."""
         question = self._question
         if question is None or self.over:
             raise NoQuestion
@@ -183,7 +170,6 @@ class Run(LocalCell):
         self.take_event(Stream("stdout", f"{question.prompt}{'' if hidden else text}\n"))
 
     def extend(self, limit: timedelta) -> None:
-        """Let the cell work for `limit`, counted from its start, unless it is being stopped."""
         if not self._sent:
             self._extended = limit
         elif self._status is None and not self.over:

@@ -29,7 +29,10 @@ class RunHost[R](Protocol):
         """The person's variables, as the last cell left them."""
 
     def ready(self) -> AsyncGenerator[int]:
-        """Have a live process; yields the position in line while the kernel waits for its turn to start."""
+        """Have a live process; yields the position in line while the kernel waits for its turn to start.
+
+        Raises: KernelStartFailed, KernelClosed.
+        """
 
     def withdraw(self) -> None:
         """Let `ready` end at once, with nothing ready."""

@@ -31,7 +31,6 @@ class RemoteFile:
 
     @asynccontextmanager
     async def content(self, latest: int | None = None) -> AsyncIterator[BinaryIO]:
-        """The file's bytes from the start, to be entered. Raises: FileChanged, OSError, KernelError."""
         async with AsyncExitStack() as stack:
             try:
                 file = await stack.enter_async_context(self._here(latest))

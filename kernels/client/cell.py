@@ -21,7 +21,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import monotonic, time
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 from msgspec import structs
@@ -29,6 +28,7 @@ from msgspec import structs
 from kernels.cell.events import Event, InputRequest, Queued, Restarted, Stream, Unstopped
 from kernels.cell.outputs import Outputs, stream_output
 from kernels.cell.result import RunResult
+from kernels.client.connection import SILENT, Link
 from kernels.concurrency.cancellation import to_the_end
 from kernels.errors import GoesOn, NodeUnavailable, NoQuestion
 from kernels.limits import Limits
@@ -49,8 +49,6 @@ STANDS = (
     " can stop waiting for it.]\n"
 )
 
-SILENT = "it does not answer"
-
 
 class CellHost(Protocol):
     """What a cell needs of its kernel: of `kernels.client.kernel.RemoteKernel`, which imports this module."""
@@ -60,9 +58,6 @@ class CellHost(Protocol):
     def send(self, command: messages.Command) -> int:
         """Send a command to the node."""
 
-    def acknowledge(self, number: int) -> None:
-        """News of this number has been told."""
-
     def opened(self, number: int, files: tuple[Captured, ...]) -> tuple[Captured, ...]:
         """The captured files that news of this number names, to be read here."""
 
@@ -71,15 +66,6 @@ class CellHost(Protocol):
 
     def forget_cell(self, cell: "RemoteCell") -> None:
         """The cell has its result, or is left to another program."""
-
-    def withdraw(self, number: int) -> bool:
-        """Take a command back if no node has received it; returns whether it was taken back."""
-
-    def flush(self) -> None:
-        """Send the waiting commands now, before anything else in this step of the event loop."""
-
-    def has_arrived(self, number: int) -> bool:
-        """Whether a node is known to have this command."""
 
     def leave_behind(self, cell: "RemoteCell") -> None:
         """The cell has a result, and goes on in a node that does not answer: what it shows is late output."""
@@ -102,12 +88,13 @@ class RemoteCell:
     def __init__(
         self,
         host: CellHost,
+        link: Link,
         key: str,
         code: str,
         *,
         tag: int,
         turn: str,
-        allow_input: bool,
+        allow_input: bool = True,
         begun: bool = False,
     ) -> None:
         self.key = key
@@ -120,6 +107,7 @@ class RemoteCell:
         self.goes_on = False
         self._entered = begun
         self._host = host
+        self._link = link
         self._outputs = Outputs(max_text=host.limits.text, max_shown=host.limits.shown)
         self._since = monotonic()
         self._news: deque[messages.CellEvent | messages.CellEnd | _OurEnd] = deque()
@@ -136,7 +124,6 @@ class RemoteCell:
 
     @property
     def result(self) -> RunResult:
-        """What came of the cell, once the block is left."""
         if self._result is None:
             raise RuntimeError("the cell has no result before its block is left")
         return self._result
@@ -160,51 +147,45 @@ class RemoteCell:
     def __aiter__(self) -> AsyncIterator[Event]:
         return self._events
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await to_the_end(self._leave())
 
     async def interrupt(self) -> None:
         """Stop the cell; the next one works. Its questions are withdrawn."""
         self._withdraw_question()
         if self._unstopped is not None:
-            self._host.acknowledge(self._unstopped)
+            self._link.acknowledge(self._unstopped)
             self._unstopped = None
         self._host.send(messages.InterruptCell(run=self.key))
         self._ends()
 
     async def stop(self) -> None:
-        """Stop the cell because a person wants that: nothing is killed, but `Unstopped` asks about it."""
         self._withdraw_question()
         self._host.send(messages.StopCell(run=self.key))
         self._ends()
 
     def decide(self, *, kill: bool) -> None:
-        """Answer `Unstopped`: kill the kernel now, or wait for the cell's end. Raises: NoQuestion."""
         number = self._unstopped
         if number is None:
             raise NoQuestion
         self._unstopped = None
         self._host.send(messages.DecideCell(run=self.key, kill=kill))
-        self._host.acknowledge(number)
+        self._link.acknowledge(number)
         if kill:
             self._ends()
         else:
             self._stopping = False  # even if it was stopped again meanwhile, which the node forgets
 
     def answer(self, text: str) -> None:
-        """Answer the question that was asked last. Raises: NoQuestion, TooLarge."""
         number = self._question
         if number is None:
             raise NoQuestion
         sizes.answer(text)
         self._question = None
         self._host.send(messages.AnswerCell(run=self.key, text=repair(text)))
-        self._host.acknowledge(number)
+        self._link.acknowledge(number)
 
     def extend(self, limit: timedelta) -> None:
-        """Let the cell work for `limit`, counted from its start, instead of its kernel's own limit."""
         self._host.send(messages.ExtendCell(run=self.key, seconds=limit.total_seconds()))
 
     def settle(self) -> None:
@@ -229,11 +210,10 @@ class RemoteCell:
             self.give_up(NodeUnavailable(SILENT))
         elif self._entered and not self._told_to_wait:
             self._told_to_wait = True
-            self._news.append(messages.CellEvent(run=self.key, event=Stream("stderr", self._notice())))
-            self._some.set()
+            self._tell(messages.CellEvent(run=self.key, event=Stream("stderr", self._notice())))
 
     def _notice(self) -> str:
-        runs = not self._sent or self._host.has_arrived(self._sent[-1])
+        runs = not self._sent or self._link.has_arrived(self._sent[-1])
         return RUNS_ON if runs else STANDS
 
     def back(self) -> None:
@@ -244,15 +224,14 @@ class RemoteCell:
         """Wait no longer. A cell that no node has received does not run; others may go on without us."""
         if not self._entered:
             self.fail(error)
-        elif self._sent and self._host.withdraw(self._sent[0]):
+        elif self._sent and self._link.withdraw(self._sent[0]):
             for number in self._sent:
-                self._host.withdraw(number)
+                self._link.withdraw(number)
             self.fail(error)
         elif not self._given_up:
             self._given_up, self._question, self._unstopped = True, None, None
             self._host.leave_behind(self)
-            self._news.append(_OurEnd())
-            self._some.set()
+            self._tell(_OurEnd())
 
     def take_news(self, news: messages.CellEvent | messages.CellEnd) -> None:
         """An event of the cell, or its end."""
@@ -263,29 +242,26 @@ class RemoteCell:
                 news.event = structs.replace(news.event, number=news.n)
             if isinstance(news.event, Unstopped):  # somebody has to decide what to do
                 if self._unstopped is not None:  # it was stopped once more
-                    self._host.acknowledge(self._unstopped)
+                    self._link.acknowledge(self._unstopped)
                 self._unstopped, self._stopping = news.n, False
             if news.event == Queued(0):  # it stood in line until now
                 self.began = time()
             self._outputs.add_event(news.event)
         else:
             self._question = self._unstopped = None
-        self._news.append(news)
-        self._some.set()
+        self._tell(news)
 
     def die(self, restarted: Restarted) -> None:
         """The node has ended, and the cell with it."""
         self._outputs.close()
         self._question = self._unstopped = None
-        self._news.append(messages.CellEvent(run=self.key, event=restarted))
-        self._news.append(_OurEnd(restarted=restarted))
-        self._some.set()
+        self._tell(messages.CellEvent(run=self.key, event=restarted))
+        self._tell(_OurEnd(restarted=restarted))
 
     def fail(self, error: BaseException) -> None:
         """Nothing more will come of the cell."""
         self._question = self._unstopped = None
-        self._news.append(_OurEnd(error=error))
-        self._some.set()
+        self._tell(_OurEnd(error=error))
 
     def detach(self) -> None:
         """Let it go on without us, unless we know already what came of it."""
@@ -311,7 +287,7 @@ class RemoteCell:
                 break
             yield news.event
             if news.n and not isinstance(news.event, InputRequest | Unstopped):
-                self._host.acknowledge(news.n)
+                self._link.acknowledge(news.n)
         if self.goes_on:  # let go while its end lay here unread: who comes after us reads it
             raise GoesOn
         if self._error is not None:
@@ -325,12 +301,12 @@ class RemoteCell:
 
     def _start(self) -> None:
         self._sent.append(self._host.send(messages.StartCell(run=self.key, tag=self.tag)))
-        self._host.flush()  # the cell's record may be written next
+        self._link.flush()  # the cell's record may be written next
 
     def _withdraw_question(self) -> None:
         """Nobody will answer the question: acknowledge it, so that the next program is not asked it."""
         if self._question is not None:
-            self._host.acknowledge(self._question)
+            self._link.acknowledge(self._question)
             self._question = None
 
     def _ends(self) -> None:
@@ -338,6 +314,10 @@ class RemoteCell:
         self._stopping = True
         if self._told_to_wait:
             self.give_up(NodeUnavailable(SILENT))
+
+    def _tell(self, news: messages.CellEvent | messages.CellEnd | _OurEnd) -> None:
+        self._news.append(news)
+        self._some.set()
 
     async def _arrived(self) -> None:
         while not self._news:

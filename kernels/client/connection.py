@@ -201,11 +201,7 @@ class Link:
     def _flush_soon(self) -> None:
         if not self._due:
             self._due = True
-            asyncio.get_running_loop().call_soon(self._flush_if_due)
-
-    def _flush_if_due(self) -> None:
-        if self._due:
-            self.flush()
+            asyncio.get_running_loop().call_soon(self.flush)
 
     async def _say(
         self, socket: aiohttp.ClientWebSocketResponse, speaking: asyncio.Lock, texts: list[bytes]
@@ -249,9 +245,9 @@ class Link:
                     raise NodeUnavailable(BREAKS)
                 await asyncio.sleep(next(pauses))  # it may break at once each time
         except _GivenUp as given_up:
-            self._failure = given_up.error
-            self._fail_calls(given_up.error)
-            self._owner.given_up(given_up.error)
+            (self._failure,) = given_up.args
+            self._fail_calls(given_up.args[0])
+            self._owner.given_up(given_up.args[0])
         except Exception as error:  # whatever it is, those who wait for news must be told
             if not isinstance(error, (KernelError, OSError)):
                 log.exception("the link to the node failed")
@@ -379,11 +375,7 @@ class Link:
 
 
 class _GivenUp(Exception):
-    """The node has been out of reach for too long."""
-
-    def __init__(self, error: NodeUnavailable) -> None:
-        super().__init__(error)
-        self.error = error
+    """The node has been out of reach for too long; the argument is its last error."""
 
 
 def _pauses() -> Iterator[float]:

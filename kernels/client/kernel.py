@@ -100,51 +100,43 @@ class RemoteKernel(introspection.Hinting):
 
     @property
     def variables(self) -> tuple[Variable, ...]:
-        """The person's variables, as the last cell that we know of left them."""
         return self._variables
 
     @property
     def goes_on(self) -> bool:
-        """Whether a cell that was given up may go on in the node."""
         return bool(self._given_up)
 
     def run(self, code: str, *, tag: int = 0, turn: str = "", allow_input: bool = True) -> RemoteCell:
-        """A cell, to be entered with `async with`; see `kernels.kernel.Kernel.run`.
-
-        Raises: KernelClosed; TooLarge for more than a cell may have.
-        """
         if self._link.closed:
             raise KernelClosed
         sizes.code(code)
         key = f"{self._client}-{next(self._numbers)}"
-        cell = self._cells[key] = RemoteCell(self, key, code, tag=tag, turn=turn, allow_input=allow_input)
+        cell = self._cells[key] = RemoteCell(
+            self, self._link, key, code, tag=tag, turn=turn, allow_input=allow_input
+        )
         return cell
 
     async def late(self) -> AsyncIterator[Late]:
-        """What arrives after its cell: output of threads, files they write. Never ends; for one reader."""
         while True:
             number, late = await self._late.get()
             yield late
-            self.acknowledge(number)
+            self._link.acknowledge(number)
             if (key := self._settling.pop(number, None)) is not None:
                 self.send(messages.SettleCell(run=key))  # its files are kept
 
     async def left_running(self) -> Mapping[int, RemoteCell]:
-        """The cells that an earlier program began and nobody settled, by their tags. Raises: KernelError."""
         await self._link.greeted()
         return dict(self._left)
 
     @asynccontextmanager
     async def catch_up(self, since: float | None) -> AsyncIterator[Scan]:
-        """Learn what is in the workspace, once; yields the files that were written from `since` on."""
         answer = await self._link.call(messages.CatchUp(since=since))
         yield self._scan(answer.n, answer.scan)
-        self.acknowledge(answer.n)
+        self._link.acknowledge(answer.n)
 
     async def state(self) -> State:
-        """The kernel as it is now. Raises: KernelError."""
         answer = await self._link.call(messages.GetState())
-        self.acknowledge(answer.n)
+        self._link.acknowledge(answer.n)
         assert answer.state is not None
         self._variables = answer.state.variables
         return answer.state
@@ -156,19 +148,16 @@ class RemoteKernel(introspection.Hinting):
             return decode(await asyncio.wait_for(asked, 2 * introspection.PATIENCE), dict[str, Any])
 
     async def widen(self, columns: int) -> None:
-        """From now on tables of text may be this wide, in whatever node the kernel lives."""
         self._columns = columns
         await super().widen(columns)
 
     async def restart(self) -> None:
-        """End the process, with its variables; the next cell gets a fresh one. Raises: KernelError."""
         for key in self._given_up:  # nobody is there to be asked about these
             self.send(messages.InterruptCell(run=key))
-        self.acknowledge((await self._link.call(messages.RestartKernel())).n)
+        self._link.acknowledge((await self._link.call(messages.RestartKernel())).n)
         self._variables, self._restarted = (), None
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
-        """Put a file into the workspace, unseen by capture; its name there. Raises: OSError, KernelError."""
         path = f"{self._path}/files/{quote(name, safe='')}"
         params = {"beside": beside} if beside else None
         placed = await self._node.ask("PUT", path, params=params, data=source)
@@ -198,16 +187,7 @@ class RemoteKernel(introspection.Hinting):
             self._keep(asyncio.Task(work, loop=loop, eager_start=True, name="files of a lost cell"))
         return self._link.send(command)
 
-    def flush(self) -> None:
-        """Let the commands go to the node now."""
-        self._link.flush()
-
-    def acknowledge(self, number: int) -> None:
-        """News of this number has been told."""
-        self._link.acknowledge(number)
-
     def opened(self, number: int, files: tuple[Captured, ...]) -> tuple[Captured, ...]:
-        """The captured files that news of this number names, to be read here."""
         path = f"{self._path}/log/{self._link.at_node(number)}/files"
         return tuple(
             RemoteFile(
@@ -222,33 +202,21 @@ class RemoteKernel(introspection.Hinting):
         )
 
     def restarted(self) -> Restarted | None:
-        """The restart that has to be told if a node has ended; returned once."""
         restarted, self._restarted = self._restarted, None
         return restarted
 
     def forget_cell(self, cell: RemoteCell) -> None:
-        """The cell has its result, or is left to another program."""
         self._cells.pop(cell.key, None)
         if self._left.get(cell.tag) is cell:
             del self._left[cell.tag]
 
-    def withdraw(self, number: int) -> bool:
-        """Take a command back if no node has received it; returns whether it was taken back."""
-        return self._link.withdraw(number)
-
-    def has_arrived(self, number: int) -> bool:
-        """Whether a node is known to have this command."""
-        return self._link.has_arrived(number)
-
     def leave_behind(self, cell: RemoteCell) -> None:
-        """The cell has a result, and goes on in a node that does not answer: what it shows is late output."""
         self._given_up[cell.key] = cell.tag
 
     # What the link tells (LinkOwner):
 
     @property
     def waits(self) -> bool:
-        """Whether a cell runs in the node, or is to run there."""
         return bool(self._cells)
 
     def greet(self, welcome: messages.Welcome) -> None:
@@ -261,9 +229,7 @@ class RemoteKernel(introspection.Hinting):
         known = {cell.key for cell in self._left.values()} | self._cells.keys() | self._given_up.keys()
         for run in welcome.runs:
             if run.run not in known:
-                cell = RemoteCell(
-                    self, run.run, run.code, tag=run.tag, turn=run.turn, allow_input=True, begun=True
-                )
+                cell = RemoteCell(self, self._link, run.run, run.code, tag=run.tag, turn=run.turn, begun=True)
                 cell.began = run.began
                 self._left[cell.tag] = self._cells[cell.key] = cell
 
@@ -280,19 +246,16 @@ class RemoteKernel(introspection.Hinting):
         elif (cell := self._cells.get(news.run)) is not None:
             cell.take_news(news)
         elif isinstance(news, messages.CellEvent):
-            self.acknowledge(news.n)
+            self._link.acknowledge(news.n)
 
     def question(self, asked: messages.FileQuestion) -> None:
-        """Answer a cell's question for the person's stored files."""
         self._keep(asyncio.create_task(self._answer(asked), name="stored files for a node"))
 
     def out_of_reach(self) -> None:
-        """The node does not answer: its cells wait, and say so."""
         for cell in list(self._cells.values()):
             cell.wait()
 
     def given_up(self, error: BaseException) -> None:
-        """The node has not answered for too long: no cell waits any longer."""
         for cell in list(self._cells.values()):
             cell.give_up(error)
 
@@ -319,7 +282,6 @@ class RemoteKernel(introspection.Hinting):
         self._variables = ()
 
     def failed(self, error: BaseException) -> None:
-        """There is no node: fail all cells."""
         for cell in self._cells.values():
             cell.fail(error)
 
@@ -345,7 +307,7 @@ class RemoteKernel(introspection.Hinting):
             return
         scan = self._scan(answer.n, answer.scan)
         if scan == Scan():
-            self.acknowledge(answer.n)
+            self._link.acknowledge(answer.n)
         else:
             self._late.put_nowait((answer.n, Late(lost.tag, scan=scan)))
 
@@ -355,7 +317,7 @@ class RemoteKernel(introspection.Hinting):
             if isinstance(news.event, Stream | Display | Result | ClearOutput):
                 self._late.put_nowait((news.n, Late(tag, event=news.event)))
             else:  # its questions have nobody to answer them, and end by themselves
-                self.acknowledge(news.n)
+                self._link.acknowledge(news.n)
             return
         del self._given_up[news.run]
         if news.result is None:

@@ -8,10 +8,10 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 from time import monotonic
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -57,6 +57,8 @@ class RemoteNode:
     logged.
     """
 
+    outlived = True  # a kernel lives on in its node
+
     def __init__(
         self,
         find: Find,
@@ -93,9 +95,7 @@ class RemoteNode:
         self._attending = lasting(self._attend, "attendance")
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         async with AsyncExitStack() as stack:  # goes on if one part fails
             stack.push_async_callback(self._hang_up)
             stack.push_async_callback(self._stop_tasks)
@@ -107,25 +107,18 @@ class RemoteNode:
             await stop(meeting)
 
     def kernel(self, session_id: str, source: FileSource) -> RemoteKernel:
-        """The kernel of a session, the same one at each call; `source` gives the cells their stored files."""
         if session_id not in self._kernels:
             self._kernels[session_id] = RemoteKernel(self, session_id, source)
         return self._kernels[session_id]
 
     @property
     def tier(self) -> str:
-        """How kernels are held: "S", "A", "B" or "none"."""
         return self._who.tier
 
     @property
     def process(self) -> int:
         """The id of the node's process, on its own machine."""
         return self._who.pid
-
-    @property
-    def outlived(self) -> bool:
-        """A kernel lives on in its node."""
-        return True
 
     async def untold(self) -> list[str]:
         """The sessions that have news and no bot; none if there is no node.
@@ -140,13 +133,11 @@ class RemoteNode:
             return []
 
     async def release(self, session_id: str) -> None:
-        """Let go of a session's kernel, which lives on with everything that runs in it."""
         kernel = self._kernels.pop(session_id, None)
         if kernel is not None:
             await kernel.detach()
 
     async def remove(self, session_id: str) -> None:
-        """End a session's kernel and delete its workspace. Raises: OSError, KernelError."""
         await self.release(session_id)
         await self.ask("DELETE", f"sessions/{quote(session_id, safe='')}", params={"workspace": "1"})
 
@@ -158,12 +149,7 @@ class RemoteNode:
     # What a kernel needs (KernelNode):
 
     def connect_to(self, session_id: str) -> Connect:
-        """How to get a websocket to this session."""
-
-        async def connect(known: str) -> SessionSocket:
-            return await self._session_socket(f"sessions/{quote(session_id, safe='')}", known)
-
-        return connect
+        return partial(self._session_socket, f"sessions/{quote(session_id, safe='')}")
 
     async def ask(
         self,
@@ -202,13 +188,11 @@ class RemoteNode:
 
     @property
     def local(self) -> bool:
-        """Whether the node is on this machine, as a Unix socket tells."""
         return self._endpoint is not None and self._endpoint.unix
 
     def get(
         self, path: str, params: Mapping[str, str] | None = None, *, of: str
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        """Make a request to the node `of`, whose answer is read piece by piece. Raises: NodeGone."""
         if self._http is None or of != self._id:  # in another node the same path is something else
             raise NodeGone
         return self._http.get(f"kernelcord/{path}", params=params)

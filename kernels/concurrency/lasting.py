@@ -23,14 +23,12 @@ LAST_PAUSE = 60.0
 WELL = 300.0  # seconds that it has to live for the next pause to be the first again
 
 
-def lasting(
-    work: Callable[[], Coroutine[Any, Any, object]], name: str, *, over: Callable[[], bool] = lambda: False
-) -> asyncio.Task[None]:
-    """A task that does `work()`, again whenever that ends, until the task is cancelled or `over()` holds."""
-    return asyncio.create_task(_last(work, name, over), name=f"{name}, watched")
+def lasting(work: Callable[[], Coroutine[Any, Any, object]], name: str) -> asyncio.Task[None]:
+    """A task that does `work()`, again whenever that ends, until the task is cancelled."""
+    return asyncio.create_task(_last(work, name), name=f"{name}, watched")
 
 
-async def _last(work: Callable[[], Coroutine[Any, Any, object]], name: str, over: Callable[[], bool]) -> None:
+async def _last(work: Callable[[], Coroutine[Any, Any, object]], name: str) -> None:
     pause = FIRST_PAUSE
     while True:
         began = monotonic()
@@ -42,8 +40,6 @@ async def _last(work: Callable[[], Coroutine[Any, Any, object]], name: str, over
             await stop(task)
             raise
         error = None if task.cancelled() else task.exception()
-        if over():
-            return
         if monotonic() - began > WELL:
             pause = FIRST_PAUSE
         log.error("%s has ended unexpectedly, and is begun again in %.0f s", name, pause, exc_info=error)

@@ -13,7 +13,6 @@ kernels. Where nobody asks for a position, and one that takes long must not keep
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from types import TracebackType
 from typing import Self
 
 __all__ = ["QueueEntry", "SlotQueue", "TimedSlots"]
@@ -39,7 +38,7 @@ class SlotQueue:
 
     def enter(self) -> "QueueEntry":
         """Join the queue; leave it with `QueueEntry.leave` or as a context manager."""
-        entry = QueueEntry(self)
+        entry = QueueEntry(self._entries, self._slots)
         self._entries.append(entry)
         if self.waiting:
             self._crowded.set()
@@ -52,54 +51,46 @@ class SlotQueue:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._crowded.wait(), at_most)
 
-    def position(self, entry: "QueueEntry") -> int:
-        """How many must leave before it is this entry's turn: 0 if it has a slot, or has left."""
-        return max(0, self._entries.index(entry) - self._slots + 1) if entry in self._entries else 0
-
-    def serves(self, entry: "QueueEntry") -> bool:
-        """Whether this entry has a slot."""
-        return entry in self._entries[: self._slots]
-
-    def leave(self, entry: "QueueEntry") -> None:
-        """Give up the slot, or the wait; doing so twice is no error."""
-        if entry in self._entries:
-            for other in self._entries:
-                other.moved.set()
-            self._entries.remove(entry)
-
 
 class QueueEntry:
     """One place in a queue. Iterate over it to wait: the iteration ends when it has a slot, or has left."""
 
-    def __init__(self, queue: SlotQueue) -> None:
-        self._queue = queue
-        self.moved = asyncio.Event()
+    def __init__(self, entries: "list[QueueEntry]", slots: int) -> None:
+        self._entries = entries  # of the whole queue
+        self._slots = slots
+        self._moved = asyncio.Event()
 
     @property
     def served(self) -> bool:
         """Whether it has a slot."""
-        return self._queue.serves(self)
+        return self in self._entries[: self._slots]
+
+    @property
+    def position(self) -> int:
+        """How many must leave before it is this one's turn: 0 if it has a slot, or has left."""
+        return max(0, self._entries.index(self) - self._slots + 1) if self in self._entries else 0
 
     def leave(self) -> None:
-        """Give up the slot, or the wait."""
-        self._queue.leave(self)
+        """Give up the slot, or the wait; doing so twice is no error."""
+        if self in self._entries:
+            for other in self._entries:
+                other._moved.set()
+            self._entries.remove(self)
 
     async def __aiter__(self) -> AsyncIterator[int]:
         last = 0
-        while position := self._queue.position(self):
-            self.moved.clear()
+        while position := self.position:
+            self._moved.clear()
             if position != last:
                 yield position
                 last = position
-            if position == self._queue.position(self):
-                await self.moved.wait()
+            if position == self.position:
+                await self._moved.wait()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.leave()
 
 

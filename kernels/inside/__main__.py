@@ -4,9 +4,8 @@
 
 How it differs from IPython's own kernel is in `program`. `files.stored` adds `load_file`, `file_path` and
 `list_files`, which ask over the descriptor "files"; DESCRIPTORS is a JSON object with that descriptor and
-those of `last_words`. The kernel ends when its parent does, unless it was detached, which a file named
-`detached` in RUN_FOLDER says. The kernels' own Python runs this; the person's code cannot import any of it,
-since it lies outside `sys.path`.
+those of `last_words`. The kernel ends when its parent does. The kernels' own Python runs this; the person's
+code cannot import any of it, since it lies outside `sys.path`.
 """
 
 import fcntl
@@ -35,10 +34,9 @@ RUN_FOLDER, DESCRIPTORS = Path(sys.argv.pop(1)), json.loads(sys.argv.pop(1))
 def _follow_parent() -> None:
     while os.getppid() == PARENT:
         time.sleep(PARENT_LOOK)  # polling is the only way that every system has
-    if not (RUN_FOLDER / "detached").exists():
-        if os.getpgrp() == os.getpid():
-            os.killpg(0, signal.SIGKILL)
-        os._exit(1)
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ from any bytes. Linux escapes only the newline in most of these files, and no br
 has more ends of lines than that: for `str.splitlines` a name with a carriage return, a form feed or a unit
 separator in it is two lines. So files are read as bytes, lines end at b"\\n" only, and a line that does not
 look as expected is passed over.
-
-The module stands here because what runs inside a kernel can import nothing else of ours.
 """
 
 import os
@@ -59,10 +57,8 @@ def tree(pid: int, most: int = MOST_PROCESSES) -> list[int]:
     for each in found:  # grows as we go
         if len(found) >= most:
             break
-        try:
+        with suppress(OSError):  # it has ended
             found += children(each)
-        except OSError:  # it has ended
-            continue
     return found
 
 

@@ -2,9 +2,8 @@
 
 1. The iopub socket waits for a slow reader instead of dropping messages (`XPUB_NODROP`).
 2. What threads and child processes write arrives before their cell ends, or under their own cell (`streams`).
-3. Each reply carries a list of the person's variables, so that our client need not ask for them
-   (`variables`). Our own client gets the reply on the output channel, where it also marks the end of the
-   output: no further message is needed for that.
+3. Each reply carries a list of the person's variables (`variables`). On the output channel, where our own
+   client gets the reply, it also marks the end of the output.
 4. Text that UTF-8 cannot encode is sent all the same, and other text with it is not lost (`packing`).
 5. No history, heartbeat, debugger or subshells: nobody uses them, and each costs time at every cell or start.
 
@@ -25,7 +24,6 @@ import zmq
 from ipykernel import ipkernel, kernelapp
 from ipykernel.compiler import XCachingCompiler
 from ipykernel.control import ControlThread
-from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
@@ -35,21 +33,18 @@ from .children import forked, reaping, spawned
 from .confinement import fresh, reserve
 from .files import elsewhere, open_files
 from .heartbeat import ListeningHeartbeat
-from .input import questions, stdin
+from .input import questions, standard_input
 from .interrupts import take_interrupts
 from .libraries import bars, cores, figures, nested_asyncio, shared_memory, width
 from .output import clip, last_words, streams
 from .shell import Shell, interrupts
 
-for name in (
-    "POLLIN",
-    "POLLOUT",
-    "SNDMORE",
-):  # a cell combines them 50 times; as enumerations that takes 0.1 ms
+# A cell combines them 50 times; as enumerations that takes 0.1 ms.
+for name in ("POLLIN", "POLLOUT", "SNDMORE"):
     setattr(zmq, name, int(getattr(zmq, name)))
-SENDING = (
-    16  # messages that may be on their way; then the kernel waits for its reader, to hold no more in memory
-)
+kernelapp.IOPubThread = streams.Sender  # there is no setting for it
+# Messages that may be on their way; then the kernel waits for its reader, to hold no more in memory.
+SENDING = 16
 
 __all__ = ["InsideKernel", "Program", "create", "in_cell", "prepare", "run", "serve"]
 
@@ -60,9 +55,8 @@ class InsideKernel(IPythonKernel):  # type: ignore[misc]
     shell_class = Shell
     msg_types = (*IPythonKernel.msg_types, "columns_request")
     _supports_kernel_subshells = False
-    _execute_sleep = (
-        0  # ipykernel sleeps 0.5 ms here lest output be lost; `streams.settle` makes sure instead
-    )
+    # ipykernel sleeps 0.5 ms here lest output be lost; `streams.settle` makes sure instead.
+    _execute_sleep = 0
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -246,14 +240,6 @@ class Program(IPKernelApp):  # type: ignore[misc]
         self.control_thread = ControlThread(daemon=True)
         self.shell_channel_thread = NoSubshells()
 
-    def init_iopub(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
-        """Make the output channel, with our own sending thread."""
-        kernelapp.IOPubThread = streams.Sender
-        try:
-            super().init_iopub(context)
-        finally:
-            kernelapp.IOPubThread = IOPubThread
-
     def init_heartbeat(self) -> None:
         """Start a heartbeat for a stock client only: ours needs none, and it takes a thread and a context."""
         if self.hb_port in self.listening:
@@ -285,7 +271,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
             super().init_kernel()
         finally:
             ipkernel.sys = sys
-        sys.stdin = stdin.StandardInput(self.kernel.raw_input)
+        sys.stdin = standard_input.StandardInput(self.kernel.raw_input)
         nested_asyncio.allow(lambda: self.kernel.io_loop.asyncio_loop)
         reaping.install()
         forked.watch(self.kernel)
@@ -333,7 +319,8 @@ def serve(
 ) -> None:
     """Run cells until the kernel is told to end. `listening` has a descriptor a channel of `connection`.
 
-    `before_cells` is called when everything is set up, just before the person's own modules can be imported.
+    `before_cells` is called before there is a second thread. What Landlock takes away, it takes from the
+    thread that asks for it and from those that this one starts later; a person's code reaches all of them.
     """
     session = program.session
     session.pid = os.getpid()  # with the parent's it would drop every message
@@ -344,6 +331,7 @@ def serve(
     for channel in ("shell", "iopub", "stdin", "control", "hb"):
         setattr(program, f"{channel}_port", connection[f"{channel}_port"])
     _settle(program, Path(os.environ["IPYTHONDIR"], "profile_default"))
+    before_cells()
     program.init_sockets()
     program.init_heartbeat()
     program.init_io()
@@ -355,7 +343,6 @@ def serve(
     program.init_code()
     sys.stdout.flush()
     sys.stderr.flush()
-    before_cells()
     program.init_path()  # only now: a person's file could have the name of an extension that IPython imports
     memory.begin()
     run(program)

@@ -28,7 +28,7 @@ from .characters import escaped
 from .children import forked
 from .confinement import reserve
 from .files import elsewhere
-from .input import stdin
+from .input import standard_input
 from .interrupts import Interrupts
 from .libraries import advice, figures
 from .output import streams
@@ -64,7 +64,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         def standard_or_file(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
             if isinstance(file, int) and file in STANDARD:
                 if file == 0 and "r" in mode:
-                    asking = stdin.StandardInput(self.kernel.raw_input)
+                    asking = standard_input.StandardInput(self.kernel.raw_input)
                     return asking.buffer if "b" in mode else asking
                 file = os.dup(file)  # it may be closed
             return open(file, mode, *args, **kwargs)

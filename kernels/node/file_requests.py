@@ -29,7 +29,6 @@ class BotFiles:
         self._open: dict[int, tuple[FileQuestion, asyncio.Future[Any]]] = {}
 
     async def open(self, wanted: str) -> Opened:
-        """The file. Raises: FileUnavailable, ConnectionError."""
         opened = await self._ask("open", wanted)
         assert isinstance(opened, Opened)
         return opened
@@ -40,7 +39,6 @@ class BotFiles:
         return answer.name
 
     async def list(self) -> Sequence[FileRow]:
-        """The files that the person can load. Raises: ConnectionError."""
         answer: FilesAnswer = await self._ask("list")
         return answer.files
 

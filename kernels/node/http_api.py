@@ -21,7 +21,8 @@ first one with their protocol's number. The answer to a request that fails has t
 import asyncio
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
 
@@ -62,18 +63,20 @@ class _NodeRequest(JupyterHandler):
         self._errno: int | None = None
 
     def session(self, session_id: str) -> NodeSession:
-        """The session. Raises: HTTPError for an id that cannot be one."""
-        try:
+        """The session. Raises: HTTPError."""
+        with self.refusals():
             return self.node.session(unquote(session_id))
+
+    @contextmanager
+    def refusals(self) -> Iterator[None]:
+        """Answer what cannot be a session's id, and what the system refuses, with the reason."""
+        try:
+            yield
         except ValueError as error:
             raise web.HTTPError(400, str(error)) from None
         except OSError as error:
-            raise self.failure(error) from None
-
-    def failure(self, error: OSError) -> web.HTTPError:
-        """The answer to a request that the system refuses."""
-        self._errno = error.errno
-        return web.HTTPError(500, reason=error.strerror or type(error).__name__)
+            self._errno = error.errno
+            raise web.HTTPError(500, reason=error.strerror or type(error).__name__) from None
 
     async def prepare(self, *, _redirect_to_login: bool = False) -> None:
         await super().prepare(_redirect_to_login=False)
@@ -101,13 +104,9 @@ class _Untold(_NodeRequest):
 class _EndSession(_NodeRequest):
     @web.authenticated
     async def delete(self, session_id: str) -> None:
-        session_id = unquote(session_id)
-        try:
-            await self.node.end(session_id, workspace=bool(self.get_query_argument("workspace", "")))
-        except ValueError as error:
-            raise web.HTTPError(400, str(error)) from None
-        except OSError as error:
-            raise self.failure(error) from None
+        workspace = bool(self.get_query_argument("workspace", ""))
+        with self.refusals():
+            await self.node.end(unquote(session_id), workspace=workspace)
         self.set_status(204)
 
 
@@ -161,13 +160,9 @@ class _Upload(_NodeRequest):
 class _PlacedUpload(_Upload):
     @web.authenticated
     async def put(self, session_id: str, name: str) -> None:
-        kernel = self.session(session_id).kernel
-        try:
-            placed = await kernel.place(
-                unquote(name), self.received(), beside=self.get_query_argument("beside", "")
-            )
-        except OSError as error:
-            raise self.failure(error) from None
+        kernel, beside = self.session(session_id).kernel, self.get_query_argument("beside", "")
+        with self.refusals():
+            placed = await kernel.place(unquote(name), self.received(), beside=beside)
         self.finish(encode(placed))
 
 
@@ -194,11 +189,13 @@ class _FileAnswer(_Upload):
     def put(self, session_id: str, number: str) -> None:
         about = {name: self.get_query_argument(name) for name in ("file_id", "filename", "file_type")}
         files = self.session(session_id).files
-        try:
-            file = os.fdopen(os.dup(self.received().fileno()), "rb")
-        except OSError as error:
-            files.answer(messages.FilesAnswer(ask=int(number), failed=error.strerror or type(error).__name__))
-            raise self.failure(error) from None
+        with self.refusals():
+            try:
+                file = os.fdopen(os.dup(self.received().fileno()), "rb")
+            except OSError as error:
+                reason = error.strerror or type(error).__name__
+                files.answer(messages.FilesAnswer(ask=int(number), failed=reason))
+                raise
         opened = Opened(**about, size=os.fstat(file.fileno()).st_size, file=file)
         if not files.opened(int(number), opened):
             file.close()
@@ -227,14 +224,13 @@ class _CapturedDownload(_NodeRequest):
         if not isinstance(file, CapturedFile | TextFile):
             raise web.HTTPError(404)
         latest = self.get_query_argument("latest", "")
-        try:
-            if latest and isinstance(file, CapturedFile):
-                file = await in_thread(file.renewed, int(latest))
-            opened = await file.opened()
-        except FileChanged:
-            raise web.HTTPError(GONE) from None
-        except OSError as error:
-            raise self.failure(error) from None
+        with self.refusals():
+            try:
+                if latest and isinstance(file, CapturedFile):
+                    file = await in_thread(file.renewed, int(latest))
+                opened = await file.opened()
+            except FileChanged:
+                raise web.HTTPError(GONE) from None
         with opened:
             self.set_header("Content-Type", "application/octet-stream")
             self.set_header("Content-Length", str(file.size))

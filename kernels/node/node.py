@@ -53,6 +53,15 @@ class Node:
         self.bots = 0  # that are connected
         self._draining = asyncio.Event()
         self._sessions: dict[str, NodeSession] = {}
+        self._pool = Pool(
+            python=settings.python,
+            workspaces=settings.workspaces,
+            limits=settings.limits,
+            size=settings.size,
+            idle=settings.idle,
+            tier=Tier(settings.tier) if settings.tier else None,
+            libraries=settings.libraries,
+        )
         self._stack = AsyncExitStack()
         self._alone_since = monotonic()
 
@@ -68,21 +77,11 @@ class Node:
 
     async def start(self) -> None:
         """Start the pool, and write the record. Raises: OSError."""
-        settings = self.settings
-        pool = Pool(
-            python=settings.python,
-            workspaces=settings.workspaces,
-            limits=settings.limits,
-            size=settings.size,
-            idle=settings.idle,
-            tier=Tier(settings.tier) if settings.tier else None,
-            libraries=settings.libraries,
-        )
-        self._pool = await self._stack.enter_async_context(pool)
+        await self._stack.enter_async_context(self._pool)
         self.ready, self._alone_since = True, monotonic()
-        address = settings.address if self.local else f"http://{settings.address}"
-        pid = os.getpid()
-        _write(self.folder / RECORD, NodeRecord(address, settings.token, pid, started(pid), PROTOCOL))
+        address = self.settings.address if self.local else f"http://{self.settings.address}"
+        pid, token = os.getpid(), self.settings.token
+        _write(self.folder / RECORD, NodeRecord(address, token, pid, started(pid), PROTOCOL))
         self._on_ready()
 
     async def close(self) -> None:
@@ -123,7 +122,7 @@ class Node:
         session = self._sessions.pop(session_id, None)
         if session is not None:
             await session.close()
-        await (self._pool.remove(session_id) if workspace else self._pool.close(session_id))
+        await (self._pool.remove(session_id) if workspace else self._pool.release(session_id))
 
     def untold(self) -> list[str]:
         """The sessions that have news and no bot."""

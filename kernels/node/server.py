@@ -10,29 +10,25 @@ node any more (`kernels.node.node`).
 import asyncio
 import logging
 import signal
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-# It validates addresses in JSON schemas, which nothing here needs, and takes 2.5 s to load its grammar.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from tornado import web
+from tornado.httpserver import HTTPServer
+from traitlets.config import Config
 
-from jupyter_server.extension.application import ExtensionApp  # noqa: E402
-from jupyter_server.serverapp import ServerApp  # noqa: E402
-from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager  # noqa: E402
-from tornado import web  # noqa: E402
-from tornado.httpserver import HTTPServer  # noqa: E402
-from traitlets.config import Config  # noqa: E402
-
-from kernels.concurrency.cancellation import stop  # noqa: E402
-from kernels.concurrency.lasting import lasting  # noqa: E402
-from kernels.node.connection_limits import LimitedServer, TokenIdentity  # noqa: E402
-from kernels.node.http_api import routes  # noqa: E402
-from kernels.node.logging import access  # noqa: E402
-from kernels.node.node import Node  # noqa: E402
-from kernels.node.settings import NodeSettings  # noqa: E402
+from kernels.concurrency.cancellation import stop
+from kernels.concurrency.lasting import lasting
+from kernels.node.connection_limits import LimitedServer, TokenIdentity
+from kernels.node.http_api import routes
+from kernels.node.logging import access
+from kernels.node.node import Node
+from kernels.node.settings import NodeSettings
 
 __all__ = ["serve"]
 

@@ -184,7 +184,7 @@ class NodeSession:
                 self._drop(cell)
 
     def _refuse(self, command: messages.Command | messages.NotUnderstood, error: Exception) -> None:
-        unforeseen = None if isinstance(command, messages.NotUnderstood) else error
+        unforeseen = None if isinstance(error, KernelError) else error
         refusal, key = messages.RaisedError.of(error), getattr(command, "run", None)
         cell = self._cells.get(key) if isinstance(key, str) else None
         ids = cell.run.ids if cell is not None else {"session": self.kernel.session_id}
@@ -199,14 +199,7 @@ class NodeSession:
     # Cells:
 
     def _enter(self, command: messages.EnterCell) -> None:
-        try:
-            turn = command.turn[:TURN]
-            run = self.kernel.run(command.code, turn=turn, allow_input=command.allow_input)
-        except KernelError as error:
-            self.log.add_news(
-                command.run, messages.CellEnd(run=command.run, error=messages.RaisedError.of(error))
-            )
-            return
+        run = self.kernel.run(command.code, turn=command.turn[:TURN], allow_input=command.allow_input)
         cell = self._cells[command.run] = _EnteredCell(command.run, run)
         # Its first step, in which it enters the line, is taken here: the order of commands is that of cells.
         loop = asyncio.get_running_loop()
@@ -215,9 +208,7 @@ class NodeSession:
     def _start(self, command: messages.StartCell) -> None:
         cell = self._cells.get(command.run)
         if cell is None:
-            error = messages.RaisedError.of(OSError(GONE))
-            self.log.add_news(command.run, messages.CellEnd(run=command.run, error=error))
-            return
+            raise KernelError(GONE)
         cell.run.tag = command.tag
         cell.began = time()
         cell.started.set()

@@ -31,9 +31,7 @@ __all__ = ["reading", "write"]
 
 log = logging.getLogger(__name__)
 
-CHECKOUT = (
-    Path(__file__).resolve().parents[2]
-)  # where `python -m kernels.notebooks.converter` finds our packages
+CHECKOUT = Path(__file__).resolve().parents[2]  # where `python -m` finds the converter
 PASSED_ON = ("LD_LIBRARY_PATH", "TZ")
 DEADLINE = 180.0  # seconds in all; the process also limits its own processor time
 TOLD = 2000  # characters at the end of the process's stderr that we keep

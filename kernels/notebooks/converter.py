@@ -19,6 +19,7 @@ from kernels.errors import SandboxUnavailable
 from kernels.inside.confinement import confine
 from kernels.notebooks.cell_lines import NO_MEMORY, NO_ROOM, REFUSED, cells, line, to_lines
 from kernels.notebooks.cells import NotebookError
+from kernels.notebooks.reading import MAX_SIZE
 from kernels.sandbox import seccomp
 from kernels.sandbox.policy import HANDLED, SCOPED
 
@@ -29,11 +30,7 @@ TIME = {"read": 20, "write": 60}  # seconds of processor time
 LARGEST = 1 << 30  # bytes of output; a character can take several
 NICE = 5  # so that other processes go first
 UNSURE = () if sys.platform == "linux" else (OSError, ValueError)  # macOS does not accept all limits
-UNUSED = (
-    "arrow",
-    "isoduration",
-    "rfc3987_syntax",
-)  # jsonschema imports them for formats that no notebook has
+UNUSED = ("arrow", "isoduration")  # jsonschema imports them for formats that no notebook has
 OLD = b'{"nbformat":3,"worksheets":[{"cells":[{"cell_type":"code","input":"x","outputs":[]}]}]}'
 
 
@@ -66,7 +63,7 @@ def _read() -> None:
     from kernels.notebooks import notebook
 
     gc.disable()  # it would look at millions of values again and again, none of which is garbage
-    found = notebook.read(sys.stdin.buffer.read(notebook.MAX_SIZE + 1))
+    found = notebook.read(sys.stdin.buffer.read(MAX_SIZE + 1))
     output = sys.stdout.buffer
     output.write(line({"notes": found.notes, "code_cells": found.code_cells, "metadata": found.metadata}))
     for cell in found.cells:
@@ -84,15 +81,10 @@ def _write() -> None:
 
 def _give_up_rights(seconds: int) -> None:
     """Limit this process for good: it can open nothing and, where the system allows it, has no privileges."""
-    try:
+    # On another system, or an old one, the limits still apply.
+    with suppress(AttributeError, OSError, SandboxUnavailable):
         program = base64.b64encode(seccomp.assemble(alone=False, counted=False)).decode()
         confine.seal({"landlock": [[HANDLED, SCOPED]], "seccomp": program})
-    except (
-        AttributeError,
-        OSError,
-        SandboxUnavailable,
-    ):  # another system, or an old one; the limits still apply
-        pass
     os.nice(NICE)
     for limit, value in (
         (resource.RLIMIT_AS, MEMORY),

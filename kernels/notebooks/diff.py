@@ -33,9 +33,7 @@ _KINDS = (  # a person sees the first of these that an output has
 )
 _BY_KIND_ONLY = {"an interactive figure", "a picture", "a sound", "a video", "a PDF"}
 _MARKUP = {"text/html", "text/markdown", "image/svg+xml"}
-MOST_MARKUP = (
-    1 << 19
-)  # characters of a cell's markup that are compared; checking it for active content takes time
+MOST_MARKUP = 1 << 19  # characters of a cell's markup that are compared; checking what is active takes time
 
 
 def diff_outputs(stored: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
     data = write([Markdown("Hello", author="Ada"), Code("1 + 1", outputs=(...,), count=1)])
     for piece in written(cells): ...              # the same, piece by piece
     read(data).cells
-    diff_outputs(stored_outputs, new_outputs)      # sentences
 
 What is written is valid nbformat v4.5, and the same bytes for the same cells. What is read is version 3 or 4
 and may contain anything at all: see `kernels.notebooks.sanitize.outputs` for what becomes of outputs, and
@@ -24,36 +23,17 @@ from nbformat.v4.convert import upgrade_cell
 from kernels.notebooks import originals
 from kernels.notebooks.cell_json import MAX_TIME, MAX_WRITTEN, NotebookBudget, dumped, no_outputs
 from kernels.notebooks.cells import RAISES, SKIP, Cell, Code, LoadedNotebook, Markdown, NotebookError, Raw
-from kernels.notebooks.diff import diff_outputs
 from kernels.notebooks.reading import MAX_NAME, MAX_SIZE, fewer, load, read_cells, refuse_too_many, source
 from kernels.notebooks.sanitize.markdown import sanitize_markdown, without_scripts
 from kernels.notebooks.sanitize.outputs import count, sanitize_outputs
 from kernels.text.clipping import clip, repair
 
-__all__ = [
-    "MAX_SIZE",
-    "RAISES",
-    "SKIP",
-    "Cell",
-    "Code",
-    "LoadedNotebook",
-    "Markdown",
-    "NotebookError",
-    "Raw",
-    "diff_outputs",
-    "read",
-    "write",
-    "written",
-]
+__all__ = ["read", "write", "written"]
 
 PYTHON = "3.12"  # the version of the language that is noted in a notebook
 BATCH, BATCH_SIZE = 64, 1 << 20  # cells, and characters, that are validated together
 DAMAGED = "they were damaged"
-KNOWN = (
-    "kernelcord",
-    "raw_mimetype",
-    "tags",
-)  # the parts of a cell's metadata that we have written ourselves
+KNOWN = ("kernelcord", "raw_mimetype", "tags")  # the parts of a cell's metadata that we have written
 
 
 def write(cells: Iterable[Cell], **options: Any) -> bytes:
@@ -169,9 +149,8 @@ def _code_metadata(cell: Code) -> dict[str, Any]:
         ours["execution_time"] = cell.execution_time
     metadata: dict[str, Any] = {"kernelcord": ours}
     may_fail = cell.status == "ok" or (cell.status == "error" and RAISES in cell.tags)
-    as_they_were = (
-        may_fail or cell.original is not None
-    )  # in a notebook that was read, a person sets the tags
+    # In a notebook that was read, a person sets the tags.
+    as_they_were = may_fail or cell.original is not None
     tags = dict.fromkeys(cell.tags if as_they_were else (*cell.tags, SKIP))
     if valid := _valid_tags(tags):
         metadata["tags"] = valid

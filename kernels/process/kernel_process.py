@@ -5,8 +5,7 @@
             process.wire.send("shell", ...)
             await process.exited.wait()
 
-When the blocks are left, the process, its sockets and its run folder are gone, unless it was detached: then
-it goes on without us, and any Jupyter client can use it by the connection file in its run folder.
+When the blocks are left, the process, its sockets and its run folder are gone.
 """
 
 import asyncio
@@ -28,7 +27,6 @@ from kernels.process.launchers import Launcher
 from kernels.process.stacks import doing
 from kernels.provisioner import ConfinedProvisioner, PlainProvisioner
 from kernels.wire.connection import Message, Wire
-from kernels.workspace.temporary import DETACHED
 
 __all__ = ["KernelProcess", "run_folder"]
 
@@ -54,20 +52,16 @@ class KernelProcess:
 
     wire: Wire
     folder: Path
-    _manager: AsyncKernelManager
     provisioner: PlainProvisioner | ConfinedProvisioner
     _receiver: "_Receiver"
     _words: LastWords
     exited: asyncio.Event = field(default_factory=asyncio.Event)
     exit_code: int | None = None
-    detached: bool = False
 
     @staticmethod
     @contextlib.asynccontextmanager
     async def start(
-        launcher: Launcher,
-        folder: Path,
-        receive: Callable[[Message | None], None],
+        launcher: Launcher, folder: Path, receive: Callable[[Message | None], None]
     ) -> AsyncIterator["KernelProcess"]:
         """Start the kernel and wait until it answers. `folder` is its run folder.
 
@@ -79,13 +73,13 @@ class KernelProcess:
             async with contextlib.AsyncExitStack() as stack:
                 words = stack.enter_context(LastWords())
                 receiver = _Receiver(receive, words)
-                stack.push_async_callback(_release, manager, folder)
+                stack.push_async_callback(_release, manager)
                 with (folder / LOG).open("wb") as output:
                     await launcher.start(manager, output, words.descriptors)
                 words.started()
                 wire = Wire(dict(manager.get_connection_info()), manager.session, receiver)
                 provisioner = cast(PlainProvisioner | ConfinedProvisioner, manager.provisioner)
-                process = KernelProcess(wire, folder, manager, provisioner, receiver, words)
+                process = KernelProcess(wire, folder, provisioner, receiver, words)
                 stack.push_async_callback(stop, asyncio.create_task(process._watch(), name="kernel exit"))
                 stack.push_async_callback(process.end, now=True)
                 stack.callback(wire.close)
@@ -129,8 +123,6 @@ class KernelProcess:
 
         A process that is stuck in the system, which not even SIGKILL ends, is left behind and logged.
         """
-        if self.detached:
-            return
         if not now and not self.exited.is_set():
             self.interrupt()
             self.wire.send("control", "shutdown_request", {"restart": False})
@@ -140,13 +132,6 @@ class KernelProcess:
         await self.provisioner.kill()
         if not await self._exits_within(KILLED):
             log.error("the kernel process %s cannot be killed; it is left behind", self.provisioner.pid)
-
-    def detach(self) -> None:
-        """Let the process outlive us: leaving the block then only closes our sockets."""
-        (self.folder / DETACHED).touch()
-        self.detached = True
-        self._manager._connection_file_written = False  # else the manager removes the connection file
-        self.provisioner.detach()
 
     async def _wait_until_up(self) -> None:
         """Wait until it answers. Raises: KernelStartFailed."""
@@ -204,13 +189,12 @@ class KernelProcess:
 
 @contextlib.contextmanager
 def run_folder(path: Path) -> Iterator[Path]:
-    """Make a kernel's run folder, and remove it at the end unless the kernel was detached."""
+    """Make a kernel's run folder, and remove it at the end."""
     path.mkdir(mode=0o700)
     try:
         yield path
     finally:
-        if not (path / DETACHED).exists():
-            shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)
 
 
 class _Receiver:
@@ -247,12 +231,8 @@ class _Receiver:
         self._receive(message)
 
 
-async def _release(manager: AsyncKernelManager, folder: Path) -> None:
+async def _release(manager: AsyncKernelManager) -> None:
     """Close what the manager holds, and end a process that was launched but is not yet watched."""
-    if (folder / DETACHED).exists():
-        if manager.provisioner is not None:
-            await manager.provisioner.cleanup()
-        return
     if manager.provisioner is not None and manager.has_kernel:
         await manager.provisioner.kill()
         with contextlib.suppress(TimeoutError):

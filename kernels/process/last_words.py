@@ -17,7 +17,6 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Self
 
 from kernels.inside import paths
@@ -50,17 +49,15 @@ class LastWords:
     def __enter__(self) -> Self:
         self._memory = _memory(PART * len(STREAMS) + last_displays.SIZE)
         with contextlib.ExitStack() as stack:
-            stack.callback(self.__exit__, None, None, None)
+            stack.callback(self.__exit__)
             for name in STREAMS:
                 self._pipes[name] = os.pipe()
             stack.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.started()
-        for reading, _ in self._pipes.values():
+        for reading, _writing in self._pipes.values():
             os.close(reading)
         self._pipes.clear()
         if self._memory >= 0:

@@ -5,20 +5,6 @@ Numbers: arch/x86/entry/syscalls/syscall_64.tbl of Linux 6.18.
 
 import errno
 
-__all__ = [
-    "ABOUT_ITSELF",
-    "ATTRIBUTES",
-    "DENIED",
-    "FOR_NETWORK",
-    "GROWING",
-    "IGNORED",
-    "PRETENDED",
-    "SHARING",
-    "UNCOUNTED",
-    "UNKNOWN",
-    "UNSUPPORTED",
-]
-
 # Answered with EPERM.
 DENIED: dict[str, int] = {
     "ptrace": 101,  # steer or look into another process
@@ -151,10 +137,7 @@ SHARING: dict[str, int] = {
     "fchown": 93,  # likewise
     "lchown": 94,  # likewise
     "fchownat": 260,  # likewise
-    "setxattr": 188,  # likewise: access lists are attributes
-    "lsetxattr": 189,  # likewise
-    "fsetxattr": 190,  # likewise
-    "setxattrat": 463,  # likewise
+    **GROWING,  # likewise: access lists are attributes
     "removexattr": 197,  # likewise
     "lremovexattr": 198,  # likewise
     "fremovexattr": 199,  # likewise

@@ -22,6 +22,7 @@ from kernels.concurrency.cancellation import to_the_end
 from kernels.concurrency.threads import in_thread
 from kernels.descriptors import raise_limit
 from kernels.errors import KernelStartFailed, SandboxUnavailable
+from kernels.inside.files.elsewhere import LEFT
 from kernels.limits import Fault, Limits
 from kernels.process.environment import environment
 from kernels.sandbox import users
@@ -29,7 +30,7 @@ from kernels.sandbox.forkserver import LIBRARIES, Child, Forkserver
 from kernels.sandbox.limits import usage
 from kernels.sandbox.limits.cgroup import Group, Groups, unique_name
 from kernels.sandbox.limits.watchdog import Watchdog, Watched
-from kernels.sandbox.policy import SYSTEM, TEMPORARY_LEFT, WORKSPACE, Paths, Tier, confine
+from kernels.sandbox.policy import SYSTEM, WORKSPACE, Paths, Tier, confine
 
 __all__ = ["Confined", "Sandbox", "readable"]
 
@@ -91,8 +92,7 @@ class Confined:
 
     def damage(self) -> Fault | None:
         """Why the system has killed processes of it since the last call, a `Fault`, or None."""
-        killed = self._group.killed if self._group is not None else 0
-        if self._group is None or killed <= self._killed:
+        if self._group is None or (killed := self._group.killed) <= self._killed:
             return None
         self._killed = killed
         return Fault.MEMORY if self._group.at_its_limit else Fault.MACHINE
@@ -103,8 +103,8 @@ class Confined:
         self._forkserver.child_ended(self.child.pid)
         if not self._namespaces:  # usually the init has ended all, but it may have been killed itself
             await in_thread(self._forkserver.end_orphans)
-        if self.fault is None and self._group is not None and code < 0 and self._group.killed > self._killed:
-            self.fault = Fault.MEMORY if self._group.at_its_limit else Fault.MACHINE
+        if self.fault is None and code < 0:
+            self.fault = self.damage()
         return code
 
     def kill(self) -> None:
@@ -225,12 +225,7 @@ class Sandbox:
         child = await self._forkserver.fork(confinement.clone_flags)
         group = None
         try:
-            described = {
-                "confinement": confinement.description(),
-                "environment": confinement.environment,
-                "over": removed > 0,
-            }
-            child.spawn({**request, **described}, descriptors)
+            child.spawn({**request, "confinement": vars(confinement), "over": removed > 0}, descriptors)
             group = await self._grouped(name, child.pid)  # which takes as long as it needs to confine itself
             child.begin()
         except BaseException as error:  # also a cancellation leaves no process
@@ -295,7 +290,7 @@ class Sandbox:
         if self._limits.workspace is not None:
             size = usage.size(workspace)
             if usage.UNCOUNTABLE > size > self._limits.workspace:
-                left = [name for name in os.listdir(workspace) if TEMPORARY_LEFT.fullmatch(name)]
+                left = [name for name in os.listdir(workspace) if LEFT.fullmatch(name)]
                 removed = sum(usage.size(workspace / name) for name in left)
         return self.own(workspace), size - removed, ours, removed
 

@@ -155,13 +155,11 @@ class Forkserver:
         self._closed = False
 
     def __enter__(self) -> Self:
-        """Start the zygote in the background; the first fork waits for it."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         threading.Thread(target=self._start_early, name="zygote start", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the zygote; its kernels go on."""
         self._closed = True
         if self._process is not None:
             self._process.kill()  # at once, since a thread may be waiting for its imports
@@ -181,14 +179,12 @@ class Forkserver:
         """`fork`, for a thread that may block."""
         with self._turn:
             if self._process is None or self._process.poll() is not None:
-                self._end()
                 self._start()
-            try:
+            with contextlib.suppress(OSError, struct.error):
                 return self._fork(clone_flags)
-            except (OSError, struct.error):  # it died, perhaps of something that will not happen again
-                log.warning("the zygote has died and is started again; existing kernels are not affected")
-                self._end()
-                self._start()
+            # It has died, perhaps of something that will not happen again.
+            log.warning("the zygote has died and is started again; existing kernels are not affected")
+            self._start()
             try:
                 return self._fork(clone_flags)
             except (OSError, struct.error) as error:
@@ -228,10 +224,8 @@ class Forkserver:
                 sleep(LOOK)  # no event tells when they are gone, and their children have become the zygote's
 
     def _orphans(self) -> set[int]:
-        if self._process is None:
-            return set()
         with contextlib.suppress(OSError):  # it has ended
-            return set(children(self._process.pid)) - self._forked
+            return set(children(self._process.pid)) - self._forked if self._process else set()
         return set()
 
     def _start_early(self) -> None:
@@ -240,6 +234,8 @@ class Forkserver:
                 self._start()
 
     def _start(self) -> None:
+        """Start a zygote, in place of one that has died. Raises: KernelStartFailed."""
+        self._end()
         if self._closed:
             raise KernelStartFailed("kernels are being shut down")
         begun = monotonic()
@@ -293,6 +289,5 @@ class Forkserver:
 
 
 def _close_child(forking: "asyncio.Future[Child]") -> None:
-    """Close a child that nobody waits for."""
     if not forking.cancelled() and forking.exception() is None:
         forking.result().close()

@@ -1,22 +1,19 @@
 """What a kernel may reach and use. It is decided here alone, and purely: nothing is read or written.
 
     confinement = confine(Tier.S, Paths(...), Limits(), uid=100_000)
-    confinement.description()       # as the forked child takes it (kernels/inside/confinement/confine.py)
+    vars(confinement)               # as the forked child takes it (kernels/inside/confinement/confine.py)
 
-A tier says by what a kernel is held: S by root's namespaces and a user of its own, with control groups for
-its limits; A by a user namespace, on a host without root; B by Landlock, where there are no namespaces; NONE
-by nothing.
+What each tier consists of, and what it relies on, is in SECURITY.md.
 """
 
 import base64
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-from kernels.inside.files.elsewhere import WORKSPACE_NAMES
+from kernels.inside.files.elsewhere import LARGE, WORKSPACE_NAMES
 from kernels.limits import Limits
 from kernels.process.environment import environment
 from kernels.sandbox import seccomp
@@ -25,8 +22,6 @@ __all__ = ["SYSTEM", "TIERS", "WORKSPACE", "Confinement", "Paths", "Tier", "conf
 
 KiB, MiB, GiB = 1 << 10, 1 << 20, 1 << 30
 WORKSPACE = Path("/workspace")  # the person's folder as their code sees it, in tiers S and A
-TEMPORARY = ".tmp"  # the workspace's folder for large temporary files; each new kernel empties it
-TEMPORARY_LEFT = re.compile(rf"{re.escape(TEMPORARY)}(?:\.[0-9a-f]{{8}})?")  # also those not yet removed
 INSIDE_UID = 1000  # the person inside a user namespace
 MAPPED = 3 * GiB  # of address space beyond the memory limit: libraries map much that they never use
 CLONE = {"mount": 0x00020000, "cgroup": 0x02000000, "uts": 0x04000000, "ipc": 0x08000000, "pid": 0x20000000}
@@ -108,17 +103,13 @@ SHOWN_PROC = (
 SPARE = 4  # times the processes of one kernel: what all kernels of one user may start together
 # In a network of its own: how much of the machine's memory a connection may hold; the default is 37 MiB.
 # In bytes: the least, the initial and the most (tcp(7)).
-BUFFERS = {
-    "sys/net/ipv4/tcp_rmem": "4096 65536 65536",
-    "sys/net/ipv4/tcp_wmem": "4096 16384 65536",
-}
+BUFFERS = ("sys/net/ipv4/tcp_rmem=4096 65536 65536", "sys/net/ipv4/tcp_wmem=4096 16384 65536")
 TERMINALS = 16  # pseudo-terminals of a kernel; the machine has 4096 in all
 
 # Bits of landlock(7).
 EXECUTE, WRITE, READ, LIST = 1, 2, 4, 8
-MAKE_AND_REMOVE = sum(
-    1 << bit for bit in (4, 5, 7, 8, 9, 10, 12, 13)
-)  # folders, files, sockets, pipes, links
+# Of folders, files, sockets, pipes and links.
+MAKE_AND_REMOVE = sum(1 << bit for bit in (4, 5, 7, 8, 9, 10, 12, 13))
 MAKE_DEVICES, TRUNCATE, IOCTL_DEVICE = (1 << 6) | (1 << 11), 1 << 14, 1 << 15
 HANDLED = EXECUTE | WRITE | READ | LIST | MAKE_AND_REMOVE | MAKE_DEVICES | TRUNCATE | IOCTL_DEVICE
 WRITING = WRITE | TRUNCATE | sum(1 << bit for bit in range(6, 13))  # and creating, but not removing
@@ -158,42 +149,25 @@ class Paths:
     python: Path  # the interpreter of the kernels' environment
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Confinement:
-    """Everything that confines one kernel; `description` is what its process is told of it."""
+    """Everything that confines one kernel, in the plain values that its process is told."""
 
-    tier: Tier
+    namespaces: bool
     clone_flags: int
-    folder: Path
+    folder: str
     environment: Mapping[str, str]
     uid: int | None
     uid_map: str
     gid_map: str
-    root: Path | None
+    root: str
     mounts: tuple[tuple[str, str, str, str], ...]
+    hostname: str
+    loopback: bool  # whether it has one of its own, which must be brought up
     rlimits: Mapping[str, int]
     full: tuple[tuple[str | int, int], ...] | None  # more rules for Landlock, in a full workspace
     landlock: tuple[tuple[str | int, int], ...] | None
-    seccomp: bytes
-    network: bool  # whether it has the host's network
-
-    def description(self) -> dict[str, object]:
-        """Plain values, for JSON."""
-        return {
-            "namespaces": self.tier.namespaces,
-            "folder": str(self.folder),
-            "uid": self.uid,
-            "uid_map": self.uid_map,
-            "gid_map": self.gid_map,
-            "root": str(self.root or ""),
-            "mounts": self.mounts,
-            "hostname": "kernel" if self.tier.namespaces else "",
-            "loopback": self.tier.namespaces and not self.network,
-            "rlimits": self.rlimits,
-            "full": self.full,
-            "landlock": self.landlock,
-            "seccomp": base64.b64encode(self.seccomp).decode(),
-        }
+    seccomp: str  # in base64
 
 
 def confine(
@@ -219,7 +193,7 @@ def confine(
     """
     names = tier.namespaces
     folder = WORKSPACE if names else paths.workspace
-    large = str(folder / TEMPORARY)  # it counts as part of the workspace
+    large = str(folder / LARGE)  # it counts as part of the workspace
     own = "/tmp" if names else large  # noqa: S108  a tmpfs, for little
     temporary = own if full else large
     flags = sum(CLONE.values()) if names else 0
@@ -227,10 +201,12 @@ def confine(
         flags |= CLONE_NEWNET
     if tier is Tier.A:
         flags |= CLONE_NEWUSER
+    mounts = _mounts(paths, limits, INSIDE_UID if uid is None else uid, counted=counted) if names else ()
+    filtered = seccomp.assemble(alone=names, network=limits.network, counted=counted, full=full)
     return Confinement(
-        tier=tier,
+        namespaces=names,
         clone_flags=flags,
-        folder=folder,
+        folder=str(folder),
         environment=environment(paths.python, Path(own, ".ipython"), outside)
         | {"HOME": str(folder), "MPLCONFIGDIR": f"{own}/.matplotlib", "TMPDIR": temporary}
         # Otherwise joblib starts as many processes as the machine has processors.
@@ -238,15 +214,14 @@ def confine(
         uid=uid,
         uid_map=f"{INSIDE_UID} {own_uid} 1" if tier is Tier.A else "",
         gid_map=f"{INSIDE_UID} {own_gid} 1" if tier is Tier.A else "",
-        root=paths.root if names else None,
-        mounts=tuple(_mounts(paths, limits, INSIDE_UID if uid is None else uid, counted=counted))
-        if names
-        else (),
+        root=str(paths.root) if names else "",
+        mounts=tuple(mounts),
+        hostname="kernel" if names else "",
+        loopback=names and not limits.network,
         rlimits=_rlimits(limits, 0 if names or uid is not None else own_threads),
         full=tuple(_emptying(names)) if full else None,
         landlock=None if names else tuple(_landlock(paths, counted=counted, network=limits.network)),
-        seccomp=seccomp.assemble(alone=names, network=limits.network, counted=counted, full=full),
-        network=limits.network,
+        seccomp=base64.b64encode(filtered).decode(),
     )
 
 
@@ -261,13 +236,7 @@ def _mounts(paths: Paths, limits: Limits, uid: int, *, counted: bool) -> Iterabl
         yield "link", str(WORKSPACE), name, ""
     for name in DEVICES:
         yield "bind", f"/dev/{_device(name, counted)}", f"/dev/{name}", "device"
-    settings = {} if limits.network else BUFFERS
-    yield (
-        "proc",
-        "\n".join(f"{path}={value}" for path, value in settings.items()),
-        "/proc",
-        " ".join(SHOWN_PROC),
-    )
+    yield "proc", "" if limits.network else "\n".join(BUFFERS), "/proc", " ".join(SHOWN_PROC)
     yield "tmpfs", "", "/dev/shm", scratch  # noqa: S108
     yield "devpts", "", "/dev/pts", f"newinstance,ptmxmode=0666,mode=620,max={TERMINALS}"
     for name, target in {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", **STREAMS}.items():

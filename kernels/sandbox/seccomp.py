@@ -12,25 +12,13 @@ https://www.kernel.org/doc/html/latest/userspace-api/seccomp_filter.html
 import errno
 import platform
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
 
 from kernels.errors import SandboxUnavailable
-from kernels.sandbox.calls import (
-    ABOUT_ITSELF,
-    ATTRIBUTES,
-    DENIED,
-    FOR_NETWORK,
-    GROWING,
-    IGNORED,
-    PRETENDED,
-    SHARING,
-    UNCOUNTED,
-    UNKNOWN,
-    UNSUPPORTED,
-)
+from kernels.sandbox import calls
 
 __all__ = ["assemble"]
 
@@ -82,8 +70,10 @@ SET_DUMPABLE = 4  # hides memory and descriptors from the watchdog, where it is 
 CORE = 4
 # Of prctl, answered as by a system without them: the older way to a filter, of which ours is the last, and a
 # table of futexes of a process's own, of any size, that counts as nobody's memory.
-# And names for areas of memory, which are set like the flags above.
-ABSENT = (22, 78, 0x53564D41)  # PR_SET_SECCOMP, PR_FUTEX_HASH, PR_SET_VMA
+# Names for areas of memory, which are set like the flags above. Sharing equal pages with other programs, as
+# MERGEABLE above: whoever writes to a page can tell from the time whether somebody has an equal one. And a
+# mark for the scheduler, which then keeps the other half of a processor's core idle for everybody else.
+ABSENT = (22, 78, 0x53564D41, 67, 62)  # SET_SECCOMP, FUTEX_HASH, SET_VMA, SET_MEMORY_MERGE, SCHED_CORE
 FILE_TYPE, DEVICES = 0o170000, (0o020000, 0o060000)  # S_IFMT; S_IFCHR, S_IFBLK
 
 AUDIT_ARCH_X86_64 = 0xC000003E
@@ -103,6 +93,9 @@ class _Step:
     otherwise: int = 0
 
 
+ALLOWED, OTHER_CALLS = _Step(RETURN, ALLOW), _Step(LOAD, NUMBER)
+
+
 def assemble(*, alone: bool = True, network: bool = False, counted: bool = True, full: bool = False) -> bytes:
     """The filter. `alone`: namespaces hide the machine's processes, sockets and network from it.
 
@@ -119,18 +112,19 @@ def assemble(*, alone: bool = True, network: bool = False, counted: bool = True,
 def _assembled(alone: bool, network: bool, counted: bool, full: bool) -> bytes:
     families = [*([UNIX] if alone else []), *([INET, INET6, NETLINK] if alone or network else [])]
     # Its own answer, the one that libzmq takes for "no interfaces" and does not end the process at.
-    no_netlink = [] if NETLINK in families else [*_argument(0), *_equal([NETLINK], errno.EINVAL)]
+    no_netlink = [] if NETLINK in families else [_argument(0), *_refuse([NETLINK], errno.EINVAL)]
     in_sight = OF_FILE_SYSTEMS if network else (*OF_FILE_SYSTEMS, OF_SOCKETS)
     closed = TAKING_ROOM if alone else (*TAKING_ROOM, *in_sight)
-    by_kind = [_Step(AND, KIND_OF_REQUEST), *_equal(closed, errno.ENOTTY)]
+    by_kind = [_Step(AND, KIND_OF_REQUEST), *_refuse(closed, errno.ENOTTY)]
     protocols = {INET: PROTOCOLS, INET6: PROTOCOLS, NETLINK: (ROUTE,)}
     by_family = [
-        _when(family, _unless_one_of(2, [*known], errno.EPROTONOSUPPORT))
-        for family, known in protocols.items()
+        _when(family, _unless_one_of(2, known, errno.EPROTONOSUPPORT)) for family, known in protocols.items()
     ]
-    of_family = [*_argument(0), *chain.from_iterable(by_family)]
-    uncached = [*_argument(5), _Step(ANY_BIT, NO_WAIT | DONT_KEEP, otherwise=1), _refusal(errno.EOPNOTSUPP)]
-    lone = [_Step(AND, CLONE_THREAD | CLONE_FILES), *_equal([CLONE_THREAD], errno.EPERM)]
+    of_family = [_argument(0), *chain.from_iterable(by_family)]
+    uncached = _if_any_bit(5, NO_WAIT | DONT_KEEP, errno.EOPNOTSUPP)
+    # The options of protocols may be set.
+    of_socket = [_argument(1), _Step(EQUAL, SOL_SOCKET, then=1), ALLOWED]
+    lone = [_Step(AND, CLONE_THREAD | CLONE_FILES), *_refuse([CLONE_THREAD], errno.EPERM)]
     steps = [
         _Step(LOAD, ARCHITECTURE),
         _Step(EQUAL, AUDIT_ARCH_X86_64, then=1),
@@ -138,36 +132,29 @@ def _assembled(alone: bool, network: bool, counted: bool, full: bool) -> bytes:
         _Step(LOAD, NUMBER),
         _Step(AT_LEAST, X32, otherwise=1),
         _Step(RETURN, KILL),
-        *_refuse(DENIED.values(), errno.EPERM),
-        *_refuse(UNKNOWN.values(), errno.ENOSYS),
-        *_refuse(UNSUPPORTED.values(), errno.EOPNOTSUPP),
-        *_refuse(IGNORED.values(), 0),
+        *_refuse(calls.DENIED.values(), errno.EPERM),
+        *_refuse(calls.UNKNOWN.values(), errno.ENOSYS),
+        *_refuse(calls.UNSUPPORTED.values(), errno.EOPNOTSUPP),
+        *_refuse(calls.IGNORED.values(), 0),
         *_no_core(),
         *([] if counted else _uncounted()),
-        *(_refuse(GROWING.values(), errno.EPERM) if full else []),
+        *(_refuse(calls.GROWING.values(), errno.EPERM) if full else []),
         *([] if alone else _sharing(network=network)),
         *_when(SOCKET, [*no_netlink, *_unless_one_of(0, families, errno.EAFNOSUPPORT), *of_family]),
         *_when(SOCKETPAIR, _unless_one_of(0, [UNIX], errno.EAFNOSUPPORT)),
-        *_when(
-            CLONE, [*_argument(0), _Step(ANY_BIT, NEW_NAMESPACES, otherwise=1), _refusal(errno.EPERM), *lone]
-        ),
-        *_when(
-            CLOSE_RANGE, [*_argument(2), _Step(ANY_BIT, NO_SHARED_TABLE, otherwise=1), _refusal(errno.EPERM)]
-        ),
-        *_when(SETSOCKOPT, [*_argument(1), *_others(SOL_SOCKET), *_options()]),
+        *_when(CLONE, [*_if_any_bit(0, NEW_NAMESPACES, errno.EPERM), *lone]),
+        *_when(CLOSE_RANGE, _if_any_bit(2, NO_SHARED_TABLE, errno.EPERM)),
+        *_when(SETSOCKOPT, [*of_socket, *_if_one_of(2, PRETENDED_OPTIONS, 0), *_refuse(ATTACH, errno.EPERM)]),
         *_when(FCNTL, _if_one_of(1, [SETLEASE, NOTIFY, SETPIPE_SZ, *HINTS], errno.EPERM)),
-        *_when(
-            IOCTL,
-            [*_if_one_of(1, [TIOCSTI, TIOCLINUX, TIOCSETD], errno.EPERM), *by_kind],
-        ),
+        *_when(IOCTL, [*_if_one_of(1, [TIOCSTI, TIOCLINUX, TIOCSETD], errno.EPERM), *by_kind]),
         *_when(MADVISE, _if_one_of(2, [COLD, PAGEOUT, *FLAGGING], 0)),
         *_when(PREADV2, uncached),
         *_when(PWRITEV2, uncached),
-        *_when(PRCTL, [*_if_one_of(0, [SET_DUMPABLE], errno.EPERM), *_equal(ABSENT, errno.EINVAL)]),
+        *_when(PRCTL, [*_if_one_of(0, [SET_DUMPABLE], errno.EPERM), *_refuse(ABSENT, errno.EINVAL)]),
         *_when(PERSONALITY, _unless_one_of(0, [0, 0xFFFFFFFF], errno.EPERM)),
-        *_when(MKNOD, [*_argument(1), _Step(AND, FILE_TYPE), *_equal(DEVICES, errno.EPERM)]),
-        *_when(MKNODAT, [*_argument(2), _Step(AND, FILE_TYPE), *_equal(DEVICES, errno.EPERM)]),
-        _Step(RETURN, ALLOW),
+        *_when(MKNOD, [_argument(1), _Step(AND, FILE_TYPE), *_refuse(DEVICES, errno.EPERM)]),
+        *_when(MKNODAT, [_argument(2), _Step(AND, FILE_TYPE), *_refuse(DEVICES, errno.EPERM)]),
+        ALLOWED,
     ]
     return b"".join(struct.pack("=HBBI", step.code, step.then, step.otherwise, step.value) for step in steps)
 
@@ -175,37 +162,33 @@ def _assembled(alone: bool, network: bool, counted: bool, full: bool) -> bytes:
 def _no_core() -> Iterable[_Step]:
     """Pretend to set RLIMIT_CORE, by either call; reading it is allowed."""
     of_core, above = _Step(EQUAL, CORE, otherwise=1), ARGUMENTS + 8 * 2 + 4
-    yield from _first(SETRLIMIT, [*_argument(0), of_core, _refusal(0)])
-    pointed = [*_argument(2), _Step(EQUAL, 0, then=1), _refusal(0)]
+    yield from _when(SETRLIMIT, [_argument(0), of_core, _refusal(0)], after=OTHER_CALLS)
+    pointed = [_argument(2), _Step(EQUAL, 0, then=1), _refusal(0)]
     pointed += [_Step(LOAD, above), _Step(EQUAL, 0, then=1), _refusal(0)]
-    yield from _first(PRLIMIT, [*_argument(1), replace(of_core, otherwise=len(pointed)), *pointed])
+    of_core = replace(of_core, otherwise=len(pointed))
+    yield from _when(PRLIMIT, [_argument(1), of_core, *pointed], after=OTHER_CALLS)
 
 
 def _uncounted() -> Iterable[_Step]:
     """What else is refused without a control group."""
-    yield from _refuse(UNCOUNTED.values(), errno.ENOSYS)
+    yield from _refuse(calls.UNCOUNTED.values(), errno.ENOSYS)
     # Shared memory without a name stays when everything but its first page is unmapped.
     shared = [_Step(AND, MAP_TYPE | MAP_ANONYMOUS)]
     kinds = [MAP_SHARED | MAP_ANONYMOUS, MAP_SHARED_VALIDATE | MAP_ANONYMOUS]
-    yield from _when(MMAP, [*_argument(3), *shared, *_equal(kinds, errno.EPERM)])
-
-
-def _options() -> list[_Step]:
-    """The answers for options of a socket itself."""
-    return [*_if_one_of(2, [*PRETENDED_OPTIONS], 0), *_equal(ATTACH, errno.EPERM)]
+    yield from _when(MMAP, [_argument(3), *shared, *_refuse(kinds, errno.EPERM)])
 
 
 def _sharing(*, network: bool) -> Iterable[_Step]:
     """What else is refused if a kernel is not alone."""
-    denied = {name: call for name, call in SHARING.items() if not network or name not in FOR_NETWORK}
-    yield from _refuse(denied.values(), errno.EPERM)
-    yield from _refuse(ATTRIBUTES.values(), errno.ENOTSUP)
-    yield from _refuse(PRETENDED.values(), 0)
-    for call, number in ABOUT_ITSELF.values():
+    left_open = calls.FOR_NETWORK if network else ()
+    yield from _refuse([call for name, call in calls.SHARING.items() if name not in left_open], errno.EPERM)
+    yield from _refuse(calls.ATTRIBUTES.values(), errno.ENOTSUP)
+    yield from _refuse(calls.PRETENDED.values(), 0)
+    for call, number in calls.ABOUT_ITSELF.values():
         yield from _when(call, _unless_one_of(0, [0], number))
     # A datagram socket of a pair can send to any path; a stream's other end is fixed.
     kinds = [_Step(EQUAL, kind, then=2 - place) for place, kind in enumerate((STREAM, SEQPACKET))]
-    pair = [*_argument(1), _Step(AND, KIND), *kinds, _refusal(errno.EPROTONOSUPPORT)]
+    pair = [_argument(1), _Step(AND, KIND), *kinds, _refusal(errno.EPROTONOSUPPORT)]
     yield from _when(SOCKETPAIR, [*pair, *_unless_one_of(0, [UNIX], errno.EAFNOSUPPORT)])
 
 
@@ -213,40 +196,30 @@ def _refusal(number: int) -> _Step:
     return _Step(RETURN, ERRNO | number)
 
 
-def _refuse(calls: Iterable[int], number: int) -> list[_Step]:
-    return [step for call in calls for step in (_Step(EQUAL, call, otherwise=1), _refusal(number))]
-
-
-def _when(value: int, steps: list[_Step]) -> list[_Step]:
-    """The steps for one call, or one value of a loaded argument, which is allowed if none refuses it."""
-    body = [*steps, _Step(RETURN, ALLOW)]
-    return [_Step(EQUAL, value, otherwise=len(body)), *body]
-
-
-def _first(call: int, steps: list[_Step]) -> list[_Step]:
-    """The steps for one call, for which others may follow."""
-    body = [*steps, _Step(LOAD, NUMBER)]
-    return [_Step(EQUAL, call, otherwise=len(body)), *body]
-
-
-def _argument(place: int) -> list[_Step]:
-    """Load the low half of an argument; Linux uses no more of those that we look at."""
-    return [_Step(LOAD, ARGUMENTS + 8 * place)]
-
-
-def _equal(values: Iterable[int], number: int) -> list[_Step]:
+def _refuse(values: Iterable[int], number: int) -> list[_Step]:
+    """Answer these values of what is loaded with an error, or for 0 as if the call had been made."""
     return [step for value in values for step in (_Step(EQUAL, value, otherwise=1), _refusal(number))]
 
 
-def _others(value: int) -> list[_Step]:
-    """Allow any other value than this of the loaded argument."""
-    return [_Step(EQUAL, value, then=1), _Step(RETURN, ALLOW)]
+def _when(value: int, steps: list[_Step], *, after: _Step = ALLOWED) -> list[_Step]:
+    """The steps for one call, or one value of a loaded argument, and what follows if none of them refuses."""
+    body = [*steps, after]
+    return [_Step(EQUAL, value, otherwise=len(body)), *body]
 
 
-def _if_one_of(place: int, values: list[int], number: int) -> list[_Step]:
-    return [*_argument(place), *_equal(values, number)]
+def _argument(place: int) -> _Step:
+    """Load the low half of an argument; Linux uses no more of those that we look at."""
+    return _Step(LOAD, ARGUMENTS + 8 * place)
 
 
-def _unless_one_of(place: int, values: list[int], number: int) -> list[_Step]:
+def _if_one_of(place: int, values: Iterable[int], number: int) -> list[_Step]:
+    return [_argument(place), *_refuse(values, number)]
+
+
+def _if_any_bit(place: int, bits: int, number: int) -> list[_Step]:
+    return [_argument(place), _Step(ANY_BIT, bits, otherwise=1), _refusal(number)]
+
+
+def _unless_one_of(place: int, values: Sequence[int], number: int) -> list[_Step]:
     allow = [_Step(EQUAL, value, then=len(values) - index) for index, value in enumerate(values)]
-    return [*_argument(place), *allow, _refusal(number)]
+    return [_argument(place), *allow, _refusal(number)]

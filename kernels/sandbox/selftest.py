@@ -1,12 +1,10 @@
 """Which tier works on this machine, found out by trying: a throw-away kernel must reach nothing.
 
     with ExitStack() as stack:
-        sandbox, report = await choose(None, make, stack)       # the strongest tier that holds
-        report.tier, report.tried
+        sandbox, tried = await choose(None, make, stack)        # the strongest tier that holds
 
 A tier that cannot be set up here is passed over for the next. One that can be set up, but lets something
-through, is an error: what we do not understand we do not trust. If the operator has opened the host's
-network, a listener of the host must be reached.
+through, is an error: what we do not understand we do not trust.
 """
 
 import asyncio
@@ -17,7 +15,6 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +28,7 @@ from kernels.sandbox.forkserver import UNPREPARED
 from kernels.sandbox.policy import TIERS, Tier
 from kernels.workspace.temporary import own_folder
 
-__all__ = ["PROBES", "REMEDIES", "Report", "choose", "probe"]
+__all__ = ["PROBES", "REMEDIES", "choose", "probe"]
 
 PROBING = 20.0  # seconds for all probes
 CANARY = "KERNELCORD_CANARY"
@@ -54,22 +51,16 @@ REMEDIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The outcome of the self-test: the tier that is used, and what was tried, in order."""
-
-    tier: Tier
-    tried: dict[Tier, str] = field(default_factory=dict)  # "" if it holds, else why it does not work
-
-
 async def choose(
     wanted: Tier | None,
     make: Callable[[Tier], Sandbox],
     stack: ExitStack,
     *,
     among: Sequence[Tier] = TIERS,
-) -> tuple[Sandbox, Report]:
+) -> tuple[Sandbox, dict[Tier, str]]:
     """A sandbox of the wanted tier, or of the strongest of `among` that works; `stack` closes it.
+
+    With it comes what was tried, in order: "" if the tier holds, else why it does not work.
 
     Raises: SandboxUnavailable if none works, or one lets something through; Misconfigured if the fault is not
     the sandbox's.
@@ -91,7 +82,7 @@ async def choose(
                 raise SandboxUnavailable(told, REMEDIES[tier])
             tried[tier] = ""
             stack.push(own.pop_all())
-            return sandbox, Report(tier, tried)
+            return sandbox, tried
     if unprepared:  # in whatever tier
         raise Misconfigured(f"Kernels cannot be started: {unprepared.strip().splitlines()[-1].rstrip('.')}")
     told = "; ".join(f"{tier.described}: {reason.strip().splitlines()[-1]}" for tier, reason in tried.items())
@@ -106,6 +97,7 @@ async def probe(sandbox: Sandbox) -> list[str]:
     Raises: KernelStartFailed, OSError if nothing starts in the sandbox; SandboxUnavailable if the network
     should be open and is not.
     """
+    loop, text = asyncio.get_running_loop(), b""
     with _targets(sandbox.tier) as (targets, workspace, folder):
         ours, theirs = socket.socketpair()
         with ours, (folder / "log").open("wb") as output:
@@ -120,7 +112,8 @@ async def probe(sandbox: Sandbox) -> list[str]:
                 try:
                     ours.setblocking(False)
                     async with asyncio.timeout(PROBING):
-                        text = await _read_all(ours)
+                        while piece := await loop.sock_recv(ours, 1 << 16):
+                            text += piece
                         await kernel.wait()
                 except TimeoutError:
                     text = b""
@@ -154,13 +147,6 @@ class _OneFile:
 
     async def list(self) -> Sequence[FileRow]:
         return ()
-
-
-async def _read_all(connection: socket.socket) -> bytes:
-    loop, pieces = asyncio.get_running_loop(), []
-    while piece := await loop.sock_recv(connection, 1 << 16):
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ https://systemd.io/UIDS-GIDS/
 
 import os
 import zlib
-from collections.abc import Iterable
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -47,13 +46,8 @@ def claim(root: Path, workspace: Path, candidates: range) -> int:
     uid = next((number for number in turned if number not in taken), None)
     if uid is None:
         raise OSError(f"every one of {len(candidates)} users has a workspace")
-    for path, names in _contents(workspace):
-        for name in names:
-            os.chown(name, uid, uid, dir_fd=path, follow_symlinks=False)
+    for _, folders, files, descriptor in os.fwalk(workspace, follow_symlinks=False):
+        for name in (*folders, *files):
+            os.chown(name, uid, uid, dir_fd=descriptor, follow_symlinks=False)
     os.chown(workspace, uid, uid, follow_symlinks=False)
     return uid
-
-
-def _contents(workspace: Path) -> Iterable[tuple[int, list[str]]]:
-    for _, folders, files, descriptor in os.fwalk(workspace, follow_symlinks=False):
-        yield descriptor, [*folders, *files]

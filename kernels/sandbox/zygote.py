@@ -6,9 +6,6 @@ Run by the kernels' own Python, with an environment that holds no secret. Each m
 of clone(2) flags with one descriptor: the control socket of a new kernel (`inside.confinement.child` does the
 rest in the child). The answer is the child's process id, with its pidfd. The zygote never sees a spawn
 request: no key, path or environment of one kernel is in the memory that the next one inherits.
-
-It has one thread, no event loop and no zmq context, since its children would inherit them broken. It ends
-when the other end of the socket is closed.
 """
 
 import ctypes
@@ -109,7 +106,6 @@ def _fork(flags: int) -> tuple[int, int]:
 
 
 def _import(names: list[str]) -> list[str]:
-    """Import all that can be imported; returns the names that cannot."""
     missing = []
     for name in names:
         try:

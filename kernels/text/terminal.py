@@ -138,10 +138,8 @@ class TerminalText:
             if not index % 2:
                 if piece:
                     self._put(piece)
-            elif (
-                piece[0] == "\r" and self._rows[self._row].cells is not None
-            ):  # first, since there may be a flood
-                self._column = 0
+            elif piece[0] == "\r" and self._rows[self._row].cells is not None:
+                self._column = 0  # looked at before the others, since there may be a flood
             else:
                 self._control(piece)
 

@@ -19,7 +19,6 @@ class FileChanged(Exception):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} was changed or removed after it was captured")
-        self.name = name
 
 
 class Stamp(NamedTuple):

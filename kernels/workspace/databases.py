@@ -34,10 +34,7 @@ COMPANIONS = {
 
 def database_of(path: str) -> str:
     """The database that a file with this name belongs to; "" for any other name."""
-    for ending in COMPANIONS:
-        if path.endswith(ending):
-            return path.removesuffix(ending)
-    return ""
+    return next((path.removesuffix(ending) for ending in COMPANIONS if path.endswith(ending)), "")
 
 
 def lacking(path: str) -> str:

@@ -52,7 +52,6 @@ class BadSessionId(ValueError):
 
     def __init__(self, session_id: str) -> None:
         super().__init__(f"{session_id!r} cannot name a workspace: use letters, digits, '-', '_' and '.'")
-        self.session_id = session_id
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from typing import Self
 
 from watchfiles import watch
 
+from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.concurrency.threads import in_thread
 
@@ -61,20 +62,18 @@ class Observer:
         self._hints: dict[str, Callable[[], None]] = {}
         self._resting: dict[str, asyncio.TimerHandle] = {}  # workspaces that are not listened to for a while
         self._rests: dict[str, float] = {}  # seconds of the last rest of each workspace with a bad name
-        self._changed = asyncio.Event()  # the set of workspaces has changed, or it is time to stop
-        self._stop = asyncio.Event()
+        self._changed = asyncio.Event()  # the set of workspaces that are listened to
         self._warned = False
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._task = lasting(self._observe, "observer", over=self._stop.is_set)
+        self._task = lasting(self._observe, "observer")
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._stop.set()
-        self._changed.set()
-        if self._task:
-            await self._task
+        await stop(self._task)
+        for rest in self._resting.values():
+            rest.cancel()
 
     def watch(self, session_id: str, hint: Callable[[], None]) -> None:
         """Call `hint` on the loop, from a second on, whenever this workspace may have changed."""
@@ -95,7 +94,8 @@ class Observer:
             both.create_task(self._go_round())
 
     async def _go_round(self) -> None:
-        while not await _is_set(self._stop, self._pace.round):
+        while True:
+            await asyncio.sleep(self._pace.round)  # whatever changes unseen, nothing tells of it
             self._hint(self._hints)
 
     async def _follow(self) -> None:
@@ -106,7 +106,7 @@ class Observer:
         clock = asyncio.get_running_loop().time
         delay = self._pace.first_delay
         died = False
-        while not self._stop.is_set():
+        while True:
             self._changed.clear()
             names = self._hints.keys() - self._resting.keys()
             folders = [path for name in names if (path := self._root / name).is_dir()]
@@ -125,7 +125,7 @@ class Observer:
                 self._warn(error)
                 lived = clock() - started > self._pace.last_delay
                 delay = self._pace.first_delay if lived else min(delay * 2, self._pace.last_delay)
-                await _is_set(self._stop, delay)
+                await asyncio.sleep(delay)  # what it died of may be temporary
                 self._hint(self._hints)
 
     def _leave_alone(self, session_id: str) -> None:
@@ -145,19 +145,16 @@ class Observer:
         )
 
     async def _listen(self, folders: list[Path], *, after_a_death: bool) -> None:
-        left = threading.Event()
+        left, loop = threading.Event(), asyncio.get_running_loop()
+        listening = asyncio.ensure_future(in_thread(self._listen_apart, folders, loop, left, after_a_death))
         try:
-            loop = asyncio.get_running_loop()
-            await in_thread(self._listen_apart, folders, loop, left, after_a_death)
+            await asyncio.shield(listening)
         finally:
             left.set()
+            await asyncio.wait([listening])
 
     def _listen_apart(
-        self,
-        folders: list[Path],
-        loop: asyncio.AbstractEventLoop,
-        left: threading.Event,
-        after_a_death: bool,
+        self, folders: list[Path], loop: asyncio.AbstractEventLoop, left: threading.Event, after_a_death: bool
     ) -> None:
         """In a thread: tell the loop, for each batch of changes, in which workspaces something has changed.
 
@@ -169,7 +166,7 @@ class Observer:
             watch_filter=None,
             debounce=0,  # in a storm of changes a batch takes no longer than two steps
             step=STEP,
-            stop_event=_Either(self._stop, left),
+            stop_event=left,
             rust_timeout=round(1000 * self._pace.tick),
             yield_on_timeout=True,
             recursive=False,
@@ -203,8 +200,7 @@ class Observer:
     def _has_rested(self, session_id: str) -> None:
         del self._resting[session_id]
         self._changed.set()
-        if not self._stop.is_set():
-            self._hint([session_id])
+        self._hint([session_id])
 
     def _hint(self, session_ids: Iterable[str]) -> None:
         for session_id in list(session_ids):
@@ -235,20 +231,3 @@ def _where(error: Exception) -> str:
     if isinstance(error, RuntimeError) and "decode path" in str(error):
         return str(error).rpartition("/")[0].rpartition("/")[2]
     return ""
-
-
-class _Either:
-    """An event that is set when one of these is set."""
-
-    def __init__(self, *events: asyncio.Event | threading.Event) -> None:
-        self._events = events
-
-    def is_set(self) -> bool:
-        return any(event.is_set() for event in self._events)
-
-
-async def _is_set(event: asyncio.Event, seconds: float) -> bool:
-    """Whether `event` is set, waiting up to `seconds` for it."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
-    return event.is_set()

@@ -7,20 +7,18 @@ A folder of 60,000 files takes seconds to delete. Until then it has a hidden nam
 program finds it too.
 """
 
-import asyncio
 import logging
 import os
 import secrets
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from types import TracebackType
 from typing import Self
 
 from kernels.concurrency.cancellation import to_the_end
+from kernels.concurrency.threads import in_thread
 from kernels.workspace.folder import Stopped, Workspace
 
 __all__ = ["Removal"]
@@ -41,7 +39,6 @@ class Removal:
         self._failed: dict[Path, float] = {}  # with the time of the next attempt
         self._some = threading.Event()
         self._stopped = threading.Event()
-        self._renames = ThreadPoolExecutor(1, "folders renamed")  # a rename may have to wait for the disk
         self._thread = threading.Thread(target=self._run, name="folders removed", daemon=True)
 
     def __enter__(self) -> Self:
@@ -52,13 +49,10 @@ class Removal:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop after the file that is being deleted, and leave the rest to the next program."""
         self._stopped.set()
         self._some.set()
-        self._renames.shutdown()
         self._thread.join()
 
     @property
@@ -71,8 +65,7 @@ class Removal:
 
         Raises: OSError if it cannot be renamed.
         """
-        loop = asyncio.get_running_loop()
-        await to_the_end(loop.run_in_executor(self._renames, self._set_aside, folder))
+        await to_the_end(in_thread(self._set_aside, folder))  # it may have to wait for the disk
 
     def _set_aside(self, folder: Path) -> None:
         aside = self._root / f"{PREFIX}{secrets.token_hex(8)}"

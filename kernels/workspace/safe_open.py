@@ -21,10 +21,6 @@ OURS = 0o700  # the mode of a folder that only the person and we may use
 READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
-class NotPlain(OSError):
-    """What has this name is not a regular file with exactly one link."""
-
-
 @contextmanager
 def folder(path: str | Path, inside: int | None = None) -> Iterator[int]:
     """The descriptor of a folder; below the folder `inside`, its path may have several components.
@@ -46,15 +42,15 @@ def open_plain(name: str, inside: int) -> int:
     """A read-only descriptor of the regular, single-link file `name`; the caller closes it.
 
     Raises:
-        NotPlain: it is a link, a pipe, a socket, a device, a folder, or has other names.
-        OSError: it is not there, or is unreadable.
+        OSError: it is not there, is unreadable, is a link, a pipe, a socket, a device or a folder, or has
+            other names.
     """
     descriptor = os.open(name, READING, dir_fd=inside)
     found = os.fstat(descriptor)
     if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
         return descriptor
     os.close(descriptor)
-    raise NotPlain(f"{name!r} is not a plain file")
+    raise OSError(f"{name!r} is not a plain file")
 
 
 def open_path(path: str, top: int) -> int:

@@ -11,6 +11,7 @@ import asyncio
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -66,23 +67,18 @@ class Capture:
         self._cut = False  # whether there is more than was looked at
 
     async def look(
-        self,
-        *,
-        rested: float = 0.0,
-        since: float | None = None,
-        older: bool = True,
-        most: int | None = None,
+        self, *, rested: float = 0.0, since: float | None = None, older: bool = True, most: int | None = None
     ) -> Scan:
         """As `scan`, in a thread, if anything may be new. What a cancelled look found is new again later.
 
         Listing the workspace, and even looking at one of its files, waits for the folder's lock, which code
         in it can hold for seconds. So on the event loop only the folder itself is looked at.
         """
-        if self._is_plainly_empty():
+        if self._shows(self._as_empty):
             return Scan()
 
         def scan() -> Scan:
-            if self._is_plainly_unchanged():
+            if self._shows(self._as_before):
                 return Scan()
             return self.scan(rested=rested, since=since, older=older, most=most)
 
@@ -98,12 +94,7 @@ class Capture:
             raise
 
     def scan(
-        self,
-        *,
-        rested: float = 0.0,
-        since: float | None = None,
-        older: bool = True,
-        most: int | None = None,
+        self, *, rested: float = 0.0, since: float | None = None, older: bool = True, most: int | None = None
     ) -> Scan:
         """Report every file that is new or changed, and everything new that cannot be captured.
 
@@ -143,28 +134,26 @@ class Capture:
                 status = os.stat(name, dir_fd=top, follow_symlinks=False)
                 self._known[name] = Stamp.of(status)
 
-    def _is_plainly_empty(self) -> bool:
-        """Whether the folder's stamp alone shows that it is still empty. This waits for no lock."""
-        if self._known or self._unreported or self._listed is None or not self.lock.acquire(blocking=False):
+    def _shows(self, quick: Callable[[], bool]) -> bool:
+        """Whether a quick check shows that there is nothing to report. It waits for no scan."""
+        if self._unreported or not self.lock.acquire(blocking=False):
             return False
         try:
-            top = Stamp.of(os.stat(self._workspace, follow_symlinks=False))
-            return self._listed == (top, frozenset()) and not self._known and not self._unreported
+            return quick() and not self._unreported
         except OSError:
             return False
         finally:
             self.lock.release()
 
-    def _is_plainly_unchanged(self) -> bool:
+    def _as_empty(self) -> bool:
+        """Whether the folder's stamp alone shows that it is still empty. This waits for no lock."""
+        if self._known or self._listed is None:
+            return False
+        return self._listed == (Stamp.of(os.stat(self._workspace, follow_symlinks=False)), frozenset())
+
+    def _as_before(self) -> bool:
         """Whether a look at a few files shows that nothing has changed, which costs less than a scan."""
-        if len(self._known) > FEW or self._unreported or not self.lock.acquire(blocking=False):
-            return False
-        try:
-            return self._as_listed() or self._as_known()
-        except OSError:
-            return False
-        finally:
-            self.lock.release()
+        return len(self._known) <= FEW and (self._as_listed() or self._as_known())
 
     def _as_listed(self) -> bool:
         """Whether no name came or went since a listing, and no file changed; nothing is opened for that."""

@@ -12,7 +12,6 @@ nobody can be using it.
 import contextlib
 import fcntl
 import os
-import re
 import secrets
 import socket
 import stat
@@ -27,7 +26,6 @@ from kernels.workspace.folder import Workspace
 
 __all__ = [
     "ALIVE",
-    "DETACHED",
     "LOCK",
     "PREFIX",
     "all_folders",
@@ -41,13 +39,12 @@ PREFIX = "kernelcord-"  # short, since the path of a socket has at most 107 byte
 LOCK = "lock"  # the file in such a folder that its maker keeps locked as long as it lives
 TAKING = "taking"  # the name of that file until it is locked
 ALIVE = "alive"  # the file in a kernel's folder that the kernel keeps locked as long as it lives
-DETACHED = "detached"  # the file in a kernel's folder that tells the kernel to outlive its parent
 SURELY = 3600.0  # seconds after which nobody can still be making a folder
 ANSWER = 1.0  # seconds for a busy node to accept a connection
 LONGEST_PARENT = 60  # bytes of the temporary folder's path, which leave enough for that of a socket
-REMOVED = re.compile(rf"{PREFIX}removed-")  # a folder that is being removed
-NODE = re.compile(rf"{PREFIX}node-")  # for the socket of a node whose own folder has too long a path
-TEST = re.compile(rf"{PREFIX}selftest-")
+REMOVED = f"{PREFIX}removed-"  # begins the name of a folder that is being removed
+NODE = f"{PREFIX}node-"  # of one for the socket of a node whose own folder has too long a path
+TEST = f"{PREFIX}selftest-"
 
 
 def short_temporary() -> Path:
@@ -58,14 +55,13 @@ def short_temporary() -> Path:
 
 @contextlib.contextmanager
 def own_folder(kind: str = "") -> Iterator[Path]:
-    """A new folder, which is locked while entered and then removed, unless a kernel in it was detached."""
+    """A new folder, which is locked while entered and then removed."""
     folder, lock = create_locked(kind)
     with lock:
         try:
             yield folder
         finally:
-            if not any(folder.glob(f"*/{DETACHED}")):
-                remove_ours(folder)
+            remove_ours(folder)
 
 
 def create_locked(kind: str = "") -> tuple[Path, BinaryIO]:
@@ -97,16 +93,14 @@ def remove_dead(folder: Path) -> bool:
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         return False
     with ExitStack() as stack:
-        if REMOVED.match(folder.name):
+        if folder.name.startswith(REMOVED):
             dead = True
-        elif NODE.match(folder.name):
+        elif folder.name.startswith(NODE):
             dead = _old(status) and _is_unanswered(folder / "socket")
         elif (folder / LOCK).exists():
-            detached = [mark.with_name(ALIVE) for mark in folder.glob(f"*/{DETACHED}")]
-            locks = {folder / LOCK, *folder.glob(f"*/{ALIVE}"), *detached}  # an older kernel may have no lock
-            dead = all(lock.exists() and _locked(lock, stack) for lock in locks)
+            dead = all(_locked(lock, stack) for lock in (folder / LOCK, *folder.glob(f"*/{ALIVE}")))
         else:
-            dead = _old(status) and (TEST.match(folder.name) is not None or _unmade(folder))
+            dead = _old(status) and (folder.name.startswith(TEST) or _unmade(folder))
         if dead:
             _remove(folder)
         return dead
@@ -143,7 +137,7 @@ def _unmade(folder: Path) -> bool:
 def _remove(folder: Path) -> None:
     """Remove a folder, whatever is in it. It is renamed first, so that a half-removed one is recognised."""
     going = folder
-    if not REMOVED.match(folder.name):
-        going = folder.with_name(f"{PREFIX}removed-{secrets.token_hex(8)}")
+    if not folder.name.startswith(REMOVED):
+        going = folder.with_name(f"{REMOVED}{secrets.token_hex(8)}")
         folder.rename(going)
     Workspace(going).remove()

@@ -35,6 +35,12 @@ PASSING = re.compile(
 # Folders with thousands of files that a tool can make again, or that are of use only as a whole.
 WHOLE = frozenset({".git", ".hg", ".svn", ".venv"})
 AS_A_WHOLE = "a tool's own folder, whose files are not stored: it stays in the workspace, pack it into a zip"
+PROBLEMS = {  # why it is not captured, by its kind
+    stat.S_IFREG: "a hard link, which shares its bytes with another name: copy it instead",
+    stat.S_IFLNK: "a symbolic link: links are not followed, copy the file instead",
+    stat.S_IFIFO: "a pipe, not a file",
+    stat.S_IFSOCK: "a socket, not a file",
+}
 UNREADABLE = "unreadable: its permissions forbid it"
 UNSEEN = "the rest was not looked at, and is not stored; delete some, or pack them into one zip"
 VANISHED = "vanished while being looked at"
@@ -114,17 +120,6 @@ def passed_over(name: str) -> bool:
 
 
 def _problem(status: os.stat_result) -> str:
-    mode = status.st_mode
-    if stat.S_ISREG(mode):
-        return (
-            ""
-            if status.st_nlink == 1
-            else "a hard link, which shares its bytes with another name: copy it instead"
-        )
-    if stat.S_ISLNK(mode):
-        return "a symbolic link: links are not followed, copy the file instead"
-    if stat.S_ISFIFO(mode):
-        return "a pipe, not a file"
-    if stat.S_ISSOCK(mode):
-        return "a socket, not a file"
-    return "a device, not a file"
+    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+        return ""
+    return PROBLEMS.get(stat.S_IFMT(status.st_mode), "a device, not a file")

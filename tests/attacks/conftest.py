@@ -78,7 +78,7 @@ async def pool(
         pytest.skip(f"tier {tier}: {error}")
     tiers.ran[str(tier)] = ""
     await value(making.kernel("first", NoFiles()), "1")  # what the first kernel makes for all is no leftover
-    await making.close("first")
+    await making.release("first")
     try:
         yield making
     finally:
@@ -95,7 +95,7 @@ async def kernel(pool: Pool, host: Host) -> AsyncIterator[Kernel]:
     yield kernel
     answer = await value(kernel, "6 * 7")
     assert "42" in answer.splitlines(), answer  # what the attack had started may still say its last words
-    await pool.close(session)
+    await pool.release(session)
     pool.workspace(session).remove()
     left = await settled(lambda: leftovers(pool) - before, AFTER)
     assert not left, f"left behind: {sorted(left)}"

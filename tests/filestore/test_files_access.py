@@ -1,5 +1,6 @@
 """Finding, listing, sharing and deleting files, on every backend: for their owner only."""
 
+import errno
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from filestore.blobs.store import Blobs
-from filestore.errors import NoSuchFile
+from filestore.errors import BytesStay, NoSuchFile
 from filestore.files import FileStore
+from filestore.ownership import begin_run
 from filestore.records import UsageRecord
 from filestore.store import Store
 from tests.filestore.people import ANN, BOB, SESSION, bytes_on_disk, put
@@ -244,3 +246,48 @@ async def test_forget_deletes_everything_of_a_person_and_nothing_else(
     assert await store.sessions.get("user:8") is not None
     assert len(await store.transcripts.entries("user:8")) == 1
     assert (await store.usage.total(BOB, clock.now)).turns == 1
+
+
+async def test_forget_deletes_bytes_of_the_person_that_no_record_names(
+    files: FileStore, store: Store, tmp_path: Path, clock
+) -> None:
+    """A crash can leave them whole, half written or in the trash; those of others stay."""
+    await put(files)
+    theirs = await put(files, user_id=BOB, session_id="user:8")
+    await begin_run(store, Blobs(tmp_path / "files"), clock.now)
+    for folder in (tmp_path / "files" / str(ANN), tmp_path / "files" / ".trash" / str(ANN)):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("k7m3q9x2va", ".k7m3q9x2vb.12ab34cd.part"):
+            (folder / name).write_bytes(b"of Ann")
+    await files.forget_person(ANN)
+    assert bytes_on_disk(tmp_path) == [".database", theirs.file_id]
+    assert not (tmp_path / "files" / ".trash" / str(ANN)).exists()
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_forget_says_so_when_the_disk_keeps_bytes(
+    files: FileStore, tmp_path: Path, store: Store, clock, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    """Otherwise the person would be told that everything is deleted; the next try deletes it."""
+    if large:
+        await store.sessions.get_or_create(SESSION, ANN, "dm", clock())
+        cell = await store.transcripts.begin_cell(SESSION, "dm", "Ann", "1", clock())
+        shown = {"output_type": "stream", "name": "stdout", "text": "x" * 100_000}
+        await store.transcripts.finish_cell(SESSION, cell.seq, status="ok", outputs=[shown])
+    else:
+        await put(files)
+    await begin_run(store, Blobs(tmp_path / "files"), clock.now)
+    before = bytes_on_disk(tmp_path)
+
+    def refuse(_path: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("filestore.blobs.store.unlink", refuse)
+        patch.setattr("filestore.blobs.space.unlink", refuse)
+        if len(before) > 1:  # a database by itself keeps large outputs in its rows
+            with pytest.raises(BytesStay):
+                await files.forget_person(ANN)
+    assert bytes_on_disk(tmp_path) == before
+    await files.forget_person(ANN)
+    assert bytes_on_disk(tmp_path) == [".database"]

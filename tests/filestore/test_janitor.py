@@ -152,9 +152,8 @@ async def test_put_and_sweep_at_once_lose_nothing(
     files: FileStore, store: Store, blobs: Blobs, clock
 ) -> None:
     """Files put while sweeps remove empty folders and expired files all load."""
-    janitor = Janitor(
-        store, blobs, clock=clock, grace=timedelta(days=36_500)
-    )  # this clock runs ahead of the disk's
+    # This clock runs ahead of the disk's.
+    janitor = Janitor(store, blobs, clock=clock, grace=timedelta(days=36_500))
     clock.now = datetime.now(UTC)
     for round_number in range(4):
         old = await put(files, f"old {round_number}.txt")

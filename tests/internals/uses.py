@@ -73,9 +73,9 @@ USES = (
     ),
     Use(
         "ipykernel.kernelapp:IPKernelApp",
-        "init_iopub init_io init_kernel init_path init_poller",
+        "init_io init_kernel init_path init_poller",
         "kernels/inside/program.py",
-        "the thread of output, the streams and the kernel are ours; a person's modules come after Python's",
+        "the streams and the kernel are ours; a person's modules come after Python's",
     ),
     Use(
         "ipykernel.kernelapp:IPKernelApp",
@@ -87,7 +87,7 @@ USES = (
         "ipykernel.kernelapp",
         "IOPubThread",
         "kernels/inside/program.py",
-        "replaced by our thread of output while the program makes it: there is no setting for it",
+        "replaced by our thread of output: there is no setting for it",
     ),
     Use(
         "ipykernel.ipkernel",
@@ -201,12 +201,6 @@ USES = (
         "_connect_control_socket _kernel_spec",
         "kernels/process/launchers.py",
         "nobody reads the manager's connection, and a kernel could fill it; our kernel spec is in no folder",
-    ),
-    Use(
-        "jupyter_client.manager:AsyncKernelManager",
-        "_connection_file_written",
-        "kernels/process/kernel_process.py",
-        "the manager removes what it has written, and a detached kernel's connection file has to stay",
     ),
     Use(
         "jupyter_server.auth.identity:PasswordIdentityProvider",

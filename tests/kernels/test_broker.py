@@ -490,10 +490,8 @@ async def test_what_a_kernel_does_to_its_request_socket_is_its_own_loss(
 def connect_to_nobody(requests: socket.socket) -> None:
     """connect(2) with AF_UNSPEC, which Python has no name for."""
     address = ctypes.create_string_buffer(16)
-    assert ctypes.CDLL(None).connect(requests.fileno(), address, 16) in (
-        0,
-        -1,
-    )  # -1: it was no datagram socket
+    # -1 if it was no datagram socket.
+    assert ctypes.CDLL(None).connect(requests.fileno(), address, 16) in (0, -1)
 
 
 def test_whoever_waits_longer_hears_the_reason_of_whoever_gives_up_first() -> None:

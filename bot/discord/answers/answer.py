@@ -14,14 +14,14 @@ show the rest, and which answers the bot before it did not end (`unfinished.py`)
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from bot.continuity.losses import merge_losses
 from bot.discord.answers.delivery import Delivery
 from bot.discord.answers.live_message import LiveMessage, MessageLook
 from bot.discord.api.destinations import Destination, SentMessage
-from bot.discord.api.retry import DiscordRefused
+from bot.discord.api.retry import DiscordRefused, unless_refused
 from bot.discord.buttons.view import FINISHED, buttons
 from bot.discord.context import Context
 from bot.discord.format.answer import AnswerPage, Draft
@@ -147,7 +147,7 @@ class LiveAnswer:
         if reply.cell and reply.cell != self.cell and not reply.late:
             self.cell, self.runs = reply.cell, True
             self._first = self._first or reply.cell
-            self._schedule_offer()
+            self.began()
             if not self._forgotten:
                 await self._note([self._message], self.turn)
             if self._stopped is not None:
@@ -156,7 +156,7 @@ class LiveAnswer:
             case Reply(event=Restarted() as restarted):
                 self._lost = merge_losses(self._lost, restarted)
             case Reply(event=Queued(position=0)):
-                self._schedule_offer()
+                self.began()
             case Reply(event=Queued()):
                 self._withdraw_offer()
             case Reply(result=ExecutionResult() as result):
@@ -209,20 +209,22 @@ class LiveAnswer:
             return
         self._stopped = None if self.cell else kill or bool(self._stopped)  # a kill stays a kill
         session = self._context.sessions.opened(self.session_id)
-        try:
+        with suppress(NothingRuns):
             if session is not None:
                 await session.stop_cell(self.cell, kill=kill)
-        except NothingRuns:
-            return
 
     @property
     def message_ids(self) -> tuple[tuple[int, int], ...]:
         """The messages of the finished answer in order: for each the id of its channel, and its own."""
         return tuple((message.channel_id, message.message_id) for message in self._messages)
 
-    def began(self, ago: timedelta) -> None:
-        """The cell began this long ago, in an earlier program."""
-        self._schedule_offer(ago)
+    def began(self, ago: timedelta = timedelta()) -> None:
+        """The cell began this long ago: offer more time shortly before its time is over."""
+        self._withdraw_offer()
+        settings = self._context.settings
+        if settings.cell_timeout is not None:
+            ahead = (settings.cell_timeout - settings.keep_running - ago).total_seconds()
+            self._offer = asyncio.get_running_loop().call_later(max(0.0, ahead), self._offer_time)
 
     def keep_running(self) -> None:
         """The person wants the cell to go on."""
@@ -231,7 +233,7 @@ class LiveAnswer:
 
     def decided(self) -> None:
         """The person has decided what happens to a cell that does not stop."""
-        self.draft.decided()
+        self.draft.unstopped = None
         self.touch()
 
     async def _final_page(self, note: str) -> AnswerPage | None:
@@ -315,19 +317,8 @@ class LiveAnswer:
         if not self.kept:
             return
         text = Outgoing(f"<@{self.user_id}> the cell that you kept running has ended.")
-        try:
+        with unless_refused("nobody was pinged"):
             await self._destinations[0].send(text, ping=self.user_id)
-        except DiscordRefused as refused:
-            log.info("nobody was pinged: %s", refused)
-
-    def _schedule_offer(self, worked: timedelta = timedelta()) -> None:
-        """Offer more time shortly before the cell's time is over; it has `worked` for a while already."""
-        self._withdraw_offer()
-        limit = self._context.settings.cell_timeout
-        if limit is None:
-            return
-        ahead = (limit - self._context.settings.keep_running - worked).total_seconds()
-        self._offer = asyncio.get_running_loop().call_later(max(0.0, ahead), self._offer_time)
 
     def _offer_time(self) -> None:
         self._offers_time = True

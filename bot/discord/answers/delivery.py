@@ -1,8 +1,5 @@
 """Sends the final state of an answer, and whatever Discord refuses in another way, so that nothing is lost.
 
-    delivery = Delivery(destinations, limits, pages, user_id)
-    messages, is_whole = await delivery.deliver(parts, uploads, view, message)
-
 A message that is gone is sent anew. One that cannot be changed is replaced and deleted. Files that are too
 large together go one by one; a file that is too large by itself becomes a sentence that says how to get it.
 Where the bot may not write, the answer goes to the next destination: the direct messages of its person. Text
@@ -17,7 +14,7 @@ from nextcord.ui import View
 
 from bot.discord.answers.pages import Pages
 from bot.discord.api.destinations import Destination, SentMessage
-from bot.discord.api.retry import DiscordRefused, Refusal
+from bot.discord.api.retry import DiscordRefused, Refusal, unless_refused
 from bot.discord.format.attachments import MessageLimits, Outgoing, Upload, plan, without_uploads
 
 __all__ = ["Delivery", "delete_message"]
@@ -26,6 +23,10 @@ log = logging.getLogger(__name__)
 
 UNWANTED = "Discord does not accept what belongs here. `/notebook` has it."
 ELSEWHERE = {Refusal.CHANNEL_GONE, Refusal.FORBIDDEN, Refusal.EXPIRED, Refusal.ARCHIVED}
+WITHOUT_FILES = {
+    Refusal.FORBIDDEN: "files may not be attached here",
+    Refusal.TOO_LARGE: "it is too large for Discord",
+}
 
 
 class Delivery:
@@ -92,10 +93,13 @@ class Delivery:
     ) -> None:
         """Send what was refused in a way that is left. Raises: DiscordRefused if none is."""
         log.info("Discord refused a message: %s", refused)
-        if refused.kind is Refusal.TOO_LARGE and outgoing.uploads:
-            await self._send_smaller(outgoing, view, message)
-        elif refused.kind is Refusal.FORBIDDEN and outgoing.uploads:
-            await self._send_without_files(outgoing, view, message, "files may not be attached here")
+        content, uploads = outgoing.content, outgoing.uploads
+        if refused.kind is Refusal.TOO_LARGE and len(uploads) > 1:
+            pieces = [Outgoing("", (upload,)) for upload in uploads]
+            await self._send_all([Outgoing(content), *pieces] if content else pieces, view, message)
+        elif refused.kind in WITHOUT_FILES and uploads:
+            why = WITHOUT_FILES[refused.kind]
+            await self._send_all(without_uploads([content], uploads, why, self._limits), view, message)
         elif message is not None and refused.kind is not Refusal.CHANNEL_GONE:
             await self._send(outgoing, view, None)
             if refused.kind is not Refusal.MESSAGE_GONE:
@@ -105,21 +109,6 @@ class Delivery:
             await self._send(outgoing, view, None)
         else:
             raise refused
-
-    async def _send_smaller(self, outgoing: Outgoing, view: View | None, message: SentMessage | None) -> None:
-        if len(outgoing.uploads) == 1:
-            await self._send_without_files(outgoing, view, message, "it is too large for Discord")
-            return
-        pieces = [Outgoing("", (upload,)) for upload in outgoing.uploads]
-        await self._send_all(
-            [Outgoing(outgoing.content), *pieces] if outgoing.content else pieces, view, message
-        )
-
-    async def _send_without_files(
-        self, outgoing: Outgoing, view: View | None, message: SentMessage | None, why: str
-    ) -> None:
-        content = [outgoing.content] if outgoing.content else []
-        await self._send_all(without_uploads(content, outgoing.uploads, why, self._limits), view, message)
 
     async def _send_all(
         self, outgoings: Sequence[Outgoing], view: View | None, message: SentMessage | None
@@ -131,7 +120,5 @@ class Delivery:
 
 async def delete_message(message: SentMessage) -> None:
     """Delete a message of ours; log it if that is not possible."""
-    try:
+    with unless_refused("message %d stays", message.message_id):
         await message.delete()
-    except DiscordRefused as refused:
-        log.info("message %d stays: %s", message.message_id, refused)

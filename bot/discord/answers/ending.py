@@ -1,7 +1,4 @@
-"""Shows work as an answer to its end, which is a sentence if the work failed or the bot ends first.
-
-await show_work(context, answer, work)
-"""
+"""Shows work as an answer to its end, which is a sentence if the work failed or the bot ends first."""
 
 import asyncio
 import logging

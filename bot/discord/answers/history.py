@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from nextcord.utils import time_snowflake
 
 from bot.discord.api.destinations import Destination, SentMessage
-from bot.discord.api.retry import DiscordRefused
+from bot.discord.api.retry import unless_refused
 from bot.discord.context import Context
 from bot.reply import GeneratedFile
 from bot.session import Session
 from filestore.errors import FileStoreError, NoSuchFile
 from filestore.records import CellRecord, MessageCell, SessionRecord
 
-__all__ = ["LONGEST_AWAY", "cell_record", "destinations_of", "find_file", "messages_of", "messages_of_turn"]
+__all__ = ["LONGEST_AWAY", "cell_record", "destinations_of", "find_file", "messages_of"]
 
 log = logging.getLogger(__name__)
 
@@ -39,24 +39,19 @@ async def find_file(context: Context, session: Session, file_id: str) -> Generat
         return None
 
 
-async def messages_of(context: Context, session_id: str, cell: int) -> Sequence[MessageCell]:
-    """The messages of a cell as they were noted; none if the database cannot say."""
+async def messages_of(context: Context, session_id: str, cell: int, turn: str = "") -> Sequence[MessageCell]:
+    """The messages of a cell as they were noted; none if the database cannot say.
+
+    If none was noted, perhaps because the program was killed, those in which this `turn` of its goes on.
+    """
+    message_cells = context.sessions.store.message_cells
     try:
-        return await context.sessions.store.message_cells.of_cell(session_id, cell)
+        noted = await message_cells.of_cell(session_id, cell)
+        if noted or not turn:
+            return noted
+        found = await message_cells.going_on(time_snowflake(datetime.now(UTC) - LONGEST_AWAY))
     except FileStoreError:
         log.exception("the message of cell %d of %s is not known", cell, session_id)
-        return []
-
-
-async def messages_of_turn(context: Context, session_id: str, turn: str) -> Sequence[MessageCell]:
-    """The messages in which this turn goes on as they were noted; none if the database cannot say."""
-    if not turn:
-        return []
-    since = time_snowflake(datetime.now(UTC) - LONGEST_AWAY)
-    try:
-        found = await context.sessions.store.message_cells.going_on(since)
-    except FileStoreError:
-        log.exception("the message of turn %s of %s is not known", turn, session_id)
         return []
     return [noted for noted in found if (noted.session_id, noted.turn) == (session_id, turn)]
 
@@ -75,10 +70,7 @@ async def destinations_of(
     channel_id, message_id = noted[0].channel_id, noted[0].message_id
     if not await context.destinations.may_write(record.user_id, channel_id):
         return [direct], None
-    try:
+    with unless_refused("the message of cell %d of %s", noted[0].seq, record.session_id):
         channel = await context.destinations.channel(channel_id, (channel_id, message_id) if reply else None)
-        message = None if reply else await channel.fetch(message_id)
-    except DiscordRefused as refused:
-        log.info("the message of cell %d of %s: %s", noted[0].seq, record.session_id, refused)
-        return [direct], None
-    return [channel, direct], message
+        return [channel, direct], None if reply else await channel.fetch(message_id)
+    return [direct], None

@@ -1,14 +1,12 @@
 """Shows what a cell prints or writes after its end, in messages that reply to the cell's own message.
 
-    late = LateAnswers(context)
-    late.tell(record, reply)
-
 Such a message is finished when nothing more has come for a while. Where the person may not write any more,
 nothing is shown: the output is in their notebook alone.
 """
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from bot.discord.answers.answer import LiveAnswer, closed_on_failure
 from bot.discord.answers.ending import uncancelled
@@ -57,12 +55,7 @@ class LateAnswers:
                 return
             destinations, _ = await destinations_of(self._context, record, noted, reply=True)
             answer = LiveAnswer(
-                self._context,
-                record.user_id,
-                record.place,
-                destinations,
-                self._context.draft(),
-                late=True,
+                self._context, record.user_id, record.place, destinations, self._context.draft(), late=True
             )
             with closed_on_failure(answer):
                 await answer.open()
@@ -86,7 +79,6 @@ class LateAnswers:
         return not channel_id or await self._context.destinations.may_write(record.user_id, channel_id)
 
     async def _next(self, key: tuple[str, int]) -> Reply | None:
-        try:
+        with suppress(TimeoutError):
             return await asyncio.wait_for(self._coming[key].get(), QUIET)
-        except TimeoutError:
-            return None
+        return None

@@ -1,11 +1,5 @@
 """One message that changes while a turn runs: no faster than Discord allows, and always to the newest state.
 
-    live = LiveMessage(destination, look, pace=1.2)     # `await look()` returns what to show: a MessageLook
-    await live.open()                                   # send the message. Raises: DiscordRefused
-    live.touch()                                        # something changed
-    await live.stop()                                   # no edit is under way any more
-    live.message                                        # None if it is gone
-
 Each message has a pace and a task of its own. An edit that fails is not repeated: the next one shows more.
 """
 
@@ -13,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from bot.discord.api.destinations import Destination, SentMessage
@@ -53,7 +48,7 @@ class LiveMessage:
         self._shown: MessageLook | None = None
         self._next = 0.0  # when the next edit may be made
         self._task: asyncio.Task[None] | None = None
-        self.message = message
+        self.message = message  # None until it is sent, and once it is gone
 
     async def open(self) -> None:
         """Send the message, or edit the one that is taken over. Raises: DiscordRefused."""
@@ -62,7 +57,7 @@ class LiveMessage:
         if self.message is None:
             self.message = await self._destination.send(outgoing, view)
         else:
-            await self.message.edit(outgoing, view, keep=False)
+            await self.message.edit(outgoing, view, keep=())
         self._shown = look
         name = f"live message {self.message.message_id}"
         self._task = asyncio.create_task(self._edit_often(self.message), name=name)
@@ -74,6 +69,7 @@ class LiveMessage:
     def close(self) -> None:
         """Begin no further edit; one may still be under way."""
         self._ending.set()
+        self._news.set()
 
     async def stop(self) -> None:
         """End the live edits, and wait until Discord may be asked for the final one."""
@@ -109,16 +105,11 @@ class LiveMessage:
                 self._next = time.monotonic() + self._pace
 
     async def _something_new(self) -> None:
-        news = asyncio.create_task(self._news.wait())
-        ending = asyncio.create_task(self._ending.wait())
-        await asyncio.wait({news, ending}, timeout=REFRESH, return_when=asyncio.FIRST_COMPLETED)
-        for task in (news, ending):
-            task.cancel()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), REFRESH)
         self._news.clear()
 
     async def _until(self, seconds: float) -> None:
         """Wait this long, or until the message ends."""
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), max(0.0, seconds))
-        except TimeoutError:
-            return

@@ -1,20 +1,17 @@
 """Pages of answers, made in threads: a stranger's output must not keep the event loop from everybody else.
 
-    pages = Pages(renderer, largest)
-    page = await pages.make(user_id, draft.live_page(now=clock()))
-    page = await pages.final_page(user_id, draft)
-
 One person's pages are made one at a time, and only a few in all: threads share the processor that the loop
 needs.
 """
 
 import asyncio
 import errno
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import MappingProxyType
+from weakref import WeakValueDictionary
 
 from bot.discord.format.answer import AnswerPage, Draft
+from bot.discord.format.final import Drawn
 from bot.scheduling.slots import Slots
 from bot.scratch.drawing import Renderer
 from kernels.concurrency.cancellation import to_the_end
@@ -22,7 +19,6 @@ from kernels.concurrency.threads import in_thread
 
 __all__ = ["Pages"]
 
-Drawn = Mapping[tuple[str, str], bytes | None]  # PNGs by kind and source; None for what could not be drawn
 NOTHING: Drawn = MappingProxyType({})
 AT_ONCE = 2  # pages; one more may be made while these take long
 MUCH = 2.0  # seconds of work in the recent past that make a person one whose pages take long
@@ -35,34 +31,26 @@ class Pages:
         self._renderer = renderer
         self._largest = largest
         self._slots = Slots(at_once, much=MUCH)
-        self._own: dict[int, asyncio.Lock] = {}
-        self._asked: Counter[int] = Counter()
+        self._own: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()  # while they are in use
 
     async def make[T](self, user_id: int, work: Callable[[], T]) -> T:
         """What `work` returns or raises; a cancellation waits until it has ended."""
-        self._asked[user_id] += 1
-        try:
-            async with self._own.setdefault(user_id, asyncio.Lock()), self._slots.one(user_id):
-                return await _in_thread(work)
-        finally:
-            self._asked[user_id] -= 1
-            if not self._asked[user_id]:
-                del self._asked[user_id], self._own[user_id]
+        own = self._own.setdefault(user_id, asyncio.Lock())
+        async with own, self._slots.one(user_id):
+            return await _in_thread(work)
 
-    async def draw(self, user_id: int, draft: Draft) -> Drawn:
-        """Pictures of what has to be drawn in the draft, to be `known` when its final page is made."""
-        to_draw = await self.make(user_id, draft.drawings())
-        drawn = await self._renderer.draw(to_draw, user_id) if to_draw else {}
-        return {(one.kind, one.source): drawn.get(one.key) for one in to_draw}
+    async def draw(self, user_id: int, draft: Draft, known: Drawn = NOTHING) -> Drawn:
+        """Pictures of what has to be drawn in the draft and is not `known`, together with those that are."""
+        to_draw = {(one.kind, one.source): one for one in await self.make(user_id, draft.drawings())}
+        missing = {place: one for place, one in to_draw.items() if place not in known}
+        drawn = await self._renderer.draw([*missing.values()], user_id)
+        return {**known, **{place: drawn.get(one.key) for place, one in missing.items()}}
 
     async def final_page(
         self, user_id: int, draft: Draft, note: str = "", known: Drawn = NOTHING
     ) -> AnswerPage:
         """The draft's final page; what is not `known` is drawn first. `note` is as in `Draft.final_page`."""
-        to_draw = await self.make(user_id, draft.drawings())
-        missing = [one for one in to_draw if (one.kind, one.source) not in known]
-        drawn = await self._renderer.draw(missing, user_id) if missing else {}
-        drawn |= {one.key: png for one in to_draw if (png := known.get((one.kind, one.source))) is not None}
+        drawn = await self.draw(user_id, draft, known)
         return await self.make(user_id, draft.final_page(drawn, note=note, largest=self._largest))
 
 

@@ -1,10 +1,5 @@
 """Goes on with the answers to cells that an earlier program began.
 
-    resumed = ResumedAnswers(context)
-    await resumed.tell(record, reply)
-    await resumed.fail(record, cell, error)
-    resumed.close()                             # the bot ends before these answers
-
 An answer goes on where its messages are or, if they are gone, in the person's direct messages.
 """
 
@@ -16,14 +11,8 @@ from bot.continuity.earlier_answer import entries_before, reply_of
 from bot.discord.answers.answer import LiveAnswer, closed_on_failure
 from bot.discord.answers.delivery import delete_message
 from bot.discord.answers.ending import restarting
-from bot.discord.answers.history import (
-    cell_record,
-    destinations_of,
-    find_file,
-    messages_of,
-    messages_of_turn,
-)
-from bot.discord.api.retry import DiscordRefused
+from bot.discord.answers.history import cell_record, destinations_of, find_file, messages_of
+from bot.discord.api.retry import DiscordRefused, unless_refused
 from bot.discord.context import Context
 from bot.discord.format.answer import Draft
 from bot.reply import GeneratedFile, Reply
@@ -86,24 +75,19 @@ class ResumedAnswers:
         if not await answer.finish(note):
             return
         for other in others:
-            try:
+            with unless_refused("message %d stays", other.message_id):
                 await delete_message(
                     await self._context.destinations.message(other.channel_id, other.message_id)
                 )
-            except DiscordRefused as refused:
-                log.info("message %d stays: %s", other.message_id, refused)
 
     async def _take_over(
         self, record: SessionRecord, cell: int, turn: str
     ) -> tuple[LiveAnswer, Sequence[MessageCell]]:
         """The answer as the earlier program left it, and its messages after the first.
 
-        If that program was killed before it noted the cell with its message, the turn leads there.
-
         If it is not known how it was left, its messages stay as they are and a new one replies to them.
         """
-        noted = await messages_of(self._context, record.session_id, cell)
-        noted = noted or await messages_of_turn(self._context, record.session_id, turn)
+        noted = await messages_of(self._context, record.session_id, cell, turn)
         first = noted[0].first if noted else 0
         draft = self._context.draft()
         begun = await self._fill(draft, record, cell, first)

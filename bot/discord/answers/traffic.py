@@ -1,16 +1,12 @@
 """Edits that can wait, in each channel: one at a time, with a pause after each, and after live answers.
 
-    traffic.begin(channel_id)                       # an answer there is live
-    traffic.end(channel_id)                         # it is in its final state
-    async with traffic.edit(channel_id): ...        # one edit of a message that can wait
-
 Discord accepts five edits in five seconds for all messages of a channel together, so each edit of an old
 message there is one less for the answers that people wait for.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 __all__ = ["Traffic"]
 
@@ -60,27 +56,22 @@ class Traffic:
         What to show should be read in here, because what was read before may be old by now. If an error
         leaves it, there is no pause.
         """
-        with self._asking(channel_id) as channel:
+        channel = self._channels.setdefault(channel_id, _ChannelEdits())
+        channel.asking += 1
+        try:
             async with channel.lane:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(channel.quiet.wait(), LONGEST)
                 yield
                 await self.rest()
+        finally:
+            channel.asking -= 1
+            self._let_go(channel_id)
 
     async def rest(self) -> None:
         """One pause."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hurried.wait(), self._pause)
-
-    @contextmanager
-    def _asking(self, channel_id: int) -> Iterator[_ChannelEdits]:
-        channel = self._channels.setdefault(channel_id, _ChannelEdits())
-        channel.asking += 1
-        try:
-            yield channel
-        finally:
-            channel.asking -= 1
-            self._let_go(channel_id)
 
     def _let_go(self, channel_id: int) -> None:
         channel = self._channels[channel_id]

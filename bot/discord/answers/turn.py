@@ -1,13 +1,9 @@
 """A turn on Discord: a person's request becomes an answer there, whatever happens in between.
 
-turn = begin(context, request, destinations)    # at once; it goes on in a task of its own
-await turn.stop()
-
 A finished turn holds nothing but the ids of its messages.
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,15 +12,13 @@ from bot.discord.answers.answer import LiveAnswer
 from bot.discord.answers.delivery import delete_message
 from bot.discord.answers.ending import show_work
 from bot.discord.api.destinations import Destination, SentMessage
-from bot.discord.api.retry import DiscordRefused
+from bot.discord.api.retry import unless_refused
 from bot.discord.context import Context
 from bot.model.stopping import ModelTurn
 from bot.request import Request, person
 from bot.turn import take_turn
 
 __all__ = ["DiscordTurn", "begin"]
-
-log = logging.getLogger(__name__)
 
 STOPPED = "Stopped."
 
@@ -54,11 +48,9 @@ class DiscordTurn:
         return messages[0] if messages else None
 
     async def _find(self, channel_id: int, message_id: int) -> SentMessage | None:
-        try:
+        with unless_refused("message %d is not found again", message_id):
             return await self._context.destinations.message(channel_id, message_id)
-        except DiscordRefused as refused:
-            log.info("message %d is not found again: %s", message_id, refused)
-            return None
+        return None
 
     async def _show(self, request: Request, answer: LiveAnswer) -> None:
         try:

@@ -1,9 +1,5 @@
 """Updates the messages of earlier cells when a later cell has updated a display of theirs.
 
-    updated = UpdatedMessages(context)
-    updated.note(session_id, cell, names)           # at once: the ids of displays of cells before `cell`
-    updated.forget_person(user_id)                  # nothing of this person's is updated any more
-
 Nobody waits for these messages. So each person has one task, which edits one message at a time and gives way
 to the live answers in the same channel: see `traffic`. What is updated in the meantime is merged, and a
 message is made from its displays just before it is edited, so that their last state is always shown in the
@@ -16,22 +12,23 @@ of the cell that updated it, and in the notebook.
 import asyncio
 import logging
 import re
+from collections import OrderedDict
 from collections.abc import Collection
 from functools import partial
 
 from bot.continuity.earlier_answer import reply_of
 from bot.discord.answers.history import find_file
-from bot.discord.answers.pages import Drawn
 from bot.discord.api.destinations import ChannelMessage
-from bot.discord.api.retry import DiscordRefused
+from bot.discord.api.retry import unless_refused
 from bot.discord.buttons.view import FINISHED, buttons
 from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing, plan
 from bot.discord.format.entries import code_block
+from bot.discord.format.final import Drawn
 from bot.session import Session
 from filestore.errors import FileStoreError
 from filestore.records import CellRecord, MessageCell
-from kernels.cell.display_updates import shown, shows
+from kernels.cell.display_updates import shown
 
 __all__ = ["UpdatedMessages"]
 
@@ -77,7 +74,7 @@ class _StaleDisplays:
     def is_stale(self, record: CellRecord) -> bool:
         """Whether the cell's message does not show what it should."""
         seen = self.shown.get(record.seq, 0)
-        return shows(record.outputs, {name for name, note in self.names.items() if note > seen})
+        return any(self.names.get(name, 0) > seen for name in shown(record.outputs))
 
     def drop_shown(self, records: Collection[CellRecord], notes: int) -> bool:
         """Drop the displays of these cells, none of which is stale; returns whether others are left.
@@ -97,36 +94,29 @@ class UpdatedMessages:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._stale: dict[int, dict[str, _StaleDisplays]] = {}  # by person and session
+        self._stale: dict[int, OrderedDict[str, _StaleDisplays]] = {}  # by person and session
         self._tasks: dict[int, asyncio.Task[None]] = {}  # by person
 
     def note(self, session_id: str, cell: int, names: Collection[str]) -> None:
         """Update the messages of the cells before `cell` that have these displays, in the background."""
-        user_id = self._add(session_id, cell, names)
-        if user_id is not None and user_id not in self._tasks:
+        known = (of[session_id].session for of in self._stale.values() if session_id in of)
+        session = self._context.sessions.opened(session_id) or next(known, None)  # it may have been let go
+        if session is None:
+            return
+        user_id = session.record.user_id
+        of_person = self._stale.setdefault(user_id, OrderedDict())
+        stale = of_person.setdefault(session_id, _StaleDisplays(session))
+        stale.session = session
+        stale.note(cell, names)
+        if user_id not in self._tasks:
             name = f"displays that {user_id} has updated"
             self._tasks[user_id] = self._context.tasks.spawn(self._show_all(user_id), name)
 
     def forget_person(self, user_id: int) -> None:
         """Update nothing of this person's any more."""
-        self._stale.pop(user_id, {}).clear()
         if user_id in self._tasks:
+            self._stale.pop(user_id).clear()
             self._tasks.pop(user_id).cancel()
-
-    def _add(self, session_id: str, cell: int, names: Collection[str]) -> int | None:
-        """Merge these displays with those that wait. Returns whose they are, None if that is not known."""
-        session = self._context.sessions.opened(session_id)
-        if session is None:  # it was let go, as all are when the bot ends
-            found = [of[session_id].session for of in self._stale.values() if session_id in of]
-            if not found:
-                return None
-            session = found[0]
-        user_id = session.record.user_id
-        of_person = self._stale.setdefault(user_id, {})
-        stale = of_person.setdefault(session_id, _StaleDisplays(session))
-        stale.session = session
-        stale.note(cell, names)
-        return user_id
 
     async def _show_all(self, user_id: int) -> None:
         self._context.tasks.finishing()
@@ -134,8 +124,7 @@ class UpdatedMessages:
         try:
             while of_person:
                 session_id, stale = next(iter(of_person.items()))
-                del of_person[session_id]
-                of_person[session_id] = stale  # its turn comes again after the others
+                of_person.move_to_end(session_id)  # its turn comes again after the others
                 if not await self._show_one(stale) and of_person.get(session_id) is stale:
                     del of_person[session_id]
         except asyncio.CancelledError:
@@ -177,11 +166,9 @@ class UpdatedMessages:
             draft = context.draft()
             draft.add_reply(reply_of(record))
             drawn = await context.pages.draw(stale.session.record.user_id, draft)  # while others edit there
-            try:
+            with unless_refused("message %d is not updated", noted.message_id):
                 async with context.traffic.edit(noted.channel_id):  # that may take a while: all is read again
                     return await self._edit(stale, record.seq, noted, drawn)
-            except DiscordRefused as refused:
-                log.info("message %d is not updated: %s", noted.message_id, refused)
         await context.traffic.rest()  # looking for the message cost the database and Discord something, too
         return notes
 
@@ -209,7 +196,7 @@ class UpdatedMessages:
             return notes
         if noted.message_id in context.live_answers:
             return 0
-        await message.edit_anew(outgoing, buttons(FINISHED), kept)
+        await message.edit(outgoing, buttons(FINISHED), keep=kept)
         return notes
 
     async def _make(

@@ -1,15 +1,10 @@
 """Where an answer goes: to a channel or, if that is gone, to the person's direct messages.
 
-    destination = ChannelDestination(channel, reply_to=(channel_id, message_id))
-    message = await destination.send(outgoing, view)        # Raises: DiscordRefused
-    await message.edit(outgoing, view)                      # Raises: DiscordRefused
-
 `interactions.py` has the destination of an interaction.
 """
 
 import logging
-from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from collections.abc import Collection, Iterable
 from typing import Any, Protocol
 
 import nextcord
@@ -27,9 +22,10 @@ __all__ = [
     "Destination",
     "Destinations",
     "DirectDestination",
+    "Names",
     "SentMessage",
-    "changed",
-    "fields_of",
+    "changes",
+    "file_fields",
     "only",
 ]
 
@@ -40,6 +36,9 @@ FETCHED = 1000  # channels that are remembered
 NO_MENTIONS = nextcord.AllowedMentions.none()
 
 
+Names = Collection[str] | None  # of attachments; None: all
+
+
 class SentMessage(Protocol):
     """A message that we sent."""
 
@@ -47,9 +46,9 @@ class SentMessage(Protocol):
     message_id: int
 
     async def edit(
-        self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
+        self, outgoing: Outgoing, view: View | None, *, keep: Names = None, patience: Patience = PATIENCE
     ) -> None:
-        """Show this instead. Attachments stay, unless `keep` is False. Raises: DiscordRefused."""
+        """Show this instead. Of the attachments those in `keep` stay. Raises: DiscordRefused."""
 
     async def delete(self) -> None:
         """Delete the message. Raises: DiscordRefused."""
@@ -94,32 +93,18 @@ class ChannelMessage:
         return tuple(one.filename for one in self._message.attachments)
 
     async def edit(
-        self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
+        self, outgoing: Outgoing, view: View | None, *, keep: Names = None, patience: Patience = PATIENCE
     ) -> None:
         """See `SentMessage`."""
-        kept: list[nextcord.Attachment] = self._message.attachments if keep else []
-        await self._edit(outgoing, view, partial(changed, outgoing, kept, keep), patience)
 
-    async def edit_anew(self, outgoing: Outgoing, view: View | None, keep: Collection[str]) -> None:
-        """Show this instead. Of the attachments only those with these names stay. Raises: DiscordRefused."""
-        kept = [one for one in self._message.attachments if one.filename in keep]
-        await self._edit(outgoing, view, partial(changed, outgoing, kept, keep=False), PATIENCE)
+        async def call() -> nextcord.Message:
+            return await self._message.edit(**changes(outgoing, view, self._message.attachments, keep))
+
+        self._message = await attempt(call, patience)
 
     async def delete(self) -> None:
         """See `SentMessage`."""
         await attempt(self._message.delete)
-
-    async def _edit(
-        self,
-        outgoing: Outgoing,
-        view: View | None,
-        attachments: Callable[[], dict[str, Any]],
-        patience: Patience,
-    ) -> None:
-        async def call() -> nextcord.Message:  # each try needs files of its own
-            return await self._message.edit(**fields_of(outgoing, view), **attachments())
-
-        self._message = await attempt(call, patience)
 
 
 class ChannelDestination:
@@ -127,7 +112,12 @@ class ChannelDestination:
 
     def __init__(self, channel: Messageable, reply_to: tuple[int, int] | None = None) -> None:
         self._channel = channel
-        self._reply_to = reply_to
+        self._reply_to: nextcord.MessageReference | None = None
+        if reply_to is not None:
+            channel_id, message_id = reply_to
+            self._reply_to = nextcord.MessageReference(
+                message_id=message_id, channel_id=channel_id, fail_if_not_exists=False
+            )
 
     async def send(
         self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
@@ -144,19 +134,16 @@ class ChannelDestination:
         return await self._send(outgoing, view, ping)
 
     async def _send(
-        self, outgoing: Outgoing, view: View | None, ping: int | None, reply_to: tuple[int, int] | None = None
+        self,
+        outgoing: Outgoing,
+        view: View | None,
+        ping: int | None,
+        reply_to: nextcord.MessageReference | None = None,
     ) -> ChannelMessage:
-        reference = None
-        if reply_to is not None:
-            channel_id, message_id = reply_to
-            reference = nextcord.MessageReference(
-                message_id=message_id, channel_id=channel_id, fail_if_not_exists=False
-            )
-
         async def call() -> nextcord.Message:
-            fields: dict[str, Any] = {"files": files_of(outgoing.uploads)} if outgoing.uploads else {}
+            files = file_fields(outgoing)
             return await self._channel.send(
-                outgoing.content, view=view, reference=reference, allowed_mentions=only(ping), **fields
+                outgoing.content, view=view, reference=reply_to, allowed_mentions=only(ping), **files
             )
 
         return ChannelMessage(await attempt(call))
@@ -180,8 +167,7 @@ class DirectDestination:
         user = self._client.get_user(self._user_id)
         if user is None:
             user = await attempt(lambda: self._client.fetch_user(self._user_id))
-        channel = await attempt(user.create_dm)
-        return await ChannelDestination(channel).send(outgoing, view, ping=ping)
+        return await ChannelDestination(user).send(outgoing, view, ping=ping)
 
 
 class Destinations:
@@ -222,19 +208,19 @@ class Destinations:
         return await (await self.channel(channel_id)).fetch(message_id)
 
 
-def fields_of(outgoing: Outgoing, view: View | None) -> dict[str, Any]:
-    """What an edit says of the text and the buttons."""
-    return {"content": outgoing.content, "view": view, "allowed_mentions": NO_MENTIONS}
+def changes(
+    outgoing: Outgoing, view: View | None, attached: Iterable[nextcord.Attachment], keep: Names = None
+) -> dict[str, Any]:
+    """The fields of an edit, good for one try. New files replace what is `attached` and not in `keep`."""
+    fields: dict[str, Any] = {"content": outgoing.content, "view": view, "allowed_mentions": NO_MENTIONS}
+    if outgoing.uploads or keep is not None:
+        fields["attachments"] = [one for one in attached if keep is None or one.filename in keep]
+    return fields | file_fields(outgoing)
 
 
-def changed(outgoing: Outgoing, kept: Sequence[nextcord.Attachment], keep: bool) -> dict[str, Any]:
-    """What an edit says of attachments: new files replace those there, except the ones that are `kept`."""
-    fields: dict[str, Any] = {}
-    if outgoing.uploads or not keep:
-        fields["attachments"] = list(kept)
-    if outgoing.uploads:
-        fields["files"] = files_of(outgoing.uploads)
-    return fields
+def file_fields(outgoing: Outgoing) -> dict[str, Any]:
+    """The field for the files of a message or an edit, good for one try."""
+    return {"files": files_of(outgoing.uploads)} if outgoing.uploads else {}
 
 
 def only(user_id: int | None) -> nextcord.AllowedMentions:

@@ -1,9 +1,5 @@
 """Answers interactions, in the time and the ways that Discord allows.
 
-    if not await defer(interaction): ...             # first, before any I/O: there are three seconds
-    destination = InteractionDestination(interaction, channel_of(interaction), clock)
-    await privately(interaction, "only you see this")
-
 An interaction's token lives for 15 minutes. After 14, or if it is refused, the answer goes on in the channel,
 provided the bot can write there. If it cannot (a person installed the app, and the server does not have the
 bot), there are only the interaction's own responses and five more messages.
@@ -21,9 +17,10 @@ from bot.discord.api.destinations import (
     NO_MENTIONS,
     ChannelDestination,
     ChannelMessage,
+    Names,
     SentMessage,
-    changed,
-    fields_of,
+    changes,
+    file_fields,
     only,
 )
 from bot.discord.api.retry import PATIENCE, DiscordRefused, Patience, Refusal, attempt, files_of
@@ -34,11 +31,11 @@ from bot.discord.format.split import LONGEST, length
 __all__ = [
     "Interaction",
     "InteractionDestination",
-    "channel_of",
     "defer",
     "give_back",
     "place_of",
     "privately",
+    "user_of",
 ]
 
 log = logging.getLogger(__name__)
@@ -53,7 +50,7 @@ AT_ONCE = Patience(tries=4, waiting=2.0, first=0.2)  # there are three seconds
 
 
 async def defer(interaction: Interaction, *, message: bool = True, private: bool = False) -> bool:
-    """Acknowledge the interaction at once; returns whether it can still be used.
+    """Acknowledge the interaction, before any I/O: there are three seconds. Returns whether it can be used.
 
     With `message` this announces a new message, which only the person sees if it is `private`.
     """
@@ -103,6 +100,12 @@ async def give_back(interaction: Interaction, reason: str, text: str) -> None:
         await privately(interaction, f"{reason} This is what you typed:", uploads=[file])
 
 
+def user_of(interaction: Interaction) -> nextcord.User | nextcord.Member:
+    """Who caused the interaction: only Discord's own pings, which nextcord answers, have nobody."""
+    assert interaction.user is not None
+    return interaction.user
+
+
 def place_of(interaction: Interaction) -> str:
     """The interaction's place, as the transcript names it."""
     if interaction.guild_id is not None:
@@ -126,17 +129,17 @@ class InteractionMessage:
         self.message_id = message.id
 
     async def edit(
-        self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
+        self, outgoing: Outgoing, view: View | None, *, keep: Names = None, patience: Patience = PATIENCE
     ) -> None:
         """See `SentMessage`."""
         if self._ordinary is None:
-            interaction, kept = self._destination.interaction, list(self._attachments) if keep else []
+            interaction = self._destination.interaction
 
             async def call() -> nextcord.Message:
-                changes = fields_of(outgoing, view) | changed(outgoing, kept, keep)
+                fields = changes(outgoing, view, self._attachments, keep)
                 if self._original:
-                    return await interaction.edit_original_message(**changes)
-                return await interaction.followup.edit_message(self.message_id, **changes)
+                    return await interaction.edit_original_message(**fields)
+                return await interaction.followup.edit_message(self.message_id, **fields)
 
             if (edited := await self._destination.by_token(call, patience)) is not None:
                 self._attachments = edited.attachments
@@ -153,35 +156,26 @@ class InteractionMessage:
 
 
 class InteractionDestination:
-    """Answers an acknowledged interaction. `channel` is None if the bot cannot write there by itself.
+    """Answers an acknowledged interaction; `usable` is whether that succeeded.
 
     `deferred` is whether the acknowledgement announced a message, which the first one sent then becomes.
     """
 
     def __init__(
-        self,
-        interaction: Interaction,
-        channel: Messageable | None,
-        clock: Callable[[], float],
-        *,
-        deferred: bool = True,
+        self, interaction: Interaction, clock: Callable[[], float], *, deferred: bool, usable: bool
     ) -> None:
         self.interaction = interaction
-        self._channel = channel
+        self._channel = _channel_of(interaction)
         self._clock = clock
         self._began = clock()
         self._first = deferred
-        self._expired = False
+        self._expired = not usable
         self._followups = 0
 
     @property
     def alive(self) -> bool:
         """Whether the token can still be used."""
         return not self._expired and (self._channel is None or self._clock() - self._began < TOKEN_LIFE)
-
-    def expire(self) -> None:
-        """The token was refused."""
-        self._expired = True
 
     def ordinary(self) -> ChannelDestination:
         """The channel, for messages without the token. Raises: DiscordRefused."""
@@ -198,7 +192,7 @@ class InteractionDestination:
         except DiscordRefused as refused:
             if refused.kind is not Refusal.EXPIRED or self._channel is None:
                 raise
-            self.expire()
+            self._expired = True
             return None
 
     async def send(
@@ -214,9 +208,8 @@ class InteractionDestination:
 
         async def call() -> nextcord.Message:
             if original:  # it becomes the message that was announced
-                changes = fields_of(outgoing, view) | changed(outgoing, (), keep=True)
-                return await self.interaction.edit_original_message(**changes)
-            fields: dict[str, Any] = {"files": files_of(outgoing.uploads)} if outgoing.uploads else {}
+                return await self.interaction.edit_original_message(**changes(outgoing, view, ()))
+            fields = file_fields(outgoing)
             if view is not None:
                 fields["view"] = view
             message: nextcord.Message = await self.interaction.followup.send(
@@ -229,12 +222,10 @@ class InteractionDestination:
         return await self.ordinary().send(outgoing, view, ping=ping)
 
 
-def channel_of(interaction: Interaction) -> Messageable | None:
+def _channel_of(interaction: Interaction) -> Messageable | None:
     """The interaction's channel if the bot can write there by itself, otherwise None."""
-    in_server = interaction.guild_id is not None
-    if in_server and interaction.guild is None:  # a person installed the app; the server lacks the bot
+    if interaction.guild_id is not None and interaction.guild is None:  # the server does not have the bot
         return None
     if interaction.context is nextcord.InteractionContextType.private_channel:
         return None
-    channel = interaction.channel
-    return channel if isinstance(channel, Messageable) else None
+    return interaction.channel if isinstance(interaction.channel, Messageable) else None

@@ -1,6 +1,8 @@
 """Makes calls to Discord: failures that may pass are tried again, the others have a name.
 
     message = await attempt(lambda: channel.send(text, files=files_of(uploads)))
+    with unless_refused("message %d stays", message.id):        # Discord may refuse this, and we go on
+        await attempt(message.delete)
 
 The call is made anew for each try, because nextcord closes a File object once it is sent. nextcord waits for
 the rate limits that it knows. It raises a 429 with a bare Retry-After or for a shared limit, a 503, and a
@@ -11,56 +13,46 @@ https://discord.com/developers/docs/topics/opcodes-and-status-codes
 import asyncio
 import io
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum
 
 import aiohttp
 import nextcord
 
 from bot.discord.format.attachments import Upload
 
-__all__ = ["ONCE", "PATIENCE", "DiscordRefused", "Patience", "Refusal", "attempt", "files_of"]
+__all__ = [
+    "ONCE",
+    "PATIENCE",
+    "DiscordRefused",
+    "Patience",
+    "Refusal",
+    "attempt",
+    "files_of",
+    "unless_refused",
+]
 
 log = logging.getLogger(__name__)
 
-TRANSIENT = {408, 429, 500, 502, 503, 504}
-
 
 class Refusal(Enum):
-    """Why Discord did not do what we asked."""
+    """Why Discord did not do what we asked: each kind with the codes and the HTTP statuses that mean it."""
 
-    TOO_LARGE = auto()  # 413, 40005: the upload
-    FORBIDDEN = auto()  # 50013, 50001, 50007 and any other 403
-    MESSAGE_GONE = auto()  # 10008
-    CHANNEL_GONE = auto()  # 10003
-    NO_MEMBER = auto()  # 10007, 10013: the person is not in the server
-    EXPIRED = auto()  # 10062, 10015, 50027: the interaction or its token
-    ANSWERED = auto()  # 40060: the interaction was acknowledged before
-    ARCHIVED = auto()  # 50083: the thread is archived; sending reopens it, unless it is locked
-    TOO_OLD = auto()  # 30046: too many edits of a message older than an hour
-    UNREACHABLE = auto()  # a failure that should pass did not
-    OTHER = auto()
+    TOO_LARGE = (40005, 413)  # the upload
+    FORBIDDEN = (50001, 50007, 50013, 160002, 403)  # 160002: a reply without the right to read the history
+    MESSAGE_GONE = (10008,)
+    CHANNEL_GONE = (10003,)
+    NO_MEMBER = (10007, 10013)  # the person is not in the server
+    EXPIRED = (10062, 10015, 50027)  # the interaction or its token
+    ANSWERED = (40060,)  # the interaction was acknowledged before
+    ARCHIVED = (50083,)  # the thread is archived; sending reopens it, unless it is locked
+    UNREACHABLE = (408, 429, 500, 502, 503, 504)  # a failure that should pass did not
+    OTHER = ()
 
 
-CODES = {
-    40005: Refusal.TOO_LARGE,
-    10008: Refusal.MESSAGE_GONE,
-    10003: Refusal.CHANNEL_GONE,
-    10007: Refusal.NO_MEMBER,
-    10013: Refusal.NO_MEMBER,
-    10062: Refusal.EXPIRED,
-    10015: Refusal.EXPIRED,
-    50027: Refusal.EXPIRED,
-    40060: Refusal.ANSWERED,
-    30046: Refusal.TOO_OLD,
-    50083: Refusal.ARCHIVED,
-    160002: Refusal.FORBIDDEN,  # a reply without the permission to read the history
-    50001: Refusal.FORBIDDEN,
-    50007: Refusal.FORBIDDEN,
-    50013: Refusal.FORBIDDEN,
-}
-STATUSES = {413: Refusal.TOO_LARGE, 403: Refusal.FORBIDDEN}
+KINDS = {number: kind for kind in Refusal for number in kind.value}
 
 
 class DiscordRefused(Exception):
@@ -97,8 +89,9 @@ async def attempt[T](call: Callable[[], Awaitable[T]], patience: Patience = PATI
         except nextcord.InteractionResponded as error:
             raise DiscordRefused(Refusal.ANSWERED, error) from error
         except nextcord.HTTPException as error:
-            if error.status not in TRANSIENT:
-                raise DiscordRefused(kind_of(error), error) from error
+            if error.status not in Refusal.UNREACHABLE.value:
+                kind = KINDS.get(error.code) or KINDS.get(error.status) or Refusal.OTHER
+                raise DiscordRefused(kind, error) from error
             failure, asked = error, _retry_after(error)
         except (aiohttp.ClientError, OSError, TimeoutError, nextcord.HTTPInternalCancelled) as error:
             failure, asked = error, 0.0
@@ -111,9 +104,13 @@ async def attempt[T](call: Callable[[], Awaitable[T]], patience: Patience = PATI
     raise DiscordRefused(Refusal.UNREACHABLE, failure or TimeoutError(), asked) from failure
 
 
-def kind_of(error: nextcord.HTTPException) -> Refusal:
-    """Why Discord refused."""
-    return CODES.get(error.code) or STATUSES.get(error.status) or Refusal.OTHER
+@contextmanager
+def unless_refused(what: str, *args: object) -> Iterator[None]:
+    """Swallow a refusal, and log it with what has not happened: `what` is a format for `args`."""
+    try:
+        yield
+    except DiscordRefused as refused:
+        log.info("%s: %s", what % args, refused)
 
 
 def files_of(uploads: Iterable[Upload]) -> list[nextcord.File]:

@@ -1,9 +1,5 @@
 """Whether a person may write in a server's channel: where they may not, the bot does not write for them.
 
-    if not may_speak(interaction): ...                      # Discord sends their permissions with it
-    speakers = Speakers(find_channel)
-    if not await speakers.may_write(user_id, channel_id): ...
-
 Without an interaction we ask Discord for the member, at most once a minute: the intent that would tell us who
 leaves is a privileged one.
 """
@@ -66,10 +62,8 @@ class Speakers:
         if guild is None:
             return True
         known = await self._ask(guild, user_id)
-        if known.unsure:
-            return True
         if known.member is None:
-            return False
+            return known.unsure
         try:
             return _allowed(channel.permissions_for(known.member), channel)
         except nextcord.ClientException:  # a thread whose channel is in no cache

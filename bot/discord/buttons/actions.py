@@ -1,8 +1,4 @@
-"""What the buttons under an answer do. Only the person whose answer it is may use them.
-
-actions = ButtonActions(context)
-await actions.by_name["stop"](interaction)
-"""
+"""What the buttons under an answer do. Only the person whose answer it is may use them."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -14,25 +10,24 @@ from bot.discord.answers.turn import begin
 from bot.discord.api.interactions import (
     Interaction,
     InteractionDestination,
-    channel_of,
     defer,
     give_back,
     place_of,
     privately,
+    user_of,
 )
 from bot.discord.api.speaking import MAY_NOT, may_speak
 from bot.discord.buttons.forms import LONGEST, answer_form, code_form, show_form
 from bot.discord.buttons.ownership import OwnAnswer, claimed
-from bot.discord.buttons.view import Actions
-from bot.discord.commands.files import FileList
+from bot.discord.buttons.view import Action, Actions
+from bot.discord.commands.file_list import show_files
 from bot.discord.commands.notebooks import give
 from bot.discord.context import Context
 from bot.discord.failures import EXPECTED
-from bot.discord.uploads import receive, tell_of
-from bot.request import Request
+from bot.discord.uploads import receive
 from kernels.errors import NoQuestion
 
-__all__ = ["ANSWERED", "ButtonActions", "run_for"]
+__all__ = ["ANSWERED", "ButtonActions", "accepted", "run_for"]
 
 NOTHING = "Nothing of this runs any more."
 GONE = "The code of this cell is no longer kept."
@@ -42,8 +37,7 @@ AGAIN = "I was restarted just now. Please click again in a moment."
 NOTHING_ASKS = "No question waits for an answer here any more."
 ANSWERED = "No question waits for this answer any more."
 
-
-Action = Callable[[Interaction, OwnAnswer], Awaitable[None]]
+OwnAction = Callable[[Interaction, OwnAnswer], Awaitable[None]]
 
 
 class ButtonActions:
@@ -55,22 +49,29 @@ class ButtonActions:
             "stop": self._for_owner(self._stop, message=False),
             "wait": self._for_owner(partial(self._decide, kill=False), message=False),
             "kill": self._for_owner(partial(self._decide, kill=True), message=False),
-            "answer": self._for_owner(self._open_answer),
-            "keep": self._for_owner(self._keep, message=False),
+            "answer": self._for_owner(self._open_answer, speaks=True),
+            "keep": self._for_owner(self._keep, speaks=True, message=False),
             "rerun": self._rerun,
-            "edit": self._for_owner(self._open_code),
+            "edit": self._for_owner(self._open_code, speaks=True),
             "notebook": self._for_owner(self._send_notebook, private=True),
-            "files": self._for_owner(self._list_files, private=True),
+            "files": self._for_owner(lambda clicked, _cell: show_files(context, clicked), private=True),
         }
 
-    def _for_owner(self, action: Action, **acknowledgement: bool) -> Callable[[Interaction], Awaitable[None]]:
-        """Does this, unless the button is somebody else's. Acknowledges first, except before a form."""
+    def _for_owner(self, action: OwnAction, *, speaks: bool = False, **acknowledgement: bool) -> Action:
+        """Does this, unless the button is somebody else's. Acknowledges first, except before a form.
+
+        If it `speaks`, its person must be allowed to write in the channel.
+        """
 
         async def carry_out(interaction: Interaction) -> None:
             if acknowledgement:
                 await defer(interaction, **acknowledgement)
-            if (cell := await claimed(self._context, interaction)) is not None:
-                await action(interaction, cell)
+            if (cell := await claimed(self._context, interaction)) is None:
+                return
+            if speaks and not may_speak(interaction):
+                await privately(interaction, MAY_NOT)
+                return
+            await action(interaction, cell)
 
         return carry_out
 
@@ -99,9 +100,6 @@ class ButtonActions:
 
     async def _keep(self, interaction: Interaction, cell: OwnAnswer) -> None:
         """Give the cell more time, and tell the person when it ends."""
-        if not may_speak(interaction):
-            await privately(interaction, MAY_NOT)
-            return
         session = self._context.sessions.opened(cell.session_id)
         if cell.answer is None or session is None:
             await privately(interaction, NOTHING)
@@ -111,9 +109,6 @@ class ButtonActions:
 
     async def _open_answer(self, interaction: Interaction, cell: OwnAnswer) -> None:
         """Open the form for the answer to the cell's question."""
-        if not may_speak(interaction):
-            await privately(interaction, MAY_NOT)
-            return
         question = cell.answer.draft.question if cell.answer else None
         session = self._context.sessions.opened(cell.session_id)
         # The form shows this question, so it answers this one even if another comes in the meantime.
@@ -137,9 +132,6 @@ class ButtonActions:
 
     async def _open_code(self, interaction: Interaction, cell: OwnAnswer) -> None:
         """Open a form with the cell's code."""
-        if not may_speak(interaction):
-            await privately(interaction, MAY_NOT)
-            return
         record = await cell_record(self._context, cell.session_id, cell.seq)
         if record is None or len(record.code) > LONGEST:
             await privately(interaction, TOO_LONG if record else GONE)
@@ -148,9 +140,6 @@ class ButtonActions:
 
     async def _send_notebook(self, interaction: Interaction, cell: OwnAnswer) -> None:
         await give(self._context, interaction, cell.user_id, cell.place, "notebook")
-
-    async def _list_files(self, interaction: Interaction, _cell: OwnAnswer) -> None:
-        await FileList(self._context).show(interaction)
 
 
 async def run_for(
@@ -164,37 +153,36 @@ async def run_for(
     files: Sequence[nextcord.Attachment] = (),
     typed: str = "",
 ) -> None:
-    """Begin a turn for the person who caused the interaction; its answer goes where that happened.
+    """Begin a turn for the person who caused the interaction, if it is `accepted`."""
+    destination = await accepted(context, interaction, usable=usable, deferred=deferred, typed=typed)
+    if destination is None:
+        return
+    user, place = user_of(interaction), place_of(interaction)
+    received = await receive(context, user.id, place, files, destination)
+    request = received.request(user, place, code, words)
+    begin(context, request, [destination, context.destinations.direct(user.id)], show_code=True)
+
+
+async def accepted(
+    context: Context,
+    interaction: Interaction,
+    *,
+    usable: bool | None = None,
+    deferred: bool = True,
+    typed: str = "",
+) -> InteractionDestination | None:
+    """Where the answer to the interaction goes if a turn may begin; otherwise its person is told why not.
 
     Acknowledges the interaction, unless that was done already: then `usable` is whether it succeeded.
     `deferred` is whether the acknowledgement announces a new message. `typed` is what the person would have
     to type again; they get it back if no turn begins.
     """
-    user = interaction.user
-    if user is None:
-        return
     if not may_speak(interaction):
         await give_back(interaction, MAY_NOT, typed)
-        return
-    if reason := context.refusal(user.id):
+        return None
+    if reason := context.refusal(user_of(interaction).id):
         await give_back(interaction, reason, typed)  # private unless a public answer was announced
-        return
+        return None
     if usable is None:
         usable = await defer(interaction, message=deferred)
-    destination = InteractionDestination(
-        interaction, channel_of(interaction), context.clock, deferred=deferred
-    )
-    if not usable:
-        destination.expire()
-    received = await receive(context, user.id, place_of(interaction), files)
-    await tell_of(received, destination, context.limits)
-    request = Request(
-        user.id,
-        user.display_name,
-        place_of(interaction),
-        code or "",
-        words=words if code is None else None,
-        cards=received.cards,
-        pictures=received.pictures,
-    )
-    begin(context, request, [destination, context.destinations.direct(user.id)], show_code=True)
+    return InteractionDestination(interaction, context.clock, deferred=deferred, usable=usable)

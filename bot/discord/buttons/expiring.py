@@ -1,26 +1,19 @@
 """Private messages with buttons that work for some minutes, and that say so when the time is over.
 
-    view = ExpiringView("files", OPEN)
-    view.shown(await privately(interaction, text, view=view))   # the message to close when time is up
-    client.add_view(ExpiredViews())                             # for clicks that come even later
-
 Discord itself only says that an interaction failed. Whoever clicks on a message whose time is over, or that
 an earlier program sent, is told which command opens it again.
 """
 
-import logging
 from typing import Any
 
 from nextcord.ui import Button, Select, View
 
 from bot.discord.api.destinations import NO_MENTIONS
-from bot.discord.api.interactions import Interaction, privately
-from bot.discord.api.retry import DiscordRefused, attempt
+from bot.discord.api.interactions import Interaction, defer, privately
+from bot.discord.api.retry import attempt, unless_refused
 from bot.discord.buttons.view import TellingView
 
 __all__ = ["ExpiredViews", "ExpiringView", "change", "id_of"]
-
-log = logging.getLogger(__name__)
 
 OVER = {
     "files": "This list is closed. `/files` opens it again.",
@@ -41,7 +34,7 @@ class ExpiringView(TellingView):
         super().__init__(timeout=timeout, auto_defer=False)
         self._over = OVER[name]
         self._message: Any = None  # any of nextcord's messages that can be edited
-        self._used: Interaction | None = None  # its token lives longer than the message's
+        self.used: Interaction | None = None  # its token lives longer than the message's
         self.ended = False
 
     def shown(self, message: Any) -> None:
@@ -50,7 +43,8 @@ class ExpiringView(TellingView):
 
     async def interaction_check(self, interaction: Interaction) -> bool:
         """Somebody has clicked."""
-        self._used = interaction
+        self.used = interaction
+        await defer(interaction, message=False)
         return True
 
     def end(self) -> None:
@@ -61,13 +55,11 @@ class ExpiringView(TellingView):
         """Say that the time is over, and how to open it again."""
         if self.ended:
             return
-        edit = self._used.edit_original_message if self._used else getattr(self._message, "edit", None)
+        edit = self.used.edit_original_message if self.used else getattr(self._message, "edit", None)
         if edit is None:
             return
-        try:
+        with unless_refused("a private message stays as it was"):
             await attempt(lambda: edit(content=self._over, view=None, allowed_mentions=NO_MENTIONS))
-        except DiscordRefused as refused:
-            log.info("a private message stays as it was: %s", refused)
 
 
 async def change(interaction: Interaction, text: str, view: View | None = None) -> None:
@@ -76,11 +68,10 @@ async def change(interaction: Interaction, text: str, view: View | None = None) 
     async def call() -> object:
         return await interaction.edit_original_message(content=text, view=view, allowed_mentions=NO_MENTIONS)
 
-    try:
+    with unless_refused("a private message is not changed"):
         await attempt(call)
-    except DiscordRefused as refused:
-        log.info("a private message is not changed: %s", refused)
-        await privately(interaction, text)
+        return
+    await privately(interaction, text)
 
 
 class ExpiredViews(TellingView):
@@ -90,16 +81,13 @@ class ExpiredViews(TellingView):
         super().__init__(timeout=None, auto_defer=False, prevent_update=False)
         for name, parts in PARTS.items():
             for part in parts:
-                button: Button[ExpiredViews] = Button(custom_id=id_of(name, part), label=part)
-                self._add(button, name)
+                self._add(Button(custom_id=id_of(name, part), label=part), name)
         self._add(Select(custom_id=id_of("files", "file")), "files")
 
     def _add(self, item: Button[Any] | Select[Any], name: str) -> None:
         async def say_closed(interaction: Interaction) -> None:
-            try:
+            with unless_refused("a click came too late"):
                 await attempt(lambda: interaction.response.edit_message(content=OVER[name], view=None))
-            except DiscordRefused as refused:
-                log.info("a click came too late: %s", refused)
 
         item.callback = say_closed  # type: ignore[method-assign]
         self.add_item(item)

@@ -1,24 +1,18 @@
 """Forms in which a person types code to run, or the answer to an `input()`.
 
-    await show_form(interaction, code_form("run"))
-    name, text = name_of(interaction), typed(interaction)      # once it is submitted, see `submitted`
-
 A form's name says everything about it, and nothing of it is kept here. So it can be submitted for as long as
 it is open: after a restart of the bot, too, and beside other forms of its person.
 """
 
-import logging
 from typing import Any
 
 import nextcord
 from nextcord.ui import Modal, TextInput, View
 
 from bot.discord.api.interactions import AT_ONCE, Interaction
-from bot.discord.api.retry import DiscordRefused, attempt
+from bot.discord.api.retry import attempt, unless_refused
 
 __all__ = ["LONGEST", "Form", "answer_form", "code_form", "name_of", "show_form", "typed"]
-
-log = logging.getLogger(__name__)
 
 LONGEST = 4000  # characters that fit into a text field
 LABEL = 45  # characters of its label
@@ -62,9 +56,8 @@ def answer_form(name: str, prompt: str, *, password: bool) -> Form:
 async def show_form(interaction: Interaction, form: Form) -> None:
     """Open a form; this must be the first response to an interaction."""
     try:
-        await attempt(lambda: interaction.response.send_modal(form), AT_ONCE)
-    except DiscordRefused as refused:
-        log.info("a form could not be opened: %s", refused)
+        with unless_refused("a form could not be opened"):
+            await attempt(lambda: interaction.response.send_modal(form), AT_ONCE)
     finally:
         form.stop()  # nextcord would keep it until it is submitted, and many never are
 

@@ -1,13 +1,11 @@
-"""Who owns an answer, also after a restart, and whether somebody may use its buttons.
-
-cell = await claimed(context, interaction)      # None if it is not theirs: then they have been told why
-"""
+"""Who owns an answer, also after a restart, and whether somebody may use its buttons."""
 
 import logging
 from dataclasses import dataclass
 
-from bot.discord.api.interactions import Interaction, give_back, privately
-from bot.discord.context import Context, Current
+from bot.discord.answers.answer import LiveAnswer
+from bot.discord.api.interactions import Interaction, give_back, privately, user_of
+from bot.discord.context import Context
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
 
@@ -27,7 +25,7 @@ class OwnAnswer:
     session_id: str
     place: str
     seq: int
-    answer: Current | None = None
+    answer: LiveAnswer | None = None
 
 
 async def claimed(context: Context, interaction: Interaction, typed: str = "") -> OwnAnswer | None:
@@ -35,8 +33,8 @@ async def claimed(context: Context, interaction: Interaction, typed: str = "") -
 
     `typed` is what they typed into a form; they get it back if the answer cannot be found.
     """
-    message, user = interaction.message, interaction.user
-    if message is None or user is None:
+    message = interaction.message
+    if message is None:
         return None
     try:
         cell = await cell_of(context, message.id)
@@ -47,7 +45,7 @@ async def claimed(context: Context, interaction: Interaction, typed: str = "") -
     if cell is None:
         await give_back(interaction, FORGOTTEN, typed)
         return None
-    if cell.user_id != user.id:
+    if cell.user_id != user_of(interaction).id:
         await privately(interaction, FOREIGN)
         return None
     return cell
@@ -55,7 +53,7 @@ async def claimed(context: Context, interaction: Interaction, typed: str = "") -
 
 async def cell_of(context: Context, message_id: int) -> OwnAnswer | None:
     """Whose a message is, and its cell; None if that is not known. Raises: StoreUnavailable."""
-    answer = context.live_answers.get(message_id)
+    answer: LiveAnswer | None = context.live_answers.get(message_id)
     if answer is not None:
         return OwnAnswer(answer.user_id, answer.session_id, answer.place, answer.cell, answer)
     noted = await context.sessions.store.message_cells.get(message_id)

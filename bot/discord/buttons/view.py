@@ -16,22 +16,33 @@ from nextcord.ui import Button, Item, View
 from bot.discord.api.interactions import Interaction
 from bot.discord.failures import tell_failure
 
-__all__ = ["FINISHED", "Actions", "AnswerButtons", "TellingView", "buttons"]
+__all__ = [
+    "FINISHED",
+    "SECONDARY",
+    "Action",
+    "ActionButton",
+    "Actions",
+    "AnswerButtons",
+    "TellingView",
+    "buttons",
+]
 
 FINISHED = ("rerun", "edit", "notebook", "files")  # the buttons of an answer in its final state
+SECONDARY = nextcord.ButtonStyle.secondary
 LOOKS = {
     "stop": ("Stop", nextcord.ButtonStyle.danger),
     "wait": ("Wait", nextcord.ButtonStyle.primary),
     "kill": ("Kill", nextcord.ButtonStyle.danger),
     "answer": ("Answer", nextcord.ButtonStyle.primary),
     "keep": ("Keep running", nextcord.ButtonStyle.primary),
-    "rerun": ("Re-run", nextcord.ButtonStyle.secondary),
-    "edit": ("Edit & run", nextcord.ButtonStyle.secondary),
-    "notebook": ("Notebook", nextcord.ButtonStyle.secondary),
-    "files": ("Files", nextcord.ButtonStyle.secondary),
+    "rerun": ("Re-run", SECONDARY),
+    "edit": ("Edit & run", SECONDARY),
+    "notebook": ("Notebook", SECONDARY),
+    "files": ("Files", SECONDARY),
 }
 
-Actions = Mapping[str, Callable[[Interaction], Awaitable[None]]]
+Action = Callable[[Interaction], Awaitable[None]]
+Actions = Mapping[str, Action]
 
 
 class TellingView(View):
@@ -42,13 +53,15 @@ class TellingView(View):
         await tell_failure(interaction, error, getattr(item, "custom_id", item))
 
 
-class _AnswerButton(Button["AnswerButtons"]):
-    def __init__(self, name: str, action: Callable[[Interaction], Awaitable[None]] | None) -> None:
-        label, style = LOOKS[name]
+class ActionButton(Button[Any]):
+    """A button that carries out its action, if it has one."""
+
+    def __init__(self, name: str, label: str, style: nextcord.ButtonStyle, action: Action | None) -> None:
         super().__init__(label=label, style=style, custom_id=f"kernelcord:{name}")
         self._action = action
 
     async def callback(self, interaction: Interaction) -> None:
+        """Somebody has clicked."""
         if self._action is not None:
             await self._action(interaction)
 
@@ -59,9 +72,9 @@ class AnswerButtons(TellingView):
     def __init__(self, actions: Actions, names: Collection[str] = tuple(LOOKS)) -> None:
         # With `prevent_update` nextcord would keep the view of each message that is sent, and grow.
         super().__init__(timeout=None, auto_defer=False, prevent_update=False)
-        for name in LOOKS:
+        for name, look in LOOKS.items():
             if name in names:
-                self.add_item(_AnswerButton(name, actions.get(name)))
+                self.add_item(ActionButton(name, *look, actions.get(name)))
 
 
 def buttons(names: Collection[str]) -> View | None:

@@ -1,33 +1,25 @@
 """Decorators that make a method a command: for servers, direct messages, and wherever a person has it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import nextcord
-from nextcord import IntegrationType, InteractionContextType, SlashApplicationCommand
+from nextcord import BaseApplicationCommand, IntegrationType, InteractionContextType, SlashApplicationCommand
 
 __all__ = ["completes", "menu", "slash"]
 
-INSTALLS = (IntegrationType.guild_install, IntegrationType.user_install)
-CONTEXTS = (
-    InteractionContextType.guild,
-    InteractionContextType.bot_dm,
-    InteractionContextType.private_channel,
-)
+EVERYWHERE: dict[str, Any] = {
+    "integration_types": list(IntegrationType),
+    "contexts": list(InteractionContextType),
+}
 
 Callback = Callable[..., Any]
+Slash = Callable[[str, str], Callable[[Callback], SlashApplicationCommand]]
+Menu = Callable[[str], Callable[[Callback], BaseApplicationCommand]]
 
-
-def slash(name: str, description: str) -> Callable[[Callback], SlashApplicationCommand]:
-    """Makes a cog's method a slash command."""
-    made = nextcord.slash_command(name, description, integration_types=INSTALLS, contexts=CONTEXTS)
-    return cast("Callable[[Callback], SlashApplicationCommand]", made)
-
-
-def menu(name: str) -> Callable[[Callback], nextcord.BaseApplicationCommand]:
-    """Makes a cog's method an entry in the menu of every message."""
-    made = nextcord.message_command(name, integration_types=INSTALLS, contexts=CONTEXTS)
-    return cast("Callable[[Callback], nextcord.BaseApplicationCommand]", made)
+slash: Slash = partial(nextcord.slash_command, **EVERYWHERE)  # a slash command, by name and description
+menu: Menu = partial(nextcord.message_command, **EVERYWHERE)  # an entry in the menu of every message, by name
 
 
 def completes(command: SlashApplicationCommand, option: str) -> Callable[[Callback], Callback]:

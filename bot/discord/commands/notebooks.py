@@ -1,7 +1,4 @@
-"""Sends a session as a file: its notebook, or the notebook with its files.
-
-await give(context, interaction, user_id, place, "bundle")
-"""
+"""Sends a session as a file: its notebook, or the notebook with its files."""
 
 import tempfile
 from typing import BinaryIO, Literal

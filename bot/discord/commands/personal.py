@@ -1,13 +1,14 @@
 """The slash commands about a person's own things; their answers are private."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from nextcord import Attachment, ClientCog, SlashOption
 
-from bot.discord.api.interactions import Interaction, defer, place_of, privately
+from bot.discord.api.interactions import Interaction, defer, place_of, privately, user_of
 from bot.discord.commands import replaying, texts
 from bot.discord.commands.decorators import completes, slash
-from bot.discord.commands.files import FileList, get
+from bot.discord.commands.file_list import get, show_files
 from bot.discord.commands.notebooks import Kind, give
 from bot.discord.commands.privacy import Confirmation, send_export
 from bot.discord.commands.texts import usage_text, variables_text
@@ -31,8 +32,7 @@ class PersonalCommands(ClientCog):
     async def vars(self, interaction: Interaction) -> None:
         """List the variables of the person's kernel."""
         await defer(interaction, private=True)
-        assert interaction.user is not None
-        session = await self._context.sessions.session(interaction.user.id, place_of(interaction))
+        session = await self._context.sessions.session(user_of(interaction).id, place_of(interaction))
         await privately(interaction, variables_text(await session.kernel.state()))
 
     @slash("files", "Your files: get, delete, extend")
@@ -46,18 +46,15 @@ class PersonalCommands(ClientCog):
         if file:
             await get(self._context, interaction, file)
         else:
-            await FileList(self._context).show(interaction)
+            await show_files(self._context, interaction)
 
     @completes(files, "file")
     async def complete_file(self, interaction: Interaction, typed: str) -> None:
         """Offer the files whose name or id contains what was typed."""
         choices: dict[str, str] = {}
-        if interaction.user is not None:
-            try:
-                page = await self._context.sessions.list_user_files(interaction.user.id, limit=200)
-            except FileStoreError:
-                page = None
-            for file in page.files if page else ():
+        with suppress(FileStoreError):
+            page = await self._context.sessions.list_user_files(user_of(interaction).id, limit=200)
+            for file in page.files:
                 if typed.casefold() in f"{file.filename} {file.file_id}".casefold():
                     choices[f"{file.filename[-80:]} ({file.file_id})"[:LABEL]] = file.file_id
         await interaction.response.send_autocomplete(dict(list(choices.items())[:CHOICES]))
@@ -75,20 +72,18 @@ class PersonalCommands(ClientCog):
         replay: Attachment = SlashOption(description="Run this notebook in your kernel", required=False),
     ) -> None:
         """Send the session as a notebook, or run one that was attached."""
-        assert interaction.user is not None
         if replay:
             await replaying.replay_for(self._context, interaction, replay)
             return
         await defer(interaction, private=True)
         wanted: Kind = "bundle" if kind == "bundle" else "notebook"
-        await give(self._context, interaction, interaction.user.id, place_of(interaction), wanted)
+        await give(self._context, interaction, user_of(interaction).id, place_of(interaction), wanted)
 
     @slash("usage", "What you have used today")
     async def usage(self, interaction: Interaction) -> None:
         """Say what the person has used today."""
         await defer(interaction, private=True)
-        assert interaction.user is not None
-        total = await self._context.sessions.ledger.today(interaction.user.id)
+        total = await self._context.sessions.ledger.today(user_of(interaction).id)
         await privately(interaction, usage_text(total, self._context.settings))
 
     @slash("help", "What I can do")

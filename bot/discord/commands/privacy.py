@@ -6,7 +6,7 @@ from typing import Any
 import nextcord
 from nextcord.ui import Button, Item, button
 
-from bot.discord.api.interactions import Interaction, defer, privately
+from bot.discord.api.interactions import Interaction, privately, user_of
 from bot.discord.buttons.expiring import ExpiringView, change, id_of
 from bot.discord.commands.texts import KEPT
 from bot.discord.context import Context
@@ -35,12 +35,11 @@ class Confirmation(ExpiringView):
     )
     async def confirm(self, _button: Button["Confirmation"], interaction: Interaction) -> None:
         """Delete it; a second click changes nothing."""
-        await defer(interaction, message=False)
-        if interaction.user is None or self._confirmed:
+        if self._confirmed:
             return
         self._confirmed = True
         try:
-            await self._forget(interaction.user.id)
+            await self._forget(user_of(interaction).id)
         except EXPECTED as error:
             text = f"Not everything was deleted: {clause(error)}. Use `/privacy` again."
         else:
@@ -57,10 +56,8 @@ class Confirmation(ExpiringView):
 
 async def send_export(context: Context, interaction: Interaction) -> None:
     """Send a person everything of theirs, as a zip."""
-    if interaction.user is None:
-        return
     try:
-        archive = await export(context.sessions, interaction.user.id, limit=context.limits.file)
+        archive = await export(context.sessions, user_of(interaction).id, limit=context.limits.file)
     except (*EXPECTED, OSError) as error:  # the disk may have no room for it
         await privately(interaction, sentence(error))
         return

@@ -8,15 +8,8 @@ from nextcord import Attachment
 
 from bot.discord.answers.answer import LiveAnswer
 from bot.discord.answers.ending import show_work
-from bot.discord.api.interactions import (
-    Interaction,
-    InteractionDestination,
-    channel_of,
-    defer,
-    place_of,
-    privately,
-)
-from bot.discord.api.speaking import MAY_NOT, may_speak
+from bot.discord.api.interactions import Interaction, place_of, user_of
+from bot.discord.buttons.actions import accepted
 from bot.discord.context import Context
 from bot.discord.uploads import read
 from bot.notebooks.replay import imported, replay
@@ -30,24 +23,14 @@ __all__ = ["replay_for"]
 
 async def replay_for(context: Context, interaction: Interaction, attachment: Attachment) -> None:
     """Run the notebook for the person who attached it; acknowledges the interaction."""
-    user = interaction.user
-    if user is None:
+    destination = await accepted(context, interaction)
+    if destination is None:
         return
-    if not may_speak(interaction):
-        await privately(interaction, MAY_NOT)
-        return
-    if (refused := context.refusal(user.id)) is not None:
-        await privately(interaction, refused)
-        return
-    usable = await defer(interaction)
-    destination = InteractionDestination(interaction, channel_of(interaction), context.clock)
-    if not usable:
-        destination.expire()
-    place = place_of(interaction)
+    user = user_of(interaction)
     answer = LiveAnswer(
         context,
         user.id,
-        place,
+        place_of(interaction),
         [destination, context.destinations.direct(user.id)],
         context.draft(),
         turn=new_turn(),
@@ -58,9 +41,7 @@ async def replay_for(context: Context, interaction: Interaction, attachment: Att
 
 
 async def _run(context: Context, answer: LiveAnswer, author: str, attachment: Attachment) -> str:
-    async def opened() -> BinaryIO:
-        return await _opened(context, attachment)
-
+    opened = partial(_opened, context, attachment)
     async with imported(context.sessions.jobs, answer.user_id, opened) as notebook:
         session = await context.sessions.session(answer.user_id, answer.place)
         request = Request(answer.user_id, person(author), answer.place, turn=answer.turn)

@@ -7,7 +7,7 @@ import nextcord
 from nextcord import Attachment, ClientCog, SlashOption
 
 from bot.discord.answers.history import cell_record
-from bot.discord.api.interactions import Interaction, defer, place_of, privately
+from bot.discord.api.interactions import Interaction, defer, place_of, privately, user_of
 from bot.discord.buttons.actions import run_for
 from bot.discord.buttons.forms import code_form, show_form
 from bot.discord.buttons.ownership import cell_of
@@ -78,13 +78,11 @@ class RunCommands(ClientCog):
     async def stop(self, interaction: Interaction) -> None:
         """Stop the running cell, and the model if it answers here."""
         await defer(interaction, private=True)
-        assert interaction.user is not None
-        session = self._context.sessions.opened(
-            self._context.sessions.id_of(interaction.user.id, place_of(interaction))
-        )
+        place = place_of(interaction)
+        sessions = self._context.sessions
+        session = sessions.opened(sessions.id_of(user_of(interaction).id, place))
         if session is None:
             raise NothingRuns
-        place = place_of(interaction)
         await privately(interaction, _told(await session.stop(place), place))
 
     @slash("reset", "Start over with a fresh kernel")
@@ -99,8 +97,7 @@ class RunCommands(ClientCog):
     ) -> None:
         """End the kernel with its variables; files and conversations stay unless `everything` is set."""
         await defer(interaction, private=True)
-        assert interaction.user is not None
-        user_id, place = interaction.user.id, place_of(interaction)
+        user_id, place = user_of(interaction).id, place_of(interaction)
         if (refused := self._context.refusal(user_id)) is not None:
             await privately(interaction, refused)
             return
@@ -114,7 +111,7 @@ class RunCommands(ClientCog):
         try:
             async with asyncio.timeout(LOOK):
                 cell = await cell_of(self._context, message.id)
-                if cell is None or interaction.user is None or cell.user_id != interaction.user.id:
+                if cell is None or cell.user_id != user_of(interaction).id:
                     return None
                 record = await cell_record(self._context, cell.session_id, cell.seq)
         except (TimeoutError, FileStoreError) as error:

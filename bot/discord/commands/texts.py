@@ -2,7 +2,6 @@
 
 from bot.discord.api.interactions import Interaction
 from bot.discord.context import Context
-from bot.discord.format.markdown import plain
 from bot.discord.format.split import length
 from config.settings import Settings
 from filestore.records import UsageTotal
@@ -86,4 +85,4 @@ async def settings_text(context: Context, interaction: Interaction, answer_in: s
             return NOT_YOURS
         chosen = {**chosen, "answer_in": answer_in}
         await servers.set(interaction.guild_id, chosen)
-    return plain(WHERE[str(chosen.get("answer_in", context.settings.answer_in))])
+    return WHERE[str(chosen.get("answer_in", context.settings.answer_in))]

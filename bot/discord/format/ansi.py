@@ -78,14 +78,10 @@ def _with(style: _Style, number: int, more: Iterator[int]) -> _Style:
             return replace(style, bold=number == 1)
         case 4 | 24:
             return replace(style, underlined=number == 4)
-        case 38:
-            return replace(style, fore=_wide(more))
-        case 48:
-            return replace(style, back=_wide(more))
-        case 39:
-            return replace(style, fore=None)
-        case 49:
-            return replace(style, back=None)
+        case 38 | 39:
+            return replace(style, fore=_wide(more) if number == 38 else None)
+        case 48 | 49:
+            return replace(style, back=_wide(more) if number == 48 else None)
     decade, colour = divmod(number, 10)
     if decade in (3, 9) and colour < 8:
         return replace(style, fore=colour)

@@ -3,14 +3,13 @@
 draft = Draft(code=code)
 draft.add_reply(reply)                      # every Reply of the turn
 page = draft.live_page(now=monotonic())()   # what the live message shows now
-drawn = await renderer.draw(draft.drawings()(), user_id)
-page = draft.final_page(drawn)()
+page = draft.final_page(drawn)()            # with pictures of what `draft.drawings()()` has named
 
 The more a cell has shown, the longer a page takes to make. `live_page`, `drawings` and `final_page` therefore
 return a function that makes it and that any thread may call: it works on a copy of the draft at that moment.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bot.discord.format.attachments import MessageLimits, Upload
@@ -22,7 +21,7 @@ from bot.discord.format.entries import (
     WordsEntry,
     snapshot,
 )
-from bot.discord.format.final import FinalAnswer
+from bot.discord.format.final import Drawn, FinalAnswer
 from bot.discord.format.fitting import fitted
 from bot.discord.format.markdown import plain
 from bot.discord.format.pieces import DrawingPiece
@@ -55,15 +54,15 @@ class Draft:
     """One turn's answer as it grows. It does no I/O.
 
     `code` is the person's code, to be shown on top. `plotly_script` returns the JavaScript for plotly's
-    figures, see `kernels.notebooks.packages.plotly_script`; only `final_page` calls it, and only if needed.
+    figures, "" without it: see `kernels.notebooks.packages`. Only `final_page` calls it, and only if needed.
     """
 
-    def __init__(self, *, code: str | None = None, plotly_script: Callable[[], str] | None = None) -> None:
+    def __init__(self, *, code: str | None = None, plotly_script: Callable[[], str] = str) -> None:
         self._entries: list[AnswerEntry] = []
         self._typed = code
         self._plotly_script = plotly_script
-        self._question: InputRequest | None = None
-        self._unstopped: Unstopped | None = None
+        self.question: InputRequest | None = None  # what the running cell waits on, until it is answered
+        self.unstopped: Unstopped | None = None  # it was stopped but goes on, and nobody has decided about it
         self._waiting = 0  # cells before this one
         self._waiting_told = 0  # the number that the message shows
         self._told_at = 0.0  # when it was first shown, by the clock of `live_page`
@@ -84,27 +83,9 @@ class Draft:
             self._add_event(cell, reply)
         if reply.result is not None:
             self._held += cell.add_result(reply.result, self._held)
-            self._question = self._unstopped = None
+            self.question = self.unstopped = None
         cell.files.extend(reply.files)
         cell.skipped.extend(reply.skipped)
-
-    def answered(self) -> None:
-        """The question has been answered."""
-        self._question = None
-
-    def decided(self) -> None:
-        """The person has decided to wait for the cell, or to kill its kernel."""
-        self._unstopped = None
-
-    @property
-    def unstopped(self) -> Unstopped | None:
-        """Set while the running cell was stopped but goes on, and nobody has decided what to do about it."""
-        return self._unstopped
-
-    @property
-    def question(self) -> InputRequest | None:
-        """The question that the running cell waits on."""
-        return self._question
 
     def drawings(self) -> Callable[[], tuple[ToDraw, ...]]:
         """Finds what the sandbox has to draw before it is a picture: wide tables, LaTeX, SVG."""
@@ -116,21 +97,17 @@ class Draft:
         if self._started is None:
             self._started = now
         entries, waiting, elapsed = self._snapshots(LAST), self._before(now), now - self._started
-        question, unstopped = self._question, self._unstopped
+        question, unstopped = self.question, self.unstopped
         return lambda: AnswerPage((live_text(entries, question, unstopped, waiting, elapsed),))
 
     def final_page(
-        self,
-        drawn: Mapping[int, bytes] | None = None,
-        *,
-        note: str = "",
-        largest: int = MessageLimits().file,
+        self, drawn: Drawn | None = None, *, note: str = "", largest: int = MessageLimits().file
     ) -> Callable[[], AnswerPage]:
         """Makes the final state.
 
-        `drawn` has PNGs by the keys of `drawings`; whatever is missing there is shown as text. Files that
-        cells wrote go along if they have at most `largest` bytes. `note` is one more sentence at the end of
-        the text, such as that of an error (`bot.wording.error_messages.sentence`) that ended the turn.
+        What is missing in `drawn` is shown as text. Files that cells wrote go along if they have at most
+        `largest` bytes. `note` is one more sentence at the end of the text, such as that of an error that
+        ended the turn.
         """
         entries, usage = self._snapshots(), self._usage
 
@@ -160,11 +137,11 @@ class Draft:
 
     def _last_words(self) -> WordsEntry:
         """The entry that the model's words are added to."""
-        if not self._entries or not isinstance(self._entries[-1], WordsEntry):
-            self._entries.append(WordsEntry())
-        last = self._entries[-1]
-        assert isinstance(last, WordsEntry)
-        return last
+        match self._entries:
+            case [*_, WordsEntry() as last]:
+                return last
+        self._entries.append(words := WordsEntry())
+        return words
 
     def _cell_of(self, reply: Reply) -> CellEntry:
         """The entry of the reply's cell, or of what came after its end."""
@@ -181,12 +158,12 @@ class Draft:
     def _add_event(self, cell: CellEntry, reply: Reply) -> None:
         match reply.event:
             case InputRequest() as question:
-                self._question = question
+                self.question = question
             case Unstopped(asks=asks) as unstopped:
-                self._question = self._question if asks else None
-                self._unstopped = unstopped
+                self.question = self.question if asks else None
+                self.unstopped = unstopped
             case _:
-                self._question = None
+                self.question = None
         self._waiting = reply.event.position if isinstance(reply.event, Queued) else 0
         match reply.event:
             case Restarted() as restarted:

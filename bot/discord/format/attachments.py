@@ -1,12 +1,8 @@
-"""Which messages an answer is sent as, and which files go with each. Pure: nothing is sent here.
-
-for outgoing in plan(page.parts, page.uploads): ...
-for outgoing in without_uploads(page.parts, page.uploads, "files may not be attached here"): ...
-"""
+"""Which messages an answer is sent as, and which files go with each. Pure: nothing is sent here."""
 
 import io
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.discord.format.markdown import code_name, plain
@@ -124,37 +120,35 @@ def _named(uploads: Iterable[Upload]) -> list[Upload]:
         if len(name) > LONGEST_NAME:
             suffix = suffix[: LONGEST_NAME // 4]
             name = f"{stem[: LONGEST_NAME - len(suffix) - 1]}{dot}{suffix}"
-        named.append(
-            replace(upload, name=names.free(name, "-2" if not upload.file_id else f"-{upload.file_id}"))
-        )
+        apart = f"-{upload.file_id}" if upload.file_id else "-2"
+        named.append(replace(upload, name=names.free(name, apart)))
     return named
 
 
 def _groups(parcels: Iterable[_Parcel], limits: MessageLimits) -> list[list[_Parcel]]:
     """The parcels of each message, in order."""
-    groups: list[list[_Parcel]] = []
-    room = 0
-    for parcel in parcels:
-        if not groups or len(groups[-1]) == limits.files or len(parcel.upload.data) > room:
+    return _packed(parcels, lambda parcel: len(parcel.upload.data), limits.request - FORM, limits.files)
+
+
+def _packed[T](
+    things: Iterable[T], size: Callable[[T], int], room: int, most: int | None = None
+) -> list[list[T]]:
+    """The things in groups, in order: each is full, by size or by number, before the next one begins."""
+    groups: list[list[T]] = []
+    left = 0
+    for thing in things:
+        if not groups or len(groups[-1]) == most or size(thing) > left:
             groups.append([])
-            room = limits.request - FORM
-        groups[-1].append(parcel)
-        room -= len(parcel.upload.data)
+            left = room
+        groups[-1].append(thing)
+        left -= size(thing)  # below zero if this one alone is too large
     return groups
 
 
 def _zipped(uploads: Sequence[Upload], most: int) -> list[_Parcel]:
     """The files in as few zips as possible of at most `most` bytes each, however badly they compress."""
-    bundles: list[list[Upload]] = []
-    room = 0
-    for upload in uploads:
-        needed = _needed(upload)
-        if needed > room:
-            bundles.append([])
-            room = most - ZIP_ENTRY
-        bundles[-1].append(upload)
-        room -= needed  # below zero if a zip of this file alone is too large: then the file stays as it is
-    return [
+    bundles = _packed(uploads, _needed, most - ZIP_ENTRY)
+    return [  # a file alone stays as it is: a zip of it may be too large
         _Parcel(bundle[0] if len(bundle) == 1 else _zip(bundle, number), tuple(bundle))
         for number, bundle in enumerate(bundles, start=1)
     ]
@@ -178,12 +172,9 @@ def _sentences(uploads: Sequence[Upload], why: str) -> list[str]:
         return []
     lines = [f"**Not attached:** {plain(why)}"]
     for upload in uploads[:NAMED]:
-        size, file_id = human_size(len(upload.data)), upload.file_id
-        way = (
-            f'`/files file:{file_id}`, or `load_file("{file_id}")` in a cell'
-            if file_id
-            else "`/notebook` has it"
-        )
+        size, way = human_size(len(upload.data)), "`/notebook` has it"
+        if file_id := upload.file_id:
+            way = f'`/files file:{file_id}`, or `load_file("{file_id}")` in a cell'
         lines.append(f"- {code_name(upload.name)} ({size}): {way}")
     if len(uploads) > NAMED:
         lines.append(f"- … and {len(uploads) - NAMED} more: `/files` lists them")

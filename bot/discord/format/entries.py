@@ -76,16 +76,8 @@ class CellEntry:
             outputs = (self.live or self.outputs.cells)(last)
         else:
             outputs = self.result.outputs[-last:] if last else self.result.outputs
-        return CellSnapshot(
-            self.number,
-            self.code,
-            self.late,
-            outputs,
-            tuple(self.notes),
-            tuple(self.files),
-            tuple(self.skipped),
-            self.result,
-        )
+        told = tuple(self.notes), tuple(self.files), tuple(self.skipped)
+        return CellSnapshot(self.number, self.code, self.late, outputs, *told, self.result)
 
 
 @dataclass(frozen=True, slots=True)

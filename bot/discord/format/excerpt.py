@@ -1,7 +1,5 @@
 """The head and the tail of a long text of which only a little is shown, cut before any other work is done.
 
-    head, tail = ends(text, 8000)
-
 A cell's output can be a megabyte of one escape sequence. The work on a text must depend on how much of it a
 message shows, not on its length.
 """

@@ -20,7 +20,7 @@ from bot.wording.cell_messages import ending, lost_with
 from kernels.text.clipping import clip, counted, strip_ansi
 from kernels.workspace.captured import Skipped
 
-__all__ = ["FinalAnswer"]
+__all__ = ["Drawn", "FinalAnswer"]
 
 ERROR = 1500  # characters of a traceback
 SOURCE = 1000  # characters of a formula that is not drawn
@@ -34,21 +34,17 @@ KINDS = {".html": "page", ".pdf": "document", ".svg": "drawing", SOURCE_OF_SVG: 
     PICTURES.values(), "picture"
 )
 
+Drawn = Mapping[tuple[str, str], bytes | None]  # PNGs by kind and source; None for what could not be drawn
+
 
 class FinalAnswer:
-    """Built from entries in order. `drawn` has PNGs by the position of their drawing among all drawings.
+    """Built from entries in order. Files of up to `largest` bytes are sent along with the answer."""
 
-    Files of up to `largest` bytes are sent along with the answer.
-    """
-
-    def __init__(
-        self, drawn: Mapping[int, bytes], plotly_script: Callable[[], str] | None, largest: int
-    ) -> None:
+    def __init__(self, drawn: Drawn, plotly_script: Callable[[], str], largest: int) -> None:
         self.uploads: list[Upload] = []
         self._blocks: list[Block] = []
         self._marks: set[int] = set()  # the blocks that only show where a picture belongs
         self._drawn = drawn
-        self._drawings = 0
         self._plotly_script = plotly_script
         self._largest = largest
         self._sent: dict[str, GeneratedFile] = {}  # the cell's files that are sent along, by name
@@ -85,15 +81,13 @@ class FinalAnswer:
             self._add(code_block(entry.code), fenced(entry.code, "py"))
         ended_with_its_kernel = entry.result is not None and entry.result.status not in ("ok", "error")
         before, after = ((), entry.notes) if ended_with_its_kernel else (entry.notes, ())
-        for note in before:
-            self._add(note)
+        self._blocks += map(Block, before)
         self._sent = {file.filename: file for file in entry.files if file.size <= self._largest}
         text_file = entry.result.text_file if entry.result is not None else ""
         self._stored = next((file for file in entry.files if text_file and file.filename == text_file), None)
         self._add_pieces(entry.pieces())
         self._end(entry)
-        for note in after:
-            self._add(note)
+        self._blocks += map(Block, after)
 
     def footer(self, usage: TurnUsage | None, note: str) -> str:
         """The lines at the end of the answer."""
@@ -126,7 +120,6 @@ class FinalAnswer:
         for piece in pieces[:room]:
             self._add_piece(piece)
         if left := pieces[room:-1]:
-            self._drawings += sum(isinstance(piece, DrawingPiece) for piece in left)
             self._add(f"-# … {counted(len(left), 'more output')} left out here: `/notebook` has all of them")
         for piece in pieces[room:][-1:]:
             self._add_piece(piece)
@@ -172,8 +165,7 @@ class FinalAnswer:
         return output_block(text, room=room)
 
     def _draw(self, drawing: DrawingPiece) -> None:
-        picture = self._drawn.get(self._drawings)
-        self._drawings += 1
+        picture = self._drawn.get((drawing.kind, drawing.source))
         if picture is not None:
             self._upload(".png", picture, drawing.source if drawing.kind == "latex" else drawing.text)
         elif drawing.kind == "latex":
@@ -182,18 +174,15 @@ class FinalAnswer:
             self._add_output(drawing.text)
         else:
             self._add(f"-# This {drawing.kind} could not be drawn as a picture; it is attached as it is.")
-            source = drawing.source
-            shown = (
-                as_drawing(source, MOST_PARTS)
-                if drawing.kind == "svg"
-                else (".html", source.encode("utf-8", "replace"))
-            )
-            self._upload(*shown)
+            if drawing.kind == "svg":
+                self._upload(*as_drawing(drawing.source, MOST_PARTS))
+            else:
+                self._upload(".html", drawing.source.encode("utf-8", "replace"))
 
     def _attach(self, bundle: Mapping[str, Any]) -> None:
-        if PLOTLY in bundle and not self._script():
+        if PLOTLY in bundle and not self._plotly_script():
             self._add("-# A plotly figure: `/notebook` has it.")
-        elif (shown := as_file(bundle, self._script, most_parts=MOST_PARTS)) is not None:
+        elif (shown := as_file(bundle, self._plotly_script, most_parts=MOST_PARTS)) is not None:
             if (name := self._same(shown.data)) is not None:
                 self._mark(name)
             else:
@@ -218,6 +207,3 @@ class FinalAnswer:
         """Show where a picture belongs."""
         self._marks.add(len(self._blocks))
         self._add(f"-# ↳ {code_name(name)}")
-
-    def _script(self) -> str:
-        return self._plotly_script() if self._plotly_script else ""

@@ -1,7 +1,4 @@
-"""Makes an answer fit into a few messages: texts that are too long go into files; their first lines stay.
-
-parts, uploads = fitted(blocks, footer)
-"""
+"""Makes an answer fit into a few messages: texts that are too long go into files; their first lines stay."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

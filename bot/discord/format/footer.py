@@ -1,7 +1,4 @@
-"""The lines below an answer: new files, files that were not kept, and what it took.
-
-lines = [*generated(files), *left_out(skipped), receipt(seconds, memory, usage)]
-"""
+"""The lines below an answer: new files, files that were not kept, and what it took."""
 
 from collections.abc import Sequence
 

@@ -35,14 +35,27 @@ def unfenced(text: str) -> str:
     return _FENCES.sub(lambda found: APART.join(found[0]), text)
 
 
-def fenced(text: str, language: str = "", *, room: int | None = None, keep: str = "both") -> str:
-    """`text` as a fenced block of at most `room` characters: see `clipped`."""
-    return _block(text, language, room, keep)
+def fenced(text: str, language: str | None = "", *, room: int | None = None, keep: str = "both") -> str:
+    """`text` as a fenced block of at most `room` characters: see `clipped`. None is for a cell's output."""
+    text = text.rstrip().lstrip("\n")
+    parts: tuple[str, ...] = (text,)
+    lines: int | None = None
+    if room is not None and (shortened := ends(text, LOOKED_AT * room, keep)):
+        parts, lines = shortened, text.count("\n") + 1
+    bare: Callable[[str], str] = str
+    if language is None:
+        language, bare = ("ansi", _uncoloured) if any(map(has_colour, parts)) else ("", str)
+        parts = tuple(map(coloured if language else strip_ansi, parts))
+    text = f"\n{GAP}\n".join(unfenced(part).rstrip() for part in parts).lstrip("\n")
+    if room is not None:
+        room -= len(language) + len("```\n\n```")
+        text = clipped(text, room, keep=keep, bare=bare, lines=lines)
+    return f"```{language}\n{text or APART}\n```"
 
 
 def output_block(text: str, *, room: int | None = None, keep: str = "both") -> str:
     """A cell's output as a fenced block, in its colours if it has any: see `clipped`."""
-    return _block(text, None, room, keep)
+    return fenced(text, None, room=room, keep=keep)
 
 
 def clipped(
@@ -119,24 +132,6 @@ def code_name(name: str, limit: int = NAME) -> str:
 def _uncoloured(text: str) -> str:
     """`text` without its colour codes, which may have kept backticks apart."""
     return unfenced(strip_ansi(text))
-
-
-def _block(text: str, language: str | None, room: int | None, keep: str) -> str:
-    """`language` is None for a cell's output."""
-    text = text.rstrip().lstrip("\n")
-    parts: tuple[str, ...] = (text,)
-    lines: int | None = None
-    if room is not None and (shortened := ends(text, LOOKED_AT * room, keep)):
-        parts, lines = shortened, text.count("\n") + 1
-    bare: Callable[[str], str] = str
-    if language is None:
-        language, bare = ("ansi", _uncoloured) if any(map(has_colour, parts)) else ("", str)
-        parts = tuple(map(coloured if language else strip_ansi, parts))
-    text = f"\n{GAP}\n".join(unfenced(part).rstrip() for part in parts).lstrip("\n")
-    if room is not None:
-        room -= len(language) + len("```\n\n```")
-        text = clipped(text, room, keep=keep, bare=bare, lines=lines)
-    return f"```{language}\n{text or APART}\n```"
 
 
 def _taken(

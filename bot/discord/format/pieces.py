@@ -1,7 +1,4 @@
-"""A cell's outputs as the kinds of things that a chat can show: text, Markdown, an error, a drawing, a file.
-
-for piece in pieces(outputs): ...       # nbformat v4 output dicts; nothing is decoded yet
-"""
+"""A cell's outputs as the kinds of things that a chat can show: text, Markdown, errors, drawings, files."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -64,7 +61,7 @@ Piece = TextPiece | MarkdownPiece | TracebackPiece | DrawingPiece | FilePiece
 
 
 def pieces(outputs: Iterable[Mapping[str, Any]]) -> list[Piece]:
-    """The pieces in order; texts that follow each other are joined."""
+    """The pieces of nbformat v4 output dicts, in order; texts that follow each other are joined."""
     found: list[Piece] = []
     texts: list[str] = []  # those that follow each other
     for output in outputs:
@@ -121,11 +118,6 @@ def _shown(bundle: Mapping[str, Any], metadata: Any) -> Piece:
 
 def _table(page: str, bundle: Mapping[str, Any]) -> Piece:
     text = "" if says_nothing(bundle) else as_text(bundle)
-    lines = text.splitlines() if len(text) <= TALL * (WIDE + 2) else None
-    readable = (
-        lines is not None
-        and len(lines) <= TALL
-        and max(map(len, lines), default=0) <= WIDE
-        and WRAPPED not in text
-    )
-    return TextPiece(text) if text and readable else DrawingPiece("table", page, text)
+    lines = text.splitlines() if len(text) <= TALL * (WIDE + 2) else []
+    fits = lines and len(lines) <= TALL and max(map(len, lines)) <= WIDE
+    return TextPiece(text) if fits and WRAPPED not in text else DrawingPiece("table", page, text)

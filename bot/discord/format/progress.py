@@ -1,7 +1,5 @@
 """The one message that changes while a turn goes on: as much of the answer's end as fits.
 
-text = live_text(entries, question, unstopped, waiting=0, elapsed=12.0)
-
 It is made anew for every edit, from the end backwards until the message is full, so the work does not depend
 on how much there is to show.
 """

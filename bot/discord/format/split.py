@@ -1,7 +1,5 @@
 """Splits long text into parts that fit into messages. Lengths are counted as Discord's clients count them.
 
-    for part in split(text): ...        # each at most 2,000
-
 A part ends at the end of a line if there is one, and never within an emoji, a mention such as `<@1>` or a
 row of backticks. A fenced block that goes on in the next part is closed and reopened there with its language.
 """
@@ -17,11 +15,9 @@ _CLOSE = "\n```"
 _TOKEN = re.compile(r"<[@#:/at][^<>\n]{0,100}>")
 LONGEST_TOKEN = 102  # characters
 _JOINER, _VARIATIONS = "\u200d", "\ufe00\ufe0f"
-_TONES, _FLAGS, _TAGS = (
-    ("\U0001f3fb", "\U0001f3ff"),
-    ("\U0001f1e6", "\U0001f1ff"),
-    ("\U000e0020", "\U000e007f"),
-)
+_TONES = ("\U0001f3fb", "\U0001f3ff")
+_FLAGS = ("\U0001f1e6", "\U0001f1ff")
+_TAGS = ("\U000e0020", "\U000e007f")
 FURTHEST_BACK = 200  # characters to go back in search of a good end for a part
 
 

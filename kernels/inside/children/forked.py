@@ -60,8 +60,4 @@ def _cut_off(kernel: Any) -> None:
     loop = kernel.io_loop.asyncio_loop
     for handle in loop._ready:  # what the parent was about to do
         handle.cancel()
-    loop._selector.select = _end_of_loop
-
-
-def _end_of_loop(_timeout: float | None = None) -> NoReturn:
-    leave(None)
+    loop._selector.select = lambda _timeout=None: leave(None)

@@ -44,9 +44,7 @@ def install() -> None:
 
 def reap() -> None:
     """Reap the children that have ended, if there are more than a few."""
-    if not _one_has_ended():
-        return
-    if _ended() > FEW:
+    if _one_has_ended() and _ended() > FEW:
         while _collected():
             pass
 

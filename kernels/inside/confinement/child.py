@@ -9,11 +9,9 @@ unless it was detached. As PID 1 of its namespace the init reaps what the kernel
 when it ends all of them end with it.
 """
 
-import contextlib
 import gc
 import json
 import os
-import re
 import select
 import shutil
 import signal
@@ -21,10 +19,12 @@ import socket
 import sys
 import tempfile
 import traceback
+from contextlib import closing, suppress
 from typing import Any
 
 from .. import program
 from ..files import stored
+from ..files.elsewhere import LARGE, LEFT
 from ..output import last_words
 from ..procfs import tree
 from . import confine, fresh, probes
@@ -34,10 +34,8 @@ __all__ = ["main"]
 LONGEST = 1 << 20  # bytes of a spawn request
 MOST_DESCRIPTORS = 16
 BEGIN = b"begin\n"
-LARGE = ".tmp"  # in the workspace: see `kernels.sandbox.policy`
 WAIT = 20.0  # seconds for removing an earlier kernel's files, if the workspace is over its limit with them
 FEW = 200  # files of an earlier kernel that are removed before this one starts
-LEFT = re.compile(r"\.tmp(?:\.[0-9a-f]{8})?")  # the folder itself, and what could not be removed of it
 
 
 def main(control: socket.socket, prepared: program.Program) -> None:
@@ -109,12 +107,10 @@ def _stand_apart(control: socket.socket, request: dict[str, Any], descriptors: d
     kept = {control.fileno(), *descriptors.values()}
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and int(name) not in kept:
-            try:
+            with suppress(OSError):  # the descriptor of the listing itself
                 os.close(int(name))
-            except OSError:  # the descriptor of the listing itself
-                continue
     os.environ.clear()
-    os.environ.update(request["environment"])
+    os.environ.update(request["confinement"]["environment"])
     tempfile.tempdir = None  # the zygote may have found it already, by its own environment
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
@@ -145,7 +141,7 @@ def _be_kernel(
     last_words.share(descriptors)
     tempfile.tempdir = os.environ["TMPDIR"]  # otherwise Python would find it by trying to write
     _tell_sqlite(os.environ["TMPDIR"])
-    # Only now is a full workspace closed to writing: IPython itself writes a little when it starts.
+    # A full workspace is closed to writing once IPython has made its folders, and before it starts threads.
     program.serve(prepared, request["connection"], descriptors, lambda: confine.rule(full))
     return 0
 
@@ -160,10 +156,7 @@ def _tell_sqlite(folder: str) -> None:
     sqlite3 = sys.modules.get("sqlite3")
     if sqlite3 is not None:
         quoted = folder.replace("'", "''")
-        with (
-            contextlib.closing(sqlite3.connect(":memory:")) as any_database,
-            contextlib.suppress(sqlite3.Error),
-        ):
+        with closing(sqlite3.connect(":memory:")) as any_database, suppress(sqlite3.Error):
             any_database.execute(f"PRAGMA temp_store_directory = '{quoted}'")
 
 
@@ -318,7 +311,8 @@ class _Init:
                 return
             if pid == self._kernel:
                 self._ended = True
-                self._say(f"exit {os.waitstatus_to_exitcode(status)}\n")
+                with suppress(OSError):  # nobody is there any more
+                    self._control.sendall(f"exit {os.waitstatus_to_exitcode(status)}\n".encode())
 
     def _obey(self) -> bool:
         """Do what the control socket says; returns False when its other end is closed."""
@@ -336,12 +330,6 @@ class _Init:
                     return False
         return True
 
-    def _say(self, line: str) -> None:
-        try:
-            self._control.sendall(line.encode())
-        except OSError:  # nobody is there any more
-            return
-
 
 def _end_descendants() -> None:
     """Kill all our descendants; those whose parent dies become our children, until there are none.
@@ -349,11 +337,11 @@ def _end_descendants() -> None:
     First all of them are stopped, or a fork bomb would use the room that each killed process leaves.
     """
     stopped: set[int] = set()
-    while new := {pid for pid in _descendants() if pid not in stopped}:
+    while new := {*tree(os.getpid())[1:]} - stopped:
         for pid in new:
             _signal(pid, signal.SIGSTOP)
         stopped |= new
-    while left := _descendants():
+    while left := tree(os.getpid())[1:]:
         for pid in left:
             _signal(pid, signal.SIGKILL)
         try:
@@ -363,12 +351,5 @@ def _end_descendants() -> None:
 
 
 def _signal(pid: int, number: int) -> None:
-    try:
+    with suppress(ProcessLookupError):  # it has ended
         os.kill(pid, number)
-    except ProcessLookupError:  # it has ended
-        return
-
-
-def _descendants() -> list[int]:
-    """All our descendants, including those that have ended and were not reaped yet."""
-    return tree(os.getpid())[1:]

@@ -11,6 +11,7 @@ man-pages.
 
 import base64
 import ctypes
+import errno
 import fcntl
 import os
 import resource
@@ -26,6 +27,7 @@ MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE = 1 << 12, 1 << 14, 1 << 18, 1 << 19
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 KEPT = 8 | 1024 | 2048 | (1 << 21)  # flags that a user namespace may not drop: noexec and those of atime
 MNT_DETACH = 2
+MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE = 442, -100, 0x8000  # its flags have the numbers of mount's
 PIVOT_ROOT, CAPSET, LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 155, 126, 444, 445, 446
 CAPABILITY_VERSION_3 = 0x20080522
 PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 4, 22, 38, 2
@@ -155,7 +157,7 @@ def _make(kind: str, source: str, target: str, options: str) -> None:
         # A device can be written to even through a read-only mount; only its mode cannot be changed.
         devices = 0 if options == "device" else MS_NODEV
         read_only = 0 if options == "rw" else MS_RDONLY
-        _mount("", target, "", MS_REMOUNT | MS_BIND | MS_NOSUID | devices | read_only | _kept(target))
+        _restrict(target, MS_NOSUID | devices | read_only)
     elif kind == "link":
         os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
         os.symlink(source, target)
@@ -206,6 +208,26 @@ def _show_processes(proc: str, settings: list[str], shown: list[str]) -> None:
             _mount("", entry.path, "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
         elif not entry.is_symlink():
             _mount(f"{root}/dev/null", entry.path, "", MS_BIND)  # as read-only as the mount it is bound from
+
+
+def _restrict(target: str, flags: int) -> None:
+    """Set these flags for a mount and for every mount below it, which came along with flags of its own.
+
+    Before Linux 5.12 that can only be done for the mount itself. So a mount with others below it is refused.
+    """
+    attributes = ctypes.create_string_buffer(struct.pack("QQQQ", flags, 0, 0, 0), 32)
+    try:
+        _call("syscall", MOUNT_SETATTR, AT_FDCWD, target.encode(), AT_RECURSIVE, attributes, 32)
+    except OSError as error:
+        if error.errno != errno.ENOSYS or _has_mounts_below(target):
+            raise
+        _mount("", target, "", MS_REMOUNT | MS_BIND | flags | _kept(target))
+
+
+def _has_mounts_below(target: str) -> bool:
+    with open("/proc/self/mountinfo", "rb") as mounts:
+        begin = target.encode().replace(b" ", rb"\040") + b"/"
+        return any(mount.split(b" ")[4].startswith(begin) for mount in mounts)
 
 
 def _kept(target: str) -> int:

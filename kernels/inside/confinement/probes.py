@@ -61,11 +61,8 @@ def _environments(targets: Targets) -> bool:
     found = [str(os.environ).encode()]
     for process in os.listdir("/proc"):
         if process.isdigit():
-            try:
-                with open(f"/proc/{process}/environ", "rb") as file:
-                    found.append(file.read())
-            except OSError:
-                continue
+            with contextlib.suppress(OSError), open(f"/proc/{process}/environ", "rb") as file:
+                found.append(file.read())
     return any(canary in environment for environment in found)
 
 
@@ -138,10 +135,6 @@ def _mount(_: Targets) -> bool:
     return True
 
 
-def _unshare(_: Targets) -> bool:
-    return bool(LIBC.unshare(CLONE_NEWUSER) == 0)
-
-
 def _written(targets: Targets) -> bool:
     """Whether something outside the person's folders can be written."""
     for folder in targets["closed"]:
@@ -185,15 +178,9 @@ def _attributes(targets: Targets, *paths: str) -> bool:
     return False
 
 
-def _settings(_: Targets) -> bool:
-    """Whether a setting of the whole machine could be written; it is only opened for writing."""
-    os.close(os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY))
-    return True
-
-
-def _last_to_end(_: Targets) -> bool:
-    """Whether the kernel could make itself less likely to be ended for lack of memory; nothing is written."""
-    os.close(os.open("/proc/self/oom_score_adj", os.O_WRONLY))
+def _can_be_written(path: str) -> bool:
+    """Whether a file can be opened for writing; nothing is written."""
+    os.close(os.open(path, os.O_WRONLY))
     return True
 
 
@@ -208,10 +195,6 @@ def _capable(_: Targets) -> bool:
         status = dict(line.split(":", 1) for line in file)
     held = int(status["CapEff"], 16) or int(status["CapPrm"], 16)
     return bool(held) or status["NoNewPrivs"].strip() != "1" or status["Seccomp"].strip() != "2"
-
-
-def _ptrace(targets: Targets) -> bool:
-    return _call(SYS_PTRACE, PTRACE_ATTACH, targets["pid"], 0, 0)
 
 
 def _stored(targets: Targets) -> bool:
@@ -269,7 +252,7 @@ PROBES: dict[str, Callable[[Targets], object]] = {
     "our environment": _environments,
     "a signal to our process": _host_signal,
     "the memory of our process": _host_memory,
-    "tracing our process": _ptrace,
+    "tracing our process": lambda targets: _call(SYS_PTRACE, PTRACE_ATTACH, targets["pid"], 0, 0),
     LOOPBACK: _loopback,
     "a Unix socket of the host": lambda targets: _unix(targets, "socket"),
     ABSTRACT: lambda targets: _unix(targets, "abstract"),
@@ -277,7 +260,7 @@ PROBES: dict[str, Callable[[Targets], object]] = {
     "AF_ALG": lambda _: _family(AF_ALG, socket.SOCK_SEQPACKET),
     "AF_PACKET": lambda _: _family(AF_PACKET, socket.SOCK_RAW),
     "a mount": _mount,
-    "a user namespace": _unshare,
+    "a user namespace": lambda _: LIBC.unshare(CLONE_NEWUSER) == 0,
     "bpf": lambda _: _considered(SYS_BPF, 0, 0, 0),
     "key rings": lambda _: _considered(SYS_KEYCTL, 0, -3, 0),
     "the machine's asynchronous requests": lambda _: _considered(SYS_IO_SETUP, 1, 0),
@@ -292,8 +275,8 @@ PROBES: dict[str, Callable[[Targets], object]] = {
     ),
     "the mode of a file in /proc": lambda targets: _attributes(targets, "/proc/cpuinfo"),
     "a stored file that was asked for": _stored,
-    "settings of the machine": _settings,
-    "being ended first": _last_to_end,
+    "settings of the machine": lambda _: _can_be_written("/proc/sys/kernel/core_pattern"),
+    "being ended first": lambda _: _can_be_written("/proc/self/oom_score_adj"),
     "rights of root": _root,
     "capabilities, or calls that are not filtered": _capable,
     "a signal to our init": _init_signal,

@@ -16,12 +16,14 @@ from contextlib import suppress
 
 from ..characters import escaped
 
-__all__ = ["WORKSPACE_NAMES", "TemporaryFiles", "advise", "in_workspace", "temporary"]
+__all__ = ["LARGE", "LEFT", "WORKSPACE_NAMES", "TemporaryFiles", "advise", "in_workspace", "temporary"]
 
 # The working folders of ChatGPT, Colab, E2B, Jupyter's images and Kaggle. In tiers with a file tree of their
 # own the workspace has these names too.
 WORKSPACE_NAMES = ("/mnt/data", "/content", "/home/user", "/home/jovyan", "/kaggle/working")
 
+LARGE = ".tmp"  # the workspace's folder for large temporary files; each new kernel empties it
+LEFT = re.compile(r"\.tmp(?:\.[0-9a-f]{8})?")  # the folder itself, and what could not be removed of it yet
 SHARED = "/tmp/"  # noqa: S108  in tier B (Landlock) it is the host's, and closed
 
 MOST_FOLDERS, MOST_ENTRIES, DEEPEST = 32, 500, 3  # that are looked at in the temporary folders
@@ -118,20 +120,18 @@ class TemporaryFiles:
 
     def _changed(self) -> bool:
         """Whether a known folder has got or lost a name since; most cells cost no more than this."""
-        for path, before in (self._folders or {}).items():
-            try:
-                if os.stat(path).st_mtime_ns != before:
-                    return True
-            except OSError:  # it was removed, which is a change too
-                return True
-        return False
+        known = (self._folders or {}).items()
+        try:
+            return any(os.stat(path).st_mtime_ns != before for path, before in known)
+        except OSError:  # one was removed, which is a change too
+            return True
 
     def _files(self) -> Iterator[tuple[str, os.stat_result]]:
         """Files that were not named by a library, within bounds; from then on the folders are known."""
         waiting, left = [(folder, 0) for folder in self._temporary], MOST_ENTRIES
         self._folders = {}
         for folder, depth in waiting:  # grows as we go
-            try:
+            with suppress(OSError):  # it was removed meanwhile
                 self._folders[folder] = os.stat(folder).st_mtime_ns
                 with os.scandir(folder) as listing:
                     for entry in listing:
@@ -145,5 +145,3 @@ class TemporaryFiles:
                             yield entry.path, status
                         elif stat.S_ISDIR(status.st_mode) and depth < DEEPEST and len(waiting) < MOST_FOLDERS:
                             waiting.append((entry.path, depth + 1))
-            except OSError:  # it was removed meanwhile
-                continue

@@ -69,13 +69,11 @@ class OpenFiles:
                         _kind(file).flush(file)
         # A log that a Python object writes to is being copied: SQLite writes its own logs without such
         # objects.
-        foreign = {path: key[0] for key, path in written.items() if not self._has_object(key)}
+        of_python = {key for key, files in self._known.items() if any(one() is not None for one in files)}
+        foreign = {path: key[0] for key, path in written.items() if key not in of_python}
         for path in foreign:
             if path.endswith(sqlite_log.LOG):
                 sqlite_log.checkpoint(path.removesuffix(sqlite_log.LOG), foreign)
-
-    def _has_object(self, key: OpenFile) -> bool:
-        return any(one() is not None for one in self._known.get(key, ()))
 
     def _know(self, keys: set[OpenFile]) -> None:
         """Find Python's objects for these files; all objects are searched only if there is a new file."""

@@ -40,10 +40,8 @@ def follow() -> None:
 
 def _have_room(module: ModuleType) -> None:
     memory: Any = module.SharedMemory
-    memory.__init__ = _with_room(memory.__init__)
+    begin = memory.__init__
 
-
-def _with_room(begin: Any) -> Any:
     @functools.wraps(begin)
     def init(self: Any, name: str | None = None, create: bool = False, size: int = 0, **more: Any) -> None:
         if create and not _writable():
@@ -61,7 +59,7 @@ def _with_room(begin: Any) -> Any:
             self.unlink()
             raise (_full(size, space) if error.errno == errno.ENOSPC else error) from None
 
-    return init
+    memory.__init__ = init
 
 
 def _say_no_locks(module: ModuleType) -> None:
@@ -93,7 +91,6 @@ def _choose_what_can_be_written(module: ModuleType) -> None:
 
 
 def _writable() -> bool:
-    """Whether a file can be made there."""
     try:
         os.close(os.open(FOLDER, os.O_TMPFILE | os.O_RDWR, 0o600))
     except OSError as error:

@@ -30,9 +30,8 @@ def load(data: bytes, filename: str, options: dict[str, Any] | None = None) -> L
     source = Source(data, filename, kind_of(filename), dict(options or {}))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # they are about lines of libraries, which the person cannot change
+            # They are about lines of libraries, which the person cannot change.
+            warnings.simplefilter("ignore")
             value = _read(source)
     except (MemoryError, NotLoaded):
         raise
@@ -58,7 +57,7 @@ def _read(source: Source) -> Any:
     _unpack(source)
     if not source.data:
         return _nothing(source)
-    found = kind_of_content(source.data)
+    named, found = source.kind, kind_of_content(source.data)
     if source.kind in kinds.TEXTS and found and not is_text(source.data):
         if found not in kinds.READERS:
             raise NotLoaded(f"could not be read as {source.kind}: it is {known_as(found)}")
@@ -73,15 +72,16 @@ def _read(source: Source) -> Any:
         _take_for(source, found)
     elif source.kind not in kinds.READERS:
         source.kind = _unknown(source, found)
-    return kinds.READERS.get(source.kind, _bytes)(source)
+    if source.kind in kinds.PICKLES and source.kind != named:  # no name warns that reading it can run code
+        source.options.setdefault("allow_pickle", False)
+    reader = kinds.READERS.get(source.kind)
+    return reader(source) if reader else source.data
 
 
 def _take_for(source: Source, found: str) -> None:
     """Read the file as what its content is, whatever its name says."""
     source.notes.append(f"it is {known_as(found)}, whatever its name says")
     source.kind = found
-    if found in kinds.PICKLES:  # its name does not warn that reading it can run code
-        source.options.setdefault("allow_pickle", False)
 
 
 def _unknown(source: Source, found: str) -> str:
@@ -89,8 +89,6 @@ def _unknown(source: Source, found: str) -> str:
     if source.kind in kinds.GIVEN_AS_BYTES:
         return ""
     if found in kinds.READERS:
-        if found in kinds.PICKLES:
-            source.options.setdefault("allow_pickle", False)
         return found
     return "txt" if is_text(source.data) else ""
 
@@ -99,9 +97,10 @@ def _unpack(source: Source) -> None:
     """Unpack a file that is packed by its name (data.csv.gz) or its content (a gzipped data.csv)."""
     extension = source.filename.lower().rpartition(".")[2]
     if extension == "zip" and source.kind == "zip":
-        if member := packed.only_table(source.data):
-            source.data, source.kind = member.data, kind_of(member.name)
-            source.notes.append(f"it is {member.name} of the archive")
+        if only := packed.only_table(source.data):
+            name, source.data = only
+            source.kind = kind_of(name)
+            source.notes.append(f"it is {name} of the archive")
     elif extension in packed.UNPACK and source.kind != extension:
         source.data = packed.UNPACK[extension](source.data)
     elif source.kind in kinds.TEXTS and (found := kind_of_content(source.data)) in packed.BY_CONTENT:
@@ -114,7 +113,3 @@ def _nothing(source: Source) -> Any:
     if source.kind in kinds.READERS and source.kind not in kinds.PLAIN_TEXTS:
         raise NotLoaded("is empty")
     return "" if source.kind in kinds.PLAIN_TEXTS else b""
-
-
-def _bytes(source: Source) -> bytes:
-    return source.data

@@ -13,7 +13,7 @@ from io import BytesIO, StringIO
 from itertools import islice, zip_longest
 from typing import Any, NamedTuple
 
-from .encodings import decode, encoding_of
+from .encodings import chosen, decode, encoding_of
 from .source import Source
 
 __all__ = ["Dialect", "decimal_mark", "dialect", "read", "text_or_table", "with_thousands"]
@@ -58,11 +58,7 @@ def read(source: Source) -> Any:
 def _settle(source: Source) -> Dialect:
     """Fill in the options that nobody gave, and note what was assumed."""
     options, usual = source.options, OF_KIND.get(source.kind, ",")
-    if options.get("encoding") is None:
-        found = encoding_of(source.data)
-        options["encoding"] = found.name
-        if not found.sure:
-            source.assumed["encoding"] = f"the encoding {found.name}"
+    options["encoding"] = chosen(source)
     told = next((options[name] for name in ("sep", "delimiter") if name in options), usual)
     free = not {"sep", "delimiter", "dialect"} & options.keys()
     about = dialect(_sample(source.data, options), usual if free else told, free=free)
@@ -97,12 +93,10 @@ def dialect(sample: str, usual: str, *, free: bool = True) -> Dialect:
     said = EXCEL_SAYS.match(sample)
     if said:
         sample = sample[said.end() :]
-    if not free:
-        rows = _rows(sample, usual)
-        return Dialect(usual, decimal_mark(rows[1:], usual), said is not None, rows)
-    if said:
-        rows = _rows(sample, said[1])
-        return Dialect(said[1], decimal_mark(rows[1:], said[1]), first_line=True, rows=rows)
+    if said or not free:
+        mark = said[1] if said and free else usual
+        rows = _rows(sample, mark)
+        return Dialect(mark, decimal_mark(rows[1:], mark), said is not None, rows)
     best, found = 0.0, Dialect("", ".")
     marks = [usual, *(mark for mark in MARKS if mark != usual)] if usual != "," else list(MARKS)
     for mark in marks:

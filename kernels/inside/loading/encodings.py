@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from .source import Source
 
-__all__ = ["Encoding", "decode", "encoding_of", "is_binary", "is_text"]
+__all__ = ["Encoding", "chosen", "decode", "encoding_of", "is_binary", "is_text"]
 
 # Longer marks come first: that of UTF-32 starts like that of UTF-16.
 BYTE_ORDER_MARKS = {
@@ -65,14 +65,20 @@ class Encoding(NamedTuple):
 
 def decode(source: Source) -> str:
     """The source as text, by the option `encoding` if it is given; `errors` is as in `bytes.decode`."""
-    encoding = source.options.pop("encoding", None)
+    encoding = chosen(source)
+    source.options.pop("encoding", None)
     errors = source.options.pop("errors", None) or "strict"
-    if encoding is None:
-        found = encoding_of(source.data)
-        encoding = found.name
-        if not found.sure:
-            source.assumed["encoding"] = f"the encoding {encoding}"
     return source.data.decode(encoding, errors)
+
+
+def chosen(source: Source) -> str:
+    """The encoding of the options, or else the one that is found, which is noted where it was guessed."""
+    encoding: str | None = source.options.get("encoding")
+    if encoding is None:
+        encoding, sure = encoding_of(source.data)
+        if not sure:
+            source.assumed["encoding"] = f"the encoding {encoding}"
+    return encoding
 
 
 def encoding_of(data: bytes) -> Encoding:

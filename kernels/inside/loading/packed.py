@@ -7,11 +7,10 @@ import zipfile
 from collections.abc import Callable
 from importlib import import_module
 from io import BytesIO
-from typing import NamedTuple
 
 from .source import NotLoaded
 
-__all__ = ["BY_CONTENT", "UNPACK", "Member", "only_table"]
+__all__ = ["BY_CONTENT", "UNPACK", "only_table"]
 
 # A zip often contains just one of these.
 TABLES = frozenset({"csv", "tsv", "tab", "psv", "txt", "json", "jsonl", "ndjson"})
@@ -19,21 +18,14 @@ BY_CONTENT = frozenset({"gz", "bz2", "xz", "zst"})  # unpacked whatever their na
 LEFT_OUT = ("__MACOSX/", ".DS_Store")  # what macOS adds to an archive
 
 
-class Member(NamedTuple):
-    """A file of an archive."""
-
-    name: str
-    data: bytes
-
-
-def only_table(data: bytes) -> Member | None:
-    """The archive's only file, if it is a table or a text; otherwise None."""
+def only_table(data: bytes) -> tuple[str, bytes] | None:
+    """The name and the bytes of the archive's only file, if it is a table or a text; otherwise None."""
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             found = _files(archive)
             if len(found) != 1 or found[0].filename.lower().rpartition(".")[2] not in TABLES:
                 return None
-            return Member(found[0].filename, archive.read(found[0]))
+            return found[0].filename, archive.read(found[0])
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError):  # broken, or with a password
         return None
 

@@ -11,24 +11,6 @@ from typing import Any
 
 from .source import NotLoaded, Source
 
-__all__ = [
-    "SQLITE",
-    "array",
-    "arrays",
-    "arrow",
-    "avro",
-    "database",
-    "image",
-    "joblib",
-    "matlab",
-    "netcdf",
-    "pandas",
-    "pickled",
-    "sas",
-    "spss",
-    "spss_portable",
-]
-
 SQLITE = b"SQLite format 3\x00"
 IDL = b"SR\x00\x04"
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -42,12 +24,11 @@ PICTURES = [
 ORIENTATION = 0x0112  # https://www.cipa.jp/std/documents/e/DC-008-Translation-2019-E.pdf, 4.6.4
 
 
-def pandas(function: str, **fixed: Any) -> Callable[[Source], Any]:
+def pandas(function: str) -> Callable[[Source], Any]:
     """A reader of pandas that takes a file."""
 
     def read(source: Source) -> Any:
-        reader = getattr(import_module("pandas"), function)
-        return reader(BytesIO(source.data), **fixed | source.options)
+        return getattr(import_module("pandas"), function)(BytesIO(source.data), **source.options)
 
     return read
 
@@ -72,9 +53,8 @@ def sas(source: Source) -> Any:
         read = getattr(import_module("pyreadstat"), name)
         try:
             return read(path, **source.options)[0]
-        except (
-            Exception
-        ) as error:  # pyreadstat's own class is in a private module; other errors are raised again
+        except Exception as error:
+            # pyreadstat's own class is in a private module; other errors are raised again.
             if "encoding" in source.options or "convert string" not in str(error):
                 raise
             frame = read(path, **source.options, encoding="WINDOWS-1252")[0]

@@ -13,7 +13,7 @@ from .source import Source
 
 __all__ = ["property_list", "read_json", "read_json_lines", "read_toml", "read_yaml"]
 
-SPACE = re.compile(r"[\s,\x1e]*")  # between two values; RFC 7464 uses the record separator
+BEGIN = re.compile(r"[^\s,\x1e]")  # of a value, after what separates two; RFC 7464 uses the record separator
 
 
 def read_json(source: Source) -> Any:
@@ -66,19 +66,11 @@ def property_list(source: Source) -> Any:
 
 
 def _one_after_the_other(text: str) -> list[Any]:
-    decoder = json.JSONDecoder()
-    values = []
-    position = _next(text, 0)
-    while position < len(text):
-        value, position = decoder.raw_decode(text, position)
+    decoder, values, position = json.JSONDecoder(), list[Any](), 0
+    while begin := BEGIN.search(text, position):
+        value, position = decoder.raw_decode(text, begin.start())
         values.append(value)
-        position = _next(text, position)
     return values
-
-
-def _next(text: str, position: int) -> int:
-    found = SPACE.match(text, position)
-    return found.end() if found else position
 
 
 def _records(value: Any) -> Any:

@@ -15,19 +15,13 @@ from .source import NotLoaded, Source
 
 __all__ = ["read"]
 
-OLD_EXCEL = (
-    "is an Excel workbook from before 2007, which cannot be read here: save it as .xlsx or .csv and send that"
-)
-BINARY_EXCEL = "is a binary Excel workbook, which cannot be read here: save it as .xlsx or .csv and send that"
-OPEN_DOCUMENT = (
-    "is an OpenDocument spreadsheet, which cannot be read here: save it as .xlsx or .csv and send that"
-)
+NO_ENGINE = "is {}, which cannot be read here: save it as .xlsx or .csv and send that"
 PASSWORD = "is protected by a password: save it without one and send that"  # noqa: S105  a sentence
 XML_OF_2003 = "is an XML spreadsheet of Excel 2003, which cannot be read here: save it as .xlsx and send that"
-ENGINES = {  # the library that pandas reads it with, and what is said if that is not installed
-    "ole": ("xlrd", OLD_EXCEL),
-    "xlsb": ("pyxlsb", BINARY_EXCEL),
-    "ods": ("odf", OPEN_DOCUMENT),
+ENGINES = {  # the library that pandas reads it with, and what it is called if that is not installed
+    "ole": ("xlrd", "an Excel workbook from before 2007"),
+    "xlsb": ("pyxlsb", "a binary Excel workbook"),
+    "ods": ("odf", "an OpenDocument spreadsheet"),
 }
 ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # the name of an encrypted workbook in a compound file
 NAMED = 6  # sheets that are named in what is assumed
@@ -41,9 +35,9 @@ def read(source: Source) -> Any:
     if source.data.startswith(OLE) and ENCRYPTED in source.data:
         raise NotLoaded(PASSWORD)
     if found in ENGINES:
-        engine, without = ENGINES[found]
+        engine, called = ENGINES[found]
         if find_spec(engine) is None:
-            raise NotLoaded(without)
+            raise NotLoaded(NO_ENGINE.format(called))
         return _workbook(source, engine=engine)
     if found == "zip":  # as workbooks are
         raise NotLoaded(f"could not be read as {source.kind}: it is damaged, or another ZIP archive")

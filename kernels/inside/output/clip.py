@@ -46,9 +46,8 @@ def _too_much(packed: bytes) -> bool:
     """Whether the other end would refuse it; it counts the marks between values in the same way."""
     if len(packed) <= MOST_VALUES or len(packed) > LARGEST:
         return len(packed) > LARGEST
-    plain = packed.replace(rb"\\", b"").replace(
-        rb"\"", b""
-    )  # now each quotation mark begins or ends a string
+    # Without escapes each quotation mark begins or ends a string.
+    plain = packed.replace(rb"\\", b"").replace(rb"\"", b"")
     outside = b"".join(plain.split(b'"')[::2])
     return sum(map(outside.count, (b",", b"[", b"{"))) > MOST_VALUES
 
@@ -59,17 +58,13 @@ def _smaller(key: str, value: Any) -> Any:
     if key == "data" and isinstance(value, dict):
         value = {**value, "text/plain": text(value["text/plain"], VALUE)} if _has_text(value) else value
         large = [mime for mime, part in value.items() if _is_large(part)]
-        told = [
-            f"[{mime} left out: over {LARGEST >> 20} MB together, or {MOST_VALUES:,} values]"
-            for mime in large
-        ]
+        why = f"left out: over {LARGEST >> 20} MB together, or {MOST_VALUES:,} values"
+        told = [f"[{mime} {why}]" for mime in large]
         kept = {mime: part for mime, part in value.items() if mime not in large}
         return kept | {"text/plain": "\n".join([str(kept.get("text/plain", "")), *told]).strip()}
-    return (
-        [text(line) if isinstance(line, str) else line for line in value[:100]]
-        if key == "traceback"
-        else value
-    )
+    if key == "traceback":
+        return [text(line) if isinstance(line, str) else line for line in value[:100]]
+    return value
 
 
 def _has_text(bundle: dict[str, Any]) -> bool:

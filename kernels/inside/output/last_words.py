@@ -22,20 +22,6 @@ import os
 
 from . import last_displays
 
-__all__ = [
-    "COUNT",
-    "KEPT",
-    "LANDING",
-    "PART",
-    "STREAMS",
-    "Landing",
-    "Tail",
-    "landing",
-    "of",
-    "pipe",
-    "share",
-]
-
 STREAMS = ("stdout", "stderr")
 COUNT = 8  # bytes, for the number of all bytes of a stream, and again for those in its landing
 KEPT = 60 << 10  # bytes of UTF-8 that are kept of each stream: less than one message may have
@@ -49,23 +35,18 @@ _pipes: dict[str, tuple[int, int]] = {}
 
 
 class Tail:
-    """The last bytes of one stream; without shared memory, only how many there were."""
+    """The last bytes of one stream."""
 
-    def __init__(self, part: memoryview | None = None) -> None:
+    def __init__(self, part: memoryview) -> None:
         self.count = 0
-        self._count = part[:COUNT].cast("Q") if part is not None else None
-        self._ring = part[COUNT:] if part is not None else None
-        self._size = len(part) - COUNT if part is not None else 0
+        self._count, self._ring = part[:COUNT].cast("Q"), part[COUNT:]
 
     def add(self, text: str) -> None:
         """Keep this text; one thread at a time."""
         data = text.encode("utf-8", "surrogatepass")
         count = self.count = self.count + len(data)
-        ring, size = self._ring, self._size
-        if ring is None or self._count is None:
-            return
-        if len(data) > size:
-            data = data[-size:]
+        ring, size = self._ring, len(self._ring)
+        data = data[-size:]
         end = count % size
         start = end - len(data)
         if start >= 0:
@@ -79,10 +60,8 @@ class Tail:
 class Landing:
     """Bytes that were read from a stream's pipe and are not kept yet, at `address`; for one thread."""
 
-    def __init__(self, part: memoryview | None = None) -> None:
-        part = memoryview(bytearray(COUNT + LANDING)) if part is None else part
-        self._length = part[:COUNT].cast("Q")
-        self._bytes = part[COUNT:]
+    def __init__(self, part: memoryview) -> None:
+        self._length, self._bytes = part[:COUNT].cast("Q"), part[COUNT:]
         self.address = ctypes.addressof(ctypes.c_ubyte.from_buffer(self._bytes))
 
     def landed(self, length: int) -> None:
@@ -120,8 +99,7 @@ def share(descriptors: dict[str, int]) -> None:
 
 def of(name: str) -> Tail:
     """The tail of the stream of this name."""
-    part = _part(name)
-    _kept[name] = Tail(part[: COUNT + KEPT] if part is not None else None)
+    _kept[name] = Tail(_part(name)[: COUNT + KEPT])
     return _kept[name]
 
 
@@ -133,13 +111,13 @@ def counts() -> tuple[int, int]:
 
 def landing(name: str) -> Landing:
     """The landing for what is read from the pipe of this stream."""
-    part = _part(name)
-    return Landing(part[COUNT + KEPT :] if part is not None else None)
+    return Landing(_part(name)[COUNT + KEPT :])
 
 
-def _part(name: str) -> memoryview | None:
+def _part(name: str) -> memoryview:
+    """A stream's part of the shared memory; where there is none, memory that ends with this process."""
     if _memory is None or name not in STREAMS:
-        return None
+        return memoryview(bytearray(PART))
     start = PART * STREAMS.index(name)
     return _memory[start : start + PART]
 

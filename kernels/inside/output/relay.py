@@ -47,26 +47,21 @@ class Relay:
         number = os.urandom(8)
         room = select.poll()
         room.register(self._writing, select.POLLOUT)
-        for start in range(0, len(whole), PIECE):
-            piece = whole[start : start + PIECE]
-            if not room.poll(self._patience):
-                return
-            try:
+        with suppress(OSError):  # the person has closed it
+            for start in range(0, len(whole), PIECE):
+                if not room.poll(self._patience):
+                    return
+                piece = whole[start : start + PIECE]
                 os.write(self._writing, HEAD.pack(number, len(whole), len(piece)) + piece)
-            except OSError:  # the person has closed it
-                return
 
     def receive(self) -> Iterator[list[bytes]]:
         """Messages that are complete, each as its frames; of very many the next call has the rest."""
-        for _ in range(READS):
-            try:
-                read = os.read(self._reading, READ)
-            except OSError:  # there is no more, or the person has closed it
-                return
-            if not read:
-                return
-            self._read += read
-            yield from self._complete()
+        with suppress(OSError):  # there is no more, or the person has closed it
+            for _ in range(READS):
+                if not (read := os.read(self._reading, READ)):
+                    return
+                self._read += read
+                yield from self._complete()
 
     def _complete(self) -> list[list[bytes]]:
         position, complete = 0, list[list[bytes]]()

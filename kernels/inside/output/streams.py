@@ -62,14 +62,13 @@ class Sender(IOPubThread):  # type: ignore[misc]
     thread looks for subscriptions after each send itself; and before it, since the welcome comes first.
     """
 
-    _relay: Relay | None = None
+    _relay: Relay
     _forked = False  # whether there may be children that send messages
 
     def _setup_event_pipe(self) -> None:
         pass
 
     def _setup_pipe_in(self) -> None:
-        """Set up the relay for what forked children send."""
         self._relay, self._relaying = Relay(), threading.Lock()
         os.register_at_fork(before=self._note_fork)
         self.io_loop.asyncio_loop.add_reader(self._relay, self._take_from_children)
@@ -78,8 +77,6 @@ class Sender(IOPubThread):  # type: ignore[misc]
         self._forked = True
 
     def _take_from_children(self) -> None:
-        if self._relay is None:
-            return
         with self._relaying:
             for frames in self._relay.receive():
                 self.io_loop.asyncio_loop.call_soon_threadsafe(self._do, partial(self._really_send, frames))
@@ -91,7 +88,7 @@ class Sender(IOPubThread):  # type: ignore[misc]
         super().send_multipart(msg, *args, **kwargs)
 
     def _really_send(self, msg: Any, *args: Any, **kwargs: Any) -> None:
-        if self._relay is None or self._is_master_process():
+        if self._is_master_process():
             super()._really_send(msg, *args, **kwargs)
         else:
             self._relay.send(msg)
@@ -126,11 +123,10 @@ class Output(OutStream):  # type: ignore[misc]
     taken = passed = 0  # bytes that were read from the pipe, and of these, that were written here
     waiting = 0  # characters written since there were last so many that they were flushed
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, session: Any, pub_thread: Any, name: str, *args: Any, **kwargs: Any) -> None:
         self._taking = threading.RLock()  # held from taking what was written until it is in the queue
-        self._kept = last_words.Tail()
-        super().__init__(*args, **kwargs)
-        self._kept = last_words.of(self.name)
+        self._kept = last_words.of(name)
+        super().__init__(session, pub_thread, name, *args, **kwargs)
         self.buffer = Bytes(self)
         os.register_at_fork(before=self.flush, after_in_child=self._forked)
 
@@ -138,14 +134,10 @@ class Output(OutStream):  # type: ignore[misc]
         """In a forked child: what was written so far is the parent's, and nobody holds a lock."""
         self._taking, self._buffer_lock = threading.RLock(), threading.RLock()
         self._buffers: Any = defaultdict(StringIO)
-        self._kept = last_words.Tail()
+        self._kept = last_words.Tail(memoryview(bytearray(last_words.COUNT + last_words.KEPT)))
 
-    errors, mode, line_buffering, write_through = (
-        "strict",
-        "w",
-        True,
-        False,
-    )  # attributes that scripts look for
+    # Attributes that scripts look for.
+    errors, mode, line_buffering, write_through = "strict", "w", True, False
 
     def reconfigure(self, **options: Any) -> None:
         """Accept the options of Python's text streams and ignore them: it stays UTF-8, sent line by line.
@@ -279,7 +271,6 @@ class Output(OutStream):  # type: ignore[misc]
             time.sleep(LOOK)  # the reading thread needs Python's lock
 
     def _in_pipe(self) -> int:
-        """How many bytes wait in the pipe."""
         if self._fid is None:
             return 0
         if _ioctl(*self._look):

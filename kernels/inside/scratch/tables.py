@@ -9,6 +9,7 @@ cells of one table.
 import re
 from collections.abc import Iterator
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import east_asian_width
@@ -113,7 +114,6 @@ def _one_line(text: str | None) -> str:
 
 
 def _grid(table: Any, rules: dict[tuple[str, str], dict[str, str]]) -> Grid:
-    """A table's rows."""
     rows: Grid = []
     name = table.get("id", "")
     for row in table.iter("tr"):
@@ -196,13 +196,10 @@ def _background(cell: TableCell, left: float, top: float, width: float) -> Itera
     for name in ("background-color", "background"):
         if colour := _colour(cell.style.get(name)):
             yield _box(left, top, width, colour)
-    found = STOP.findall(cell.style.get("background", "")) or STOP.findall(
-        cell.style.get("background-image", "")
-    )
+    declared = (cell.style.get(name, "") for name in ("background", "background-image"))
+    found = next(filter(None, map(STOP.findall, declared)), [])
     stops = [(colour, min(float(percent), 100.0)) for colour, percent in found if percent.count(".") < 2]
-    for (colour, begin), (other, end) in zip(
-        [(stops[0][0], 0.0), *stops] if stops else [], stops, strict=False
-    ):
+    for (colour, begin), (other, end) in pairwise([(first, 0.0) for first, _ in stops[:1]] + stops):
         if colour == other and end > begin and _colour(colour):
             yield _box(left + width * begin / 100, top, width * (end - begin) / 100, colour)
 

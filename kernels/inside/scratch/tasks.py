@@ -3,8 +3,7 @@
     tasks.do(answer)          # answer(task) returns a MIME bundle of texts
 
 It reads `tasks.json` in the working folder, `{key: task}`, and displays each answer with its key as plain
-text. A task that fails, crashes, or takes too long or too much memory has no answer. The kernel is thrown
-away afterwards.
+text. A task that fails, crashes, or takes too long or too much memory has no answer.
 """
 
 import json

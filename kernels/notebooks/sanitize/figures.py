@@ -74,14 +74,10 @@ def sanitize_figure(figure: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_setting(value: Any) -> bool:
-    match value:
-        case None | bool() | int() | float():
-            return True
-        case str():
-            return _WORD.fullmatch(value) is not None
-        case list():
-            return all(isinstance(one, str) and _WORD.fullmatch(one) for one in value)
-    return False
+    words = value if isinstance(value, list) else [value]
+    return isinstance(value, float | int | None) or all(
+        isinstance(one, str) and _WORD.fullmatch(one) for one in words
+    )
 
 
 def _plain(value: Any, left: list[int], within: str = "") -> Any:
@@ -128,14 +124,8 @@ def _arguments(value: Any, left: list[int]) -> Any:
 
 
 def _is_style(value: Any) -> bool:
-    match value:
-        case None:
-            return True
-        case str():
-            return value in _STYLES
-        case list():  # of fonts, one for each point
-            return all(isinstance(one, str) and one in _STYLES for one in value)
-    return False
+    styles = value if isinstance(value, list) else [value]  # of fonts there is one for each point
+    return value is None or all(isinstance(one, str) and one in _STYLES for one in styles)
 
 
 def _address(value: Any, left: list[int], names: list[str], *, of_picture: bool) -> Any:

@@ -66,14 +66,11 @@ class Groups:
 
     @classmethod
     def found(cls, name: str) -> Self | None:
-        """Our part of the hierarchy, a group called `name`; None if it cannot be written.
-
-        The parts of our programs that were killed are removed.
-        """
+        """Our part of the hierarchy, a group called `name`; None if it cannot be written."""
         with contextlib.ExitStack() as stack:
             try:
                 mounts = own_groups()
-                if "" in mounts and _controlled(mounts[""]):
+                if "" in mounts and _controlled(mounts[""] / "cgroup.controllers"):
                     parent = _delegating(mounts[""])
                     locks = [_locked(parent / name, stack)]
                     folders = {"": _delegated(parent, name)}
@@ -90,11 +87,10 @@ class Groups:
     def make(self, name: str, limits: Limits) -> "Group":
         """A group with these limits. Raises: OSError."""
         version, events = (2, EVENTS_V2) if "" in self.folders else (1, EVENTS_V1)
-        settings = _settings(limits, version=version)
         group = Group(tuple(dict.fromkeys(folder / name for folder in self.folders.values())), events)
         for folder in group.folders:
             folder.mkdir(exist_ok=True)
-        for file, value in settings.items():
+        for file, value in _settings(limits, version=version).items():
             controller, optional = file.partition(".")[0], file.endswith("?")
             folder = self.folders.get("") or self.folders[controller]
             try:
@@ -116,12 +112,10 @@ class Groups:
 
     def _clear(self) -> None:
         """Remove the parts of dead programs, unless a process is left in them."""
-        cleared = sum(_removed_if_dead(left) for each in self._parents() for left in each.glob(f"{PREFIX}*/"))
+        parents = {folder.parent for folder in self.folders.values()}
+        cleared = sum(_removed_if_dead(left) for each in parents for left in each.glob(f"{PREFIX}*/"))
         if cleared:
             log.info("%d control groups of programs that were killed have been removed", cleared)
-
-    def _parents(self) -> set[Path]:
-        return {folder.parent for folder in self.folders.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +176,12 @@ class Group:
                 os.kill(int(pid), signal.SIGKILL)
 
     def _removed(self) -> bool:
-        for folder in self.folders:
-            try:
-                folder.rmdir()
-            except FileNotFoundError:
-                continue
-            except OSError:
-                return False
-        return True
+        with contextlib.suppress(OSError):
+            for folder in self.folders:
+                with contextlib.suppress(FileNotFoundError):
+                    folder.rmdir()
+            return True
+        return False
 
 
 def _settings(limits: Limits, *, version: int) -> dict[str, str]:
@@ -238,8 +230,9 @@ def _lines(file: Path) -> list[str]:
     return [os.fsdecode(line) for line in file.read_bytes().split(b"\n") if line]
 
 
-def _controlled(folder: Path) -> bool:
-    return set(CONTROLLERS[:2]) <= set((folder / "cgroup.controllers").read_text("ascii").split())
+def _controlled(file: Path) -> bool:
+    """Whether a list of controllers has those that we need."""
+    return set(CONTROLLERS[:2]) <= set(file.read_text("ascii").split())
 
 
 def _delegating(own: Path) -> Path:
@@ -266,7 +259,7 @@ def _delegated(parent: Path, name: str) -> Path:
             if controller not in enabled:
                 with contextlib.suppress(OSError):
                     (place / "cgroup.subtree_control").write_text(f"+{controller}", "ascii")
-    if not set(CONTROLLERS[:2]) <= set((folder / "cgroup.subtree_control").read_text("ascii").split()):
+    if not _controlled(folder / "cgroup.subtree_control"):
         raise OSError("the controllers are not delegated to us")
     return folder
 

@@ -42,11 +42,6 @@ class OngoingLook[T]:
     waited: float = 0.0
     at_folder: bool = False  # whether it waits for the lock of a folder
 
-    @property
-    def held_up(self) -> bool:
-        """Whether it has waited for too long."""
-        return self.waited > self.patience
-
 
 class OngoingLooks[T]:
     """The looks that are under way, at most one in each thread. See the module's text."""
@@ -56,17 +51,13 @@ class OngoingLooks[T]:
 
     @contextmanager
     def at(self, whom: T, *, patience: float) -> Iterator[None]:
-        """While entered, this thread looks at `whom`. A look within another has its own patience."""
+        """While entered, this thread looks at `whom`."""
         thread = threading.get_native_id()
-        around = self._going.get(thread)
         self._going[thread] = OngoingLook(whom, patience)
         try:
             yield
         finally:
-            if around is None:
-                del self._going[thread]
-            else:
-                self._going[thread] = around
+            del self._going[thread]
 
     def waiting(self, passed: float) -> list[OngoingLook[T]]:
         """The looks that wait now; `passed` seconds have passed since the last call."""

@@ -23,6 +23,7 @@ __all__ = ["in_flight", "kept", "many", "socket_size"]
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 PIPE = 16 * PAGE  # bytes of a pipe that was not resized (pipe(7))
+BUFFER = 212_992  # bytes of a socket's buffer, by default everywhere
 DESCRIPTOR = 1024  # bytes of an open file itself, with its inode
 # Bytes that stay with an open folder, for the names of one of its blocks, and with an open file of /proc, for
 # its longest line: in /proc/PID/maps that is a path, written four times as long.
@@ -137,15 +138,12 @@ def socket_size() -> int:
 
     The policy lets an internet connection hold as much in its two buffers.
     """
-    return 2 * max(_setting("core/wmem_default"), _setting("core/rmem_default"))
+    return 2 * max(_setting(f"net/core/{kind}_default", BUFFER) for kind in ("wmem", "rmem"))
 
 
 @cache
 def _most_watches() -> int:
-    watches = 1 << 20
-    with suppress(OSError, ValueError):
-        watches = int(Path("/proc/sys/fs/epoll/max_user_watches").read_text("ascii"))
-    return max(FEW_WATCHES, watches // 2 // WATCHERS)
+    return max(FEW_WATCHES, _setting("fs/epoll/max_user_watches", 1 << 20) // 2 // WATCHERS)
 
 
 def _areas(pids: list[int]) -> tuple[int, int]:
@@ -192,18 +190,15 @@ def _more_than_its_share(in_network: dict[str, int]) -> bool:
 @cache
 def _most_of(protocol: str) -> int:
     """How many sockets of TCP or UDP one kernel may have in a network of its own, as if all were full."""
-    most = 0
-    with suppress(OSError, ValueError):
-        told = Path(f"/proc/sys/net/ipv4/{protocol.lower()}_mem").read_text("ascii")
-        most = int(told.split()[2]) * PAGE // SHARE // socket_size()
-    return max(most, MANY)
+    pages = _setting(f"net/ipv4/{protocol.lower()}_mem", 0)
+    return max(pages * PAGE // SHARE // socket_size(), MANY)
 
 
-def _setting(name: str) -> int:
-    """A setting of the network, in bytes; 208 KiB, the default everywhere, if it cannot be read."""
-    with suppress(OSError, ValueError):
-        return int((Path("/proc/sys/net") / name).read_text("ascii"))
-    return 212_992
+def _setting(name: str, otherwise: int) -> int:
+    """A setting of the machine, of several numbers the last; `otherwise` if it cannot be read."""
+    with suppress(OSError, ValueError, IndexError):
+        return int((Path("/proc/sys") / name).read_text("ascii").split()[-1])
+    return otherwise
 
 
 def _in_network(pid: int) -> dict[str, int]:

@@ -7,9 +7,8 @@
 
 To open, map, send or lock something, a thread has to run. Linux tells how long each thread has run, to the
 nanosecond, and how often it was scheduled. Asking takes 0.15 ms for a kernel, a thorough look 6 ms, and a
-kernel between two cells runs once in ten seconds. So idle kernels cost next to nothing. Without this, looks
-at 75 of them took half a second whenever the machine had less memory or more processes, as with every few
-kernels that start; and that in the process that serves all cells, holding the interpreter's lock.
+kernel between two cells runs once in ten seconds. Without this, looks at 75 idle kernels took half a second
+whenever a few more started.
 
 https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
 """
@@ -53,7 +52,7 @@ class Still:
     """How much one kernel had run when looks of each kind last found no fault, and how deep they went."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Ran, int]] = {}
+        self._known: dict[str, tuple[Ran | None, int]] = {}
 
     def known(self, kind: str, ran: Ran | None, depth: int) -> bool:
         """Whether it has not run since a look of this kind that was at least as deep."""
@@ -62,6 +61,4 @@ class Still:
 
     def note(self, kind: str, ran: Ran | None, depth: int) -> None:
         """A look of this depth has found no fault; `ran` is from before the look."""
-        self._known.pop(kind, None)
-        if ran is not None:
-            self._known[kind] = ran, depth
+        self._known[kind] = ran, depth

@@ -6,8 +6,7 @@
     memory(pids), exactly(memory), threads(pids)
 
 Counting takes 0.1 ms for a quiet kernel; `mapped` also reads each process's maps, 1 ms a process. Whatever a
-kernel does, there is a limit on what is read at one look. What Linux itself holds for a kernel is counted in
-`kernels.sandbox.limits.objects`.
+kernel does, there is a limit on what is read at one look.
 """
 
 import errno
@@ -20,22 +19,6 @@ from pathlib import Path
 from kernels.inside.procfs import PROC, fields, sizes
 from kernels.limits import DEEPEST, MOST_ENTRIES
 from kernels.workspace.safe_open import folder, unlock
-
-__all__ = [
-    "CROWDED",
-    "MOST_AREAS",
-    "MOST_MAPS",
-    "UNCOUNTABLE",
-    "exactly",
-    "hidden",
-    "live",
-    "memory",
-    "opened",
-    "owned",
-    "pieces",
-    "size",
-    "threads",
-]
 
 BLOCK = 512  # bytes that st_blocks counts in
 MOST_OPEN = 20_000  # open files of one kernel that are looked at, in 0.1 s: 200 for each process
@@ -121,7 +104,7 @@ def hidden(pids: Iterable[int], places: Sequence[Path], *, mapped: bool, doubt: 
     below = tuple(os.fsencode(os.path.realpath(place)) + b"/" for place in places)
     left = MOST_OPEN
     for pid in pids:
-        for _, found in _held(pid, below, folders=mapped):
+        for found in _held(pid, below, folders=mapped):
             left -= 1
             if found is None or left < 0:
                 return UNCOUNTABLE
@@ -134,18 +117,16 @@ def hidden(pids: Iterable[int], places: Sequence[Path], *, mapped: bool, doubt: 
     return held
 
 
-def _held(
-    pid: int, below: tuple[bytes, ...], *, folders: bool
-) -> Iterator[tuple[str, os.stat_result | None]]:
+def _held(pid: int, below: tuple[bytes, ...], *, folders: bool) -> Iterator[os.stat_result | None]:
     """What a process has open, its program if that is the person's, and with `folders` where it works."""
     with suppress(OSError):  # it has ended, or may not be looked into, which `opened` tells
         if _leads_below(program := f"{live(pid)}/exe", below):
-            yield "exe", os.stat(program)
+            yield os.stat(program)
     with suppress(OSError):
         for task in os.listdir(f"{PROC}/{pid}/task") if folders else ():  # each thread can have its own
             with suppress(OSError):
-                yield "cwd", os.stat(f"{PROC}/{pid}/task/{task}/cwd")
-    yield from opened(pid)
+                yield os.stat(f"{PROC}/{pid}/task/{task}/cwd")
+    yield from (found for _, found in opened(pid))
 
 
 def _device(places: Sequence[Path]) -> int | None:

@@ -11,14 +11,9 @@ Few file systems can limit a workspace, and nothing in Linux limits what it keep
 control groups, nothing limits memory and processes either. A cell has its deadline, and what it leaves
 running a budget of processor time.
 
-A kernel is looked at five times a second while something changes, and every few seconds while nothing does.
-The machine's free memory, free disk and number of processes are read each time, and when one of them gets
-worse, everything that has run since its last look is looked at immediately. What a kernel can do between two
-looks is limited by its rlimits.
-
-A kernel that is slow to look at does not hold up the looks at others: there is a limit on what is read of it,
-and a second thread for kernels whose looks took long, where they take turns. A third thread ends kernels that
-make a look wait.
+How often it looks, what a look may cost, and what happens if one has to wait, is in SECURITY.md. One thread
+looks at kernels that are quick to look at, a second one at the others, and a third ends those that make a
+look wait.
 """
 
 import logging
@@ -122,15 +117,14 @@ class Watchdog:
         self._watched: set[Watched] = set()
         self._ending = threading.Lock()
         self._stop = threading.Event()
+        rounds = {
+            "quick": (self._round, FIRST),
+            "slow": (self._slow_round, FIRST),
+            "held up": (self._end_who_holds_up, STEP),
+        }
         self._threads = [
-            threading.Thread(
-                target=self._run, args=(round_, pause), name=f"kernel watchdog, {name}", daemon=True
-            )
-            for name, round_, pause in (
-                ("quick", self._round, FIRST),
-                ("slow", self._slow_round, FIRST),
-                ("held up", self._end_who_holds_up, STEP),
-            )
+            threading.Thread(target=self._run, args=args, name=f"kernel watchdog, {name}", daemon=True)
+            for name, args in rounds.items()
         ]
 
     def __enter__(self) -> Self:
@@ -197,7 +191,6 @@ class Watchdog:
                 self._try(each, look, kind)
 
     def _end_who_holds_up(self) -> None:
-        """End the kernels for which a look has waited too long."""
         waiting = self._looks.waiting(STEP)
         lost = bool(waiting) and self._meanwhile.fell()
         for each in list(self._watched):
@@ -210,7 +203,7 @@ class Watchdog:
             if look.waited > TWICE:  # looks at other kernels will not wait for it again
                 whom.slow = whom.size_slow = True
                 whom.mapped_due = 0.0  # many areas of memory may be why the lock was held so long
-            if look.held_up or whom.at_folders > AT_FOLDERS:
+            if look.waited > look.patience or whom.at_folders > AT_FOLDERS:
                 self._end(whom, Fault.HIDING)
 
     def _try(self, watched: Watched, look: Callable[[Watched], None], kind: str) -> None:
@@ -359,14 +352,10 @@ class _Machine:
     def fell(self) -> bool:
         """Whether there is less than the last time this was true, by one step."""
         try:
-            return self._fell()
+            memory, disk = memory_left(), os.statvfs(self._workspaces)
+            running = int(Path("/proc/loadavg").read_text("ascii").split()[3].partition("/")[2])
         except OSError:  # the folder is gone, so nothing is written to it
             return False
-
-    def _fell(self) -> bool:
-        memory = memory_left()
-        disk = os.statvfs(self._workspaces)
-        running = int(Path("/proc/loadavg").read_text("ascii").split()[3].partition("/")[2])
         free, room = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
         self.disk_is_short = free * SHORT < room
         self.short = memory.left * SHORT < memory.whole or self.disk_is_short

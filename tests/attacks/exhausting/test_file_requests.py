@@ -73,7 +73,7 @@ async def test_a_bell_that_is_abused_costs_its_owner_only(kernel: Kernel, pool: 
     assert ran.status in ("ok", "error", "died"), ran.output
     other = pool.kernel("neighbour", NoFiles())
     assert await value(other, "len(list_files())") == "0"
-    await pool.close("neighbour")
+    await pool.release("neighbour")
     pool.workspace("neighbour").remove()
 
 
@@ -125,6 +125,6 @@ async def test_an_id_that_is_none_gives_nothing(pool: Pool) -> None:
     assert ran.status == "ok", ran.output
     assert "True" not in ran.output
     assert all(isinstance(each, str) and len(each) <= 1024 for each in source.asked)
-    await pool.close("asker")
+    await pool.release("asker")
     pool.workspace("asker").remove()
     assert not await settled(lambda: leftovers(pool) - before, AFTER)

@@ -155,7 +155,7 @@ async def test_a_zygote_that_is_gone_costs_no_kernel(kernel: Kernel, pool: Pool)
     assert await value(kernel, "x") == "1"
     other = pool.kernel("second", NoFiles())
     assert await value(other, "2") == "2"
-    await pool.close("second")
+    await pool.release("second")
     pool.workspace("second").remove()
 
 

@@ -629,10 +629,24 @@ async def test_who_holds_a_folder_keeps_nobody_elses_cell(pool: Pool, kernel: Ke
                 assert (await run(kernel, "2")).status in ("ok", "died")
         assert waited == []
     finally:
-        await pool.close("neighbour")
+        await pool.release("neighbour")
         pool.workspace("neighbour").remove()
 
 
+# Code of a person in threads of the kernel's own, which are older than any cell.
+IN_THREADS = """
+import os, threading
+kernel, ended = get_ipython().kernel, threading.Event()
+def add():
+    try: print("ADDED", open("thread.bin", "wb").write(b"x" * 1_000_000))
+    except PermissionError as error: print(error.strerror)
+    finally: ended.set()
+kernel.iopub_thread.schedule(add)
+ended.wait(10)
+ended.clear()
+kernel.control_thread.io_loop.add_callback(add)
+ended.wait(10)
+"""
 LOOKED_FOR = ("storemagic", "sitecustomize", "usercustomize", "debugpy", "ipython_config", "IPython")
 
 
@@ -648,6 +662,7 @@ async def test_a_full_workspace_can_only_be_emptied(pool: Pool, kernel: Kernel) 
     added = await run(kernel, "open('more.bin', 'wb').write(b'x' * 1_000_000)")
     assert "Permission denied" in added.output
     assert "Permission denied" in (await run(kernel, "import os\nos.mkdir('more')")).output
+    assert (await run(kernel, IN_THREADS)).output.split("\n")[:2] == ["Permission denied"] * 2
     await refused(kernel, "tries('attribute', lambda: os.setxattr('0.bin', 'user.x', bytes(3000)))")
     assert (await run(kernel, "import glob, os\nfor f in glob.glob('*.bin'): os.unlink(f)")).status == "ok"
     added = await run(kernel, "open('more.bin', 'wb').write(b'x' * 1_000_000)")
@@ -686,7 +701,7 @@ async def test_spinning_processors_do_not_stop_others(kernel: Kernel, pool: Pool
         async for _ in cell:
             pass
     assert cell.result.status == "timeout"
-    await pool.close("bystander")
+    await pool.release("bystander")
     pool.workspace("bystander").remove()
 
 

@@ -24,12 +24,8 @@ from tests.live.cells import run
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 WALK = (Path(__file__).parent / "reach.py").read_text("utf-8")
-MEMORY = [
-    "/",
-    "/tmp",
-    "/dev/shm",
-    "/dev/pts",
-]  # file systems of the kernel's own, where it has a tree of its own
+# File systems of the kernel's own, where it has a tree of its own.
+MEMORY = ["/", "/tmp", "/dev/shm", "/dev/pts"]
 ELSEWHERE = [
     "/etc/shadow",
     "/etc/passwd",

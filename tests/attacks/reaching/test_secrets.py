@@ -193,7 +193,7 @@ for path in sockets:
     try:
         await refused(kernel, code, **told)
     finally:
-        await pool.close("victim")
+        await pool.release("victim")
         pool.workspace("victim").remove()
 
 
@@ -203,7 +203,7 @@ async def test_no_memory_holds_the_key_of_another_kernel(kernel: Kernel, pool: P
     other = pool.kernel("victim", NoFiles())
     await run(other, "1")
     assert other._process is not None
-    key = other._process._manager.session.key
+    key = other._process.wire._session.key
     code = """
 import hashlib, re
 own = get_ipython().kernel.session.key
@@ -226,7 +226,7 @@ if any(hashlib.sha256(found).hexdigest() == victim for found in seen):
         ran = await refused(kernel, code, victim=hashlib.sha256(key).hexdigest())
         assert "own key found: True" in ran.output  # the search works
     finally:
-        await pool.close("victim")
+        await pool.release("victim")
         pool.workspace("victim").remove()
 
 
@@ -340,7 +340,7 @@ print(load_file("secret.bin", raw=True) == bytes(range(256)) * 20_000)
 """
     kernel = pool.kernel("reader", Stored(stored))
     ran = await run(kernel, f"{TRIES}\n{code}")
-    await pool.close("reader")
+    await pool.release("reader")
     pool.workspace("reader").remove()
     after = stored.stat()
     assert (after.st_mode, after.st_mtime_ns, after.st_ctime_ns) == (

@@ -32,13 +32,13 @@ def test_rate_of_zero_is_without_limit() -> None:
     assert not any(rate.take_turn(1) for _ in range(1000))
 
 
-def test_a_refusal_is_told_once_a_minute() -> None:
-    """A person is told, then not again for 60 seconds; others are told all the same."""
+def test_one_a_minute_is_free_again_when_the_minute_is_over() -> None:
+    """As with being told of a refusal: a person waits for 60 seconds, and others do not."""
     clock = Clock()
     rate = RateLimit(1, clock)
-    assert rate.tells(1)
+    assert not rate.take_turn(1)
     clock.now = 59.0
-    assert not rate.tells(1)
-    assert rate.tells(2)
+    assert rate.take_turn(1) == 1.0
+    assert not rate.take_turn(2)
     clock.now = 60.0
-    assert rate.tells(1)
+    assert not rate.take_turn(1)

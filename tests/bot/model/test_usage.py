@@ -246,3 +246,14 @@ async def test_secrets_that_cannot_be_read_or_written_stop_nothing(tmp_path: Pat
     assert DaySecrets(path).find_number(NOON.date(), 1) == number
     nowhere = DaySecrets(tmp_path / "no" / "folder")
     assert await nowhere.make_number(NOON.date(), 1) == nowhere.find_number(NOON.date(), 1) != number
+
+
+async def test_what_a_clock_that_was_ahead_has_dated_counts_on_that_day_alone(store: Store) -> None:
+    """It does not use up each day until then."""
+    clock = Clock()
+    ledger = Ledger(store.usage, clock, daily_tokens=100)
+    clock.now = NOON + timedelta(days=3)
+    await ledger.record_turn(1, TurnUsage(90, 10, None, 0.0, "m"))
+    for day in range(5):
+        clock.now = NOON + timedelta(days=day)
+        assert (await ledger.today(1)).turns == (day == 3)

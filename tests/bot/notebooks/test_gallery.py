@@ -24,7 +24,7 @@ from bot.rich import says_nothing
 from bot.sessions import Sessions
 from config.settings import load
 from kernels.notebooks.conversion import reading
-from kernels.notebooks.notebook import diff_outputs
+from kernels.notebooks.diff import diff_outputs
 from kernels.notebooks.sanitize.outputs import sanitize_outputs
 from tests.bot.notebooks.gallery import GALLERY, NAMED_ONLY, SETUP, SURROUNDINGS, Shown
 from tests.conftest import KERNEL_PYTHON

@@ -26,7 +26,9 @@ from bot.terminal.json_fields import step_fields
 from bot.terminal.paths import created
 from bot.terminal.repl import progress
 from filestore.records import Said
-from kernels.notebooks.notebook import Code, LoadedNotebook, Markdown, Raw, diff_outputs, read, write
+from kernels.notebooks.cells import Code, LoadedNotebook, Markdown, Raw
+from kernels.notebooks.diff import diff_outputs
+from kernels.notebooks.notebook import read, write
 from tests.conftest import KERNEL_PYTHON
 from tests.program import ROOT, Program
 

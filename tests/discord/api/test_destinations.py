@@ -20,7 +20,7 @@ async def test_edit_keeps_what_was_attached(discord: Discord, tiny_bot: nextcord
     assert {a.filename: a.data for a in message.attachments} == {"a.txt": b"a", "b.txt": b"b"}
     await sent.edit(Outgoing("three"), None)
     assert len(message.attachments) == 2
-    await sent.edit(Outgoing("four"), None, keep=False)
+    await sent.edit(Outgoing("four"), None, keep=())
     assert not message.attachments
 
 
@@ -46,7 +46,7 @@ async def test_file_is_whole_when_an_edit_is_tried_again(
     sent = await ChannelDestination(channel).send(Outgoing("one"))
     discord.faults.status("PATCH", "/channels/*/messages/*", 503)
     edited = Outgoing("two", (Upload("a.txt", b"abc"),))
-    await (sent.edit_anew(edited, None, ()) if anew else sent.edit(edited, None))
+    await (sent.edit(edited, None, keep=()) if anew else sent.edit(edited, None))
     message = await general.wait_for(lambda m: m.content == "two")
     assert message.file("a.txt").data == b"abc"
 

@@ -24,7 +24,7 @@ async def test_a_message_whose_time_is_over_says_so(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch, used: bool
 ) -> None:
     """A list and a question name the command that brings them back, and have no button left."""
-    monkeypatch.setattr("bot.discord.commands.files.OPEN", 2.0)
+    monkeypatch.setattr("bot.discord.commands.file_list.OPEN", 2.0)
     monkeypatch.setattr("bot.discord.commands.privacy.OPEN", 0.5)
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):

@@ -185,9 +185,8 @@ async def test_outputs_count_and_the_oldest_make_room(
     assert await kept.files.used(ANN, clock.now) < QUOTA
     records = {record.seq: record for record in await brief(kept)}
     assert not records[before[0].seq].outside
-    assert list(records[before[0].seq].outputs) == short(
-        first, MADE_ROOM
-    )  # of the whole, not of a short form
+    # This is made of the whole, not of a short form.
+    assert list(records[before[0].seq].outputs) == short(first, MADE_ROOM)
     assert all(records[cell.seq].outside for cell in (*before[1:], new))
     assert (await brief(kept, BOB))[0].seq == other.seq
     assert len(await on_disk(blobs)) == 4

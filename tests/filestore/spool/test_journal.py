@@ -1,6 +1,8 @@
 """Journals: what waits is on the disk, private and whole, as far as the disk takes it."""
 
 import asyncio
+import errno
+import os
 import stat
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from filestore import open_store
+from filestore.errors import BytesStay
 from filestore.records import CellRecord, Waiting
 from filestore.spool import spooled
 from tests.filestore.faults import full, no_room
@@ -186,3 +189,28 @@ async def test_a_journal_that_was_half_rewritten_leaves_nothing(
     async with spooled(store.raw, store.data / "spool", clock=clock) as again:
         assert len(await again.transcripts.entries(SESSION)) == 1
     assert list(store.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("brought_in", [True, False])
+async def test_a_journal_that_the_disk_keeps_is_no_deletion(
+    store: Opened, clock: Any, monkeypatch: pytest.MonkeyPatch, brought_in: bool
+) -> None:
+    """Else the next program would bring in again what its person had deleted, whether or not it waited."""
+    async with full():
+        await store.cell("mine")
+
+    def refuse(_path: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("filestore.spool.journal._remove", refuse)
+        if brought_in:
+            await store.kept.catch_up.bring_in()
+        with pytest.raises(BytesStay):
+            await store.kept.sessions.delete(SESSION)
+    assert len(list(store.folder.iterdir())) == 1
+    await store.kept.sessions.delete(SESSION)
+    assert list(store.folder.iterdir()) == []
+    async with spooled(store.raw, store.data / "spool", clock=clock):
+        assert await store.raw.sessions.get(SESSION) is None
+        assert await store.raw.transcripts.entries(SESSION) == []

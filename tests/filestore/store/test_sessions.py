@@ -116,6 +116,7 @@ async def test_usage_sums_a_persons_turns_since_a_moment(store: Store, clock) ->
     await store.usage.add(turn)
     assert await store.usage.total(7, start) == UsageTotal(3, 25, 6, 0.75, 4.5)
     assert await store.usage.total(7, start + timedelta(minutes=1)) == UsageTotal(1, 5, 2, 0.25, 1.5)
+    assert await store.usage.total(7, start, start + timedelta(minutes=1)) == UsageTotal(2, 20, 4, 0.5, 3.0)
     assert await store.usage.total(9, start) == UsageTotal()
     await store.usage.forget_person(7)
     assert (await store.usage.total(7, start)).turns == 0

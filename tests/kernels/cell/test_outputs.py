@@ -135,7 +135,9 @@ def test_a_result_comes_through_a_flood_of_text() -> None:
 def test_displays_over_the_cells_limit_are_named() -> None:
     """When all displays together are too much, a sentence stands in place of the one that is over."""
     outputs = folded(png("a" * 600), png("b" * 600), max_shown=2 * LIMIT)
-    assert [picture.bundle for picture in outputs.pictures()] == [{"image/png": "a" * 600}]
+    first, second = (output["data"] for output in outputs.cells())
+    assert first == {"image/png": "a" * 600}
+    assert second.keys() == {"text/plain"}
     assert "left out" in outputs.text()
 
 
@@ -158,7 +160,7 @@ def test_replaced_and_cleared_displays_give_their_room_back() -> None:
         + [ClearOutput(wait=True), png("c" * 600)]
     )
     outputs = folded(*events, max_shown=2 * LIMIT)
-    assert [picture.bundle["image/png"] for picture in outputs.pictures()] == ["c" * 600]
+    assert [output["data"]["image/png"] for output in outputs.cells()] == ["c" * 600]
 
 
 def test_the_number_of_outputs_is_bounded_and_the_end_is_seen() -> None:

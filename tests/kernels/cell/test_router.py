@@ -259,6 +259,16 @@ async def test_a_pager_is_shown_and_quit_is_noted() -> None:
     assert routing.quit_asked
 
 
+async def test_a_reply_has_few_pages() -> None:
+    """33,000 of them in one reply kept everybody waiting while they were looked at."""
+    routing = router()
+    cell = begun(routing)
+    payload = [{"data": {"text/plain": str(number)}} for number in range(30_000)]
+    routing.receive(message("execute_reply", {"status": "ok", "payload": payload}))
+    assert cell.told[0] == Display({"text/plain": str(30_000 - module.MOST_PAGES)})
+    assert len(cell.told) == module.MOST_PAGES + 1
+
+
 async def test_too_many_broken_messages_are_told_once() -> None:
     """A kernel that sends garbage is given up after so much of it; an honest one sends none."""
     calls: list[int] = []

@@ -19,14 +19,10 @@ class Host:
     limits = Limits()
 
     def __init__(self) -> None:
-        self.acknowledged: list[int] = []
         self.left_behind: list[RemoteCell] = []
 
     def send(self, command: Command) -> int:
         return 1
-
-    def acknowledge(self, number: int) -> None:
-        self.acknowledged.append(number)
 
     def opened(self, number: int, files: tuple[Captured, ...]) -> tuple[Captured, ...]:
         return files
@@ -37,6 +33,19 @@ class Host:
     def forget_cell(self, cell: RemoteCell) -> None:
         pass
 
+    def leave_behind(self, cell: RemoteCell) -> None:
+        self.left_behind.append(cell)
+
+
+class Connection:
+    """What a cell needs of its kernel's link."""
+
+    def __init__(self) -> None:
+        self.acknowledged: list[int] = []
+
+    def acknowledge(self, number: int) -> None:
+        self.acknowledged.append(number)
+
     def withdraw(self, number: int) -> bool:
         return False
 
@@ -46,14 +55,11 @@ class Host:
     def has_arrived(self, number: int) -> bool:
         return True
 
-    def leave_behind(self, cell: RemoteCell) -> None:
-        self.left_behind.append(cell)
-
 
 @pytest.fixture
 def cell() -> RemoteCell:
     """A cell that has printed and is over, of which nothing was read yet."""
-    cell = RemoteCell(Host(), "a-1", "", tag=3, turn="", allow_input=True, begun=True)
+    cell = RemoteCell(Host(), Connection(), "a-1", "", tag=3, turn="", begun=True)
     cell.take_news(CellEvent(n=1, run="a-1", event=Stream("stdout", "x")))
     cell.take_news(CellEnd(n=2, run="a-1", result=RunResult("ok", "x", (), execution_count=1)))
     return cell
@@ -74,7 +80,7 @@ async def test_a_cell_that_is_let_go_before_its_end_was_read_goes_on(cell: Remot
 
 def test_a_cell_says_last_of_all_that_its_node_does_not_answer() -> None:
     """For as long as that is so; what the cell has shown comes before it."""
-    cell = RemoteCell(Host(), "a-1", "", tag=3, turn="", allow_input=True, begun=True)
+    cell = RemoteCell(Host(), Connection(), "a-1", "", tag=3, turn="", begun=True)
     cell.take_news(CellEvent(n=1, run="a-1", event=Stream("stdout", "a\n")))
     cell.take_news(CellEvent(n=2, run="a-1", event=Stream("stderr", "b\n")))
     cell.wait()
@@ -86,7 +92,7 @@ def test_a_cell_says_last_of_all_that_its_node_does_not_answer() -> None:
 
 async def test_a_question_has_the_number_that_its_cell_waits_with() -> None:
     """That of the news, whatever the node has counted: the next program finds the same."""
-    cell = RemoteCell(Host(), "a-1", "", tag=3, turn="", allow_input=True, begun=True)
+    cell = RemoteCell(Host(), Connection(), "a-1", "", tag=3, turn="", begun=True)
     asked = InputRequest("name? ", password=False, number=1)
     cell.take_news(CellEvent(n=5, run="a-1", event=asked))
     async for event in cell:
@@ -107,7 +113,7 @@ async def test_a_cell_whose_end_was_read_is_over_when_it_is_let_go(cell: RemoteC
 
 def test_a_cell_begins_when_its_turn_has_come() -> None:
     """What the cells before it wrote, while it stood in line, is not taken for its own."""
-    cell = RemoteCell(Host(), "a-1", "", tag=3, turn="", allow_input=True)
+    cell = RemoteCell(Host(), Connection(), "a-1", "", tag=3, turn="")
     for number, position in enumerate((2, 1)):
         cell.take_news(CellEvent(n=number, run="a-1", event=Queued(position)))
         assert cell.began is None
@@ -125,7 +131,7 @@ QUESTION = InputRequest("who? ", password=False)
 async def test_a_cell_that_is_waited_for_is_not_given_up_when_the_node_is_silent(waits: bool) -> None:
     """Also if it was stopped once more before that was said; one that is being stopped is given up."""
     host = Host()
-    cell = RemoteCell(host, "a-1", "", tag=3, turn="", allow_input=True, begun=True)
+    cell = RemoteCell(host, Connection(), "a-1", "", tag=3, turn="", begun=True)
     await cell.stop()
     cell.take_news(CellEvent(n=1, run="a-1", event=UNSTOPPED))
     await cell.stop()
@@ -138,30 +144,30 @@ async def test_a_cell_that_is_waited_for_is_not_given_up_when_the_node_is_silent
 @pytest.mark.parametrize("how", ["stop", "interrupt", "asks again"])
 async def test_a_withdrawn_question_does_not_come_back(how: str) -> None:
     """It is acknowledged, so that the node does not tell it to the program after this one."""
-    host = Host()
-    cell = RemoteCell(host, "a-1", "", tag=3, turn="", allow_input=True, begun=True)
+    link = Connection()
+    cell = RemoteCell(Host(), link, "a-1", "", tag=3, turn="", begun=True)
     cell.take_news(CellEvent(n=1, run="a-1", event=QUESTION))
-    assert host.acknowledged == []
+    assert link.acknowledged == []
     if how == "asks again":
         cell.take_news(CellEvent(n=2, run="a-1", event=QUESTION))
-        assert (host.acknowledged, cell.question) == ([1], 2)
+        assert (link.acknowledged, cell.question) == ([1], 2)
         return
     await getattr(cell, how)()
-    assert host.acknowledged == [1]
+    assert link.acknowledged == [1]
     with pytest.raises(NoQuestion):
         cell.answer("Ada")
-    assert host.acknowledged == [1]
+    assert link.acknowledged == [1]
 
 
 async def test_nobody_decides_about_a_cell_that_is_ended_anyway() -> None:
     """Its kernel is killed if it does not stop, and nobody waits for a node that is silent."""
-    host = Host()
-    cell = RemoteCell(host, "a-1", "", tag=3, turn="", allow_input=True, begun=True)
+    host, link = Host(), Connection()
+    cell = RemoteCell(host, link, "a-1", "", tag=3, turn="", begun=True)
     await cell.stop()
     cell.take_news(CellEvent(n=1, run="a-1", event=UNSTOPPED))
     await cell.interrupt()
     with pytest.raises(NoQuestion):
         cell.decide(kill=False)
-    assert host.acknowledged == [1]
+    assert link.acknowledged == [1]
     cell.wait()
     assert host.left_behind == [cell]

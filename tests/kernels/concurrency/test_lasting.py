@@ -73,18 +73,6 @@ async def test_who_cancels_it_ends_it_for_good_with_what_it_was_doing() -> None:
     assert task.cancelled()
 
 
-async def test_it_ends_where_it_is_over() -> None:
-    """An end that is meant to be is no failure."""
-    over = False
-
-    async def work() -> None:
-        nonlocal over
-        over = True
-
-    async with asyncio.timeout(20):
-        await lasting(work, "observer", over=lambda: over)
-
-
 async def test_an_observer_that_fails_observes_again(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither of its halves is missing afterwards, and it ends as it should."""
     rounds = asyncio.Queue[None]()

@@ -36,7 +36,7 @@ async def test_who_leaves_while_waiting_waits_no_more() -> None:
     second.leave()
     assert await asyncio.wait_for(waiting, 5) == [1]
     assert not second.served
-    assert queue.position(third) == 1
+    assert third.position == 1
 
 
 async def test_leaving_twice_takes_nobody_elses_place() -> None:
@@ -86,7 +86,7 @@ def test_places_are_never_more_and_never_fewer(places: int, steps: list[tuple[bo
         else:
             inside.pop(which % len(inside)).leave()
     expected = [max(0, place - places + 1) for place in range(len(inside))]
-    assert [queue.position(entry) for entry in inside] == expected
+    assert [entry.position for entry in inside] == expected
     assert [entry.served for entry in inside] == [position == 0 for position in expected]
     assert (queue.served, queue.waiting) == (min(len(inside), places), max(0, len(inside) - places))
 

@@ -26,10 +26,8 @@ sys.stdin.read()
 
 
 @contextmanager
-def child(folder: Path, *, detached: bool) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def child(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A kernel's parent, and the pid file descriptor of the kernel, which has come up."""
-    if detached:
-        (folder / "detached").touch()
     write_connection_file(str(folder / "c.json"), transport="ipc", ip=str(folder / "k"))
     program = [KERNEL_PYTHON, ROOT / "kernels" / "inside", folder, json.dumps({"files": None})]
     with subprocess.Popen(
@@ -79,19 +77,12 @@ def wait_until_up(folder: Path, pidfd: int) -> None:
         assert not ended(pidfd, 20)
 
 
-@pytest.mark.parametrize("detached", [False, True])
-def test_a_kernel_ends_with_its_parent_unless_it_is_detached(
-    tmp_path_factory: pytest.TempPathFactory, *, detached: bool
-) -> None:
+def test_a_kernel_ends_with_its_parent(tmp_path_factory: pytest.TempPathFactory) -> None:
     """It looks each second whether its parent is another one."""
     folder = tmp_path_factory.mktemp("k")
-    with child(folder, detached=detached) as (parent, pidfd):
+    with child(folder) as (parent, pidfd):
         wait_until_up(folder, pidfd)
         parent.kill()
         parent.wait()
-        if detached:
-            assert not ended(pidfd, 1500)
-            assert locked(folder / "alive")
-        else:
-            assert ended(pidfd)
-            assert not locked(folder / "alive")
+        assert ended(pidfd)
+        assert not locked(folder / "alive")

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from kernels.notebooks.notebook import diff_outputs
+from kernels.notebooks.diff import diff_outputs
 
 TABLE = "<table><tr><td>1</td></tr></table>"
 

@@ -8,18 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels.notebooks import notebook as module
-from kernels.notebooks.notebook import (
-    RAISES,
-    SKIP,
-    Cell,
-    Code,
-    Markdown,
-    NotebookError,
-    Raw,
-    read,
-    write,
-    written,
-)
+from kernels.notebooks.cells import RAISES, SKIP, Cell, Code, Markdown, NotebookError, Raw
+from kernels.notebooks.notebook import read, write, written
 from kernels.notebooks.sanitize.outputs import sanitize_outputs
 
 PNG = "iVBORw0KGgo="

@@ -5,7 +5,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from kernels.notebooks.notebook import Code, Markdown, read, write
+from kernels.notebooks.cells import Code, Markdown
+from kernels.notebooks.notebook import read, write
 
 PICTURE = {"image/png": "iVBORw0KGgo="}
 KEPT = {

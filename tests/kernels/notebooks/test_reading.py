@@ -3,17 +3,8 @@ from typing import Any
 
 import pytest
 
-from kernels.notebooks.notebook import (
-    RAISES,
-    SKIP,
-    Code,
-    LoadedNotebook,
-    Markdown,
-    NotebookError,
-    Raw,
-    read,
-    write,
-)
+from kernels.notebooks.cells import RAISES, SKIP, Code, LoadedNotebook, Markdown, NotebookError, Raw
+from kernels.notebooks.notebook import read, write
 
 
 def notebook(*cells: Any, **top: Any) -> bytes:

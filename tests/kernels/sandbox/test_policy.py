@@ -1,6 +1,7 @@
 """What a kernel may reach is decided in one pure place, for each tier."""
 
 import json
+from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def test_home_and_scratch_are_the_persons(tier: Tier) -> None:
     confinement = confined(tier)
     large = f"{confinement.folder}/.tmp"  # what is larger than /tmp has the workspace's room
     own = "/tmp" if tier.namespaces else large
-    assert confinement.environment["HOME"] == str(confinement.folder)
+    assert confinement.environment["HOME"] == confinement.folder
     assert confinement.environment["TMPDIR"] == large
     assert confinement.environment["JOBLIB_TEMP_FOLDER"] == confinement.environment["TMPDIR"]
     assert confinement.environment["IPYTHONDIR"].startswith(own)
@@ -230,7 +231,7 @@ def test_landlock_is_for_tier_b_and_a_tree_for_the_others() -> None:
     """Each tier has one way to hold files, never none."""
     for tier in TIERS:
         confinement = confined(tier)
-        assert (confinement.landlock is None) == bool(confinement.mounts) == (confinement.root is not None)
+        assert (confinement.landlock is None) == bool(confinement.mounts) == (confinement.root != "")
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -249,15 +250,14 @@ def test_every_limit_of_a_process_is_there(tier: Tier) -> None:
 @pytest.mark.parametrize("tier", TIERS)
 def test_sockets_by_tier(tier: Tier) -> None:
     """The internet's families only where the network is empty or wanted; Unix's where no path leads out."""
-    assert confined(tier).seccomp == seccomp.assemble(alone=tier.namespaces)
-    wanted = confined(tier, Limits(network=True)).seccomp
-    assert wanted == seccomp.assemble(alone=tier.namespaces, network=True)
-    assert confined(tier, counted=False).seccomp == seccomp.assemble(alone=tier.namespaces, counted=False)
+    for network, counted in ((False, True), (True, True), (False, False)):
+        program = b64decode(confined(tier, Limits(network=network), counted=counted).seccomp)
+        assert program == seccomp.assemble(alone=tier.namespaces, network=network, counted=counted)
 
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_a_description_is_plain(tier: Tier) -> None:
     """It crosses to the child as JSON, and says nothing of us."""
-    text = json.dumps(confined(tier).description())
+    text = json.dumps(vars(confined(tier)))
     assert "canary" not in text
     assert json.loads(text)["namespaces"] == tier.namespaces

@@ -292,6 +292,12 @@ def test_personality_can_be_asked_for_only() -> None:
     assert verdict(assemble(), PERSONALITY, 0x0040000) == refused(errno.EPERM)
 
 
+def test_nothing_is_shared_with_other_programs_or_kept_from_them() -> None:
+    """Equal pages of memory are not merged, and no other half of a core stays idle for a process."""
+    for option in (67, 62):  # PR_SET_MEMORY_MERGE, PR_SCHED_CORE
+        assert verdict(assemble(), 157, option, 1) == refused(errno.EINVAL)
+
+
 def test_nobody_hides_from_the_watchdog() -> None:
     """PR_SET_DUMPABLE is refused; a thread's name, and asking, are not."""
     assert verdict(assemble(), 157, 4, 0) == refused(errno.EPERM)

@@ -83,8 +83,8 @@ async def test_the_strongest_tier_that_holds_is_taken() -> None:
     """What stands behind it is not even tried."""
     made: list[Pretended] = []
     with ExitStack() as stack:
-        sandbox, report = await choose(None, making({Tier.S: HELD}, made), stack)
-        assert (report.tier, report.tried) == (Tier.S, {Tier.S: ""})
+        sandbox, tried = await choose(None, making({Tier.S: HELD}, made), stack)
+        assert (sandbox.tier, tried) == (Tier.S, {Tier.S: ""})
         assert cast(object, sandbox) is made[0]
         assert made[0].entered
     assert not made[0].entered
@@ -100,12 +100,12 @@ async def test_the_strongest_tier_that_holds_is_taken() -> None:
     ids=["not entered", "not started", "not made"],
 )
 async def test_a_tier_that_cannot_be_had_is_passed_over(missing: str | Exception) -> None:
-    """The report says why, and what was entered for it is left again."""
+    """It is told why, and what was entered for it is left again."""
     made: list[Pretended] = []
     with ExitStack() as stack:
-        _, report = await choose(None, making({Tier.S: missing, Tier.A: HELD}, made), stack)
-        assert report.tier is Tier.A
-        assert str(missing).split(":")[0] in report.tried[Tier.S]
+        sandbox, tried = await choose(None, making({Tier.S: missing, Tier.A: HELD}, made), stack)
+        assert sandbox.tier is Tier.A
+        assert str(missing).split(":")[0] in tried[Tier.S]
         assert [one.entered for one in made] == [False, True]
 
 

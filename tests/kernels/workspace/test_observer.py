@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,8 @@ class Hints:
         async with asyncio.timeout(20):
             while not self._called.is_set():
                 act()
-                await observer._is_set(self._called, SOON)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._called.wait(), SOON)
 
 
 def watched(root: Path, **pace: Any) -> Observer:

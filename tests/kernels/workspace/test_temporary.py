@@ -15,7 +15,6 @@ import pytest
 from kernels.workspace.folder import Workspace
 from kernels.workspace.temporary import (
     ALIVE,
-    DETACHED,
     LOCK,
     PREFIX,
     SURELY,
@@ -118,23 +117,13 @@ def test_a_killed_program_lets_go(temporary: Path) -> None:
     assert list(temporary.iterdir()) == []
 
 
-@pytest.mark.parametrize("detached", [True, False])
-def test_a_folder_stays_while_one_of_its_kernels_lives(temporary: Path, *, detached: bool) -> None:
-    """One that was detached for long, any other until it has died after its program."""
+def test_a_folder_stays_while_one_of_its_kernels_lives(temporary: Path) -> None:
+    """Until it has died after its program."""
     folder = made(temporary / f"{PREFIX}a", LOCK, f"k/{ALIVE}", f"l/{ALIVE}")
-    if detached:
-        made(folder, f"l/{DETACHED}")
     with (folder / "l" / ALIVE).open("rb") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)
         assert sweep() == 0
     assert sweep() == 1
-
-
-def test_a_detached_kernel_of_which_nothing_is_known_is_left_alone(temporary: Path) -> None:
-    """An earlier version's has no lock that would tell."""
-    folder = made(temporary / f"{PREFIX}a", LOCK, f"k/{DETACHED}")
-    assert sweep() == 0
-    assert folder.exists()
 
 
 def test_a_lock_is_shared_with_whoever_has_its_descriptor() -> None:

@@ -203,7 +203,7 @@ async def test_a_cancelled_cell_leaves_a_working_session(tmp_path: Path, delay: 
             assert cell.cancelled()
             assert await value(kernel, "1") == "1"
             assert len(inits(pool)) == 1
-            await pool.close(f"s{number}")
+            await pool.release(f"s{number}")
         assert inits(pool) == set()
 
 
@@ -215,7 +215,7 @@ async def test_closing_ends_a_running_cell_and_those_that_wait(tmp_path: Path) -
         await until(lambda: kernel.alive)
         waiting = asyncio.create_task(run(kernel, "2"))
         await until(lambda: kernel.queue.waiting == 1)
-        await pool.close("a")
+        await pool.release("a")
         assert (await running).status == "died"
         with pytest.raises(KernelClosed):
             await waiting
@@ -258,9 +258,8 @@ async def test_kernels_that_wait_for_the_zygote_hold_up_no_other(
             starting = [
                 asyncio.create_task(run(pool.kernel(f"new-{number}", NoFiles()), "1")) for number in range(8)
             ]
-            for _ in range(
-                min(8, (os.cpu_count() or 1) + 4)
-            ):  # all of the loop's own threads, if it were those
+            # As many as the loop's own threads, if it were those.
+            for _ in range(min(8, (os.cpu_count() or 1) + 4)):
                 await waiting.acquire()
             async with asyncio.timeout(20):
                 ran = await run(living, "for n in range(20): open(f'{n}.txt', 'w').write('text')")
@@ -277,44 +276,6 @@ async def test_restart_loses_the_variables_on_purpose(tmp_path: Path) -> None:
         assert kernel.variables == ()
         ran = await run(kernel, "import os\nos.path.exists('kept'), 'x' in globals()")
         assert (ran.output, ran.restarts) == ("(True, False)\n", [])
-
-
-async def test_detached_kernels_go_on(tmp_path: Path, temporary: Path) -> None:
-    """Any Jupyter client attaches by the connection file, finds the variables and can end the kernel."""
-    async with pooled(tmp_path) as pool:
-        kernel = pool.kernel("a", NoFiles())
-        await run(kernel, "kept = 'all this time'")
-        await pool.detach()
-        with pytest.raises(KernelClosed):
-            kernel.run("1")
-    del pool, kernel
-    gc.collect()
-    async with pooled(tmp_path):  # another pool takes nothing away from it
-        (connection_file,) = temporary.glob(f"{PREFIX}*/*/kernel.json")
-    assert len(holding(connection_file.parent)) == 1  # the init, which holds the lock that says it lives
-    client = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", STOCK_CLIENT, str(connection_file)), stdout=asyncio.subprocess.PIPE
-    )
-    found, _ = await asyncio.wait_for(client.communicate(), 50)
-    assert found.decode() == "'all this time'\n"
-    await until(lambda: not holding(connection_file.parent))
-    async with pooled(tmp_path):
-        await until(lambda: not connection_file.exists())
-
-
-STOCK_CLIENT = """
-import sys
-from jupyter_client.blocking.client import BlockingKernelClient
-client = BlockingKernelClient()
-client.load_connection_file(sys.argv[1])
-client.start_channels()
-client.wait_for_ready(timeout=40)
-def show(message):
-    if "data" in message["content"]:
-        print(message["content"]["data"]["text/plain"])
-client.execute_interactive("kept", output_hook=show, timeout=40)
-client.shutdown(reply=True, timeout=40)
-"""
 
 
 DOOMED = """
@@ -389,7 +350,7 @@ async def start_and_end(workspaces: Path, number: int) -> None:
             kernel = pool.kernel(f"s{session}", NoFiles())
             assert await value(kernel, str(session)) == str(session)
             if session % 2:
-                await pool.close(f"s{session}")
+                await pool.release(f"s{session}")
 
         waiting = list(range(number))
 
@@ -397,7 +358,7 @@ async def start_and_end(workspaces: Path, number: int) -> None:
             while waiting:
                 session = waiting.pop()
                 await one(session)
-                await pool.close(f"s{session}")
+                await pool.release(f"s{session}")
 
         async with asyncio.TaskGroup() as group:
             for _ in range(4):
@@ -424,7 +385,7 @@ async def test_twenty_sessions_at_once_lose_nothing(tmp_path: Path) -> None:
             kernel = pool.kernel(f"p{number}", NoFiles())
             async with turns:
                 outputs = [(await run(kernel, f"print({number}, {cell})")).output for cell in range(10)]
-                await pool.close(f"p{number}")
+                await pool.release(f"p{number}")
                 return outputs
 
         outputs = await asyncio.gather(*map(person, range(20)))

@@ -41,9 +41,10 @@ def of(uid: int, folder: Path) -> list[Path]:
     return [entry for entry in folder.iterdir() if owner(entry) == uid]
 
 
+# Tier A is the one that is chosen, and the attacks of an ordinary user name it.
 @pytest.mark.parametrize(
     ("tier", "used"), [pytest.param("A", "A", marks=pytest.mark.soak), ("B", "B"), ("", "A")]
-)  # tier A is the one that is chosen, and the attacks of an ordinary user name it
+)
 def test_an_ordinary_user_has_kernels(tier: str, used: str) -> None:
     """Without root and without control groups a cell with pandas and a plot runs, held as the tier holds."""
     command = ordinary(tier)

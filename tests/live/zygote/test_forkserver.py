@@ -11,10 +11,8 @@ import pytest
 import pytest_asyncio
 
 from kernels.errors import KernelStartFailed
-from kernels.inside.procfs import started
 from kernels.kernel import Kernel
 from kernels.pool import Pool
-from kernels.process.reattached import Adopted, Process
 from kernels.provisioner import ConfinedProvisioner
 from kernels.sandbox.forkserver import Forkserver
 from kernels.sandbox.limits.cgroup import Group, Groups
@@ -70,7 +68,7 @@ def second(pool: Pool) -> Kernel:
 def key(kernel: Kernel) -> bytes:
     """The secret by which a kernel knows its messages."""
     assert kernel._process is not None
-    return kernel._process._manager.session.key
+    return kernel._process.wire._session.key
 
 
 def hidden(text: bytes) -> bytes:
@@ -216,22 +214,7 @@ async def test_every_process_of_a_kernel_has_its_limits(pool: Pool, monkeypatch:
     held = {int(pid) for pid in (group.folders[0] / "cgroup.procs").read_text("ascii").split()}
     assert {init, *children(init)} <= held
     assert children(init)
-    await pool.close("late")
-
-
-async def test_detached_child_goes_on(pool: Pool) -> None:
-    """A kernel that was told so does not end with its control socket, but by a signal to its init."""
-    kernel = pool.kernel("left", NoFiles())
-    await run(kernel, "x = 5")
-    assert kernel._process is not None
-    provisioner = kernel._process.provisioner
-    assert isinstance(provisioner, ConfinedProvisioner)
-    pid = provisioner.pid
-    assert pid is not None
-    await kernel.detach()
-    assert pid in children(zygote(pool))
-    Adopted(Process(pid, started(pid))).kill()
-    await until(lambda: pid not in children(zygote(pool)))
+    await pool.release("late")
 
 
 async def test_only_what_is_said_is_imported(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any, cast
 from nextcord.ui import View
 
 from bot.discord.answers.answer import LiveAnswer
-from bot.discord.api.destinations import Destinations, SentMessage
+from bot.discord.api.destinations import Destinations, Names, SentMessage
 from bot.discord.api.retry import PATIENCE, Patience
 from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing
@@ -40,7 +40,7 @@ class FakeMessage:
         self._errors = list(errors)
 
     async def edit(
-        self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
+        self, outgoing: Outgoing, view: View | None, *, keep: Names = None, patience: Patience = PATIENCE
     ) -> None:
         """Show this instead."""
         if self._errors:

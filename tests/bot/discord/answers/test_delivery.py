@@ -24,7 +24,7 @@ def delivery(*destinations: FakeDestination) -> Delivery:
 
 async def test_a_message_that_cannot_be_changed_is_replaced_and_deleted() -> None:
     """One that is gone is only replaced: there is nothing to delete."""
-    for kind, deleted in ((Refusal.TOO_OLD, True), (Refusal.MESSAGE_GONE, False)):
+    for kind, deleted in ((Refusal.OTHER, True), (Refusal.MESSAGE_GONE, False)):
         here, old = FakeDestination(), FakeMessage(None, refused(kind))
         messages, is_whole = await delivery(here).deliver(["text"], [], None, old)
         assert messages == here.sent

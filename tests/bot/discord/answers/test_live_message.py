@@ -5,6 +5,7 @@ import asyncio
 from nextcord.ui import View
 
 from bot.discord.answers.live_message import LiveMessage, MessageLook
+from bot.discord.api.destinations import Names
 from bot.discord.api.retry import PATIENCE, Patience
 from bot.discord.format.answer import Draft
 from bot.discord.format.attachments import Outgoing
@@ -25,7 +26,7 @@ class Noted:
         return self
 
     async def edit(
-        self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
+        self, outgoing: Outgoing, view: View | None, *, keep: Names = None, patience: Patience = PATIENCE
     ) -> None:
         """Shown."""
         self.edits.append(outgoing.content)

@@ -76,7 +76,7 @@ KINDS = {
     (401, 50027): Refusal.EXPIRED,
     (404, 10062): Refusal.EXPIRED,
     (400, 40060): Refusal.ANSWERED,
-    (400, 30046): Refusal.TOO_OLD,
+    (400, 30046): Refusal.OTHER,
     (400, 50035): Refusal.OTHER,
 }
 

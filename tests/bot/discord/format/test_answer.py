@@ -13,6 +13,7 @@ from msgspec import structs
 
 from bot.discord.format.answer import AnswerPage, Draft
 from bot.discord.format.entries import CellEntry
+from bot.discord.format.final import Drawn
 from bot.discord.format.progress import end_live_text
 from bot.discord.format.split import length
 from bot.reply import Reply, TurnUsage
@@ -50,7 +51,7 @@ def live(replies: Iterable[Reply], code: str | None = None) -> str:
     return text
 
 
-def final(replies: Iterable[Reply], drawn: dict[int, bytes] | None = None) -> AnswerPage:
+def final(replies: Iterable[Reply], drawn: Drawn | None = None) -> AnswerPage:
     """The final state."""
     return draft(replies).final_page(drawn)()
 
@@ -148,7 +149,7 @@ def test_what_must_be_drawn_is_told_and_shown_drawn(bundle: dict[str, str], kind
     replies = cell([printed("before\n"), shown(**bundle)])
     (item,) = draft(replies).drawings()()
     assert (item.key, item.kind) == (0, kind)
-    page = final(replies, {0: b"PNG"})
+    page = final(replies, {(kind, item.source): b"PNG"})
     assert [(upload.name, upload.data) for upload in page.uploads] == [("picture-1.png", b"PNG")]
 
 
@@ -259,8 +260,8 @@ def test_a_question_is_shown_until_it_is_answered() -> None:
     asked = draft(running(printed("hello\n"), InputRequest("Your *name*? ", False)))
     assert asked.question == InputRequest("Your *name*? ", False)
     assert asked.live_page(now=0)().parts[0].endswith("**Asks:** Your \\*name\\*?")
-    asked.answered()
-    assert asked.question is None
+    asked.question = None
+    assert asked.live_page(now=0)().parts[0].endswith("-# Running …")
     secret = draft(running(InputRequest("PIN: ", True)))
     assert "**Asks for a password:** PIN:" in secret.live_page(now=0)().parts[0]
     assert "never shown or stored" in secret.live_page(now=0)().parts[0]
@@ -279,8 +280,7 @@ def test_a_cell_that_does_not_stop_is_asked_about_until_it_is_decided_or_over() 
         " and whatever this cell has defined; your files stay."
         "\n-# Without an answer it goes on, and is killed when its time is up."
     )
-    asked.decided()
-    assert asked.unstopped is None
+    asked.unstopped = None
     assert asked.live_page(now=0)().parts[0].endswith("-# Running …")
     asked.add_reply(Reply(1, unstopped))
     asked.add_reply(Reply(1, result=RESULT))
@@ -297,7 +297,7 @@ def test_a_cell_that_asks_and_does_not_stop_shows_both() -> None:
         text = asked.live_page(now=0)().parts[0]
         assert text.startswith("**Asks:** really?\n**The cell does not stop.**")
         assert text.endswith("-# Without an answer it goes on until it ends.")
-        asked.answered()
+        asked.question = None
         assert asked.live_page(now=0)().parts[0].startswith("**The cell does not stop.**")
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from bot.discord.answers.pages import Pages
 from bot.discord.format.answer import Draft
-from bot.discord.format.attachments import plan
+from bot.discord.format.attachments import MessageLimits, plan
 from bot.discord.format.split import length
 from bot.reply import Reply
 from bot.scratch.drawing import Renderer
@@ -35,7 +36,7 @@ async def test_a_cell_becomes_messages(sessions: Sessions) -> None:
 
     result = await sessions.execute_code(CODE, user_id=1, tell=tell)
     assert [item.kind for item in draft.drawings()()] == ["table", "latex"]
-    page = draft.final_page(await Renderer(sessions.pool).draw(draft.drawings()(), user_id=1))()
+    page = await Pages(Renderer(sessions.pool), MessageLimits().file).final_page(1, draft)
     messages = plan(page.parts, page.uploads)
     assert [upload.name for upload in messages[-1].uploads] == [f"picture-{n}.png" for n in (1, 2, 3)]
     text = "\n".join(message.content for message in messages)

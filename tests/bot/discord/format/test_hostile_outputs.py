@@ -241,8 +241,8 @@ def test_what_is_too_much_for_an_answer_is_counted_and_its_error_shown() -> None
     for number in range(bot.discord.format.final.MOST + 99):
         draft.add_reply(Reply(1, shown(text_latex=f"${number}$", text_plain="<x>")))
     draft.add_reply(Reply(1, Failure("ValueError", "no", ("ValueError: no",))))
-    draft.add_reply(Reply(2, shown(text_latex="$7$", text_plain="<x>")))
-    page = draft.final_page({bot.discord.format.final.MOST + 99: b"the last formula's picture"})()
+    draft.add_reply(Reply(2, shown(text_latex="$x$", text_plain="<x>")))
+    page = draft.final_page({("latex", "$x$"): b"the last formula's picture"})()
     whole = "\n".join(page.parts)
     assert "-# … 99 more outputs left out here: `/notebook` has all of them" in whole
     assert "ValueError: no" in whole

@@ -39,6 +39,47 @@ print(json.dumps(told))
 """
 
 
+BOUND = """
+import ctypes, errno, json, os, sys
+from inside.confinement import confine
+
+uid, gid = os.geteuid(), os.getegid()
+try:
+    confine._call("unshare", confine.CLONE_NEWNS | (confine.CLONE_NEWUSER if uid else 0))
+except OSError as error:
+    print(json.dumps(None))
+    sys.exit()
+if uid:
+    for file, text in ("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1"):
+        confine._write(f"/proc/self/{file}", text)
+confine._mount("", "/", "", confine.MS_REC | confine.MS_PRIVATE)
+source, target = sys.argv[1:]
+confine._mount("tmpfs", f"{source}/below", "tmpfs", 0, "mode=777")
+confine._make("bind", source, target, "ro")
+refused = []
+for path in (f"{target}/new", f"{target}/below/new"):
+    try:
+        open(path, "w").close()
+        refused.append("")
+    except OSError as error:
+        refused.append(errno.errorcode[error.errno])
+flags = os.statvfs(f"{target}/below").f_flag
+found = {"nosuid": bool(flags & os.ST_NOSUID), "nodev": bool(flags & confine.MS_NODEV)}
+print(json.dumps({"refused": refused, **found}))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="calls of Linux")
+def test_mounts_below_a_bound_folder_are_read_only_too(tmp_path: Path) -> None:
+    """On a machine with a disk of its own below /usr, kernels could write there what everybody may write."""
+    (tmp_path / "source/below").mkdir(parents=True)
+    (tmp_path / "target").mkdir()
+    told = json.loads(run(BOUND, str(tmp_path / "source"), str(tmp_path / "target"), ours=True))
+    if told is None:
+        pytest.skip("no mount namespaces here")
+    assert told == {"refused": ["EROFS", "EROFS"], "nosuid": True, "nodev": True}
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="calls of Linux")
 def test_a_process_gives_way_hides_and_adopts() -> None:
     """It is ended first, lets others go first, and gets the children that its children leave."""

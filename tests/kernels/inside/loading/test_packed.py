@@ -45,9 +45,7 @@ def test_an_archive_of_several_files_is_not_one_file() -> None:
 
 def test_the_only_table_of_an_archive_is_found() -> None:
     """Nothing else that is alone, no archive with more, and none that cannot be read."""
-    found = only_table(archive(a_csv=b"a,b\n"))
-    assert found is not None
-    assert (found.name, found.data) == ("a.csv", b"a,b\n")
+    assert only_table(archive(a_csv=b"a,b\n")) == ("a.csv", b"a,b\n")
     assert only_table(archive(a_png=b"")) is None
     assert only_table(archive(a_csv=b"", b_csv=b"")) is None
     assert only_table(b"PK\x03\x04 broken") is None

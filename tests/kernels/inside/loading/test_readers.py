@@ -68,9 +68,9 @@ def test_an_error_has_the_files_name_and_not_that_of_a_copy(monkeypatch: pytest.
 
 
 def test_options_go_to_pandas_reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And come before what is fixed."""
+    """All of them, and the reader gets a file."""
     module: Any = ModuleType("pandas")
     module.read_orc = lambda stream, **options: (stream.read(), options)
     monkeypatch.setitem(sys.modules, "pandas", module)
-    read = readers.pandas("read_orc", columns=None, other=1)
-    assert read(source(b"x", "orc", columns=["a"])) == (b"x", {"columns": ["a"], "other": 1})
+    read = readers.pandas("read_orc")
+    assert read(source(b"x", "orc", columns=["a"], other=1)) == (b"x", {"columns": ["a"], "other": 1})

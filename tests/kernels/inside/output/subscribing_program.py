@@ -22,9 +22,8 @@ import zmq  # noqa: E402
 from jupyter_client.session import Session  # noqa: E402
 
 PATIENCE = 10_000  # ms
-SEEN_AGAIN = (
-    0.02  # seconds after which a socket that sends looks at what has come; it does so each 1 ms or so
-)
+# Seconds after which a socket that sends looks at what has come; it does so each 1 ms or so.
+SEEN_AGAIN = 0.02
 
 context: Any = zmq.Context()
 subscriber = context.socket(zmq.SUB)

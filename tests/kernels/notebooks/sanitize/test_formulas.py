@@ -11,7 +11,8 @@ import pytest
 from markdown_it import MarkdownIt
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
-from kernels.notebooks.notebook import Code, Markdown, write
+from kernels.notebooks.cells import Code, Markdown
+from kernels.notebooks.notebook import write
 from kernels.notebooks.sanitize.formulas import without_script_links, without_script_links_in
 from kernels.notebooks.sanitize.markdown import sanitize_markdown, without_hidden
 

@@ -9,7 +9,8 @@ import mistune
 import pytest
 from markdown_it import MarkdownIt
 
-from kernels.notebooks.notebook import Code, Markdown, Raw, write
+from kernels.notebooks.cells import Code, Markdown, Raw
+from kernels.notebooks.notebook import write
 from kernels.notebooks.reading import source
 from kernels.notebooks.sanitize.html import MOST_PARTS, is_plain_html, sanitize_svg
 from kernels.notebooks.sanitize.markdown import sanitize_markdown

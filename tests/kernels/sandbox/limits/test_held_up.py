@@ -34,7 +34,7 @@ def test_a_look_that_waits_for_the_lock_of_a_process_is_seen() -> None:
                 (Path("/proc") / str(pid) / "smaps_rollup").read_bytes()
 
     def sleep() -> None:
-        with looks.at("idle", patience=1.0), looks.at("idle", patience=0.1):
+        with looks.at("idle", patience=0.1):
             idle.set()
             end.wait()
 
@@ -49,7 +49,7 @@ def test_a_look_that_waits_for_the_lock_of_a_process_is_seen() -> None:
         while not held_up:  # it only hangs when nothing is seen
             waiting = looks.waiting(0.3)
             assert {each.whom for each in waiting} <= {"busy"}
-            held_up = any(each.held_up for each in waiting)
+            held_up = any(each.waited > each.patience for each in waiting)
         end.set()
         for thread in threads:
             thread.join()

@@ -155,9 +155,8 @@ def test_watches_are_counted_and_have_a_limit(monkeypatch: pytest.MonkeyPatch) -
     for poll in polls:
         for file in files: poll.register(file)"""
     with init(code) as pid:
-        assert (
-            1600 * RECORD <= counted(pid) <= 2300 * RECORD + 100 * DESCRIPTOR + PIPE
-        )  # and a few lines a file
+        # The watches, and a few lines a file.
+        assert 1600 * RECORD <= counted(pid) <= 2300 * RECORD + 100 * DESCRIPTOR + PIPE
         monkeypatch.setattr(objects, "_most_watches", lambda: 1599)
         assert counted(pid) == UNCOUNTABLE
         monkeypatch.setattr(objects, "_most_watches", lambda: 1600)
@@ -177,9 +176,8 @@ def test_locks_are_counted_by_a_thorough_look(tmp_path: Path, monkeypatch: pytes
     for place in range(600): fcntl.lockf(file, fcntl.LOCK_EX, 1, 2 * place)"""
     with init(code) as pid:
         assert counted(pid) < FEW + PIPE
-        assert (
-            600 * RECORD <= counted(pid, thorough=True) - counted(pid) <= 1600 * RECORD
-        )  # and areas of memory
+        # The locks, and areas of memory.
+        assert 600 * RECORD <= counted(pid, thorough=True) - counted(pid) <= 1600 * RECORD
         monkeypatch.setattr(objects, "MOST_RECORDS", 500)
         assert counted(pid, thorough=True) == UNCOUNTABLE
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kernels.inside.input.stdin import ENDS, StandardInput
+from kernels.inside.input.standard_input import ENDS, StandardInput
 
 
 def asking(*answers: str) -> tuple[Callable[[str], str], list[str]]:

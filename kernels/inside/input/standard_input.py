@@ -1,6 +1,6 @@
 """Standard input: reading from it asks the person, as `input()` does.
 
-    sys.stdin = stdin.StandardInput(ask)        # ask(prompt) gives the answer, without a newline
+    sys.stdin = standard_input.StandardInput(ask)        # ask(prompt) gives the answer, without a newline
 
 `sys.stdin.readline()` asks for one line. Code that reads all lines (`for line in sys.stdin`, `read()`) gets
 answers until an empty one, since not everybody has a Ctrl-D. An answer of several lines is read line by line.

@@ -1,0 +1,79 @@
+"""The turns of one session that are in progress, and what waits for their ends.
+
+    with turns.one(run):                # one turn; `run` is its cell, until the record of that is finished
+    await turns.recorded(seq)           # before late output of this cell is recorded
+    await turns.end(stop_all, 30.0)     # so that the session may be deleted
+
+A cell's threads go on when it has ended, while its files are still being stored. What they show then is
+recorded after the cell's own end, which would replace it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from kernels.errors import KernelClosed
+from kernels.interface import Cell
+
+__all__ = ["Turns"]
+
+
+class Turns:
+    """See the module's text."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._over = asyncio.Event()  # set while there is no turn
+        self._over.set()
+        self._cells: dict[Cell, asyncio.Event] = {}  # set once the cell's end is recorded
+        self._ending = 0  # how many wait for the end of all turns
+        self._closed = False
+
+    @property
+    def any(self) -> bool:
+        """Whether a turn is in progress."""
+        return self._count > 0
+
+    @contextmanager
+    def one(self, run: Cell | None = None) -> Iterator[None]:
+        """While entered, a turn is in progress, and the end of its cell, if it has one, is not recorded."""
+        recorded = asyncio.Event()
+        if run is not None:
+            self._cells[run] = recorded
+        self._count += 1
+        self._over.clear()
+        try:
+            yield
+        finally:
+            self._count -= 1
+            if run is not None:
+                del self._cells[run]
+            recorded.set()
+            if not self._count:
+                self._over.set()
+
+    def go_on(self) -> None:
+        """Let a turn of many steps begin the next one. Raises: KernelClosed if it must not."""
+        if self._ending or self._closed:
+            raise KernelClosed
+
+    async def recorded(self, cell: int) -> None:
+        """Wait until the end of the cell of this number is recorded, if its turn is in progress."""
+        for run, recorded in list(self._cells.items()):
+            if run.tag == cell:
+                await recorded.wait()
+
+    async def end(self, stop_all: Callable[[], Awaitable[None]], seconds: float) -> bool:
+        """Stop every turn, and wait until none is in progress; returns whether all have ended in time."""
+        self._ending += 1
+        try:
+            await stop_all()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), seconds)
+        finally:
+            self._ending -= 1
+        return self._over.is_set()
+
+    def close(self) -> None:
+        """The session is closed: no turn may go on with it."""
+        self._closed = True

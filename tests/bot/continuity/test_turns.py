@@ -1,0 +1,110 @@
+"""What the turns of a session record while others wait for their end, and after the session is gone."""
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.files import KeptFiles
+from bot.notebooks.replay import Step, replay
+from bot.reply import Reply
+from bot.request import Request
+from bot.session import Session
+from filestore.errors import QuotaExceeded
+from filestore.records import CellRecord, Said
+from kernels.cell.events import Stream
+from kernels.cell.result import Late
+from kernels.errors import KernelClosed
+from kernels.notebooks.cells import Cell, Code, LoadedNotebook, Markdown
+from tests.bot.worlds import Program, World
+from tests.live.cells import until
+
+SKIPPED = ("skip-execution",)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """An empty one."""
+    return World(tmp_path)
+
+
+async def replayed(session: Session, cells: Iterable[Cell]) -> list[Step]:
+    """Run a notebook."""
+
+    async def tell(_reply: Reply) -> None:
+        await asyncio.sleep(0)
+
+    request = Request(1, "Ann", "dm")
+    book = LoadedNotebook(tuple(cells))
+    return [step async for step in replay(session, book, request, tell, keep_going=True)]
+
+
+async def test_what_comes_before_the_end_of_its_cell_is_recorded_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread prints while the cell's files are being stored: the cell's end does not replace that."""
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "dm")
+        kernel, keep = world.kernels.of["u1"], session.files.keep
+
+        async def prints_meanwhile(*found: Any) -> KeptFiles:
+            kernel.told.put_nowait(Late(1, Stream("stdout", "late\n")))
+            for _ in range(20):
+                await asyncio.sleep(0.005)
+            assert not world.told
+            return await keep(*found)
+
+        monkeypatch.setattr(session.files, "keep", prints_meanwhile)
+        await sessions.execute_code("x", 1, place="dm")
+        await until(lambda: bool(world.told))
+        (entry,) = await session.transcript.entries()
+        assert isinstance(entry, CellRecord)
+        assert [output["text"] for output in entry.outputs] == ["late\n"]
+        assert [reply.event for reply in world.told] == [Stream("stdout", "late\n")]
+
+
+@pytest.mark.parametrize("everything", [True, False])
+async def test_a_replay_records_nothing_after_its_session_is_deleted(world: World, everything: bool) -> None:
+    """Neither words nor cells: they would be in the next session, and in no list of what is to be deleted."""
+    cells = [Code("x"), *(Markdown(f"words {number}") for number in range(200)), Code("y", tags=SKIPPED)]
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "dm")
+        said, enough = session.transcript.say, asyncio.Event()
+
+        async def say(*words: str) -> Said:
+            enough.set()
+            return await said(*words)
+
+        session.transcript.say = say  # type: ignore[method-assign]
+        running = asyncio.create_task(replayed(session, cells * 20))
+        await enough.wait()
+        await (sessions.forget_person(1) if everything else sessions.discard(1, "dm"))
+        with pytest.raises(KernelClosed):
+            await running
+        session = await sessions.session(1, "dm")
+        assert await session.transcript.entries() == []
+
+
+async def test_a_file_that_arrives_after_its_session_was_deleted_is_not_stored(world: World) -> None:
+    """It was read from Discord meanwhile; its person has been told that everything is deleted."""
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "dm")
+        await sessions.forget_person(1)
+        with pytest.raises(KernelClosed):
+            await session.upload("a.csv", b"a\n1\n")
+        assert (await sessions.list_user_files(1)).files == ()
+
+
+async def test_a_replay_ends_when_the_quota_is_used_up(world: World) -> None:
+    """It is one turn, and so what is always recorded, like words, must not go on beyond the quota."""
+    cells = [Code("x"), *(Markdown(f"{number} {'w' * 20_000}") for number in range(50))]
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "dm")
+        sessions.files._quota = 100_000
+        with pytest.raises(QuotaExceeded):
+            await replayed(session, cells)
+        assert await sessions.files.used(1) <= 100_000
+        assert len(await session.transcript.entries()) == 5
+        assert (await sessions.execute_code("x", 1, place="dm")).success
