@@ -16,7 +16,6 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from bot.continuity.earlier_answer import broken_off_reply
@@ -24,15 +23,16 @@ from bot.continuity.kernel_notes import note_swept, note_untold, note_used
 from bot.continuity.losses import KernelNote
 from bot.continuity.resumed_turns import ResumedTurns, untold_sessions
 from bot.errors import NoModel, NotOpened
+from bot.model.stopping import ModelTurn
 from bot.model.turn import ModelAnswer, ask
 from bot.model.usage import Ledger
-from bot.reply import ExecutionResult, Front, NoFront, Reply, Tell, say_nothing
+from bot.reply import ExecutionResult, Front, NoFront, Reply, Tell, tell_nobody
 from bot.request import Request
 from bot.scheduling.concurrently import for_each
 from bot.scheduling.jobs import Jobs
 from bot.scheduling.locks import Locks
 from bot.scheduling.periodic import sweep_often
-from bot.session import ModelTurn, Session, Unfinished
+from bot.session import Session, Unfinished
 from bot.transcript import Transcript
 from bot.turn import take_turn
 from filestore.errors import FileStoreError, StoreUnavailable
@@ -114,9 +114,7 @@ class Sessions:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         try:
             await self.release_all()
         finally:
@@ -242,13 +240,13 @@ class Sessions:
         place: str = "terminal",
         author: str = "",
         can_answer: bool = False,
-        tell: Tell | None = None,
+        tell: Tell = tell_nobody,
     ) -> ExecutionResult:
         """Run code in the person's kernel, with these stored files in its workspace. See `take_turn`."""
         session = await self.session(user_id, place)
         author, wanted = author or str(user_id), tuple(user_files)
         request = Request(user_id, author, place, code, user_files=wanted, can_answer=can_answer)
-        return await take_turn(session, request, tell or say_nothing)
+        return await take_turn(session, request, tell)
 
     async def ask(self, request: Request, tell: Tell, model_turn: ModelTurn | None = None) -> ModelAnswer:
         """Answer a person's words with the model, as `bot.model.turn.ask` does. Raises: NoModel."""

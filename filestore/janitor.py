@@ -68,11 +68,7 @@ class Janitor:
         while True:
             now = self._clock()
             if ahead := jumps.forward(now):
-                log.warning(
-                    "the clock has jumped ahead by %s: nothing is removed for %s",
-                    ahead,
-                    every,
-                )
+                log.warning("the clock has jumped ahead by %s: nothing is removed for %s", ahead, every)
             else:
                 try:
                     if folder:
@@ -87,9 +83,7 @@ class Janitor:
     async def sweep(self, now: datetime) -> Swept:
         """Remove files that had expired by `now`, orphans, leftovers and empty folders; log lost records.
 
-        Raises:
-            StoreUnavailable: the database does not answer.
-            OSError: the bytes cannot be listed, for example because their disk is absent.
+        Raises: StoreUnavailable; OSError if the bytes cannot be listed, as when their disk is absent.
         """
         ownership = await current(self._store, self._blobs)
         returned = await self._bring_back() if ownership.ours else 0
