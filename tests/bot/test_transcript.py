@@ -14,7 +14,7 @@ from bot.compose import compose
 from bot.continuity.earlier_answer import entries_before
 from bot.model.view import of_record
 from bot.notebooks.bundle import notebook as write_notebook
-from bot.notebooks.export import _Packing
+from bot.notebooks.personal_data import _Packing
 from bot.notebooks.zipping import Zip
 from bot.request import MODEL, Request
 from bot.scheduling.jobs import Jobs
