@@ -205,7 +205,7 @@ async def test_what_comes_late_while_a_notebook_is_made_moves_no_update(
 
     async def then_late() -> Updates:
         updates = await gone_over()
-        await store.transcripts.append_outputs("u1", first.seq, [text, text], ())
+        await store.transcripts.append_outputs("u1", first.seq, [text, text], file_ids=())
         return updates
 
     monkeypatch.setattr(transcript, "_updates", then_late)

@@ -27,8 +27,8 @@ from bot.discord.context import Context
 from bot.discord.format.answer import AnswerPage, Draft
 from bot.discord.format.attachments import Outgoing, Upload
 from bot.errors import NothingRuns
+from bot.model.stopping import ModelTurn
 from bot.reply import ExecutionResult, GeneratedFile, Reply
-from bot.session import ModelTurn
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
 from kernels.cell.display_updates import updated_ids
