@@ -22,6 +22,7 @@ from config.settings import Settings
 from filestore import open_store, ownership
 from filestore.blobs.space import DISK_FULL
 from filestore.blobs.store import Blobs
+from filestore.clock_jumps import due_sweep
 from filestore.errors import StoreFull
 from filestore.files import FileStore
 from filestore.janitor import Janitor
@@ -123,12 +124,13 @@ async def compose(
         )
         await stack.enter_async_context(sessions)
         every = min(SWEEP, settings.retention)
+        due = due_sweep(settings.data)
         janitor = Janitor(store, blobs, clock=now)
         works: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
-            "janitor": partial(janitor.run, every),
-            "old sessions": partial(sessions.sweep_often, every),
+            "janitor": partial(janitor.run, every, settings.data),
+            "old sessions": partial(sessions.sweep_often, every, due),
             "idle sessions": sessions.release_idle_often,
-            "sums of days": partial(ledger.sweep_often, every),
+            "sums of days": partial(ledger.sweep_often, every, due),
         }
         for name, work in works.items():
             stack.push_async_callback(stop, lasting(work, name))

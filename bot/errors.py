@@ -1,52 +1,13 @@
 """The bot's own errors. Those of a kernel or of the store pass through unchanged.
 
 BotError
-|-- NothingRuns()          there is no cell to interrupt or to answer
-|-- NotOpened(cause)       a person's session could not be opened
-|-- NotAFile(path)         what should be read is a pipe, a device or the like
-|-- NotText(encoding, line)   a script has bytes that are not text in its encoding
-|-- DataInUse(folder)      another program uses the same data folder
-|-- AtWork(kind)           the person already has a job of this kind
-|-- TooBusy()              there are too many jobs of others to wait for
-|-- OverLimit(limit)       what is being made has become too large
-|-- OverBudget(budget)     the person's share of the model for the day does not suffice
-`-- ModelError(detail)     the model gave no whole answer
-    |-- NoModel()          no model is set up
-    |-- BadKey()           its key is refused
-    |-- NoSuchModel()      the API has no model of that name
-    |-- TooLong()          the conversation is longer than it can read
-    |-- NoCredit()         its account has no credit left
-    |-- RateLimited()      too many requests, also after trying again
-    |-- OutOfReach()       no connection, or the API fails, also after trying again
-    |-- CutOff()           the answer broke off in the middle
-    `-- Refused()          the API refuses the request
+|-- NothingRuns, NotOpened, NotAFile, NotText, DataInUse, AtWork, TooBusy, OverLimit, OverBudget
+`-- ModelError
+    |-- NoModel, BadKey, NoSuchModel, NoSuchAddress, TooLong, NoCredit
+    `-- RateLimited, OutOfReach, CutOff, Refused
 """
 
 from pathlib import Path
-
-__all__ = [
-    "AtWork",
-    "BadKey",
-    "BotError",
-    "CutOff",
-    "DataInUse",
-    "ModelError",
-    "NoCredit",
-    "NoModel",
-    "NoSuchAddress",
-    "NoSuchModel",
-    "NotAFile",
-    "NotOpened",
-    "NotText",
-    "NothingRuns",
-    "OutOfReach",
-    "OverBudget",
-    "OverLimit",
-    "RateLimited",
-    "Refused",
-    "TooBusy",
-    "TooLong",
-]
 
 
 class BotError(Exception):

@@ -13,8 +13,6 @@ from kernels.cell.events import Event
 from kernels.cell.result import RunResult
 from kernels.workspace.captured import Skipped
 
-__all__ = ["ExecutionResult", "Front", "GeneratedFile", "NoFront", "Reply", "ShownSoFar", "Tell", "TurnUsage"]
-
 RETURN_CODES = {"ok": 0, "error": 1, "timeout": 124, "interrupted": 130, "out of memory": 137}
 
 
@@ -23,7 +21,7 @@ class GeneratedFile:
     """A file that a cell wrote; it is stored until `record.expires_at`."""
 
     record: StoredFile
-    read: Callable[[], Awaitable[bytes]]
+    data: Callable[[], Awaitable[bytes]]  # reads the bytes; raises NoSuchFile once it has expired
 
     @property
     def filename(self) -> str:
@@ -44,10 +42,6 @@ class GeneratedFile:
     def file_id(self) -> str:
         """The id that loads it."""
         return self.record.file_id
-
-    async def data(self) -> bytes:
-        """The bytes, read now. Raises: NoSuchFile once it has expired."""
-        return await self.read()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +129,10 @@ class Reply:
 
 
 Tell = Callable[[Reply], Awaitable[None]]
+
+
+async def tell_nobody(_reply: Reply) -> None:
+    """For whoever only wants the result."""
 
 
 class Front(Protocol):

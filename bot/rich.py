@@ -5,7 +5,6 @@ as_text(bundle)                        # "$x^2$"
 """
 
 import base64
-import binascii
 import html
 import json
 import re
@@ -24,6 +23,7 @@ __all__ = [
     "drawing",
     "is_picture",
     "only_script",
+    "output_text",
     "plotly_page",
     "says_nothing",
 ]
@@ -104,6 +104,16 @@ def as_text(bundle: Mapping[str, Any]) -> str:
     return text or f"[{', '.join(bundle)}]"
 
 
+def output_text(output: Mapping[str, Any]) -> str:
+    """The text of an nbformat output; that of a display and of an error ends its line."""
+    match output.get("output_type"):
+        case "stream":
+            return str(output["text"])
+        case "error":
+            return "\n".join(output["traceback"]) + "\n"
+    return as_text(output.get("data", {})) + "\n"
+
+
 def is_picture(bundle: Mapping[str, Any]) -> bool:
     """Whether it has a picture or a document that needs no drawing."""
     return any(isinstance(bundle.get(mime), str) for mime in BINARY)
@@ -171,5 +181,5 @@ def _title(figure: Mapping[str, Any]) -> str:
 def _decoded(suffix: str, data: str) -> OutputFile | None:
     try:
         return OutputFile(suffix, base64.b64decode(data))
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None

@@ -9,7 +9,7 @@ await session.stop()
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from bot.continuity.late_ids import tell_recorded
 from bot.continuity.turns import Turns
 from bot.errors import NothingRuns
 from bot.files import KeptFiles, PersonFiles
+from bot.model.stopping import ModelTurn, end_cell
 from bot.reply import Reply, Tell
 from bot.scheduling.jobs import Jobs
 from bot.scratch.kernel import ScratchKernel
@@ -36,7 +37,7 @@ from kernels.errors import NoQuestion
 from kernels.interface import Cell, Kernels, PersonKernel
 from kernels.workspace.folder import scratch_id
 
-__all__ = ["BegunCell", "ModelTurn", "Session", "StoppedWork", "Unfinished"]
+__all__ = ["BegunCell", "Session", "StoppedWork", "Unfinished"]
 
 log = logging.getLogger(__name__)
 
@@ -65,46 +66,6 @@ class StoppedWork(NamedTuple):
     place: str = ""
 
 
-class ModelTurn:
-    """One turn of the model in one place; `stop` ends whatever it is doing, an API request or a cell."""
-
-    def __init__(self, place: str) -> None:
-        self.place = place
-        self.stopped = False
-        self._request: asyncio.Task[None] | None = None
-        self._run: Cell | None = None
-
-    async def stop(self, *, kill: bool = False) -> None:
-        """End the API request or the cell in progress; nothing more of the turn may begin.
-
-        If the cell does not stop, the person is asked about it; with `kill` its kernel is killed.
-        """
-        self.stopped = True
-        if self._request is not None:
-            self._request.cancel()
-        if self._run is not None:
-            await _end(self._run, kill=kill)
-
-    async def begin_cell(self, run: Cell) -> None:
-        """Note the turn's cell for `stop`. If the turn was stopped meanwhile, the cell does not run."""
-        self._run = run
-        if self.stopped:
-            await run.interrupt()
-
-    async def carry_out(self, work: Coroutine[None, None, None]) -> None:
-        """Do something that `stop` cancels; this then returns early, and `stopped` is true."""
-        self._request = asyncio.create_task(work)
-        if self.stopped:
-            self._request.cancel()
-        try:
-            await asyncio.wait([self._request])
-        finally:
-            self._request.cancel()
-            await asyncio.wait([self._request])
-        if not (self._request.cancelled() and self.stopped):
-            self._request.result()
-
-
 class Session:
     """One open session, made by `Sessions`. `tell_late` gets what comes after the end of a cell."""
 
@@ -119,8 +80,8 @@ class Session:
         jobs: Jobs,
     ) -> None:
         self.record = record
-        self.last_used = record.last_used_at  # the record has it to the minute
-        self.idle_since = monotonic()
+        self.last_used, self.idle_since = record.last_used_at, monotonic()  # the record has it to the minute
+        self._clock = clock
         self.files = PersonFiles(files, record, pool)
         turn = partial(jobs.looking.one, record.user_id)  # one for the person, whatever their places
         self.scratch = ScratchKernel(pool, scratch_id(record.session_id), turn)
@@ -216,7 +177,7 @@ class Session:
             with self.turns.one(run):
                 yield
         finally:
-            self.idle_since = monotonic()
+            self.last_used, self.idle_since = self._clock(), monotonic()
 
     @contextlib.asynccontextmanager
     async def asked(self, turn: ModelTurn) -> AsyncIterator[None]:
@@ -272,20 +233,19 @@ class Session:
         if running is None:
             return StoppedWork(bool(asked))
         run, where = running
-        await _end(run, kill=kill)
+        await end_cell(run, kill=kill)
         return StoppedWork(bool(asked), run.code, where)
 
     async def stop_cell(self, seq: int, *, kill: bool = False) -> None:
         """Stop this cell, as `stop` does, even while it waits for others. Raises: NothingRuns."""
-        await _end(self._run_of(seq), kill=kill)
+        await end_cell(self._run_of(seq), kill=kill)
 
     def decide(self, seq: int | None = None, *, kill: bool) -> None:
         """Decide about a cell that does not stop: kill its kernel, or wait for its end.
 
         `seq` None is the running cell. Raises: NothingRuns; NoQuestion if there is nothing to decide.
         """
-        run = self._running() if seq is None else self._run_of(seq)
-        run.decide(kill=kill)
+        self._run_of(seq).decide(kill=kill)
 
     def extend(self, seq: int, limit: timedelta) -> None:
         """Give this cell a new time limit, counted from its start. Raises: NothingRuns."""
@@ -293,7 +253,7 @@ class Session:
 
     def answer(self, text: str) -> None:
         """Answer the `input()` of the running cell. Raises: NothingRuns, NoQuestion."""
-        self._running().answer(text)
+        self._run_of(None).answer(text)
 
     def question_of(self, seq: int) -> int | None:
         """The number of the question that this cell is asking; the next program sees the same number."""
@@ -323,15 +283,11 @@ class Session:
         for run in list(self._runs):
             await run.interrupt()
 
-    def _run_of(self, seq: int) -> Cell:
+    def _run_of(self, seq: int | None) -> Cell:
+        """The cell of this number that runs or waits, or (None) the running cell. Raises: NothingRuns."""
         for run in self._runs:
-            if run.tag == seq:
+            if seq in (None, run.tag):
                 return run
-        raise NothingRuns
-
-    def _running(self) -> Cell:
-        for run in self._runs:
-            return run
         raise NothingRuns
 
     async def _unfinished(self, *, needed: bool) -> dict[int, CellRecord]:
@@ -359,7 +315,7 @@ class Session:
         backup. Nobody knows in which place the cell was sent, so it belongs to no place's conversation.
         """
         log.warning("cell %d of session %s was not recorded", run.tag, self.record.session_id)
-        cell = await self.transcript.adopt(run.tag, "", run.code)
+        cell = await self.transcript.adopt(run.tag, run.code)
         run.tag = cell.seq
         return cell
 
@@ -393,8 +349,3 @@ class Session:
         if kept.files or kept.skipped:
             await self.transcript.add_late(cell, None, kept)
             await self._tell_late(Reply(cell, files=kept.files, skipped=kept.skipped, late=True))
-
-
-async def _end(run: Cell, *, kill: bool) -> None:
-    """Stop a cell. If it does not stop, its kernel is killed, or without `kill` the person is asked."""
-    await (run.interrupt() if kill else run.stop())

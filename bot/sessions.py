@@ -13,27 +13,26 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from bot.continuity.earlier_answer import broken_off_reply
-from bot.continuity.kernel_notes import note_swept, note_untold
+from bot.continuity.kernel_notes import note_swept, note_untold, note_used
 from bot.continuity.losses import KernelNote
 from bot.continuity.resumed_turns import ResumedTurns, untold_sessions
 from bot.errors import NoModel, NotOpened
+from bot.model.stopping import ModelTurn
 from bot.model.turn import ModelAnswer, ask
 from bot.model.usage import Ledger
-from bot.reply import ExecutionResult, Front, NoFront, Reply, Tell
+from bot.reply import ExecutionResult, Front, NoFront, Reply, Tell, tell_nobody
 from bot.request import Request
 from bot.scheduling.concurrently import for_each
 from bot.scheduling.jobs import Jobs
 from bot.scheduling.locks import Locks
 from bot.scheduling.periodic import sweep_often
-from bot.session import ModelTurn, Session, Unfinished
+from bot.session import Session, Unfinished
 from bot.transcript import Transcript
 from bot.turn import take_turn
 from filestore.errors import BytesStay, FileStoreError, StoreUnavailable
@@ -55,7 +54,6 @@ __all__ = ["Sessions"]
 
 log = logging.getLogger(__name__)
 
-NOTED = timedelta(minutes=1)  # between two records of when an open session was used: each waits for the disk
 LONGEST_AWAY = timedelta(days=1)  # nobody waits longer for a cell that was running
 OPENING = 90.0  # seconds to open a session, including the start of a node
 AT_ONCE = 4  # sessions opened at a time; 130 at a time delayed a neighbour's cell by half a second
@@ -105,6 +103,7 @@ class Sessions:
         self._transcripts = transcripts
         self._open: dict[str, Session] = {}
         self._resumed = ResumedTurns()
+        self._all_resumed = False  # until then a cell may run in a session that is not open
         self._locks = Locks()  # keep a session from being opened while it is being removed
         self._openings, self._turn, self._opening = TimedSlots(AT_ONCE), turn, opening
         self._restored = restored
@@ -115,9 +114,7 @@ class Sessions:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         try:
             await self.release_all()
         finally:
@@ -146,10 +143,13 @@ class Sessions:
             now = self._clock()
             session = await self._get_or_open(session_id, user_id, place)
             session.last_used, session.idle_since = now, monotonic()
-            if now - session.record.last_used_at >= NOTED:
-                await self.store.sessions.touch(session_id, now)
-                session.record = replace(session.record, last_used_at=now)
+            await self._note_use(session, now)
             return session
+
+    async def _note_use(self, session: Session, now: datetime) -> None:
+        """Note for the next program when a session was used; one that is at work is used now."""
+        used = now if session.busy else session.last_used
+        session.record = await note_used(self.store.sessions, session.record, used)
 
     async def add_record(self, user_id: int, place: str) -> None:
         """Add the session's record if it has none, so that what is noted of it is found when it is deleted.
@@ -229,6 +229,7 @@ class Sessions:
                 raise failure
             if failure is not None:
                 log.error("cells that were running could not be resumed", exc_info=failure)
+        self._all_resumed = True
 
     async def execute_code(
         self,
@@ -239,13 +240,13 @@ class Sessions:
         place: str = "terminal",
         author: str = "",
         can_answer: bool = False,
-        tell: Tell | None = None,
+        tell: Tell = tell_nobody,
     ) -> ExecutionResult:
         """Run code in the person's kernel, with these stored files in its workspace. See `take_turn`."""
         session = await self.session(user_id, place)
         author, wanted = author or str(user_id), tuple(user_files)
         request = Request(user_id, author, place, code, user_files=wanted, can_answer=can_answer)
-        return await take_turn(session, request, tell or _say_nothing)
+        return await take_turn(session, request, tell)
 
     async def ask(self, request: Request, tell: Tell, model_turn: ModelTurn | None = None) -> ModelAnswer:
         """Answer a person's words with the model, as `bot.model.turn.ask` does. Raises: NoModel."""
@@ -282,28 +283,30 @@ class Sessions:
 
     async def forget_person(self, user_id: int) -> None:
         """Delete everything of a person, with their usage. Raises: BytesStay once all was tried."""
-        kept: BytesStay | None = None
         records = await self.store.sessions.of_user(user_id)
         await asyncio.gather(*(self._end_turns(record.session_id) for record in records))
         async with self._locks.all_of(user_id):
             for record in await self.store.sessions.of_user(user_id):
                 await self._remove(record.session_id)
-            try:
-                await self.files.forget_person(user_id)
-            except BytesStay as error:
-                kept = error
+            left = await self.files.forget_person(user_id)
             await self.ledger.forget_person(user_id)
         await self.store.sessions.erase_deleted()
-        if kept is not None:
-            raise kept
+        if left:
+            raise BytesStay("see the log")
 
     async def sweep(self, now: datetime) -> None:
         """Remove the workspaces of sessions unused for the retention time, and much later their records.
 
         If one cannot be removed, that is logged and the next sweep tries again; the others are removed.
+        What an earlier program began is kept until `resume` has opened it.
         """
+        begun = () if self._all_resumed else await self.pool.untold()
+        for session in list(self._open.values()):
+            await self._note_use(session, now)  # a cell may have run for long since it began
         for record in await self.store.sessions.idle_since(now - self._retention):
             await asyncio.sleep(0)  # there may be a hundred thousand sessions: let others run
+            if record.session_id in begun and record.session_id not in self._open:
+                continue
             if KernelNote.from_text(record.kernel).swept and record.last_used_at >= now - self._transcripts:
                 continue  # its workspace is gone, and its transcript stays for now
             try:
@@ -314,9 +317,9 @@ class Sessions:
             except Exception:  # whatever is wrong with this one, the others must be removed
                 log.exception("session %s could not be removed", record.session_id)
 
-    async def sweep_often(self, every: timedelta) -> None:
+    async def sweep_often(self, every: timedelta, due: datetime | None = None) -> None:
         """`sweep` from time to time, until cancelled; see `bot.scheduling.periodic`."""
-        await sweep_often(self.sweep, every, self._clock, "old sessions could not be removed")
+        await sweep_often(self.sweep, every, self._clock, "old sessions could not be removed", due)
 
     async def release_idle(self, now: float) -> None:
         """Release sessions that nobody has used for IDLE seconds; `now` is monotonic.
@@ -336,6 +339,7 @@ class Sessions:
         async with self._locks.one(record.user_id, session_id):
             session = self._open.get(session_id)
             if session is not None and self._unused(session, now):
+                await self._note_use(session, self._clock())
                 del self._open[session_id]
                 self._released[session_id] = session.record
                 await session.close()
@@ -393,7 +397,3 @@ class Sessions:
     def id_of(self, user_id: int, place: str) -> str:
         """The id of a person's session for this place, whether it is open or not."""
         return f"u{user_id}" if self._scope == "user" else f"u{user_id}-{place}"
-
-
-async def _say_nothing(reply: Reply) -> None:
-    """For callers that only want the result."""

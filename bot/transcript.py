@@ -157,7 +157,7 @@ class Transcript:
             outputs.add_event(event)
         file_ids = [file.file_id for file in kept.files]
         try:
-            await self._records.append_outputs(self._session_id, cell, outputs.cells(), file_ids)
+            await self._records.append_outputs(self._session_id, cell, outputs.cells(), file_ids=file_ids)
         except NoSuchCell:
             log.info("late output of cell %d of session %s came after its deletion", cell, self._session_id)
         except FileStoreError:
@@ -179,9 +179,9 @@ class Transcript:
         """A list with the first entry after this number, if there is one. Raises: StoreUnavailable."""
         return await self._records.entries(self._session_id, after=seq, limit=1, brief=True)
 
-    async def adopt(self, seq: int, place: str, code: str) -> CellRecord:
+    async def adopt(self, seq: int, code: str) -> CellRecord:
         """Record a cell that runs already, under its number if that is free. Raises: StoreUnavailable."""
-        cell = CellRecord(self._session_id, seq, place, "", code or UNKNOWN, (), RUNNING, self._clock())
+        cell = CellRecord(self._session_id, seq, "", "", code or UNKNOWN, (), RUNNING, self._clock())
         return replace(cell, seq=await self._records.restore(cell))
 
     async def note_broken_off(self, cells: Iterable[CellRecord]) -> None:

@@ -22,9 +22,10 @@ from dataclasses import replace
 from bot.continuity.early_events import EarlyEvents
 from bot.continuity.losses import merge_losses
 from bot.files import KeptFiles
+from bot.model.stopping import ModelTurn
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.request import Request
-from bot.session import BegunCell, ModelTurn, Session
+from bot.session import BegunCell, Session
 from filestore.records import CellRecord
 from kernels.cell.events import Event, Restarted
 from kernels.concurrency.cancellation import to_the_end
@@ -87,10 +88,7 @@ async def _tell_events(cell: CellRecord, run: Cell, events: AsyncGenerator[Event
 
 
 async def _finish(
-    session: Session,
-    cell: CellRecord,
-    run: Cell,
-    told: Restarted | None,
+    session: Session, cell: CellRecord, run: Cell, told: Restarted | None
 ) -> tuple[KeptFiles, ExecutionResult]:
     """Store the files and finish the record; only then may the kernel forget the cell.
 

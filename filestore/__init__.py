@@ -33,6 +33,7 @@ async def open_store(data_dir: Path, *, mongodb_uri: str | None = None) -> Async
             yield store
     else:
         from filestore.mongo import open_mongo  # its driver is slow to load, and few need it
+        from filestore.mongo.lease import LeasePace
 
-        async with open_mongo(mongodb_uri) as shared_store, shared_store.identity.held():
-            yield shared_store
+        async with open_mongo(mongodb_uri, LeasePace()) as store:
+            yield store

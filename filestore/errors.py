@@ -1,24 +1,11 @@
 """Every failure of this package. Each has fields, and its text is a sentence that a person can act on.
 
 FileStoreError
-├── NoSuchFile           foreign, expired, absent and malformed ids alike
-├── NoSuchCell           the transcript holds no such cell (it was cleared)
-├── NoSuchSession        the session was deleted, or never existed
-├── QuotaExceeded        the person's files would take more than their share
-├── TooManyFiles         the person has as many files as one person may have
-├── FileTooLarge         one file is above the limit
-├── FileIdTaken          a new id is in use already; FileStore draws another
-├── BlobExists           a key is in use already; FileStore draws another
-├── BlobMissing          there are no bytes under this key
-├── BytesStay            the disk refuses to delete bytes
-└── StoreUnavailable     the database did not answer, or cannot be used
-    ├── StoreTooNew      the database was written by a later version
-    ├── StoreFull        there is no room left for the write
-    ├── StoreDamaged     the database's file is broken
-    ├── StoreInUse       another program works with the database
-    ├── BytesRefused     the disk does not take the bytes of outputs
-    ├── NotRecordedYet   the write is kept, and waits for the database
-    └── SpoolFull        so much waits for the database that no more can
+├── NoSuchFile, NoSuchCell, NoSuchSession
+├── QuotaExceeded, TooManyFiles, FileTooLarge
+├── FileIdTaken, BlobExists, BlobMissing, BytesStay
+└── StoreUnavailable        the database did not answer, or cannot be used
+    └── StoreTooNew, StoreFull, StoreDamaged, StoreInUse, BytesRefused, NotRecordedYet, SpoolFull
 """
 
 SHOWN_ID = 40  # characters of an id that an error repeats

@@ -14,11 +14,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Never
 
 from filestore.blobs.removal import Removed, remove_expired
 from filestore.blobs.store import Blobs
-from filestore.clock_jumps import ClockJumps
+from filestore.clock_jumps import ClockJumps, due_sweep, note_due
 from filestore.ownership import current
 from filestore.store import Store
 
@@ -57,22 +58,21 @@ class Janitor:
         self._grace = grace
         self._told_lost: set[str] = set()
 
-    async def run(self, every: timedelta = EVERY) -> Never:
+    async def run(self, every: timedelta = EVERY, folder: Path | None = None) -> Never:
         """Sweep now and after every interval, until cancelled; a failing sweep is logged.
 
         If the clock has jumped ahead since the last sweep, one sweep is left out; the next trusts the clock.
+        When the next one is due is kept in `folder`.
         """
-        jumps = ClockJumps()
+        jumps = ClockJumps(due_sweep(folder) if folder else None)
         while True:
             now = self._clock()
             if ahead := jumps.forward(now):
-                log.warning(
-                    "the clock has jumped ahead by %s: nothing is removed for %s",
-                    ahead,
-                    every,
-                )
+                log.warning("the clock has jumped ahead by %s: nothing is removed for %s", ahead, every)
             else:
                 try:
+                    if folder:
+                        note_due(folder, now + every)
                     swept = await self.sweep(now)
                     if any(astuple(swept)):
                         log.info("swept: %s", swept)
@@ -83,9 +83,7 @@ class Janitor:
     async def sweep(self, now: datetime) -> Swept:
         """Remove files that had expired by `now`, orphans, leftovers and empty folders; log lost records.
 
-        Raises:
-            StoreUnavailable: the database does not answer.
-            OSError: the bytes cannot be listed, for example because their disk is absent.
+        Raises: StoreUnavailable; OSError if the bytes cannot be listed, as when their disk is absent.
         """
         ownership = await current(self._store, self._blobs)
         returned = await self._bring_back() if ownership.ours else 0

@@ -6,7 +6,7 @@ zone is a ValueError. In text, lone surrogates and NUL are replaced, because no 
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Literal, Required, TypedDict
 
@@ -20,11 +20,7 @@ _UNSTORABLE = re.compile(r"[\ud800-\udfff\x00]")
 
 
 def moment(at: datetime) -> datetime:
-    """The same moment in UTC, cut to whole milliseconds.
-
-    Raises:
-        ValueError: `at` has no time zone.
-    """
+    """The same moment in UTC, cut to whole milliseconds. Raises: ValueError without a time zone."""
     if at.tzinfo is None:
         raise ValueError(f"{at!r} has no time zone; use datetime.now(UTC)")
     utc = at.astimezone(UTC)
@@ -176,6 +172,26 @@ class CellEnding(TypedDict, total=False):
     outside: OutsideOutputs | None  # where `outputs`, which are short forms then, lie in full
 
 
+class Appended(TypedDict, total=False):
+    """What comes with outputs that are added to a cell."""
+
+    file_ids: Sequence[str]  # they join those of before
+    batch: str  # 24 hexadecimal digits that name these outputs, in case they are added again
+    outside: OutsideOutputs | None  # where the outputs, which are short forms then, lie in full
+
+
+class Wanted(TypedDict, total=False):
+    """Which entries of a transcript are read, and how."""
+
+    after: int  # the number after which they begin
+    limit: int  # at most so many, by default MOST_ENTRIES
+    place: str | None  # of one place, or (None) of all
+    brief: bool  # with short forms of large outputs, and `outside`, which says where those are
+
+
+MOST_ENTRIES = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """What became of the outputs of a write: whether they are kept in full, or shortened for lack of room.
@@ -252,6 +268,9 @@ class UsageTotal:
     output_tokens: int = 0
     cost: float = 0.0  # US dollars
     cell_seconds: float = 0.0
+
+    def __add__(self, other: "UsageTotal") -> "UsageTotal":
+        return UsageTotal(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

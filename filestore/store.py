@@ -14,19 +14,20 @@ from typing import Any, Protocol, Unpack
 
 from filestore.records import (
     EPOCH,
+    Appended,
     CellEnding,
     CellRecord,
     Cursor,
     Finished,
     MessageCell,
     Output,
-    OutsideOutputs,
     QuotaRoom,
     Said,
     SessionRecord,
     StoredFile,
     UsageRecord,
     UsageTotal,
+    Wanted,
 )
 
 
@@ -43,8 +44,6 @@ class FileRecords(Protocol):
         If the newest unexpired version of its name in the person's session has the same sha256, that record
         gets the later of both expiries and is returned. Otherwise the file gets the next version of its name
         and the next number of the person's files.
-
-        The person's sums are stored and not counted each time, so a put takes no longer among 100,000 files.
 
         Raises:
             QuotaExceeded: the person's unexpired files, transcripts and this one are above `quota` bytes.
@@ -156,45 +155,21 @@ class Transcripts(Protocol):
         """The last number given in a session, or (None) the highest given in any session; 0 for none."""
 
     async def append_outputs(
-        self,
-        session_id: str,
-        seq: int,
-        outputs: Sequence[Output],
-        file_ids: Sequence[str] = (),
-        *,
-        batch: str = "",
-        outside: OutsideOutputs | None = None,
+        self, session_id: str, seq: int, outputs: Sequence[Output], **more: Unpack[Appended]
     ) -> Finished:
         """Add outputs and files to a cell, also after it has finished.
 
-        `batch` (24 hexadecimal digits) names these outputs. Adding the same batch again changes only where
-        its bytes lie: in `outside` from then on, and the old bytes are dropped, since they may be gone. With
-        `outside` the given outputs are short forms.
-
-        Raises:
-            NoSuchCell: the transcript holds no such cell.
+        Adding the same batch again changes only where its bytes lie: in `outside` from then on, and the old
+        bytes are dropped, since they may be gone. Raises: NoSuchCell.
         """
 
     async def finish_cell(self, session_id: str, seq: int, **ending: Unpack[CellEnding]) -> Finished:
-        """End a cell. No crash of ours undoes this; it is synced right after.
+        """End a cell. No crash of ours undoes this; it is synced right after. Raises: NoSuchCell."""
 
-        Raises:
-            NoSuchCell: the transcript holds no such cell.
-        """
+    async def entries(self, session_id: str, **wanted: Unpack[Wanted]) -> list[Said | CellRecord]:
+        """The entries that are wanted, in order.
 
-    async def entries(
-        self,
-        session_id: str,
-        *,
-        after: int = 0,
-        limit: int = 1000,
-        place: str | None = None,
-        brief: bool = False,
-    ) -> list[Said | CellRecord]:
-        """At most `limit` entries after seq `after`, in order, of one place or (None) of all.
-
-        With `brief`, entries have short forms of large outputs, and `outside` says where those are. A
-        database by itself always gives short forms of what lies outside; `outputs.large` gives all of it.
+        A database by itself always gives short forms of what lies outside; `outputs.large` gives all of it.
         """
 
     async def newest(

@@ -174,9 +174,11 @@ class Broker:
             return _refusal(str(bad)), None
         except FileUnavailable as refusal:
             return _refusal(refusal.message, missing=True), None
+        except OSError as error:  # a cell can cause them as often as it likes
+            logger.warning("A kernel's request for files failed: %r", error)
         except Exception:  # the kernel reads one sentence, and our log has the traceback
             logger.exception("A kernel's request for files failed")
-            return _refusal("the files cannot be reached right now: try again in a moment"), None
+        return _refusal("the files cannot be reached right now: try again in a moment"), None
 
     async def _perform(
         self, request: dict[str, Any], held: ExitStack

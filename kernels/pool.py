@@ -38,7 +38,7 @@ from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.forkserver import LIBRARIES
 from kernels.sandbox.limits.machine import Machine, Memory
 from kernels.sandbox.policy import Tier
-from kernels.sandbox.selftest import choose
+from kernels.sandbox.tier_choice import choose
 from kernels.workspace.folder import Workspace, is_scratch
 from kernels.workspace.observer import Observer
 from kernels.workspace.removal import Removal

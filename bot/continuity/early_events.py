@@ -14,7 +14,6 @@ async with EarlyEvents(run, losses.missed) as events:
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, Callable
-from types import TracebackType
 from typing import Self
 
 from kernels.cell.events import Event, Queued, Restarted
@@ -37,9 +36,7 @@ class EarlyEvents:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         while self._asked:  # nobody has read these; the last one may request another until stopped
             first = self._asked.popleft()
             await to_the_end(stop(first))

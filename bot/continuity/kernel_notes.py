@@ -15,7 +15,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.continuity.losses import AWAY, COPY, UPDATED, KernelNote, merge_losses, unused_for
 from bot.transcript import Transcript
@@ -26,9 +26,11 @@ from kernels.cell.events import Event, Queued, Restarted
 from kernels.concurrency.cancellation import to_the_end
 from kernels.interface import Cell, PersonKernel
 
-__all__ = ["KernelNotes", "Losses", "note_swept", "note_untold"]
+__all__ = ["KernelNotes", "Losses", "note_swept", "note_untold", "note_used"]
 
 log = logging.getLogger(__name__)
+
+NOTED = timedelta(minutes=1)  # between two records of when an open session was used: each waits for the disk
 
 
 class Losses:
@@ -199,3 +201,11 @@ async def note_swept(
     earlier = held.unknown and await transcript.has_run()
     held = held.ended(unused_for(retention), kept="", earlier=earlier)
     await sessions.set_kernel(record.session_id, replace(held, swept=True).to_text())
+
+
+async def note_used(sessions: SpooledSessions, record: SessionRecord, used: datetime) -> SessionRecord:
+    """Note that a session was used at this time; returns its record. Raises: StoreUnavailable."""
+    if used - record.last_used_at < NOTED:
+        return record
+    await sessions.touch(record.session_id, used)
+    return replace(record, last_used_at=used)

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Self
 
+import msgspec
+
 from kernels.cell.events import Restarted
 
 __all__ = ["AWAY", "COPY", "UPDATED", "KernelNote", "merge_losses", "unused_for"]
@@ -50,18 +52,8 @@ class KernelNote:
         if text is None:
             return cls(unknown=True)
         try:
-            fields = json.loads(text or "{}")
-            return cls(
-                variables=tuple(map(str, fields.get("variables", ()))),
-                lost=tuple(map(str, fields.get("lost", ()))),
-                reason=str(fields.get("reason", "")),
-                kept=str(fields.get("kept", "files")),
-                unnamed=bool(fields.get("unnamed")),
-                earlier=bool(fields.get("earlier")),
-                swept=bool(fields.get("swept")),
-                unknown=bool(fields.get("unknown")),
-            )
-        except (ValueError, TypeError, AttributeError):
+            return msgspec.convert(json.loads(text or "{}"), cls)
+        except ValueError:
             return cls()
 
     def to_text(self) -> str:

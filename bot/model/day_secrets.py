@@ -10,7 +10,6 @@ belongs to a person; hence each day has a random key, which is deleted with it.
 """
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
 import json
@@ -86,8 +85,7 @@ def _read(path: Path) -> dict[date, bytes]:
 
 def _replace(path: Path, text: str) -> None:
     new = path.with_suffix(".new")
-    with contextlib.suppress(FileNotFoundError):
-        new.unlink()
+    new.unlink(missing_ok=True)
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
         file.write(text)
         file.flush()

@@ -23,7 +23,6 @@ __all__ = ["entry_tokens", "picture_tokens", "request_tokens", "text_tokens"]
 PER_ENTRY = 4  # tokens around a message, for its role and its boundaries
 CHUNK = 100_000  # characters; the limit of the vocabulary is in tokens, which have at least one character
 LARGEST: Size = (2048, 2048)  # assumed for a picture of unknown size, behind a link
-LOW = (512, 512)  # a picture with `detail: low` is scaled to this
 
 
 class Tiles(NamedTuple):
@@ -88,17 +87,14 @@ def text_tokens(text: str) -> int:
     return sum(len(encode(text[start : start + CHUNK])) for start in range(0, len(text), CHUNK))
 
 
-def picture_tokens(size: Size | None, model: str, detail: str = "high") -> int:
+def picture_tokens(size: Size | None, model: str) -> int:
     """Tokens of a picture of `size`, which is width and height in pixels; None, not known, is the largest."""
     rule = next((rule for start, rule in RULES if model.startswith(start)), NEWEST)
     width, height = map(float, size or LARGEST)
     if isinstance(rule, Patches):
-        if detail == "low":
-            width, height = _within((width, height), LOW)
         return math.ceil(_patches(width, height, rule.most) * rule.each)
-    if detail == "low":
-        return rule.base
-    width, height = _within((width, height), (2048, 2048))
+    fit = min(1.0, 2048 / max(width, height))
+    width, height = width * fit, height * fit
     scale = min(1.0, 768 / min(width, height))
     tiles = math.ceil(width * scale / 512) * math.ceil(height * scale / 512)
     return rule.base + rule.each * tiles
@@ -113,11 +109,6 @@ def _patches(width: float, height: float, most: int) -> int:
     # The guide scales once more, so that one side has a whole number of patches.
     scale *= min(math.floor(across) / across, math.floor(down) / down) if min(across, down) >= 1 else 1
     return min(most, math.ceil(width * scale / 32 - 1e-9) * math.ceil(height * scale / 32 - 1e-9))
-
-
-def _within(size: tuple[float, float], box: Size) -> tuple[float, float]:
-    scale = min(1.0, box[0] / size[0], box[1] / size[1])
-    return size[0] * scale, size[1] * scale
 
 
 @functools.cache

@@ -27,14 +27,15 @@ from bot.model.prompt import (
     situation,
     system_prompt,
 )
+from bot.model.stopping import ModelTurn
 from bot.model.tokens import entry_tokens, request_tokens, text_tokens
 from bot.model.usage import Ledger, price
 from bot.model.view import attached, of_file, of_result
 from bot.reply import ExecutionResult, Reply, Tell, TurnUsage
 from bot.request import MODEL, Request, person
-from bot.session import ModelTurn, Session
+from bot.session import Session
 from bot.turn import take_turn
-from bot.wording.error_messages import advice, sentence
+from bot.wording.error_messages import for_operator, sentence
 from filestore.errors import FileStoreError, NoSuchFile
 from kernels.broker import FileUnavailable
 from kernels.cell.events import Restarted
@@ -139,8 +140,7 @@ class _Answering:
             await self._tell(Reply(0, usage=self._usage))
         ids = {"session": self._session.record.session_id, "turn": self._request.turn}
         if failed is not None:
-            why = f"{sentence(failed, paths=True)} {advice(failed)}".rstrip()
-            log.warning("the model's turn failed: %s", why, extra=ids)
+            log.warning("the model's turn failed: %s", for_operator(failed), extra=ids)
             raise failed
         log.info(
             "the model's turn ended: %d tokens in, %d tokens out, %d cells",

@@ -14,7 +14,6 @@ import logging
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import NamedTuple
@@ -76,7 +75,7 @@ class Ledger:
         self.budget = daily_budget
         self.tokens = daily_tokens
         self._secrets = secrets or DaySecrets()
-        self._open: dict[int, set[Account]] = {}  # of turns in progress
+        self._open: set[Account] = set()  # of turns in progress
 
     @property
     def limited(self) -> bool:
@@ -86,7 +85,7 @@ class Ledger:
     def open_account(self, user_id: int, price: Price | None = None) -> "Account":
         """The account of a new turn; `price` is that of its model."""
         account = Account(self, user_id, price)
-        self._open.setdefault(user_id, set()).add(account)
+        self._open.add(account)
         return account
 
     async def record_turn(self, user_id: int, usage: TurnUsage) -> None:
@@ -107,14 +106,13 @@ class Ledger:
 
         What a clock that was ahead has dated later counts on that day, and not on each one until then.
         """
-        midnight = self._midnight()
+        midnight = _midnight(self._clock())
         next_midnight = midnight + timedelta(days=1)
         total = await self._usage.total(user_id, midnight, next_midnight)
         number = self._secrets.find_number(midnight.date(), user_id)
         if number is None:
             return total
-        deleted = await self._usage.total(number, midnight, next_midnight)
-        return UsageTotal(*map(sum, zip(astuple(total), astuple(deleted), strict=True)))
+        return total + await self._usage.total(number, midnight, next_midnight)
 
     async def forget_person(self, user_id: int) -> None:
         """Delete what is known of a person's usage, except the sums that count for today's limit.
@@ -122,7 +120,7 @@ class Ledger:
         Raises: StoreUnavailable.
         """
         if self.limited:
-            midnight = self._midnight()
+            midnight = _midnight(self._clock())
             number = await self._secrets.make_number(midnight.date(), user_id)
             await self._usage.forget_person(user_id, kept_as=number, since=midnight)
         else:
@@ -134,23 +132,17 @@ class Ledger:
         await self._usage.forget_kept(midnight)
         await self._secrets.forget_before(midnight.date())
 
-    async def sweep_often(self, every: timedelta) -> None:
+    async def sweep_often(self, every: timedelta, due: datetime | None = None) -> None:
         """Call `sweep` regularly, but not after the clock has jumped: the day may not be over."""
-        await sweep_often(self.sweep, every, self._clock, "sums of earlier days could not be deleted")
+        await sweep_often(self.sweep, every, self._clock, "sums of earlier days could not be deleted", due)
 
     def others(self, account: "Account") -> "frozenset[Account]":
         """The accounts of the person's other turns in progress, in any place."""
-        return frozenset(self._open.get(account.user_id, set()) - {account})
+        return frozenset(one for one in self._open - {account} if one.user_id == account.user_id)
 
     def drop_account(self, account: "Account") -> None:
         """The turn is over, and what it used is recorded."""
-        accounts = self._open.get(account.user_id, set())
-        accounts.discard(account)
-        if not accounts:
-            self._open.pop(account.user_id, None)
-
-    def _midnight(self) -> datetime:
-        return _midnight(self._clock())
+        self._open.discard(account)
 
 
 class Account:

@@ -6,13 +6,12 @@ text, pictures = of_file(opened, name)
 """
 
 import base64
-import binascii
 from collections.abc import Iterator, Sequence
 
 from bot.model.picture_size import size_of
 from bot.reply import ExecutionResult
 from bot.request import Picture
-from bot.rich import as_text, is_picture
+from bot.rich import is_picture, output_text
 from bot.wording.cell_messages import ending, restart
 from filestore.records import CellRecord
 from kernels.broker import Opened
@@ -82,18 +81,11 @@ def attached(pictures: Sequence[Picture]) -> tuple[Picture, ...]:
 
 def of_record(cell: CellRecord) -> str:
     """What a recorded cell showed, without its pictures."""
-    parts = []
-    for output in cell.outputs:
-        if is_mark(output):
-            continue
-        match output.get("output_type"):
-            case "stream":
-                parts.append(str(output["text"]))
-            case "error":
-                parts.append("\n".join(output["traceback"]) + "\n")
-            case _:
-                data = output.get("data", {})
-                parts.append("[a picture]\n" if is_picture(data) else as_text(data) + "\n")
+    parts = [
+        "[a picture]\n" if is_picture(output.get("data", {})) else output_text(output)
+        for output in cell.outputs
+        if not is_mark(output)
+    ]
     text = clip(strip_ansi("".join(parts)), EARLIER).rstrip("\n")
     files = [f"Files: {', '.join(cell.file_ids)}"] if cell.file_ids else []
     how = [] if cell.status in ("ok", "error") else [f"({cell.status})"]
@@ -141,5 +133,5 @@ def _shown(result: ExecutionResult) -> Iterator[tuple[str, bytes]]:
         for mime in [mime for mime in SHOWN if mime in data][:1]:
             try:
                 yield mime, base64.b64decode(data[mime])
-            except (TypeError, ValueError, binascii.Error):  # a cell may show anything under this type
+            except (TypeError, ValueError):  # a cell may show anything under this type
                 continue

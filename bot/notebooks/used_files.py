@@ -6,12 +6,12 @@ A file belongs to the session if one of its cells made the file, or names it by 
 """
 
 import re
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from bot.session import Session
 from filestore.errors import NoSuchFile
-from filestore.files import PAGE_LIMIT, FileStore
-from filestore.records import CellRecord, Cursor, StoredFile
+from filestore.files import FileStore
+from filestore.records import CellRecord, StoredFile
 
 __all__ = ["at_start", "named", "used_files"]
 
@@ -25,7 +25,7 @@ _PLACES = tuple(map(re.compile, (r'[^"\n]+', r"[^'\n]+", r"[^\s'\"`()\[\]{},;=<>
 
 async def used_files(session: Session, files: FileStore) -> list[StoredFile]:
     """The files that have not expired, newest first. Raises: StoreUnavailable."""
-    own = {file.file_id: file async for file in _own(session, files)}
+    own = {file.file_id: file async for file in files.all_of(session.record.user_id)}
     named_so: dict[str, list[str]] = {}  # the ids of all versions of each name in the workspace
     for file in own.values():
         if file.session_id == session.record.session_id:
@@ -81,17 +81,6 @@ def at_start(found: Iterable[StoredFile], run_again: Collection[int]) -> list[St
     for file in sorted(found, key=lambda file: (file.number, file.file_id)):
         first.setdefault(file.filename, file)
     return [file for file in first.values() if file.source == "uploaded" or file.cell not in run_again]
-
-
-async def _own(session: Session, files: FileStore) -> AsyncIterator[StoredFile]:
-    """All files of the person, newest first."""
-    after: Cursor | None = None
-    while True:
-        page = await files.list_user_files(session.record.user_id, limit=PAGE_LIMIT, after=after)
-        for file in page.files:
-            yield file
-        if (after := page.next) is None:
-            return
 
 
 async def _shared(files: FileStore, file_id: str, user_id: int) -> dict[str, StoredFile]:

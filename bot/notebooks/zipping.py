@@ -9,7 +9,6 @@ The same content gives the same bytes.
 import io
 import os
 import zipfile
-from types import TracebackType
 from typing import IO, BinaryIO, Self
 
 from bot.errors import OverLimit
@@ -50,9 +49,7 @@ class Zip:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         """Finish the zip. Raises: OverLimit, OSError."""
         try:
             self._archive.close()

@@ -20,12 +20,14 @@ async def sweep_often(
     every: timedelta,
     clock: Callable[[], datetime],
     failure: str,
+    due: datetime | None = None,
 ) -> None:
     """Call `sweep` with the time, until cancelled; a failure is logged with this text and tried again.
 
     If the clock has jumped ahead since the last sweep, this one is left out; the next one trusts the clock.
+    `due` is when the first sweep is due, as an earlier program noted it.
     """
-    jumps = ClockJumps()
+    jumps = ClockJumps(due)
     while True:
         now = clock()
         try:

@@ -6,7 +6,6 @@ drawn = await renderer.draw(draft.drawings()(), user_id)       # {key: PNG}
 
 import asyncio
 import base64
-import binascii
 from collections import deque
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -77,6 +76,6 @@ def _decoded(value: object) -> bytes | None:
         return None
     try:
         data = base64.b64decode(value)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
     return data if data.startswith(PNG) else None

@@ -18,7 +18,7 @@ from bot.notebooks.replay import imported
 from bot.sessions import Sessions
 from bot.terminal.paths import content, created, named, opened
 from bot.terminal.screen import Screen
-from bot.wording.error_messages import advice, sentence
+from bot.wording.error_messages import for_operator
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
 from kernels.notebooks.cells import Notebook, NotebookError
@@ -103,7 +103,7 @@ class Commands:
         try:
             await self._verbs[words[0]](words[1:])
         except (BotError, FileStoreError, KernelError, NotebookError, OSError) as error:
-            raise CommandFailed(f"{sentence(error, paths=True)} {advice(error)}".strip()) from error
+            raise CommandFailed(for_operator(error)) from error
         return True
 
     async def _help(self, _words: list[str]) -> None:

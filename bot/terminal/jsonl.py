@@ -35,7 +35,7 @@ from bot.terminal.json_fields import answer_fields, event_fields, file_fields, r
 from bot.terminal.paths import content, created, named, opened
 from bot.wording.error_messages import advice, sentence
 from filestore.errors import FileStoreError
-from filestore.records import SessionRecord, StoredFile
+from filestore.records import SessionRecord
 from kernels.cell.events import END_OF_INPUT, InputRequest
 from kernels.errors import KernelClosed, KernelError, NoQuestion
 from kernels.notebooks.cells import NotebookError
@@ -117,11 +117,11 @@ class JsonLines:
 
     def tell_late(self, record: SessionRecord, reply: Reply) -> None:
         """Write what a cell's code printed after its end."""
-        self._tell_reply(record.user_id, {}, reply)
+        self._write_reply(record.user_id, {}, reply)
 
     async def tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
         """Write what happens in a cell that an earlier program began."""
-        self._tell_reply(record.user_id, {}, reply)
+        self._write_reply(record.user_id, {}, reply)
 
     async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
         """Write why a cell that an earlier program began has no result."""
@@ -186,18 +186,12 @@ class JsonLines:
         if not isinstance(wanted, list) or not all(isinstance(one, str) for one in wanted):
             raise BadRequest("user_files is a list of file ids")
 
-        async def tell(reply: Reply) -> None:
-            self._tell_reply(user, request, reply)
-
-        code = _text(request, "code")
+        code, tell = _text(request, "code"), partial(self._tell_reply, user, request)
         await self._sessions.execute_code(code, user, wanted, place=PLACE, can_answer=True, tell=tell)
 
     async def _ask(self, user: int, request: Line) -> None:
-        async def tell(reply: Reply) -> None:
-            self._tell_reply(user, request, reply)
-
-        words = _text(request, "ask")
-        answer = await self._sessions.ask(Request(user, str(user), PLACE, words=words), tell)
+        asked = Request(user, str(user), PLACE, words=_text(request, "ask"))
+        answer = await self._sessions.ask(asked, partial(self._tell_reply, user, request))
         self._answer(user, request, answer_fields(answer))
 
     async def _urgent(self, user: int, request: Line) -> None:
@@ -214,13 +208,8 @@ class JsonLines:
         self._answer(user, request, {"event": "uploaded", "file": file_fields(stored)})
 
     async def _files(self, user: int, request: Line) -> None:
-        files: list[StoredFile] = []
-        page = await self._sessions.list_user_files(user, limit=200)
-        files += page.files
-        while page.next is not None:
-            page = await self._sessions.list_user_files(user, limit=200, after=page.next)
-            files += page.files
-        self._answer(user, request, {"event": "files", "files": [file_fields(file) for file in files]})
+        files = [file_fields(file) async for file in self._sessions.files.all_of(user)]
+        self._answer(user, request, {"event": "files", "files": files})
 
     async def _load(self, user: int, request: Line) -> None:
         loaded = await self._sessions.load_file(_text(request, "load_file"), user)
@@ -255,18 +244,14 @@ class JsonLines:
         async def file() -> BinaryIO:
             return await asyncio.to_thread(opened, _text(request, "replay"))
 
-        async def tell(reply: Reply) -> None:
-            self._tell_reply(user, request, reply)
-
         keep_going = request.get("keep_going", False)
         if not isinstance(keep_going, bool):
             raise BadRequest("keep_going is true or false")
         failed = 0
         async with imported(self._sessions.jobs, user, file) as found:
-            session = await self._session(user)
-            async for step in replay(
-                session, found, Request(user, str(user), PLACE), tell, keep_going=keep_going
-            ):
+            session, asked = await self._session(user), Request(user, str(user), PLACE)
+            tell = partial(self._tell_reply, user, request)
+            async for step in replay(session, found, asked, tell, keep_going=keep_going):
                 failed += step.failed
                 self._answer(user, request, step_fields(step))
         self._answer(user, request, {"event": "replayed", "failed": failed, "notes": list(found.notes)})
@@ -274,7 +259,10 @@ class JsonLines:
     async def _session(self, user: int) -> Session:
         return await self._sessions.session(user, PLACE)
 
-    def _tell_reply(self, user: int, request: Line, reply: Reply) -> None:
+    async def _tell_reply(self, user: int, request: Line, reply: Reply) -> None:
+        self._write_reply(user, request, reply)
+
+    def _write_reply(self, user: int, request: Line, reply: Reply) -> None:
         place = {"cell": reply.cell, "late": True} if reply.late else {"cell": reply.cell}
         if reply.words:
             self._answer(user, request, {"event": "words", "text": reply.words})

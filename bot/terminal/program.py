@@ -17,7 +17,7 @@ from bot.compose import compose
 from bot.errors import BotError
 from bot.notebooks.bundle import replayed
 from bot.notebooks.replay import replay
-from bot.reply import Reply
+from bot.reply import tell_nobody
 from bot.request import Request
 from bot.sessions import Sessions
 from bot.terminal.ending import ToldToEnd, until_told
@@ -67,7 +67,8 @@ async def serve_json(settings: Settings) -> bool:
 
 async def serve_person(settings: Settings) -> bool:
     """Talk with the person at the terminal, or run the script on standard input."""
-    screen = _screen(settings)
+    script = partial(plotly_script, settings.kernel_python)
+    screen = Screen(settings.data / "pictures", script, colour=_has_colour())
     async with compose(settings, partial(Repl, screen=screen, user_id=USER_ID)) as sessions:
         terminal = sessions.front
         assert isinstance(terminal, Repl)
@@ -94,31 +95,25 @@ async def serve_replay(settings: Settings, source: Path, target: Path | None, *,
         _check_folder(target)
     with opened(str(source)) as file:
         async with reading(file) as imported:
-            failed = await _replay(settings, imported, source.name, target, keep_going=keep_going)
+            async with compose(settings.model_copy(update={"session_scope": "place"})) as sessions:
+                work = _replay(sessions, imported, source.name, target, keep_going=keep_going)
+                failed = await until_told(work, sessions, settings.shutdown_grace, lambda: False)
             for note in imported.notes:
                 print(visible.text(note), file=sys.stderr)
     return not failed
 
 
 async def _replay(
-    settings: Settings, imported: Notebook, name: str, target: Path | None, *, keep_going: bool
-) -> int:
-    """Run and write the notebook; returns the number of cells that failed."""
-    async with compose(settings.model_copy(update={"session_scope": "place"})) as sessions:
-        work = _replay_in(sessions, imported, name, target, keep_going=keep_going)
-        return await until_told(work, sessions, settings.shutdown_grace, lambda: False)
-
-
-async def _replay_in(
     sessions: Sessions, imported: Notebook, name: str, target: Path | None, *, keep_going: bool
 ) -> int:
+    """Run and write the notebook; returns the number of cells that failed."""
     try:
         await sessions.discard(USER_ID, "replay")
         session = await sessions.session(USER_ID, "replay")
         request = Request(USER_ID, "", "replay", can_answer=False)
         failed = 0
         with tqdm(total=imported.code_cells, desc=visible.one_line(name), unit="cell") as bar:
-            async for step in replay(session, imported, request, _say_nothing, keep_going=keep_going):
+            async for step in replay(session, imported, request, tell_nobody, keep_going=keep_going):
                 bar.update()
                 failed += step.failed
                 if step.failed or step.differs:
@@ -143,18 +138,9 @@ def _check_folder(target: Path) -> None:
         raise OSError(error, os.strerror(error), str(target))
 
 
-async def _say_nothing(_reply: Reply) -> None:
-    """Ignore replies: a replay shows its progress, and writes the outputs to a notebook."""
-
-
 def _has_colour() -> bool:
     """Whether the terminal takes escape sequences, and the person wants colours (https://no-color.org)."""
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
-
-
-def _screen(settings: Settings) -> Screen:
-    script = partial(plotly_script, settings.kernel_python)
-    return Screen(settings.data / "pictures", script, colour=_has_colour())
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.errors import BotError, NothingRuns
@@ -23,7 +24,7 @@ from bot.terminal.prose import is_prose
 from bot.terminal.screen import Screen
 from bot.turn import take_turn
 from bot.wording.cell_messages import DOES_NOT_STOP, kill_costs, without_answer
-from bot.wording.error_messages import advice, sentence
+from bot.wording.error_messages import for_operator
 from filestore.errors import FileStoreError
 from filestore.records import CellRecord, SessionRecord
 from kernels.cell.events import InputRequest, Unstopped
@@ -118,51 +119,43 @@ class Repl:
 
     async def fail_resumed(self, _record: SessionRecord, _cell: int, error: Exception) -> None:
         """Say why such a cell has no result."""
-        self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
+        self._screen.note(for_operator(error))
 
     async def _take(self, text: str) -> None:
-        self._taking = True
-        try:
-            await self._carry_out(text)
-        finally:
-            self._taking = False
-
-    async def _carry_out(self, text: str) -> None:
-        self._failed = False
+        self._taking, self._failed = True, False
+        typed = self._questions is not None  # in a script only %ask asks the model: a slip must cost nothing
         try:
             if not text.strip() or await self._commands.carry_out(text):
                 return
+            if typed and self._sessions.model is not None and is_prose(text):
+                await self._ask_model(text)
+            else:
+                await self._run_code(text)
         except CommandFailed as failure:
             self._failed = True
             self._screen.note(str(failure))
-            return
-        typed = self._questions is not None  # in a script only %ask asks the model: a slip must cost nothing
-        if typed and self._sessions.model is not None and is_prose(text):
-            await self._ask_model(text)
-        else:
-            await self._run_code(text)
+        finally:
+            self._taking = False
 
     async def _ask_model(self, words: str) -> None:
         self._failed = True
         try:
             session = await self._sessions.session(self._user_id, PLACE)
             async with self._stopping_with_ctrl_c(session):
-                await self._sessions.ask(self._request(words=words), lambda reply: self._tell(session, reply))
+                await self._sessions.ask(self._request(words=words), partial(self._tell, session))
             self._failed = False
         except (BotError, FileStoreError, KernelError) as error:
-            self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
+            self._screen.note(for_operator(error))
 
     async def _run_code(self, code: str) -> None:
         try:
             session = await self._sessions.session(self._user_id, PLACE)
             async with self._stopping_with_ctrl_c(session):
-                result = await take_turn(
-                    session, self._request(code), lambda reply: self._tell(session, reply)
-                )
+                result = await take_turn(session, self._request(code), partial(self._tell, session))
             self._failed = not result.success
         except (FileStoreError, KernelError) as error:
             self._failed = True
-            self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
+            self._screen.note(for_operator(error))
 
     def _request(self, code: str = "", words: str | None = None) -> Request:
         can_answer = self._questions is not None
@@ -172,7 +165,7 @@ class Repl:
         session = await self._sessions.session(self._user_id, PLACE)
         async with self._stopping_with_ctrl_c(session):
             async for step in replay(
-                session, notebook, self._request(), lambda reply: self._tell(session, reply), keep_going=False
+                session, notebook, self._request(), partial(self._tell, session), keep_going=False
             ):
                 self._failed |= step.failed
                 self._screen.note(progress(step))

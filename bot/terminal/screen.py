@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.compose import now
 from bot.reply import Reply, TurnUsage
-from bot.rich import PICTURES, SOURCE_OF_SVG, as_file, as_text, only_script
+from bot.rich import PICTURES, SOURCE_OF_SVG, as_file, as_text, only_script, output_text
 from bot.wording.cell_messages import ending, restart
 from filestore.records import CellRecord, StoredFile
 from kernels.cell.display_updates import is_mark
@@ -97,7 +97,8 @@ class Screen:
     def earlier(self, cell: CellRecord) -> None:
         """Show a cell of an earlier visit: its code and the first lines of its output."""
         self.line(f"\x1b[32mIn [{cell.execution_count or ' '}]:\x1b[0m {visible.text(cell.code)}")
-        shown = "".join(_as_text(output) for output in cell.outputs if not is_mark(output)).splitlines()
+        told = [one for one in cell.outputs if not is_mark(one) and not only_script(one.get("data", {}))]
+        shown = "".join(map(output_text, told)).splitlines()
         for text in shown[:SHOWN_BEFORE]:
             self.line(text)
         if len(shown) > SHOWN_BEFORE:
@@ -179,13 +180,3 @@ def time_left(until: datetime, present: datetime) -> str:
 def _usage_line(usage: TurnUsage) -> str:
     cost = "no known price" if usage.cost is None else f"${usage.cost:.4f}"
     return f"[{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out, {cost}, {usage.model}]"
-
-
-def _as_text(output: dict[str, Any]) -> str:
-    match output.get("output_type"):
-        case "stream":
-            return str(output["text"])
-        case "error":
-            return "\n".join(output["traceback"]) + "\n"
-    bundle = output.get("data", {})
-    return "" if only_script(bundle) else as_text(bundle) + "\n"

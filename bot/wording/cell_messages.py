@@ -58,10 +58,9 @@ ENDINGS: dict[tuple[str, str | None], str] = {
     ("died", "node"): "The kernel ended with the node that it lived in.",
     ("died", "away"): "The kernel ended while I was away, and this cell did not come to its end.",
     ("died", None): "The kernel died.",
-    (
-        "died",
-        "workspace",
-    ): "Stopped: its files were more than the workspace holds. Delete some and try again.",
+    ("died", "workspace"): (
+        "Stopped: its files were more than the workspace holds. Delete some and try again."
+    ),
     ("died", "folders"): (
         "Stopped: its files and folders are too many, or too deep, to be counted. Delete some and try again."
     ),

@@ -3,7 +3,8 @@
 sentence(error)          # "The database cannot be reached just now; ..."; `paths=True` for whoever runs us
 clause(error)            # the same as a part of a sentence: "the database cannot be reached just now; ..."
 advice(error)            # what the operator can do about it; nobody else is told
-at_start(error)          # for an error that ended the program, told to whoever started it
+for_operator(error)      # the sentence and the advice, for whoever runs the program
+at_start(error)          # the same for an error that ended the program
 """
 
 import errno
@@ -63,7 +64,7 @@ from kernels.text.clipping import human_size
 from kernels.text.visible import one_line
 from kernels.workspace.captured import FileChanged
 
-__all__ = ["advice", "at_start", "clause", "put_off", "sentence"]
+__all__ = ["advice", "at_start", "clause", "for_operator", "put_off", "sentence"]
 
 CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     NoSuchFile: str,
@@ -231,6 +232,11 @@ def advice(error: BaseException) -> str:
     return ADVICE[known](error) if known else ""
 
 
+def for_operator(error: BaseException) -> str:
+    """The sentence, with paths, and the advice."""
+    return f"{sentence(error, paths=True)} {advice(error)}".strip()
+
+
 def at_start(error: BaseException) -> str:
     """What is told to whoever starts the program; for a database this includes its own words and its host."""
     error = _known(error)
@@ -238,7 +244,7 @@ def at_start(error: BaseException) -> str:
         return f"{str(error).rstrip('.')}. {advice(error)}".strip()
     if isinstance(error, StoreUnavailable) and not isinstance(error, StoreInUse):
         return f"{error}. See to MONGODB_URI, or without it to kernelcord.db in the data folder."
-    return f"{sentence(error, paths=True)} {advice(error)}".strip()
+    return for_operator(error)
 
 
 def put_off(error: BaseException) -> str:

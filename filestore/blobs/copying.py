@@ -34,8 +34,7 @@ class Written:
 def copy(content: BinaryIO | bytes, target: Path, *, limit: int) -> Written:
     """Copy content, from its position on, into the new file `target` (0600), and sync it.
 
-    Raises:
-        FileTooLarge: there are more than `limit` bytes; part of them may lie in `target`.
+    Raises: FileTooLarge if there are more than `limit` bytes, of which part may lie in `target`.
     """
     source = io.BytesIO(content) if isinstance(content, bytes) else content
     regular = _regular_file(source)

@@ -72,19 +72,13 @@ class Blobs:
     async def put(self, key: str, content: BinaryIO | bytes, *, limit: int) -> Written:
         """Keep the bytes, from the content's position to its end; durable when this returns.
 
-        Raises:
-            FileTooLarge: there are more than `limit` bytes.
-            BlobExists: the key is in use.
+        Raises: FileTooLarge if there are more than `limit` bytes; BlobExists.
         """
         target = self._path(key)
         return await in_thread(lambda: self._put(target, content, limit), lambda _: unlink(target))
 
     async def open(self, key: str) -> BinaryIO:
-        """A read-only file object with a real descriptor; no link is followed.
-
-        Raises:
-            BlobMissing: there are no bytes under the key.
-        """
+        """A read-only file object with a real descriptor; no link is followed. Raises: BlobMissing."""
         target = self._path(key)
         return await in_thread(lambda: _open(key, target), lambda file: file.close())
 
@@ -104,8 +98,7 @@ class Blobs:
     async def missing(self, keys: Collection[str]) -> set[str]:
         """Those of the keys that have no bytes.
 
-        Raises:
-            OSError: the directory itself is absent, which does not mean that every file is lost.
+        Raises: OSError if the directory itself is absent, which does not mean that every file is lost.
         """
         paths = {key: self._path(key) for key in keys}
 

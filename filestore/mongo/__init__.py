@@ -4,12 +4,12 @@ async with open_mongo("mongodb://127.0.0.1/kernelcord") as store: ...
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, nullcontext
 
 from filestore.mongo.database import SERVER_SELECTION, connected
 from filestore.mongo.files import MongoFiles, MongoShares
 from filestore.mongo.identity import MongoIdentity
+from filestore.mongo.lease import LeasePace, held
 from filestore.mongo.sessions import MongoMessageCells, MongoServerSettings, MongoSessions, MongoUsage
 from filestore.mongo.transcripts import MongoTranscripts
 from filestore.mongo.upgrade import upgrade
@@ -40,19 +40,14 @@ INDEXES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class MongoStore(Store):
-    """A MongoDB database, open."""
-
-    identity: MongoIdentity
-
-
 @asynccontextmanager
-async def open_mongo(uri: str, *, server_selection: int = SERVER_SELECTION) -> AsyncIterator[MongoStore]:
+async def open_mongo(
+    uri: str, pace: LeasePace | None = None, *, server_selection: int = SERVER_SELECTION
+) -> AsyncIterator[Store]:
     """The store in the database that `uri` names, "kernelcord" when it names none; indexes are created first.
 
-    Raises:
-        StoreUnavailable: the URI is wrong, or the server does not answer within `server_selection` ms.
+    With `pace` this program has the database to itself. Raises: StoreInUse; StoreUnavailable if the URI is
+    wrong, or if the server does not answer within `server_selection` ms.
     """
     async with connected(uri, server_selection=server_selection) as database:
         for name, *fields in UNIQUE:
@@ -60,13 +55,14 @@ async def open_mongo(uri: str, *, server_selection: int = SERVER_SELECTION) -> A
         for name, *fields in INDEXES:
             await database[name].index(*fields)
         await upgrade(database)
-        yield MongoStore(
-            MongoIdentity(database),
-            MongoFiles(database),
-            MongoShares(database),
-            MongoTranscripts(database),
-            MongoSessions(database),
-            MongoUsage(database),
-            MongoServerSettings(database),
-            MongoMessageCells(database),
-        )
+        async with held(database, pace) if pace is not None else nullcontext():
+            yield Store(
+                MongoIdentity(database),
+                MongoFiles(database),
+                MongoShares(database),
+                MongoTranscripts(database),
+                MongoSessions(database),
+                MongoUsage(database),
+                MongoServerSettings(database),
+                MongoMessageCells(database),
+            )

@@ -41,6 +41,11 @@ def equal(**fields: object) -> Document:
     return {name: {"$eq": value} for name, value in fields.items()}
 
 
+def given(**fields: object) -> Document:
+    """A filter for those of the fields that are not None; the others may have any value."""
+    return equal(**{name: value for name, value in fields.items() if value is not None})
+
+
 def record[R: DataclassInstance](kind: type[R], document: Document) -> R:
     """The record of this kind that a document holds; fields that it lacks have their defaults."""
     return kind(**{field.name: document[field.name] for field in fields(kind) if field.name in document})
@@ -62,9 +67,7 @@ class Collection:
         """Add a document. If the very same one exists under the unique fields `key`, that is success.
 
         A cancelled insert may have been written (10 of 180 were), so its retry may meet its own document.
-
-        Raises:
-            Taken: another document has this key.
+        Raises: Taken.
         """
         with self._answering():
             try:
@@ -134,31 +137,28 @@ class Collection:
         with self._answering():
             return int((await self._collection.delete_many(condition)).deleted_count)
 
-    async def sums(self, condition: Document, *fields: str) -> tuple[int, dict[str, Any]]:
-        """How many documents meet a condition, and the sum of each field over them."""
-        group = {"_id": None, "count": {"$sum": 1}} | {field: {"$sum": f"${field}"} for field in fields}
+    async def sums(self, condition: Document, *fields: str) -> Document:
+        """How many documents meet a condition ("count"), and the sum of each field over them."""
+        found = await self.sums_by(None, condition, *fields)
+        return found.get(None) or dict.fromkeys(("count", *fields), 0)
+
+    async def sums_by(self, group_by: str | None, condition: Document, *fields: str) -> dict[Any, Document]:
+        """The same for each value that the field `group_by` has in them."""
+        group: Document = {"_id": group_by and f"${group_by}", "count": {"$sum": 1}}
+        group |= {field: {"$sum": f"${field}"} for field in fields}
         with self._answering():
             cursor = self._collection.aggregate([{"$match": condition}, {"$group": group}])
-            found = await cursor.to_list(None)
-        total = found[0] if found else {"count": 0} | dict.fromkeys(fields, 0)
-        return total["count"], {field: total[field] for field in fields}
-
-    async def sums_by(self, group_by: str, *fields: str) -> dict[Any, dict[str, int]]:
-        """How many documents ("count") have each value of a field, and the sum of the others over them."""
-        group = {"_id": f"${group_by}", "count": {"$sum": 1}} | {
-            field: {"$sum": f"${field}"} for field in fields
-        }
-        with self._answering():
-            cursor = self._collection.aggregate([{"$group": group}])
-            found = await cursor.to_list(None)
-        return {each["_id"]: {name: int(each[name]) for name in ("count", *fields)} for each in found}
+            return {each.pop("_id"): each for each in await cursor.to_list(None)}
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
         if (taken := self._database.taken_by) is not None:
             raise StoreInUse(taken.host, taken.pid)
-        with _answering():
+        try:
             yield
+        except PyMongoError as error:
+            full = isinstance(error, OperationFailure) and error.code == NO_ROOM
+            raise (StoreFull if full else StoreUnavailable)(str(error).partition(", Timeout:")[0]) from error
 
 
 class MongoDatabase:
@@ -181,11 +181,7 @@ class MongoDatabase:
 
 @asynccontextmanager
 async def connected(uri: str, *, server_selection: int = SERVER_SELECTION) -> AsyncIterator[MongoDatabase]:
-    """The database that `uri` names ("kernelcord" when it names none); nothing is sent yet.
-
-    Raises:
-        StoreUnavailable: the URI is not one.
-    """
+    """The database that `uri` names, or else "kernelcord"; nothing is sent yet. Raises: StoreUnavailable."""
     try:
         client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
             uri, w="majority", journal=True, serverSelectionTimeoutMS=server_selection, tz_aware=True
@@ -196,12 +192,3 @@ async def connected(uri: str, *, server_selection: int = SERVER_SELECTION) -> As
         yield MongoDatabase(client.get_default_database(DATABASE))
     finally:
         client.close()
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    try:
-        yield
-    except PyMongoError as error:
-        full = isinstance(error, OperationFailure) and error.code == NO_ROOM
-        raise (StoreFull if full else StoreUnavailable)(str(error).partition(", Timeout:")[0]) from error

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 
 from filestore.errors import FileIdTaken
-from filestore.mongo.database import Document, MongoDatabase, Taken, equal, record
+from filestore.mongo.database import Document, MongoDatabase, Taken, equal, given, record
 from filestore.mongo.quotas import MongoQuotas
 from filestore.records import EPOCH, Cursor, StoredFile
 
@@ -64,7 +64,7 @@ class MongoFiles:
     async def named(
         self, filename: str, user_id: int, now: datetime, session_id: str | None = None
     ) -> StoredFile | None:
-        condition = equal(user_id=user_id, filename=filename) | _unexpired(now) | _within(session_id)
+        condition = equal(user_id=user_id, filename=filename) | _unexpired(now) | given(session_id=session_id)
         order = NEWEST if session_id is None else [("version", -1)]
         return _stored_file(await self._files.one(condition, order))
 
@@ -77,7 +77,7 @@ class MongoFiles:
         after: Cursor | None = None,
         session_id: str | None = None,
     ) -> list[StoredFile]:
-        condition = equal(user_id=user_id) | _unexpired(now) | _within(session_id)
+        condition = equal(user_id=user_id) | _unexpired(now) | given(session_id=session_id)
         if after:
             condition["$or"] = _older(after)
         return await self._many(condition, LISTED, limit)
@@ -88,7 +88,8 @@ class MongoFiles:
         return await self._renew(equal(file_id=file_id, user_id=user_id), now, expires_at)
 
     async def used(self, user_id: int, now: datetime, *, outputs: bool = True) -> int:
-        return await self._quotas.used(user_id, now, outputs=outputs)
+        used, sums = await self._quotas.taken(user_id, now)
+        return used - (0 if outputs else int(sums.get("output_bytes", 0)))
 
     async def condemn(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
         own = equal(file_id=file_id, user_id=user_id) | _unexpired(now)
@@ -107,10 +108,9 @@ class MongoFiles:
         user_id: int | None = None,
         folder: str | None = None,
     ) -> list[StoredFile]:
-        whose = equal(user_id=user_id) if user_id is not None else {}
-        # None finds records without the field.
-        where = {"folder": {"$in": ["", None, folder]}} if folder is not None else {}
-        expired: Document = {"expires_at": {"$lte": now}, "file_id": {"$gt": after}} | whose | where
+        expired = {"expires_at": {"$lte": now}, "file_id": {"$gt": after}} | given(user_id=user_id)
+        if folder is not None:
+            expired["folder"] = {"$in": ["", None, folder]}  # None: without the field
         found = await self._many(expired, [("file_id", 1)], limit)
         these = {"file_id": {"$in": [file.file_id for file in found]}}
         await self._files.change_all(these | {"expires_at": {"$lte": now}}, {"$set": {"expires_at": EPOCH}})
@@ -172,10 +172,6 @@ class MongoShares:
 
 def _unexpired(now: datetime) -> Document:
     return {"expires_at": {"$gt": now}}
-
-
-def _within(session_id: str | None) -> Document:
-    return {} if session_id is None else equal(session_id=session_id)
 
 
 def _older(than: Cursor) -> list[Document]:

@@ -1,10 +1,8 @@
 """The identity of a database in MongoDB: a document for the database itself, and one for each folder."""
 
 import secrets
-from contextlib import AbstractAsyncContextManager
 
 from filestore.mongo.database import MongoDatabase, equal
-from filestore.mongo.lease import LeasePace, held
 
 OWN = "database"  # the _id of its own document; no folder has such a name, which is hexadecimal
 
@@ -27,7 +25,3 @@ class MongoIdentity:
         await self._identity.change(equal(_id=folder), {"$set": {"run": run}}, upsert=True)
         self._database.folder = folder
         return before["run"] if before else ""
-
-    def held(self, pace: LeasePace | None = None) -> AbstractAsyncContextManager[None]:
-        """While entered, this program has the database to itself. Raises: StoreInUse, StoreUnavailable."""
-        return held(self._database, pace or LeasePace())

@@ -81,24 +81,17 @@ class MongoQuotas:
         """Add to sums of a person (None: of nobody, which does nothing); numbers below zero reduce them."""
         grown = {name: value for name, value in by.items() if value}
         if user_id is not None and grown:
-            # A person who was forgotten is not recorded again.
-            upsert = any(value > 0 for value in grown.values())
+            upsert = max(grown.values()) > 0  # a person who was forgotten is not recorded again
             await self._quotas.change(
                 equal(_id=user_id),
                 {"$inc": {"revision": 1} | grown} | ({"$setOnInsert": {"claims": []}} if upsert else {}),
                 upsert=upsert,
             )
 
-    async def taken(self, user_id: int, now: datetime) -> tuple[int, int]:
-        """The bytes of a person's unexpired files and transcripts, and how many of them are large outputs."""
-        ledger = await self._quotas.one(equal(_id=user_id)) or {}
-        return (await self._taken(ledger | {"_id": user_id}, now))[1], int(ledger.get("large_bytes", 0))
-
-    async def used(self, user_id: int, now: datetime, *, outputs: bool = True) -> int:
-        """See store.FileRecords."""
-        ledger = await self._quotas.one(equal(_id=user_id)) or {}
-        taken = (await self._taken(ledger | {"_id": user_id}, now))[1]
-        return taken - (0 if outputs else int(ledger.get("output_bytes", 0)))
+    async def taken(self, user_id: int, now: datetime) -> tuple[int, Document]:
+        """The bytes of a person's unexpired files and transcripts, and the person's sums."""
+        ledger = await self._quotas.one(equal(_id=user_id)) or {"_id": user_id}
+        return (await self._taken(ledger, now))[1], ledger
 
     async def forget_person(self, user_id: int) -> None:
         """Delete a person's sums."""
@@ -108,7 +101,8 @@ class MongoQuotas:
         """See store.FileRecords."""
         before = {ledger["_id"]: ledger for ledger in await self._quotas.many({}, [("_id", 1)])}
         files, entries = await asyncio.gather(
-            self._files.sums_by("user_id", "file_size"), self._entries.sums_by("owner", *ROWS.values())
+            self._files.sums_by("user_id", {}, "file_size"),
+            self._entries.sums_by("owner", {}, *ROWS.values()),
         )
         wrong = 0
         for user_id in before.keys() | files.keys() | entries.keys() - {None}:
@@ -124,11 +118,11 @@ class MongoQuotas:
         to change, the person is left to the next recount: the new sum would count that document already.
         """
         ledger = await self._ledger(user_id)
-        (files, sizes), (_, texts) = await asyncio.gather(
+        files, entries = await asyncio.gather(
             self._files.sums(equal(user_id=user_id), "file_size"),
             self._entries.sums(equal(owner=user_id), *ROWS.values()),
         )
-        counted = _counted({"count": files} | sizes, texts)
+        counted = _counted(files, entries)
         if _has(ledger, counted) or user_id in self._changing:
             return False
         which = equal(_id=user_id, revision=ledger["revision"])
@@ -143,9 +137,9 @@ class MongoQuotas:
     async def _taken(self, ledger: Document, now: datetime) -> tuple[int, int]:
         """The number of unexpired files, and the bytes of these and of transcripts."""
         expired = equal(user_id=ledger["_id"]) | {"expires_at": {"$lte": now}}
-        files, sums = await self._files.sums(expired, "file_size")
+        sums = await self._files.sums(expired, "file_size")
         size = sum(int(ledger.get(name, 0)) for name in ("file_bytes", "text_bytes", "output_bytes"))
-        return int(ledger.get("files", 0)) - files, size - int(sums["file_size"])
+        return int(ledger.get("files", 0)) - int(sums["count"]), size - int(sums["file_size"])
 
 
 def _counted(files: dict[str, Any], entries: dict[str, Any]) -> dict[str, int]:

@@ -82,8 +82,8 @@ class MongoUsage:
 
     async def total(self, user_id: int, since: datetime, before: datetime | None = None) -> UsageTotal:
         recent = equal(user_id=user_id) | {"at": {"$gte": since} | ({"$lt": before} if before else {})}
-        turns, sums = await self._usage.sums(recent, "input_tokens", "output_tokens", "cost", "cell_seconds")
-        return UsageTotal(turns, **sums)
+        sums = await self._usage.sums(recent, "input_tokens", "output_tokens", "cost", "cell_seconds")
+        return UsageTotal(sums.pop("count"), **sums)
 
     async def forget_person(
         self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH

@@ -18,14 +18,16 @@ from typing import Any, Unpack, cast
 from bson import ObjectId
 
 from filestore.errors import FileStoreError, NoSuchCell, StoreUnavailable
-from filestore.mongo.database import Document, MongoDatabase, equal
+from filestore.mongo.database import Document, MongoDatabase, equal, given
 from filestore.mongo.entries import entries, references
-from filestore.mongo.quotas import MongoQuotas
+from filestore.mongo.quotas import ROWS, MongoQuotas
 from filestore.mongo.texts import Texts
 from filestore.outputs.outside import all_outputs
 from filestore.outputs.short import MADE_ROOM, note
 from filestore.records import (
+    MOST_ENTRIES,
     RUNNING,
+    Appended,
     CellEnding,
     CellRecord,
     Finished,
@@ -33,6 +35,7 @@ from filestore.records import (
     OutsideOutputs,
     QuotaRoom,
     Said,
+    Wanted,
 )
 
 log = logging.getLogger(__name__)
@@ -98,26 +101,19 @@ class MongoTranscripts:
         return seq
 
     async def last_seq(self, session_id: str | None = None) -> int:
-        whose = {} if session_id is None else equal(_id=session_id)
-        counter = await self._counters.one(whose, [("seq", -1)])
+        counter = await self._counters.one(given(_id=session_id), [("seq", -1)])
         return int(counter["seq"]) if counter else 0
 
     @changing
     async def append_outputs(
-        self,
-        session_id: str,
-        seq: int,
-        outputs: Sequence[Output],
-        file_ids: Sequence[str] = (),
-        *,
-        batch: str = "",
-        outside: OutsideOutputs | None = None,
+        self, session_id: str, seq: int, outputs: Sequence[Output], **more: Unpack[Appended]
     ) -> Finished:
         which = equal(session_id=session_id, seq=seq, kind="cell")
         there = await self._entries.one(which)
         if there is None:
             raise NoSuchCell(session_id, seq)
-        reference = ObjectId(batch) if batch else ObjectId()
+        outside = more.get("outside")
+        reference = ObjectId(more.get("batch") or None)
         late: list[ObjectId | Document] = []
         sizes: dict[str, int] = {}
         known = [
@@ -135,7 +131,9 @@ class MongoTranscripts:
                 late = [_told(text, outside) | {"batch": reference}]
             elif outputs:
                 late = [await self._texts.put(session_id, text, reference)]
-        change: Document = {"$addToSet": {"late": {"$each": late}, "file_ids": {"$each": list(file_ids)}}}
+        change: Document = {
+            "$addToSet": {"late": {"$each": late}, "file_ids": {"$each": list(more.get("file_ids", ()))}}
+        }
         if sizes:
             change["$inc"] = sizes
         if await self._entries.change(which, change) is None:
@@ -192,26 +190,18 @@ class MongoTranscripts:
         await self._count(old.get("owner"), {name: told[name] - old.get(name, 0) for name in SIZES})
         return Finished(dropped=tuple(dropped))
 
-    async def entries(
-        self,
-        session_id: str,
-        *,
-        after: int = 0,
-        limit: int = 1000,
-        place: str | None = None,
-        brief: bool = False,
-    ) -> list[Said | CellRecord]:
-        condition = equal(session_id=session_id) | {"seq": {"$gt": after}}
-        if place is not None:
-            condition |= equal(place=place)
+    async def entries(self, session_id: str, **wanted: Unpack[Wanted]) -> list[Said | CellRecord]:
+        condition = equal(session_id=session_id) | given(place=wanted.get("place"))
+        condition["seq"] = {"$gt": wanted.get("after", 0)}
+        limit, brief = wanted.get("limit", MOST_ENTRIES), wanted.get("brief", False)
         return await self._records(condition, limit, brief=brief)
 
     async def newest(
         self, session_id: str, *, before: int | None = None, limit: int = 50, place: str | None = None
     ) -> list[Said | CellRecord]:
-        condition = equal(session_id=session_id) | ({} if before is None else {"seq": {"$lt": before}})
-        if place is not None:
-            condition |= equal(place=place)
+        condition = equal(session_id=session_id) | given(place=place)
+        if before is not None:
+            condition["seq"] = {"$lt": before}
         return await self._records(condition, limit, order=-1, brief=True)
 
     def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
@@ -230,23 +220,21 @@ class MongoTranscripts:
 
     @changing
     async def clear(self, session_id: str) -> None:
-        _, sizes = await self._entries.sums(equal(session_id=session_id), "text_size", *SIZES)
+        sizes = await self._entries.sums(equal(session_id=session_id), "text_size", *SIZES)
         await self._entries.delete(equal(session_id=session_id))
         await self._texts.clear(session_id)
         await self._messages.delete(equal(session_id=session_id))
         await self._outside.delete(equal(session_id=session_id))
-        owner = await self._owner(session_id)
-        await self._quotas.change_sums(owner, text_bytes=-int(sizes["text_size"]))
-        await self._count(owner, {name: -int(sizes[name]) for name in SIZES})
+        await self._count(await self._owner(session_id), {name: -int(sizes[name]) for name in ROWS.values()})
 
     async def kept_outside(self, session_id: str) -> list[str]:
         documents = await self._outside.many(equal(session_id=session_id), [("order", 1)])
         return [document["_id"] for document in documents]
 
     async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> QuotaRoom:
-        used, large = await self._quotas.taken(user_id, now)
+        used, sums = await self._quotas.taken(user_id, now)
         dropped: list[str] = []
-        if used + size > quota and used - large + size <= quota:
+        if used + size > quota and used - int(sums.get("large_bytes", 0)) + size <= quota:
             for document in await self._outside.many(equal(owner=user_id), [("order", 1)], AT_ONCE):
                 with self._quotas.changing(user_id):
                     used -= await self._shorten(document)
@@ -290,9 +278,8 @@ class MongoTranscripts:
     async def _count(self, owner: int | None, sizes: Mapping[str, int]) -> None:
         """Add to a person's sums. If that fails, the entry is recorded all the same, and counted later."""
         try:
-            await self._quotas.change_sums(
-                owner, output_bytes=sizes.get("output_size", 0), large_bytes=sizes.get("large_size", 0)
-            )
+            sums = {name: sizes.get(field, 0) for name, field in ROWS.items()}
+            await self._quotas.change_sums(owner, **sums)
         except FileStoreError:
             log.warning("the sums of person %s are wrong until they are recounted", owner)
 
@@ -327,10 +314,7 @@ class MongoTranscripts:
             document |= {"outputs": "[]", "late": [], "file_ids": []}
         with self._quotas.changing(owner):
             await self._entries.insert(document, key=["session_id", "seq"])
-            try:
-                await self._quotas.change_sums(owner, text_bytes=size)
-            except FileStoreError:  # the entry itself is recorded
-                log.warning("the sums of person %s are wrong until they are recounted", owner)
+            await self._count(owner, {"text_size": size})
 
     async def _records(
         self, condition: Document, limit: int = 0, *, order: int = 1, brief: bool = False

@@ -21,7 +21,7 @@ import logging
 import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -32,8 +32,9 @@ from filestore.blobs.store import Blobs
 from filestore.errors import BlobMissing, BytesRefused, BytesStay, QuotaExceeded
 from filestore.outputs.lines import OutputLines, some_lines
 from filestore.outputs.outside import all_outputs
-from filestore.outputs.short import NO_ROOM, lost, note, short, size_of
+from filestore.outputs.short import LOST, NO_ROOM, note, short, size_of
 from filestore.records import (
+    Appended,
     CellEnding,
     CellRecord,
     Finished,
@@ -43,6 +44,7 @@ from filestore.records import (
     Said,
     SessionRecord,
     StoredFile,
+    Wanted,
 )
 from filestore.store import FileRecords, SessionRecords, Store, Transcripts
 
@@ -102,17 +104,19 @@ class _Quota:
         """The session is gone."""
         self._owners.pop(session_id, None)
 
-    def lock(self, user_id: int) -> asyncio.Lock:
-        """To be held from checking a person's room until the write is done."""
+    def lock(self, user_id: int | None) -> AbstractAsyncContextManager[None]:
+        """To be held from checking a person's room until the write is done; nobody (None) has no limit."""
+        if user_id is None:
+            return nullcontext()
         if len(self._locks) > 1000:
             for free in [person for person, lock in self._locks.items() if not lock.locked()]:
                 del self._locks[free]
         return self._locks[user_id]
 
-    async def make_room(self, user_id: int, size: int, quota: int | None = None) -> None:
+    async def make_room(self, user_id: int | None, size: int, quota: int | None = None) -> None:
         """Shorten a person's oldest large outputs to make room. Raises: QuotaExceeded, StoreUnavailable."""
         quota = self._quota if quota is None else quota
-        while True:
+        while user_id is not None:
             room = await self._transcripts.make_room(user_id, size, quota, self._clock())
             await _delete_all(self._blobs, room.dropped)
             if room.fits:
@@ -128,6 +132,7 @@ class _QuotaTranscripts:
         self._transcripts = transcripts
         self._blobs = blobs
         self._quota = quota
+        self.restore = transcripts.restore
         self.last_seq = transcripts.last_seq
         self.newest = transcripts.newest
         self.unfinished = transcripts.unfinished
@@ -148,23 +153,12 @@ class _QuotaTranscripts:
         await self._make_room_for(session_id, code)
         return await self._transcripts.begin_cell(session_id, place, author, code, at, least=least)
 
-    async def restore(self, entry: Said | CellRecord) -> int:
-        return await self._transcripts.restore(entry)
-
     async def append_outputs(
-        self,
-        session_id: str,
-        seq: int,
-        outputs: Sequence[Output],
-        file_ids: Sequence[str] = (),
-        *,
-        batch: str = "",
-        outside: OutsideOutputs | None = None,  # noqa: ARG002 - decided here
+        self, session_id: str, seq: int, outputs: Sequence[Output], **more: Unpack[Appended]
     ) -> Finished:
         async def write(outputs: Sequence[Output], outside: OutsideOutputs | None) -> Finished:
-            return await self._transcripts.append_outputs(
-                session_id, seq, outputs, file_ids, batch=batch, outside=outside
-            )
+            told: Appended = {**more, "outside": outside}
+            return await self._transcripts.append_outputs(session_id, seq, outputs, **told)
 
         return await self._write(session_id, outputs, write, always=LATE)
 
@@ -177,19 +171,9 @@ class _QuotaTranscripts:
             return await self._write(session_id, outputs, write)
         return await self._transcripts.finish_cell(session_id, seq, **ending)
 
-    async def entries(
-        self,
-        session_id: str,
-        *,
-        after: int = 0,
-        limit: int = 1000,
-        place: str | None = None,
-        brief: bool = False,
-    ) -> list[Said | CellRecord]:
-        found = await self._transcripts.entries(
-            session_id, after=after, limit=limit, place=place, brief=brief
-        )
-        if brief:
+    async def entries(self, session_id: str, **wanted: Unpack[Wanted]) -> list[Said | CellRecord]:
+        found = await self._transcripts.entries(session_id, **wanted)
+        if wanted.get("brief"):
             return found
         return [await self._whole(entry) if isinstance(entry, CellRecord) else entry for entry in found]
 
@@ -206,7 +190,7 @@ class _QuotaTranscripts:
             file = await self._blobs.open(part.blob_key)
         except BlobMissing:
             log.error("outputs of cell %d of session %s are missing", cell.seq, cell.session_id)
-            for output in lost(cell.outputs[part.start : part.start + part.short]):
+            for output in (*cell.outputs[part.start : part.start + part.short], note(LOST)):
                 yield output
             return
         with file:
@@ -248,62 +232,46 @@ class _QuotaTranscripts:
         return replace(room, dropped=())
 
     async def _make_room_for(self, session_id: str, text: str) -> None:
-        if len(text) > LARGE and (owner := await self._quota.owner(session_id)) is not None:
+        if len(text) > LARGE:
+            owner = await self._quota.owner(session_id)
             async with self._quota.lock(owner):
                 await self._quota.make_room(owner, len(text))
 
     async def _write(
-        self,
-        session_id: str,
-        outputs: Sequence[Output],
-        write: _Writing,
-        always: int = LARGE,
+        self, session_id: str, outputs: Sequence[Output], write: _Writing, always: int = LARGE
     ) -> Finished:
         """Record outputs of up to `always` bytes in any case, larger ones if there is room."""
         size = size_of(outputs)
-        owner = await self._quota.owner(session_id) if size > always else None
         if size <= always:
             finished = await write(outputs, None)
-        elif size <= LARGE:
-            finished = await self._write_within(owner, outputs, size, write)
         else:
-            if owner is None:
-                finished = await self._write_large(NOBODY, outputs, write)
-            else:
-                async with self._quota.lock(owner):
-                    finished = await self._write_large(str(owner), outputs, write, owner)
+            owner = await self._quota.owner(session_id)
+            async with self._quota.lock(owner):
+                if size > LARGE:
+                    finished = await self._write_large(owner, outputs, write)
+                else:
+                    finished = await self._write_small(owner, outputs, size, write)
         await _delete_all(self._blobs, finished.dropped)
         return replace(finished, dropped=())
 
-    async def _write_within(
+    async def _write_small(
         self, owner: int | None, outputs: Sequence[Output], size: int, write: _Writing
     ) -> Finished:
-        """Write small outputs if there is room for them."""
-        if owner is None:
-            return await write(outputs, None)
-        async with self._quota.lock(owner):
-            try:
-                await self._quota.make_room(owner, size)
-            except QuotaExceeded:
-                return replace(await write([note(NO_ROOM)], None), whole=False)
-            return await write(outputs, None)
+        try:
+            await self._quota.make_room(owner, size)
+        except QuotaExceeded:
+            return replace(await write([note(NO_ROOM)], None), whole=False)
+        return await write(outputs, None)
 
-    async def _write_large(
-        self,
-        folder: str,
-        outputs: Sequence[Output],
-        write: _Writing,
-        owner: int | None = None,
-    ) -> Finished:
+    async def _write_large(self, owner: int | None, outputs: Sequence[Output], write: _Writing) -> Finished:
         brief = await in_thread(partial(short, outputs))
-        key = f"{folder}/out-{secrets.token_hex(8)}"
+        key = f"{NOBODY if owner is None else owner}/out-{secrets.token_hex(8)}"
         try:
             written = await self._blobs.put(key, cast("BinaryIO", OutputLines(outputs)), limit=LARGEST)
         except OSError as error:
             raise BytesRefused(str(error.strerror), full=error.errno in DISK_FULL) from error
         try:
-            if owner is not None:
-                await self._quota.make_room(owner, written.size)
+            await self._quota.make_room(owner, written.size)
             return await write(brief, OutsideOutputs(key, written.size, len(outputs), short=len(brief)))
         except QuotaExceeded:
             await self._blobs.delete(key)

@@ -13,7 +13,7 @@ from typing import Any
 
 from filestore.records import Output
 
-__all__ = ["LIMIT", "MADE_ROOM", "NO_ROOM", "lost", "note", "short", "size_of"]
+__all__ = ["LIMIT", "LOST", "MADE_ROOM", "NO_ROOM", "note", "short", "size_of"]
 
 LIMIT = 6000  # characters of JSON of a short form, approximately
 TEXT = 1200  # characters of one output: its head and tail
@@ -50,11 +50,6 @@ def size_of(outputs: Sequence[Output]) -> int:
 def note(text: str) -> Output:
     """An output with words of ours."""
     return {"output_type": "stream", "name": "stderr", "text": f"[{text}]\n"}
-
-
-def lost(outputs: Sequence[Output]) -> list[Output]:
-    """What is shown of outputs whose bytes are missing: their short form, and a note that says so."""
-    return [*outputs, note(LOST)]
 
 
 def short(outputs: Sequence[Output], why: str = "") -> list[Output]:

@@ -14,16 +14,8 @@ turns cost, the messages of cells, and rows of files that cells wrote. Everythin
 StoreUnavailable.
 """
 
-from filestore.spool.catch_up import Recorded, SpoolCatchUp
+from filestore.spool.catch_up import Recorded
 from filestore.spool.store import SpooledSessions, SpooledStore, spooled
 from filestore.spool.transcripts import Early, SpooledTranscripts
 
-__all__ = [
-    "Early",
-    "Recorded",
-    "SpoolCatchUp",
-    "SpooledSessions",
-    "SpooledStore",
-    "SpooledTranscripts",
-    "spooled",
-]
+__all__ = ["Early", "Recorded", "SpooledSessions", "SpooledStore", "SpooledTranscripts", "spooled"]

@@ -27,14 +27,7 @@ from filestore.errors import (
 from filestore.records import CellRecord, Said, StoredFile
 from filestore.spool.journal import Journal
 from filestore.spool.spool import Spool
-from filestore.spool.writes import (
-    EntryAdded,
-    FileAdded,
-    OutputsAppended,
-    Write,
-    new_batch,
-    session_key,
-)
+from filestore.spool.writes import EntryAdded, FileAdded, OutputsAppended, Write, new_batch, session_key
 from filestore.store import Store
 
 __all__ = ["Recorded", "SpoolCatchUp"]
@@ -164,11 +157,9 @@ class SpoolCatchUp:
 
     async def bring_in_write(self, write: Write) -> object:
         """Do one write; returns and raises what the database does."""
-        match write:
-            case FileAdded():
-                await self._bring_in_file(write)
-            case _:
-                return await write.bring_in(self._store)
+        if not isinstance(write, FileAdded):
+            return await write.bring_in(self._store)
+        await self._bring_in_file(write)
         return None
 
     def note_moved(self, session_id: str, seq: int, new: int) -> None:

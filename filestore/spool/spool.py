@@ -6,9 +6,8 @@ cell = await spool.write(key, lambda: store.transcripts.begin_cell(...), instead
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -87,9 +86,10 @@ class Spool:
         """The writes of a key that wait, in order."""
         return list(self.waiting[key].writes) if key in self.waiting else []
 
-    def all_writes(self) -> Iterator[Write]:
-        """The writes of all keys that wait; iterate without awaiting anything in between."""
-        return chain.from_iterable(journal.writes for journal in self.waiting.values())
+    def of_kind[W: Write](self, kind: type[W], key: str | None = None) -> list[W]:
+        """The writes of this kind that wait, of one key or (None) of all, in order."""
+        keys = self.waiting if key is None else (key,)
+        return [write for each in keys for write in self.writes(each) if isinstance(write, kind)]
 
     def state(self, key: str) -> Waiting | None:
         """Why the writes of a key wait, and how safely; None if there are none."""

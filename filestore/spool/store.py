@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,6 @@ from filestore.spool.writes import (
     SessionOpened,
     SessionTouched,
     UsageAdded,
-    Write,
     person_key,
     session_key,
 )
@@ -82,20 +81,14 @@ class SpooledSessions:
         return self._as_noted(found) if found is not None else None
 
     def _as_noted(self, record: SessionRecord) -> SessionRecord:
-        for write in self._spool.writes(session_key(record.session_id)):
-            if isinstance(write, KernelNoted):
-                return replace(record, kernel=write.kernel)
-        return record
+        notes = self._spool.of_kind(KernelNoted, session_key(record.session_id))
+        return replace(record, kernel=notes[0].kernel) if notes else record
 
     async def of_user(self, user_id: int) -> list[SessionRecord]:
         found = await self._sessions.of_user(user_id)
         known = {record.session_id for record in found}
-        for write in self._spool.all_writes():  # so that forgetting a person forgets these too
-            if (
-                isinstance(write, SessionOpened)
-                and write.user_id == user_id
-                and write.session_id not in known
-            ):
+        for write in self._spool.of_kind(SessionOpened):  # so that forgetting a person forgets these too
+            if write.user_id == user_id and write.session_id not in known:
                 record = SessionRecord(write.session_id, user_id, write.place, None, write.at, write.at)
                 found.insert(0, record)
                 known.add(write.session_id)
@@ -111,24 +104,19 @@ class SpooledSessions:
     async def set_kernel(self, session_id: str, kernel: str | None) -> None:
         """Of several notes only the last one waits: room in the spool is for what cells have shown."""
         key = session_key(session_id)
-        if any(isinstance(write, KernelNoted) for write in self._spool.writes(key)):
+        if self._spool.of_kind(KernelNoted, key):
             await self._spool.drop_writes(key, KernelNoted)
         await self._spool.write(
-            key,
-            lambda: self._sessions.set_kernel(session_id, kernel),
-            KernelNoted(session_id, kernel),
+            key, lambda: self._sessions.set_kernel(session_id, kernel), KernelNoted(session_id, kernel)
         )
 
     async def unfinished(self, since: datetime) -> list[SessionRecord]:
         """Includes sessions whose cells wait."""
         found = await self._sessions.unfinished(since)
         known = {record.session_id for record in found}
-        begun = {
-            write.entry.session_id
-            for write in self._spool.all_writes()
-            if isinstance(write, EntryAdded) and isinstance(write.entry, CellRecord)
-        }
-        for session_id in sorted(begun - known):
+        begun = [write.entry for write in self._spool.of_kind(EntryAdded)]
+        waiting = {entry.session_id for entry in begun if isinstance(entry, CellRecord)}
+        for session_id in sorted(waiting - known):
             record = await self._sessions.get(session_id)
             if record is not None and record.last_used_at > since:
                 found.append(record)
@@ -157,13 +145,11 @@ class SpooledUsage:
 
     async def total(self, user_id: int, since: datetime, before: datetime | None = None) -> UsageTotal:
         # Read first: better to count it twice than not at all.
-        waiting = self._spool.writes(person_key(user_id))
+        waiting = [write.usage for write in self._spool.of_kind(UsageAdded, person_key(user_id))]
         total = await self._spool.reads.read(lambda: self._usage.total(user_id, since, before))
-        for write in waiting:
-            if isinstance(write, UsageAdded) and since <= write.usage.at < (before or LAST):
-                used = write.usage
-                turn = UsageTotal(1, used.input_tokens, used.output_tokens, used.cost, used.cell_seconds)
-                total = UsageTotal(*map(sum, zip(astuple(total), astuple(turn), strict=True)))
+        for used in waiting:
+            if since <= used.at < (before or LAST):
+                total += UsageTotal(1, used.input_tokens, used.output_tokens, used.cost, used.cell_seconds)
         return total
 
     async def forget_person(
@@ -202,7 +188,7 @@ class SpooledFiles:
         if file.source != "generated":
             return await self._files.add(file, quota=quota, most=most)
         key = person_key(file.user_id)
-        waits = [write.file.file_size for write in self._spool.writes(key) if isinstance(write, FileAdded)]
+        waits = [write.file.file_size for write in self._spool.of_kind(FileAdded, key)]
         if waits and sum(waits) + file.file_size > quota:
             raise QuotaExceeded(sum(waits), quota, file.file_size)
         if most is not None and len(waits) >= most:
@@ -216,7 +202,7 @@ class SpooledFiles:
 
     async def condemn_all(self, user_id: int) -> None:
         """Records that wait are brought in first, because the bytes are found and deleted by them."""
-        await self._catch_up.bring_in_all_of(person_key(user_id))
+        await self.bring_in(user_id)
         await self._files.condemn_all(user_id)
 
     async def bring_in(self, user_id: int) -> None:
@@ -229,7 +215,7 @@ class SpooledFiles:
 
     async def known_keys(self, blob_keys: Collection[str]) -> set[str]:
         """Includes keys of records that wait: their bytes are no orphans."""
-        waiting = {write.file.blob_key for write in self._spool.all_writes() if isinstance(write, FileAdded)}
+        waiting = {write.file.blob_key for write in self._spool.of_kind(FileAdded)}
         return await self._files.known_keys(blob_keys) | waiting.intersection(blob_keys)
 
 
@@ -248,24 +234,24 @@ class SpooledMessageCells:
         )
 
     async def get(self, message_id: int) -> MessageCell | None:
-        waiting = _newest(self._spool.all_writes())
+        waiting = _newest(self._spool.of_kind(MessageNoted))
         return waiting.get(message_id) or await self._cells.get(message_id)
 
     async def of_cell(self, session_id: str, seq: int) -> list[MessageCell]:
         found = {cell.message_id: cell for cell in await self._cells.of_cell(session_id, seq)}
-        found |= _newest(self._spool.writes(session_key(session_id)))
+        found |= _newest(self._spool.of_kind(MessageNoted, session_key(session_id)))
         return [cell for _, cell in sorted(found.items()) if cell.seq == seq]
 
     async def going_on(self, since: int) -> list[MessageCell]:
         found = {cell.message_id: cell for cell in await self._cells.going_on(since)}
-        found |= _newest(self._spool.all_writes())
+        found |= _newest(self._spool.of_kind(MessageNoted))
         notes = [cell for message_id, cell in sorted(found.items()) if message_id >= since]
         return [cell for cell in notes if cell.first > 0 or cell.turn]
 
 
-def _newest(writes: Iterable[Write]) -> dict[int, MessageCell]:
+def _newest(notes: Iterable[MessageNoted]) -> dict[int, MessageCell]:
     """The last note on each message that waits, which replaces what the database has."""
-    return {write.cell.message_id: write.cell for write in writes if isinstance(write, MessageNoted)}
+    return {note.cell.message_id: note.cell for note in notes}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,18 @@ from datetime import datetime
 from typing import Any, Unpack
 
 from filestore.errors import StoreUnavailable
-from filestore.records import RUNNING, CellEnding, CellRecord, Finished, Output, OutsideOutputs, Said, Waiting
+from filestore.records import (
+    MOST_ENTRIES,
+    RUNNING,
+    Appended,
+    CellEnding,
+    CellRecord,
+    Finished,
+    Output,
+    Said,
+    Waiting,
+    Wanted,
+)
 from filestore.spool.catch_up import SpoolCatchUp
 from filestore.spool.overlay import with_writes
 from filestore.spool.spool import Spool
@@ -37,9 +48,8 @@ class SpooledTranscripts:
         self._catch_up = catch_up
         self._highest = highest  # the highest number of any session
         self._last: dict[str, int] = {}  # the last number that this program gave, by session
-        for write in spool.all_writes():
-            if isinstance(write, EntryAdded):
-                self._note(write.entry)
+        for write in spool.of_kind(EntryAdded):
+            self._note(write.entry)
         self.last_seq = store.transcripts.last_seq
         self.outputs: Callable[[CellRecord], AsyncIterator[Output]] = store.transcripts.outputs
         self.kept_outside = store.transcripts.kept_outside
@@ -97,25 +107,12 @@ class SpooledTranscripts:
         return self._spool.state(session_key(session_id))
 
     async def append_outputs(
-        self,
-        session_id: str,
-        seq: int,
-        outputs: Sequence[Output],
-        file_ids: Sequence[str] = (),
-        *,
-        batch: str = "",
-        outside: OutsideOutputs | None = None,  # noqa: ARG002 - writes wait with all their outputs
+        self, session_id: str, seq: int, outputs: Sequence[Output], **more: Unpack[Appended]
     ) -> Finished:
-        return await self._write(
-            session_id,
-            OutputsAppended(
-                session_id,
-                self._catch_up.number(session_id, seq),
-                tuple(outputs),
-                tuple(file_ids),
-                batch or new_batch(),
-            ),
-        )
+        """Writes wait with all their outputs, so `outside` is ignored."""
+        number, batch = self._catch_up.number(session_id, seq), more.get("batch") or new_batch()
+        appended = OutputsAppended(session_id, number, tuple(outputs), tuple(more.get("file_ids", ())), batch)
+        return await self._write(session_id, appended)
 
     async def finish_cell(self, session_id: str, seq: int, **ending: Unpack[CellEnding]) -> Finished:
         """Writes wait with all their outputs, so `outside` is ignored."""
@@ -131,22 +128,11 @@ class SpooledTranscripts:
         )
         return await self._write(session_id, finished)
 
-    async def entries(
-        self,
-        session_id: str,
-        *,
-        after: int = 0,
-        limit: int = 1000,
-        place: str | None = None,
-        brief: bool = False,
-    ) -> list[Said | CellRecord]:
+    async def entries(self, session_id: str, **wanted: Unpack[Wanted]) -> list[Said | CellRecord]:
         waiting = self._spool.writes(session_key(session_id))
-        found = await self._spool.reads.read(
-            lambda: self._store.transcripts.entries(
-                session_id, after=after, limit=limit, place=place, brief=brief
-            )
-        )
-        return with_writes(found, waiting, after=after, place=place)[:limit] if waiting else found
+        found = await self._spool.reads.read(lambda: self._store.transcripts.entries(session_id, **wanted))
+        entries = with_writes(found, waiting, after=wanted.get("after", 0), place=wanted.get("place"))
+        return entries[: wanted.get("limit", MOST_ENTRIES)]
 
     async def newest(
         self, session_id: str, *, before: int | None = None, limit: int = 50, place: str | None = None
@@ -155,16 +141,12 @@ class SpooledTranscripts:
         found = await self._spool.reads.read(
             lambda: self._store.transcripts.newest(session_id, before=before, limit=limit, place=place)
         )
-        if not waiting:
-            return found
         entries = reversed(with_writes(found, waiting, place=place))
         return [entry for entry in entries if before is None or entry.seq < before][:limit]
 
     async def unfinished(self, session_id: str) -> list[CellRecord]:
         waiting = self._spool.writes(session_key(session_id))
         found = await self._spool.reads.read(lambda: self._store.transcripts.unfinished(session_id))
-        if not waiting:
-            return found
         cells = [entry for entry in with_writes(found, waiting) if isinstance(entry, CellRecord)]
         return [cell for cell in cells if cell.status == RUNNING]
 

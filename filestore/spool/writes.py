@@ -18,25 +18,6 @@ from typing import Any, Self
 from filestore.records import CellRecord, Finished, MessageCell, Output, Said, StoredFile, UsageRecord
 from filestore.store import Store
 
-__all__ = [
-    "CellFinished",
-    "EntryAdded",
-    "FileAdded",
-    "MessageNoted",
-    "OutputsAppended",
-    "SessionOpened",
-    "SessionTouched",
-    "UsageAdded",
-    "Write",
-    "decode",
-    "encode",
-    "least_size",
-    "new_batch",
-    "person_key",
-    "renumbered",
-    "session_key",
-]
-
 CUT: Output = {
     "output_type": "stream",
     "name": "stderr",
@@ -116,7 +97,7 @@ class OutputsAppended(Write):
 
     async def bring_in(self, store: Store) -> Finished:
         return await store.transcripts.append_outputs(
-            self.session_id, self.seq, self.outputs, self.file_ids, batch=self.batch
+            self.session_id, self.seq, self.outputs, file_ids=self.file_ids, batch=self.batch
         )
 
     def cut(self) -> Self | None:
@@ -186,15 +167,8 @@ class FileAdded(Write):
 KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        SessionOpened,
-        SessionTouched,
-        KernelNoted,
-        EntryAdded,
-        OutputsAppended,
-        CellFinished,
-        MessageNoted,
-        UsageAdded,
-        FileAdded,
+        *(SessionOpened, SessionTouched, KernelNoted, EntryAdded, OutputsAppended, CellFinished),
+        *(MessageNoted, UsageAdded, FileAdded),
     )
 }
 RECORDS: dict[str, type[Any]] = {

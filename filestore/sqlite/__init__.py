@@ -17,11 +17,7 @@ from filestore.store import Store
 
 @asynccontextmanager
 async def open_sqlite(path: Path, waits: Waits | None = None) -> AsyncIterator[Store]:
-    """The store at `path`; its folder (0700) and file (0600) are created if they are missing.
-
-    Raises:
-        StoreUnavailable: the file cannot be created or read, or a later version wrote it (StoreTooNew).
-    """
+    """The store at `path`; its folder (0700) and file (0600) are created. Raises: StoreUnavailable."""
     async with opened(path, waits) as database:
         yield Store(
             SqliteIdentity(database),

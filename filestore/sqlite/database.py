@@ -2,7 +2,7 @@
 
     async with opened(path) as database:
         await database.write(lambda connection: connection.execute(...))
-        rows = await database.read(lambda connection: connection.execute(...).fetchall())
+        sessions = await database.rows(lambda row: record(SessionRecord, row), "SELECT ...", user_id)
 
 A transaction is one call. If its caller is cancelled, it is either dropped whole or runs to its end, and
 never stays open (when BEGIN and COMMIT were awaited one by one, 50 of 200 transactions stayed open).
@@ -26,6 +26,7 @@ from functools import partial
 from pathlib import Path
 
 from filestore.errors import StoreDamaged, StoreFull, StoreTooNew, StoreUnavailable
+from filestore.sqlite.rows import values
 from filestore.sqlite.schema import MIGRATIONS
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,10 @@ class _Busy(Exception):
 
 
 class SqliteDatabase:
-    """Runs functions of a connection, each in a transaction of its own, off the event loop."""
+    """Runs functions of a connection, each in a transaction of its own, off the event loop.
+
+    Where the database refuses (disk full, locked, broken file), they raise StoreUnavailable.
+    """
 
     def __init__(self, path: Path, waits: Waits) -> None:
         self.folder = ""  # id of the folder of bytes that this program works on, once that is known
@@ -75,20 +79,13 @@ class SqliteDatabase:
         self._readers = ThreadPoolExecutor(READERS, "sqlite-reader")
 
     async def write[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in a write transaction: committed when this returns, rolled back when `work` raises.
-
-        Raises:
-            StoreUnavailable: the database refused (disk full, locked, broken file).
-        """
+        """Run `work` in a write transaction: committed when this returns, rolled back when `work` raises."""
         return await self._run(self._writer, "BEGIN IMMEDIATE", work)
 
     async def write_soon[T](self, work: Callable[[sqlite3.Connection], T], size: int) -> T:
         """Like `write`, but synced soon after this returns: a crash of ours cannot undo it, a power cut can.
 
         `size` is about how many characters it writes.
-
-        Raises:
-            StoreUnavailable: the database refused.
         """
         try:
             if size > SMALL:
@@ -102,12 +99,22 @@ class SqliteDatabase:
         return result
 
     async def read[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` on one consistent view of the database.
-
-        Raises:
-            StoreUnavailable: the database refused.
-        """
+        """Run `work` on one consistent view of the database."""
         return await self._run(self._readers, "BEGIN", work)
+
+    async def rows[R](self, made: Callable[[sqlite3.Row], R], query: str, *given: object) -> list[R]:
+        """What `made` makes of each row that a query finds."""
+        bound = values(*given)
+        return await self.read(lambda connection: list(map(made, connection.execute(query, bound))))
+
+    async def first[R](self, made: Callable[[sqlite3.Row], R], query: str, *given: object) -> R | None:
+        """What `made` makes of the first row that a query finds, if any."""
+        return next(iter(await self.rows(made, query, *given)), None)
+
+    async def change(self, query: str, *given: object) -> int:
+        """Run one statement; returns how many rows it has changed."""
+        bound = values(*given)
+        return await self.write(lambda connection: connection.execute(query, bound).rowcount)
 
     async def erase_deleted(self) -> None:
         """Leave nothing in the database's files of what was deleted before this call.
@@ -291,10 +298,7 @@ class SqliteDatabase:
 async def opened(path: Path, waits: Waits | None = None) -> AsyncIterator[SqliteDatabase]:
     """The database at `path`, which is first created (0600) or migrated to the newest schema.
 
-    Raises:
-        StoreUnavailable: it cannot be created or read.
-        StoreTooNew: a later version of the program wrote it.
-        StoreDamaged: a check of a few seconds at most found damage.
+    Raises: StoreUnavailable, StoreTooNew; StoreDamaged after a check of a few seconds at most.
     """
     waits = waits or Waits()
     database = SqliteDatabase(path, waits)

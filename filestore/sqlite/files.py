@@ -29,27 +29,17 @@ class SqliteFiles:
         return await self._database.write(lambda connection: _add(connection, here, quota, most))
 
     async def readable(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
-        return await self._one(
-            """SELECT * FROM user_files WHERE file_id = ? AND expires_at > ? AND (user_id = ? OR EXISTS (
-                   SELECT 1 FROM shares WHERE shares.file_id = user_files.file_id AND shares.user_id = ?))""",
-            file_id,
-            now,
-            user_id,
-            user_id,
-        )
+        query = """SELECT * FROM user_files WHERE file_id = ? AND expires_at > ? AND (user_id = ? OR EXISTS (
+                   SELECT 1 FROM shares WHERE shares.file_id = user_files.file_id AND shares.user_id = ?))"""
+        return await self._database.first(_stored_file, query, file_id, now, user_id, user_id)
 
     async def named(
         self, filename: str, user_id: int, now: datetime, session_id: str | None = None
     ) -> StoredFile | None:
         order = "number DESC" if session_id is None else "version DESC"
-        return await self._one(
-            f"""SELECT * FROM user_files WHERE user_id = ? AND filename = ? AND +expires_at > ?
-                AND session_id = coalesce(?, session_id) ORDER BY {order} LIMIT 1""",
-            user_id,
-            filename,
-            now,
-            session_id,
-        )
+        query = f"""SELECT * FROM user_files WHERE user_id = ? AND filename = ? AND +expires_at > ?
+                    AND session_id = coalesce(?, session_id) ORDER BY {order} LIMIT 1"""
+        return await self._database.first(_stored_file, query, user_id, filename, now, session_id)
 
     async def page(
         self,
@@ -61,28 +51,14 @@ class SqliteFiles:
         session_id: str | None = None,
     ) -> list[StoredFile]:
         older, place = ("AND number < ?", (after.number,)) if after else ("", ())
-        return await self._many(
-            f"""SELECT * FROM user_files WHERE user_id = ? AND +expires_at > ?
-                AND session_id = coalesce(?, session_id) {older}
-                ORDER BY number DESC LIMIT ?""",
-            user_id,
-            now,
-            session_id,
-            *place,
-            limit,
-        )
+        query = f"""SELECT * FROM user_files WHERE user_id = ? AND +expires_at > ?
+                    AND session_id = coalesce(?, session_id) {older} ORDER BY number DESC LIMIT ?"""
+        return await self._database.rows(_stored_file, query, user_id, now, session_id, *place, limit)
 
     async def extend(
         self, file_id: str, user_id: int, now: datetime, expires_at: datetime
     ) -> StoredFile | None:
-        return await self._change(
-            """UPDATE user_files SET expires_at = max(expires_at, ?)
-               WHERE file_id = ? AND user_id = ? AND expires_at > ? RETURNING *""",
-            expires_at,
-            file_id,
-            user_id,
-            now,
-        )
+        return await self._set_expiry("max(expires_at, ?)", expires_at, file_id, user_id, now)
 
     async def used(self, user_id: int, now: datetime, *, outputs: bool = True) -> int:
         def work(connection: Connection) -> int:
@@ -112,21 +88,10 @@ class SqliteFiles:
         return len(wrong)
 
     async def condemn(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
-        return await self._change(
-            """UPDATE user_files SET expires_at = ?
-               WHERE file_id = ? AND user_id = ? AND expires_at > ? RETURNING *""",
-            EPOCH,
-            file_id,
-            user_id,
-            now,
-        )
+        return await self._set_expiry("?", EPOCH, file_id, user_id, now)
 
     async def condemn_all(self, user_id: int) -> None:
-        await self._database.write(
-            lambda connection: connection.execute(
-                "UPDATE user_files SET expires_at = ? WHERE user_id = ?", values(EPOCH, user_id)
-            )
-        )
+        await self._database.change("UPDATE user_files SET expires_at = ? WHERE user_id = ?", EPOCH, user_id)
 
     async def condemned(
         self,
@@ -168,21 +133,17 @@ class SqliteFiles:
         return await self._database.read(work)
 
     async def batch(self, *, after: str = "", limit: int = 500) -> list[StoredFile]:
-        return await self._many(
-            "SELECT * FROM user_files WHERE file_id > ? ORDER BY file_id LIMIT ?", after, limit
-        )
+        query = "SELECT * FROM user_files WHERE file_id > ? ORDER BY file_id LIMIT ?"
+        return await self._database.rows(_stored_file, query, after, limit)
 
-    async def _many(self, query: str, *given: object) -> list[StoredFile]:
-        return await self._database.read(
-            lambda connection: [_stored_file(row) for row in connection.execute(query, values(*given))]
-        )
+    async def _set_expiry(
+        self, how: str, expires_at: datetime, file_id: str, user_id: int, now: datetime
+    ) -> StoredFile | None:
+        query = f"""UPDATE user_files SET expires_at = {how}
+                    WHERE file_id = ? AND user_id = ? AND expires_at > ? RETURNING *"""
 
-    async def _one(self, query: str, *given: object) -> StoredFile | None:
-        return next(iter(await self._many(query, *given)), None)
-
-    async def _change(self, query: str, *given: object) -> StoredFile | None:
         def work(connection: Connection) -> StoredFile | None:
-            row = connection.execute(query, values(*given)).fetchone()
+            row = connection.execute(query, values(expires_at, file_id, user_id, now)).fetchone()
             return _stored_file(row) if row else None
 
         return await self._database.write(work)
@@ -205,23 +166,16 @@ class SqliteShares:
         return await self._database.write(work)
 
     async def remove(self, file_id: str, owner_id: int, user_id: int) -> bool:
-        def work(connection: Connection) -> bool:
-            query = """DELETE FROM shares WHERE file_id = ? AND user_id = ?
-                       AND EXISTS (SELECT 1 FROM user_files WHERE file_id = shares.file_id AND user_id = ?)"""
-            return connection.execute(query, (file_id, user_id, owner_id)).rowcount > 0
-
-        return await self._database.write(work)
+        query = """DELETE FROM shares WHERE file_id = ? AND user_id = ?
+                   AND EXISTS (SELECT 1 FROM user_files WHERE file_id = shares.file_id AND user_id = ?)"""
+        return await self._database.change(query, file_id, user_id, owner_id) > 0
 
     async def people(self, file_id: str) -> tuple[int, ...]:
         query = "SELECT user_id FROM shares WHERE file_id = ? ORDER BY user_id"
-        return await self._database.read(
-            lambda connection: tuple(row[0] for row in connection.execute(query, (file_id,)))
-        )
+        return tuple(await self._database.rows(lambda row: row["user_id"], query, file_id))
 
     async def forget_person(self, user_id: int) -> None:
-        await self._database.write(
-            lambda connection: connection.execute("DELETE FROM shares WHERE user_id = ?", (user_id,))
-        )
+        await self._database.change("DELETE FROM shares WHERE user_id = ?", user_id)
 
 
 def _add(connection: Connection, file: StoredFile, quota: int, most: int | None) -> StoredFile:

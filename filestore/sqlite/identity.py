@@ -12,11 +12,8 @@ class SqliteIdentity:
         self._database = database
 
     async def id(self) -> str:
-        def work(connection: Connection) -> str:
-            own: str = connection.execute("SELECT id FROM identity").fetchone()[0]
-            return own
-
-        return await self._database.read(work)
+        (own,) = await self._database.rows(lambda row: str(row["id"]), "SELECT id FROM identity")
+        return own
 
     async def begin_run(self, folder: str, run: str) -> str:
         def work(connection: Connection) -> str:

@@ -39,11 +39,12 @@ class SqliteSessions:
         return next(iter(await self._many("WHERE session_id = ?", session_id)), None)
 
     async def touch(self, session_id: str, at: datetime) -> None:
-        await self._set(session_id, "last_used_at = max(last_used_at, ?)", to_milliseconds(at))
+        query = "UPDATE sessions SET last_used_at = max(last_used_at, ?) WHERE session_id = ?"
+        if not await self._database.change(query, at, session_id):
+            raise NoSuchSession(session_id)
 
     async def touch_all(self, at: datetime) -> None:
-        query, used = "UPDATE sessions SET last_used_at = max(last_used_at, ?)", to_milliseconds(at)
-        await self._database.write(lambda connection: connection.execute(query, (used,)))
+        await self._database.change("UPDATE sessions SET last_used_at = max(last_used_at, ?)", at)
 
     async def set_kernel(self, session_id: str, kernel: str | None) -> None:
         query = "UPDATE sessions SET kernel = ? WHERE session_id = ?"
@@ -92,17 +93,8 @@ class SqliteSessions:
         await self._database.erase_deleted()
 
     async def _many(self, condition: str, *given: object) -> list[SessionRecord]:
-        query, bound = f"SELECT * FROM sessions {condition}", values(*given)
-        return await self._database.read(
-            lambda connection: [record(SessionRecord, row) for row in connection.execute(query, bound)]
-        )
-
-    async def _set(self, session_id: str, change: str, value: object) -> None:
-        query = f"UPDATE sessions SET {change} WHERE session_id = ?"
-        if not await self._database.write(
-            lambda connection: connection.execute(query, (value, session_id)).rowcount
-        ):
-            raise NoSuchSession(session_id)
+        query = f"SELECT * FROM sessions {condition}"
+        return await self._database.rows(lambda row: record(SessionRecord, row), query, *given)
 
 
 class SqliteUsage:
@@ -126,10 +118,8 @@ class SqliteUsage:
         query = """SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
                    total(cost), total(cell_seconds) FROM usage
                    WHERE user_id = ? AND at >= ? AND at < coalesce(?, 1 << 62)"""
-        bound = values(user_id, since, before)
-        return await self._database.read(
-            lambda connection: UsageTotal(*connection.execute(query, bound).fetchone())
-        )
+        (total,) = await self._database.rows(lambda row: UsageTotal(*row), query, user_id, since, before)
+        return total
 
     async def forget_person(
         self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH
@@ -145,8 +135,7 @@ class SqliteUsage:
         await self._database.write(work)
 
     async def forget_kept(self, before: datetime) -> None:
-        query = "DELETE FROM usage WHERE user_id < 0 AND at < ?"
-        await self._database.write(lambda connection: connection.execute(query, values(before)))
+        await self._database.change("DELETE FROM usage WHERE user_id < 0 AND at < ?", before)
 
 
 class SqliteServerSettings:
@@ -157,14 +146,11 @@ class SqliteServerSettings:
 
     async def get(self, server_id: int) -> dict[str, Any]:
         query = "SELECT settings FROM server_settings WHERE server_id = ?"
-        row = await self._database.read(lambda connection: connection.execute(query, (server_id,)).fetchone())
-        settings: dict[str, Any] = json.loads(row["settings"]) if row else {}
-        return settings
+        return await self._database.first(lambda row: json.loads(row["settings"]), query, server_id) or {}
 
     async def set(self, server_id: int, settings: dict[str, Any]) -> None:
         query = "INSERT OR REPLACE INTO server_settings VALUES (?, ?)"
-        row = (server_id, json.dumps(settings))
-        await self._database.write(lambda connection: connection.execute(query, row))
+        await self._database.change(query, server_id, json.dumps(settings))
 
 
 class SqliteMessageCells:
@@ -183,18 +169,14 @@ class SqliteMessageCells:
         )
 
     async def get(self, message_id: int) -> MessageCell | None:
-        query = "SELECT * FROM message_cells WHERE message_id = ?"
-        return next(iter(await self._many(query, message_id)), None)
+        return next(iter(await self._many("message_id = ?", message_id)), None)
 
     async def of_cell(self, session_id: str, seq: int) -> list[MessageCell]:
-        query = "SELECT * FROM message_cells WHERE session_id = ? AND seq = ? ORDER BY message_id"
-        return await self._many(query, session_id, seq)
+        return await self._many("session_id = ? AND seq = ?", session_id, seq)
 
     async def going_on(self, since: int) -> list[MessageCell]:
-        query = "SELECT * FROM message_cells WHERE message_id >= ? AND (first > 0 OR turn != '')"
-        return await self._many(f"{query} ORDER BY message_id", since)
+        return await self._many("message_id >= ? AND (first > 0 OR turn != '')", since)
 
-    async def _many(self, query: str, *given: object) -> list[MessageCell]:
-        return await self._database.read(
-            lambda connection: [MessageCell(*row) for row in connection.execute(query, given)]
-        )
+    async def _many(self, condition: str, *given: object) -> list[MessageCell]:
+        query = f"SELECT * FROM message_cells WHERE {condition} ORDER BY message_id"
+        return await self._database.rows(lambda row: MessageCell(*row), query, *given)

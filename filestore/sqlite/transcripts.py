@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -14,7 +14,9 @@ from filestore.outputs.outside import all_outputs
 from filestore.outputs.short import MADE_ROOM, note, short, size_of
 from filestore.records import (
     IN_A_ROW,
+    MOST_ENTRIES,
     RUNNING,
+    Appended,
     CellEnding,
     CellRecord,
     Finished,
@@ -22,6 +24,7 @@ from filestore.records import (
     OutsideOutputs,
     QuotaRoom,
     Said,
+    Wanted,
 )
 from filestore.sqlite.database import SqliteDatabase
 from filestore.sqlite.files import taken
@@ -41,24 +44,18 @@ class SqliteTranscripts:
     async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
         said = Said(session_id, 0, place, author, markdown, at)
 
-        def work(connection: Connection) -> Said:
-            numbered = replace(said, seq=_next_seq(connection, said.session_id))
-            _insert(connection, numbered, self._database.folder)
-            return numbered
-
-        return await self._database.write(work)
+        return await self._database.write(partial(self._add, said))
 
     async def begin_cell(
         self, session_id: str, place: str, author: str, code: str, at: datetime, *, least: int = 1
     ) -> CellRecord:
         cell = CellRecord(session_id, 0, place, author, code, (), RUNNING, at)
+        return await self._database.write_soon(partial(self._add, cell, least=least), len(code))
 
-        def work(connection: Connection) -> CellRecord:
-            numbered = replace(cell, seq=_next_seq(connection, cell.session_id, least))
-            _insert(connection, numbered, self._database.folder)
-            return numbered
-
-        return await self._database.write_soon(work, len(code))
+    def _add[Entry: (Said, CellRecord)](self, entry: Entry, connection: Connection, least: int = 1) -> Entry:
+        numbered = replace(entry, seq=_next_seq(connection, entry.session_id, least))
+        _insert(connection, numbered, self._database.folder)
+        return numbered
 
     async def restore(self, entry: Said | CellRecord) -> int:
         def work(connection: Connection) -> int:
@@ -89,22 +86,16 @@ class SqliteTranscripts:
 
     async def last_seq(self, session_id: str | None = None) -> int:
         query = "SELECT coalesce(max(seq), 0) FROM counters WHERE session_id = coalesce(?, session_id)"
-        return await self._database.read(
-            lambda connection: int(connection.execute(query, (session_id,)).fetchone()[0])
-        )
+        (last,) = await self._database.rows(lambda row: int(row[0]), query, session_id)
+        return last
 
     async def append_outputs(
-        self,
-        session_id: str,
-        seq: int,
-        outputs: Sequence[Output],
-        file_ids: Sequence[str] = (),
-        *,
-        batch: str = "",
-        outside: OutsideOutputs | None = None,
+        self, session_id: str, seq: int, outputs: Sequence[Output], **more: Unpack[Appended]
     ) -> Finished:
+        batch, outside = more.get("batch", ""), more.get("outside")
+
         def work(connection: Connection) -> Finished:
-            _join_files(connection, session_id, seq, file_ids)
+            _join_files(connection, session_id, seq, more.get("file_ids", ()))
             known = "SELECT rowid, blob_key FROM outputs WHERE session_id = ? AND seq = ? AND batch = ?"
             if batch and (row := connection.execute(known, (session_id, seq, batch)).fetchone()):
                 return _replaced(connection, row, outside)
@@ -138,21 +129,12 @@ class SqliteTranscripts:
         shown = outputs or ()
         return await self._database.write_soon(work, size_of(shown) + EACH * len(shown))
 
-    async def entries(
-        self,
-        session_id: str,
-        *,
-        after: int = 0,
-        limit: int = 1000,
-        place: str | None = None,
-        brief: bool = False,
-    ) -> list[Said | CellRecord]:
+    async def entries(self, session_id: str, **wanted: Unpack[Wanted]) -> list[Said | CellRecord]:
         query = """SELECT * FROM entries WHERE session_id = ? AND seq > ? AND place = coalesce(?, place)
                    ORDER BY seq LIMIT ?"""
+        chosen = (session_id, wanted.get("after", 0), wanted.get("place"), wanted.get("limit", MOST_ENTRIES))
         return await self._database.read(
-            lambda connection: _records(
-                connection, connection.execute(query, (session_id, after, place, limit)), brief=brief
-            )
+            lambda connection: _records(connection, query, *chosen, brief=wanted.get("brief", False))
         )
 
     async def newest(
@@ -161,9 +143,7 @@ class SqliteTranscripts:
         query = """SELECT * FROM entries WHERE session_id = ? AND seq < coalesce(?, 1 << 62)
                    AND place = coalesce(?, place) ORDER BY seq DESC LIMIT ?"""
         return await self._database.read(
-            lambda connection: _records(
-                connection, connection.execute(query, (session_id, before, place, limit)), brief=True
-            )
+            lambda connection: _records(connection, query, session_id, before, place, limit, brief=True)
         )
 
     def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
@@ -177,17 +157,14 @@ class SqliteTranscripts:
 
     async def unfinished(self, session_id: str) -> list[CellRecord]:
         query = "SELECT * FROM entries WHERE session_id = ? AND status = ? AND folder IN ('', ?) ORDER BY seq"
-        chosen = (session_id, RUNNING, self._database.folder)
         records = await self._database.read(
-            lambda connection: _records(connection, connection.execute(query, chosen))
+            lambda connection: _records(connection, query, session_id, RUNNING, self._database.folder)
         )
         return [record for record in records if isinstance(record, CellRecord)]
 
     async def kept_outside(self, session_id: str) -> list[str]:
         query = "SELECT blob_key FROM outputs WHERE session_id = ? AND blob_key IS NOT NULL"
-        return await self._database.read(
-            lambda connection: [row[0] for row in connection.execute(query, (session_id,))]
-        )
+        return await self._database.rows(lambda row: row["blob_key"], query, session_id)
 
     async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> QuotaRoom:
         return await self._database.write(
@@ -328,9 +305,11 @@ def _outputs_of_row(row: tuple[str, int, int], connection: Connection) -> list[O
     return _outputs(found["json"]) if found else []
 
 
-def _records(connection: Connection, rows: Iterable[Row], *, brief: bool = False) -> list[Said | CellRecord]:
-    """The entries, in the order of the rows; with `brief` large rows of an earlier version are shortened."""
-    found = list(rows)
+def _records(
+    connection: Connection, query: str, *given: object, brief: bool = False
+) -> list[Said | CellRecord]:
+    """The entries that a query finds; with `brief` large rows of an earlier version are shortened."""
+    found = connection.execute(query, given).fetchall()
     if not found:
         return []
     outputs: defaultdict[int, list[Output]] = defaultdict(list)

@@ -347,7 +347,8 @@ class RemoteKernel(introspection.Hinting):
         except FileUnavailable as refusal:
             answer.refused = refusal.message
         except Exception as error:  # whatever it is, the cell must not wait for an answer in vain
-            log.exception("a cell's question for stored files could not be answered")
+            trace = not isinstance(error, OSError)  # which a cell can cause as often as it likes
+            log.error("a cell's question for stored files was not answered: %r", error, exc_info=trace)
             answer.failed = type(error).__name__
         self.send(answer)
 

@@ -13,6 +13,7 @@ These classes are the one definition of what travels, together with the values i
 """
 
 import logging
+from contextlib import suppress
 from typing import Any, Union, get_args
 
 from msgspec import Raw, Struct, ValidationError, field
@@ -23,7 +24,7 @@ from kernels.cell.result import Late, RunResult, Variable
 from kernels.errors import KernelClosed, KernelStartFailed, NoQuestion, ResultUnread
 from kernels.interface import State
 from kernels.limits import Limits
-from kernels.node.encoding import decode, decoder
+from kernels.node.encoding import NotDecoded, decode, decoder
 from kernels.node.settings import KernelSettings
 from kernels.workspace.captured import Scan
 
@@ -299,28 +300,28 @@ class NotUnderstood(Struct):
     reason: str = ""
 
 
-class EventHead(Struct):
-    """What can be read of an event in such news."""
+class NewsHead(Struct):
+    """News that as a whole cannot be read, with each of its parts still to be read by itself."""
 
-    kind: str = field(default="", name="is")
+    n: int
+    kind: Raw = field(default=Raw(b'""'), name="is")
+    run: Raw = Raw(b'""')
+    call: Raw = Raw(b"0")  # numbers of commands begin at 1
+    event: Raw = Raw(b"{}")
+    late: Raw = Raw(b"{}")
 
 
 class LateHead(Struct):
     """What can be read of late output in such news."""
 
     tag: int
-    event: EventHead = field(default_factory=EventHead)
+    event: Raw = Raw(b"{}")
 
 
-class NewsHead(Struct):
-    """What can be read of news that as a whole cannot be read; numbers of commands begin at 1."""
+class EventHead(Struct):
+    """What can be read of an event in such news."""
 
-    n: int
     kind: str = field(default="", name="is")
-    run: str = ""
-    call: int = 0
-    event: EventHead = field(default_factory=EventHead)
-    late: LateHead | None = None
 
 
 UNKNOWN = "[... something was shown here that this version of Kernelcord does not know ({}) ...]\n"
@@ -359,21 +360,28 @@ def read_news(text: bytes | Raw) -> AnyNews:
     """
     try:
         news: AnyNews = _NEWS.decode(text)
-    except ValidationError as error:
+    except NotDecoded as error:
         log.error("news of a node cannot be read: %s", error)
         return _in_words(_HEAD.decode(text))
     return news
 
 
 def _in_words(head: NewsHead) -> AnyNews:
-    event = head.late.event if head.late is not None else head.event
-    unknown = event.kind and event.kind not in _EVENTS
-    shown = Stream("stderr", UNKNOWN.format(event.kind) if unknown else UNREAD)
-    match head.kind:
-        case "CellEvent":
-            return CellEvent(n=head.n, run=head.run, event=shown)
-        case "CellEnd":
-            return CellEnd(n=head.n, run=head.run, error=RaisedError.of(ResultUnread()))
-        case "LateOutput" if head.late is not None:
-            return LateOutput(n=head.n, late=Late(head.late.tag, event=shown))
-    return Answer(n=head.n, call=head.call, error=RaisedError.of(ResultUnread()))
+    late, run = _part(head.late, LateHead, None), _part(head.run, str, "")
+    kind = _part(late.event if late is not None else head.event, EventHead, EventHead()).kind
+    shown = Stream("stderr", UNKNOWN.format(kind) if kind and kind not in _EVENTS else UNREAD)
+    match _part(head.kind, str, ""):
+        case "CellEvent" if run:
+            return CellEvent(n=head.n, run=run, event=shown)
+        case "CellEnd" if run:
+            return CellEnd(n=head.n, run=run, error=RaisedError.of(ResultUnread()))
+        case "LateOutput" if late is not None:
+            return LateOutput(n=head.n, late=Late(late.tag, event=shown))
+    return Answer(n=head.n, call=_part(head.call, int, 0), error=RaisedError.of(ResultUnread()))
+
+
+def _part[T, U](text: Raw, kind: type[T], otherwise: U) -> T | U:
+    with suppress(NotDecoded):
+        part: T = decode(bytes(text), kind)
+        return part
+    return otherwise

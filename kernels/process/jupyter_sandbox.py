@@ -15,7 +15,7 @@ from pathlib import Path
 from kernels.limits import Limits
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
-from kernels.sandbox.selftest import choose
+from kernels.sandbox.tier_choice import choose
 from kernels.workspace.temporary import own_folder
 
 __all__ = ["WITHOUT_ROOT", "close", "shared"]

@@ -1,10 +1,6 @@
-"""Which tier works on this machine, found out by trying: a throw-away kernel must reach nothing.
+"""Whether a sandbox holds on this machine, found out by trying: a throw-away kernel must reach nothing.
 
-    with ExitStack() as stack:
-        sandbox, tried = await choose(None, make, stack)        # the strongest tier that holds
-
-A tier that cannot be set up here is passed over for the next. One that can be set up, but lets something
-through, is an error: what we do not understand we do not trust.
+await probe(sandbox)        # []: nothing of what it tried got through
 """
 
 import asyncio
@@ -13,7 +9,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -24,11 +20,10 @@ from kernels.inside.confinement.probes import ABSTRACT, LOOPBACK, PROBES
 from kernels.inside.procfs import started
 from kernels.limits import Fault
 from kernels.sandbox.confined import Sandbox
-from kernels.sandbox.forkserver import UNPREPARED
-from kernels.sandbox.policy import TIERS, Tier
+from kernels.sandbox.policy import Tier
 from kernels.workspace.temporary import own_folder
 
-__all__ = ["PROBES", "REMEDIES", "choose", "probe"]
+__all__ = ["PROBES", "REMEDIES", "probe"]
 
 PROBING = 20.0  # seconds for all probes
 CANARY = "KERNELCORD_CANARY"
@@ -49,46 +44,6 @@ REMEDIES = {
         "security modules (lsm=landlock,...)."
     ),
 }
-
-
-async def choose(
-    wanted: Tier | None,
-    make: Callable[[Tier], Sandbox],
-    stack: ExitStack,
-    *,
-    among: Sequence[Tier] = TIERS,
-) -> tuple[Sandbox, dict[Tier, str]]:
-    """A sandbox of the wanted tier, or of the strongest of `among` that works; `stack` closes it.
-
-    With it comes what was tried, in order: "" if the tier holds, else why it does not work.
-
-    Raises: SandboxUnavailable if none works, or one lets something through; Misconfigured if the fault is not
-    the sandbox's.
-    """
-    tried: dict[Tier, str] = {}
-    unprepared = ""
-    for tier in [wanted] if wanted else among:
-        with ExitStack() as own:
-            try:
-                sandbox = own.enter_context(make(tier))
-                leaks = await probe(sandbox)
-            except (SandboxUnavailable, KernelStartFailed, OSError) as error:
-                if isinstance(error, KernelStartFailed) and error.reason == UNPREPARED:
-                    unprepared = error.log
-                tried[tier] = str(error)
-                continue
-            if leaks:
-                told = f"The sandbox of {tier.described} lets this through: {', '.join(leaks)}."
-                raise SandboxUnavailable(told, REMEDIES[tier])
-            tried[tier] = ""
-            stack.push(own.pop_all())
-            return sandbox, tried
-    if unprepared:  # in whatever tier
-        raise Misconfigured(f"Kernels cannot be started: {unprepared.strip().splitlines()[-1].rstrip('.')}")
-    told = "; ".join(f"{tier.described}: {reason.strip().splitlines()[-1]}" for tier, reason in tried.items())
-    raise SandboxUnavailable(
-        f"Kernels cannot be confined on this machine ({told}).", " ".join(REMEDIES[tier] for tier in tried)
-    )
 
 
 async def probe(sandbox: Sandbox) -> list[str]:

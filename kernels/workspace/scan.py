@@ -307,7 +307,7 @@ class _Survey:
         self.ends_cell = since is not None and older and not rested
         self.cleaned = 0  # files that were made clean, each of which may have kept the disk busy
         self._rested = rested
-        self._since = since
+        self._since = since if since is None or since <= time.time() else None  # a clock may be set back
         self._most = most
         self._skipped: dict[str, list[Skipped]] = {}
 

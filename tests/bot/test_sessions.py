@@ -201,6 +201,50 @@ async def test_a_sweep_goes_on_after_one_that_fails_and_asks_for_none_again(worl
         assert world.kernels.removed[4:] == ["u1", "u1.apart"]
 
 
+async def test_a_session_is_used_until_the_end_of_its_cell(world: World) -> None:
+    """A cell of two days: neither a sweep while it runs, nor one after it, nor one of the next program."""
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "terminal")
+        with session.turn():
+            world.now += 49 * HOUR
+            await sessions.sweep(world.now)
+            world.now += HOUR
+        world.now += 47 * HOUR
+        await sessions.sweep(world.now)
+        assert world.kernels.removed == []
+        noted = await sessions.store.sessions.get("u1")
+        assert noted is not None
+        assert noted.last_used_at == session.last_used == world.now - 47 * HOUR
+        with session.turn():
+            world.now += HOUR
+        await sessions.release_idle(monotonic() + IDLE + 1)
+        noted = await sessions.store.sessions.get("u1")
+        assert noted is not None
+        assert noted.last_used_at == world.now
+    async with Program(world) as sessions:
+        await sessions.sweep(world.now + 48 * HOUR)
+        assert world.kernels.removed == []
+        await sessions.sweep(world.now + 49 * HOUR)
+        assert world.kernels.removed == ["u1", "u1.apart"]
+
+
+async def test_what_an_earlier_program_began_is_resumed_before_a_sweep_removes_it(world: World) -> None:
+    """Of two old sessions one has a cell in the node; nobody knows it here until it is resumed."""
+    async with Program(world) as sessions:
+        for user_id in (1, 2):
+            await sessions.session(user_id, "terminal")
+    world.kernels.have_news = ["u1"]
+    world.now += 49 * HOUR
+    async with Program(world) as sessions:
+        await sessions.sweep(world.now)
+        assert world.kernels.removed == ["u2", "u2.apart"]
+        await sessions.resume()
+        assert sessions.opened("u1") is not None
+        world.now += 49 * HOUR
+        await sessions.sweep(world.now)
+        assert world.kernels.removed[2:] == ["u1", "u1.apart"]
+
+
 async def test_resuming_opens_what_was_running_and_one_failure_stops_no_other(world: World) -> None:
     """Of four sessions three have a cell under way, of which one cannot be opened."""
     async with Program(world) as sessions:
@@ -673,9 +717,9 @@ async def test_what_the_disk_keeps_keeps_nothing_else(world: World, monkeypatch:
     done = []
     async with Program(world) as sessions:
 
-        async def refuses(_user_id: int) -> None:
+        async def refuses(_user_id: int) -> int:
             done.append("files")
-            raise BytesStay("no")
+            return 1
 
         async def forgets(_user_id: int) -> None:
             done.append("usage")

@@ -14,7 +14,7 @@ from bot.compose import compose
 from bot.continuity.earlier_answer import entries_before
 from bot.model.view import of_record
 from bot.notebooks.bundle import notebook as write_notebook
-from bot.notebooks.export import _Packing
+from bot.notebooks.personal_data import _Packing
 from bot.notebooks.zipping import Zip
 from bot.request import MODEL, Request
 from bot.scheduling.jobs import Jobs
@@ -205,7 +205,7 @@ async def test_what_comes_late_while_a_notebook_is_made_moves_no_update(
 
     async def then_late() -> Updates:
         updates = await gone_over()
-        await store.transcripts.append_outputs("u1", first.seq, [text, text], ())
+        await store.transcripts.append_outputs("u1", first.seq, [text, text], file_ids=())
         return updates
 
     monkeypatch.setattr(transcript, "_updates", then_late)

@@ -227,6 +227,33 @@ async def test_a_clock_that_jumps_ahead_deletes_nothing_at_once(
     assert await blobs.missing([first.blob_key, second.blob_key]) == {first.blob_key, second.blob_key}
 
 
+async def test_a_program_that_starts_while_the_clock_is_ahead_deletes_nothing_at_once(
+    store: Store, blobs: Blobs, files: FileStore, clock, tmp_path: Path
+) -> None:
+    """And the next one, started with the right time, finds everything."""
+    clock.now = datetime.now(UTC)
+    put_before = await put(files, "a.txt")
+    looks: asyncio.Queue[None] = asyncio.Queue()
+
+    def look() -> datetime:
+        looks.put_nowait(None)
+        return clock.now
+
+    async def runs() -> None:
+        running = asyncio.create_task(Janitor(store, blobs, clock=look).run(timedelta(hours=1), tmp_path))
+        await looks.get()
+        await asyncio.sleep(0.2)  # nothing tells that a sweep was left out
+        running.cancel()
+        await asyncio.wait([running])
+
+    await runs()
+    clock.advance(hours=72)
+    await runs()
+    await runs()
+    clock.advance(hours=-72)
+    assert (await files.load_file(put_before.file_id, ANN)).data == b"12345"
+
+
 async def test_what_looks_through_all_files_takes_no_thread_that_people_wait_for(
     store: Store, blobs: Blobs, files: FileStore, janitor: Janitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,8 +27,9 @@ from bot.discord.context import Context
 from bot.discord.format.answer import AnswerPage, Draft
 from bot.discord.format.attachments import Outgoing, Upload
 from bot.errors import NothingRuns
+from bot.model.stopping import ModelTurn
 from bot.reply import ExecutionResult, GeneratedFile, Reply
-from bot.session import ModelTurn, Session
+from bot.session import Session
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
 from kernels.cell.display_updates import updated_ids

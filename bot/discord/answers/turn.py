@@ -14,8 +14,8 @@ from bot.discord.answers.ending import show_work
 from bot.discord.api.destinations import Destination, SentMessage
 from bot.discord.api.retry import unless_refused
 from bot.discord.context import Context
+from bot.model.stopping import ModelTurn
 from bot.request import Request, person
-from bot.session import ModelTurn
 from bot.turn import take_turn
 
 __all__ = ["DiscordTurn", "begin"]

@@ -1,4 +1,4 @@
-"""Sends a person everything kept about them, or deletes it."""
+"""Sends a person everything kept about them, or deletes it, which `bot.sessions` does."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,7 +12,7 @@ from bot.discord.commands.texts import KEPT
 from bot.discord.context import Context
 from bot.discord.failures import EXPECTED
 from bot.discord.format.attachments import Upload
-from bot.notebooks.export import export
+from bot.notebooks.personal_data import export
 from bot.wording.error_messages import clause, sentence
 from kernels.concurrency.threads import in_thread
 

@@ -14,6 +14,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import re
 import resource
 import socket
 import stat
@@ -219,14 +220,15 @@ def _restrict(target: str, flags: int) -> None:
     try:
         _call("syscall", MOUNT_SETATTR, AT_FDCWD, target.encode(), AT_RECURSIVE, attributes, 32)
     except OSError as error:
-        if error.errno != errno.ENOSYS or _has_mounts_below(target):
+        # A filter that others have set answers a call that it does not know with EPERM.
+        if error.errno not in (errno.ENOSYS, errno.EPERM) or _has_mounts_below(target):
             raise
         _mount("", target, "", MS_REMOUNT | MS_BIND | flags | _kept(target))
 
 
 def _has_mounts_below(target: str) -> bool:
     with open("/proc/self/mountinfo", "rb") as mounts:
-        begin = target.encode().replace(b" ", rb"\040") + b"/"
+        begin = re.sub(rb"[ \t\n\\]", lambda found: b"\\%03o" % ord(found[0]), target.encode()) + b"/"
         return any(mount.split(b" ")[4].startswith(begin) for mount in mounts)
 
 

@@ -113,7 +113,8 @@ class Sender(IOPubThread):  # type: ignore[misc]
         """Welcome whoever has subscribed."""
         with suppress(zmq.ZMQError):  # the person may have closed it
             while not self.closed and self.socket.get(EVENTS) & zmq.POLLIN:
-                self._handle_subscription(self.socket.recv_multipart(zmq.NOBLOCK))
+                with suppress(IndexError):  # or send it nothing at all, which is no subscription
+                    self._handle_subscription(self.socket.recv_multipart(zmq.NOBLOCK))
 
 
 class Output(OutStream):  # type: ignore[misc]

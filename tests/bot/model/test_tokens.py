@@ -23,28 +23,25 @@ def jpeg(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("size", "model", "detail", "tokens"),
+    ("size", "model", "tokens"),
     [
         # The guide's own examples.
-        ((1024, 1024), "gpt-4o", "high", 765),
-        ((2048, 4096), "gpt-4o", "high", 1105),
-        ((4096, 8192), "gpt-4o", "low", 85),
-        ((1024, 1024), "gpt-4.1-mini", "high", 1659),
-        ((1800, 2400), "gpt-4.1-mini", "high", 2353),
+        ((1024, 1024), "gpt-4o", 765),
+        ((2048, 4096), "gpt-4o", 1105),
+        ((1024, 1024), "gpt-4.1-mini", 1659),
+        ((1800, 2400), "gpt-4.1-mini", 2353),
         # By its rules.
-        ((512, 512), "gpt-5", "high", 70 + 140),
-        ((512, 512), "gpt-4o-mini-2024-07-18", "high", 2833 + 5667),
-        ((32, 32), "o4-mini", "high", 2),
-        ((1024, 1024), "gpt-6.1-terra", "low", 308),
-        ((10_000, 10_000), "gpt-6.1-terra", "high", 3000),
-        ((1, 10_000), "gpt-6.1-terra", "high", 376),
+        ((512, 512), "gpt-5", 70 + 140),
+        ((512, 512), "gpt-4o-mini-2024-07-18", 2833 + 5667),
+        ((32, 32), "o4-mini", 2),
+        ((512, 512), "gpt-6.1-terra", 308),
+        ((10_000, 10_000), "gpt-6.1-terra", 3000),
+        ((1, 10_000), "gpt-6.1-terra", 376),
     ],
 )
-def test_a_picture_is_counted_by_size_detail_and_model(
-    size: Size, model: str, detail: str, tokens: int
-) -> None:
+def test_a_picture_is_counted_by_size_and_model(size: Size, model: str, tokens: int) -> None:
     """Tiles of 512 pixels or patches of 32, within the model's own bounds."""
-    assert picture_tokens(size, model, detail) == tokens
+    assert picture_tokens(size, model) == tokens
 
 
 def test_a_picture_of_unknown_size_counts_as_a_large_one() -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from bot.compose import compose
 from bot.errors import BadKey, CutOff, ModelError, NoModel, OverBudget
+from bot.model.stopping import ModelTurn
 from bot.model.turn import ModelAnswer
 from bot.reply import Reply
 from bot.request import Picture, Request
-from bot.session import ModelTurn
 from bot.sessions import Sessions
 from bot.wording.error_messages import advice, sentence
 from config.settings import load

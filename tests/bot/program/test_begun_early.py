@@ -18,7 +18,7 @@ from filestore.sqlite.transcripts import SqliteTranscripts
 from tests.live.cells import until
 from tests.program import Program
 
-RAN = "open('ran.txt', 'w').write('ran'); print('shown')"
+RAN = "print('shown'); open('ran.txt', 'w').write('ran');"
 
 
 class Begins:
@@ -140,7 +140,7 @@ async def test_a_turn_that_is_given_up_while_its_record_is_written_is_recorded_w
     await sessions.execute_code("1", 1)
     before = asyncio.all_tasks()
     with held_begins(monkeypatch) as begins:
-        code = f"{RAN}; import time; time.sleep(600)"
+        code = f"{RAN} import time; time.sleep(600)"
         turn = asyncio.create_task(sessions.execute_code(code, 1))
         await begins.held.wait()
         await until(lambda: ran_file(sessions).exists())

@@ -13,7 +13,7 @@ from bot.session import Session
 from bot.sessions import Sessions
 from config.settings import load
 from filestore.janitor import Janitor
-from filestore.spool import SpoolCatchUp
+from filestore.spool.catch_up import SpoolCatchUp
 from kernels.pool import Pool
 from kernels.workspace.observer import Observer
 from tests.live.cells import until

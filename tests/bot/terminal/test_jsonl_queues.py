@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from bot.sessions import Sessions
 from bot.terminal.jsonl import JsonLines
-from filestore.records import EPOCH, FilePage, SessionRecord
+from filestore.records import EPOCH, SessionRecord, StoredFile
 from kernels.cell.events import END_OF_INPUT
 from kernels.errors import KernelClosed
 
@@ -26,22 +26,28 @@ class OneSession:
         """Stop."""
 
 
+class NoFiles:
+    """Files of people who have none."""
+
+    async def all_of(self, _user_id: int) -> AsyncIterator[StoredFile]:
+        """None."""
+        for file in ():
+            yield file
+
+
 class Slow:
     """Sessions of which that of user 2 takes its time to open."""
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
         self.one = OneSession()
+        self.files = NoFiles()
 
     async def session(self, user_id: int, _place: str) -> OneSession:
         """The session."""
         if user_id == 2:
             await self.open.wait()
         return self.one
-
-    async def list_user_files(self, _user_id: int, **_more: object) -> FilePage:
-        """None."""
-        return FilePage((), None)
 
     def id_of(self, user_id: int, _place: str) -> str:
         """Of whomever."""

@@ -169,7 +169,7 @@ def _busy(person: Typing) -> bool:
 def _undecided(person: Typing) -> bool:
     session = person.sessions.opened("u1")
     assert session is not None
-    return session._running()._stop.undecided  # type: ignore[attr-defined, no-any-return]
+    return session._run_of(None)._stop.undecided  # type: ignore[attr-defined, no-any-return]
 
 
 @pytest.mark.usefixtures("short_grace")

@@ -15,8 +15,9 @@ from pymongo import MongoClient
 
 from bot.wording.error_messages import at_start
 from filestore.errors import StoreInUse, StoreUnavailable
-from filestore.mongo import MongoStore, open_mongo
+from filestore.mongo import open_mongo
 from filestore.mongo.lease import LeasePace
+from filestore.store import Store
 from tests.live.cells import until
 
 ELSEWHERE = {"holder": "another", "host": "far", "machine": "other", "pid": 1, "started": 1}
@@ -42,9 +43,9 @@ QUICK = LeasePace(beat=0.2, silence=1.0, look=0.05)  # a second in place of half
 
 
 @asynccontextmanager
-async def leased(uri: str, pace: LeasePace = QUICK) -> AsyncIterator[MongoStore]:
+async def leased(uri: str, pace: LeasePace = QUICK) -> AsyncIterator[Store]:
     """The store as a program has it."""
-    async with open_mongo(uri) as store, store.identity.held(pace):
+    async with open_mongo(uri, pace) as store:
         yield store
 
 

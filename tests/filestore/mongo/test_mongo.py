@@ -16,11 +16,13 @@ from pymongo.errors import OperationFailure
 from filestore.blobs.store import Blobs
 from filestore.errors import QuotaExceeded, StoreFull, StoreUnavailable
 from filestore.files import FileStore
-from filestore.mongo import MongoStore, open_mongo
-from filestore.mongo.database import Collection, Taken, _answering, connected
+from filestore.mongo import open_mongo
+from filestore.mongo.database import Collection, Taken, connected
+from filestore.mongo.lease import LeasePace
 from filestore.mongo.quotas import CLAIM, FIELDS
 from filestore.records import CellRecord, Cursor, Said, StoredFile, UsageRecord
 from filestore.spool import spooled
+from filestore.store import Store
 from tests.live.cells import until
 from tests.mongodb import mongodb_server
 
@@ -261,8 +263,7 @@ async def test_cells_go_on_while_the_server_is_killed_and_come_in_when_it_is_bac
     output = {"output_type": "stream", "name": "stdout", "text": "x" * 300_000}  # in pieces of their own
     with mongodb_server() as server:
         async with (
-            open_mongo(f"{server.uri}/x", server_selection=300) as raw,
-            raw.identity.held(),
+            open_mongo(f"{server.uri}/x", LeasePace(), server_selection=300) as raw,
             spooled(raw, tmp_path / "spool", clock=clock) as kept,
         ):
             await kept.sessions.get_or_create("s", 7, "dm", clock.now)
@@ -310,12 +311,13 @@ async def test_what_was_brought_in_is_not_brought_in_twice(mongodb_uri: str, clo
         assert (await store.transcripts.begin_cell("s", "dm", "Ann", "1", clock.now)).seq == 7
 
 
-def test_a_server_without_room_is_told_from_one_that_is_away() -> None:
+async def test_a_server_without_room_is_told_from_one_that_is_away() -> None:
     """People can do something about the one."""
-    for code, kind in ((14031, StoreFull), (11600, StoreUnavailable)):
-        with pytest.raises(StoreUnavailable) as caught, _answering():
-            raise OperationFailure("no", code)
-        assert type(caught.value) is kind
+    async with connected("mongodb://127.0.0.1") as database:
+        for code, kind in ((14031, StoreFull), (11600, StoreUnavailable)):
+            with pytest.raises(StoreUnavailable) as caught, database["entries"]._answering():
+                raise OperationFailure("no", code)
+            assert type(caught.value) is kind
 
 
 async def _sums(uri: str) -> dict[str, Any]:
@@ -323,7 +325,7 @@ async def _sums(uri: str) -> dict[str, Any]:
         return client.get_default_database()["quotas"].find_one({"_id": 7}) or {}
 
 
-WRITES: dict[str, Callable[[MongoStore, Any], Awaitable[Any]]] = {
+WRITES: dict[str, Callable[[Store, Any], Awaitable[Any]]] = {
     "put": lambda store, clock: store.files.add(a_file(clock), quota=10_000),
     "removal": lambda store, _: store.files.remove(["old"]),
     "code": lambda store, clock: store.transcripts.begin_cell("s", "dm", "Ann", "x" * 5000, clock.now),

@@ -26,7 +26,7 @@ async def test_what_is_refused_waits_and_comes_in_its_order(
         await transcripts.finish_cell(
             SESSION, before.seq, status="error", outputs=[printed("1")], file_ids=["a"]
         )
-        await transcripts.append_outputs(SESSION, before.seq, [printed("late")], ["b"])
+        await transcripts.append_outputs(SESSION, before.seq, [printed("late")], file_ids=["b"])
         await transcripts.append_outputs(SESSION, inside.seq, [printed("so far")])
         assert [before.seq, said.seq, inside.seq] == [1, 2, 3]
         assert transcripts.waiting(SESSION) == Waiting(full=fault is full, durable=True)

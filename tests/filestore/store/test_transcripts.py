@@ -62,14 +62,14 @@ async def test_begun_cell_is_running_until_finished(store: Store, clock) -> None
 async def test_outputs_join_before_and_after_the_end(store: Store, clock) -> None:
     """Outputs come in order; finishing replaces what was appended before, late output joins it."""
     cell = await begin(store, clock)
-    await store.transcripts.append_outputs(SESSION, cell.seq, [stream("1"), stream("2")], ["a"])
-    await store.transcripts.append_outputs(SESSION, cell.seq, [stream("3")], ["b", "a"])
+    await store.transcripts.append_outputs(SESSION, cell.seq, [stream("1"), stream("2")], file_ids=["a"])
+    await store.transcripts.append_outputs(SESSION, cell.seq, [stream("3")], file_ids=["b", "a"])
     assert [output["text"] for output in (await cells(store))[0].outputs] == ["1", "2", "3"]
     await store.transcripts.finish_cell(
         SESSION, cell.seq, status="error", outputs=[stream("x")], file_ids=["c"]
     )
-    await store.transcripts.append_outputs(SESSION, cell.seq, [stream("late")], ["d"])
-    await store.transcripts.append_outputs(SESSION, cell.seq, [], ["e"])
+    await store.transcripts.append_outputs(SESSION, cell.seq, [stream("late")], file_ids=["d"])
+    await store.transcripts.append_outputs(SESSION, cell.seq, [], file_ids=["e"])
     done = (await cells(store))[0]
     assert [output["text"] for output in done.outputs] == ["x", "late"]
     assert (done.status, done.file_ids) == ("error", ("a", "b", "c", "d", "e"))

@@ -19,15 +19,18 @@ from kernels.node.messages import (
     UNREAD,
     Acknowledge,
     Answer,
+    AnyNews,
     CellEnd,
     CellEvent,
     GetState,
     LateOutput,
     NewsBatch,
+    RaisedError,
     SettleCell,
     StartCell,
     Welcome,
     read_commands,
+    read_news,
 )
 from tests.live.cells import NoFiles, until
 
@@ -144,3 +147,30 @@ async def test_the_cell_whose_end_cannot_be_read_fails_in_a_sentence_and_the_nex
     assert node.connections == 1
     listening.cancel()
     await kernel.detach()
+
+
+UNREAD_EVENT = CellEvent(n=5, run="a", event=Stream("stderr", UNREAD))
+UNREAD_LATE = LateOutput(n=5, late=Late(3, event=Stream("stderr", UNREAD)))
+NOTHING = Answer(n=5, call=0, error=RaisedError.of(ResultUnread()))
+END = CellEnd(n=5, run="a", error=RaisedError.of(ResultUnread()))
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (b'{"is":"CellEvent","n":5,"run":"a","event":7}', UNREAD_EVENT),
+        (b'{"is":"CellEvent","n":5,"run":"a","event":{"is":8}}', UNREAD_EVENT),
+        (
+            b'{"is":"CellEvent","n":5,"run":"a","event":{"is":"Stream","name":"stdout","text":"\xff"}}',
+            UNREAD_EVENT,
+        ),
+        (b'{"is":"CellEnd","n":5,"run":"a","result":"\xff","call":"x","late":8}', END),
+        (b'{"is":"CellEnd","n":5,"run":7}', NOTHING),
+        (b'{"is":"LateOutput","n":5,"late":{"tag":3,"event":8}}', UNREAD_LATE),
+        (b'{"is":"LateOutput","n":5,"late":7}', NOTHING),
+        (b'{"is":7,"n":5,"call":"x"}', NOTHING),
+    ],
+)
+def test_news_that_cannot_be_read_is_read_by_its_parts(text: bytes, read: AnyNews) -> None:
+    """Whatever is wrong with one of them, it is acknowledged; else it would come again and again."""
+    assert read_news(text) == read

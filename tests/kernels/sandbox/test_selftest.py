@@ -21,7 +21,8 @@ from kernels.sandbox import selftest
 from kernels.sandbox.__main__ import main
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
-from kernels.sandbox.selftest import REMEDIES, choose, probe
+from kernels.sandbox.selftest import REMEDIES, probe
+from kernels.sandbox.tier_choice import choose
 from tests.conftest import KERNEL_PYTHON
 
 HELD: list[str] = []

@@ -497,6 +497,18 @@ def test_what_is_older_than_a_cell_can_be_taken_for_known(folder: Path) -> None:
     assert capture.scan() == Scan()
 
 
+def test_a_clock_that_is_set_back_costs_no_file(folder: Path) -> None:
+    """A cell that began later than it is now: rather is an old file told than a new one lost."""
+    capture = Capture(folder, max_entries=20)
+    for number in range(40):
+        (folder / f"{number}.txt").touch()
+    capture.accept()
+    for entry in sorted(folder.iterdir())[:30]:
+        entry.unlink()
+    (folder / "new.txt").touch()
+    assert "new.txt" in names(capture.scan(since=time.time() + 3600))
+
+
 def test_old_files_that_come_into_sight_are_no_news(folder: Path) -> None:
     """Where there were more than are looked at, those that are seen once others went are still old."""
     capture = Capture(folder, max_entries=20)

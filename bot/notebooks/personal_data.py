@@ -8,17 +8,16 @@ import tempfile
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, BinaryIO, cast
 
+from bot.compose import now
 from bot.notebooks.zipping import Zip
 from bot.scheduling.jobs import Jobs
 from bot.sessions import Sessions
 from bot.transcript import Transcript
 from filestore.errors import NoSuchFile
-from filestore.files import PAGE_LIMIT
-from filestore.records import EPOCH, CellRecord, Cursor, Said, StoredFile
+from filestore.records import EPOCH, CellRecord, Said, StoredFile
 from kernels.notebooks import conversion
 from kernels.notebooks.cells import NotebookError
 from kernels.text.clipping import counted, human_size
@@ -58,7 +57,7 @@ async def export(sessions: Sessions, user_id: int, *, limit: int | None = None) 
             with Zip(output, sessions.jobs) as archive:
                 packing = _Packing(archive, sessions.jobs, limit)
                 await _pack(packing, sessions, user_id)
-                await packing.add_text("README.md", packing.readme())
+                await archive.add_entry("README.md", packing.readme())
     except BaseException:  # the file must not stay, whatever happens, even a cancellation
         output.close()
         raise
@@ -70,15 +69,11 @@ class _Packing:
     """The zip, and what does not fit into it."""
 
     def __init__(self, archive: Zip, jobs: Jobs, limit: int | None) -> None:
-        self._archive = archive
+        self.archive = archive
         self._jobs = jobs
         # The README with its list has to fit too.
         self._room = None if limit is None else limit - len(README) - NAMED * ENTRY // 2
         self._left_out: list[str] = []
-
-    async def add_text(self, path: str, text: str) -> None:
-        """Add something small."""
-        await self._archive.add_entry(path, text)
 
     async def add_document(self, path: str, write: Callable[[BinaryIO], Awaitable[None]]) -> None:
         """Add what `write` writes, or note that it was left out."""
@@ -90,11 +85,7 @@ class _Packing:
                 return
             size = file.seek(0, 2)
             if self.reserve(await self._deflated(file), f"{path} ({human_size(size)})"):
-                await self._archive.add_entry(path, file)
-
-    async def add_file(self, path: str, file: BinaryIO) -> None:
-        """Add an open file."""
-        await self._archive.add_entry(path, file)
+                await self.archive.add_entry(path, file)
 
     def reserve(self, size: int, what: str) -> bool:
         """Whether there is room for this many bytes. If so, it is reserved; if not, `what` is noted."""
@@ -119,7 +110,7 @@ class _Packing:
         async def write(file: BinaryIO) -> None:
             before = "["
             async for item in items:
-                await self._write(file, f"{before}\n{_json(item)}")
+                await self._write(file, f"{before}\n", item)
                 before = ","
             await self._write(file, _end(before))
 
@@ -130,27 +121,23 @@ class _Packing:
         before = "["
         async for entry in transcript.each():
             if isinstance(entry, Said) or not entry.outside:
-                await self._write_value(file, before, _entry(entry))
+                await self._write(file, f"{before}\n", _entry(entry))
             else:  # its outputs are inserted into an empty array; within a text, the quotes would be escaped
                 start, _, end = _json(_entry(entry) | {"outputs": []}).partition('"outputs": []')
                 await self._write(file, f'{before}\n{start}"outputs": ')
                 between = "["
                 async for output in transcript.outputs(entry):
-                    await self._write_value(file, between, output)
+                    await self._write(file, f"{between}\n", output)
                     between = ","
                 await self._write(file, _end(between).rstrip() + end)
             before = ","
         await self._write(file, _end(before))
 
-    async def _write(self, file: BinaryIO, text: str) -> None:
-        await self._jobs.in_thread(file.write, text.encode("utf-8", "replace"))
-        self._check(file)
-
-    async def _write_value(self, file: BinaryIO, before: str, value: Any) -> None:
-        await self._jobs.in_thread(_write, file, f"{before}\n", value)
-        self._check(file)
-
-    def _check(self, file: BinaryIO) -> None:
+    async def _write(self, file: BinaryIO, text: str, *values: Any) -> None:
+        """Write a text, and JSON values. Raises: _TooLongError."""
+        await self._jobs.in_thread(
+            lambda: file.write("".join([text, *map(_json, values)]).encode("utf-8", "replace"))
+        )
         if self._room is not None and file.tell() > LARGEST:
             raise _TooLongError(f"over {human_size(LARGEST)}")
 
@@ -172,15 +159,15 @@ class _TooLongError(Exception):
 async def _pack(packing: _Packing, sessions: Sessions, user_id: int) -> None:
     store = sessions.store
     total = await store.usage.total(user_id, EPOCH)
-    await packing.add_text("usage.json", _json(asdict(total)))
+    await packing.archive.add_entry("usage.json", _json(asdict(total)))
     names = FreeNames()
     for record in await store.sessions.of_user(user_id):
         folder = f"sessions/{names.free(record.session_id, '-2')}"
-        await packing.add_text(f"{folder}/session.json", _json(asdict(record)))
-        transcript = Transcript(store.transcripts, record.session_id, _now)
+        await packing.archive.add_entry(f"{folder}/session.json", _json(asdict(record)))
+        transcript = Transcript(store.transcripts, record.session_id, now)
         await packing.add_document(f"{folder}/transcript.json", partial(packing.write_transcript, transcript))
         await packing.add_document(f"{folder}/notebook.ipynb", partial(_write_notebook, transcript))
-    files = await _all_files(sessions, user_id)
+    files = [file async for file in sessions.files.all_of(user_id)]
     await packing.add_array("files.json", _with_shares(sessions, files))
     await _pack_files(packing, sessions, user_id, files)
 
@@ -200,26 +187,16 @@ async def _pack_files(
     """The smallest first, so that as many as possible fit into the zip."""
     names = FreeNames()
     for file in sorted(files, key=lambda file: (file.file_size, file.file_id)):
-        if not packing.reserve(
-            file.file_size, f"{file.filename} ({human_size(file.file_size)}, id {file.file_id})"
-        ):
+        what = f"{file.filename} ({human_size(file.file_size)}, id {file.file_id})"
+        if not packing.reserve(file.file_size, what):
             continue
         try:
             opened = await sessions.files.open(file.file_id, user_id)
         except NoSuchFile:  # it has expired in the meantime
             continue
         with opened.file:
-            await packing.add_file(f"files/{names.free(file.filename, f'-{file.file_id}')}", opened.file)
-
-
-async def _all_files(sessions: Sessions, user_id: int) -> list[StoredFile]:
-    files: list[StoredFile] = []
-    after: Cursor | None = None
-    while True:
-        page = await sessions.files.list_user_files(user_id, limit=PAGE_LIMIT, after=after)
-        files += page.files
-        if (after := page.next) is None:
-            return files
+            path = f"files/{names.free(file.filename, f'-{file.file_id}')}"
+            await packing.archive.add_entry(path, opened.file)
 
 
 def _entry(entry: Said | CellRecord) -> dict[str, Any]:
@@ -228,17 +205,9 @@ def _entry(entry: Said | CellRecord) -> dict[str, Any]:
     return fields
 
 
-def _write(file: BinaryIO, before: str, value: Any) -> None:
-    file.write(f"{before}{_json(value)}".encode("utf-8", "replace"))
-
-
 def _end(before: str) -> str:
     return "[]\n" if before == "[" else "\n]\n"
 
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1, default=str)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from bot.notebooks.export import export
+from bot.notebooks.personal_data import export
 from bot.sessions import Sessions
 from filestore.errors import NoSuchFile
 from filestore.records import EPOCH, MessageCell, UsageRecord, UsageTotal
