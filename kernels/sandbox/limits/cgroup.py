@@ -35,8 +35,7 @@ __all__ = ["Group", "Groups", "own_groups", "unique_name"]
 
 log = logging.getLogger(__name__)
 
-MOUNTS = Path("/proc/self/mountinfo")
-OWN = Path("/proc/self/cgroup")
+PROC = Path("/proc/self")  # where Linux tells of our own process
 CONTROLLERS = ("memory", "pids", "cpu")
 PREFIX = "kernelcord-part-"  # of parts, which may be removed when nobody has locked them
 TRIES, AGAIN = 100, 0.01  # to lock ours while another program looks at it; seconds between tries
@@ -65,11 +64,11 @@ class Groups:
     locks: tuple[int, ...] = ()
 
     @classmethod
-    def found(cls, name: str) -> Self | None:
+    def found(cls, name: str, *, proc: Path = PROC) -> Self | None:
         """Our part of the hierarchy, a group called `name`; None if it cannot be written."""
         with contextlib.ExitStack() as stack:
             try:
-                mounts = own_groups()
+                mounts = own_groups(proc)
                 if "" in mounts and _controlled(mounts[""] / "cgroup.controllers"):
                     parent = _delegating(mounts[""])
                     locks = [_locked(parent / name, stack)]
@@ -159,9 +158,9 @@ class Group:
             return int(after.partition(b"\n")[0]) if name else 0
         return 0
 
-    def remove(self) -> None:
-        """Kill its processes and remove it, as soon as the last one has left it."""
-        until = monotonic() + EMPTIED
+    def remove(self, *, seconds: float = EMPTIED) -> None:
+        """Kill its processes and remove it, as soon as the last one has left it: give up after `seconds`."""
+        until = monotonic() + seconds
         while not self._removed():
             self._kill()
             if monotonic() > until:
@@ -207,14 +206,14 @@ def _settings(limits: Limits, *, version: int) -> dict[str, str]:
     }
 
 
-def own_groups() -> dict[str, Path]:
-    """Our own groups: by controller for version 1, under "" for version 2."""
+def own_groups(proc: Path = PROC) -> dict[str, Path]:
+    """Our own groups, as `proc` tells: by controller for version 1, under "" for version 2."""
     own: dict[str, str] = {}
-    for line in _lines(OWN):
+    for line in _lines(proc / "cgroup"):
         _, controllers, path = line.split(":", 2)
         own |= dict.fromkeys(controllers.split(","), path)
     found = {}
-    for line in _lines(MOUNTS):
+    for line in _lines(proc / "mountinfo"):
         before, _, after = line.partition(" - ")
         kind, _, options = after.split(" ", 2)
         root, mounted = before.split(" ")[3:5]

@@ -71,15 +71,15 @@ class OngoingLooks[T]:
         return waiting
 
 
-def waits_for_disk(pids: Iterable[int]) -> bool:
+def waits_for_disk(pids: Iterable[int], *, proc: Path = PROC) -> bool:
     """Whether a thread of these processes waits for the disk, as far as can be seen, with its locks."""
-    threads = (thread for pid in pids for thread in _threads(pid))
+    threads = (thread for pid in pids for thread in _threads(proc / str(pid)))
     return any(ELSEWHERE.search(_place(thread)) for thread in islice(threads, MOST))
 
 
-def _threads(pid: int) -> Iterator[Path]:
+def _threads(process: Path) -> Iterator[Path]:
     with suppress(OSError):  # it has ended
-        yield from (PROC / str(pid) / "task").iterdir()
+        yield from (process / "task").iterdir()
 
 
 def _waits(here: Path) -> bool:

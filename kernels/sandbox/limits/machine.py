@@ -42,16 +42,17 @@ class Memory:
         return self.left < min(one, self.whole // SHARE) // parts
 
 
-def memory_left() -> Memory:
-    """What the machine itself has left. Raises: OSError, KeyError."""
-    told = dict(ONE.findall(MEMINFO.read_text("ascii")))
+def memory_left(meminfo: Path = MEMINFO) -> Memory:
+    """What the machine itself has left, as `meminfo` tells. Raises: OSError, KeyError."""
+    told = dict(ONE.findall(meminfo.read_text("ascii")))
     return Memory(int(told["MemAvailable"]) << 10, int(told["MemTotal"]) << 10)
 
 
 class Machine:
-    """See the module's text. If the system tells nothing, memory is never short."""
+    """See the module's text. If `meminfo` and the groups tell nothing, memory is never short."""
 
-    def __init__(self) -> None:
+    def __init__(self, meminfo: Path = MEMINFO) -> None:
+        self._meminfo = meminfo
         self._groups: list[tuple[Path, Version]] = []  # those that can have a limit, found once
         with suppress(OSError):
             found = own_groups()
@@ -69,7 +70,7 @@ class Machine:
         machine = Memory(1 << 62, 1 << 62)
         yield machine
         with suppress(OSError, KeyError, ValueError):
-            machine = memory_left()
+            machine = memory_left(self._meminfo)
             yield machine
         for group, (limit, usage, dropped) in self._groups:
             with suppress(OSError, KeyError, ValueError):  # it has no limit

@@ -50,20 +50,28 @@ UNDER_WAY = re.compile(rb"^scm_fds:\s+([0-9]+)$", re.MULTILINE)
 NOT_ACCEPTED = re.compile(rb"^\w+: \w+ \w+ \w+ \w+ \w+ +0( |$)", re.MULTILINE)
 
 
-def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
+def kept(
+    pids: list[int],
+    *,
+    alone: bool,
+    passed: int,
+    thorough: bool,
+    most_records: int = MOST_RECORDS,
+    most_areas: int = MOST_AREAS,
+) -> int:
     """Bytes that Linux may hold for the processes, of which the first is the init.
 
     `alone`: they have a network of their own, so all its sockets are theirs. An open file on its way through
     a socket counts as `passed` bytes, since nobody can see what it is. UNCOUNTABLE if they hide their open
-    files, if they have more open files, locks, watches or areas than are counted, or if they could use more
-    than their share of what the machine has for connections.
+    files, if they have more open files, locks and watches (`most_records`) or areas (`most_areas`) than are
+    counted, or if they could use more than their share of what the machine has for connections.
     """
     sockets: set[int] = set()
     pipes: set[tuple[int, int]] = set()
     descriptors = records = watches = under_way = texts = long_texts = 0
-    areas, links = _areas(pids) if thorough else (0, 0)
+    areas, links = _areas(pids, most_areas) if thorough else (0, 0)
     in_network = _in_network(pids[0]) if alone else {}
-    if areas >= MOST_AREAS or _more_than_its_share(in_network):
+    if areas >= most_areas or _more_than_its_share(in_network):
         return UNCOUNTABLE
     for pid in pids[1:]:
         here = live(pid)
@@ -82,9 +90,9 @@ def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
             elif kind == stat.S_IFIFO:
                 pipes.add((file.st_dev, file.st_ino))
             elif kind == 0 or (thorough and kind == stat.S_IFREG):  # epoll has no kind
-                lines, watched = _lines(f"{told}/{name}", MOST_RECORDS - records)
+                lines, watched = _lines(f"{told}/{name}", most_records - records)
                 records, watches = records + lines, watches + watched
-            if records >= MOST_RECORDS or watches > _most_watches():
+            if records >= most_records or watches > _most_watches():
                 return UNCOUNTABLE
     number = max(len(sockets), in_network.get("sockets", 0))
     counted = (
@@ -146,10 +154,10 @@ def _most_watches() -> int:
     return max(FEW_WATCHES, _setting("fs/epoll/max_user_watches", 1 << 20) // 2 // WATCHERS)
 
 
-def _areas(pids: list[int]) -> tuple[int, int]:
+def _areas(pids: list[int], most: int = MOST_AREAS) -> tuple[int, int]:
     """Areas of memory of the processes but the init, and the links from them to areas of their ancestors.
 
-    MOST_AREAS, which are too many, if they take too long to read.
+    `most`, which are too many, if they take too long to read.
     """
     areas, links, left = 0, 0, MOST_MAPS
     generations = _generations(pids)
@@ -158,8 +166,8 @@ def _areas(pids: list[int]) -> tuple[int, int]:
             left -= len(lines)
             found = lines.count(b"\n")
             areas, links = areas + found, links + found * generations[pid]
-            if left < 0 or areas >= MOST_AREAS:
-                return MOST_AREAS, links
+            if left < 0 or areas >= most:
+                return most, links
     return areas, links
 
 
@@ -188,10 +196,10 @@ def _more_than_its_share(in_network: dict[str, int]) -> bool:
 
 
 @cache
-def _most_of(protocol: str) -> int:
+def _most_of(protocol: str, *, page: int = PAGE) -> int:
     """How many sockets of TCP or UDP one kernel may have in a network of its own, as if all were full."""
     pages = _setting(f"net/ipv4/{protocol.lower()}_mem", 0)
-    return max(pages * PAGE // SHARE // socket_size(), MANY)
+    return max(pages * page // SHARE // socket_size(), MANY)
 
 
 def _setting(name: str, otherwise: int) -> int:

@@ -11,6 +11,7 @@ running.
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 
 from kernels.inside.procfs import PROC, fields
@@ -22,9 +23,10 @@ MOST = 10_000  # processes that are remembered; with more, those that are gone a
 
 
 class Spent:
-    """See the module's text."""
+    """See the module's text. `proc` is where Linux tells of processes."""
 
-    def __init__(self) -> None:
+    def __init__(self, proc: Path = PROC) -> None:
+        self._proc = proc
         self.seconds = 0.0
         self._known: dict[tuple[int, bytes], int] = {}
         self._total = 0
@@ -36,7 +38,7 @@ class Spent:
         total, new = 0, 0
         for pid in pids:
             with suppress(OSError, IndexError, ValueError):  # it has ended
-                told = fields(PROC / str(pid) / "stat")
+                told = fields(self._proc / str(pid) / "stat")
                 own, waited_for = int(told[11]) + int(told[12]), int(told[13]) + int(told[14])
                 process = pid, told[19]  # with its start, since a later process may have the same number
                 seen[process] = own

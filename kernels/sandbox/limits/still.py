@@ -26,8 +26,11 @@ NEVER = b"0 0 0\n"  # what a system tells for every thread that does not keep th
 type Ran = dict[str, bytes]  # the content of each thread's file, by its path
 
 
-def have_run(pids: Iterable[int]) -> Ran | None:
-    """How much each thread of these processes has run; None if that cannot be told."""
+def have_run(pids: Iterable[int], *, most: int = MOST, never: bytes = NEVER) -> Ran | None:
+    """How much each thread of these processes has run; None if that cannot be told.
+
+    It cannot with over `most` threads, or where the system says `never`.
+    """
     found: Ran = {}
     try:
         for pid in pids:
@@ -35,11 +38,11 @@ def have_run(pids: Iterable[int]) -> Ran | None:
                 path = f"{PROC}/{pid}/task/{task}/schedstat"
                 with open(path, "rb", buffering=0) as file:
                     found[path] = file.read(100)
-            if len(found) > MOST:
+            if len(found) > most:
                 return None
     except OSError:  # one has ended, or this system has no such files
         return None
-    return None if NEVER in found.values() else found
+    return None if never in found.values() else found
 
 
 def ran_since_start(init: int, pids: list[int]) -> Ran | None:

@@ -45,12 +45,12 @@ class _Uncountable(Exception):
     pass
 
 
-def size(workspace: Path) -> int:
-    """Bytes on the disk in the workspace; 0 if it is being removed."""
+def size(workspace: Path, *, most_entries: int = MOST_ENTRIES) -> int:
+    """Bytes on the disk in the workspace; 0 if it is being removed. With more entries it is UNCOUNTABLE."""
     try:
         unlock(workspace)
         with folder(workspace) as top:
-            return sum(_blocks(top, [MOST_ENTRIES], DEEPEST))
+            return sum(_blocks(top, [most_entries], DEEPEST))
     except _Uncountable:
         return UNCOUNTABLE
     except OSError:

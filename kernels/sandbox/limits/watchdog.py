@@ -103,13 +103,17 @@ class Watched:
 class Watchdog:
     """Looks at all kernels in turn. With `memory` it counts memory and processes too.
 
-    `alone`: each kernel has a network of its own, so all sockets in it are the kernel's.
+    `alone`: each kernel has a network of its own, so all sockets in it are the kernel's. `nice`: what a cell
+    has left running gets this nice value.
     """
 
-    def __init__(self, limits: Limits, workspaces: Path, *, memory: bool, alone: bool = False) -> None:
+    def __init__(
+        self, limits: Limits, workspaces: Path, *, memory: bool, alone: bool = False, nice: int = NICE
+    ) -> None:
         self._limits = limits
         self._memory = memory
         self._alone = alone
+        self._nice = nice
         self._machine = _Machine(limits, workspaces)
         # Without processes: many forks at the same time make looks wait, and are seen anyway.
         self._meanwhile = _Machine(replace(limits, processes=1 << 30), workspaces)
@@ -314,7 +318,7 @@ class Watchdog:
         if (budget := watched.budget) is not None:
             spent = budget[0].look(pids)
             if spent > POLITE:
-                _lower_priority(pids[2:])
+                _lower_priority(pids[2:], self._nice)
             if spent > budget[1] and budget is watched.budget:
                 self._end(watched, Fault.BACKGROUND)
 
@@ -332,12 +336,12 @@ class Watchdog:
                 watched.too_much(fault)
 
 
-def _lower_priority(pids: Iterable[int]) -> None:
+def _lower_priority(pids: Iterable[int], nice: int) -> None:
     """Lower the priority of these processes; not the kernel's own, since it could not be raised again."""
     for pid in pids:
         with suppress(OSError):  # it has ended
             for task in os.listdir(f"/proc/{pid}/task"):
-                os.setpriority(os.PRIO_PROCESS, int(task), NICE)
+                os.setpriority(os.PRIO_PROCESS, int(task), nice)
 
 
 class _Machine:

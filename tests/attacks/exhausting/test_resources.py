@@ -14,6 +14,7 @@ from time import monotonic
 
 import pytest
 
+from kernels.cell.events import Event, Stream
 from kernels.kernel import Kernel
 from kernels.limits import over_limit
 from kernels.pool import Pool
@@ -554,14 +555,20 @@ for advice in (mmap.MADV_HUGEPAGE, mmap.MADV_WILLNEED, mmap.MADV_DONTNEED): big.
     assert "42" in ran.output.splitlines(), ran.output
 
 
-async def test_very_many_areas_of_memory_end_a_kernel(
-    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_very_many_areas_of_memory_end_a_kernel(pool: Pool, kernel: Kernel) -> None:
     """A process with as many as Linux allows keeps its memory locked, and so a folder, for long."""
-    monkeypatch.setattr("kernels.sandbox.limits.watchdog.MAPPED", 0.2)
-    ran = await run(kernel, f"{AREAS}\nareas(5_000)\nimport time\ntime.sleep(1)")
+    assert pool._sandbox is not None
+    watchdog = pool._sandbox._watchdog
+
+    def look_at_what_is_mapped(event: Event) -> None:
+        if isinstance(event, Stream):
+            for watched in watchdog._watched:
+                watched.mapped_due = 0.0
+
+    code = f"{AREAS}\nareas(%d)\nprint('made', flush=True)\nimport time\ntime.sleep(%d)"
+    ran = await run(kernel, code % (5_000, 1), on_event=look_at_what_is_mapped)
     assert ran.status == "ok", ran.output
-    ran = await run(kernel, f"{AREAS}\nareas(40_000)\nimport time\ntime.sleep(30)")
+    ran = await run(kernel, code % (40_000, 30), on_event=look_at_what_is_mapped)
     assert (ran.status, ran.result.cause) == ("died", "system"), ran.output
 
 

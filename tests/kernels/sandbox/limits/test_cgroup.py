@@ -101,14 +101,13 @@ def test_removal_waits_for_the_last_process(groups: Groups) -> None:
 
 
 def test_a_group_that_keeps_a_process_is_left_and_said(
-    groups: Groups, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    groups: Groups, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Removal is given up after a while, with a line in the log; closing our part takes it later."""
-    monkeypatch.setattr(cgroup, "EMPTIED", 0.0)
     made = groups.make("kernel", LIMITS)
     with program("") as one:
         made.add_process(one.pid)
-        made.remove()
+        made.remove(seconds=0.0)
         assert "is left behind" in caplog.text
         one.kill()
 
@@ -213,12 +212,10 @@ def test_a_part_that_is_removed_before_it_is_locked_is_made_again(
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own(tmp_path: Path) -> Path:
     """Our own group in a tree of version 2, as a container's namespace shows it: it is the root."""
     (tmp_path / "mountinfo").write_text(f"30 23 0:26 / {tmp_path}/tree rw - cgroup2 cgroup2 rw\n")
-    (tmp_path / "own").write_text("0::/ours\n")
-    monkeypatch.setattr(cgroup, "MOUNTS", tmp_path / "mountinfo")
-    monkeypatch.setattr(cgroup, "OWN", tmp_path / "own")
+    (tmp_path / "cgroup").write_text("0::/ours\n")
     ours = tmp_path / "tree" / "ours"
     part = ours / "part"
     part.mkdir(parents=True)
@@ -229,17 +226,17 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return ours
 
 
-def test_version_2_is_one_folder_with_our_own_processes_in_a_leaf(own: Path) -> None:
+def test_version_2_is_one_folder_with_our_own_processes_in_a_leaf(own: Path, tmp_path: Path) -> None:
     """A group with processes of its own cannot limit groups below it, so they move aside."""
-    found = Groups.found("part")
+    found = Groups.found("part", proc=tmp_path)
     assert found is not None
     assert found.folders == {"": own / "part"}
     assert (own / "kernelcord-itself" / "cgroup.procs").read_text() == "1"
 
 
-def test_version_2_limits(own: Path) -> None:
+def test_version_2_limits(own: Path, tmp_path: Path) -> None:
     """Memory, swap, processes and processors are written as version 2 reads them."""
-    found = Groups.found("part")
+    found = Groups.found("part", proc=tmp_path)
     assert found is not None
     made = found.make("kernel", LIMITS)
     made.add_process(42)
@@ -263,20 +260,20 @@ def test_version_2_tells_of_a_kill(own: Path, events: str, killed: bool) -> None
 
 
 @pytest.mark.parametrize("missing", ["memory", "pids"])
-def test_version_2_without_a_controller_is_none(own: Path, missing: str) -> None:
+def test_version_2_without_a_controller_is_none(own: Path, tmp_path: Path, missing: str) -> None:
     """What limits neither memory nor processes is no use."""
     (own / "cgroup.controllers").write_text("cpu memory pids".replace(missing, "io"))
-    assert Groups.found("part") is None
+    assert Groups.found("part", proc=tmp_path) is None
 
 
-def test_version_2_that_is_not_delegated_is_none(own: Path) -> None:
+def test_version_2_that_is_not_delegated_is_none(own: Path, tmp_path: Path) -> None:
     """Where a controller cannot be switched on for our part there are no groups."""
     (own / "part" / "cgroup.subtree_control").write_text("")
-    assert Groups.found("part") is None
+    assert Groups.found("part", proc=tmp_path) is None
 
 
-def test_without_control_groups_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_control_groups_there_are_none(tmp_path: Path) -> None:
     """A machine that has mounted none is no error."""
-    (tmp_path / "empty").touch()
-    monkeypatch.setattr(cgroup, "MOUNTS", tmp_path / "empty")
-    assert Groups.found("part") is None
+    (tmp_path / "mountinfo").touch()
+    (tmp_path / "cgroup").write_text("0::/\n")
+    assert Groups.found("part", proc=tmp_path) is None

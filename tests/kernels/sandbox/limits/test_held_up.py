@@ -5,8 +5,6 @@ import sys
 import threading
 from pathlib import Path
 
-import pytest
-
 from kernels.sandbox.limits.held_up import AT_FOLDER, ELSEWHERE, OngoingLooks, waits_for_disk
 
 HOLDS = """
@@ -74,13 +72,10 @@ def test_waiting_for_a_folders_lock_is_told_from_other_waits() -> None:
         assert not AT_FOLDER.search(name)
 
 
-def test_a_process_that_waits_for_nothing_does_not_wait_for_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_that_waits_for_nothing_does_not_wait_for_the_disk(tmp_path: Path) -> None:
     """One thread that does is enough; what has ended is none."""
-    monkeypatch.setattr("kernels.sandbox.limits.held_up.PROC", tmp_path)
     for pid, thread, place in ((1, 1, "do_epoll_wait"), (2, 2, "0"), (2, 3, "jbd2_log_wait_commit")):
         (tmp_path / f"{pid}/task/{thread}").mkdir(parents=True)
         (tmp_path / f"{pid}/task/{thread}/wchan").write_text(place)
-    assert not waits_for_disk([1, 9])
-    assert waits_for_disk([1, 9, 2])
+    assert not waits_for_disk([1, 9], proc=tmp_path)
+    assert waits_for_disk([1, 9, 2], proc=tmp_path)

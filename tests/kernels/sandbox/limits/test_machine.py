@@ -69,18 +69,17 @@ def group(kind: str, limit: int, used: int, dropped: int, folder: Path) -> Path:
 def test_the_least_of_all_limits_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """Of the machine, of our own group and of those around it; what is mere cache counts as free."""
     meminfo = tmp_path / "meminfo"
-    monkeypatch.setattr(module, "MEMINFO", meminfo)
     meminfo.write_text("MemTotal:  2097152 kB\nMemFree: 3 kB\nMemAvailable:  1048576 kB\n")
     outer = group(kind, 1000 * MiB, 900 * MiB, 300 * MiB, tmp_path / "outer")
     own = group(kind, 1 << 62, 500 * MiB, 0, outer / "own")
     monkeypatch.setattr(module, "own_groups", lambda: {"memory" if kind == "1" else "": own})
-    assert Machine().memory() == Memory(400 * MiB, 1000 * MiB)
+    assert Machine(meminfo).memory() == Memory(400 * MiB, 1000 * MiB)
     (own / module.VERSIONS[0][0]).write_text("max\n")
     meminfo.write_text("MemTotal:  2097152 kB\nMemFree: 3 kB\nMemAvailable:  4096 kB\n")
-    assert Machine().memory() == Memory(4 * MiB, 2048 * MiB)
+    assert Machine(meminfo).memory() == Memory(4 * MiB, 2048 * MiB)
     monkeypatch.setattr(module, "own_groups", dict)
     meminfo.unlink()
-    assert not Machine().memory().is_short(1 << 40)
+    assert not Machine(meminfo).memory().is_short(1 << 40)
 
 
 def test_what_is_short() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kernels.inside.procfs import tree
-from kernels.sandbox.limits import objects
+from kernels.sandbox.limits import objects, usage
 from kernels.sandbox.limits.objects import (
     DESCRIPTOR,
     LINK,
@@ -33,9 +33,9 @@ if libc.unshare(0x10000000 | 0x40000000) != 0: sys.exit(1)
 """
 
 
-def counted(pid: int, *, alone: bool = False, thorough: bool = False) -> int:
+def counted(pid: int, *, alone: bool = False, thorough: bool = False, **most: int) -> int:
     """What is kept for a tree."""
-    return kept(tree(pid), alone=alone, passed=PASSED, thorough=thorough)
+    return kept(tree(pid), alone=alone, passed=PASSED, thorough=thorough, **most)
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET])
@@ -97,13 +97,11 @@ def test_connections_have_a_share_of_what_the_machine_has_for_all(monkeypatch: p
         assert 220 * socket_size() <= counted(pid, alone=True) < 240 * socket_size()
 
 
-def test_a_share_of_connections_is_never_too_small_for_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_share_of_connections_is_never_too_small_for_a_server() -> None:
     """It is an eighth of the machine's, but on a machine with little memory 200."""
     pages = int(Path("/proc/sys/net/ipv4/tcp_mem").read_text("ascii").split()[2])
-    monkeypatch.setattr(objects, "PAGE", 1 << 16)
-    assert objects._most_of.__wrapped__("TCP") == max(pages * (1 << 13) // socket_size(), 200)
-    monkeypatch.setattr(objects, "PAGE", 1)
-    assert objects._most_of.__wrapped__("TCP") == objects._most_of.__wrapped__("UDP") == 200
+    assert objects._most_of("TCP", page=1 << 16) == max(pages * (1 << 13) // socket_size(), 200)
+    assert objects._most_of("TCP", page=1) == objects._most_of("UDP", page=1) == 200
 
 
 def test_answers_of_netlink_that_nobody_reads_are_no_more_than_they_count() -> None:
@@ -169,7 +167,7 @@ def test_five_hundred_kernels_leave_half_of_all_watches() -> None:
     assert 500 * objects._most_watches() <= max(everybody // 2, 500 * objects.FEW_WATCHES)
 
 
-def test_locks_are_counted_by_a_thorough_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locks_are_counted_by_a_thorough_look(tmp_path: Path) -> None:
     """A file can have any number of them, and no control group counts them."""
     code = f"""import fcntl
     file = open({str(tmp_path / "file")!r}, "w")
@@ -178,8 +176,7 @@ def test_locks_are_counted_by_a_thorough_look(tmp_path: Path, monkeypatch: pytes
         assert counted(pid) < FEW + PIPE
         # The locks, and areas of memory.
         assert 600 * RECORD <= counted(pid, thorough=True) - counted(pid) <= 1600 * RECORD
-        monkeypatch.setattr(objects, "MOST_RECORDS", 500)
-        assert counted(pid, thorough=True) == UNCOUNTABLE
+        assert counted(pid, thorough=True, most_records=500) == UNCOUNTABLE
 
 
 def test_folders_and_files_of_proc_that_are_open_keep_some_text() -> None:
@@ -193,7 +190,7 @@ def test_folders_and_files_of_proc_that_are_open_keep_some_text() -> None:
         assert counted(pid) < LONG_TEXT
 
 
-def test_areas_of_memory_are_counted_by_a_thorough_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_areas_of_memory_are_counted_by_a_thorough_look() -> None:
     """Each costs the system as much as a lock, and no size of memory tells."""
     code = """import mmap
     held = mmap.mmap(-1, 4096 * 4000, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -201,8 +198,7 @@ def test_areas_of_memory_are_counted_by_a_thorough_look(monkeypatch: pytest.Monk
     for page in range(0, 4000, 2): ctypes.CDLL(None).mprotect(ctypes.c_void_p(at + page * 4096), 4096, 1)"""
     with init(code) as pid:
         assert 4000 * RECORD <= counted(pid, thorough=True) - counted(pid) <= 5000 * (RECORD + LINK)
-        monkeypatch.setattr(objects, "MOST_AREAS", 3000)
-        assert counted(pid, thorough=True) == UNCOUNTABLE
+        assert counted(pid, thorough=True, most_areas=3000) == UNCOUNTABLE
 
 
 def test_areas_of_forks_of_forks_count_once_for_each_generation() -> None:
@@ -228,12 +224,13 @@ def test_who_has_lost_a_parent_may_have_had_any_number_of_them() -> None:
         assert objects._generations([first, *others[:1], pid]) == {first: 0, others[0]: 1, pid: 2}
 
 
-def test_very_many_open_files_are_not_counted_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_very_many_open_files_are_not_counted_to_the_end() -> None:
     """Or one kernel would keep the watchdog from the others."""
-    monkeypatch.setattr(objects, "MOST_OPEN", 500)
-    with init("held = [os.open('/dev/null', os.O_RDONLY) for _ in range(400)]") as pid:
-        assert 400 * DESCRIPTOR <= counted(pid) < FEW + 400 * DESCRIPTOR + PIPE
-    with init("held = [os.open('/dev/null', os.O_RDONLY) for _ in range(600)]") as pid:
+    code = "held = [os.open('/dev/null', os.O_RDONLY) for _ in range(600)]"
+    with init(code) as pid:
+        assert 600 * DESCRIPTOR <= counted(pid) < FEW + 600 * DESCRIPTOR + PIPE
+    forks = usage.MOST_OPEN // 600
+    with init(f"{code}\n    [os.fork() or time.sleep(100) for _ in range({forks})]") as pid:
         assert counted(pid) == UNCOUNTABLE
 
 

@@ -15,7 +15,7 @@ class Tree:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.now = 100.0
-        self.spent = Spent()
+        self.spent = Spent(folder)
 
     def set(self, pid: int, own: float, *, waited: float = 0, began: int = 7, state: str = "S") -> None:
         """A process has used so many seconds itself, and what it waited for so many."""
@@ -38,7 +38,6 @@ class Tree:
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
     """An init with a kernel that has worked for a minute."""
     made = Tree(tmp_path)
-    monkeypatch.setattr(processor_time, "PROC", tmp_path)
     monkeypatch.setattr(processor_time, "monotonic", lambda: made.now)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     made.set(1, 1)

@@ -109,21 +109,15 @@ async def test_who_hides_files_on_their_way_and_sleeps_is_found_out(
         assert faults == [Fault.HIDING]
 
 
-async def test_a_system_that_keeps_no_account_has_everybody_looked_at(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_system_that_keeps_no_account_has_everybody_looked_at() -> None:
     """So it is with a process that ends meanwhile, and with more threads than are asked about."""
     with init() as pid:
         pids = await at_rest(pid)
         ran = have_run(pids)
         assert ran is not None
         assert ran == have_run(pids)
-        with monkeypatch.context() as patched:
-            patched.setattr(module, "MOST", 1)
-            assert have_run(pids) is None
-        with monkeypatch.context() as patched:
-            patched.setattr(module, "NEVER", next(iter(ran.values())))
-            assert have_run(pids) is None
+        assert have_run(pids, most=1) is None
+        assert have_run(pids, never=next(iter(ran.values()))) is None
     assert have_run(pids) is None
     still = Still()
     still.note("size", None, 0)

@@ -136,26 +136,34 @@ def test_what_an_upgrade_has_deleted_is_nobodys(workspace: Path) -> None:
         assert hidden(tree(pid), [workspace / "other", workspace], mapped=True) > 0
 
 
-def test_very_many_open_files_are_not_looked_at_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_very_many_files_are_uncountable(workspace: Path) -> None:
+    """Empty files take room that no size tells."""
+    for number in range(10):
+        (workspace / str(number)).touch()
+    assert usage.size(workspace, most_entries=10) < UNCOUNTABLE
+    (workspace / "one more").touch()
+    assert usage.size(workspace, most_entries=10) == UNCOUNTABLE
+
+
+@pytest.mark.parametrize(("forks", "too_many"), [(30, False), (usage.MOST_OPEN // 600, True)])
+def test_very_many_open_files_are_not_looked_at_to_the_end(forks: int, *, too_many: bool) -> None:
     """Whoever has that many has too many, in whichever process they are."""
-    code = "held = [os.open('/dev/null', os.O_RDONLY) for _ in range(60)]; os.fork()"
+    code = f"""held = [os.open("/dev/null", os.O_RDONLY) for _ in range(600)]
+    [os.fork() or time.sleep(100) for _ in range({forks})]"""
     with init(code) as pid:
         pids = tree(pid)
-        assert hidden(pids, [Path.cwd()], mapped=True) == 0
-        assert not objects.in_flight(pids, alone=False)
-        monkeypatch.setattr(usage, "MOST_OPEN", 100)
-        monkeypatch.setattr(objects, "MOST_OPEN", 100)
-        assert hidden(pids, [Path.cwd()], mapped=False) == UNCOUNTABLE
-        assert objects.in_flight(pids, alone=False)
+        assert hidden(pids, [Path.cwd()], mapped=False) == (UNCOUNTABLE if too_many else 0)
+        assert objects.in_flight(pids, alone=False) == too_many
 
 
 def test_no_more_is_read_of_what_is_mapped_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process can have 65,530 areas, of a file with a path of 4 KiB: 260 MB of text."""
-    code = """os.makedirs("d" * 200); os.chdir("d" * 200)
+    code = """
+    for _ in range(14): os.makedirs("d" * 250, exist_ok=True); os.chdir("d" * 250)
     file = os.open("f", os.O_CREAT | os.O_RDWR)
     os.truncate(file, 4096)
     libc = ctypes.CDLL(None)
-    for number in range(3000): libc.mmap(None, ctypes.c_size_t(4096), 1 + 2 * (number & 1), 2, file, 0)"""
+    for number in range(NUMBER): libc.mmap(None, ctypes.c_size_t(4096), 1 + 2 * (number & 1), 2, file, 0)"""
     read, total = os.read, [0]
 
     def counting(descriptor: int, size: int) -> bytes:
@@ -163,37 +171,34 @@ def test_no_more_is_read_of_what_is_mapped_than_the_bound(monkeypatch: pytest.Mo
         total[0] += len(piece)
         return piece
 
-    with init(code) as pid:
+    with init(code.replace("NUMBER", "4000")) as pid:
+        assert hidden(tree(pid), [Path.cwd()], mapped=True) == 0
+    with init(code.replace("NUMBER", "5000")) as pid:
         pids = tree(pid)
-        assert hidden(pids, [Path.cwd()], mapped=True) == 0
-        bound = 300_000
-        for module in (usage, objects):
-            monkeypatch.setattr(module, "MOST_MAPS", bound)
         monkeypatch.setattr("kernels.sandbox.limits.usage.os.read", counting)
         assert hidden(pids, [Path.cwd()], mapped=True) == UNCOUNTABLE
         assert objects.kept(pids, alone=False, passed=0, thorough=True) == UNCOUNTABLE
-        assert bound < total[0] < 3 * (bound + usage.PIECE)
+        assert usage.MOST_MAPS < total[0] < 3 * (usage.MOST_MAPS + usage.PIECE)
 
 
-def test_a_process_with_very_many_areas_of_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("number", "forks", "too_many"), [(3000, 3, False), (usage.MOST_AREAS, 0, True)])
+def test_a_process_with_very_many_areas_of_memory_is_told(number: int, forks: int, *, too_many: bool) -> None:
     """Each for itself: many processes with a few thousand are none."""
-    code = """libc = ctypes.CDLL(None)
-    for number in range(900): libc.mmap(None, ctypes.c_size_t(4096), 1 + 2 * (number & 1), 0x22, -1, 0)
-    for _ in range(3): os.fork() or time.sleep(100)"""
+    code = f"""libc = ctypes.CDLL(None)
+    for n in range({number}): libc.mmap(None, ctypes.c_size_t(4096), 1 + 2 * (n & 1), 0x22, -1, 0)
+    for _ in range({forks}): os.fork() or time.sleep(100)"""
     with init(code) as pid:
         pids = tree(pid)
-        monkeypatch.setattr(usage, "MOST_AREAS", 1500)
-        assert hidden(pids, [Path.cwd()], mapped=True) == 0
-        monkeypatch.setattr(usage, "MOST_AREAS", 800)
-        assert hidden(pids, [Path.cwd()], mapped=True) >= CROWDED
+        assert hidden(pids, [Path.cwd()], mapped=True) == (CROWDED if too_many else 0)
         assert hidden(pids, [Path.cwd()], mapped=False) == 0
 
 
-def test_many_mapped_files_without_a_name_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+@ROOT
+@pytest.mark.parametrize(("number", "too_many"), [(900, False), (usage.MOST_NAMELESS + 1, True)])
+def test_many_mapped_files_without_a_name_are_too_many(number: int, *, too_many: bool) -> None:
     """Each costs a look of its own."""
-    monkeypatch.setattr(usage, "MOST_NAMELESS", 20)
-    with init(mapping(30, size=10)) as pid:
-        assert hidden(tree(pid), [Path.cwd()], mapped=True) == UNCOUNTABLE
+    with init(mapping(number, size=10)) as pid:
+        assert (hidden(tree(pid), [Path.cwd()], mapped=True) == UNCOUNTABLE) == too_many
 
 
 def test_a_large_honest_program_is_counted() -> None:

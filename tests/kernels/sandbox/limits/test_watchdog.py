@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -67,14 +68,12 @@ def test_a_look_can_be_asked_for_and_tells_once(workspace: Path) -> None:
     assert faults == [Fault.WORKSPACE]
 
 
-def test_a_large_workspace_is_not_looked_at_after_each_cell(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_workspace_is_not_looked_at_after_each_cell(workspace: Path) -> None:
     """Of 100,000 files that would cost more than most cells; the next round sees to it."""
     faults: list[str] = []
     watchdog = Watchdog(LIMITS, workspace, memory=False)
     watchdog.watch(watched := Watched(os.getpid(), workspace, faults.append))
-    monkeypatch.setattr("kernels.sandbox.limits.watchdog.QUICK", 0)
+    watched.size_took = module.QUICK
     (workspace / "a").write_bytes(b"x" * 2_000_000)
     watchdog.look(watched)
     assert faults == []
@@ -163,16 +162,6 @@ def test_a_workspace_that_was_too_large_before_may_stay_so(workspace: Path) -> N
     assert seen(workspace, began=500_000) == [Fault.WORKSPACE]
 
 
-def test_very_many_files_are_too_much(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Empty files take room that no size tells."""
-    monkeypatch.setattr(usage, "MOST_ENTRIES", 10)
-    for number in range(10):
-        (workspace / str(number)).touch()
-    assert seen(workspace) == []
-    (workspace / "one more").touch()
-    assert seen(workspace) == [Fault.FOLDERS]
-
-
 def test_very_deep_folders_are_too_much(workspace: Path) -> None:
     """What lies deeper than is counted would hide anything."""
     deep = workspace
@@ -237,14 +226,14 @@ def test_memory_that_is_shared_is_counted_once(workspace: Path) -> None:
         assert seen(workspace, pid, limits=Limits(memory=120 * MiB)) == []
 
 
-def test_memory_that_takes_long_to_be_told_apart_holds_up_nobody(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_that_takes_long_to_be_told_apart_holds_up_nobody(workspace: Path) -> None:
     """Of many processes that share much, whose it is is found out where nobody else waits."""
     faults: list[str] = []
-    monkeypatch.setattr("kernels.sandbox.limits.watchdog.MUCH", 80 * MiB)
-    watchdog = Watchdog(LIMITS, workspace, memory=True)
-    with init("x = bytearray(os.urandom(1 << 20) * 100)") as pid:
+    watchdog = Watchdog(replace(LIMITS, processes=100), workspace, memory=True)
+    code = """x = bytearray(os.urandom(1 << 20) * 100)
+    [os.fork() or time.sleep(100) for _ in range(45)]"""
+    with init(code) as pid:
+        assert sum(usage.memory(tree(pid)).values()) > module.MUCH
         watchdog.watch(watched := Watched(pid, workspace, faults.append))
         watchdog.look(watched)
         watched.slow, watched.thorough = False, True
@@ -370,16 +359,14 @@ def test_what_goes_on_after_a_cell_has_a_budget(workspace: Path) -> None:
     assert faults == [Fault.BACKGROUND]
 
 
-def test_what_works_on_after_a_cell_lets_others_go_first(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_works_on_after_a_cell_lets_others_go_first(workspace: Path) -> None:
     """Its processes, and their threads; the kernel's own process keeps its priority, for its next cell."""
-    monkeypatch.setattr(module, "POLITE", 0.2)
-    monkeypatch.setattr(module, "NICE", 17)  # the tests may have been started with the usual one
-    watchdog = Watchdog(Limits(), workspace, memory=False)
+    watchdog = Watchdog(Limits(), workspace, memory=False, nice=17)  # we may run with the usual one ourselves
     with init(SPIN) as pid:
         watchdog.watch(watched := Watched(pid, workspace, lambda _: None))
         watched.cell_finished(timedelta(hours=1))
+        assert watched.budget is not None
+        watched.budget[0].seconds = module.POLITE - 0.2  # as if it had worked for so long
         _, kernel, spinning = tree(pid)
         before = os.getpriority(os.PRIO_PROCESS, kernel)
         while os.getpriority(os.PRIO_PROCESS, spinning) != 17:  # else it hangs
@@ -562,16 +549,15 @@ def test_a_wait_for_a_folder_now_and_then_is_forgiven(
     assert not watched.slow
 
 
+@pytest.mark.parametrize(("number", "faults"), [(7000, []), (usage.MOST_AREAS, [Fault.SYSTEM])])
 def test_a_process_with_too_many_areas_of_memory_ends_its_kernel(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: Path, number: int, faults: list[str]
 ) -> None:
     """By them it could keep its memory locked for long, and a folder with it."""
-    code = """libc = ctypes.CDLL(None)
-    for number in range(900): libc.mmap(None, ctypes.c_size_t(4096), 1 + 2 * (number & 1), 0x22, -1, 0)"""
+    code = f"""libc = ctypes.CDLL(None)
+    for n in range({number}): libc.mmap(None, ctypes.c_size_t(4096), 1 + 2 * (n & 1), 0x22, -1, 0)"""
     with init(code) as pid:
-        assert seen(workspace, pid, limits=replace(LIMITS, memory=1 << 30)) == []
-        monkeypatch.setattr(usage, "MOST_AREAS", 800)
-        assert seen(workspace, pid, limits=replace(LIMITS, memory=1 << 30)) == [Fault.SYSTEM]
+        assert seen(workspace, pid, limits=replace(LIMITS, memory=1 << 30)) == faults
 
 
 def test_whose_look_took_long_is_looked_at_apart_from_then_on(
@@ -579,7 +565,7 @@ def test_whose_look_took_long_is_looked_at_apart_from_then_on(
 ) -> None:
     """By its memory as by its workspace; each has one look in turn, the one that has waited longest first."""
     looks: list[Path] = []
-    monkeypatch.setattr("kernels.sandbox.limits.watchdog.QUICK", -1)
+    monkeypatch.setattr(module, "thread_time", count().__next__)  # each look takes a second or more
     watchdog = Watchdog(LIMITS, workspace, memory=True)
     pair = two(workspace, tmp_path, lambda _: None)
     for each in pair:
@@ -675,21 +661,20 @@ def test_a_round_that_fails_ends_no_thread(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A disk that cannot be asked must not leave all kernels without their limits."""
-    monkeypatch.setattr("kernels.sandbox.limits.watchdog.FIRST", 0.001)
-    monkeypatch.setattr("kernels.sandbox.limits.watchdog.LAST", 0.002)
-    rounds = 0
-    again = threading.Event()
+    pauses: list[float] = []
+
+    def wait(pause: float) -> bool:
+        pauses.append(pause)
+        return len(pauses) == 4
 
     def fell() -> bool:
-        nonlocal rounds
-        rounds += 1
-        if rounds < 3:
+        if len(pauses) < 3:
             raise OSError("odd")
-        again.set()
         return False
 
     watchdog = Watchdog(LIMITS, workspace, memory=False)
     monkeypatch.setattr(watchdog._machine, "fell", fell)
-    with watchdog:
-        assert again.wait(20)
+    monkeypatch.setattr(watchdog._stop, "wait", wait)
+    watchdog._run(watchdog._round, module.FIRST)
+    assert pauses == [module.FIRST, module.LAST, module.LAST, module.FIRST]
     assert caplog.text.count("a round of the watchdog failed") == 2
