@@ -25,7 +25,7 @@ from kernels import descriptors, introspection
 from kernels.broker import Broker, FileSource
 from kernels.cell.events import Restarted
 from kernels.cell.router import NUMBER, Late, Router, Variable
-from kernels.cell.run import Run
+from kernels.cell.run import GRACE, Run
 from kernels.concurrency.cancellation import cancel, stop, to_the_end
 from kernels.concurrency.slots import QueueEntry, SlotQueue, TimedSlots
 from kernels.errors import KernelClosed, KernelStartFailed
@@ -69,6 +69,7 @@ class Kernel(LocalKernel, introspection.Hinting):
         self.session_id = session_id
         self.limits = limits
         self.start_times = StartTimes()
+        self.grace = GRACE
         self.outputs = workspace.path.parent
         self.queue = SlotQueue(1)
         self.last_used = monotonic()
