@@ -40,11 +40,7 @@ LONGEST_REQUEST = 64 * 1024  # bytes, its newline included
 LONGEST_NAME = 1024  # characters of a file's id or name
 AT_ONCE = 16  # connections served at a time; further requests wait
 FILES_AT_ONCE = 2  # files sent or placed at a time; a node has a copy of each on its disk meanwhile
-ASKING_TIME = 5.0  # seconds for a request to arrive whole, and for its answer to be taken
-ANSWERING_TIME = 30.0  # seconds for the store; more than the next two together, so that each gives its reason
-TURN_TIME = 10.0  # seconds that a file waits for those before it
 BOT_TIME = 15.0  # seconds that a node waits for the bot, which has the store
-TAKING_TIME = 60.0  # seconds for a kernel to take a file's bytes; 50 MiB usually take 0.05 s
 PIECE = 1 << 20  # bytes of a file that are in our memory at a time
 PAUSE = 0.1  # seconds until we try again to get descriptors
 
@@ -104,11 +100,22 @@ class FileSource(Protocol):
         """The files that the person can load, newest first."""
 
 
+@dataclass(frozen=True)
+class BrokerTimes:
+    """How long a broker waits, in seconds."""
+
+    asking: float = 5.0  # for a request to arrive whole, and for its answer to be taken
+    answering: float = 30.0  # for the store; more than `turn` and BOT_TIME together: each gives its reason
+    turn: float = 10.0  # that a file waits for those before it
+    taking: float = 60.0  # for a kernel to take a file's bytes; 50 MiB usually take 0.05 s
+
+
 class Broker:
     """Serves one kernel's requests while entered. The kernel's process inherits `request_socket`."""
 
-    def __init__(self, source: FileSource) -> None:
+    def __init__(self, source: FileSource, times: BrokerTimes | None = None) -> None:
         self._source = source
+        self._times = times or BrokerTimes()
         self._free = asyncio.Semaphore(AT_ONCE)
         self._files = asyncio.Semaphore(FILES_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -156,19 +163,19 @@ class Broker:
     async def _serve(self, peer: socket.socket) -> None:
         # OSError: the peer has gone, or sends or receives nothing: its own loss.
         with suppress(OSError), ExitStack() as held:
-            async with asyncio.timeout(ASKING_TIME):
+            async with asyncio.timeout(self._times.asking):
                 line = await _read_line(peer)
             answer, opened = await self._answer(line, held)
-            async with asyncio.timeout(ASKING_TIME):
+            async with asyncio.timeout(self._times.asking):
                 await asyncio.get_running_loop().sock_sendall(peer, json.dumps(answer).encode() + b"\n")
             if opened is not None:
-                async with asyncio.timeout(TAKING_TIME):
+                async with asyncio.timeout(self._times.taking):
                     await _send_bytes(peer, opened)
 
     async def _answer(self, line: bytes, held: ExitStack) -> tuple[dict[str, Any], Opened | None]:
         """The answer to a request, and the file whose bytes follow it, which `held` closes."""
         try:
-            async with asyncio.timeout(ANSWERING_TIME):
+            async with asyncio.timeout(self._times.answering):
                 return await self._perform(_parse(line), held)
         except _BadRequest as bad:
             return _refusal(str(bad)), None
@@ -200,7 +207,7 @@ class Broker:
     async def _turn(self, held: ExitStack) -> None:
         """Wait until another file may be sent or placed."""
         try:
-            async with asyncio.timeout(TURN_TIME):
+            async with asyncio.timeout(self._times.turn):
                 await self._files.acquire()
         except TimeoutError:
             raise _BadRequest("other files are still being loaded: try again when that is done") from None

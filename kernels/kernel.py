@@ -25,14 +25,14 @@ from kernels import descriptors, introspection
 from kernels.broker import Broker, FileSource
 from kernels.cell.events import Restarted
 from kernels.cell.router import NUMBER, Late, Router, Variable
-from kernels.cell.run import Run
+from kernels.cell.run import GRACE, Run
 from kernels.concurrency.cancellation import cancel, stop, to_the_end
 from kernels.concurrency.slots import QueueEntry, SlotQueue, TimedSlots
 from kernels.errors import KernelClosed, KernelStartFailed
 from kernels.interface import State
 from kernels.limits import Limits, over_limit
 from kernels.local import LocalKernel
-from kernels.process.kernel_process import KernelProcess, run_folder
+from kernels.process.kernel_process import KernelProcess, StartTimes, run_folder
 from kernels.process.launchers import Launcher
 from kernels.wire import sizes
 from kernels.workspace.captured import Scan
@@ -47,7 +47,6 @@ log = logging.getLogger(__name__)
 DIED, QUIT = "the kernel died", "quit() ended the kernel"
 WENT_ON = "it reported that its cell had finished, and kept running it"
 LOST = "[a process that your code had started was killed: {}]\n"
-TURN = 1.0  # seconds that one start makes the next ones wait, at most; it usually takes 0.2
 REQUEST = {"silent": False, "store_history": True, "user_expressions": {}, "stop_on_error": False}
 
 
@@ -69,6 +68,8 @@ class Kernel(LocalKernel, introspection.Hinting):
         super().__init__(workspace, Capture(workspace.path, max_file=limits.file, max_files=limits.files))
         self.session_id = session_id
         self.limits = limits
+        self.start_times = StartTimes()
+        self.grace = GRACE
         self.outputs = workspace.path.parent
         self.queue = SlotQueue(1)
         self.last_used = monotonic()
@@ -291,7 +292,7 @@ class Kernel(LocalKernel, introspection.Hinting):
         With 30 starts at once on two processors, another person's `1+1` took 200 ms instead of 40, and the
         starts together took no less time.
         """
-        async with self._starts.slot(TURN):
+        async with self._starts.slot(self.start_times.turn):
             await self._start_now()
 
     async def _start_now(self) -> None:
@@ -302,7 +303,7 @@ class Kernel(LocalKernel, introspection.Hinting):
                 folder = stack.enter_context(run_folder(path))
                 broker = await stack.enter_async_context(Broker(self._source))
                 launcher = self._launcher(broker.request_socket.fileno())
-                starting = KernelProcess.start(launcher, folder, self._router.receive)
+                starting = KernelProcess.start(launcher, folder, self._router.receive, self.start_times)
                 self._process = await stack.enter_async_context(starting)
                 self._stack = stack.pop_all()
         except KernelStartFailed as error:

@@ -20,6 +20,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -44,18 +45,24 @@ from kernels.workspace.observer import Observer
 from kernels.workspace.removal import Removal
 from kernels.workspace.temporary import all_folders, own_folder, remove_dead
 
-__all__ = ["Pool"]
+__all__ = ["Pool", "PoolTimes"]
 
 log = logging.getLogger(__name__)
 
-SWEEP = 30.0  # seconds between looks for idle kernels
-SPARED = 5.0  # seconds that a kernel that was just used keeps its slot although others wait
 LOOK = 0.25  # seconds between looks at the machine's memory; a cell can take 1 GiB in half a second
-BRIEF = 1.0  # seconds that a kernel that was just used is kept although memory is short
 RECENT = 600.0  # seconds that a kernel is kept until memory is nearly gone: its person may come back
 NEARLY = 2  # memory is nearly gone when a half of what counts as short is left
 SCRATCH_SLOTS = 6  # for scratch kernels; a bot has no more, and sees to it that nobody holds them all
-TIDY = 60.0  # seconds between looks for folders that killed programs have left behind
+
+
+@dataclass(frozen=True)
+class PoolTimes:
+    """When a pool looks for kernels to end, and spares them, in seconds."""
+
+    sweep: float = 30.0  # between looks for idle kernels
+    spared: float = 5.0  # that a kernel that was just used keeps its slot although others wait
+    brief: float = 1.0  # that a kernel that was just used is kept although memory is short
+    tidy: float = 60.0  # between looks for folders that killed programs have left behind
 
 
 class Pool:
@@ -64,7 +71,8 @@ class Pool:
     `python` is the interpreter of the kernels' own environment, `workspaces` the folder of all workspaces,
     `size` the most kernels of persons at a time, and `idle` the time after which an unused kernel is ended
     (None: never). `tier` is how kernels are held; None takes the strongest that works on this machine.
-    `libraries` are imported once for all kernels. `memory` tells how much memory is left.
+    `libraries` are imported once for all kernels. `memory` tells how much memory is left, and `times` when
+    the pool looks.
     """
 
     outlived = False  # a kernel ends with its pool
@@ -80,6 +88,7 @@ class Pool:
         tier: Tier | None = None,
         libraries: Sequence[str] = LIBRARIES,
         memory: Callable[[], Memory] | None = None,
+        times: PoolTimes | None = None,
     ) -> None:
         self.limits = limits
         self.python = python.absolute()  # not resolved: an environment's python is a link
@@ -92,6 +101,7 @@ class Pool:
         self._scratch_slots = SlotQueue(SCRATCH_SLOTS)
         self._starts = TimedSlots(max(1, _processors() - 1))  # one is left to the cells that run
         self._memory = memory or Machine().memory
+        self._times = times or PoolTimes()
         self._kernels: dict[str, Kernel] = {}
         self._removal = Removal(self._workspaces)
         self._observer = Observer(self._workspaces)
@@ -212,18 +222,19 @@ class Pool:
             return None
         if self._idle is not None and unused > self._idle.total_seconds():
             return "it was not used for a long time"
-        if self._slots.waiting and unused > SPARED and not is_scratch(kernel.session_id):
+        if self._slots.waiting and unused > self._times.spared and not is_scratch(kernel.session_id):
             return "it was not in use and others needed its place"
-        if unused > BRIEF and self._memory().is_short(self.limits.memory, 1 if unused > RECENT else NEARLY):
+        part = 1 if unused > RECENT else NEARLY
+        if unused > self._times.brief and self._memory().is_short(self.limits.memory, part):
             return "it was not in use and the server is short of memory"
         return None
 
     async def _sweep_often(self) -> None:
         while True:
-            await self._slots.crowded(SWEEP)
+            await self._slots.crowded(self._times.sweep)
             await self.sweep(monotonic())
             if self._slots.waiting:
-                await asyncio.sleep(SPARED / 5)  # a kernel becomes unused by time passing
+                await asyncio.sleep(self._times.spared / 5)  # a kernel becomes unused by time passing
 
     async def _relieve_often(self) -> None:
         """End idle kernels as soon as memory is short: otherwise the system would kill the largest."""
@@ -238,7 +249,7 @@ class Pool:
             for folder in await in_thread(all_folders):
                 with contextlib.suppress(OSError):  # another program was quicker, or it is not ours
                     await in_thread(remove_dead, folder)
-            await asyncio.sleep(TIDY)  # their kernels take some time to end, and no event tells when
+            await asyncio.sleep(self._times.tidy)  # no event tells when their kernels have ended
 
     async def _end_kernels(self) -> None:
         for session_id in self._kernels:

@@ -11,7 +11,7 @@ The steps of a cell, in order:
    tells. A cell that has waited tells when its turn has come: `Queued(0)`.
 3. The code is sent. Events come until the kernel has replied *for this cell*, which it does after its output.
 4. When the cell's time is up, or when somebody interrupts it, the kernel is interrupted. If the cell has not
-   stopped after `GRACE`, the kernel is killed, and `Restarted` tells what was lost, as it does when a kernel
+   stopped after `grace`, the kernel is killed, and `Restarted` tells what was lost, as it does when a kernel
    dies by itself. If a person stops the cell, the kernel is not killed then: `Unstopped` asks whether to wait
    or to kill. Without an answer the cell goes on, and the kernel is killed when the cell's own time is up.
 5. When the block is left, the workspace is scanned for files, and the next cell may start. If the cell has
@@ -58,7 +58,7 @@ __all__ = ["Run", "RunResult"]
 log = logging.getLogger(__name__)
 
 OF_MEMORY = {"memory": ("out of memory", None), "machine": ("out of memory", "machine")}  # by fault
-GRACE = timedelta(seconds=2)  # in which an interrupted cell has to end by itself
+GRACE = timedelta(seconds=2)  # in which an interrupted cell usually has to end by itself
 NOT_STOPPED = "it did not stop within {:.0f} s"
 OUT_OF_TIME = "it did not stop until its time was up"
 ON_REQUEST = "it did not stop, and was killed as you wanted"
@@ -146,7 +146,7 @@ class Run(LocalCell):
             if self._question is not None:
                 self._question = None
                 self._clock.resume()
-            self._stop.begin(GRACE)
+            self._stop.begin(self._host.grace)
             self._interrupt()
 
     def decide(self, *, kill: bool) -> None:
@@ -195,7 +195,7 @@ class Run(LocalCell):
             self._status = self._ended_as(status)
         if self._interrupting and self._stop.wanted:  # or the wait for `interrupted` might have no limit
             self._stop.cancel()
-            self._stop.begin(GRACE)
+            self._stop.begin(self._host.grace)
         self._note_the_end()
 
     def interrupted(self) -> None:
@@ -287,13 +287,13 @@ class Run(LocalCell):
             self._entry.leave()
 
     def _end(self, status: str, cause: str | None = None) -> None:
-        """Interrupt the cell, once; from then on it has `GRACE` to end."""
+        """Interrupt the cell, once; from then on it has `grace` to end."""
         if not self.over and self._status is None:
             log.info("cell interrupted: %s", cause or "somebody stopped it", extra=self.ids)
             self._status, self._cause = status, cause
             self._question = None
             self._stop.cancel()
-            self._clock.start(GRACE)
+            self._clock.start(self._host.grace)
             self._interrupt()
 
     def _interrupt(self) -> None:
@@ -305,7 +305,7 @@ class Run(LocalCell):
         """The cell's time is up, or the time for an answer, or the time to end after an interrupt."""
         if self._status is not None:
             if not self.over:
-                self._kill(NOT_STOPPED.format(GRACE.total_seconds()))
+                self._kill(NOT_STOPPED.format(self._host.grace.total_seconds()))
         elif self._question is not None:
             self._end("timeout", "no answer")
         elif self._stop.undecided:
@@ -316,10 +316,10 @@ class Run(LocalCell):
             self._end("timeout", "deadline")
 
     def _not_stopped(self) -> None:
-        """A person has stopped the cell, and it did not end within `GRACE`."""
+        """A person has stopped the cell, and it did not end within `grace`."""
         self._stop.ask()
         if self._replied or self._stop.time_is_up:
-            self._kill(NOT_STOPPED.format(GRACE.total_seconds()))
+            self._kill(NOT_STOPPED.format(self._host.grace.total_seconds()))
             return
         log.info("cell does not stop", extra=self.ids)
         names = tuple(variable.name for variable in self._host.variables)

@@ -4,6 +4,7 @@ It is generic in the run, so that neither module imports the other.
 """
 
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +23,7 @@ class RunHost[R](Protocol):
     session_id: str
     queue: SlotQueue
     limits: Limits
+    grace: timedelta  # in which an interrupted cell has to end by itself, before its kernel is killed
     outputs: Path  # a folder on disk for what is printed beyond the limit
 
     @property

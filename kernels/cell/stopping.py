@@ -1,7 +1,7 @@
 """A person stops a cell: it gets some time to end by itself, and then the person is asked what to do.
 
     stop = Stop(late)           # `late` is called when the time is over
-    stop.begin(GRACE)
+    stop.begin(grace)
     stop.ask()                  # the cell has not ended: the person has to decide
     stop.cancel()               # it has ended, or the person has decided
 

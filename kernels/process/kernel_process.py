@@ -1,7 +1,7 @@
 """One kernel process, from its start to its end, through jupyter_client's manager and provisioner.
 
     with run_folder(path) as folder:
-        async with KernelProcess.start(launcher, folder, receive) as process:
+        async with KernelProcess.start(launcher, folder, receive, StartTimes()) as process:
             process.wire.send("shell", ...)
             await process.exited.wait()
 
@@ -28,19 +28,26 @@ from kernels.process.stacks import doing
 from kernels.provisioner import ConfinedProvisioner, PlainProvisioner
 from kernels.wire.connection import Message, Wire
 
-__all__ = ["KernelProcess", "run_folder"]
+__all__ = ["KernelProcess", "StartTimes", "run_folder"]
 
 log = logging.getLogger(__name__)
 
-START = 60.0  # seconds until a kernel must have answered; a loaded machine needs several
 ORDERLY = 2.0  # seconds to end by request, and then again by SIGTERM, before SIGKILL
 AGAIN = 0.01  # seconds between looks whether an ordinary process listens yet
-ASK_AGAIN = 10.0  # seconds after which a starting kernel that has not answered is asked again
 AT_REST = 2.0  # seconds that a kernel between two cells may take to answer; usually 1 ms
 KILLED = 5.0  # seconds until a killed process must be gone
 CLOSING = 1.0  # seconds that a process may take to end after it has closed every channel
 LOG = "start.log"  # in the run folder: what the process writes to stderr until it is up
 LOG_TAIL = 2000  # characters of a failed start's output that its error has
+
+
+@dataclass(frozen=True)
+class StartTimes:
+    """How long the start of a kernel may take, in seconds."""
+
+    turn: float = 1.0  # that it makes the next ones wait, at most; it usually takes 0.2
+    answer: float = 60.0  # until it must have answered; a loaded machine needs several
+    ask_again: float = 10.0  # after which a kernel that has not answered is asked again
 
 
 @dataclass
@@ -61,7 +68,7 @@ class KernelProcess:
     @staticmethod
     @contextlib.asynccontextmanager
     async def start(
-        launcher: Launcher, folder: Path, receive: Callable[[Message | None], None]
+        launcher: Launcher, folder: Path, receive: Callable[[Message | None], None], times: StartTimes
     ) -> AsyncIterator["KernelProcess"]:
         """Start the kernel and wait until it answers. `folder` is its run folder.
 
@@ -83,7 +90,7 @@ class KernelProcess:
                 stack.push_async_callback(stop, asyncio.create_task(process._watch(), name="kernel exit"))
                 stack.push_async_callback(process.end, now=True)
                 stack.callback(wire.close)
-                await process._wait_until_up()
+                await process._wait_until_up(times)
                 ending = stack.pop_all()
         except OSError as error:
             raise KernelStartFailed(str(error)) from error
@@ -133,22 +140,22 @@ class KernelProcess:
         if not await self._exits_within(KILLED):
             log.error("the kernel process %s cannot be killed; it is left behind", self.provisioner.pid)
 
-    async def _wait_until_up(self) -> None:
+    async def _wait_until_up(self, times: StartTimes) -> None:
         """Wait until it answers. Raises: KernelStartFailed."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(START):
+            async with asyncio.timeout(times.answer):
                 while not self.wire.connect() and not self.exited.is_set():  # noqa: ASYNC110
                     await asyncio.sleep(AGAIN)  # no event tells when its sockets are there
-                while not (self.exited.is_set() or await self._answers(ASK_AGAIN)):
+                while not (self.exited.is_set() or await self._answers(times.ask_again)):
                     pid, state = self.provisioner.pid, self.state()
                     log.warning("the kernel process %s has not answered and is asked again: %s", pid, state)
                     self.wire.subscribe()
         if not self._receiver.ready.is_set():
-            raise KernelStartFailed(_tail(self.folder / LOG), self._why_not_up(), self.state())
+            raise KernelStartFailed(_tail(self.folder / LOG), self._why_not_up(times), self.state())
 
-    def _why_not_up(self) -> str:
+    def _why_not_up(self, times: StartTimes) -> str:
         if not self.exited.is_set():
-            return f"it did not answer within {START:.0f} s"
+            return f"it did not answer within {times.answer:.0f} s"
         if self.provisioner.fault is not None:
             return f"it went over its limit of {self.provisioner.fault}"
         code = self.exit_code or 0

@@ -1,7 +1,7 @@
 """The two ways to launch a kernel's process: an ordinary one, and one that is forked in a sandbox.
 
 launcher = ConfinedLauncher(sandbox, workspace, request_socket)
-async with KernelProcess.start(launcher, folder, receive) as process: ...
+async with KernelProcess.start(launcher, folder, receive, StartTimes()) as process: ...
 """
 
 import fcntl

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from kernels import broker as module
-from kernels.broker import Broker, FileRow, FileUnavailable, Opened
+from kernels.broker import Broker, BrokerTimes, FileRow, FileUnavailable, Opened
 from kernels.inside.files import stored as inside
 
 ROW = FileRow(
@@ -79,9 +79,15 @@ def shelf(path: Path) -> Shelf:
 
 
 @pytest.fixture
-async def requests(shelf: Shelf) -> AsyncIterator[socket.socket]:
+def times() -> BrokerTimes:
+    """How long the broker waits; a test can have its own."""
+    return BrokerTimes()
+
+
+@pytest.fixture
+async def requests(shelf: Shelf, times: BrokerTimes) -> AsyncIterator[socket.socket]:
     """The request socket of a broker that serves the shelf."""
-    async with Broker(shelf) as broker:
+    async with Broker(shelf, times) as broker:
         broker.request_socket.settimeout(20)
         yield broker.request_socket
 
@@ -164,14 +170,11 @@ async def test_a_file_of_another_size_than_was_said_is_sent_as_far(content: byte
     assert (answer["size"], data) == (4, sent)
 
 
-async def test_bytes_that_nobody_takes_hold_few_files_and_for_a_while(
-    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_bytes_that_nobody_takes_hold_few_files(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A kernel that asks and does not read has two files open; a third is refused, a list is not."""
-    monkeypatch.setattr(module, "TURN_TIME", 0.1)
     path.write_bytes(LARGE)
     shelf = Shelf(lambda: path.open("rb"), size=len(LARGE))
-    async with Broker(shelf) as broker:
+    async with Broker(shelf, BrokerTimes(turn=0.1)) as broker:
         broker.request_socket.settimeout(20)
         peers = [await asyncio.to_thread(connect, broker.request_socket) for _ in range(module.FILES_AT_ONCE)]
         for peer in peers:
@@ -182,18 +185,28 @@ async def test_bytes_that_nobody_takes_hold_few_files_and_for_a_while(
         assert "still being loaded" in answer["message"]
         assert len(shelf.handed) == module.FILES_AT_ONCE
         assert (await ask(broker.request_socket, {"op": "list"}))[0]["ok"]
-        monkeypatch.setattr(module, "TURN_TIME", 20)
         peers.pop().close()  # and it is served in the place of one that has left
-        assert (await ask(broker.request_socket, {"op": "open", "file": "k7m3q9x2va"}))[1] == LARGE
-        monkeypatch.setattr(module, "TAKING_TIME", 0.1)
-        peers.append(await asyncio.to_thread(connect, broker.request_socket))
-        peers[-1].sendall(b'{"op": "open", "file": "k7m3q9x2va"}\n')
-        while not shelf.handed[-1].closed or len(shelf.handed) < 4:  # noqa: ASYNC110  nothing tells
+        while not shelf.handed[-1].closed:  # noqa: ASYNC110  nothing tells
             await asyncio.sleep(0.01)
+        assert (await ask(broker.request_socket, {"op": "open", "file": "k7m3q9x2va"}))[1] == LARGE
     assert all(file.closed for file in shelf.handed)
     assert caplog.records == []
     for peer in peers:
         peer.close()
+
+
+async def test_bytes_that_nobody_takes_hold_a_file_for_a_while(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A kernel that asks and does not read is left, and its file closed."""
+    path.write_bytes(LARGE)
+    shelf = Shelf(lambda: path.open("rb"), size=len(LARGE))
+    async with Broker(shelf, BrokerTimes(taking=0.1)) as broker:
+        with await asyncio.to_thread(connect, broker.request_socket) as peer:
+            peer.sendall(b'{"op": "open", "file": "k7m3q9x2va"}\n')
+            while not (shelf.handed and shelf.handed[0].closed):  # noqa: ASYNC110  nothing tells
+                await asyncio.sleep(0.01)
+    assert caplog.records == []
 
 
 async def test_list_and_path_are_answered(requests: socket.socket) -> None:
@@ -278,11 +291,11 @@ async def test_a_store_that_fails_is_a_sentence_without_its_secrets(
     assert "hunter2" in caplog.text
 
 
+@pytest.mark.parametrize("times", [BrokerTimes(answering=0.1)])
 async def test_a_store_that_hangs_is_given_up(
-    requests: socket.socket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    requests: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A kernel is not left waiting for ever."""
-    monkeypatch.setattr(module, "ANSWERING_TIME", 0.1)
     answer, _ = await ask(requests, {"op": "open", "file": "slow"})
     assert answer["message"].startswith("the files cannot be reached right now")
     assert "TimeoutError" in caplog.text
@@ -305,9 +318,9 @@ async def test_ten_megabytes_without_a_line_are_cut_off(requests: socket.socket)
     assert (await ask(requests, {"op": "list"}))[0]["ok"]
 
 
-async def test_silence_ends_a_connection(requests: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("times", [BrokerTimes(asking=1.0)])
+async def test_silence_ends_a_connection(requests: socket.socket) -> None:
     """Half a line and then nothing is closed without an answer."""
-    monkeypatch.setattr(module, "ASKING_TIME", 1.0)
 
     def whisper() -> bytes:
         with connect(requests) as peer:
@@ -397,17 +410,19 @@ async def test_descriptors_that_come_with_a_request_are_not_kept(requests: socke
     assert descriptors() <= before
 
 
-async def test_connections_that_nobody_receives_are_bounded(
-    requests: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("times", [BrokerTimes(asking=1.0)])
+async def test_connections_that_nobody_receives_are_bounded(requests: socket.socket) -> None:
     """A kernel that only asks has few connections open, which end by themselves; then it is served."""
-    monkeypatch.setattr(module, "ASKING_TIME", 0.02)
     before = descriptors()
     requests.setblocking(False)
     for _ in range(2000):
         with suppress(BlockingIOError):
             requests.send(b".")
         await asyncio.sleep(0)
+    _, (line,), _, _ = socket.recv_fds(requests, 1, 1)
+    with socket.socket(fileno=line) as first:
+        first.settimeout(20)
+        assert await asyncio.to_thread(first.recv, 1) == b""
     lines = 0
     with suppress(BlockingIOError):
         while True:
@@ -417,7 +432,6 @@ async def test_connections_that_nobody_receives_are_bounded(
             await asyncio.sleep(0)
     assert 0 < lines < 2000
     requests.settimeout(20)
-    monkeypatch.undo()
     assert (await ask(requests, {"op": "list"}))[0]["ok"]
     assert descriptors() <= before + module.AT_ONCE
 
@@ -496,6 +510,6 @@ def connect_to_nobody(requests: socket.socket) -> None:
 
 def test_whoever_waits_longer_hears_the_reason_of_whoever_gives_up_first() -> None:
     """The bot's answer, then the broker's, then the kernel's own patience: else a time-out hides why."""
-    for_a_file = module.TURN_TIME + module.BOT_TIME
-    assert for_a_file < module.ANSWERING_TIME
-    assert module.ASKING_TIME + module.ANSWERING_TIME < inside.ANSWERING_TIME
+    times = BrokerTimes()
+    assert times.turn + module.BOT_TIME < times.answering
+    assert times.asking + times.answering < inside.ANSWERING_TIME

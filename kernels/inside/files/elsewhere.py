@@ -35,12 +35,12 @@ TEMPORARY = re.compile(
 )
 
 
-def in_workspace(path: str) -> str:
-    """Where a path below another service's folder is in the workspace, relative to it.
+def in_workspace(path: str, names: tuple[str, ...] = WORKSPACE_NAMES) -> str:
+    """Where a path below another service's folder, one of `names`, is in the workspace, relative to it.
 
     "" for any other path, and where the workspace has that service's name too.
     """
-    for name in WORKSPACE_NAMES:
+    for name in names:
         if (path == name or path.startswith(f"{name}/")) and not os.path.exists(name):
             return path.removeprefix(name).strip("/") or "."
     return ""

@@ -73,13 +73,13 @@ def _is_locked(descriptor: int, byte: int) -> bool:
     return bool(struct.unpack(FLOCK, told)[0] != fcntl.F_UNLCK)
 
 
-def _checkpoint_apart(uri: str) -> None:
+def _checkpoint_apart(uri: str, *, source: str = SOURCE, longest: float = LONGEST) -> None:
     reading, writing = os.pipe()
     try:
         null = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0)
         pid = os.posix_spawn(
             _python,
-            [_python, "-I", "-S", "-c", SOURCE, uri],
+            [_python, "-I", "-S", "-c", source, uri],
             {},
             # The pipe closes when the process ends. Its output is of no interest.
             file_actions=[null, (os.POSIX_SPAWN_DUP2, writing, 1), (os.POSIX_SPAWN_DUP2, 0, 2)],
@@ -90,7 +90,7 @@ def _checkpoint_apart(uri: str) -> None:
             writing = -1
             ended = select.poll()
             ended.register(reading, select.POLLIN)
-            ended.poll(LONGEST * 1000)
+            ended.poll(longest * 1000)
         finally:
             with suppress(OSError):  # the person's code can have waited for it
                 os.kill(pid, signal.SIGKILL)

@@ -15,9 +15,9 @@ CONTEXT = "joblib.externals.loky.backend.context"
 SYSTEM = "/sys/devices/system/cpu"
 
 
-def install() -> None:
-    """Tell joblib when it is imported."""
-    if not os.path.isdir(SYSTEM):
+def install(system: str = SYSTEM) -> None:
+    """Tell joblib when it is imported, if the folder `system` is missing."""
+    if not os.path.isdir(system):
         on_import.change(CONTEXT, _complete)
 
 

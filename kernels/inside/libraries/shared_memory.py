@@ -38,15 +38,15 @@ def follow() -> None:
     on_import.change("multiprocessing.heap", _choose_what_can_be_written)
 
 
-def _have_room(module: ModuleType) -> None:
+def _have_room(module: ModuleType, folder: str = FOLDER) -> None:
     memory: Any = module.SharedMemory
     begin = memory.__init__
 
     @functools.wraps(begin)
     def init(self: Any, name: str | None = None, create: bool = False, size: int = 0, **more: Any) -> None:
-        if create and not _writable():
+        if create and not _writable(folder):
             raise OSError(errno.ENOSYS, NONE)
-        if create and isinstance(size, int) and size > _left(space := os.statvfs(FOLDER)):
+        if create and isinstance(size, int) and size > _left(space := os.statvfs(folder)):
             raise _full(size, space)
         begin(self, name, create, size, **more)
         if not create:
@@ -78,21 +78,21 @@ def _say_no_locks(module: ModuleType) -> None:
     lock.__init__ = init
 
 
-def _choose_what_can_be_written(module: ModuleType) -> None:
+def _choose_what_can_be_written(module: ModuleType, shared: str = FOLDER) -> None:
     arena: Any = module.Arena
     choose = arena._choose_dir
 
     @functools.wraps(choose)
     def choose_dir(self: Any, size: int) -> str:
         folder: str = choose(self, size)
-        return tempfile.gettempdir() if folder == FOLDER and not _writable() else folder
+        return tempfile.gettempdir() if folder == shared and not _writable(shared) else folder
 
     arena._choose_dir = choose_dir
 
 
-def _writable() -> bool:
+def _writable(folder: str) -> bool:
     try:
-        os.close(os.open(FOLDER, os.O_TMPFILE | os.O_RDWR, 0o600))
+        os.close(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600))
     except OSError as error:
         return error.errno not in REFUSED
     return True

@@ -30,9 +30,9 @@ from bot.terminal.repl import AGAIN, Repl
 from bot.terminal.screen import Screen
 from bot.wording.cell_messages import DOES_NOT_STOP, kill_costs, without_answer
 from config.settings import load
-from kernels.cell import run as module
 from kernels.cell.events import Unstopped
 from kernels.errors import NoQuestion
+from kernels.kernel import Kernel
 from tests.live.cells import deaf
 from tests.program import ROOT, Program
 
@@ -40,13 +40,8 @@ DEAF = deaf('print("caught", flush=True)')
 ASKS = "import time; print('on', flush=True)\ntry: time.sleep(600)\n"
 ASKS += "except KeyboardInterrupt: print('so', input('really? '))\n"
 ENTER, CTRL_C, CTRL_D = "\r", "\x03", "\x04"
+SOON = timedelta(milliseconds=200)  # after which a cell that goes on is asked about
 PATIENCE = 40.0  # seconds on a loaded machine
-
-
-@pytest.fixture
-def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kernels in this process are asked about soon."""
-    monkeypatch.setattr(module, "GRACE", timedelta(milliseconds=200))
 
 
 def test_the_question_is_true_about_what_is_lost() -> None:
@@ -58,6 +53,15 @@ def test_the_question_is_true_about_what_is_lost() -> None:
     none = Unstopped((), limited=False, asks=False)
     assert kill_costs(none) == "Killing its kernel loses whatever this cell has defined; your files stay."
     assert without_answer(none) == "Without an answer it goes on until it ends."
+
+
+def kernel_of(sessions: Sessions) -> Kernel:
+    """The person's kernel, in this process."""
+    session = sessions.opened("u1")
+    assert session is not None
+    kernel = sessions.pool.kernel("u1", session.files)
+    assert isinstance(kernel, Kernel)
+    return kernel
 
 
 @dataclass
@@ -87,14 +91,13 @@ class Typing:
                 await asyncio.sleep(0.02)
 
     async def interrupt(self) -> None:
-        """Press Ctrl-C while no prompt stands there."""
+        """Press Ctrl-C while no prompt stands there; a cell that goes on is asked about soon."""
+        kernel_of(self.sessions).grace = SOON
         os.kill(os.getpid(), signal.SIGINT)
 
     def go(self) -> None:
         """Let DEAF end."""
-        session = self.sessions.opened("u1")
-        assert session is not None
-        (self.sessions.pool.kernel("u1", session.files).workspace.path / "go").touch()  # type: ignore[attr-defined]
+        (kernel_of(self.sessions).workspace.path / "go").touch()
 
 
 @asynccontextmanager
@@ -114,7 +117,6 @@ async def typing(
         await asyncio.wait_for(talking, PATIENCE)
 
 
-@pytest.mark.usefixtures("short_grace")
 async def test_whoever_types_k_kills_and_is_told_the_loss(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,7 +139,6 @@ async def test_whoever_types_k_kills_and_is_told_the_loss(
         await person.until(lambda seen: "42\n" in seen)
 
 
-@pytest.mark.usefixtures("short_grace")
 @pytest.mark.parametrize("typed", ["Wait" + ENTER, CTRL_D])
 async def test_whoever_types_w_waits_and_loses_nothing(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str], typed: str
@@ -172,7 +173,6 @@ def _undecided(person: Typing) -> bool:
     return session._run_of(None)._stop.undecided  # type: ignore[attr-defined, no-any-return]
 
 
-@pytest.mark.usefixtures("short_grace")
 async def test_a_cell_that_asks_when_it_is_stopped_is_answered_after_the_decision(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -347,11 +347,8 @@ async def test_without_an_answer_a_programs_cell_is_killed_at_its_deadline(tmp_p
         assert ended["execution_time"] > 2.9
 
 
-async def test_a_reset_and_the_end_of_a_turn_do_not_ask(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_reset_and_the_end_of_a_turn_do_not_ask(tmp_path: Path) -> None:
     """Of a cell that does not stop, also while it is asked about."""
-    monkeypatch.setattr(module, "GRACE", timedelta(milliseconds=200))
     settings = load(data=tmp_path / "data", node="none", preload="none")
     asked, shown = asyncio.Event(), asyncio.Event()
 
@@ -369,6 +366,7 @@ async def test_a_reset_and_the_end_of_a_turn_do_not_ask(
             turn = asyncio.create_task(sessions.execute_code(DEAF, 1, tell=tell))
             await shown.wait()
             session = await sessions.session(1, "terminal")
+            kernel_of(sessions).grace = SOON
             if stopped:
                 await session.stop()
                 await asked.wait()

@@ -14,6 +14,7 @@ from kernels.limits import Limits
 from kernels.workspace.captured import Scan
 
 Script = Callable[[Run], None]
+SOON = timedelta(milliseconds=50)  # after which a kernel that does not stop is given up, or asked about
 
 
 class Host:
@@ -23,6 +24,7 @@ class Host:
         self.session_id = "s"
         self.queue = SlotQueue(1)
         self.limits = limits or Limits(cell=timedelta(seconds=30))
+        self.grace = SOON
         self.outputs = Path(tempfile.gettempdir())
         self.variables = (Variable("x", "int", "1"),)
         self.asked: list[str] = []

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from kernels.cell import run as module
 from kernels.cell.events import (
     ClearOutput,
     Display,
@@ -20,16 +19,9 @@ from kernels.cell.events import (
 from kernels.cell.run import Run
 from kernels.errors import NoQuestion
 from kernels.limits import Limits
-from tests.kernels.cell.hosts import Host, ends, ignores, until
+from tests.kernels.cell.hosts import SOON, Host, ends, ignores, until
 
-SOON = timedelta(milliseconds=30)
 QUESTION = InputRequest("name? ", password=False)
-
-
-@pytest.fixture(autouse=True)
-def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kernel that does not stop is given up soon."""
-    monkeypatch.setattr(module, "GRACE", SOON)
 
 
 async def events(run: Run) -> list[Event]:

@@ -13,18 +13,11 @@ from kernels.cell.events import Event, Failure, InputRequest, Restarted, Stream,
 from kernels.cell.run import Run
 from kernels.errors import NoQuestion
 from kernels.limits import Limits
-from tests.kernels.cell.hosts import Host, ends, ignores, stops, until
+from tests.kernels.cell.hosts import SOON, Host, ends, ignores, stops, until
 
-SOON = timedelta(milliseconds=50)
 QUESTION = InputRequest("name? ", password=False)
 ASKED = Unstopped(("x",), limited=True, asks=False)
 KEYBOARD = Failure("KeyboardInterrupt", "", ("traceback",))
-
-
-@pytest.fixture(autouse=True)
-def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What does not stop is asked about soon."""
-    monkeypatch.setattr(module, "GRACE", SOON)
 
 
 class Running(Run):

@@ -8,7 +8,6 @@ from time import sleep
 
 import pytest
 
-from kernels.cell import run as run_module
 from kernels.cell.events import Display, Event
 from kernels.cell.router import Router
 from kernels.kernel import Kernel
@@ -268,7 +267,7 @@ async def test_what_was_sent_comes_before_the_last_words(
             sleep(0.01)
 
     monkeypatch.setattr(Router, "receive", slowly)
-    monkeypatch.setattr(run_module, "GRACE", timedelta(seconds=0.1))
+    fresh.grace = timedelta(seconds=0.1)
     fresh.limits = Limits(cell=timedelta(seconds=0.2))
     ran = await run(fresh, SENT, on_event=block)
     assert (ran.status, ran.output.split()) == ("timeout", [str(number) for number in range(40)])

@@ -16,9 +16,9 @@ from time import monotonic
 
 import pytest
 
-from kernels import pool as module
 from kernels.cell.events import InputRequest, Queued
 from kernels.errors import KernelClosed, KernelStartFailed, Misconfigured
+from kernels.pool import RECENT, PoolTimes
 from kernels.sandbox.forkserver import Child
 from kernels.sandbox.limits.machine import Memory
 from kernels.sandbox.policy import Tier
@@ -36,10 +36,9 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         yield Path(folder)
 
 
-async def test_a_pool_of_one_serves_three_sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_pool_of_one_serves_three_sessions(tmp_path: Path) -> None:
     """Those who wait are told their position; a spare kernel gives its place, and its owner hears of it."""
-    monkeypatch.setattr(module, "SPARED", 0.2)
-    async with pooled(tmp_path, size=1) as pool:
+    async with pooled(tmp_path, size=1, times=PoolTimes(spared=0.2)) as pool:
         first, second, third = (pool.kernel(name, NoFiles()) for name in ("a", "b", "c"))
         await run(first, "x = 1")
         rans = await asyncio.gather(run(second, "2"), run(third, "3"))
@@ -53,12 +52,11 @@ async def test_a_pool_of_one_serves_three_sessions(tmp_path: Path, monkeypatch: 
         assert again.status == "error"
 
 
-async def test_kernels_stay_until_memory_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_kernels_stay_until_memory_is_short(tmp_path: Path) -> None:
     """Then the longest idle are ended, as many as it takes, none that is busy, and their owners hear why."""
-    monkeypatch.setattr(module, "BRIEF", 0.0)
-    monkeypatch.setattr(module, "SWEEP", 1000.0)  # the shortage itself is what makes us look
+    times = PoolTimes(sweep=1000.0, brief=0.0)  # the shortage itself is what makes us look
     memory = Memory(1 << 40, 1 << 40)
-    async with pooled(tmp_path, memory=lambda: memory) as pool:
+    async with pooled(tmp_path, memory=lambda: memory, times=times) as pool:
         busy, *idle = kernels = [pool.kernel(name, NoFiles()) for name in ("busy", "a", "b", "c")]
         for kernel in kernels:
             await run(kernel, "x = 1")
@@ -86,7 +84,7 @@ async def test_who_was_here_of_late_keeps_their_kernel_while_there_is_some_memor
         late, early = (pool.kernel(name, NoFiles()) for name in ("late", "early"))
         for kernel in (late, early):
             await run(kernel, "x = 1")
-        early.last_used -= module.RECENT
+        early.last_used -= RECENT
         late.last_used -= 60
         await pool.sweep(monotonic())
         assert (late.alive, early.alive) == (True, False)
@@ -95,10 +93,9 @@ async def test_who_was_here_of_late_keeps_their_kernel_while_there_is_some_memor
         assert not late.alive
 
 
-async def test_a_helper_takes_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_helper_takes_no_place(tmp_path: Path) -> None:
     """With one place for persons, work for somebody's picture ends nobody's kernel and waits for none."""
-    monkeypatch.setattr(module, "SPARED", 0.0)
-    async with pooled(tmp_path, size=1) as pool:
+    async with pooled(tmp_path, size=1, times=PoolTimes(spared=0.0)) as pool:
         person = pool.kernel("person", NoFiles())
         await run(person, "x = 1")
         drawn = await run(pool.kernel(scratch_id("renderer-0"), NoFiles()), "1")
@@ -315,10 +312,9 @@ async def test_kernels_end_with_a_parent_that_is_killed(tmp_path: Path, temporar
 
 
 async def test_what_kernels_of_a_dead_program_still_hold_goes_after_them(
-    tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, temporary: Path
 ) -> None:
     """They take some time to die; the pool looks again, and does not leave it to the next one."""
-    monkeypatch.setattr(module, "TIDY", 0.05)
     held, free = (temporary / f"{PREFIX}{name}" for name in "ab")
     for folder in (held, free):
         (folder / "k").mkdir(parents=True)
@@ -326,7 +322,7 @@ async def test_what_kernels_of_a_dead_program_still_hold_goes_after_them(
             (folder / name).touch()
     with (held / "k" / ALIVE).open("rb") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)
-        async with pooled(tmp_path, tier=Tier.NONE):
+        async with pooled(tmp_path, tier=Tier.NONE, times=PoolTimes(tidy=0.05)):
             await until(lambda: not free.exists())
             assert held.exists()
             fcntl.flock(alive, fcntl.LOCK_UN)

@@ -11,7 +11,7 @@ from kernels.errors import KernelStartFailed, Misconfigured
 from kernels.kernel import Kernel
 from kernels.limits import Limits
 from kernels.process import kernel_process as module
-from kernels.process.kernel_process import KernelProcess
+from kernels.process.kernel_process import KernelProcess, StartTimes
 from kernels.process.last_words import LastWords
 from kernels.sandbox.policy import Tier
 from kernels.wire.connection import Message
@@ -57,8 +57,7 @@ async def test_a_start_that_takes_too_long_says_how_far_it_got(
     fresh: Kernel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What had come, what was still awaited, and what its processes were doing; the next try works."""
-    monkeypatch.setattr(module, "START", 3.0)
-    monkeypatch.setattr(module, "ASK_AGAIN", 1.0)
+    fresh.start_times = StartTimes(answer=3.0, ask_again=1.0)
     lost = losing(monkeypatch, module._Receiver, "__call__", "iopub_welcome")
     with pytest.raises(KernelStartFailed) as failed:
         await run(fresh, "1")
@@ -70,7 +69,7 @@ async def test_a_start_that_takes_too_long_says_how_far_it_got(
     assert told.__dict__["session"] == fresh.session_id
     assert "has not answered and is asked again" in caplog.text
     lost.clear()
-    monkeypatch.setattr(module, "START", 60.0)
+    fresh.start_times = StartTimes()
     assert await value(fresh, "1 + 1") == "2"
 
 
@@ -96,7 +95,7 @@ async def test_a_kernel_that_has_not_answered_is_asked_again(
     fresh: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer that was lost is no failed start."""
-    monkeypatch.setattr(module, "ASK_AGAIN", 0.5)
+    fresh.start_times = StartTimes(ask_again=0.5)
     asked: list[KernelProcess] = []
     lost = losing(monkeypatch, module._Receiver, "__call__", "kernel_info_reply")
     state = KernelProcess.state

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from kernels import kernel as module
 from kernels.concurrency.slots import TimedSlots
 from kernels.errors import KernelStartFailed
 from kernels.pool import Pool
-from kernels.process.kernel_process import KernelProcess
+from kernels.process.kernel_process import KernelProcess, StartTimes
 from kernels.sandbox.policy import Tier
 from tests.live.cells import NoFiles, pooled, run, until
 
@@ -40,13 +39,15 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> Starts:
     return starts
 
 
-def five(pool: Pool) -> list[asyncio.Task[None]]:
-    """People who start at the same time, with two at a time."""
+def five(pool: Pool, *, turn: float = 60.0) -> list[asyncio.Task[None]]:
+    """People who start at the same time, two at a time; each makes the next wait for `turn` at most."""
     pool._starts = TimedSlots(2)
 
     async def one(name: str) -> None:
+        kernel = pool.kernel(name, NoFiles())
+        kernel.start_times = StartTimes(turn=turn)
         with suppress(KernelStartFailed):
-            await run(pool.kernel(name, NoFiles()), "1")
+            await run(kernel, "1")
 
     return [asyncio.create_task(one(name)) for name in "abcde"]
 
@@ -64,13 +65,10 @@ async def test_a_few_kernels_start_at_a_time_and_the_others_follow(tmp_path: Pat
         assert starts.begun == 4
 
 
-async def test_a_start_that_hangs_keeps_the_others_for_a_moment_only(
-    tmp_path: Path, starts: Starts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_start_that_hangs_keeps_the_others_for_a_moment_only(tmp_path: Path, starts: Starts) -> None:
     """A kernel has a minute to answer; those behind it do not wait for that."""
-    monkeypatch.setattr(module, "TURN", 0.05)
     async with pooled(tmp_path, tier=Tier.NONE) as pool:
-        people = five(pool)
+        people = five(pool, turn=0.05)
         await until(lambda: starts.begun == 5)
         starts.go_on.set()
         await asyncio.wait(people)

@@ -24,13 +24,11 @@ def test_a_path_of_another_service_is_in_the_workspace(path: str, inside: str) -
     assert in_workspace(path) == inside
 
 
-def test_a_name_that_the_workspace_has_is_no_other_services(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_name_that_the_workspace_has_is_no_other_services(tmp_path: Path) -> None:
     """In a tier with a file tree of its own."""
-    monkeypatch.setattr(elsewhere, "WORKSPACE_NAMES", (str(tmp_path), str(tmp_path / "absent")))
-    assert in_workspace(f"{tmp_path}/a.csv") == ""
-    assert in_workspace(f"{tmp_path}/absent/a.csv") == "a.csv"
+    names = (str(tmp_path), str(tmp_path / "absent"))
+    assert in_workspace(f"{tmp_path}/a.csv", names) == ""
+    assert in_workspace(f"{tmp_path}/absent/a.csv", names) == "a.csv"
 
 
 def test_an_error_says_where_files_belong() -> None:

@@ -121,13 +121,8 @@ os._exit(0)
     assert not (tmp_path / "none.db").exists()
 
 
-def test_a_checkpoint_that_hangs_is_ended(
-    open_files: OpenFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_checkpoint_that_hangs_is_ended() -> None:
     """Nothing of it is left: no process, no descriptor."""
-    monkeypatch.setattr(sqlite_log, "LONGEST", 0.2)
-    monkeypatch.setattr(sqlite_log, "SOURCE", "import time; time.sleep(1000)")
-    with closing(logged(tmp_path / "x.db")):
-        before = os.listdir("/proc/self/fd"), children()
-        open_files.flush()
-        assert (os.listdir("/proc/self/fd"), children()) == before
+    before = os.listdir("/proc/self/fd"), children()
+    sqlite_log._checkpoint_apart("file:x.db", source="import time; time.sleep(1000)", longest=0.2)
+    assert (os.listdir("/proc/self/fd"), children()) == before

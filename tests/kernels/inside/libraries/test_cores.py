@@ -56,9 +56,7 @@ def test_joblib_is_told_only_what_it_does_not_know(monkeypatch: pytest.MonkeyPat
     assert not hasattr(other, "physical_cores_cache")
     changed: list[str] = []
     monkeypatch.setattr(on_import, "change", lambda name, _: changed.append(name))
-    monkeypatch.setattr(cores, "SYSTEM", "/")
-    cores.install()
+    cores.install("/")
     assert changed == []
-    monkeypatch.setattr(cores, "SYSTEM", "/no such folder")
-    cores.install()
+    cores.install("/no such folder")
     assert changed == [cores.CONTEXT]

@@ -15,10 +15,12 @@ from kernels.inside.libraries import shared_memory
 class Memory:
     """As `multiprocessing.shared_memory` has it: a file that is longer than what was written."""
 
+    folder: Path
+
     def __init__(self, name: str | None = None, create: bool = False, size: int = 0) -> None:
         self.size = size
         self.ended: list[str] = []
-        self._fd = os.open(shared_memory.FOLDER, os.O_TMPFILE | os.O_RDWR)
+        self._fd = os.open(self.folder, os.O_TMPFILE | os.O_RDWR)
         os.truncate(self._fd, size)
 
     def close(self) -> None:
@@ -30,13 +32,20 @@ class Memory:
 
 
 @pytest.fixture
-def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def folder(tmp_path: Path) -> Path:
+    """In the place of /dev/shm."""
+    folder = tmp_path / "shm"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def memory(folder: Path) -> Any:
     """Its class, in a folder of the test."""
-    monkeypatch.setattr(shared_memory, "FOLDER", str(tmp_path))
-    changed = type("Memory", (Memory,), {"__init__": Memory.__init__})
+    changed = type("Memory", (Memory,), {"__init__": Memory.__init__, "folder": folder})
     module: Any = ModuleType("multiprocessing.shared_memory")
     module.SharedMemory = changed
-    shared_memory._have_room(module)
+    shared_memory._have_room(module, str(folder))
     return changed
 
 
@@ -75,14 +84,12 @@ def test_what_cannot_be_reserved_is_taken_back(memory: Any, monkeypatch: pytest.
     assert [one.ended for one in made] == [["unlinked"]]
 
 
-def test_where_nothing_can_be_made_the_error_says_what_to_use(
-    memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_nothing_can_be_made_the_error_says_what_to_use(memory: Any, folder: Path) -> None:
     """For memory itself, for locks, and for arrays, which have files in the temporary folder then."""
-    arena = type("Arena", (), {"_choose_dir": lambda _self, _size: shared_memory.FOLDER})
-    shared_memory._choose_what_can_be_written(SimpleNamespace(Arena=arena))  # type: ignore[arg-type]
-    assert arena()._choose_dir(1) == str(tmp_path)  # type: ignore[attr-defined]
-    monkeypatch.setattr(shared_memory, "FOLDER", str(tmp_path / "absent"))
+    arena = type("Arena", (), {"_choose_dir": lambda _self, _size: str(folder)})
+    shared_memory._choose_what_can_be_written(SimpleNamespace(Arena=arena), str(folder))  # type: ignore[arg-type]
+    assert arena()._choose_dir(1) == str(folder)  # type: ignore[attr-defined]
+    folder.rmdir()
     with pytest.raises(OSError, match=r"numpy\.memmap"):
         memory(create=True, size=1)
     assert arena()._choose_dir(1) == tempfile.gettempdir()  # type: ignore[attr-defined]
