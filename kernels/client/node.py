@@ -52,7 +52,7 @@ class RemoteNode:
     replaced, unless it has kernels; `called` has the operator's name of each setting. A node that somebody
     else has started keeps its own settings. For that case `asked_for` has what the operator has set, by its
     name in the node: the operator's name of it, and its value. Settings that the node does not use are
-    logged.
+    logged. Of a websocket a message of at most `largest` bytes is taken.
     """
 
     outlived = True  # a kernel lives on in its node
@@ -67,10 +67,12 @@ class RemoteNode:
         asked_for: Mapping[str, tuple[str, Any]] | None = None,
         called: Mapping[str, str] | None = None,
         patience: NodePatience = PATIENCE,
+        largest: int = MESSAGE,
     ) -> None:
         self.python = python
         self.limits = limits
         self.patience = patience
+        self.largest = largest
         self._find = find
         self._wanted = kernels
         self._asked_for = {name: value for name, (_, value) in (asked_for or {}).items()}
@@ -340,7 +342,7 @@ class RemoteNode:
                 async with asyncio.timeout(self.patience.connecting):
                     socket = await self._http.ws_connect(
                         f"kernelcord/{path}/channel",
-                        max_msg_size=MESSAGE,
+                        max_msg_size=self.largest,
                         heartbeat=self.patience.heartbeat,
                         timeout=CLOSING,
                     )
