@@ -1,6 +1,6 @@
 """One session's websocket: commands go out in order, news comes in, and a broken connection is made anew.
 
-    link = Link(connect, hello, owner)
+    link = Link(connect, hello, owner, PATIENCE)
     link.send(StartCell(run="a-1", tag=3))      # at once when connected, else as soon as it is
     answer = await link.call(GetState())
     link.acknowledge(12)
@@ -14,14 +14,13 @@ to the next node.
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from itertools import chain, repeat
 from time import monotonic
 from typing import Protocol
 
 import aiohttp
 
 from kernels.client.outbox import Outbox
+from kernels.client.patience import NodePatience
 from kernels.client.session_socket import Connect, SessionSocket
 from kernels.concurrency.cancellation import stop
 from kernels.errors import KernelError, NodeGone, NodeUnavailable
@@ -32,10 +31,6 @@ __all__ = ["Link", "LinkOwner"]
 
 log = logging.getLogger(__name__)
 
-AGAIN = (0.05, 0.2, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts; the last one is repeated
-SOON = 3.0  # seconds in which a node may come back before anybody is told
-QUICKLY = 20.0  # seconds after which a call that needs an answer at once fails
-PATIENCE = 900.0  # seconds that a cell waits for its node: as long as a person may let one run
 ENDED, WAS_STOPPED = "the node that kept it has ended", "the node that kept it was stopped"
 SILENT, WAS_CLOSED = "it does not answer", "the connection was closed"
 CLOSED = {  # by the code with which the node closed the websocket for good
@@ -85,10 +80,13 @@ class LinkOwner(Protocol):
 class Link:
     """See the module's text. `connect` opens a websocket; `hello` is the first message on it."""
 
-    def __init__(self, connect: Connect, hello: messages.Hello, owner: LinkOwner) -> None:
+    def __init__(
+        self, connect: Connect, hello: messages.Hello, owner: LinkOwner, patience: NodePatience
+    ) -> None:
         self._connect = connect
         self._hello = hello
         self._owner = owner
+        self._patience = patience
         self._node_id = ""
         self._outbox = Outbox()
         self._acknowledged: list[int] = []
@@ -118,7 +116,9 @@ class Link:
         assert self._reader is not None
         waiting = asyncio.create_task(self._greeted.wait())
         try:
-            await asyncio.wait([waiting, self._reader], timeout=QUICKLY, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                [waiting, self._reader], timeout=self._patience.call, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
             self._greetings -= 1
             await stop(waiting)
@@ -224,7 +224,7 @@ class Link:
         """Stay connected for as long as there is a node; when it is gone, call `lost` and return."""
         try:
             useless = 0
-            pauses = _pauses()
+            pauses = self._patience.pauses()
             while not self.closed:
                 connected = await self._reached()
                 if connected is None:
@@ -238,7 +238,7 @@ class Link:
                 self._socket = None
                 self._understand(connected.socket.close_code)
                 if monotonic() - began > BRIEF or known != (self._highest, self._outbox.confirmed):
-                    useless, pauses = 0, _pauses()
+                    useless, pauses = 0, self._patience.pauses()
                 else:
                     useless += 1
                 if useless == BRIEF_ONES:
@@ -281,19 +281,19 @@ class Link:
 
     async def _again(self) -> SessionSocket:
         """A connection to the node that we know. Raises: NodeGone, NodeIncompatible, _GivenUp."""
-        began = monotonic()
-        for pause in _pauses():
+        began, patience = monotonic(), self._patience
+        for pause in patience.pauses():
             try:
                 return await self._connect(self._node_id)
             except NodeGone:
                 raise
             except NodeUnavailable as error:
                 waited = monotonic() - began
-                if waited > SOON:
+                if waited > patience.soon:
                     self._owner.out_of_reach()
-                if waited > QUICKLY:
+                if waited > patience.call:
                     self._fail_calls(error)
-                if waited > (PATIENCE if self._owner.waits else QUICKLY):
+                if waited > (patience.cell if self._owner.waits else patience.call):
                     raise _GivenUp(error) from error
                 await asyncio.sleep(pause)  # nothing tells when it can be reached again
         raise AssertionError
@@ -376,8 +376,3 @@ class Link:
 
 class _GivenUp(Exception):
     """The node has been out of reach for too long; the argument is its last error."""
-
-
-def _pauses() -> Iterator[float]:
-    """Seconds between attempts, without an end."""
-    return chain(AGAIN, repeat(AGAIN[-1]))

@@ -23,6 +23,7 @@ from kernels.cell.result import Late, Variable
 from kernels.client.captured import RemoteFile
 from kernels.client.cell import RemoteCell
 from kernels.client.connection import Link
+from kernels.client.patience import NodePatience
 from kernels.client.session_socket import Connect
 from kernels.errors import KernelClosed, KernelError
 from kernels.interface import State
@@ -41,6 +42,7 @@ class KernelNode(Protocol):
     """What a kernel needs of its node: of `kernels.client.node.RemoteNode`, which imports this module."""
 
     limits: Limits
+    patience: NodePatience
 
     @property
     def local(self) -> bool:
@@ -96,7 +98,8 @@ class RemoteKernel(introspection.Hinting):
         self._columns: int | None = None  # how wide tables may be, if somebody has said so
         self._answering: set[asyncio.Task[None]] = set()
         self._client = secrets.token_hex(4)  # another for each object, so that numbering begins anew
-        self._link = Link(node.connect_to(session_id), messages.Hello(self._client, node.limits), self)
+        hello = messages.Hello(self._client, node.limits)
+        self._link = Link(node.connect_to(session_id), hello, self, node.patience)
 
     @property
     def variables(self) -> tuple[Variable, ...]:

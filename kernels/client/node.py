@@ -20,6 +20,7 @@ import aiohttp
 from kernels.broker import FileSource
 from kernels.client.http_answers import CHANGING, body_of, differing, is_changing, words_for
 from kernels.client.kernel import RemoteKernel
+from kernels.client.patience import PATIENCE, NodePatience
 from kernels.client.session_socket import Connect, SessionSocket
 from kernels.client.spawn import Find, NodeEndpoint
 from kernels.concurrency.cancellation import stop
@@ -36,15 +37,12 @@ __all__ = ["RemoteNode"]
 
 log = logging.getLogger(__name__)
 
-CONNECTING = 10.0  # seconds
 ENDING, LOOK = 20.0, 0.05  # seconds that a node may take to end its kernels, and between looks
-HEARTBEAT = 30.0  # seconds between pings, since a frozen node keeps its connections
 # Seconds; a request may delete very much.
-PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECTING, sock_read=300.0)
+PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=PATIENCE.connecting, sock_read=300.0)
 CLOSING = aiohttp.ClientWSTimeout(ws_close=2.0)  # seconds; a frozen node does not answer a close
 WRONG_TOKEN = (401, 403)
 AWAY = (0.5, 2.0, 8.0, 30.0)  # seconds between attempts to attend
-AGAIN = (0.1, 0.5, 2.0)  # seconds before another attempt to find and ask a node of this machine
 
 
 class RemoteNode:
@@ -54,7 +52,7 @@ class RemoteNode:
     replaced, unless it has kernels; `called` has the operator's name of each setting. A node that somebody
     else has started keeps its own settings. For that case `asked_for` has what the operator has set, by its
     name in the node: the operator's name of it, and its value. Settings that the node does not use are
-    logged.
+    logged. Of a websocket a message of at most `largest` bytes is taken.
     """
 
     outlived = True  # a kernel lives on in its node
@@ -68,9 +66,13 @@ class RemoteNode:
         kernels: KernelSettings | None = None,
         asked_for: Mapping[str, tuple[str, Any]] | None = None,
         called: Mapping[str, str] | None = None,
+        patience: NodePatience = PATIENCE,
+        largest: int = MESSAGE,
     ) -> None:
         self.python = python
         self.limits = limits
+        self.patience = patience
+        self.largest = largest
         self._find = find
         self._wanted = kernels
         self._asked_for = {name: value for name, (_, value) in (asked_for or {}).items()}
@@ -229,8 +231,8 @@ class RemoteNode:
             await self._find_and_greet(start=True)
 
     async def _find_and_greet(self, *, start: bool) -> None:
-        began = monotonic()
-        for attempt, pause in enumerate(chain(AGAIN, repeat(AGAIN[-1]))):
+        began, pauses = monotonic(), self.patience.finding
+        for attempt, pause in enumerate(chain(pauses, repeat(pauses[-1]))):
             endpoint = await self._find(start)
             if endpoint is None:
                 raise NodeGone
@@ -239,7 +241,7 @@ class RemoteNode:
                 return
             except NodeUnavailable as error:
                 # It may be ending; then the next one is found or started. Or it is starting.
-                again = endpoint.unix and attempt < len(AGAIN)
+                again = endpoint.unix and attempt < len(pauses)
                 if not start or not (again or (is_changing(error) and monotonic() - began < ENDING)):
                     raise
                 await asyncio.sleep(pause)  # nothing tells when a node can be asked
@@ -267,10 +269,10 @@ class RemoteNode:
     async def _greet(self, endpoint: NodeEndpoint) -> None:
         """Ask the node there what it is. If it is the one that we know, all connections to it are kept."""
         async with AsyncExitStack() as stack:
-            times = aiohttp.ClientTimeout(total=None, sock_connect=CONNECTING)
+            times = aiohttp.ClientTimeout(total=None, sock_connect=self.patience.connecting)
             http = await stack.enter_async_context(endpoint.http(times))
             try:
-                async with asyncio.timeout(CONNECTING), http.get("kernelcord/node") as response:
+                async with asyncio.timeout(self.patience.connecting), http.get("kernelcord/node") as response:
                     if response.status in WRONG_TOKEN:
                         raise NodeUnavailable("it does not accept our token")
                     response.raise_for_status()
@@ -318,7 +320,7 @@ class RemoteNode:
                 await self.connected(known)
                 assert self._http is not None
                 async with self._http.ws_connect(
-                    "kernelcord/attendance", heartbeat=HEARTBEAT, timeout=CLOSING
+                    "kernelcord/attendance", heartbeat=self.patience.heartbeat, timeout=CLOSING
                 ) as socket:
                     pauses = chain(AWAY, repeat(AWAY[-1]))
                     await socket.receive()  # there is no message, only the end
@@ -337,11 +339,11 @@ class RemoteNode:
             node_id = await self.connected(known)
             assert self._http is not None
             try:
-                async with asyncio.timeout(CONNECTING):
+                async with asyncio.timeout(self.patience.connecting):
                     socket = await self._http.ws_connect(
                         f"kernelcord/{path}/channel",
-                        max_msg_size=MESSAGE,
-                        heartbeat=HEARTBEAT,
+                        max_msg_size=self.largest,
+                        heartbeat=self.patience.heartbeat,
                         timeout=CLOSING,
                     )
             except (aiohttp.ClientError, OSError) as error:  # other sessions keep their connections

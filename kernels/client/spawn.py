@@ -97,8 +97,10 @@ def socket_for(folder: Path) -> str:
     return str(parent / "socket")
 
 
-def local_node(settings: NodeSettings) -> Find:
+def local_node(settings: NodeSettings, *, up: float = UP) -> Find:
     """Finds the node that has `settings.folder`; if none of our version runs, one is started with `settings`.
+
+    A node that starts or ends has `up` seconds for it.
 
     Finding raises: NodeUnavailable, with the end of the log of a node that could not start.
     """
@@ -107,7 +109,7 @@ def local_node(settings: NodeSettings) -> Find:
         try:
             if not start:
                 return await in_thread(_find, settings)
-            endpoint, others = await in_thread(_find_or_start, settings)
+            endpoint, others = await in_thread(_find_or_start, settings, up)
         except OSError as error:  # no room, no descriptor: that says nothing about the node
             raise NodeUnavailable(error.strerror or str(error)) from error
         for other in others:
@@ -201,13 +203,13 @@ def _find(settings: NodeSettings) -> NodeEndpoint | None:
     return None
 
 
-def _find_or_start(settings: NodeSettings) -> tuple[NodeEndpoint, list[NodeRecord]]:
+def _find_or_start(settings: NodeSettings, up: float) -> tuple[NodeEndpoint, list[NodeRecord]]:
     """The node of our version, and those of other versions if ours was started beside them."""
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(settings.folder):
         others, free = list[NodeRecord](), list[NodeSettings]()
         for home in _homes(settings):
-            found = _settled(home.folder)
+            found = _settled(home.folder, up)
             if found is None:
                 free.append(home)
             elif found.protocol == PROTOCOL:
@@ -218,30 +220,30 @@ def _find_or_start(settings: NodeSettings) -> tuple[NodeEndpoint, list[NodeRecor
         if home.address == "/":
             home.folder.mkdir(mode=0o700, exist_ok=True)
             home = replace(home, address=socket_for(home.folder))
-        _start(home)
+        _start(home, up)
         found = _record(home.folder)
         if found is None:
             raise NodeUnavailable("it has ended at once", f"Its log is {home.folder / LOG}.")
         return _endpoint(found), others
 
 
-def _settled(folder: Path) -> NodeRecord | None:
+def _settled(folder: Path, up: float) -> NodeRecord | None:
     """As `_record`, but waits for a node that is starting or ending."""
-    until = monotonic() + UP
+    until = monotonic() + up
     while True:
         found = _record(folder)
         if found is not None or not _held(folder):
             return found
         if monotonic() > until:
             raise NodeUnavailable(
-                f"another one has neither become ready nor ended within {UP:.0f} s",
+                f"another one has neither become ready nor ended within {up:.0f} s",
                 f"It is a process `python -m kernels.node` that uses {folder}: end it and start again."
                 f" Its log is {folder / LOG}.",
             )
         sleep(LOOK)
 
 
-def _start(settings: NodeSettings) -> None:
+def _start(settings: NodeSettings, up: float) -> None:
     if settings.address.startswith("/") and not Path(settings.address).parent.exists():
         socket_for(settings.folder)  # another program took the folder for a dead node's, and removed it
     log_file = settings.folder / LOG
@@ -264,7 +266,7 @@ def _start(settings: NodeSettings) -> None:
             starting.stdin.close()
         answer = select.poll()  # select(2) takes no descriptor over 1023, and we may have more
         answer.register(starting.stdout, select.POLLIN)
-        if not answer.poll(UP * 1000) or not starting.stdout.readline():
+        if not answer.poll(up * 1000) or not starting.stdout.readline():
             with log_file.open("rb") as log:
                 log.seek(begin)
                 raise NodeUnavailable(

@@ -23,13 +23,18 @@ LAST_PAUSE = 60.0
 WELL = 300.0  # seconds that it has to live for the next pause to be the first again
 
 
-def lasting(work: Callable[[], Coroutine[Any, Any, object]], name: str) -> asyncio.Task[None]:
-    """A task that does `work()`, again whenever that ends, until the task is cancelled."""
-    return asyncio.create_task(_last(work, name), name=f"{name}, watched")
+def lasting(
+    work: Callable[[], Coroutine[Any, Any, object]], name: str, *, first_pause: float = FIRST_PAUSE
+) -> asyncio.Task[None]:
+    """A task that does `work()`, again whenever that ends, until the task is cancelled.
+
+    `first_pause` is how many seconds pass before it is begun again for the first time.
+    """
+    return asyncio.create_task(_last(work, name, first_pause), name=f"{name}, watched")
 
 
-async def _last(work: Callable[[], Coroutine[Any, Any, object]], name: str) -> None:
-    pause = FIRST_PAUSE
+async def _last(work: Callable[[], Coroutine[Any, Any, object]], name: str, first_pause: float) -> None:
+    pause = first_pause
     while True:
         began = monotonic()
         # In a task of its own: a CancelledError that arises within it is a failure, not our cancellation.
@@ -41,7 +46,7 @@ async def _last(work: Callable[[], Coroutine[Any, Any, object]], name: str) -> N
             raise
         error = None if task.cancelled() else task.exception()
         if monotonic() - began > WELL:
-            pause = FIRST_PAUSE
+            pause = first_pause
         log.error("%s has ended unexpectedly, and is begun again in %.0f s", name, pause, exc_info=error)
         await asyncio.sleep(pause)  # what made it fail may be temporary
         pause = min(2 * pause, LAST_PAUSE)

@@ -41,11 +41,12 @@ NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class LimitedServer(HTTPServer):
-    """Tornado's server, with limits on connections that do not show the token."""
+    """Tornado's server, with limits on connections that do not show the token within `proof` seconds."""
 
-    def initialize(self, *args: Any, **more: Any) -> None:
+    def initialize(self, *args: Any, proof: float = PROOF, **more: Any) -> None:
         """Set up, as Tornado calls it."""
         super().initialize(*args, **{**more, "max_header_size": HEADERS, "idle_connection_timeout": IDLE})
+        self._proof = proof
         self._unproven: dict[IOStream, tuple[str, asyncio.TimerHandle]] = {}  # the oldest first
         self._most = max(SHARE, min(MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
         self._warned = -WARNED
@@ -63,7 +64,9 @@ class LimitedServer(HTTPServer):
         """Let a new connection in."""
         host = str(address[0]) if isinstance(address, tuple) else ""
         self._make_room(host)
-        timer = asyncio.get_running_loop().call_later(PROOF, self._close, stream, "takes too long to show it")
+        timer = asyncio.get_running_loop().call_later(
+            self._proof, self._close, stream, "takes too long to show it"
+        )
         self._unproven[stream] = host, timer
         super().handle_stream(stream, address)
 

@@ -28,9 +28,9 @@ IDS = ("session", "cell", "turn")
 PATH = 100  # characters of a request's path that are logged
 
 
-def configure(settings: NodeSettings, *, to_file: bool) -> None:
-    """Write every record of the settings' level and above to the log."""
-    output = _Rotating(settings.folder / LOG) if to_file else logging.StreamHandler()
+def configure(settings: NodeSettings, *, to_file: bool, largest: int = LARGEST) -> None:
+    """Write every record of the settings' level and above to the log, a file of at most `largest` bytes."""
+    output = _Rotating(settings.folder / LOG, largest) if to_file else logging.StreamHandler()
     output.setFormatter(_OneLine(settings.token))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[output], force=True)
 
@@ -49,9 +49,9 @@ def access(handler: web.RequestHandler) -> None:
 class _Rotating(RotatingFileHandler):
     """A log of limited size, which also gets what the system or a library writes to standard error."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, largest: int) -> None:
         super().__init__(
-            path, maxBytes=LARGEST, backupCount=OLDER, encoding="utf-8", errors="backslashreplace"
+            path, maxBytes=largest, backupCount=OLDER, encoding="utf-8", errors="backslashreplace"
         )
         self._follow()
 

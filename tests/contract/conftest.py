@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from kernels.client import RemoteNode, local_node, socket_for
+from kernels.client.patience import PATIENCE, NodePatience
 from kernels.client.spawn import recorded
 from kernels.interface import Kernels, PersonKernel
 from kernels.limits import Limits
@@ -51,10 +52,12 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def noded(settings: NodeSettings) -> AsyncIterator[RemoteNode]:
+async def noded(settings: NodeSettings, patience: NodePatience = PATIENCE) -> AsyncIterator[RemoteNode]:
     """A bot's side of the node with these settings, which is ended at the end."""
     try:
-        async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits) as node:
+        async with RemoteNode(
+            local_node(settings), python=settings.python, limits=settings.limits, patience=patience
+        ) as node:
             yield node
     finally:
         found = recorded(settings.folder)

@@ -37,7 +37,6 @@ async def test_what_must_live_is_begun_again_and_ends_with_the_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of them, after an error that nobody thought of."""
-    monkeypatch.setattr("kernels.concurrency.lasting.FIRST_PAUSE", 0.01)
     begun: Counter[tuple[type, str]] = Counter()
 
     def failing_first(owner: type, name: str) -> None:

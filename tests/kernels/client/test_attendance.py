@@ -3,8 +3,6 @@
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from kernels.client import NodeEndpoint, RemoteNode, at
 from kernels.limits import Limits
 from tests.contract.files import SomeFiles
@@ -26,10 +24,8 @@ class Attending(RemoteNode):
         await super()._attend()
 
 
-async def test_attendance_is_begun_again_whatever_it_ends_of(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_attendance_is_begun_again_whatever_it_ends_of() -> None:
     """Else the node would leave though a bot is connected."""
-    monkeypatch.setattr("kernels.concurrency.lasting.FIRST_PAUSE", 0.01)
-    monkeypatch.setattr("kernels.concurrency.lasting.LAST_PAUSE", 0.01)
     find = at(NodeEndpoint("http://127.0.0.1:1", "token"))
     async with Attending(find, python=Path("python3"), limits=Limits()) as node:
         await until(lambda: node.begun > 1)

@@ -15,9 +15,9 @@ import pytest
 from kernels.cell.events import Event, Stream, Unstopped
 from kernels.cell.result import Late
 from kernels.cell.run import ON_REQUEST
-from kernels.client import NodeEndpoint, RemoteNode, at, connection, local_node
-from kernels.client import node as node_module
+from kernels.client import NodeEndpoint, RemoteNode, at, local_node
 from kernels.client.cell import RUNS_ON, STANDS, RemoteCell
+from kernels.client.patience import NodePatience
 from kernels.client.spawn import recorded
 from kernels.concurrency.cancellation import stop
 from kernels.errors import NodeGone, NodeUnavailable
@@ -39,6 +39,8 @@ while not pathlib.Path(".~lock.go#").exists(): time.sleep(0.02)
 for n in range({LINES // 2}, {LINES}): print(n, flush=True)
 _ = open("a.txt", "w").write("abc")
 """
+# An outage of half a second is what one of a minute is else.
+IMPATIENT = NodePatience(connecting=0.3, heartbeat=0.4, finding=(0.1,), between=(0.05, 0.1), soon=0.2)
 WHOLE = "".join(f"{n}\n" for n in range(LINES))
 
 
@@ -47,28 +49,22 @@ def go_on(folder: Path) -> None:
     (folder / "workspaces" / "a" / ".~lock.go#").touch()
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An outage of half a second is what one of a minute is else."""
-    monkeypatch.setattr(connection, "AGAIN", (0.05, 0.1))
-    monkeypatch.setattr(connection, "SOON", 0.2)
-    monkeypatch.setattr(node_module, "AGAIN", (0.1,))
-    monkeypatch.setattr(node_module, "CONNECTING", 0.3)
-    monkeypatch.setattr(node_module, "HEARTBEAT", 0.4)
-
-
 def plain(folder: Path, **changes: object) -> NodeSettings:
     """A node that starts quickly."""
     return replace(node_settings(folder), **{"tier": "none", "libraries": (), **changes})
 
 
 @asynccontextmanager
-async def behind_a_network(folder: Path) -> AsyncIterator[tuple[RemoteNode, Network]]:
+async def behind_a_network(
+    folder: Path, patience: NodePatience = IMPATIENT
+) -> AsyncIterator[tuple[RemoteNode, Network]]:
     """A bot's side of a node that it reaches through a network."""
     settings = plain(folder, address=f"127.0.0.1:{free_port()}")
     async with noded(settings), network(int(settings.address.rpartition(":")[2])) as between:
         find = at(NodeEndpoint(f"http://127.0.0.1:{between.port}", settings.token))
-        async with RemoteNode(find, python=settings.python, limits=settings.limits) as node:
+        async with RemoteNode(
+            find, python=settings.python, limits=settings.limits, patience=patience
+        ) as node:
             yield node, between
 
 
@@ -121,7 +117,7 @@ async def test_a_cell_goes_on_while_its_node_refuses(tmp_path: Path) -> None:
 async def test_a_cell_goes_on_while_its_node_is_silent(tmp_path: Path) -> None:
     """One that is frozen keeps its connections; nothing of the cell is lost, in either direction."""
     settings = plain(tmp_path)
-    async with noded(settings) as node:
+    async with noded(settings, IMPATIENT) as node:
         found = recorded(settings.folder)
         assert found is not None
         kernel, events = node.kernel("a", SomeFiles()), list[Event]()
@@ -244,11 +240,9 @@ async def test_who_stops_or_kills_in_an_outage_waits_no_longer(tmp_path: Path, k
         assert await value(kernel, "6 * 7") == "42"
 
 
-async def test_nobody_waits_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nobody_waits_for_ever(tmp_path: Path) -> None:
     """After the longest time that a cell may take it ends with what came, and questions end much sooner."""
-    monkeypatch.setattr(connection, "PATIENCE", 0.6)
-    monkeypatch.setattr(connection, "QUICKLY", 0.4)
-    async with behind_a_network(tmp_path) as (node, between):
+    async with behind_a_network(tmp_path, replace(IMPATIENT, call=0.4, cell=0.6)) as (node, between):
         kernel, events = node.kernel("a", SomeFiles()), list[Event]()
         ran = asyncio.create_task(run(kernel, PRINTS, on_event=events.append))
         await during(ran, events)
@@ -283,7 +277,7 @@ async def test_another_node_at_the_same_place_is_the_end_of_the_first(tmp_path: 
 async def test_a_node_that_is_stopped_tells_its_cell_so(tmp_path: Path, number: signal.Signals) -> None:
     """Not that another program had taken the session over; its kernels end first, and the next node works."""
     settings = plain(tmp_path)
-    async with noded(settings) as node:
+    async with noded(settings, IMPATIENT) as node:
         found = recorded(settings.folder)
         assert found is not None
         kernel, events = node.kernel("a", SomeFiles()), list[Event]()
@@ -305,7 +299,7 @@ async def test_a_hangup_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
     settings = plain(tmp_path)
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        async with noded(settings) as node:
+        async with noded(settings, IMPATIENT) as node:
             found = recorded(settings.folder)
             assert found is not None
             os.kill(found[1], signal.SIGHUP)
@@ -318,7 +312,7 @@ async def test_a_hangup_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
 async def test_a_connected_bot_keeps_its_node(tmp_path: Path) -> None:
     """Without a session that is open, and without a kernel; when it has gone the node leaves."""
     settings = plain(tmp_path, node_idle=timedelta(seconds=0.5))
-    async with noded(settings) as node:
+    async with noded(settings, IMPATIENT) as node:
         found = recorded(settings.folder)
         await asyncio.sleep(1.2)
         assert recorded(settings.folder) == found
@@ -330,7 +324,7 @@ async def test_a_connected_bot_keeps_its_node(tmp_path: Path) -> None:
 async def test_a_node_that_is_gone_is_started_again_before_anybody_is_told(tmp_path: Path) -> None:
     """Whatever comes first: a file to be placed, or a session to be deleted."""
     settings = plain(tmp_path)
-    async with noded(settings) as node:
+    async with noded(settings, IMPATIENT) as node:
         await stop(node._attending)  # which would notice, a moment later
         for number in range(2):
             found = recorded(settings.folder)
@@ -364,7 +358,7 @@ async def test_without_descriptors_of_ours_no_node_is_dead(tmp_path: Path) -> No
 async def test_a_file_of_a_node_that_died_is_none_of_the_next_one(tmp_path: Path) -> None:
     """It was to be stored later, is gone by then, and another one has its number in the node after."""
     settings = plain(tmp_path)
-    async with noded(settings) as node:
+    async with noded(settings, IMPATIENT) as node:
         kernel = node.kernel("a", SomeFiles())
         shown = "for n in range(9): display(n)\n"  # each of which is a piece of news with a number of its own
         before = (await run(kernel, f"{shown}_ = open('a.txt', 'w').write('a')")).result.captured

@@ -10,6 +10,7 @@ from kernels.cell.events import InputRequest, Restarted, Stream
 from kernels.cell.result import Late, RunResult, Variable
 from kernels.client.captured import RemoteFile
 from kernels.client.kernel import RemoteKernel
+from kernels.client.patience import PATIENCE
 from kernels.client.session_socket import Connect, SessionSocket
 from kernels.errors import NodeUnavailable
 from kernels.limits import Limits
@@ -26,6 +27,7 @@ class Asked:
     """A node that is asked, and never reached by a connection."""
 
     limits = Limits()
+    patience = PATIENCE
     local = True
 
     def __init__(self) -> None:

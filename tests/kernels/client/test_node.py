@@ -21,6 +21,7 @@ from kernels.client.spawn import recorded, socket_for
 from kernels.errors import GoesOn, NodeUnavailable
 from kernels.limits import Limits
 from kernels.node.encoding import decode, encode
+from kernels.node.messages import FilesAnswer
 from kernels.node.settings import KernelSettings, NodeSettings
 from kernels.wire.sizes import MESSAGE
 from kernels.workspace.captured import FileChanged
@@ -359,15 +360,14 @@ async def test_a_message_that_the_other_end_does_not_take_is_an_error_and_no_han
 ) -> None:
     """Nothing so large is ever sent; were it, its cell would end with a sentence, and the next one works."""
     session = direction.replace(" ", "-")
-    kernel, code = node.kernel(session, SomeFiles()), ""
+    kernel = node.kernel(session, SomeFiles())
+    code = "from IPython.display import display; display({'text/x': 'x' * 3_000_000}, raw=True)"
     with monkeypatch.context() as patch:
         if direction == "to the node":
-            patch.setattr("kernels.wire.sizes.LARGEST_CODE", 1 << 30)
-            patch.setattr("kernels.client.outbox.LARGEST", 1 << 30)
-            code = f"len('{'x' * MESSAGE}')"
+            patch.setattr(kernel._link._outbox, "_largest", 2 * MESSAGE)
+            kernel.send(FilesAnswer(ask=1, name="x" * MESSAGE))
         else:
-            patch.setattr("kernels.client.node.MESSAGE", 1 << 20)
-            code = "from IPython.display import display; display({'text/x': 'x' * 3_000_000}, raw=True)"
+            patch.setattr(node, "largest", 1 << 20)
         with pytest.raises(NodeUnavailable, match=r"larger than the other end takes|again and again"):
             await run(kernel, code)
     assert await value(kernel, "6 * 7") == "42"

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from kernels.cell.events import Event
 from kernels.client import RemoteNode, connection
-from kernels.client import node as node_module
+from kernels.client.patience import NodePatience
 from kernels.client.spawn import recorded
 from kernels.errors import NodeUnavailable
 from kernels.node.settings import NodeSettings
@@ -105,9 +105,8 @@ async def test_a_node_without_descriptors_lets_those_go_on_that_are_there(
     node: RemoteNode, settings: NodeSettings, neighbour: Neighbour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who comes is told in words; the log has a line of it, and not one for each look."""
-    monkeypatch.setattr(node_module, "CONNECTING", 0.3)
-    monkeypatch.setattr(node_module, "AGAIN", (0.1,))
-    monkeypatch.setattr(connection, "AGAIN", (0.05, 0.1))
+    impatient = NodePatience(connecting=0.3, finding=(0.1,), between=(0.05, 0.1))
+    monkeypatch.setattr(node, "patience", impatient)
     found = recorded(settings.folder)
     assert found is not None
     set_limit, before = limited(settings, resource.RLIMIT_NOFILE), (settings.folder / "log").stat().st_size
@@ -188,7 +187,7 @@ async def test_every_attempt_to_come_back_pauses_and_they_end_in_words(
     with pytest.raises(NodeUnavailable, match="again and again"):
         await kernel.left_running()
     assert len(connects) == connection.BRIEF_ONES
-    waited = [seconds for seconds in pauses if seconds in connection.AGAIN]
+    waited = [seconds for seconds in pauses if seconds in node.patience.between]
     assert waited == sorted(waited)
     assert len(waited) == connection.BRIEF_ONES - 1
     await node.release("breaks")

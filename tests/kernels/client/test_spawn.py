@@ -99,17 +99,14 @@ async def test_asking_what_is_untold_starts_no_node(tmp_path: Path) -> None:
         await node._hang_up()
 
 
-async def test_a_node_that_neither_starts_nor_ends_is_told_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_node_that_neither_starts_nor_ends_is_told_of(tmp_path: Path) -> None:
     """After a while, with what to do, and without another beside it."""
     settings = node_settings(tmp_path)
     settings.folder.mkdir()
-    monkeypatch.setattr("kernels.client.spawn.UP", 0.2)
     with (settings.folder / ALIVE).open("wb") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)
         with pytest.raises(NodeUnavailable) as raised:
-            await local_node(settings)(True)
+            await local_node(settings, up=0.2)(True)
     assert "end it and start again" in raised.value.remedy
     assert not (settings.folder / "log").exists()
 

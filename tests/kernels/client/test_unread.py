@@ -10,6 +10,7 @@ import pytest
 from kernels.cell.events import Event, Stream
 from kernels.cell.result import Late, RunResult
 from kernels.client.kernel import RemoteKernel
+from kernels.client.patience import PATIENCE
 from kernels.client.session_socket import Connect, SessionSocket
 from kernels.errors import ResultUnread
 from kernels.interface import Cell
@@ -48,6 +49,7 @@ class SpoilingNode:
     """A node whose news of the first cell cannot be read."""
 
     limits = Limits()
+    patience = PATIENCE
     local = True
 
     def __init__(self) -> None:

@@ -5,18 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
-from kernels.concurrency import lasting as module
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.workspace.observer import Observer
 from tests.live.cells import until
 
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second between two lives would be one of the test's."""
-    monkeypatch.setattr(module, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(module, "LAST_PAUSE", 0.004)
+SOON = 0.001  # seconds: a pause of the usual length would be one of the test's
 
 
 async def _stray() -> None:
@@ -40,7 +34,7 @@ async def test_whatever_ends_it_it_is_logged_and_begun_again(
         if error is not None:
             raise error
 
-    task = lasting(work, "janitor")
+    task = lasting(work, "janitor", first_pause=SOON)
     async with asyncio.timeout(20):
         while await lives.get() < 4:
             pass
@@ -62,12 +56,12 @@ async def test_who_cancels_it_ends_it_for_good_with_what_it_was_doing() -> None:
             await asyncio.sleep(0.01)
             ended.append("work")
 
-    task = lasting(work, "janitor")
+    task = lasting(work, "janitor", first_pause=SOON)
     await begun.wait()
     await stop(task)
     assert (ended, task.cancelled()) == (["work"], True)
 
-    task = lasting(_stray, "janitor")
+    task = lasting(_stray, "janitor", first_pause=SOON)
     await asyncio.sleep(0.01)
     await stop(task)
     assert task.cancelled()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -121,24 +121,27 @@ class Stream:
 
 
 @pytest.fixture
-def let_in(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Let a connection in from an address, and give it back; nothing is read from it."""
+def door(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Makes a server that lets connections in from an address, and gives them back; it reads nothing."""
     monkeypatch.setattr("tornado.httpserver.HTTPServer.handle_stream", lambda *_: None)
     monkeypatch.setattr("tornado.httpserver.HTTPServer.on_close", lambda *_: None)
-    server = LimitedServer(lambda _: None)
 
-    def enter(host: str) -> Stream:
-        stream = Stream()
-        server.handle_stream(stream, (host, 1) if host else "")  # type: ignore[arg-type]  # our own
-        return stream
+    def made(**limits: float) -> Any:
+        server = LimitedServer(lambda _: None, **limits)
 
-    return SimpleNamespace(enter=enter, server=server)
+        def enter(host: str) -> Stream:
+            stream = Stream()
+            server.handle_stream(stream, (host, 1) if host else "")  # type: ignore[arg-type]  # our own
+            return stream
+
+        return SimpleNamespace(enter=enter, server=server)
+
+    return made
 
 
-async def test_the_oldest_makes_room_first_of_its_own_address(
-    let_in: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_oldest_makes_room_first_of_its_own_address(door: Callable[..., Any]) -> None:
     """One address fills up its own share only; with many, so many in all; a Unix socket has no share."""
+    let_in = door()
     most, share = let_in.server._most, let_in.server._most // SHARE
     other = let_in.enter("10.0.0.1")
     many = [let_in.enter("10.0.0.2") for _ in range(share + 5)]
@@ -151,10 +154,10 @@ async def test_the_oldest_makes_room_first_of_its_own_address(
 
 
 async def test_a_connection_has_a_time_to_show_the_token(
-    let_in: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    door: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever it says meanwhile; once it has, or has ended, its time does not count."""
-    monkeypatch.setattr(connection_limits, "PROOF", 0.05)
+    let_in = door(proof=0.05)
     caplog.set_level(logging.WARNING)
     slow, quick, gone, here = (let_in.enter(host) for host in ("10.0.0.1", "10.0.0.2", "10.0.0.3", ""))
     let_in.server.proven(quick)

@@ -100,13 +100,10 @@ def root_logger() -> Iterator[logging.Logger]:
     os.close(error)
 
 
-async def test_a_log_is_rotated_and_not_deleted(
-    tmp_path: Path, root_logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_log_is_rotated_and_not_deleted(tmp_path: Path, root_logger: logging.Logger) -> None:
     """What it had is in `log.1`, and what is written to standard error goes on into the newest."""
-    monkeypatch.setattr(logged, "LARGEST", 2000)
     settings = replace(node_settings(tmp_path), folder=tmp_path, log_level="info")
-    logged.configure(settings, to_file=True)
+    logged.configure(settings, to_file=True, largest=2000)
     for number in range(30):
         logging.getLogger("kernels").info("line %d %s", number, "x" * 100, extra={"session": "u1"})
     os.write(2, b"a library's own words\n")

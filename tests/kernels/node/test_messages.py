@@ -14,6 +14,8 @@ from typing import Any, get_args
 import aiohttp
 import pytest
 import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from msgspec import UNSET
 from msgspec.json import schema_components
 
@@ -349,19 +351,24 @@ async def test_a_node_of_another_version_keeps_its_kernels_and_ours_is_started_b
                 await until(lambda: recorded(beside) is None)
 
 
-async def test_an_older_and_a_newer_node_at_a_given_place_are_told_apart(
-    node: RemoteNode, settings: NodeSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody can start another there; they are left alone, with all their kernels."""
-    found = recorded(settings.folder)
-    assert found is not None
-    for ours, newer in ((PROTOCOL + 1, False), (PROTOCOL - 1, True)):
-        monkeypatch.setattr("kernels.client.node.PROTOCOL", ours)
+@pytest.mark.parametrize(("theirs", "newer"), [(PROTOCOL - 1, False), (PROTOCOL + 1, True)])
+async def test_an_older_and_a_newer_node_at_a_given_place_are_told_apart(theirs: int, newer: bool) -> None:
+    """Nobody can start another there; they are asked what they are, and otherwise left alone."""
+    asked = list[str]()
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(f"{request.method} {request.path}")
+        return web.json_response({"protocol": theirs, "pid": 7, "id": ["which has another shape there"]})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server:
+        place = NodeEndpoint(str(server.make_url("/")), "token")
         with pytest.raises(NodeIncompatible) as raised:
-            async with RemoteNode(at(found[0]), python=settings.python, limits=settings.limits):
+            async with RemoteNode(at(place), python=Path("python3"), limits=Limits()):
                 pass
-        assert (raised.value.newer, raised.value.pid) == (newer, found[1])
-    assert os.path.exists(settings.address)
+    assert (raised.value.newer, raised.value.pid) == (newer, 7)
+    assert asked == ["GET /kernelcord/node"]
 
 
 async def test_a_command_says_what_is_wrong_with_it() -> None:
