@@ -13,13 +13,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.ground import FULL, QUICK, Ground
+from bench.ground import FULL, QUICK, Ground, Scale
 from bench.machine import machine, sentence
 from bench.measure import Figure, json_line, table
 from bench.subjects import capture, cells, crowd, neighbours, notebook, processes, start, turn
 from config.settings import load
 
-SUBJECTS: Mapping[str, Callable[[Ground], Awaitable[list[Figure]]]] = {
+Subjects = Mapping[str, Callable[[Ground], Awaitable[list[Figure]]]]
+
+SUBJECTS: Subjects = {
     "start": start.figures,
     "crowd": crowd.figures,
     "latency": cells.latency,
@@ -36,22 +38,22 @@ SUBJECTS: Mapping[str, Callable[[Ground], Awaitable[list[Figure]]]] = {
 log = logging.getLogger(__name__)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the benchmarks; returns the exit status."""
+def main(argv: Sequence[str] | None = None, *, subjects: Subjects = SUBJECTS, quick: Scale = QUICK) -> int:
+    """Run the benchmarks, at the scale `quick` with `--quick`; returns the exit status."""
     parser = ArgumentParser(prog="python -m bench", description="Measure Kernelcord beside stock Jupyter.")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions: a minute, not six")
-    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"of {', '.join(SUBJECTS)}; else all")
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"of {', '.join(subjects)}; else all")
     args = parser.parse_args(argv)
-    if unknown := set(args.subjects) - set(SUBJECTS):
-        parser.error(f"no such subject: {', '.join(sorted(unknown))}; there are {', '.join(SUBJECTS)}")
+    if unknown := set(args.subjects) - set(subjects):
+        parser.error(f"no such subject: {', '.join(sorted(unknown))}; there are {', '.join(subjects)}")
     logging.basicConfig(level=logging.ERROR)
     settings = load()
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     about = machine(settings.kernel_python)
     with TemporaryDirectory(prefix="bench-", dir=settings.data, ignore_cleanup_errors=True) as folder:
-        ground = Ground(Path(folder), settings.kernel_python, QUICK if args.quick else FULL)
+        ground = Ground(Path(folder), settings.kernel_python, quick if args.quick else FULL)
         try:
-            figures, failed = asyncio.run(measure(ground, args.subjects or list(SUBJECTS)))
+            figures, failed = asyncio.run(measure(ground, subjects, args.subjects or list(subjects)))
         except asyncio.CancelledError:
             print("interrupted; everything was cleaned up", file=sys.stderr)
             return 130
@@ -59,21 +61,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-async def measure(ground: Ground, subjects: Sequence[str]) -> tuple[list[Figure], list[str]]:
-    """The figures of these subjects, in order, and the subjects that failed, which are logged."""
+async def measure(ground: Ground, subjects: Subjects, names: Sequence[str]) -> tuple[list[Figure], list[str]]:
+    """The figures of the subjects of these names, in order, and the names that failed, which are logged."""
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     figures: list[Figure] = []
     failed: list[str] = []
-    for subject in subjects:
-        print(f"measuring {subject} ...", file=sys.stderr, flush=True)
+    for name in names:
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
         try:
-            figures += await SUBJECTS[subject](ground)
+            figures += await subjects[name](ground)
         except Exception:  # perhaps stock Jupyter's client gave up; the other subjects go on
-            failed.append(subject)
-            log.exception("%s could not be measured", subject)
+            failed.append(name)
+            log.exception("%s could not be measured", name)
     return figures, failed
 
 

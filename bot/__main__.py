@@ -9,6 +9,7 @@ import asyncio
 import signal
 import sys
 import time
+from typing import Any
 
 from bot.compose import compose
 from bot.discord.client import Client
@@ -27,8 +28,8 @@ __all__ = ["main", "serve"]
 UNSET = "DISCORD_TOKEN is not set: the README says how to get one. Without it use `python -m bot.console`."
 
 
-async def serve(settings: Settings, stop: asyncio.Event, **options: object) -> None:
-    """Serve until `stop` is set; `options` go to nextcord's client. Raises: CannotServe, and as `compose`."""
+async def serve(settings: Settings, stop: asyncio.Event, **options: Any) -> None:
+    """Serve until `stop` is set; `options` go to the client. Raises: CannotServe, and as `compose`."""
     token = settings.discord_token.get_secret_value() if settings.discord_token else ""
 
     def connect(sessions: Sessions) -> Client:

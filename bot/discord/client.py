@@ -23,6 +23,7 @@ from bot.discord.answers.updated import UpdatedMessages
 from bot.discord.api.destinations import NO_MENTIONS, Destinations
 from bot.discord.api.interactions import Interaction, privately
 from bot.discord.api.retry import DiscordRefused, Refusal, attempt
+from bot.discord.bounds import Bounds
 from bot.discord.buttons.actions import ButtonActions
 from bot.discord.buttons.expiring import ExpiredViews
 from bot.discord.buttons.submitted import submit
@@ -47,7 +48,6 @@ log = logging.getLogger(__name__)
 # Events without which nothing works: if one of them cannot be read, the connection ends.
 NEEDED = {"READY", "RESUMED"}
 UNKNOWN = "I do not know this button any more. `/help` says what I can do."
-REGISTER_AGAIN = 60.0  # seconds until commands that Discord did not accept are registered again
 
 Parser = Callable[[Any], None]
 
@@ -60,10 +60,18 @@ class Client(nextcord.Client):
     """See the module's text. `clock` returns seconds since any moment; `options` are nextcord's."""
 
     def __init__(
-        self, sessions: Sessions, settings: Settings, clock: Callable[[], float], **options: Any
+        self,
+        sessions: Sessions,
+        settings: Settings,
+        clock: Callable[[], float],
+        *,
+        bounds: Bounds | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(intents=intents(), allowed_mentions=NO_MENTIONS, max_messages=None, **options)
-        context = Context(sessions, settings, clock, Destinations(self), UpdatedMessages)
+        bounds = bounds or Bounds()
+        destinations = Destinations(self, member_known=bounds.member_known)
+        context = Context(sessions, settings, clock, destinations, UpdatedMessages, bounds)
         self._context = context
         self._chat = Chat(context, self)
         self._resumed = ResumedAnswers(context)
@@ -146,8 +154,9 @@ class Client(nextcord.Client):
         try:
             await attempt(super().on_connect)
         except DiscordRefused as refused:
-            log.error("the commands are not registered; next try in %.0f s: %s", REGISTER_AGAIN, refused)
-            await asyncio.sleep(REGISTER_AGAIN)  # an outage of Discord's passes with time
+            wait = self._context.bounds.register_again
+            log.error("the commands are not registered; next try in %.0f s: %s", wait, refused)
+            await asyncio.sleep(wait)  # an outage of Discord's passes with time
         else:
             self._registered = True
 

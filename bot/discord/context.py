@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from bot.discord.answers.pages import Pages
 from bot.discord.answers.traffic import Traffic
 from bot.discord.api.destinations import Destinations
+from bot.discord.bounds import Bounds
 from bot.discord.format.answer import Draft
 from bot.discord.format.attachments import MessageLimits
 from bot.discord.rate_limit import RateLimit
@@ -22,8 +23,6 @@ __all__ = ["CLOSING", "Context", "DisplayUpdates"]
 
 log = logging.getLogger(__name__)
 
-# Paces between two edits that can wait in a channel: at most two of the five that Discord allows in 5 s
-APART = 2.5
 CLOSING = "I am being restarted. Please send this again in a moment."
 
 
@@ -38,7 +37,10 @@ class DisplayUpdates(Protocol):
 
 
 class Context:
-    """See the module's text. `clock` returns seconds; `updates` makes the display updates."""
+    """See the module's text. `clock` returns seconds; `updates` makes the display updates.
+
+    `bounds` are the usual ones unless they are given.
+    """
 
     def __init__(
         self,
@@ -47,10 +49,12 @@ class Context:
         clock: Callable[[], float],
         destinations: Destinations,
         updates: "Callable[[Context], DisplayUpdates]",
+        bounds: Bounds | None = None,
     ) -> None:
         self.sessions = sessions
         self.settings = settings
         self.clock = clock
+        self.bounds = bounds or Bounds()
         self.destinations = destinations
         self.rate = RateLimit(settings.rate, clock)
         self.refusals = RateLimit(1, clock)  # told in a channel, where many would delay what others wait for
@@ -62,7 +66,7 @@ class Context:
         )
         self.pages = Pages(Renderer(sessions.pool), self.limits.file)
         self.pace = settings.discord_pace.total_seconds()  # between two edits of a message
-        self.traffic = Traffic(APART * self.pace)
+        self.traffic = Traffic(self.bounds.apart * self.pace, longest=self.bounds.edit_waits)
         self.tasks = Tasks()
         # `LiveAnswer`s, whose module needs this one, by the id of their first message:
         self.live_answers: dict[int, Any] = {}

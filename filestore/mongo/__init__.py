@@ -11,7 +11,7 @@ from filestore.mongo.files import MongoFiles, MongoShares
 from filestore.mongo.identity import MongoIdentity
 from filestore.mongo.lease import LeasePace, held
 from filestore.mongo.sessions import MongoMessageCells, MongoServerSettings, MongoSessions, MongoUsage
-from filestore.mongo.transcripts import MongoTranscripts
+from filestore.mongo.transcripts import AT_ONCE, MongoTranscripts
 from filestore.mongo.upgrade import upgrade
 from filestore.store import Store
 
@@ -42,12 +42,17 @@ INDEXES = (
 
 @asynccontextmanager
 async def open_mongo(
-    uri: str, pace: LeasePace | None = None, *, server_selection: int = SERVER_SELECTION
+    uri: str,
+    pace: LeasePace | None = None,
+    *,
+    server_selection: int = SERVER_SELECTION,
+    at_once: int = AT_ONCE,
 ) -> AsyncIterator[Store]:
     """The store in the database that `uri` names, "kernelcord" when it names none; indexes are created first.
 
     With `pace` this program has the database to itself. Raises: StoreInUse; StoreUnavailable if the URI is
-    wrong, or if the server does not answer within `server_selection` ms.
+    wrong, or if the server does not answer within `server_selection` ms. To make room, up to `at_once` large
+    outputs are shortened at once.
     """
     async with connected(uri, server_selection=server_selection) as database:
         for name, *fields in UNIQUE:
@@ -60,7 +65,7 @@ async def open_mongo(
                 MongoIdentity(database),
                 MongoFiles(database),
                 MongoShares(database),
-                MongoTranscripts(database),
+                MongoTranscripts(database, at_once=at_once),
                 MongoSessions(database),
                 MongoUsage(database),
                 MongoServerSettings(database),

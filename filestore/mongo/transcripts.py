@@ -58,9 +58,10 @@ def changing[W: Callable[..., Coroutine[Any, Any, Any]]](write: W) -> W:
 
 
 class MongoTranscripts:
-    """store.Transcripts."""
+    """store.Transcripts; `make_room` shortens up to `at_once` large outputs a call."""
 
-    def __init__(self, database: MongoDatabase) -> None:
+    def __init__(self, database: MongoDatabase, *, at_once: int = AT_ONCE) -> None:
+        self._at_once = at_once
         self._entries = database["entries"]
         self._counters = database["counters"]
         self._messages = database["message_cells"]
@@ -235,7 +236,7 @@ class MongoTranscripts:
         used, sums = await self._quotas.taken(user_id, now)
         dropped: list[str] = []
         if used + size > quota and used - int(sums.get("large_bytes", 0)) + size <= quota:
-            for document in await self._outside.many(equal(owner=user_id), [("order", 1)], AT_ONCE):
+            for document in await self._outside.many(equal(owner=user_id), [("order", 1)], self._at_once):
                 with self._quotas.changing(user_id):
                     used -= await self._shorten(document)
                 dropped.append(document["_id"])

@@ -34,21 +34,21 @@ log = logging.getLogger(__name__)
 READERS = 3  # threads, each with a connection
 SMALL = 64 * 1024  # characters that the event loop itself writes, to the system's cache, in 0.1 ms
 TIDIED = 200  # writes after which the log is copied into the file; the event loop itself never does that
-READING = 100  # milliseconds to wait for readers of the file as it was; nobody can write meanwhile
-ERASING = 20  # tries to empty the log, each of which waits READING
-COMPACTED = 16 * 1024 * 1024  # bytes of a file that may be written anew, while writers wait: 0.3 s
-REST = 20  # times as long as an erasing has kept the writer busy, until the next one begins
 NO_ROOM = 64 * 1024  # bytes; a disk with less free space is full, whatever error the database reports
 
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """How long things may take."""
+    """How long things may take, and how much may be done while others wait."""
 
     busy: int = 10_000  # milliseconds to wait for another process that writes
     locked: int = 100  # milliseconds to wait for it right after a wait of `busy` has failed
     soon: float = 0.005  # seconds until what `write_soon` has written is synced
     check: float = 5.0  # seconds that a start spends on checking the file; 1 GB in the cache takes 0.4
+    reading: int = 100  # milliseconds to wait for readers of the file as it was; nobody can write meanwhile
+    erasing: int = 20  # tries to empty the log, each of which waits `reading`
+    compacted: int = 16 * 1024 * 1024  # bytes of a file that may be written anew, while writers wait: 0.3 s
+    rest: float = 20.0  # times as long as an erasing has kept the writer busy, until the next one begins
 
 
 class _Busy(Exception):
@@ -120,11 +120,12 @@ class SqliteDatabase:
         """Leave nothing in the database's files of what was deleted before this call.
 
         `secure_delete` has overwritten it in the file, but for copies in gaps of pages, which rows leave when
-        they move. A file of up to COMPACTED bytes is written anew without them. Then the log is emptied, if
-        need be after one of the next writes. What cannot be done is logged.
+        they move. A file of up to `Waits.compacted` bytes is written anew without them. Then the log is
+        emptied, if need be after one of the next writes. What cannot be done is logged.
 
         Meanwhile nobody can write. So one erasing serves everybody who has called this before it begins, and
-        it takes at most one part in REST of the time: others wait rarely, and those who delete wait for it.
+        it takes at most one part in `Waits.rest` of the time: others wait rarely, and those who delete wait
+        for it.
         """
         before = self._begun
         async with self._erasing:
@@ -137,10 +138,10 @@ class SqliteDatabase:
 
     async def _erase(self) -> None:
         await self._erasing_step(self._compact)
-        for _ in range(ERASING):
+        for _ in range(self._waits.erasing):
             if await self._erasing_step(self._empty_log):
                 return
-            await asyncio.sleep(READING / 1000)  # others write
+            await asyncio.sleep(self._waits.reading / 1000)  # others write
         self._unerased = True
         log.warning("what was deleted stays in the log of %s for now", self._path.name)
 
@@ -153,7 +154,7 @@ class SqliteDatabase:
                 return work()
             finally:
                 ended = time.monotonic()
-                self._rests_until = max(self._rests_until, ended) + REST * (ended - began)
+                self._rests_until = max(self._rests_until, ended) + self._waits.rest * (ended - began)
 
         return await asyncio.get_running_loop().run_in_executor(self._writer, timed)
 
@@ -248,9 +249,9 @@ class SqliteDatabase:
             pages, size = (
                 connection.execute(f"PRAGMA {what}").fetchone()[0] for what in ("page_count", "page_size")
             )
-            if pages * size <= COMPACTED:
+            if pages * size <= self._waits.compacted:
                 connection.execute("PRAGMA temp_store = MEMORY")  # no copy of it in the system's folder
-                connection.execute(f"PRAGMA busy_timeout = {READING}")
+                connection.execute(f"PRAGMA busy_timeout = {self._waits.reading}")
                 connection.execute("VACUUM")
         except sqlite3.Error as error:
             log.warning("%s could not be compacted: %s", self._path.name, error)
@@ -268,7 +269,7 @@ class SqliteDatabase:
 
         Returns whether all was done.
         """
-        connection.execute(f"PRAGMA busy_timeout = {READING}")
+        connection.execute(f"PRAGMA busy_timeout = {self._waits.reading}")
         try:
             busy = connection.execute(f"PRAGMA wal_checkpoint({how})").fetchall()[0][0]
         finally:

@@ -36,10 +36,11 @@ EACH = 100  # characters that take as long to write as one output does without i
 
 
 class SqliteTranscripts:
-    """store.Transcripts."""
+    """store.Transcripts; `make_room` shortens up to `at_once` large outputs a call."""
 
-    def __init__(self, database: SqliteDatabase) -> None:
+    def __init__(self, database: SqliteDatabase, *, at_once: int = AT_ONCE) -> None:
         self._database = database
+        self._at_once = at_once
 
     async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
         said = Said(session_id, 0, place, author, markdown, at)
@@ -168,7 +169,7 @@ class SqliteTranscripts:
 
     async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> QuotaRoom:
         return await self._database.write(
-            lambda connection: _make_room(connection, user_id, size, quota, now)
+            lambda connection: _make_room(connection, user_id, size, quota, now, self._at_once)
         )
 
     async def clear(self, session_id: str) -> None:
@@ -265,7 +266,9 @@ def _replaced(connection: Connection, known: Row, outside: OutsideOutputs | None
     return Finished(dropped=(known["blob_key"],))
 
 
-def _make_room(connection: Connection, user_id: int, size: int, quota: int, now: datetime) -> QuotaRoom:
+def _make_room(
+    connection: Connection, user_id: int, size: int, quota: int, now: datetime, at_once: int
+) -> QuotaRoom:
     used = taken(connection, user_id, now)[1]
     if used + size <= quota:
         return QuotaRoom(fits=True, used=used)
@@ -276,8 +279,8 @@ def _make_room(connection: Connection, user_id: int, size: int, quota: int, now:
     dropped = []
     for row in connection.execute(
         f"""SELECT rowid, json, size, blob_key FROM outputs WHERE owner = ? AND size > {LARGE}
-            ORDER BY rowid LIMIT {AT_ONCE}""",
-        (user_id,),
+            ORDER BY rowid LIMIT ?""",
+        (user_id, at_once),
     ).fetchall():
         kept = _outputs(row["json"])  # these are short forms if the bytes lie outside
         text = json.dumps(short(kept, MADE_ROOM) if row["blob_key"] is None else [*kept, note(MADE_ROOM)])

@@ -98,8 +98,7 @@ def test_real_run_prints_the_machine_the_table_and_the_line(
 ) -> None:
     """Real subjects go through to what is printed, and the folder that they worked in is removed."""
     monkeypatch.setenv("KERNELCORD_DATA", str(tmp_path))
-    monkeypatch.setattr("bench.__main__.QUICK", ONCE)
-    assert main(["--quick", "notebook", "turn"]) == 0
+    assert main(["--quick", "notebook", "turn"], quick=ONCE) == 0
     about, rows, line = capsys.readouterr().out.strip().split("\n\n")
     assert "ipykernel" in about
     told = json.loads(line)
@@ -127,8 +126,7 @@ def test_a_subject_that_fails_does_not_take_the_others_with_it(
         return [Figure("one", "ms", Samples((1.0,)))]
 
     monkeypatch.setenv("KERNELCORD_DATA", str(tmp_path))
-    monkeypatch.setattr("bench.__main__.SUBJECTS", {"crowd": failing, "start": measured})
-    assert main([]) == 1
+    assert main([], subjects={"crowd": failing, "start": measured}) == 1
     assert "crowd could not be measured" in caplog.text
     line = capsys.readouterr().out.splitlines()[-1]
     assert [figure["name"] for figure in json.loads(line)["figures"]] == ["one"]

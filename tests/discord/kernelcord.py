@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.__main__ import serve
+from bot.discord.bounds import Bounds
 from config.settings import Settings
 from tests.loopback.loopback import Discord
 from tests.loopback.people.person import Person
@@ -46,11 +47,13 @@ def settings_for(discord: Discord, data: Path, **changed: Any) -> Settings:
 
 
 @asynccontextmanager
-async def running(discord: Discord, data: Path, **changed: Any) -> AsyncIterator[asyncio.Event]:
+async def running(
+    discord: Discord, data: Path, *, bounds: Bounds | None = None, **changed: Any
+) -> AsyncIterator[asyncio.Event]:
     """A bot that is online and has its commands; the event ends it."""
     stop = asyncio.Event()
     settings = settings_for(discord, data, **changed)
-    task = asyncio.create_task(serve(settings, stop, guild_ready_timeout=0.05))
+    task = asyncio.create_task(serve(settings, stop, guild_ready_timeout=0.05, bounds=bounds))
     ready = asyncio.create_task(discord.ready(*COMMANDS, timeout=SOON))
     await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
     try:

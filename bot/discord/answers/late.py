@@ -19,7 +19,6 @@ from kernels.cell.events import Display
 __all__ = ["LateAnswers"]
 
 QUIET = 3.0  # seconds without late output after which its message is finished
-MESSAGES = 5  # for one cell; what comes later is only in its record
 REMEMBERED = 1000  # cells whose messages are counted
 
 
@@ -38,7 +37,8 @@ class LateAnswers:
                 self._context.updates.note(record.session_id, reply.cell + 1, {name})
         key = (record.session_id, reply.cell)
         if key not in self._coming:
-            if self._sent.get(key, 0) >= MESSAGES or self._context.closing:
+            most = self._context.bounds.late_messages
+            if self._sent.get(key, 0) >= most or self._context.closing:
                 return
             self._sent[key] = self._sent.pop(key, 0) + 1
             while len(self._sent) > REMEMBERED:

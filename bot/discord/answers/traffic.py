@@ -23,10 +23,14 @@ class _ChannelEdits:
 
 
 class Traffic:
-    """See the module's text; `pause` is in seconds. Channels where nothing happens take no memory."""
+    """See the module's text. Channels where nothing happens take no memory.
 
-    def __init__(self, pause: float) -> None:
+    `pause` is in seconds, and `longest` those that an edit waits for live answers.
+    """
+
+    def __init__(self, pause: float, *, longest: float = LONGEST) -> None:
         self._pause = pause
+        self._longest = longest
         self._channels: dict[int, _ChannelEdits] = {}
         self._hurried = asyncio.Event()
 
@@ -61,7 +65,7 @@ class Traffic:
         try:
             async with channel.lane:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(channel.quiet.wait(), LONGEST)
+                    await asyncio.wait_for(channel.quiet.wait(), self._longest)
                 yield
                 await self.rest()
         finally:

@@ -12,7 +12,7 @@ from nextcord.abc import Messageable
 from nextcord.ui import View
 
 from bot.discord.api.retry import ONCE, PATIENCE, DiscordRefused, Patience, Refusal, attempt, files_of
-from bot.discord.api.speaking import Speakers
+from bot.discord.api.speaking import KNOWN, Speakers
 from bot.discord.format.attachments import Outgoing
 
 __all__ = [
@@ -171,12 +171,15 @@ class DirectDestination:
 
 
 class Destinations:
-    """Finds destinations by their ids alone, for answers whose messages came in earlier."""
+    """Finds destinations by their ids alone, for answers whose messages came in earlier.
 
-    def __init__(self, client: nextcord.Client) -> None:
+    `member_known` is the seconds for which an answer of Discord's about a member counts.
+    """
+
+    def __init__(self, client: nextcord.Client, *, member_known: float = KNOWN) -> None:
         self._client = client
         self._fetched: dict[int, Any] = {}  # channels that are in no cache, such as DMs
-        self.may_write = Speakers(self._find).may_write
+        self.may_write = Speakers(self._find, known=member_known).may_write
 
     def direct(self, user_id: int) -> Destination:
         """A person's direct messages."""

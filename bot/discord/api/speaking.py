@@ -43,13 +43,18 @@ class _Known:
 
 
 class Speakers:
-    """See the module's text. `find_channel` raises DiscordRefused."""
+    """See the module's text. `find_channel` raises DiscordRefused; an answer counts for `known` seconds."""
 
     def __init__(
-        self, find_channel: Callable[[int], Awaitable[Any]], clock: Callable[[], float] = time.monotonic
+        self,
+        find_channel: Callable[[int], Awaitable[Any]],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        known: float = KNOWN,
     ) -> None:
         self._find_channel = find_channel
         self._clock = clock
+        self._counts = known
         self._known: dict[tuple[int, int], _Known] = {}  # by server and person
 
     async def may_write(self, user_id: int, channel_id: int) -> bool:
@@ -81,7 +86,7 @@ class Speakers:
             except DiscordRefused as refused:
                 known.member, known.unsure = None, refused.kind is not Refusal.NO_MEMBER
                 log.info("member %d of %d: %s", user_id, guild.id, refused)
-            known.until = self._clock() + KNOWN
+            known.until = self._clock() + self._counts
         self._known[key] = self._known.pop(key, known)
         while len(self._known) > REMEMBERED:
             del self._known[next(iter(self._known))]

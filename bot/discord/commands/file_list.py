@@ -19,7 +19,6 @@ from kernels.text.clipping import human_size
 __all__ = ["get", "show_files"]
 
 PAGE = 25  # files on a page, which is what a select can show
-OPEN = 14 * 60.0  # seconds for which the list works, which is the life of its interaction
 NONE = "You have no files. Files that you send or that your cells write are kept for a while and listed here."
 Cursors = tuple[Cursor | None, ...]  # of the pages up to the one that is shown
 TOO_LARGE = "{name} is too large for Discord ({size}). In a cell, `load_file('{id}')` loads it."
@@ -45,7 +44,7 @@ class _FileListView(ExpiringView):
     """One page; one of its files may be picked."""
 
     def __init__(self, context: Context, user_id: int, page: FilePage, cursors: Cursors = (None,)) -> None:
-        super().__init__("files", OPEN)
+        super().__init__("files", context.bounds.list_open)
         self._context = context
         self._user_id = user_id
         self._page = page

@@ -18,14 +18,12 @@ from kernels.concurrency.threads import in_thread
 
 __all__ = ["Confirmation", "send_export"]
 
-OPEN = 5 * 60.0  # seconds in which the deletion can be confirmed
-
 
 class Confirmation(ExpiringView):
     """The last question before `forget` deletes a person's data. It is private: only they can answer it."""
 
     def __init__(self, context: Context, forget: Callable[[int], Awaitable[None]]) -> None:
-        super().__init__("privacy", OPEN)
+        super().__init__("privacy", context.bounds.question_open)
         self._context = context
         self._forget = forget
         self._confirmed = False

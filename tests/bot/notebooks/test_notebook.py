@@ -29,6 +29,7 @@ from filestore.records import Said
 from kernels.notebooks.cells import Code, LoadedNotebook, Markdown, Raw
 from kernels.notebooks.diff import diff_outputs
 from kernels.notebooks.notebook import read, write
+from kernels.wire.sizes import LARGEST_CODE
 from tests.conftest import KERNEL_PYTHON
 from tests.program import ROOT, Program
 
@@ -280,11 +281,10 @@ async def test_a_replay_stops_at_an_error_unless_told_to_go_on(
 
 @pytest.mark.parametrize(("keep_going", "statuses"), [(False, [None, None]), (True, [None, "ok"])])
 async def test_a_cell_that_is_too_long_to_be_sent_fails_and_is_kept(
-    sessions: Sessions, keep_going: bool, statuses: list[str | None], monkeypatch: pytest.MonkeyPatch
+    sessions: Sessions, keep_going: bool, statuses: list[str | None]
 ) -> None:
     """It is refused with a sentence, and counts as one that failed; its code is in the transcript."""
-    monkeypatch.setattr("kernels.wire.sizes.LARGEST_CODE", 100)
-    long = f"# {'x' * 200}"
+    long = f"# {'x' * LARGEST_CODE}"
     done = await steps(sessions, Code(long), Code("2"), keep_going=keep_going)
     assert [step.result.status if step.result else None for step in done] == statuses
     assert [step.failed for step in done] == [True, False]

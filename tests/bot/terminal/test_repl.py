@@ -28,6 +28,7 @@ from bot.wording.error_messages import sentence
 from config.settings import load
 from kernels.cell.events import ClearOutput, Display, Failure, Queued, Restarted, Stream
 from kernels.errors import KernelStartFailed
+from kernels.wire.sizes import LARGEST_CODE
 from kernels.workspace.captured import Skipped
 from tests.bot.replies import made
 from tests.model_server import Fault, ModelServer, calls, run_python, says
@@ -432,12 +433,23 @@ async def test_an_answer_that_is_too_long_is_asked_for_again(
 
 
 async def test_code_that_is_too_long_is_refused_with_a_sentence(
-    sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is not sent, and what is typed next runs."""
-    monkeypatch.setattr("kernels.wire.sizes.LARGEST_CODE", 100)
-    out = await talk(sessions, f"len('{'x' * 200}')", "6 * 7", folder=tmp_path, shown=capsys)
-    assert "The code is too large: 207 B, over the 100 B limit; put its data into a file" in out
+    """It is not sent, and what is typed next runs. The prompt is left out: it draws so much slowly."""
+    cells = iter([f"len('{'x' * LARGEST_CODE}')", "6 * 7"])
+
+    class Typed(Keyboard):
+        async def typed(self, prompt: str) -> str:
+            if (text := next(cells, None)) is None:
+                raise EOFError
+            return text
+
+    with create_pipe_input() as keys, create_app_session(input=keys, output=PlainTextOutput(io.StringIO())):
+        terminal = Repl(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
+        sessions.front = terminal
+        await terminal.talk(Typed(tmp_path / "history", terminal.kernel))
+    out = capsys.readouterr().out
+    assert "The code is too large: over the 4 MB limit; put its data into a file" in out
     assert "42\n" in out
 
 

@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-import pytest
-
-from bot.discord import context
-from bot.discord.answers import late, traffic
+from bot.discord.bounds import Bounds
 from tests.discord.kernelcord import SOON, answered, code, finished, run, running
 from tests.loopback.loopback import Discord
 from tests.loopback.people.person import Person
@@ -61,16 +58,15 @@ class Displays:
 
 
 async def test_updated_messages_wait_for_answers_that_move_and_are_edited_once(
-    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
+    discord: Discord, data: Path
 ) -> None:
     """Two cells update two messages while the cell of another person runs in the channel.
 
     Discord counts all edits in the channel together, so each of these would make that person wait.
     """
-    monkeypatch.setattr(traffic, "LONGEST", 10 * SOON)
     ada, bob = discord.guild.member("ada"), discord.guild.member("bob")
     displays = Displays(discord)
-    async with running(discord, data):
+    async with running(discord, data, bounds=Bounds(edit_waits=10 * SOON)):
         await displays.show(ada, 2)
         endless = code("import time\nwhile True: print(1, flush=True); time.sleep(0.1)")
         asked = await bob.say(discord.guild.channel("general"), f"{discord.bot.mention} {endless}")
@@ -107,15 +103,14 @@ async def test_an_update_of_an_old_cell_does_not_replace_a_newer_answer(discord:
 
 
 async def test_what_is_updated_meanwhile_is_merged_and_the_end_shows_the_rest(
-    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
+    discord: Discord, data: Path
 ) -> None:
     """With a pause that does not end there is one edit; a bot that ends makes the others.
 
     Each shows the final state, also where they are more than the transcript gives at once.
     """
-    monkeypatch.setattr(context, "APART", 100 * SOON)
     ada, displays = discord.guild.member("ada"), Displays(discord)
-    async with running(discord, data):
+    async with running(discord, data, bounds=Bounds(apart=100 * SOON)):
         await displays.show(ada, 6)
         for value in "ac":
             await run(discord, ada, f"for h in (h0, h1, h2, h3, h4, h5): h.update({value!r})")
@@ -125,13 +120,10 @@ async def test_what_is_updated_meanwhile_is_merged_and_the_end_shows_the_rest(
     assert all(map(finished, displays.messages))
 
 
-async def test_a_late_update_is_shown_whatever_was_told_before_it(
-    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_late_update_is_shown_whatever_was_told_before_it(discord: Discord, data: Path) -> None:
     """The messages that late output may have are used up."""
-    monkeypatch.setattr(late, "MESSAGES", 0)
     ada, displays = discord.guild.member("ada"), Displays(discord)
-    async with running(discord, data):
+    async with running(discord, data, bounds=Bounds(late_messages=0)):
         await displays.show(ada, 1)
         text = (
             "import threading, time\ndef later():\n    time.sleep(2)\n    for n in range(50): h0.update(n)\n"

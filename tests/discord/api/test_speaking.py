@@ -5,14 +5,15 @@ from pathlib import Path
 import nextcord
 import pytest
 
-from bot.discord.api import speaking
 from bot.discord.api.destinations import Destinations
-from bot.discord.api.speaking import MAY_NOT
+from bot.discord.api.speaking import MAY_NOT, Speakers
+from bot.discord.bounds import Bounds
 from tests.discord.kernelcord import SOON, code, labels, run, running
 from tests.loopback.errors import NotPossible
 from tests.loopback.loopback import Discord
 from tests.loopback.world.messages import Message
 
+UNKNOWN = Bounds(member_known=0.0)  # Discord is asked each time
 LATE = """
 import threading, os, time
 h = display('before', display_id='k')
@@ -76,13 +77,10 @@ async def test_who_may_not_write_answers_no_question(discord: Discord, data: Pat
         assert "not nice" not in answer.content
 
 
-async def test_an_edit_of_who_may_not_write_any_more_runs_nothing(
-    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_edit_of_who_may_not_write_any_more_runs_nothing(discord: Discord, data: Path) -> None:
     """Discord lets them change their old message; they are told why nothing follows."""
-    monkeypatch.setattr(speaking, "KNOWN", 0.0)
     bob, general = discord.guild.member("bob"), discord.guild.channel("general")
-    async with running(discord, data):
+    async with running(discord, data, bounds=UNKNOWN):
         asked = await bob.say(general, f"{discord.bot.mention} {code('print(1)')}")
         answer = await asked.wait_for_reply(lambda m: "Re-run" in labels(m), timeout=SOON)
         discord.guild.overwrite(general, bob.user, deny="send_messages")
@@ -92,13 +90,10 @@ async def test_an_edit_of_who_may_not_write_any_more_runs_nothing(
         assert answer.content == before
 
 
-async def test_nothing_of_somebody_who_was_banned_is_shown(
-    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_nothing_of_somebody_who_was_banned_is_shown(discord: Discord, data: Path) -> None:
     """Their threads go on, and a cell in a direct message updates a display: the channel stays as it is."""
-    monkeypatch.setattr(speaking, "KNOWN", 0.0)
     bob, general = discord.guild.member("bob"), discord.guild.channel("general")
-    async with running(discord, data):
+    async with running(discord, data, bounds=UNKNOWN):
         answer = await run(discord, bob, LATE)
         await run(discord, bob, "h.update('as a member')", bob.dm())
         await answer.wait_for(lambda m: "as a member" in m.content, SOON)
@@ -118,12 +113,11 @@ async def test_nothing_of_somebody_who_was_banned_is_shown(
 
 
 async def test_a_late_message_that_is_open_ends_when_its_person_is_banned(
-    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
+    discord: Discord, data: Path
 ) -> None:
     """Or a thread that prints again and again would speak there for ever."""
-    monkeypatch.setattr(speaking, "KNOWN", 0.0)
     bob, general = discord.guild.member("bob"), discord.guild.channel("general")
-    async with running(discord, data):
+    async with running(discord, data, bounds=UNKNOWN):
         answer = await run(discord, bob, LATE + "open('go', 'w').close()")
         late = await general.wait_for(lambda m: m.reference is answer and "late 2" in m.content, timeout=SOON)
         discord.guild.ban(bob.user)
@@ -148,7 +142,7 @@ async def test_discord_is_asked_for_a_member_once_a_minute(
     bob, general = discord.guild.member("bob"), discord.guild.channel("general")
     now = 0.0
     destinations = Destinations(tiny_bot)
-    speakers = speaking.Speakers(destinations._find, lambda: now)
+    speakers = Speakers(destinations._find, lambda: now)
     asks = f"/guilds/{discord.guild.id}/members/{bob.id}"
 
     def asked() -> int:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.discord.bounds import Bounds
 from filestore.errors import StoreUnavailable
 from tests.discord.kernelcord import SOON, code, finished, labels, run, running
 from tests.loopback.loopback import Discord
@@ -20,14 +21,10 @@ async def test_a_deletion_is_confirmed_once(discord: Discord, data: Path) -> Non
 
 
 @pytest.mark.parametrize("used", [False, True])
-async def test_a_message_whose_time_is_over_says_so(
-    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch, used: bool
-) -> None:
+async def test_a_message_whose_time_is_over_says_so(discord: Discord, data: Path, used: bool) -> None:
     """A list and a question name the command that brings them back, and have no button left."""
-    monkeypatch.setattr("bot.discord.commands.file_list.OPEN", 2.0)
-    monkeypatch.setattr("bot.discord.commands.privacy.OPEN", 0.5)
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
-    async with running(discord, data):
+    async with running(discord, data, bounds=Bounds(list_open=2.0, question_open=0.5)):
         await run(discord, ada, "open('made.txt', 'w').write('x');")
         listed = await (await ada.slash(general, "files")).wait_for_message(lambda m: m.selects)
         if used:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import serve
+from bot.discord.bounds import Bounds
 from bot.discord.connections import FREE, LONGEST, Pauses
 from bot.discord.supervise import CannotServe, supervise
 from tests.discord.kernelcord import COMMANDS, SOON, code, finished, labels, run, running, settings_for
@@ -149,13 +150,10 @@ async def test_gateway_that_always_hangs_up_is_asked_ever_more_rarely(
     assert "connected to Discord again, the session goes on" in told
 
 
-async def test_commands_that_were_not_taken_are_offered_again(
-    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_commands_that_were_not_taken_are_offered_again(discord: Discord, data: Path) -> None:
     """A refusal at the start does not leave the bot without commands until its next session."""
-    monkeypatch.setattr("bot.discord.client.REGISTER_AGAIN", 0.1)
     fault = discord.faults.status("GET", "/applications/*/commands*", 403, code=20012, times=2)
-    async with running(discord, data):  # which waits for the commands
+    async with running(discord, data, bounds=Bounds(register_again=0.1)):  # which waits for the commands
         assert fault.hits == 2
         helped = await (
             await discord.guild.member("ada").slash(discord.guild.channel(), "help")

@@ -16,11 +16,14 @@ from filestore.blobs.store import BlobEntry, Blobs
 from filestore.errors import QuotaExceeded, StoreUnavailable
 from filestore.files import FileStore
 from filestore.janitor import Janitor, Swept
+from filestore.mongo import open_mongo
+from filestore.mongo.lease import LeasePace
 from filestore.outputs.large import LARGE, with_large_outputs
 from filestore.outputs.short import LIMIT, MADE_ROOM, NO_ROOM, short, size_of
 from filestore.ownership import begin_run
 from filestore.records import CellRecord
 from filestore.spool import SpooledStore, spooled
+from filestore.sqlite import open_sqlite
 from filestore.sqlite.schema import MIGRATIONS
 from filestore.store import Store
 from tests.filestore.conftest import BACKENDS, Clock
@@ -33,11 +36,22 @@ AT = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-async def raw(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+def at_once() -> int:
+    """How many large outputs are shortened at once: more than a test has, unless it says otherwise."""
+    return 100
+
+
+@pytest.fixture
+async def raw(request: pytest.FixtureRequest, tmp_path: Path, at_once: int) -> AsyncIterator[Store]:
     """A database alone, on each backend."""
     fixture = BACKENDS[request.param]
     uri = request.getfixturevalue(fixture) if fixture else None
-    async with open_store(tmp_path, mongodb_uri=uri) as opened:
+    store = (
+        open_mongo(uri, LeasePace(), at_once=at_once)
+        if uri
+        else open_sqlite(tmp_path / "kernelcord.db", at_once=at_once)
+    )
+    async with store as opened:
         yield opened
 
 
@@ -365,9 +379,7 @@ async def test_what_waited_for_the_database_lies_outside_in_the_end(
     assert len((await brief(kept))[0].outside) == len(await on_disk(blobs)) == 1
 
 
-async def test_a_data_folder_of_before_is_read_counted_and_shortened(
-    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_data_folder_of_before_is_read_counted_and_shortened(tmp_path: Path, clock: Clock) -> None:
     """An older database is brought up without loss; what is large in it can make room like all else."""
     path = tmp_path / "kernelcord.db"
     big, late, code = stream("x" * 250 * KIB), stream("late"), "#" * 2000
@@ -390,7 +402,7 @@ async def test_a_data_folder_of_before_is_read_counted_and_shortened(
             (end,),
         )
         old.commit()
-    async with open_store(tmp_path) as raw:
+    async with open_sqlite(path, at_once=1) as raw:
         blobs = Blobs(tmp_path / "files")
         store = with_large_outputs(raw, blobs, quota=QUOTA, clock=clock)
         assert await whole(store) == [(big, big, late)]
@@ -400,7 +412,6 @@ async def test_a_data_folder_of_before_is_read_counted_and_shortened(
         shown = 2 * len(json.dumps(big)) + len(json.dumps(late))
         assert await store.files.used(ANN, clock.now) == 1000 + len(code) + shown
         assert await raw.files.recount() == 0
-        monkeypatch.setattr("filestore.sqlite.transcripts.AT_ONCE", 1)
         await run(store, clock, stream("y" * 900 * KIB))
         shortened = (await whole(store))[0]
         assert ["made room" in output["text"] for output in shortened] == [False, True, False, True, False]
@@ -477,12 +488,9 @@ def test_a_short_form_is_short_whatever_the_outputs_are(output: dict[str, Any]) 
 
 
 @on_each
-async def test_room_is_made_piece_by_piece(
-    kept: SpooledStore, raw: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("at_once", [2])
+async def test_room_is_made_piece_by_piece(kept: SpooledStore, raw: Store, clock: Clock) -> None:
     """One who makes much room at once holds the database's one writer for a few rows at a time."""
-    for package in ("sqlite", "mongo"):
-        monkeypatch.setattr(f"filestore.{package}.transcripts.AT_ONCE", 2)
     for _ in range(10):
         await run(kept, clock, stream("x" * 90 * KIB))
     room = await raw.transcripts.make_room(ANN, 700 * KIB, QUOTA, clock.now)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from filestore import open_store
-from filestore.sqlite import database as database_module
-from filestore.sqlite.database import SqliteDatabase, opened
+from filestore.sqlite import open_sqlite
+from filestore.sqlite.database import SqliteDatabase, Waits, opened
 from filestore.store import Store
 from tests.live.cells import until
 
@@ -53,12 +53,9 @@ async def test_nothing_of_what_was_deleted_can_be_read_from_the_files(tmp_path: 
         await store.transcripts.say("u2", "here", "Ann", "on", NOW)
 
 
-async def test_what_is_deleted_is_overwritten_in_a_file_too_large_to_compact(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_deleted_is_overwritten_in_a_file_too_large_to_compact(tmp_path: Path) -> None:
     """Then only the gaps of pages may keep something: here, no row has moved."""
-    monkeypatch.setattr("filestore.sqlite.database.COMPACTED", 0)
-    async with open_store(tmp_path) as store:
+    async with open_sqlite(tmp_path / "kernelcord.db", Waits(compacted=0)) as store:
         await store.sessions.get_or_create("u1", 1, "here", NOW)
         for _ in range(20):
             await store.transcripts.say("u1", "here", "Ann", SECRET.decode() * 100, NOW)
@@ -67,13 +64,9 @@ async def test_what_is_deleted_is_overwritten_in_a_file_too_large_to_compact(
         assert _files_with_secret(tmp_path) == []
 
 
-async def test_a_long_read_only_delays_the_erasing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_long_read_only_delays_the_erasing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Whoever deletes does not wait for it: the log is emptied after one of the next writes."""
-    monkeypatch.setattr("filestore.sqlite.database.ERASING", 1)
-    monkeypatch.setattr("filestore.sqlite.database.READING", 1)
-    async with open_store(tmp_path) as store:
+    async with open_sqlite(tmp_path / "kernelcord.db", Waits(erasing=1, reading=1)) as store:
         await store.transcripts.say("u1", "here", "Ann", "on", NOW)
         with closing(sqlite3.connect(tmp_path / "kernelcord.db", isolation_level=None)) as reader:
             reader.execute("BEGIN")
@@ -112,11 +105,10 @@ def compactions(monkeypatch: pytest.MonkeyPatch) -> Compactions:
 
 
 async def test_of_many_who_delete_at_once_all_are_served_together(
-    tmp_path: Path, compactions: Compactions, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, compactions: Compactions
 ) -> None:
     """By an erasing that begins after they have asked: one before may have missed what they deleted."""
-    monkeypatch.setattr(database_module, "REST", 0)
-    async with opened(tmp_path / "a.db") as database, asyncio.timeout(30):
+    async with opened(tmp_path / "a.db", Waits(rest=0.0)) as database, asyncio.timeout(30):
         await asyncio.gather(*(database.erase_deleted() for _ in range(10)))
         assert compactions.begun == 1
         compactions.held.clear()
@@ -130,11 +122,11 @@ async def test_of_many_who_delete_at_once_all_are_served_together(
 
 
 async def test_between_two_erasings_is_a_rest_in_which_others_write(
-    tmp_path: Path, compactions: Compactions, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, compactions: Compactions
 ) -> None:
     """However often somebody deletes; and one who does not wait for it takes it from nobody."""
-    monkeypatch.setattr(database_module, "REST", 1_000_000)  # times any erasing: more than this test takes
-    async with opened(tmp_path / "a.db") as database, asyncio.timeout(30):
+    endless = Waits(rest=1_000_000.0)  # times any erasing: more than this test takes
+    async with opened(tmp_path / "a.db", endless) as database, asyncio.timeout(30):
         await database.erase_deleted()
         waiting = [asyncio.create_task(database.erase_deleted()) for _ in range(3)]
         for _ in range(20):

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from bot.discord.answers import traffic as module
 from bot.discord.answers.traffic import Traffic
 
 FOREVER = 1000.0  # seconds
@@ -61,12 +60,9 @@ async def test_answers_that_move_go_first() -> None:
     assert edits.done == ["there", "here"]
 
 
-async def test_an_answer_that_moves_without_end_does_not_keep_an_edit_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_an_answer_that_moves_without_end_does_not_keep_an_edit_for_ever() -> None:
     """After the longest wait it goes between two states of the answer."""
-    monkeypatch.setattr(module, "LONGEST", 0.01)
-    edits = Edits(Traffic(0.0))
+    edits = Edits(Traffic(0.0, longest=0.01))
     edits.traffic.begin(HERE)
     await edits.begin("here", HERE)
     await asyncio.gather(*edits.tasks)
