@@ -1,4 +1,4 @@
-"""How much memory a kernel uses is counted from its start."""
+"""A kernel's memory use is counted from its start."""
 
 import pytest
 
@@ -8,7 +8,7 @@ MiB = 1 << 20
 
 
 def test_what_comes_after_the_beginning_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And what was there before does not; it is never less than nothing."""
+    """What was there before does not count; the result is never negative."""
     monkeypatch.setattr(memory, "_before", 0)
     whole = memory.used()
     assert whole > MiB
@@ -22,7 +22,7 @@ def test_what_comes_after_the_beginning_counts(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_system_that_does_not_tell_counts_as_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As macOS, which has no /proc."""
+    """Such as macOS, which has no /proc."""
     monkeypatch.setattr(memory, "STATM", "/proc/self/no such file")
     memory.begin()
     assert memory.used() == 0

@@ -1,4 +1,4 @@
-"""Shared memory has its space when it is created; what cannot have any says what to use instead."""
+"""Shared memory gets its space on creation; where that is impossible, an error says what to use instead."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ from kernels.inside.libraries import shared_memory
 
 
 class Memory:
-    """As `multiprocessing.shared_memory` has it: a file that is longer than what was written."""
+    """Like `multiprocessing.shared_memory`: a file that is longer than what was written."""
 
     def __init__(self, name: str | None = None, create: bool = False, size: int = 0) -> None:
         self.size = size
@@ -41,7 +41,7 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_its_space_is_taken_when_it_is_created(memory: Any) -> None:
-    """Whoever only opens it takes none."""
+    """Opening it takes no space."""
     made = memory(create=True, size=1 << 20)
     assert os.fstat(made._fd).st_blocks * 512 >= 1 << 20
     made.close()
@@ -51,7 +51,7 @@ def test_its_space_is_taken_when_it_is_created(memory: Any) -> None:
 
 
 def test_more_than_there_is_is_refused_at_once(memory: Any) -> None:
-    """With how much there is."""
+    """The error says how much there is."""
     with pytest.raises(
         OSError, match=r"^\[Errno 28\] no room for 1073741824 MiB of shared memory: "
     ) as refused:
@@ -60,7 +60,7 @@ def test_more_than_there_is_is_refused_at_once(memory: Any) -> None:
 
 
 def test_what_cannot_be_reserved_is_taken_back(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process was quicker."""
+    """Another process was faster."""
     made: list[Memory] = []
 
     def full(*_: object) -> None:
@@ -78,7 +78,7 @@ def test_what_cannot_be_reserved_is_taken_back(memory: Any, monkeypatch: pytest.
 def test_where_nothing_can_be_made_the_error_says_what_to_use(
     memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For memory itself, for locks, and for arrays, which have files in the temporary folder then."""
+    """For memory itself, for locks, and for arrays, which then have files in the temporary folder."""
     arena = type("Arena", (), {"_choose_dir": lambda _self, _size: shared_memory.FOLDER})
     shared_memory._choose_what_can_be_written(SimpleNamespace(Arena=arena))  # type: ignore[arg-type]
     assert arena()._choose_dir(1) == str(tmp_path)  # type: ignore[attr-defined]
