@@ -56,7 +56,7 @@ def test_what_is_text_and_what_is_not(data: bytes, *, text: bool, binary: bool) 
 
 
 def test_what_was_guessed_is_noted_and_what_was_told_is_used() -> None:
-    """Along with how to read bytes that do not fit."""
+    """Including the option for bytes that cannot be decoded."""
     source = Source(GERMAN.encode("cp1252"), "a.md", "md", {})
     assert decode(source) == GERMAN
     assert source.assumed == {"encoding": "the encoding cp1252"}
