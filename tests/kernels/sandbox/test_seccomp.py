@@ -146,7 +146,7 @@ def test_netlink_tells_of_interfaces_only(*, alone: bool) -> None:
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_nobody_looks_into_what_others_read(*, alone: bool) -> None:
-    """Which pages of a shared file are in memory is neither revealed nor changed; ignored advice does no harm."""
+    """Which pages of a shared file are in memory is neither revealed nor changed; nothing needs the advice."""
     program = assemble(alone=alone)
     for call in IGNORED.values():
         assert verdict(program, call) == refused(0)
@@ -181,7 +181,7 @@ def test_nobody_takes_time_from_what_holds_a_lock(*, alone: bool) -> None:
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_no_crash_has_the_machine_run_a_program(*, alone: bool) -> None:
-    """The limit on core files cannot be set by either call, at any address; all others can, and all be read."""
+    """The limit on core files cannot be set by either call, at any address; other limits can."""
     program = assemble(alone=alone)
     assert verdict(program, 160, 4, 1 << 40) == refused(0)
     for address in (1, 1 << 32, 1 << 40):

@@ -1,4 +1,4 @@
-"""Many kernels start one after the other, a few at a time; no process runs here."""
+"""Many kernels start, a few at a time; no processes run here."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from tests.live.cells import NoFiles, pooled, run, until
 
 
 class Starts:
-    """Starts that take as long as told, and then fail."""
+    """Starts that take as long as they are told, and then fail."""
 
     def __init__(self) -> None:
         self.begun = 0
@@ -34,14 +34,14 @@ class Starts:
 
 @pytest.fixture
 def starts(monkeypatch: pytest.MonkeyPatch) -> Starts:
-    """In the place of real ones."""
+    """A replacement for real starts."""
     starts = Starts()
     monkeypatch.setattr(KernelProcess, "start", starts.one)
     return starts
 
 
 def five(pool: Pool) -> list[asyncio.Task[None]]:
-    """People who start at the same time, with two at a time."""
+    """Five people who start at the same time, two at a time."""
     pool._starts = TimedSlots(2)
 
     async def one(name: str) -> None:
@@ -52,13 +52,13 @@ def five(pool: Pool) -> list[asyncio.Task[None]]:
 
 
 async def test_a_few_kernels_start_at_a_time_and_the_others_follow(tmp_path: Path, starts: Starts) -> None:
-    """Thirty at once left the running kernels no processor; one that fails lets the next one start."""
+    """Thirty at once left the running kernels no processor time; a failed start lets the next one begin."""
     async with pooled(tmp_path, tier=Tier.NONE) as pool:
         people = five(pool)
         await until(lambda: starts.begun == 2)
         await asyncio.sleep(0.05)
         assert starts.begun == 2
-        people[-1].cancel()  # who does not wait any more keeps nobody waiting
+        people[-1].cancel()  # a cancelled start holds nobody up
         starts.go_on.set()
         await asyncio.wait(people)
         assert starts.begun == 4
@@ -67,7 +67,7 @@ async def test_a_few_kernels_start_at_a_time_and_the_others_follow(tmp_path: Pat
 async def test_a_start_that_hangs_keeps_the_others_for_a_moment_only(
     tmp_path: Path, starts: Starts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A kernel has a minute to answer; those behind it do not wait for that."""
+    """A kernel has a minute to answer; those behind it do not wait that long."""
     monkeypatch.setattr(module, "TURN", 0.05)
     async with pooled(tmp_path, tier=Tier.NONE) as pool:
         people = five(pool)

@@ -120,7 +120,7 @@ def limited() -> Iterator[Path]:
 def test_in_a_small_group_idle_kernels_end_first_and_the_lack_is_told_as_it_is(
     limited: Path, tmp_path: Path
 ) -> None:
-    """A cell that takes too much ends the longest idle kernel and, if need be, itself, for the true reason."""
+    """A cell that takes too much ends the longest idle kernel and, if need be, itself, for that reason."""
     arguments = [str(limited), str(LIMIT), str(KERNEL_PYTHON), str(tmp_path / "workspaces")]
     ran = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
