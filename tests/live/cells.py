@@ -143,7 +143,7 @@ def children(pid: int) -> set[int]:
 
 
 def holding(folder: Path) -> set[int]:
-    """The other processes with a file open below a folder; for a pool's run root, all of the pool's processes.
+    """The other processes with a file open below a folder; for a pool's run root, all those of the pool.
 
     A forked process has the zygote's command line, so that cannot be used instead.
     """

@@ -81,7 +81,7 @@ def test_what_a_notebook_has_beside_code_is_written_again() -> None:
     ],
 )
 def test_what_would_act_is_not_written_again(metadata: dict[str, Any], attachments: Any) -> None:
-    """Trust, widgets, markup and unusual metadata are left out, with a note; the cell stays."""
+    """Trust, widgets, markup, and values too large or too deep are left out, with a note; the cell stays."""
     cell = {"cell_type": "markdown", "source": "x", "metadata": metadata, "attachments": attachments}
     found = read(json.dumps({"nbformat": 4, "metadata": metadata, "cells": [cell]}).encode())
     assert len(found.notes) >= 1

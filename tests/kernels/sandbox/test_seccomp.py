@@ -146,7 +146,7 @@ def test_netlink_tells_of_interfaces_only(*, alone: bool) -> None:
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_nobody_looks_into_what_others_read(*, alone: bool) -> None:
-    """Which pages of a shared file are in memory is neither revealed nor changed; nothing needs the advice."""
+    """Which pages of a shared file are in memory is neither revealed nor changed; nobody needs it."""
     program = assemble(alone=alone)
     for call in IGNORED.values():
         assert verdict(program, call) == refused(0)

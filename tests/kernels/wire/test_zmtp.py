@@ -93,7 +93,7 @@ def test_one_that_never_ends_is_told_again_and_again_and_not_kept(endless: bytes
     ids=["http", "signature", "version", "mechanism", "no introduction", "error"],
 )
 def test_another_protocol_is_refused(start: bytes) -> None:
-    """A peer that does not send our greeting is refused."""
+    """A peer that does not open the connection with our greeting and introduction is refused."""
     with pytest.raises(NotZeroMQ):
         decoded(start)
 

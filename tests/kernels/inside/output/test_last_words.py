@@ -107,7 +107,7 @@ def displayed(number: int, size: int = 0) -> list[bytes]:
 
 
 def parsed(frames: list[bytes]) -> Message | None:
-    """The message as the wire parses it."""
+    """A message made from its frames, as the wire does it."""
     return Message("iopub", "display_data", "1", int(frames[1]), {}, frames[1]) if len(frames) == 3 else None
 
 
