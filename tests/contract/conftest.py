@@ -1,4 +1,4 @@
-"""The same kernels three times: in this process, in a node beside it, and in one over the network."""
+"""The same kernels in three places: in this process, in a node beside it, and in one over the network."""
 
 import os
 import signal
@@ -25,11 +25,11 @@ from tests.contract.files import SomeFiles
 from tests.live.cells import until
 
 _numbers = count(1)
-SIZE = 2  # kernels at a time: the third waits
+SIZE = 2  # kernels at a time: the third has to wait
 
 
 def node_settings(folder: Path, limits: Limits | None = None) -> NodeSettings:
-    """A node for tests, which would end itself soon were it forgotten."""
+    """A node for tests, which soon ends by itself if it is forgotten."""
     return NodeSettings(
         folder=folder / "node",
         address=socket_for(folder / "node"),
@@ -39,13 +39,13 @@ def node_settings(folder: Path, limits: Limits | None = None) -> NodeSettings:
         limits=limits or Limits(),
         size=SIZE,
         node_idle=timedelta(seconds=60),
-        libraries=(),  # to import them takes a second and a half of the processor
+        libraries=(),  # importing them takes a second and a half of processor time
         log_level="info",
     )
 
 
 def free_port() -> int:
-    """A TCP port of loopback that nobody uses."""
+    """A free TCP port on loopback."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
@@ -66,8 +66,8 @@ async def noded(settings: NodeSettings, patience: NodePatience = PATIENCE) -> As
             await until(lambda: recorded(settings.folder) is None)
 
 
-# A node over the network differs in its address alone: test_node.py and test_connection.py in
-# tests/kernels/client reach one.
+# A node over the network differs only in its address; test_node.py and test_connection.py in
+# tests/kernels/client use a real one.
 @pytest.fixture(scope="module", params=["here", "node", pytest.param("network", marks=pytest.mark.soak)])
 def where(request: pytest.FixtureRequest) -> str:
     """Where the kernels live."""
@@ -99,12 +99,12 @@ def files() -> SomeFiles:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def kernel(kernels: Kernels, files: SomeFiles) -> PersonKernel:
-    """The module's kernel, with whatever variables the tests before have left."""
+    """The module's kernel, with whatever variables the earlier tests have left."""
     files.kernel = kernels.kernel("shared", files)
     return files.kernel
 
 
 @pytest.fixture
 def named() -> Callable[[], str]:
-    """Names of sessions that nobody has used."""
+    """Names of sessions that have not been used yet."""
     return lambda: f"fresh-{next(_numbers)}"

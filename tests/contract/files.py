@@ -19,7 +19,7 @@ ROW = FileRow(
 
 
 class SomeFiles:
-    """kernels.broker.FileSource of somebody who has `cities.csv`."""
+    """The kernels.broker.FileSource of a person who has `cities.csv`."""
 
     kernel: PersonKernel
 

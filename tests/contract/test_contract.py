@@ -1,4 +1,4 @@
-"""What every kernel does, wherever it lives."""
+"""What every kernel does, wherever it runs."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)
 
 
 async def test_output_value_and_error_are_told_in_order_and_are_the_result(kernel: PersonKernel) -> None:
-    """Events as they come, and all of it in the result."""
+    """Each comes as an event, and the result has all of them."""
     ran = await run(kernel, "x = 20\nprint('hello')\nx + 1", tag=1)
     assert ran.events == [
         Stream("stdout", "hello\n"),
@@ -44,7 +44,7 @@ async def test_output_value_and_error_are_told_in_order_and_are_the_result(kerne
 async def test_large_outputs_are_told_and_read_one_by_one(
     kernel: PersonKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All of them are in the result, in order; none is parsed together with others, while everybody waits."""
+    """The result has all of them, in order; none is parsed together with others, as everybody would wait."""
     read: list[int] = []
 
     def noting(parse: Callable[..., object]) -> Callable[..., object]:
@@ -76,7 +76,7 @@ async def test_large_outputs_are_told_and_read_one_by_one(
 async def test_a_session_has_one_kernel_however_often_it_is_asked_for(
     kernels: Kernels, kernel: PersonKernel, files: SomeFiles
 ) -> None:
-    """Asking again starts nothing."""
+    """Asking again starts nothing new."""
     await run(kernel, "import os; mine = os.getpid()")
     again = kernels.kernel("shared", files)
     assert await value(again, "os.getpid() == mine") == "True"
@@ -85,7 +85,7 @@ async def test_a_session_has_one_kernel_however_often_it_is_asked_for(
 async def test_the_state_tells_whether_it_lives_and_what_it_holds(
     kernels: Kernels, kernel: PersonKernel, named: Callable[[], str], files: SomeFiles
 ) -> None:
-    """A kernel that has not started is not alive; afterwards its variables are described."""
+    """A kernel that has not started is not alive; a running one has its variables described."""
     await run(kernel, "n = 42")
     state = await kernel.state()
     assert (state.alive, state.busy) == (True, False)
@@ -94,7 +94,7 @@ async def test_the_state_tells_whether_it_lives_and_what_it_holds(
 
 
 async def test_a_result_tells_the_memory_that_the_kernel_has_taken(kernel: PersonKernel) -> None:
-    """What a cell fills is in it, and what it lets go is not."""
+    """Memory that a cell fills is included, and memory that it frees is not."""
     small = (await run(kernel, "1")).result.memory
     large = (await run(kernel, "block = b'x' * (64 << 20)")).result.memory
     again = (await run(kernel, "del block")).result.memory
@@ -106,11 +106,11 @@ async def test_a_result_tells_the_memory_that_the_kernel_has_taken(kernel: Perso
 
 
 async def test_an_interrupt_ends_the_cell_and_keeps_the_variables(kernel: PersonKernel) -> None:
-    """The next cell finds what was there."""
+    """The next cell finds them."""
     await run(kernel, "kept = 5")
     async with kernel.run("print('begun', flush=True)\nimport time; time.sleep(600)") as cell:
         async for event in cell:
-            if isinstance(event, Stream) and "begun" in event.text:  # its end may come apart
+            if isinstance(event, Stream) and "begun" in event.text:  # the end of the line may come separately
                 await cell.interrupt()
     assert cell.result.status == "interrupted"
     cell.settle()
@@ -118,7 +118,7 @@ async def test_an_interrupt_ends_the_cell_and_keeps_the_variables(kernel: Person
 
 
 async def test_a_cell_that_a_person_stops_and_waits_for_keeps_its_kernel(kernel: PersonKernel) -> None:
-    """It does not stop: that is asked about, and who waits has what the cell comes to, and all variables."""
+    """It does not stop, so the person is asked; if they wait they get the cell's result and all variables."""
     await run(kernel, "kept = 5")
     joins = "from concurrent.futures import ThreadPoolExecutor as Pool\nimport pathlib, time\ndef work():\n"
     joins += "  while not pathlib.Path('joined').exists(): time.sleep(0.02)\n  print('worked')\n"
@@ -140,13 +140,13 @@ async def test_a_cell_that_a_person_stops_and_waits_for_keeps_its_kernel(kernel:
     ((lost, limited, asks),) = [(one.lost, one.limited, one.asks) for one in asked]
     assert "kept" in lost
     assert (limited, asks) == (True, False)
-    assert (cell.result.status, cell.result.restarted) == ("interrupted", None)  # after all
+    assert (cell.result.status, cell.result.restarted) == ("interrupted", None)  # in the end
     assert cell.result.output.startswith("begun\nworked\n")
     assert await value(kernel, "kept") == "5"
 
 
 async def test_whoever_leaves_early_stops_the_cell(kernel: PersonKernel) -> None:
-    """A break interrupts; what was shown until then is the result."""
+    """A `break` interrupts the cell; what was shown until then is the result."""
     async with kernel.run("print('begun', flush=True)\nimport time; time.sleep(600)") as cell:
         async for _ in cell:
             break
@@ -157,13 +157,13 @@ async def test_whoever_leaves_early_stops_the_cell(kernel: PersonKernel) -> None
 
 
 async def test_cells_queue_and_are_told_their_position(kernel: PersonKernel) -> None:
-    """The second waits for the first, and who gives up the wait costs nobody anything."""
+    """The second waits for the first, and one that gives up waiting costs nobody anything."""
     async with kernel.run("input()") as first:
         taking = aiter(first)
         assert isinstance(await anext(taking), InputRequest)
         second = asyncio.create_task(run(kernel, "2"))
         third = asyncio.create_task(run(kernel, "3"))
-        await asyncio.sleep(0.2)  # they stand in line by now
+        await asyncio.sleep(0.2)  # they are in the queue by now
         second.cancel()
         first.answer("on")
         async for _ in taking:
@@ -177,7 +177,7 @@ async def test_cells_queue_and_are_told_their_position(kernel: PersonKernel) -> 
 async def test_a_place_in_the_pool_is_waited_for(
     kernels: Kernels, named: Callable[[], str], files: SomeFiles, kernel: PersonKernel
 ) -> None:
-    """With all places taken a cell is told that it waits, and can be withdrawn."""
+    """If all places are taken a cell is told that it waits, and can be withdrawn."""
     await run(kernel, "1")
     async with kernel.run("input()") as busy, kernels.kernel(named(), files).run("input()") as other:
         assert isinstance(await anext(aiter(busy)), InputRequest)
@@ -193,7 +193,7 @@ async def test_a_place_in_the_pool_is_waited_for(
 async def test_an_extended_cell_outlives_its_limit_and_ends_at_the_new_one(
     kernels: Kernels, named: Callable[[], str], files: SomeFiles
 ) -> None:
-    """The limit counts from the cell's start, and what the cell does later is stopped by the new one."""
+    """The limit counts from the cell's start; a cell that goes on for longer is stopped by the new one."""
     before, kernels.limits = kernels.limits, Limits(cell=timedelta(seconds=3))
     kernel = kernels.kernel(named(), files)
     kernels.limits = before
@@ -202,7 +202,7 @@ async def test_an_extended_cell_outlives_its_limit_and_ends_at_the_new_one(
     )
     async with kernel.run(code) as cell:
         async for event in cell:
-            if isinstance(event, Stream) and "begun" in event.text:  # its end may come apart
+            if isinstance(event, Stream) and "begun" in event.text:  # the end of the line may come separately
                 cell.extend(timedelta(seconds=5))
     assert (cell.result.status, cell.result.cause) == ("timeout", "deadline")
     assert cell.result.output.startswith("begun\non\n")
@@ -212,7 +212,7 @@ async def test_an_extended_cell_outlives_its_limit_and_ends_at_the_new_one(
 async def test_more_time_given_to_a_waiting_cell_holds_when_it_runs(
     kernels: Kernels, named: Callable[[], str], files: SomeFiles
 ) -> None:
-    """It works for longer than its kernel's limit; that its wait is over is told."""
+    """It runs for longer than its kernel's limit; the end of its wait is reported."""
     before, kernels.limits = kernels.limits, Limits(cell=timedelta(seconds=3))
     kernel = kernels.kernel(named(), files)
     kernels.limits = before
@@ -252,7 +252,7 @@ async def test_input_is_answered_and_a_second_answer_refused(kernel: PersonKerne
 async def test_what_is_too_large_is_refused_before_it_is_sent_and_the_next_cell_works(
     kernel: PersonKernel,
 ) -> None:
-    """A cell or an answer over its limit is an error with a sentence; the question still waits then."""
+    """A cell or an answer over its limit gets an error in words; the question then still waits."""
     with pytest.raises(TooLarge, match="over the 4 MB limit; put its data into a file"):
         kernel.run("x" * (LARGEST_CODE + 1))
     with pytest.raises(TooLarge):
@@ -268,14 +268,14 @@ async def test_what_is_too_large_is_refused_before_it_is_sent_and_the_next_cell_
 
 
 async def test_large_cells_run_whatever_is_in_them_and_how_many_wait(kernel: PersonKernel) -> None:
-    """JSON makes six characters of one control, so that the first one is 12 MB on its way."""
+    """JSON needs six characters for one control character, so the first cell is 12 MB in transit."""
     codes = [f"# {'\x01' * (LARGEST_CODE // 2)}\n1", *(f"# {'\U0001f600' * (1 << 18)}\n{n}" for n in (2, 3))]
     cells = [asyncio.create_task(run(kernel, code)) for code in codes]
     assert [(await cell).output for cell in cells] == ["1\n", "2\n", "3\n"]
 
 
 async def test_output_of_wide_characters_arrives(kernel: PersonKernel) -> None:
-    """What is sent together is counted in bytes, of which a character has up to four."""
+    """A batch is measured in bytes, and a character has up to four."""
     show = "display({'text/x': chr(0x1f600) * 1_900_000}, raw=True)"
     code = f"from IPython.display import display\nfor n in range(8): {show}"
     ran = await run(kernel, code)
@@ -291,7 +291,7 @@ async def test_without_input_a_question_fails_at_once(kernel: PersonKernel) -> N
 
 
 async def test_six_megabytes_of_output_keep_head_and_tail(kernel: PersonKernel) -> None:
-    """What was passed on is what is in the result: within the limit, with the cell's value at the end."""
+    """The text passed on equals the result's: within the limit, with the cell's value at the end."""
     ran = await run(kernel, "for n in range(600): print(f'{n:9d}' + 'x' * 9990)\n6 * 7")
     assert ran.output.startswith("        0xxx")
     assert ran.output.endswith("xxx\n42\n")
@@ -301,7 +301,7 @@ async def test_six_megabytes_of_output_keep_head_and_tail(kernel: PersonKernel) 
 
 
 async def test_a_text_that_is_cut_is_a_file_until_the_cell_is_settled(kernel: PersonKernel) -> None:
-    """All of it, which can be read like any captured file; it is none of the workspace."""
+    """It has the whole text and can be read like any captured file, but is not in the workspace."""
     async with kernel.run("print(*range(180_000), sep='\\n')") as cell:
         cell.tag = 12
         async for _ in cell:
@@ -328,7 +328,7 @@ async def test_a_large_picture_arrives(kernel: PersonKernel) -> None:
 
 
 async def test_captured_files_can_be_read_until_the_cell_is_settled(kernel: PersonKernel) -> None:
-    """Their bytes, whole, small and large ones."""
+    """Their bytes, complete, for small and large files."""
     async with kernel.run(
         "open('a.txt', 'w').write('abc')\n_ = open('b.bin', 'wb').write(bytes(5_000_000))"
     ) as cell:
@@ -344,7 +344,7 @@ async def test_captured_files_can_be_read_until_the_cell_is_settled(kernel: Pers
 
 
 async def test_a_memory_map_that_is_written_again_is_captured_again(kernel: PersonKernel) -> None:
-    """Also by a child process, and where it is closed in the same cell."""
+    """Even if a child process writes it, and if it is closed in the same cell."""
     cells = (
         "import numpy as np\nm = np.memmap('table.bin', dtype='u1', mode='w+', shape=(4096,)); m[:] = 1",
         "m[:] = 2",
@@ -363,7 +363,7 @@ async def test_a_memory_map_that_is_written_again_is_captured_again(kernel: Pers
 
 
 async def test_a_captured_file_may_have_any_name(kernel: PersonKernel) -> None:
-    """One that is no text can be shown, and its bytes be read."""
+    """A name that is no text can still be shown, and the bytes can be read."""
     async with kernel.run("with open(b'in \\xff \\n.txt', 'wb') as file: file.write(b'abc')") as cell:
         async for _ in cell:
             pass
@@ -375,7 +375,7 @@ async def test_a_captured_file_may_have_any_name(kernel: PersonKernel) -> None:
 
 
 async def test_a_file_that_changes_before_it_is_read_is_refused(kernel: PersonKernel) -> None:
-    """What was captured and what is read are one thing or nothing."""
+    """Either exactly the captured bytes are read, or nothing."""
     async with kernel.run("open('c.txt', 'w').write('one')") as cell:
         async for _ in cell:
             pass
@@ -387,14 +387,14 @@ async def test_a_file_that_changes_before_it_is_read_is_refused(kernel: PersonKe
 
 
 async def test_a_placed_file_is_there_and_no_news(kernel: PersonKernel) -> None:
-    """It has the name that was returned, and capture takes it for known."""
+    """It has the name that was returned, and capture treats it as known."""
     name = await kernel.place("né w.csv", b"a,b\n")
     ran = await run(kernel, f"open({name!r}).read()")
     assert (ran.output, ran.result.captured) == ("'a,b\\n'\n", ())
 
 
 async def test_a_file_that_was_placed_stays_open_and_can_be_placed_again(kernel: PersonKernel) -> None:
-    """It belongs to the caller: a second kernel may need it when the first one has died."""
+    """It belongs to the caller: a second kernel may need it after the first one has died."""
     with BytesIO(CONTENT) as file:
         for _ in range(2):
             file.seek(0)
@@ -404,7 +404,7 @@ async def test_a_file_that_was_placed_stays_open_and_can_be_placed_again(kernel:
 
 
 async def test_stored_files_are_loaded_placed_and_listed(kernel: PersonKernel) -> None:
-    """The three functions of a cell reach the person's files, and a foreign id is refused."""
+    """A cell's three functions reach the person's files, and a foreign id is refused."""
     assert await value(kernel, "load_file('k7m3q9x2va', raw=True)[:11]") == "b'city,people'"
     assert await value(kernel, "len(open(file_path('cities.csv')).read())") == str(len(CONTENT))
     assert "k7m3q9x2va" in (await run(kernel, "list_files()")).output
@@ -413,7 +413,7 @@ async def test_stored_files_are_loaded_placed_and_listed(kernel: PersonKernel) -
 
 
 async def test_late_output_comes_with_its_cells_tag(kernel: PersonKernel) -> None:
-    """What a thread prints and writes after its cell."""
+    """It covers what a thread prints and what it writes."""
     code = (
         "import threading\ndef later():\n  print('late words\\n', end='')\n"
         "  open('late.txt', 'w').write('late')\n"
@@ -432,7 +432,7 @@ async def test_late_output_comes_with_its_cells_tag(kernel: PersonKernel) -> Non
 
 
 async def test_a_death_is_told_and_the_next_cell_works(kernel: PersonKernel) -> None:
-    """How it ended and what was lost."""
+    """The result says how it ended and what was lost."""
     await run(kernel, "precious = 1")
     ran = await run(kernel, "import os; print('last'); os.write(1, b'words'); os._exit(3)")
     assert (ran.status, ran.result.exit_code) == ("died", 3)
@@ -445,7 +445,7 @@ async def test_a_death_is_told_and_the_next_cell_works(kernel: PersonKernel) -> 
 async def test_the_deadline_stops_a_cell(
     kernels: Kernels, named: Callable[[], str], files: SomeFiles
 ) -> None:
-    """It reads as a time-out, and the next cell works."""
+    """The status is a time-out, and the next cell works."""
     before, kernels.limits = kernels.limits, Limits(cell=timedelta(seconds=1))
     kernel = kernels.kernel(named(), files)
     kernels.limits = before
@@ -455,7 +455,7 @@ async def test_the_deadline_stops_a_cell(
 
 
 async def test_a_restart_gives_a_fresh_kernel_and_keeps_the_files(kernel: PersonKernel) -> None:
-    """Variables are gone, and nobody is told of it as of an accident."""
+    """Variables are gone, but this is not reported as an accident."""
     await run(kernel, "x = 1; open('kept.txt', 'w').write('kept')")
     await kernel.restart()
     assert (await kernel.state()).variables == ()
@@ -466,7 +466,7 @@ async def test_a_restart_gives_a_fresh_kernel_and_keeps_the_files(kernel: Person
 async def test_known_files_are_no_news_and_those_of_a_broken_cell_are(
     kernels: Kernels, named: Callable[[], str], files: SomeFiles
 ) -> None:
-    """What lay there before is known; what was written from a moment on is told once."""
+    """What was there before is known; what was written since the given moment is reported once."""
     kernel = kernels.kernel(named(), files)
     async with kernel.catch_up(None) as scan:
         assert scan.captured == ()
@@ -478,7 +478,7 @@ async def test_known_files_are_no_news_and_those_of_a_broken_cell_are(
 async def test_a_removed_session_is_gone(
     kernels: Kernels, named: Callable[[], str], files: SomeFiles
 ) -> None:
-    """Kernel and files end; the same name begins anew; removing it twice is no error."""
+    """Its kernel and files are gone; the name can be used again; removing it twice is no error."""
     name = named()
     await run(kernels.kernel(name, files), "x = 1; open('a.txt', 'w').write('x')")
     await kernels.remove(name)
@@ -488,14 +488,14 @@ async def test_a_removed_session_is_gone(
 
 
 async def test_a_name_that_is_no_folder_is_refused(kernels: Kernels, files: SomeFiles) -> None:
-    """Nothing outside the workspaces can be named."""
+    """No name leads to anything outside the workspaces."""
     for name in ("../escape", "..", "a/b", ""):
         with pytest.raises((ValueError, OSError)):
             await kernels.remove(name)
 
 
 async def test_what_is_typed_is_completed_and_explained(kernel: PersonKernel) -> None:
-    """Variables, attributes and signatures, as the kernel itself knows them; nothing for what is not."""
+    """Variables, attributes and signatures, as the kernel itself knows them; nothing for unknown names."""
     await run(kernel, "answer_of_mine = 'text'\ndef told(one, two=3): ...")
     found = await kernel.complete("print(answer_o", 14)
     assert (found.matches, found.start, found.end) == (("answer_of_mine",), 6, 14)
@@ -506,7 +506,7 @@ async def test_what_is_typed_is_completed_and_explained(kernel: PersonKernel) ->
 
 
 async def test_a_running_cell_is_not_waited_for_to_complete(kernel: PersonKernel) -> None:
-    """Whoever types has an answer at once; and where no process is there is none either."""
+    """The person gets an answer at once; if there is no process the answer is empty."""
     await run(kernel, "name_of_mine = 1")
     found = []
 
@@ -527,7 +527,7 @@ async def test_a_running_cell_is_not_waited_for_to_complete(kernel: PersonKernel
 
 
 async def test_tables_are_as_wide_as_the_terminal(kernel: PersonKernel) -> None:
-    """In the process that runs, and in the next; but not where the person has said how wide."""
+    """In the running process and in the next; but not if the person has set a width."""
     show = "import pandas as pd; print(pd.get_option('display.width'))"
     await run(kernel, "1")
     await kernel.widen(132)

@@ -1,4 +1,4 @@
-"""Whether a library has an attribute: asked by the tests, and by them of the kernels' own Python.
+"""Whether a library has an attribute: imported by the tests, and run by them in the kernels' own Python.
 
 python tests/internals/lookup.py < '[["ipykernel.iostream:OutStream", "_flush"]]'      # prints [true]
 """

@@ -14,7 +14,7 @@ from tests.internals.lookup import has
 from tests.internals.uses import USES, Use
 
 PACKAGES = ("bot", "config", "filestore", "kernels")
-INSIDE = "kernels/inside/"  # what the kernels' own Python runs
+INSIDE = "kernels/inside/"  # run by the kernels' own Python
 LIBRARIES = (
     "aiohttp",
     "ipykernel",
@@ -29,21 +29,21 @@ LIBRARIES = (
     "tornado",
     "watchfiles",
 )
-HOOKED = ("ipykernel", "IPython")  # of these each override is listed: hardly any is documented
+HOOKED = ("ipykernel", "IPython")  # for these every override is listed, since hardly any is documented
 ACCESS = ("getattr", "setattr", "hasattr", "delattr")
 DOCUMENTED = {"os._exit"}
 SUPER = "super()"
 
-Base = tuple[str, str]  # a library's class, as `has` takes it, and a name that ours uses of it
+Base = tuple[str, str]  # a library's class, as `has` takes it, and a name that our code uses of it
 
 
 def is_private(name: str) -> bool:
-    """Whether a name is a library's own business."""
+    """Whether a name is private to a library."""
     return name.startswith("_") and not name.endswith("__") and name != "_"
 
 
 def imports(tree: ast.Module) -> dict[str, str]:
-    """What each imported name is: "module", or "module:name"."""
+    """Each imported name with its origin: "module", or "module:name"."""
     found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -57,12 +57,12 @@ def imports(tree: ast.Module) -> dict[str, str]:
 
 
 def is_library(target: str, libraries: tuple[str, ...] = LIBRARIES) -> bool:
-    """Whether an imported thing is of one of the libraries."""
+    """Whether an import comes from one of the libraries."""
     return target.replace(":", ".").partition(".")[0] in libraries
 
 
 def own_names(tree: ast.AST) -> set[str]:
-    """What is defined: functions, classes, variables, and attributes of `self`."""
+    """The names that a module defines: functions, classes, variables, and attributes of `self`."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -75,7 +75,7 @@ def own_names(tree: ast.AST) -> set[str]:
 
 
 def on_others(tree: ast.Module) -> Iterator[str]:
-    """The private attributes of what the module has not defined itself, and what it assigns to a library."""
+    """The private attributes of things that the module did not define, and its assignments to libraries."""
     own, imported = own_names(tree), imports(tree)
     for node in ast.walk(tree):
         match node:
@@ -95,7 +95,7 @@ def on_others(tree: ast.Module) -> Iterator[str]:
 
 
 def inherited(tree: ast.Module) -> Iterator[Base]:
-    """What classes that are derived from a library's class define, or use of themselves, with that class."""
+    """The names that classes derived from a library's class define or use on themselves, with that class."""
     imported = imports(tree)
     for node in ast.walk(tree):
         for base in node.bases if isinstance(node, ast.ClassDef) else ():
@@ -112,7 +112,7 @@ def inherited(tree: ast.Module) -> Iterator[Base]:
 
 
 def _defined(part: ast.stmt) -> list[str]:
-    """What a statement of a class's body defines."""
+    """The names that a statement in a class body defines."""
     match part:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
             return [name]
@@ -128,7 +128,7 @@ def _is_self(value: ast.expr) -> bool:
 
 
 def looked_up(questions: list[Base], file: str) -> list[bool]:
-    """Whether the installed libraries have these names: those of the Python that runs the file."""
+    """Whether the libraries installed for the running Python have these names."""
     if not file.startswith(INSIDE):
         return [has(owner, name) for owner, name in questions]
     return [_inside()[question] for question in questions]
@@ -136,7 +136,7 @@ def looked_up(questions: list[Base], file: str) -> list[bool]:
 
 @cache
 def _inside() -> dict[Base, bool]:
-    """All that is asked about the kernels' own packages, in one process of theirs."""
+    """The answers for the kernels' own packages, from one process of their Python."""
     questions = [(use.owner, name) for use in USES for name in use.names.split()]
     for path in (ROOT / INSIDE).rglob("*.py"):
         questions += inherited(ast.parse(path.read_text("utf-8")))
@@ -153,7 +153,7 @@ def _inside() -> dict[Base, bool]:
 
 
 def used(file: str, source: str) -> set[str]:
-    """The names of libraries' own that a file uses."""
+    """The library-private names that a file uses."""
     tree = ast.parse(source)
     questions = list(inherited(tree))
     answers = looked_up(questions, file)
@@ -162,7 +162,7 @@ def used(file: str, source: str) -> set[str]:
 
 @pytest.mark.parametrize("use", USES, ids=lambda use: f"{use.owner}-{use.file}")
 def test_the_installed_version_has_what_is_used(use: Use) -> None:
-    """Else what we override may not be called any more: look at the new version before taking it."""
+    """Otherwise our override may no longer be called: study the new version before upgrading."""
     names = use.names.split()
     answers = looked_up([(use.owner, name) for name in names], use.file)
     for name, there in zip(names, answers, strict=True):
@@ -205,7 +205,7 @@ def test_everything_that_is_used_is_listed() -> None:
     ],
 )
 def test_each_way_to_use_one_is_found(source: str) -> None:
-    """On an object, by its name as text, by assignment, by import, in a class that is derived."""
+    """On an object, by its name as text, by assignment, by import, and in a derived class."""
     assert len(used("bot/planted.py", source)) == 1
 
 

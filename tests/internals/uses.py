@@ -1,7 +1,7 @@
 """What the product overrides, calls or patches of libraries that their documentation does not promise.
 
-Each entry: where it is in the library, its names, the file of ours, and why we need it. The tests fail when
-an installed version has one of them no longer, and when the product uses one that is not in this list.
+Each entry: where it is in the library, its names, our file, and why we need it. The tests fail when an
+installed version no longer has one of them, and when the product uses one that is not in this list.
 """
 
 from typing import NamedTuple
@@ -16,11 +16,11 @@ class Use(NamedTuple):
     names: str  # separated by spaces
     file: str
     reason: str
-    optional: bool = False  # whether a version may be without it
+    optional: bool = False  # whether a version may lack it
 
 
 USES = (
-    # The kernel of ipykernel: its requests, and what it publishes
+    # ipykernel's kernel: its requests, and what it publishes
     Use(
         "ipykernel.ipkernel:IPythonKernel",
         "shell_class msg_types _supports_kernel_subshells _execute_sleep",
@@ -63,7 +63,7 @@ USES = (
         "kernels/inside/children/forked.py",
         "a child that a cell has forked cannot ask, and `input()` would wait for ever",
     ),
-    # The program of ipykernel, with its sockets
+    # ipykernel's program, with its sockets
     Use(
         "ipykernel.kernelapp:IPKernelApp",
         "_bind_socket init_heartbeat init_control control_thread shell_channel_thread debugpy_socket"
@@ -101,7 +101,7 @@ USES = (
         "kernels/inside/heartbeat.py",
         "the heartbeat's socket listens already, on a descriptor that the kernel inherits",
     ),
-    # Output of ipykernel
+    # ipykernel's output
     Use(
         "ipykernel.iostream:IOPubThread",
         "_setup_event_pipe _setup_pipe_in schedule send_multipart",

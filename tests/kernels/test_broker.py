@@ -29,7 +29,7 @@ ROW = FileRow(
 
 
 class Shelf:
-    """A person's files: one, `k7m3q9x2va`, whose bytes `open_bytes` gives."""
+    """A person's files: a single one, `k7m3q9x2va`, whose bytes `open_bytes` gives."""
 
     def __init__(self, open_bytes: Callable[[], BinaryIO], size: int = 4) -> None:
         self._open_bytes = open_bytes
@@ -74,7 +74,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shelf(path: Path) -> Shelf:
-    """The stored file, which the store itself could write to."""
+    """The stored file, opened so that the store itself could write to it."""
     return Shelf(lambda: path.open("rb+"))
 
 
@@ -102,7 +102,7 @@ def connect(requests: socket.socket) -> socket.socket:
 
 
 def exchange(requests: socket.socket, request: bytes) -> tuple[dict[str, Any], bytes]:
-    """Send bytes as a kernel may; the answer with the bytes after it. No descriptor comes with them."""
+    """Send bytes as a kernel can; return the answer and the bytes after it. No descriptor comes with them."""
     with connect(requests) as peer:
         peer.sendall(request)
         told = b""
@@ -119,23 +119,23 @@ def exchange(requests: socket.socket, request: bytes) -> tuple[dict[str, Any], b
 
 
 async def ask(requests: socket.socket, request: object) -> tuple[dict[str, Any], bytes]:
-    """`exchange` for a request as JSON, or as bytes, in a thread."""
+    """`exchange` for a request given as JSON or as bytes, in a thread."""
     line = request if isinstance(request, bytes) else json.dumps(request).encode() + b"\n"
     return await asyncio.to_thread(exchange, requests, line)
 
 
 def ours() -> int:
-    """How many threads there are, but for those that the loop keeps for its `to_thread`."""
+    """How many threads there are, apart from those that the loop keeps for its `to_thread`."""
     return sum(not thread.name.startswith("asyncio_") for thread in threading.enumerate())
 
 
 def descriptors() -> int:
-    """How many this process has open."""
+    """How many descriptors this process has open."""
     return len(os.listdir("/proc/self/fd"))
 
 
 async def test_open_sends_the_bytes_and_no_descriptor(requests: socket.socket, shelf: Shelf) -> None:
-    """With one the file could be opened again for writing. The store's own is closed."""
+    """With a descriptor the kernel could open the file again for writing. The store's own is closed."""
     answer, data = await ask(requests, {"op": "open", "file": "k7m3q9x2va"})
     assert answer == {
         "ok": True,
@@ -153,7 +153,7 @@ LARGE = bytes(range(256)) * 20_000  # 5 MB, in several pieces
 
 @pytest.mark.parametrize("where", ["on the disk", "in memory"])
 async def test_a_large_file_arrives_whole(path: Path, where: str) -> None:
-    """Piece by piece, wherever the store has it."""
+    """Piece by piece, wherever it is stored."""
     path.write_bytes(LARGE)
     shelf = Shelf(lambda: path.open("rb") if where == "on the disk" else BytesIO(LARGE), size=len(LARGE))
     async with Broker(shelf) as broker:
@@ -164,7 +164,7 @@ async def test_a_large_file_arrives_whole(path: Path, where: str) -> None:
 
 @pytest.mark.parametrize(("content", "sent"), [(b"a", b"a"), (b"a,b\nand more", b"a,b\n")])
 async def test_a_file_of_another_size_than_was_said_is_sent_as_far(content: bytes, sent: bytes) -> None:
-    """Too short a file ends early, which the kernel sees; of one that has grown the rest is not sent."""
+    """A file that is too short ends early, which the kernel notices; growth beyond the size is not sent."""
     async with Broker(Shelf(lambda: BytesIO(content))) as broker:
         answer, data = await ask(broker.request_socket, {"op": "open", "file": "k7m3q9x2va"})
     assert (answer["size"], data) == (4, sent)
@@ -210,7 +210,7 @@ async def test_bytes_that_nobody_takes_hold_a_file_for_a_while(
 
 
 async def test_list_and_path_are_answered(requests: socket.socket) -> None:
-    """The list carries every field, and path the name that the file got in the workspace."""
+    """The list has every field, and path gives the name that the file got in the workspace."""
     answer, none = await ask(requests, {"op": "list"})
     assert answer["files"] == [
         {
@@ -244,7 +244,7 @@ async def test_an_absent_file_has_the_one_answer(requests: socket.socket, op: st
 
 
 async def test_a_name_too_long_to_be_one_is_not_looked_up(requests: socket.socket) -> None:
-    """Ten thousand characters are answered like any absent file, without all of them."""
+    """Ten thousand characters are answered like any absent file, without repeating all of them."""
     answer, _ = await ask(requests, {"op": "open", "file": "x" * 10_000})
     assert answer["missing"]
     assert answer["message"] == "no file xxxxxxxxxxxxxxxxxxxx...: it expired, or is not yours"
@@ -270,14 +270,14 @@ async def test_a_name_too_long_to_be_one_is_not_looked_up(requests: socket.socke
     ],
 )
 async def test_garbage_is_answered_with_a_sentence(requests: socket.socket, request_: object) -> None:
-    """What is no request gets an answer that says so, and nothing more."""
+    """Anything that is no request gets an answer that says so, and nothing more."""
     answer, none = await ask(requests, request_)
     assert (answer["ok"], answer["missing"], none) == (False, False, b"")
     assert answer["message"].startswith(("the request ", "a file is named by "))
 
 
 async def test_what_the_request_says_about_the_person_is_not_heard(requests: socket.socket) -> None:
-    """Who asks is decided by the request socket: other fields change nothing."""
+    """The request socket decides who asks: other fields change nothing."""
     _, data = await ask(requests, {"op": "open", "file": "k7m3q9x2va", "user_id": 2, "session": "x"})
     assert data == b"a,b\n"
 
@@ -302,7 +302,7 @@ async def test_a_store_that_hangs_is_given_up(
 
 
 async def test_ten_megabytes_without_a_line_are_cut_off(requests: socket.socket) -> None:
-    """A request without an end is not read to it, and the next is served."""
+    """A request without an end is not read to the end, and the next one is served."""
 
     def flood() -> int:
         with connect(requests) as peer:
@@ -345,7 +345,7 @@ async def test_few_are_served_at_once(requests: socket.socket, shelf: Shelf, op:
             shelf.held.clear()
             await shelf.held.wait()
         for _ in range(100):
-            await asyncio.sleep(0)  # turns of the loop, in which one more would be let in
+            await asyncio.sleep(0)  # turns of the loop in which another one could be let in
         assert shelf.waiting == most
         shelf.release.set()
         answers = await asyncio.gather(*asked)
@@ -355,7 +355,7 @@ async def test_few_are_served_at_once(requests: socket.socket, shelf: Shelf, op:
 async def test_500_hostile_connections_leave_nothing(
     requests: socket.socket, shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Garbage, early leaving, unread answers: no log, no descriptor left, and the next is served."""
+    """Garbage, early leavers, unread answers: nothing is logged or left open, and the next one is served."""
     hostile = [b"", b"x", b"garbage\n", b'{"op": "open", "file": "k7m3q9x2va"}\n', b'{"op": "list"}\n']
 
     def pester() -> None:
@@ -365,7 +365,7 @@ async def test_500_hostile_connections_leave_nothing(
             peers.append(peer)
             peer.sendall(hostile[number % len(hostile)])
             if number % len(hostile) < 2 or number % 7 == 0:
-                peer.close()  # those that say nothing more would only be waited for
+                peer.close()  # silent ones would only be waited for
         for peer in peers:
             peer.close()
 
@@ -387,7 +387,7 @@ async def test_a_peer_that_sends_descriptors_leaves_none_with_us(requests: socke
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [null.fileno()] * 50))
             try:
                 peer.sendmsg([b'{"op": "list"}\n'], [rights])
-            except PermissionError:  # where the system refuses them for us
+            except PermissionError:  # if the system refuses them for us
                 peer.sendall(b'{"op": "list"}\n')
             answer: dict[str, Any] = json.loads(peer.makefile().readline())
             return answer
@@ -398,11 +398,11 @@ async def test_a_peer_that_sends_descriptors_leaves_none_with_us(requests: socke
 
 
 async def test_descriptors_that_come_with_a_request_are_not_kept(requests: socket.socket) -> None:
-    """Of whatever is sent, one byte is read."""
+    """Whatever is sent, only one byte is read."""
     before = descriptors()
     try:
         socket.send_fds(requests, [b"x" * 1000], [0] * 50)
-    except PermissionError:  # where the system refuses them for us
+    except PermissionError:  # if the system refuses them for us
         requests.send(b"x" * 1000)
     _, (line,), _, _ = await asyncio.to_thread(socket.recv_fds, requests, 1, 1)
     os.close(line)
@@ -439,7 +439,7 @@ async def test_connections_that_nobody_receives_are_bounded(requests: socket.soc
 async def test_a_request_is_not_lost_while_there_are_no_descriptors(
     requests: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Who asks when we have no descriptor to spare is answered as soon as there is one."""
+    """A request that comes when we have no descriptor to spare is answered as soon as there is one."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
     try:
@@ -456,7 +456,7 @@ async def test_a_request_is_not_lost_while_there_are_no_descriptors(
 
 
 async def test_leaving_closes_everything(shelf: Shelf) -> None:
-    """With requests waiting on both sides, no descriptor, task or thread remains."""
+    """Even with requests waiting on both sides, no descriptor, task or thread remains."""
     before, threads = descriptors(), ours()
     peers = []
     async with Broker(shelf) as broker:
@@ -472,7 +472,7 @@ async def test_leaving_closes_everything(shelf: Shelf) -> None:
 
 
 async def test_nobody_else_can_ask(requests: socket.socket) -> None:
-    """Neither end has a name, so there is nothing to connect to, delete or put a link in the place of."""
+    """Neither end has a name, so there is nothing to connect to, to delete or to replace with a link."""
     assert (requests.getsockname(), requests.getpeername()) == ("", "")
 
 
@@ -480,7 +480,7 @@ async def test_nobody_else_can_ask(requests: socket.socket) -> None:
 async def test_what_a_kernel_does_to_its_request_socket_is_its_own_loss(
     tmp_path: Path, shelf: Shelf, turn: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It may shut its end, turn it elsewhere or close it: nothing is raised, logged or left."""
+    """It may shut its end down, reconnect it or close it: nothing is raised, logged or left behind."""
     before = descriptors()
     async with Broker(shelf) as broker, Broker(shelf) as other:
         broker.request_socket.send(b".")
@@ -492,7 +492,7 @@ async def test_what_a_kernel_does_to_its_request_socket_is_its_own_loss(
             case "turned to another":
                 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as elsewhere:
                     elsewhere.bind(str(tmp_path / "socket"))
-                    with contextlib.suppress(OSError):  # where it is no datagram socket
+                    with contextlib.suppress(OSError):  # if it is no datagram socket
                         broker.request_socket.connect(str(tmp_path / "socket"))
             case "closed":
                 broker.request_socket.close()

@@ -1,4 +1,4 @@
-"""What is new is refused before descriptors run out."""
+"""New work is refused before descriptors run out."""
 
 import errno
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.live.cells import NoFiles, run
 
 
 def test_what_is_needed_is_free_beyond_what_is_spared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error reads as a sentence, and as a lack of descriptors to whoever asks for its number."""
+    """The error reads as a sentence, and its number tells code that descriptors are lacking."""
     monkeypatch.setattr(descriptors, "free", lambda: SPARE + 5)
     need(5)
     with pytest.raises(OutOfDescriptors, match=r"^too many sessions and kernels are open") as caught:
@@ -27,7 +27,7 @@ def test_what_is_needed_is_free_beyond_what_is_spared(monkeypatch: pytest.Monkey
 async def test_a_kernel_that_would_need_too_many_is_refused_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before anything of it is made; once there are enough the next cell starts one."""
+    """Before anything is created for it; once there are enough again the next cell starts one."""
     async with Pool(python=KERNEL_PYTHON, workspaces=tmp_path, limits=Limits(), tier=Tier.NONE) as pool:
         kernel = pool.kernel("u1", NoFiles())
         with monkeypatch.context() as patched:

@@ -1,4 +1,4 @@
-"""The kernel spec by which Jupyter's own programs start our kernels."""
+"""The kernel spec with which Jupyter's own programs start our kernels."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from kernels import kernelspec
 
 
 def test_spec_names_our_provisioner(tmp_path: Path) -> None:
-    """What is written is what Jupyter reads: the entry point, and what it is to be configured with."""
+    """Jupyter reads what was written: the entry point, and its configuration."""
     kernelspec.write(tmp_path, Path("/opt/python"), "B")
     found = KernelSpecManager(kernel_dirs=[str(tmp_path)]).get_kernel_spec(kernelspec.NAME)
     config = {"python": "/opt/python", "tier": "B"}
@@ -23,7 +23,7 @@ def test_spec_names_our_provisioner(tmp_path: Path) -> None:
 def test_the_program_writes_it(
     tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It goes where it is told to, and the folder is printed; the interpreter's path is absolute."""
+    """It writes to the given place and prints the folder; the interpreter's path is absolute."""
     monkeypatch.setattr(sys, "argv", ["kernelspec", where, str(tmp_path), "--python", "some/python"])
     assert kernelspec.main() == 0
     (written,) = tmp_path.rglob("kernel.json")

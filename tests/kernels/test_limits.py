@@ -1,4 +1,4 @@
-"""Why a kernel was ended is told in words, with the limit as it was set."""
+"""The reason why a kernel was ended is given in words, with the limit as it was set."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ from kernels.limits import Fault, Limits, MiB, over_limit
     ],
 )
 def test_each_limit_that_ends_a_kernel_has_its_words(fault: str, words: str) -> None:
-    """With the limit, as it was set."""
+    """With the limit as it was set."""
     limits = Limits(
         memory=400 * MiB, workspace=64 * MiB, processes=48, background=timedelta(hours=1, minutes=30)
     )
@@ -27,7 +27,7 @@ def test_each_limit_that_ends_a_kernel_has_its_words(fault: str, words: str) -> 
 
 
 def test_each_limit_has_a_reason_of_its_own() -> None:
-    """65 empty folders are not "files over 512 MB"; and what is said to do is what can be done."""
+    """65 empty folders are not "files over 512 MB", and the advice given can be followed."""
     faults = (
         Fault.MEMORY,
         Fault.PROCESSES,

@@ -1,4 +1,4 @@
-"""Cells in real kernels: run one and keep all that it told."""
+"""Cells in real kernels: run one and keep all that it reports."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ PATIENCE = 100  # seconds that anything may take on a loaded machine
 
 
 def deaf(caught: str = "pass") -> str:
-    """A cell that says "on", does this wherever an interrupt meets it, and ends when a file "go" is there."""
+    """A cell that prints "on", does this whenever it is interrupted, and ends when there is a file "go"."""
     return f"""import pathlib, time
 said = "on"
 while True:
@@ -85,7 +85,7 @@ async def run(
     on_event: Callable[[Event], Any] = lambda _: None,
     **options: Any,
 ) -> Ran:
-    """Run a cell to its end, giving `answers` to its questions."""
+    """Run a cell to its end, answering its questions with `answers`."""
     events, left = [], list(answers)
     async with asyncio.timeout(PATIENCE):
         async with kernel.run(code, tag=tag, **options) as cell:
@@ -99,14 +99,14 @@ async def run(
 
 
 async def value(kernel: PersonKernel, expression: str) -> str:
-    """What an expression is, as its repr."""
+    """The value of an expression, as its repr."""
     ran = await run(kernel, expression)
     assert ran.status == "ok", ran.output
     return ran.output.strip()
 
 
 async def late_until(kernel: PersonKernel, enough: Callable[[list[Late]], bool]) -> list[Late]:
-    """Late output, until there is enough of it."""
+    """Collect late output until there is enough of it."""
     told: list[Late] = []
     async with asyncio.timeout(PATIENCE):
         async for late in kernel.late():
@@ -118,7 +118,7 @@ async def late_until(kernel: PersonKernel, enough: Callable[[list[Late]], bool])
 
 @asynccontextmanager
 async def pooled(workspaces: Path, limits: Limits | None = None, **options: Any) -> AsyncIterator[Pool]:
-    """A pool of real kernels, which import their libraries themselves: so it is there in half the time."""
+    """A pool of real kernels that import their libraries themselves, so it is ready in half the time."""
     places = {"python": KERNEL_PYTHON, "workspaces": workspaces}
     async with Pool(**{**places, "limits": limits or Limits(), "libraries": (), **options}) as pool:
         yield pool
@@ -133,19 +133,19 @@ def zygote(pool: Pool) -> int:
 
 
 def inits(pool: Pool) -> set[int]:
-    """The process of each of a pool's kernels that is its init."""
+    """The init process of each of a pool's kernels."""
     return children(zygote(pool))
 
 
 def children(pid: int) -> set[int]:
-    """The processes that a process of one thread has started."""
+    """The child processes of a process that has one thread."""
     return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 def holding(folder: Path) -> set[int]:
-    """All processes but ours that hold a file below a folder; of a pool's run root, all of the pool's.
+    """The other processes with a file open below a folder; for a pool's run root, all those of the pool.
 
-    A forked process has the command line of the zygote, so that tells nothing.
+    A forked process has the zygote's command line, so that cannot be used instead.
     """
     found = set()
     for entry in Path("/proc").iterdir():
@@ -154,13 +154,13 @@ def holding(folder: Path) -> set[int]:
                 files = [os.readlink(link) for link in (entry / "fd").iterdir()]
                 if any(file.startswith(f"{folder}/") for file in files):
                     found.add(int(entry.name))
-        except OSError:  # it has ended, or just closed one
+        except OSError:  # it has ended, or has just closed the file
             continue
     return found
 
 
 def processes(mark: Path | str) -> set[int]:
-    """The ids of all processes whose command line has `mark` in it; a zombie has none."""
+    """The ids of all processes whose command line contains `mark`; a zombie has no command line."""
     found = set()
     for entry in Path("/proc").iterdir():
         try:
@@ -172,7 +172,7 @@ def processes(mark: Path | str) -> set[int]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something in the system that no event tells of."""
+    """Wait for something in the system that no event reports."""
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110  the system tells nobody
             await asyncio.sleep(0.02)

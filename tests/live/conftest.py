@@ -17,7 +17,7 @@ _numbers = count(1)
 
 @pytest.fixture(scope="module")
 def limits() -> Limits:
-    """The limits of the module's kernels; a module can have its own."""
+    """The limits of the module's kernels; a module can override them."""
     return Limits()
 
 
@@ -30,11 +30,11 @@ async def pool(tmp_path_factory: pytest.TempPathFactory, limits: Limits) -> Asyn
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def kernel(pool: Pool) -> Kernel:
-    """The module's kernel, with whatever variables the tests before have left."""
+    """The module's kernel, with whatever variables the earlier tests have left."""
     return pool.kernel("shared", NoFiles())
 
 
 @pytest.fixture
 def fresh(pool: Pool) -> Kernel:
-    """A session of its own, whose kernel has not started."""
+    """A session of its own whose kernel has not started."""
     return pool.kernel(f"fresh-{next(_numbers)}", NoFiles())

@@ -1,4 +1,4 @@
-"""A kernel without a process: a `RunHost` that notes what a run asks of it, and does what a test scripts."""
+"""A kernel without a process: a `RunHost` that records what a run asks of it and follows a test's script."""
 
 import asyncio
 import tempfile
@@ -18,7 +18,7 @@ SOON = timedelta(milliseconds=50)  # after which a kernel that does not stop is 
 
 
 class Host:
-    """Runs `scripts`, one a cell, when the code is sent; `asked` is all that was asked of it, in order."""
+    """Runs `scripts`, one per cell, when the code is sent; `asked` lists all requests to it, in order."""
 
     def __init__(self, *scripts: Script, limits: Limits | None = None) -> None:
         self.session_id = "s"
@@ -82,7 +82,7 @@ class Host:
         return Scan()
 
     def busy_pool(self) -> None:
-        """Let the next cell wait for a place that another holds."""
+        """Make the next cell wait for a place in the pool that another cell holds."""
         self._place.leave()
         self.pool.enter()
         self._place = self.pool.enter()
@@ -100,11 +100,11 @@ def stops(run: Run) -> None:
 
 
 def ignores(run: Run) -> None:
-    """Nothing happens."""
+    """The cell ignores the interrupt."""
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that no event tells of."""
+    """Wait for something that no event reports."""
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110  what is waited for is state inside the code under test
             await asyncio.sleep(0.001)

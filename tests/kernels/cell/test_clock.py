@@ -1,4 +1,4 @@
-"""A cell's clock counts its work, and rings when that is over its limit."""
+"""A cell's clock counts the time it works, and rings when that exceeds its limit."""
 
 import asyncio
 from datetime import timedelta
@@ -9,7 +9,7 @@ from kernels.cell.clock import Clock
 
 
 class Time:
-    """A time that passes when it is told to."""
+    """A time that passes only when told to."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -20,12 +20,12 @@ class Time:
 
 @pytest.fixture
 async def time() -> Time:
-    """The clock's time, within a running loop."""
+    """The clock's time, set up within a running loop."""
     return Time()
 
 
 def rings_in(clock: Clock) -> float | None:
-    """Seconds of the loop until the clock rings, to the whole second; None if it does not."""
+    """Seconds on the loop until the clock rings, to the whole second; None if it will not ring."""
     alarm = clock._alarm
     if alarm is None or alarm.cancelled():
         return None
@@ -33,14 +33,14 @@ def rings_in(clock: Clock) -> float | None:
 
 
 async def test_it_rings_after_its_limit() -> None:
-    """By the loop; a limit of nothing rings at once."""
+    """The event loop rings it; a limit of zero rings at once."""
     rung = asyncio.Event()
     Clock(rung.set).start(timedelta())
     await asyncio.wait_for(rung.wait(), 5)
 
 
 async def test_more_time_is_counted_from_the_start_of_the_cell(time: Time) -> None:
-    """A minute in all, for a cell that has worked for 40 seconds, is 20 seconds more; also twice."""
+    """A minute in all leaves 20 seconds to a cell that has worked for 40; a second extension counts alike."""
     clock = Clock(lambda: None, time)
     clock.start(timedelta(seconds=50))
     assert rings_in(clock) == 50
@@ -50,14 +50,14 @@ async def test_more_time_is_counted_from_the_start_of_the_cell(time: Time) -> No
     time.now = 50
     clock.extend(timedelta(seconds=600))
     assert rings_in(clock) == 550
-    clock.extend(timedelta(seconds=10))  # which it has had
+    clock.extend(timedelta(seconds=10))  # which it has used up
     assert rings_in(clock) == 0
     clock.stop()
     assert (clock.worked, rings_in(clock)) == (50, None)
 
 
 async def test_more_time_while_a_question_waits_counts_the_work_before_it(time: Time) -> None:
-    """The clock stands, with the question's own limit, and goes on with what is left of the new one."""
+    """The question's own limit stays in force; afterwards the cell has what is left of the new limit."""
     clock = Clock(lambda: None, time)
     clock.start(timedelta(seconds=50))
     time.now = 40
@@ -72,7 +72,7 @@ async def test_more_time_while_a_question_waits_counts_the_work_before_it(time: 
 
 
 async def test_waiting_for_a_person_does_not_count(time: Time) -> None:
-    """Each question has the whole of its own limit; the cell goes on with what it had left."""
+    """Each question has the whole of its own limit; afterwards the cell has the time it had left."""
     clock = Clock(lambda: None, time)
     clock.start(timedelta(seconds=50))
     for asked, left in ((10, 40), (30, 20)):
@@ -87,7 +87,7 @@ async def test_waiting_for_a_person_does_not_count(time: Time) -> None:
 
 
 async def test_without_a_limit_it_never_rings(time: Time) -> None:
-    """Until it is given one, which counts what the cell has worked."""
+    """Until it is given a limit, which counts the work done so far."""
     clock = Clock(lambda: None, time)
     clock.start(None)
     time.now = 40

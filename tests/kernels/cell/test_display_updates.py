@@ -16,12 +16,12 @@ def shown(text: str, name: str, *, updated: bool = False) -> dict[str, Any]:
 
 
 def update(text: str, name: str) -> dict[str, Any]:
-    """What became of an earlier one."""
+    """What an earlier display was changed to."""
     return shown(text, name) | {"output_type": UPDATE}
 
 
 def in_the_end(*outputs: dict[str, Any]) -> list[str]:
-    """What the displays say in the end, without the updates themselves."""
+    """What the displays finally show, without the updates themselves."""
     updates = Updates()
     for output in outputs:
         updates.note(output)
@@ -31,20 +31,20 @@ def in_the_end(*outputs: dict[str, Any]) -> list[str]:
 
 
 def test_the_last_update_of_a_display_is_what_it_shows() -> None:
-    """All earlier displays of the id change; one that comes after the update does not."""
+    """All earlier displays with the id change; one that comes after the update does not."""
     assert in_the_end(shown("a", "x"), shown("b", "y"), update("c", "x"), update("d", "x")) == ["d", "b"]
     assert in_the_end(shown("a", "x"), shown("b", "x"), update("c", "x"), shown("d", "x")) == ["c", "c", "d"]
     assert in_the_end(update("c", "x"), shown("a", "x")) == ["a"]
 
 
 def test_a_display_that_its_own_cell_updates_updates_those_before_it() -> None:
-    """Jupyter changes every output of an id, in whatever cell it is."""
+    """Jupyter changes every output with the id, whichever cell it belongs to."""
     assert in_the_end(shown("a", "x"), shown("c", "x", updated=True)) == ["c", "c"]
     assert in_the_end(shown("a", "x"), shown("b", "x")) == ["a", "b"]
 
 
 def test_updates_are_held_up_to_a_size() -> None:
-    """What is too much for our memory is left out, and the display says so."""
+    """Anything too large for our memory is left out, and the display says so."""
     large = "x" * (MOST_HELD // 4)
     names = [str(number) for number in range(6)]
     ended = in_the_end(*(shown("a", name) for name in names), *(update(large, name) for name in names))
@@ -53,7 +53,7 @@ def test_updates_are_held_up_to_a_size() -> None:
 
 
 def test_a_short_form_says_whether_its_outputs_have_to_be_read() -> None:
-    """They do where they update something; else it names the displays."""
+    """They must be read if they update something; otherwise it only names the displays."""
     outputs = [shown("a" * 5000, str(number)) for number in range(20)]
     (mark,) = filter(is_mark, short(outputs))
     updates = Updates()

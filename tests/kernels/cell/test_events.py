@@ -1,4 +1,4 @@
-"""Messages of a kernel become events, or are refused; nothing else comes of them."""
+"""A kernel's messages become events or are refused; nothing else can happen."""
 
 import json
 
@@ -59,12 +59,12 @@ JSON = st.recursive(
 
 
 def made(kind: str, content: object) -> Event | None:
-    """The event of a message, within this module's limits."""
+    """The event made from a message, within this module's limits."""
     return from_message(kind, content, max_text=MAX_TEXT, max_display=MAX_DISPLAY)
 
 
 def test_one_message_of_text_is_clipped() -> None:
-    """What is drawn of it is drawn in one go: no more than an honest kernel sends at once."""
+    """It is drawn in one go, so it may be no longer than what an honest kernel sends at once."""
     event = made("stream", {"text": f"a{'x' * 2 * MAX_STREAM}z"})
     assert isinstance(event, Stream)
     assert len(event.text) < MAX_STREAM + 100
@@ -76,7 +76,7 @@ def test_one_message_of_text_is_clipped() -> None:
 def test_any_content_is_an_event_or_a_bad_message(kind: str, content: object) -> None:
     """Whatever a kernel sends, nothing but BadMessage is raised, and an event can be stored as it is.
 
-    And told to a bot as it is: one that cannot be read ends the session's connection, again and again.
+    It can also be sent to a bot as it is: an unreadable one would end every connection of the session.
     """
     try:
         event = made(kind, content)
@@ -142,13 +142,13 @@ def test_honest_messages_become_their_events(kind: str, content: object, event: 
     ],
 )
 def test_wrong_shapes_are_bad_messages(kind: str, content: object) -> None:
-    """A missing key or a wrong type is told as such, whichever it is."""
+    """A missing key or a wrong type is reported as such."""
     with pytest.raises(BadMessage):
         made(kind, content)
 
 
 def test_a_display_nested_too_deep_is_a_bad_message() -> None:
-    """A JSON display that nobody could write down again is refused."""
+    """A JSON display that could not be written out again is refused."""
     value: object = 1
     for _ in range(500):
         value = [value]
@@ -159,7 +159,7 @@ def test_a_display_nested_too_deep_is_a_bad_message() -> None:
 
 
 def test_a_display_over_the_limit_is_named() -> None:
-    """What is too large becomes a sentence beside the plain text, and what fits stays."""
+    """A display that is too large becomes a sentence beside its plain text; whatever fits stays."""
     content = {"data": {"text/plain": "<Figure>", "image/png": "x" * (MAX_DISPLAY + 1), "text/html": "<b>"}}
     event = made("display_data", content)
     assert isinstance(event, Display)
@@ -171,7 +171,7 @@ def test_a_display_over_the_limit_is_named() -> None:
 
 
 def test_the_limit_holds_for_all_of_a_display_together() -> None:
-    """Many types that are each within the limit do not add up to more than it."""
+    """Many types, each within the limit, cannot exceed it together."""
     data = {f"text/{number}": "x" * 100 for number in range(5)}
     event = made("display_data", {"data": data})
     assert isinstance(event, Display)
@@ -179,7 +179,7 @@ def test_the_limit_holds_for_all_of_a_display_together() -> None:
 
 
 def test_an_execution_count_is_a_small_number_or_none() -> None:
-    """A count that no database could hold is none."""
+    """A count that no database could hold becomes None."""
     for count in (10**30, -1, True, 1.0, "1"):
         event = made("execute_result", {"data": {}, "execution_count": count})
         assert isinstance(event, Result)
@@ -187,7 +187,7 @@ def test_an_execution_count_is_a_small_number_or_none() -> None:
 
 
 def test_a_picture_is_weighed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When it comes: everything that counts it later has its weight, the same as anew."""
+    """It is weighed on arrival; later counts use that weight, which equals a fresh one."""
     weighed: list[int] = []
 
     def weigh(value: object) -> int:

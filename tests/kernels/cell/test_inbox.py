@@ -1,4 +1,4 @@
-"""The events that nobody has taken yet stay few."""
+"""Few events are ever waiting to be taken."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from kernels.text.terminal import TerminalText
 
 
 def kept(*events: Event) -> list[Event]:
-    """What can be taken after all of `events` were put."""
+    """What can be taken after all `events` have been put."""
     inbox = Inbox()
     for event in events:
         inbox.put(event)
@@ -22,12 +22,12 @@ def kept(*events: Event) -> list[Event]:
 
 
 def shown(name: str, display_id: str | None = None, *, update: bool = False) -> Display:
-    """A display of a word."""
+    """A display of one word."""
     return Display({"text/plain": name}, {}, display_id, update)
 
 
 def test_pieces_of_one_stream_are_joined() -> None:
-    """Whoever comes late reads one text; another stream begins another."""
+    """A late reader gets one text; output on another stream starts a new piece."""
     assert kept(Stream("stdout", "a"), Stream("stdout", "b"), Stream("stderr", "c")) == [
         Stream("stdout", "ab"),
         Stream("stderr", "c"),
@@ -35,7 +35,7 @@ def test_pieces_of_one_stream_are_joined() -> None:
 
 
 def test_a_piece_that_is_long_enough_is_followed_by_another() -> None:
-    """Each is drawn in one step, which must not take long, so a flood of text is several pieces."""
+    """A piece is drawn in one step, which must be short, so a flood of text becomes several pieces."""
     texts = kept(*(Stream("stdout", "x" * 1000) for _ in range(200)))
     sizes = [len(event.text) for event in texts if isinstance(event, Stream)]
     assert sum(sizes) == 200_000
@@ -44,13 +44,13 @@ def test_a_piece_that_is_long_enough_is_followed_by_another() -> None:
 
 
 def test_a_redrawn_line_is_kept_once() -> None:
-    """A thousand states of a progress bar are one, which still redraws the line that was shown before."""
+    """A thousand states of a progress bar become one, which still redraws the line shown before."""
     (only,) = kept(*(Stream("stderr", f"\r{number:4}") for number in range(1000)))
     assert only == Stream("stderr", "\r 999")
 
 
 def test_a_line_too_long_to_be_drawn_at_each_piece_is_left_as_it_is() -> None:
-    """Else each of many small pieces would take as long as all that waits."""
+    """Otherwise each of many small pieces would take as long as all the waiting text."""
     (only,) = kept(Stream("stdout", "\r" + "x" * LINE), Stream("stdout", "\ry"))
     assert only == Stream("stdout", "\r" + "x" * LINE + "\ry")
 
@@ -76,12 +76,12 @@ def test_joining_changes_nothing_that_is_seen(pieces: list[str], before: list[st
 
 
 def strip(terminal: TerminalText) -> str:
-    """What is seen, less the colour."""
+    """What is seen, without the colours."""
     return terminal.render().replace("\x1b[31m", "")
 
 
 def test_an_update_replaces_the_waiting_display() -> None:
-    """Updates of a display that nobody has seen yet change it where it waits."""
+    """Updates change a display that nobody has seen yet while it waits."""
     assert kept(
         shown("a", "i"), Stream("stdout", "x"), *(shown(str(n), "i", update=True) for n in range(99))
     ) == [
@@ -91,27 +91,27 @@ def test_an_update_replaces_the_waiting_display() -> None:
 
 
 def test_what_is_cleared_unseen_is_dropped() -> None:
-    """A clear takes all that was shown with it, as in the record, but never a question."""
+    """A clear removes everything shown before it, as in the record, but never a question."""
     question = InputRequest("?", password=False)
     cleared = [Stream("stdout", "a"), question, Result({}, 1), Failure("E", "v", ("t",)), shown("b")]
     assert kept(*cleared, ClearOutput(wait=False)) == [question, ClearOutput(wait=False)]
 
 
 def test_errors_and_values_after_a_clear_that_waits_do_not_add_up() -> None:
-    """Each takes the place of those before it, as a picture does: forged ones would fill the memory."""
+    """Each replaces the ones before it, as a picture does; otherwise forged ones would fill the memory."""
     event = Failure("E", "v", ("t",))
     forged = [one for _ in range(100) for one in (ClearOutput(wait=True), event)]
     assert kept(*forged) == [ClearOutput(wait=True), event]
 
 
 def test_an_animation_is_its_last_picture() -> None:
-    """Each picture after a clear that waits takes the place of those before it."""
+    """Each picture after a waiting clear replaces the ones before it."""
     frames = [event for number in range(100) for event in (ClearOutput(wait=True), shown(str(number)))]
     assert kept(*frames) == [ClearOutput(wait=True), shown("99")]
 
 
 async def test_a_wake_without_an_event_is_none() -> None:
-    """Who waits is woken for the end of a cell, too."""
+    """A waiting reader is also woken when the cell ends."""
     inbox = Inbox()
     getting = asyncio.create_task(inbox.get())
     await asyncio.sleep(0)
@@ -120,7 +120,7 @@ async def test_a_wake_without_an_event_is_none() -> None:
 
 
 async def test_an_event_wakes_who_waits() -> None:
-    """An event that is put while somebody waits is theirs."""
+    """An event that is put while a reader waits goes to that reader."""
     inbox = Inbox()
     getting = asyncio.create_task(inbox.get())
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The outputs of a cell are folded as a notebook folds them, and held within limits."""
+"""A cell's outputs are merged as a notebook merges them, and kept within limits."""
 
 import sys
 
@@ -13,7 +13,7 @@ LIMIT = 1000
 
 
 def folded(*events: object, max_text: int = LIMIT, max_shown: int = 10 * LIMIT) -> Outputs:
-    """The outputs of a cell that is over."""
+    """The outputs of a finished cell."""
     outputs = Outputs(max_text=max_text, max_shown=max_shown)
     for event in events:
         outputs.add_event(event)  # type: ignore[arg-type]
@@ -22,7 +22,7 @@ def folded(*events: object, max_text: int = LIMIT, max_shown: int = 10 * LIMIT) 
 
 
 def png(data: str, display_id: str | None = None, *, update: bool = False) -> Display:
-    """A picture, or so it says."""
+    """A picture, or at least something labelled as one."""
     return Display({"image/png": data}, {}, display_id, update)
 
 
@@ -43,7 +43,7 @@ def test_each_kind_is_a_notebook_output() -> None:
 
 
 def test_nothing_holds_the_text_that_was_clipped() -> None:
-    """It has no cost, so neither what is shown nor what is passed on may keep it, wherever the value goes."""
+    """It has no cost, so neither the shown nor the passed-on value may keep it, wherever the value goes."""
     outputs = Outputs(max_text=LIMIT, max_shown=10 * LIMIT)
     outputs.add_event(Display({"text/plain": "x"}, {}, "x"))
     for event_id, update in (("y", False), ("x", True), ("z", True), (None, True)):
@@ -72,7 +72,7 @@ def test_an_update_replaces_every_display_of_its_id() -> None:
 
 
 def test_an_update_without_an_id_is_for_nothing() -> None:
-    """Displays without an id are not replaced by an update without one."""
+    """An update without an id does not replace displays without an id."""
     outputs = Outputs(max_text=LIMIT, max_shown=LIMIT)
     outputs.add_event(png("a"))
     assert outputs.add_event(png("b", update=True)) == []
@@ -80,7 +80,7 @@ def test_an_update_without_an_id_is_for_nothing() -> None:
 
 
 def test_an_update_of_an_earlier_cells_display_is_passed_on() -> None:
-    """The id is not of this cell, so it goes on to whoever showed it, and is told; of so many ids at most."""
+    """The id is not of this cell, so the update is reported and passed on, for a limited number of ids."""
     outputs = Outputs(max_text=LIMIT, max_shown=1 << 20)
     assert outputs.add_event(png("a", "earlier", update=True)) == [png("a", "earlier", update=True)]
     passed = [
@@ -97,17 +97,17 @@ def test_an_update_of_an_earlier_cells_display_is_passed_on() -> None:
         "transient": {"display_id": "earlier"},
     }
     outputs.add_event(ClearOutput(wait=False))
-    assert outputs.cells() == told  # what an earlier cell shows is not this one's to clear
+    assert outputs.cells() == told  # this cell may not clear what an earlier cell shows
 
 
 def test_a_progress_bar_is_one_moving_line() -> None:
-    """What tqdm writes is one line in the record, however often it was redrawn."""
+    """tqdm's output is one line in the record, however often it was redrawn."""
     bar = [Stream("stderr", f"\r{percent:3}%|{'#' * (percent // 10):10}|") for percent in range(0, 101, 10)]
     assert folded(*bar, Stream("stderr", "\n")).text() == "100%|##########|\n"
 
 
 def test_long_text_keeps_head_and_tail() -> None:
-    """The head is passed on at once, the tail at the end after a line that says what is missing."""
+    """The head is passed on at once; the tail follows at the end, after a line that says what is missing."""
     outputs = Outputs(max_text=LIMIT, max_shown=LIMIT)
     (first,) = outputs.add_event(Stream("stdout", "a" * 600))
     assert first == Stream("stdout", "a" * (LIMIT // 2))
@@ -121,19 +121,19 @@ def test_long_text_keeps_head_and_tail() -> None:
 
 
 def test_text_just_over_half_the_limit_is_whole() -> None:
-    """What fits into head and tail together is not cut, and nothing says that it was."""
+    """Text that fits into head and tail together is not cut, and nothing says that it was."""
     outputs = folded(Stream("stdout", "a" * 600), Stream("stderr", "b" * 300))
     assert outputs.text() == "a" * 600 + "b" * 300
 
 
 def test_a_result_comes_through_a_flood_of_text() -> None:
-    """The cell's value is shown after a text of any length."""
+    """The cell's value is shown however much text was printed."""
     outputs = folded(Stream("stdout", "x" * 100_000), Result({"text/plain": "42"}, 1))
     assert "42" in outputs.text()
 
 
 def test_displays_over_the_cells_limit_are_named() -> None:
-    """When all displays together are too much, a sentence stands in place of the one that is over."""
+    """When a display takes the cell over its limit, a sentence replaces it."""
     outputs = folded(png("a" * 600), png("b" * 600), max_shown=2 * LIMIT)
     first, second = (output["data"] for output in outputs.cells())
     assert first == {"image/png": "a" * 600}
@@ -142,7 +142,7 @@ def test_displays_over_the_cells_limit_are_named() -> None:
 
 
 def test_that_displays_are_left_out_is_told_once() -> None:
-    """And again once all was cleared. The value and the error of the cell have their own word."""
+    """And once more after everything was cleared. The cell's value and error have sentences of their own."""
     events = [png("a" * 600), *[png("b" * 600)] * 5]
     outputs = folded(*events, Result({"image/png": "c" * 600}, 1), max_shown=2 * LIMIT)
     assert outputs.text().count("left out") == 2
@@ -164,7 +164,7 @@ def test_replaced_and_cleared_displays_give_their_room_back() -> None:
 
 
 def test_the_number_of_outputs_is_bounded_and_the_end_is_seen() -> None:
-    """After so many displays one sentence says so; the result of the cell still has its place."""
+    """Beyond the limit one sentence says so; the cell's result still has its place."""
     events = [Display({"text/plain": str(number)}) for number in range(module.MOST + 50)]
     outputs = folded(*events, Result({"text/plain": "the end"}, 1), max_shown=1 << 20)
     assert len(outputs.cells()) == module.MOST + 2
@@ -179,7 +179,7 @@ def test_two_names_in_turn_do_not_multiply() -> None:
 
 
 def test_forged_errors_are_bounded() -> None:
-    """A thousand errors of a kernel that lies take no more room than the cell has."""
+    """A thousand errors forged by a kernel take no more room than the cell may use."""
     outputs = folded(*[Failure("E", "v" * 100, ("t" * 100,))] * 1000)
     assert sum(len(cell["evalue"]) for cell in outputs.cells()) < 3 * module.MOST * 100
     assert len(outputs.text()) < module.MOST * 100
@@ -199,7 +199,7 @@ def test_a_line_that_is_redrawn_without_end_is_drawn_for_so_long_only() -> None:
 
 
 def test_text_is_without_colours_and_pictures() -> None:
-    """`text` is what a model or a plain log reads."""
+    """`text` is what a language model or a plain log reads."""
     outputs = folded(Stream("stdout", "\x1b[31mred\x1b[0m"), png("aa"), Result({"text/plain": "2"}, 1))
     assert outputs.text() == "red\n2\n"
 
@@ -217,7 +217,7 @@ FLOODS = [
 @pytest.mark.parametrize("text", FLOODS)
 @pytest.mark.parametrize("names", [("stdout",), ("stdout", "stderr")])
 def test_no_text_is_drawn_to_more_than_the_limit(text: str, names: tuple[str, ...]) -> None:
-    """4 KB of a cursor that goes up and writes, again and again, were 34 MB under a limit of 1 MiB."""
+    """4 KB of cursor movements and text, repeated, took 34 MB under a limit of 1 MiB."""
     limit = 1 << 18
     outputs = Outputs(max_text=limit, max_shown=LIMIT)
     for number in range(3 * limit // len(text)):
@@ -227,7 +227,7 @@ def test_no_text_is_drawn_to_more_than_the_limit(text: str, names: tuple[str, ..
 
 
 def test_many_displays_of_one_id_are_updated_at_the_cost_of_one() -> None:
-    """What an update costs is found out once, and each of them is counted."""
+    """An update's size is worked out once, and counted for each display."""
     outputs = Outputs(max_text=LIMIT, max_shown=1 << 20)
     for _ in range(module.MOST):
         outputs.add_event(png("a", "same"))
@@ -246,7 +246,7 @@ def test_many_displays_of_one_id_are_updated_at_the_cost_of_one() -> None:
 
 
 def test_the_text_of_many_displays_has_a_limit() -> None:
-    """All displays together may have as much text as may be printed, and some of each stays."""
+    """All displays together may hold as much text as may be printed, and each keeps some of its own."""
     outputs = folded(
         *(Display({"text/plain": f"{number} {'x' * 10_000}"}) for number in range(100)),
         max_text=50_000,
@@ -258,7 +258,7 @@ def test_the_text_of_many_displays_has_a_limit() -> None:
 
 
 def test_updates_find_their_displays_after_a_clear() -> None:
-    """An id shows each place that has it, and none of before."""
+    """An id leads to every display that has it now, and to none from before the clear."""
     one = Display({"text/plain": "one"}, {}, "id")
     new = Display({"text/plain": "new"}, {}, "id", update=True)
     outputs = folded(

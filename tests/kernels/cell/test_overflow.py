@@ -1,4 +1,4 @@
-"""All text of a cell that shows more than is kept goes to a file, which says when it has not all."""
+"""A cell that prints more than is kept has all its text in a file, which says so if it is incomplete."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ LIMIT = 1000
 async def written(
     folder: Path, *events: Event, most: int = 1 << 20, held: int = 4 << 20
 ) -> tuple[TextFile | None, str]:
-    """The file of a cell with these events, and what is in it."""
+    """The file of a cell with these events, and its content."""
     overflow = Overflow(folder, most=most, held=held)
     outputs = Outputs(max_text=LIMIT, max_shown=1 << 20, overflow=overflow)
     for event in events:
@@ -32,12 +32,12 @@ async def written(
 
 
 def printed(text: str, name: str = "stdout") -> Stream:
-    """Something printed."""
+    """A piece of printed text."""
     return Stream(name, text)
 
 
 async def test_all_of_a_long_text_is_in_its_file(tmp_path: Path) -> None:
-    """In order, of both streams, and what is shown among it; and no file has a name."""
+    """Both streams and the displays between them are in it, in order; no file has a name."""
     lines = [f"line {number}\n" for number in range(500)]
     events = [printed(line, "stderr" if number % 7 == 0 else "stdout") for number, line in enumerate(lines)]
     file, text = await written(tmp_path, *events, Result({"text/plain": "42"}, 1))
@@ -48,25 +48,25 @@ async def test_all_of_a_long_text_is_in_its_file(tmp_path: Path) -> None:
 
 
 async def test_what_is_shown_whole_has_no_file(tmp_path: Path) -> None:
-    """Neither a short text nor one whose head and tail are all of it."""
+    """Neither for a short text nor for one that head and tail show completely."""
     assert await written(tmp_path, printed("x" * LIMIT)) == (None, "")
     assert await written(tmp_path, printed("x" * 600), printed("y" * 300, "stderr")) == (None, "")
 
 
 async def test_a_long_value_is_in_the_file(tmp_path: Path) -> None:
-    """Its text comes clipped, with all of it beside; what the kernel has clipped itself is a part."""
+    """The value's text arrives clipped, with the whole beside it; what the kernel clipped is incomplete."""
     bundle = Bundle({"text/plain": "x...x"})
     bundle.whole = "x" * 5000
     file, text = await written(tmp_path, printed("before\n"), Result(bundle, 1), printed("after\n"))
     assert (file and file.name, text) == ("output-7.txt", "before\n" + "x" * 5000 + "\nafter\n")
-    assert bundle.whole == ""  # it is held no longer
+    assert bundle.whole == ""  # it is not kept any longer
     bundle.whole, bundle.partial = "y" * 5000, True
     file, text = await written(tmp_path, Display(bundle))
     assert (file and file.name) == "output-7-part.txt"
 
 
 async def test_the_file_reads_as_a_terminal_shows(tmp_path: Path) -> None:
-    """Without colours, and of a line that is drawn again and again the last; wherever the text is cut."""
+    """It has no colours, and only the last state of a redrawn line, wherever the text was split."""
     events = [printed(f"\x1b[31mred\x1b[0m\n{'x' * LIMIT}\n")]
     events += [printed(f"\r{number:3} %") for number in range(100)]
     events += [printed("\r\nend\n"), Failure("E", "v", ("\x1b[31mE\x1b[0m: v",))]
@@ -75,7 +75,7 @@ async def test_the_file_reads_as_a_terminal_shows(tmp_path: Path) -> None:
 
 
 async def test_what_is_cleared_is_not_in_the_file(tmp_path: Path) -> None:
-    """A loop that draws a long text anew has that of its last time."""
+    """A loop that redraws a long text leaves only the last one."""
     events: list[Event] = []
     for number in range(3):
         events += [ClearOutput(wait=number == 1), printed(f"{number} " * 2000)]
@@ -84,7 +84,7 @@ async def test_what_is_cleared_is_not_in_the_file(tmp_path: Path) -> None:
 
 
 async def test_a_file_that_has_not_all_says_so(tmp_path: Path) -> None:
-    """In its name, and how much is missing at its end; it keeps within its limit."""
+    """Its name says that it is incomplete, its end says how much is missing, and it keeps to its limit."""
     file, text = await written(tmp_path, *[printed("é" * 100 + "\n")] * 500, most=10_000)
     assert file is not None
     assert file.name == "output-7-part.txt"
@@ -96,7 +96,7 @@ async def test_a_file_that_has_not_all_says_so(tmp_path: Path) -> None:
 
 
 async def test_a_text_that_comes_faster_than_the_disk_takes_it_waits_within_a_limit(tmp_path: Path) -> None:
-    """Whatever does not fit is left out from there on, and said."""
+    """Whatever does not fit is left out from that point on, and the file says so."""
     lines = [printed(f"{number:9}\n") for number in range(10_000)]
     file, text = await written(tmp_path, *lines, held=50_000)
     assert (file and file.name) == "output-7-part.txt"
@@ -107,7 +107,7 @@ async def test_a_text_that_comes_faster_than_the_disk_takes_it_waits_within_a_li
 async def test_a_disk_that_takes_nothing_costs_only_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The cell ends as it does, without a file."""
+    """The cell ends as usual, without a file."""
     assert await written(tmp_path / "gone", printed("x" * 5000)) == (None, "")
     read, write = os.pipe()
     os.close(read)
@@ -116,7 +116,7 @@ async def test_a_disk_that_takes_nothing_costs_only_the_file(
 
 
 async def test_a_large_text_is_written_in_steps_and_read_by_several(tmp_path: Path) -> None:
-    """While it is printed, in order; each reader has a place of its own, and the bytes go with the last."""
+    """It is written in order while the cell prints; readers are independent, and the last frees the bytes."""
     overflow = Overflow(tmp_path, most=50 << 20)
     overflow.begin("begin\n")
     for number in range(60):
@@ -135,5 +135,5 @@ async def test_a_large_text_is_written_in_steps_and_read_by_several(tmp_path: Pa
 def _target(descriptor: str) -> str:
     try:
         return os.readlink(f"/proc/self/fd/{descriptor}")
-    except OSError:  # the listing's own
+    except OSError:  # the descriptor of the listing itself
         return ""

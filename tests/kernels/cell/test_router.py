@@ -1,4 +1,4 @@
-"""Whose message it is: the running cell's, late output's, or nobody's."""
+"""Whom a message belongs to: the running cell, late output, or nobody."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ LIMITS = Limits(cell=timedelta(seconds=5), late_text=100)
 
 
 class Cell:
-    """What a router sees of a run; it writes down what it is told."""
+    """What a router sees of a run; it records what it is told."""
 
     def __init__(self, tag: int) -> None:
         self.tag = tag
@@ -42,7 +42,7 @@ def router(too_broken: object = None) -> Router:
 
 
 def begun(routing: Router, message_id: str = "a", tag: int = 1) -> Cell:
-    """A cell that runs as the request `message_id`."""
+    """A cell that runs as request `message_id`."""
     cell = Cell(tag)
     routing.begin(message_id, cell)  # type: ignore[arg-type]
     return cell
@@ -61,12 +61,12 @@ def text(words: str, parent: str = "a") -> Message:
 
 
 def waiting(routing: Router) -> list[Late]:
-    """All late output that nobody has taken."""
+    """All late output that has not been taken yet."""
     return [routing.late.get_nowait() for _ in range(routing.late.qsize())]
 
 
 async def test_a_cell_gets_its_own_messages() -> None:
-    """Output and reply of the request that runs go to its run; those of another request do not."""
+    """Output and reply of the running request go to its run; those of another request do not."""
     routing = router()
     cell = begun(routing)
     routing.receive(text("mine"))
@@ -79,7 +79,7 @@ async def test_a_cell_gets_its_own_messages() -> None:
 
 
 async def test_a_reply_counts_in_the_channel_of_the_output_only() -> None:
-    """In another it could come before output that is on its way."""
+    """On another channel a reply could overtake output that is still on its way."""
     routing = router()
     cell = begun(routing)
     for channel in ("shell", "stdin", "control"):
@@ -88,7 +88,7 @@ async def test_a_reply_counts_in_the_channel_of_the_output_only() -> None:
 
 
 async def test_output_of_an_earlier_cell_is_late_even_while_another_runs() -> None:
-    """What a thread prints comes under the cell that started it."""
+    """What a thread prints is attributed to the cell that started it."""
     routing = router()
     begun(routing, "a", tag=1)
     routing.end()
@@ -99,7 +99,7 @@ async def test_output_of_an_earlier_cell_is_late_even_while_another_runs() -> No
 
 
 async def test_late_output_is_capped_for_each_cell() -> None:
-    """After so many characters one sentence says that more is left out, and then nothing does."""
+    """Beyond the limit one sentence says that more is left out, and then nothing more follows."""
     routing = router()
     for name in ("a", "b"):
         begun(routing, name, tag=ord(name))
@@ -114,7 +114,7 @@ async def test_late_output_is_capped_for_each_cell() -> None:
 
 
 async def test_late_displays_are_capped_by_their_size() -> None:
-    """A thread cannot send pictures without end after its cell."""
+    """A thread cannot go on sending pictures after its cell has ended."""
     routing = Router(Limits(late_text=10_000), lambda: None)
     begun(routing)
     routing.end()
@@ -124,7 +124,7 @@ async def test_late_displays_are_capped_by_their_size() -> None:
 
 
 async def test_late_questions_are_nobodys() -> None:
-    """A thread that asks after its cell is not asked for: nobody could answer it."""
+    """A thread's question after the end of its cell is dropped, since nobody could answer it."""
     routing = Router(Limits(late_text=10_000), lambda: None)
     begun(routing)
     routing.end()
@@ -135,7 +135,7 @@ async def test_late_questions_are_nobodys() -> None:
 
 @pytest.mark.parametrize("question_first", [True, False])
 async def test_a_question_goes_to_the_running_cell_after_the_output_before_it(question_first: bool) -> None:
-    """`input()` asks on a channel of its own, and is passed on when its mark among the output has come."""
+    """`input()` uses its own channel; the question is passed on once its marker appears in the output."""
     routing = router()
     cell = begun(routing)
     question = message("input_request", {"prompt": "name? ", "password": False}, channel="stdin")
@@ -148,7 +148,7 @@ async def test_a_question_goes_to_the_running_cell_after_the_output_before_it(qu
 
 
 async def test_the_interrupt_is_told_to_the_running_cell() -> None:
-    """The reply of the control channel says that the interrupt will not hit the next cell."""
+    """The reply on the control channel confirms that the interrupt will not hit the next cell."""
     routing = router()
     cell = begun(routing)
     routing.receive(message("interrupt_reply", {"status": "ok"}, "control request", channel="control"))
@@ -156,7 +156,7 @@ async def test_the_interrupt_is_told_to_the_running_cell() -> None:
 
 
 async def test_a_kernel_that_does_not_run_its_cell_is_known_until_the_next() -> None:
-    """The reply to an interrupt says so, where the cell never came or its end was lost."""
+    """The reply to an interrupt says so if the cell never arrived or its end was lost."""
     routing = router()
     begun(routing)
     routing.receive(message("interrupt_reply", {"status": "ok"}, "control request", channel="control"))
@@ -169,7 +169,7 @@ async def test_a_kernel_that_does_not_run_its_cell_is_known_until_the_next() -> 
 
 
 async def test_late_output_nobody_takes_is_bounded() -> None:
-    """Without a reader the newest pieces are left out, and nothing raises."""
+    """Without a reader the newest pieces are left out, and nothing is raised."""
     routing = router()
     for _ in range(2 * module.MOST_LATE + 10):
         routing.late_scan(Scan())
@@ -177,7 +177,7 @@ async def test_late_output_nobody_takes_is_bounded() -> None:
 
 
 async def test_late_text_that_nobody_takes_costs_no_file() -> None:
-    """It is left out where there is a thousand of it; a scan has its place all the same."""
+    """Beyond a thousand pieces it is left out; there is still room for a scan."""
     routing = Router(Limits(late_text=10_000), lambda: None)
     begun(routing)
     routing.end()
@@ -189,7 +189,7 @@ async def test_late_text_that_nobody_takes_costs_no_file() -> None:
 
 
 async def test_a_variable_is_named_in_one_line() -> None:
-    """Its name, its class and what is said of it can be anything; every front writes them into sentences."""
+    """Its name, type and detail can contain anything, and every front end puts them into sentences."""
     routing = router()
     begun(routing)
     metadata = {"kernelcord": {"variables": [["a\nb", "T\x1b[2J", "1\u2028"]]}}
@@ -220,7 +220,7 @@ async def test_a_reply_tells_the_variables() -> None:
     ],
 )
 async def test_a_reply_names_files_that_are_not_kept(named: object, told: list[str]) -> None:
-    """A few, as text that can be shown, until the next cell begins; whatever a hostile one names."""
+    """A few names, as text that is safe to show, until the next cell begins, whatever the kernel sends."""
     routing = router()
     begun(routing)
     routing.receive(message("execute_reply", {"status": "ok"}, metadata={"kernelcord": {"elsewhere": named}}))
@@ -241,7 +241,7 @@ async def test_a_reply_names_files_that_are_not_kept(named: object, told: list[s
     ],
 )
 async def test_a_reply_tells_the_memory_if_it_can_be_true(named: object, told: object) -> None:
-    """Bytes that the kernel has taken; a hostile one names none."""
+    """The number of bytes the kernel uses; an impossible number is ignored."""
     routing = router()
     cell = begun(routing)
     metadata = {"kernelcord": {"variables": [], "memory": named}}
@@ -250,7 +250,7 @@ async def test_a_reply_tells_the_memory_if_it_can_be_true(named: object, told: o
 
 
 async def test_a_pager_is_shown_and_quit_is_noted() -> None:
-    """The help of `name?` is a display of the cell; `quit()` is remembered for its end."""
+    """The help for `name?` is a display of the cell; `quit()` is remembered until its end."""
     routing = router()
     cell = begun(routing)
     payload = [{"source": "page", "data": {"text/plain": "help"}}, {"source": "ask_exit"}, 7]
@@ -260,7 +260,7 @@ async def test_a_pager_is_shown_and_quit_is_noted() -> None:
 
 
 async def test_a_reply_has_few_pages() -> None:
-    """33,000 of them in one reply kept everybody waiting while they were looked at."""
+    """33,000 pages in one reply made everybody wait while they were processed."""
     routing = router()
     cell = begun(routing)
     payload = [{"data": {"text/plain": str(number)}} for number in range(30_000)]
@@ -270,7 +270,7 @@ async def test_a_reply_has_few_pages() -> None:
 
 
 async def test_too_many_broken_messages_are_told_once() -> None:
-    """A kernel that sends garbage is given up after so much of it; an honest one sends none."""
+    """A kernel that sends too much garbage is given up on; an honest one sends none."""
     calls: list[int] = []
     routing = router(lambda: calls.append(1))
     begun(routing)

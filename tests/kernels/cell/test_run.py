@@ -1,4 +1,4 @@
-"""A cell in flight: when it is over, what it tells, and that it can be left at any time."""
+"""A cell in flight: when it is over, what it reports, and that it can be left at any time."""
 
 import asyncio
 from datetime import timedelta
@@ -37,7 +37,7 @@ def says(words: str) -> Stream:
 
 
 async def test_what_comes_before_the_reply_is_the_cells() -> None:
-    """The reply is the last that a kernel says of a cell."""
+    """The reply is the last thing a kernel says about a cell."""
 
     def script(run: Run) -> None:
         run.take_event(says("a"))
@@ -52,7 +52,7 @@ async def test_what_comes_before_the_reply_is_the_cells() -> None:
 
 
 async def test_events_come_as_they_happen() -> None:
-    """What the cell shows is told while it runs."""
+    """Output is reported while the cell runs."""
     host = Host(ignores)
     async with asyncio.timeout(10), Run(host, "code") as run:
         iterator = aiter(run)
@@ -66,7 +66,7 @@ async def test_events_come_as_they_happen() -> None:
 
 
 async def test_an_error_is_a_result() -> None:
-    """The person's exception is told, and is the result's error."""
+    """The exception in the person's code is reported, and becomes the result's error."""
     failure = Failure("ZeroDivisionError", "division by zero", ("traceback",))
 
     def script(run: Run) -> None:
@@ -98,7 +98,7 @@ async def test_the_code_is_repaired() -> None:
 
 
 async def test_death_is_told_with_what_was_lost() -> None:
-    """A kernel that dies ends the cell; what it had shown stays, and Restarted is the last event."""
+    """A dying kernel ends the cell; its output so far stays, and Restarted is the last event."""
 
     def script(run: Run) -> None:
         run.take_event(says("last words"))
@@ -114,7 +114,7 @@ async def test_death_is_told_with_what_was_lost() -> None:
 
 
 async def test_death_after_the_end_is_not_this_cells() -> None:
-    """A kernel that dies when the cell was over does not change its result."""
+    """A kernel that dies after the cell is over does not change the result."""
 
     def script(run: Run) -> None:
         ends(run)
@@ -136,7 +136,7 @@ async def test_the_deadline_interrupts_and_the_kernel_stays() -> None:
 
 
 async def test_what_does_not_stop_is_killed() -> None:
-    """A cell that ignores the interrupt ends with its kernel, and says so."""
+    """A cell that ignores the interrupt ends with its kernel, and the result says so."""
     host = Host(ignores, limits=Limits(cell=SOON))
     host.on_interrupt = ignores
     run = Run(host, "code")
@@ -152,7 +152,7 @@ async def test_what_does_not_stop_is_killed() -> None:
 
 
 async def test_a_reader_that_takes_nothing_does_not_stop_the_clock() -> None:
-    """The deadline and the kill come although whoever reads the events is stuck."""
+    """The deadline and the kill come even if the reader of the events is stuck."""
     host = Host(lambda run: run.take_event(says("a")), limits=Limits(cell=SOON))
     host.on_interrupt = ignores
     async with asyncio.timeout(10), Run(host, "code") as run:
@@ -162,7 +162,7 @@ async def test_a_reader_that_takes_nothing_does_not_stop_the_clock() -> None:
 
 
 async def test_a_flood_does_not_stop_the_clock() -> None:
-    """The deadline comes although there is always one more event to take."""
+    """The deadline comes even if there is always another event to take."""
     host = Host(ignores, limits=Limits(cell=SOON))
     host.on_interrupt = ignores
     async with asyncio.timeout(10), Run(host, "code") as run:
@@ -181,7 +181,7 @@ async def pour(run: Run) -> None:
 
 
 async def test_an_interrupt_that_is_still_on_its_way_keeps_the_cell_open() -> None:
-    """A cell that ends by itself just then is over only when the interrupt can no longer hit the next one."""
+    """A cell that ends by itself then is over only once the interrupt can no longer hit the next one."""
     host = Host(ignores)
     host.on_interrupt = ends
     async with asyncio.timeout(10), Run(host, "code") as run:
@@ -206,7 +206,7 @@ async def test_no_time_limit_is_none() -> None:
 
 
 async def test_the_deadline_pauses_during_a_question() -> None:
-    """Time in which a person thinks is not the cell's, and does not count as time that it worked."""
+    """The time a person takes to think counts neither against the cell nor as work."""
     host = Host(lambda run: run.take_event(QUESTION), limits=Limits(cell=SOON, answer=timedelta(seconds=30)))
     async with asyncio.timeout(10), Run(host, "code") as run:
         async for event in run:
@@ -223,7 +223,7 @@ async def test_the_deadline_pauses_during_a_question() -> None:
 
 
 async def test_the_deadline_goes_on_after_the_answer() -> None:
-    """An answered question leaves the cell the time that it had left, and no more."""
+    """After the answer the cell has the time it had left, and no more."""
     host = Host(lambda run: run.take_event(QUESTION), limits=Limits(cell=SOON))
     async with asyncio.timeout(10), Run(host, "code") as run:
         async for event in run:
@@ -233,7 +233,7 @@ async def test_the_deadline_goes_on_after_the_answer() -> None:
 
 
 async def test_a_question_without_an_answer_is_a_time_out() -> None:
-    """When nobody answers in time the cell is interrupted, and the cause is told."""
+    """If nobody answers in time the cell is interrupted, and the result names the cause."""
     host = Host(lambda run: run.take_event(QUESTION), limits=Limits(cell=None, answer=SOON))
     run = Run(host, "code")
     assert await events(run) == [QUESTION]
@@ -241,7 +241,7 @@ async def test_a_question_without_an_answer_is_a_time_out() -> None:
 
 
 async def test_too_many_questions_are_a_time_out() -> None:
-    """A cell that asks without end is interrupted after so many questions."""
+    """A cell that keeps asking is interrupted after a fixed number of questions."""
     host = Host(lambda run: run.take_event(QUESTION), limits=Limits(questions=3))
     asked = 0
     async with asyncio.timeout(10), Run(host, "code") as run:
@@ -269,7 +269,7 @@ async def test_a_password_is_never_echoed() -> None:
 
 
 async def test_an_answer_without_a_question_is_refused() -> None:
-    """Before a question, after its answer and after the cell there is nothing to answer."""
+    """There is nothing to answer before a question, after its answer, or after the cell."""
     host = Host(lambda run: run.take_event(QUESTION))
     async with asyncio.timeout(10), Run(host, "code") as run:
         with pytest.raises(NoQuestion):
@@ -285,7 +285,7 @@ async def test_an_answer_without_a_question_is_refused() -> None:
 
 
 async def test_without_input_a_question_is_not_passed_on() -> None:
-    """Where nobody can answer, a forged question neither is told nor stops the clock."""
+    """Where nobody can answer, a forged question is not reported and does not stop the clock."""
     host = Host(lambda run: run.take_event(QUESTION), limits=Limits(cell=SOON))
     run = Run(host, "code", allow_input=False)
     assert await events(run) == []
@@ -293,7 +293,7 @@ async def test_without_input_a_question_is_not_passed_on() -> None:
 
 
 async def test_cells_of_one_kernel_wait_for_each_other() -> None:
-    """The second is told its position, and is sent only when the first has been left."""
+    """The second cell learns its position, and is sent only once the first has been left."""
     host = Host(ignores, ends)
     async with asyncio.timeout(10), Run(host, "first") as first:
         running = asyncio.ensure_future(anext(aiter(first), None))
@@ -307,7 +307,7 @@ async def test_cells_of_one_kernel_wait_for_each_other() -> None:
 
 
 async def test_an_interrupt_in_the_queue_leaves_the_queue() -> None:
-    """A waiting cell that is stopped never runs, and does not disturb the one before it."""
+    """A waiting cell that is stopped never runs, and does not disturb the cell ahead of it."""
     host = Host(ignores)
     async with asyncio.timeout(10), Run(host, "first") as first:
         running = asyncio.ensure_future(anext(aiter(first), None))
@@ -325,7 +325,7 @@ async def test_an_interrupt_in_the_queue_leaves_the_queue() -> None:
 
 
 async def test_an_interrupt_while_the_kernel_gets_ready_withdraws() -> None:
-    """A cell that waits for a place of the pool, or for a start, is stopped at once and never runs."""
+    """A cell that waits for a place in the pool or for a start is stopped at once and never runs."""
     host = Host()
     host.busy_pool()
     run = Run(host, "code")
@@ -351,7 +351,7 @@ async def test_an_interrupt_after_the_end_does_nothing() -> None:
 
 
 async def test_leaving_early_interrupts_and_waits() -> None:
-    """A break in the middle stops the cell; the result has all that was shown until then."""
+    """A `break` stops the cell; the result has everything shown until then."""
 
     def script(run: Run) -> None:
         run.take_event(says("a"))
@@ -368,7 +368,7 @@ async def test_leaving_early_interrupts_and_waits() -> None:
 
 
 async def test_leaving_early_from_a_stuck_kernel_replaces_it() -> None:
-    """What does not stop is killed then too, and the result tells of it."""
+    """A cell that does not stop is killed in this case too, and the result says so."""
     host = Host(lambda run: run.take_event(says("a")))
     host.on_interrupt = ignores
     async with asyncio.timeout(10), Run(host, "code") as run:
@@ -378,7 +378,7 @@ async def test_leaving_early_from_a_stuck_kernel_replaces_it() -> None:
 
 
 async def test_an_exception_in_the_block_leaves_the_restart_to_the_next_cell() -> None:
-    """Nobody reads the result then, so what was lost is told by the next cell."""
+    """Nobody reads the result then, so the next cell reports what was lost."""
     host = Host(lambda run: run.take_event(says("a")), ends)
     host.on_interrupt = ignores
 
@@ -396,7 +396,7 @@ async def test_an_exception_in_the_block_leaves_the_restart_to_the_next_cell() -
     "where", ["in line", "waiting for a place", "starting", "running", "stopping", "looking"]
 )
 async def test_a_cancelled_task_gives_its_place_back(where: str) -> None:
-    """Wherever in its cell a task is cancelled, and however often, the next cell gets its turn."""
+    """Wherever and however often a cell's task is cancelled, the next cell gets its turn."""
     host = Host(ignores, ends)
     holder = host.queue.enter() if where == "in line" else None
     if where == "waiting for a place":
@@ -423,7 +423,7 @@ async def test_a_cancelled_task_gives_its_place_back(where: str) -> None:
 
 
 async def test_a_result_is_there_even_when_the_task_was_cancelled() -> None:
-    """Who records the cell in a `finally` can always read what came of it."""
+    """Code that records the cell in a `finally` can always read its result."""
     host = Host(lambda run: run.take_event(says("a")))
     run = Run(host, "code")
     cell = asyncio.create_task(events(run))
@@ -434,6 +434,6 @@ async def test_a_result_is_there_even_when_the_task_was_cancelled() -> None:
 
 
 async def test_there_is_no_result_before_the_end() -> None:
-    """Asking too early is a mistake of ours, and says so."""
+    """Asking too early is a mistake in our code, and the error says so."""
     with pytest.raises(RuntimeError, match="before its block is left"):
         _ = Run(Host(), "code").result

@@ -1,4 +1,4 @@
-"""A cell that a person stops and that goes on: nothing is killed unless they want it, or its time is up."""
+"""A stopped cell that goes on: the kernel is killed only if the person asks for it or the time is up."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,14 +21,14 @@ KEYBOARD = Failure("KeyboardInterrupt", "", ("traceback",))
 
 
 class Running(Run):
-    """A cell that runs, with all that it has told so far."""
+    """A running cell, with all that it has reported so far."""
 
     told: list[Event]
 
 
 @asynccontextmanager
 async def running(host: Host) -> AsyncIterator[Running]:
-    """A cell of this host, which ends while this is left."""
+    """A running cell of this host; it ends when the block is left."""
     async with asyncio.timeout(20), Running(host, "code") as run:
         run.told = []
 
@@ -43,14 +43,14 @@ async def running(host: Host) -> AsyncIterator[Running]:
 
 
 def deaf(*, limits: Limits | None = None) -> Host:
-    """A host whose kernel hears interrupts, and goes on with its cell."""
+    """A host whose kernel receives interrupts but keeps running its cell."""
     host = Host(ignores, limits=limits)
     host.on_interrupt = lambda run: run.interrupted()
     return host
 
 
 def did(host: Host) -> list[str]:
-    """What was done to the kernel."""
+    """What was asked of the kernel."""
     return [step for step in host.asked if step in ("interrupt", "kill", "replace")]
 
 
@@ -63,7 +63,7 @@ async def test_a_cell_that_stops_is_not_asked_about() -> None:
 
 
 async def test_a_cell_that_does_not_stop_is_asked_about_and_nothing_is_killed() -> None:
-    """Once; if it ends after that it is as interrupted, with its kernel, and there is nothing to decide."""
+    """The question comes once; a cell that then ends keeps its kernel, and there is nothing to decide."""
     host = deaf()
     async with running(host) as run:
         with pytest.raises(NoQuestion):
@@ -80,7 +80,7 @@ async def test_a_cell_that_does_not_stop_is_asked_about_and_nothing_is_killed() 
 
 @pytest.mark.parametrize("extended", [False, True])
 async def test_kill_kills_at_once(extended: bool) -> None:
-    """And tells the loss as any kill does."""
+    """It reports what was lost, as any kill does."""
     host = deaf()
     async with running(host) as run:
         await run.stop()
@@ -103,14 +103,14 @@ async def test_kill_kills_at_once(extended: bool) -> None:
 async def test_who_waits_gets_what_the_cell_comes_to(
     shown: Failure | None, replied: str, status: str
 ) -> None:
-    """It is interrupted where the interrupt has ended it after all, and no other result is called so."""
+    """The result is "interrupted" only if the interrupt ended the cell after all."""
     host = deaf()
     async with running(host) as run:
         await run.stop()
         await until(lambda: bool(run.told))
         run.decide(kill=False)
         with pytest.raises(NoQuestion):
-            run.decide(kill=True)  # it is decided
+            run.decide(kill=True)  # it is already decided
         await asyncio.sleep(2 * SOON.total_seconds())
         if shown is not None:
             run.take_event(shown)
@@ -131,7 +131,7 @@ async def test_who_waits_may_stop_again_and_is_asked_again() -> None:
 
 
 async def test_a_second_stop_interrupts_again_and_asks_again() -> None:
-    """A thread pool that is being joined ends then; so it is before the question and while it stands."""
+    """That ends a thread pool that is being joined; it works before the question and while it is open."""
     host = deaf()
     async with running(host) as run:
         await run.stop()
@@ -145,7 +145,7 @@ async def test_a_second_stop_interrupts_again_and_asks_again() -> None:
 
 
 async def test_an_interrupt_that_is_on_its_way_is_not_sent_again() -> None:
-    """Whoever presses a button often keeps the kernel from nothing, and is killed nothing."""
+    """Pressing the button repeatedly sends one interrupt, and kills nothing."""
     host = Host(ignores)
     host.on_interrupt = ignores
     async with running(host) as run:
@@ -161,7 +161,7 @@ async def test_an_interrupt_that_is_on_its_way_is_not_sent_again() -> None:
 
 
 async def test_without_an_answer_it_is_killed_when_its_time_is_up_and_not_before() -> None:
-    """Its own time, from its start; the kernel that was interrupted long ago gets no further grace."""
+    """The limit counts from the start of the cell; the earlier interrupt earns no further grace."""
     limit = timedelta(seconds=1)
     host = deaf(limits=Limits(cell=limit))
     began = monotonic()
@@ -176,7 +176,7 @@ async def test_without_an_answer_it_is_killed_when_its_time_is_up_and_not_before
 
 
 async def test_who_waits_has_the_cells_own_time() -> None:
-    """Its end is the time-out that it is for every cell: an interrupt, and a moment for it."""
+    """The cell then times out as any other does: an interrupt, and a moment to react to it."""
     host = deaf(limits=Limits(cell=timedelta(seconds=3)))
     async with running(host) as run:
         await run.stop()
@@ -188,7 +188,7 @@ async def test_who_waits_has_the_cells_own_time() -> None:
 
 
 async def test_a_stop_just_before_the_deadline_leaves_the_kernel_its_moment() -> None:
-    """And no question: what would be asked is decided by then."""
+    """And no question is asked, since it would be settled before anybody could answer."""
     host = deaf()
     async with running(host) as run:
         await run.stop()
@@ -199,7 +199,7 @@ async def test_a_stop_just_before_the_deadline_leaves_the_kernel_its_moment() ->
 
 
 async def test_a_stop_just_before_the_deadline_that_works_keeps_the_kernel() -> None:
-    """The deadline that comes meanwhile kills nothing."""
+    """A deadline that comes in the meantime kills nothing."""
     host = deaf()
     async with running(host) as run:
         await run.stop()
@@ -209,7 +209,7 @@ async def test_a_stop_just_before_the_deadline_that_works_keeps_the_kernel() -> 
 
 
 async def test_more_time_is_more_time_for_a_cell_that_does_not_stop() -> None:
-    """Asked for before the deadline, or in the moment that the kernel has beyond it."""
+    """Whether it is granted before the deadline or during the moment of grace after it."""
     host = deaf()
     async with running(host) as run:
         await run.stop()
@@ -223,7 +223,7 @@ async def test_more_time_is_more_time_for_a_cell_that_does_not_stop() -> None:
 
 
 async def test_without_a_limit_it_goes_on_until_it_ends() -> None:
-    """Which the question says."""
+    """The question says so."""
     host = deaf(limits=Limits(cell=None))
     async with running(host) as run:
         await run.stop()
@@ -234,7 +234,7 @@ async def test_without_a_limit_it_goes_on_until_it_ends() -> None:
 
 
 async def test_whatever_else_ends_a_cell_kills_its_kernel_as_ever() -> None:
-    """A reset, or an edited message: also of a cell that was stopped, or is asked about, by then."""
+    """A reset or an edited message does so even for a cell that was stopped or is being asked about."""
     for moment in ("before", "stopped", "asked"):
         host = deaf(limits=Limits(cell=None))
         async with running(host) as run:
@@ -244,15 +244,15 @@ async def test_whatever_else_ends_a_cell_kills_its_kernel_as_ever() -> None:
                 await until(lambda: bool(run.told))
             await run.interrupt()
             with pytest.raises(NoQuestion):
-                run.decide(kill=False)  # nobody has a say in it
-            await run.stop()  # nor does that bring a question
+                run.decide(kill=False)  # nobody has a say in it now
+            await run.stop()  # nor does this lead to a question
         assert isinstance(run.told[-1], Restarted), moment
         assert (len(run.told), run.result.status) == (1 + (moment == "asked"), "interrupted")
         assert did(host)[-2:] == ["kill", "replace"]
 
 
 async def test_whoever_leaves_while_it_is_asked_kills_the_kernel() -> None:
-    """A turn that is cancelled does not hold the kernel until a deadline."""
+    """A cancelled turn does not hold the kernel until the deadline."""
     host = deaf(limits=Limits(cell=None))
     async with asyncio.timeout(10), Run(host, "code") as run:
         stopping = asyncio.create_task(_stop_when_it_runs(host, run))
@@ -269,7 +269,7 @@ async def _stop_when_it_runs(host: Host, run: Run) -> None:
 
 
 async def test_a_question_is_withdrawn_by_a_stop_and_the_cells_time_goes_on() -> None:
-    """Not the time that an answer may take: what was left of the cell's own."""
+    """The clock goes on with the cell's own remaining time, not with the time allowed for an answer."""
     host = deaf(limits=Limits(cell=timedelta(seconds=3), answer=timedelta(seconds=60)))
     async with running(host) as run:
         run.take_event(QUESTION)
@@ -283,7 +283,7 @@ async def test_a_question_is_withdrawn_by_a_stop_and_the_cells_time_goes_on() ->
 
 
 async def test_a_cell_that_asks_when_it_is_stopped_can_be_answered_and_killed() -> None:
-    """As `except KeyboardInterrupt: input("quit? ")` does: both questions stand, and say so of each other."""
+    """As with `except KeyboardInterrupt: input("quit? ")`: both questions are open at the same time."""
     host = deaf()
     async with running(host) as run:
         await run.stop()
@@ -298,7 +298,7 @@ async def test_a_cell_that_asks_when_it_is_stopped_can_be_answered_and_killed() 
 
 
 async def test_an_answer_that_nothing_comes_of_leaves_it_asked_about() -> None:
-    """The kernel is killed neither for it nor for the stop, and the cell's time goes on after the answer."""
+    """Neither the answer nor the stop kills the kernel, and the cell's time goes on after the answer."""
     host = deaf(limits=Limits(cell=timedelta(seconds=3), answer=timedelta(seconds=60)))
     async with running(host) as run:
         await run.stop()
@@ -312,7 +312,7 @@ async def test_an_answer_that_nothing_comes_of_leaves_it_asked_about() -> None:
 
 
 async def test_a_question_that_nobody_answers_ends_a_stopped_cell_too() -> None:
-    """After the time that every answer may take."""
+    """It ends after the time that any answer may take."""
     host = deaf(limits=Limits(cell=None, answer=4 * SOON))
     async with running(host) as run:
         await run.stop()
@@ -322,7 +322,7 @@ async def test_a_question_that_nobody_answers_ends_a_stopped_cell_too() -> None:
 
 
 async def test_an_interrupt_that_is_never_confirmed_does_not_keep_an_ended_cell_open() -> None:
-    """The kernel is broken then, not the cell slow: whoever waits for it does not wait for ever."""
+    """Then the kernel is broken rather than the cell slow, so the wait is limited."""
     for waited in (False, True):
         host = Host(ignores, limits=Limits(cell=None))
         host.on_interrupt = ignores
@@ -338,7 +338,7 @@ async def test_an_interrupt_that_is_never_confirmed_does_not_keep_an_ended_cell_
 
 
 async def test_a_kernel_that_dies_is_told_as_what_it_died_of() -> None:
-    """A limit is named; a death while somebody waits is one; one that the stop may have brought is not."""
+    """An exceeded limit is named; a death while waiting is a death; one the stop may have caused is not."""
     cases: list[tuple[bool | None, str | None, str]] = [
         (None, "memory", "out of memory"),
         (None, None, "interrupted"),
@@ -356,7 +356,7 @@ async def test_a_kernel_that_dies_is_told_as_what_it_died_of() -> None:
 
 
 async def test_a_stop_before_the_cell_runs_ends_it() -> None:
-    """In its kernel's line, where there is nothing to kill."""
+    """While it is queued for its kernel, there is nothing to kill."""
     host = Host(ignores)
     async with running(host) as first:
         second = Run(host, "second")

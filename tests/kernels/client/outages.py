@@ -1,4 +1,4 @@
-"""A network before a node that can be cut: nothing answers there, or nothing passes."""
+"""A network in front of a node that can be cut: either nothing answers, or nothing gets through."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from tests.contract.conftest import free_port
 
 
 class Network:
-    """Passes on what comes to its port, to the node's; made by `network`."""
+    """Forwards connections from its own port to the node's; created by `network`."""
 
     def __init__(self, port: int) -> None:
         self.port = free_port()
@@ -17,7 +17,7 @@ class Network:
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def up(self) -> None:
-        """Let connections in."""
+        """Accept connections."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
 
     async def down(self) -> None:
@@ -46,7 +46,7 @@ class Network:
 
 @asynccontextmanager
 async def network(port: int) -> AsyncIterator[Network]:
-    """A network before the node at this port of loopback."""
+    """The network in front of the node on this loopback port."""
     between = Network(port)
     await between.up()
     try:

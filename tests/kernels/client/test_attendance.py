@@ -1,4 +1,4 @@
-"""A connected bot shows its node that it is there, whatever goes wrong meanwhile."""
+"""A connected bot shows its node that it is there, whatever goes wrong in the meantime."""
 
 import asyncio
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.live.cells import until
 
 
 class Attending(RemoteNode):
-    """A bot's end, without a node at the other."""
+    """A bot's end of the connection, with no node at the other."""
 
     begun = 0
 
@@ -48,7 +48,7 @@ class Leaving(RemoteNode):
 
 
 async def test_nobody_looks_for_a_node_any_more_when_the_block_is_left() -> None:
-    """Not even for who was just released: it could be found, or started, when nobody closes it."""
+    """Not even for a kernel just released: a node might be found or started that nobody would close."""
 
     async def find(_start: bool) -> None:
         await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""A captured file in a node's workspace: opened where it lies, or fetched. test_node.py has a real node."""
+"""A captured file in a node's workspace is opened in place or fetched; test_node.py uses a real node."""
 
 import os
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ CONTENT = b"abc" * 1000
 
 
 class Answer:
-    """A node's answer: a status, and its body in pieces; `breaks` ends it before the last piece."""
+    """A node's answer: a status and a body in pieces; with `breaks` it ends before the last piece."""
 
     def __init__(self, status: int = 200, body: bytes = CONTENT, breaks: Exception | None = None) -> None:
         self.status = status
@@ -36,7 +36,7 @@ class Answer:
 
 
 class Asked:
-    """Requests to a node that gives this answer, and what they ask for."""
+    """Requests to a node that gives this answer, and a record of what they asked for."""
 
     def __init__(self, answer: Answer | Exception) -> None:
         self.params: list[dict[str, str]] = []
@@ -62,7 +62,7 @@ def here(folder: Path) -> CapturedFile:
 
 
 async def test_a_file_of_this_machine_is_opened_without_a_request(tmp_path: Path) -> None:
-    """As it was captured; or as it is now, where that is asked for."""
+    """As it was captured or, if requested, as it is now."""
     asked = Asked(Answer(404))
     file = RemoteFile("a.bin", len(CONTENT), 1.0, asked, here(tmp_path))
     async with file.content() as content:
@@ -74,7 +74,7 @@ async def test_a_file_of_this_machine_is_opened_without_a_request(tmp_path: Path
 
 
 async def test_one_that_cannot_be_had_here_is_fetched(tmp_path: Path) -> None:
-    """The node may see another disk. A small file is in memory, a large one on disk."""
+    """The node may be on another disk. A small file is kept in memory, a large one on disk."""
     file = here(tmp_path)
     (tmp_path / "a.bin").unlink()
     for size in (len(CONTENT), IN_MEMORY + 1):
@@ -100,7 +100,7 @@ async def test_one_that_cannot_be_had_here_is_fetched(tmp_path: Path) -> None:
     ids=["not there", "changed", "changes meanwhile", "refused", "no answer"],
 )
 async def test_what_cannot_be_fetched_is_told(answer: Answer | Exception, error: type[Exception]) -> None:
-    """Whether the file is another by now, or the node in trouble."""
+    """Whether the file has changed since or the node is in trouble."""
     with pytest.raises(error):
         async with RemoteFile("a.bin", 3, 1.0, Asked(answer)).content():
             pass

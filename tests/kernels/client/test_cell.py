@@ -1,4 +1,4 @@
-"""A cell that runs in a node, as the bot sees it: when it is let go, and when it is over."""
+"""A cell that runs in a node, as the bot sees it: when it is released, and when it is over."""
 
 import time
 
@@ -58,7 +58,7 @@ class Connection:
 
 @pytest.fixture
 def cell() -> RemoteCell:
-    """A cell that has printed and is over, of which nothing was read yet."""
+    """A cell that has printed something and is over, but of which nothing was read yet."""
     cell = RemoteCell(Host(), Connection(), "a-1", "", tag=3, turn="", begun=True)
     cell.take_news(CellEvent(n=1, run="a-1", event=Stream("stdout", "x")))
     cell.take_news(CellEnd(n=2, run="a-1", result=RunResult("ok", "x", (), execution_count=1)))
@@ -66,7 +66,7 @@ def cell() -> RemoteCell:
 
 
 async def test_a_cell_that_is_let_go_before_its_end_was_read_goes_on(cell: RemoteCell) -> None:
-    """Whoever comes next reads the end, so we do not, and no result is missing without a word."""
+    """The next program reads the end instead of us, and a missing result is always reported."""
 
     async def turn() -> None:
         async with cell:
@@ -79,7 +79,7 @@ async def test_a_cell_that_is_let_go_before_its_end_was_read_goes_on(cell: Remot
 
 
 def test_a_cell_says_last_of_all_that_its_node_does_not_answer() -> None:
-    """For as long as that is so; what the cell has shown comes before it."""
+    """Only while that is the case; the cell's output comes before it."""
     cell = RemoteCell(Host(), Connection(), "a-1", "", tag=3, turn="", begun=True)
     cell.take_news(CellEvent(n=1, run="a-1", event=Stream("stdout", "a\n")))
     cell.take_news(CellEvent(n=2, run="a-1", event=Stream("stderr", "b\n")))
@@ -91,7 +91,7 @@ def test_a_cell_says_last_of_all_that_its_node_does_not_answer() -> None:
 
 
 async def test_a_question_has_the_number_that_its_cell_waits_with() -> None:
-    """That of the news, whatever the node has counted: the next program finds the same."""
+    """The number comes from the news, whatever the node has counted, so the next program finds the same."""
     cell = RemoteCell(Host(), Connection(), "a-1", "", tag=3, turn="", begun=True)
     asked = InputRequest("name? ", password=False, number=1)
     cell.take_news(CellEvent(n=5, run="a-1", event=asked))
@@ -112,7 +112,7 @@ async def test_a_cell_whose_end_was_read_is_over_when_it_is_let_go(cell: RemoteC
 
 
 def test_a_cell_begins_when_its_turn_has_come() -> None:
-    """What the cells before it wrote, while it stood in line, is not taken for its own."""
+    """What earlier cells wrote while it waited in the queue is not attributed to it."""
     cell = RemoteCell(Host(), Connection(), "a-1", "", tag=3, turn="")
     for number, position in enumerate((2, 1)):
         cell.take_news(CellEvent(n=number, run="a-1", event=Queued(position)))
@@ -129,7 +129,7 @@ QUESTION = InputRequest("who? ", password=False)
 
 @pytest.mark.parametrize("waits", [True, False])
 async def test_a_cell_that_is_waited_for_is_not_given_up_when_the_node_is_silent(waits: bool) -> None:
-    """Also if it was stopped once more before that was said; one that is being stopped is given up."""
+    """Not even if it was stopped again before that decision; a cell being stopped is given up on."""
     host = Host()
     cell = RemoteCell(host, Connection(), "a-1", "", tag=3, turn="", begun=True)
     await cell.stop()
@@ -143,7 +143,7 @@ async def test_a_cell_that_is_waited_for_is_not_given_up_when_the_node_is_silent
 
 @pytest.mark.parametrize("how", ["stop", "interrupt", "asks again"])
 async def test_a_withdrawn_question_does_not_come_back(how: str) -> None:
-    """It is acknowledged, so that the node does not tell it to the program after this one."""
+    """It is acknowledged, so the node does not pass it on to the next program."""
     link = Connection()
     cell = RemoteCell(Host(), link, "a-1", "", tag=3, turn="", begun=True)
     cell.take_news(CellEvent(n=1, run="a-1", event=QUESTION))

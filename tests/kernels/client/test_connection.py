@@ -1,4 +1,4 @@
-"""A node that is silent, refuses, stops, dies, or is another one by now: each is told as what it is."""
+"""A node that is silent, refuses, stops, dies or has been replaced is reported as exactly that."""
 
 import asyncio
 import os
@@ -45,7 +45,7 @@ WHOLE = "".join(f"{n}\n" for n in range(LINES))
 
 
 def go_on(folder: Path) -> None:
-    """Let the cell of session "a" print the other half."""
+    """Let the cell of session "a" print its second half."""
     (folder / "workspaces" / "a" / ".~lock.go#").touch()
 
 
@@ -69,13 +69,13 @@ async def behind_a_network(
 
 
 def told_to_wait(events: list[Event]) -> int:
-    """How often a cell has said that its node does not answer."""
+    """How often a cell has reported that its node does not answer."""
     return sum(event in (Stream("stderr", RUNS_ON), Stream("stderr", STANDS)) for event in events)
 
 
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
-    """A process that does nothing meanwhile, and keeps all its connections."""
+    """A process that is suspended in the meantime, and keeps all its connections."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -84,20 +84,20 @@ def frozen(pid: int) -> Iterator[None]:
 
 
 async def stopped(cell: RemoteCell) -> None:
-    """A cell that is stopped as soon as it tells anything."""
+    """A cell that is stopped as soon as it reports anything."""
     async with asyncio.timeout(30), cell:
         async for _ in cell:
             await cell.interrupt()
 
 
 async def during(ran: "asyncio.Task[Ran]", events: list[Event]) -> None:
-    """Return once the cell has printed."""
+    """Return once the cell has printed something."""
     await until(lambda: any(isinstance(event, Stream) for event in events) or ran.done())
     assert not ran.done()
 
 
 async def test_a_cell_goes_on_while_its_node_refuses(tmp_path: Path) -> None:
-    """It says so once, and every line, its result and its file come when the node answers again."""
+    """It says so once, and all its lines, its result and its file arrive when the node answers again."""
     async with behind_a_network(tmp_path) as (node, between):
         kernel, events = node.kernel("a", SomeFiles()), list[Event]()
         ran = asyncio.create_task(run(kernel, PRINTS, tag=1, on_event=events.append))
@@ -115,7 +115,7 @@ async def test_a_cell_goes_on_while_its_node_refuses(tmp_path: Path) -> None:
 
 
 async def test_a_cell_goes_on_while_its_node_is_silent(tmp_path: Path) -> None:
-    """One that is frozen keeps its connections; nothing of the cell is lost, in either direction."""
+    """A frozen node keeps its connections; nothing is lost in either direction."""
     settings = plain(tmp_path)
     async with noded(settings, IMPATIENT) as node:
         found = recorded(settings.folder)
@@ -128,12 +128,12 @@ async def test_a_cell_goes_on_while_its_node_is_silent(tmp_path: Path) -> None:
             go_on(tmp_path)
             with pytest.raises(NodeUnavailable, match="does not answer"):
                 await node.kernel("b", SomeFiles()).left_running()
-            assert recorded(settings.folder) == found  # nobody starts another beside it
+            assert recorded(settings.folder) == found  # no second node was started beside it
         assert ((await ran).status, (await ran).output) == ("ok", WHOLE)
 
 
 async def test_who_stops_a_cell_in_an_outage_waits_no_longer(tmp_path: Path) -> None:
-    """What it still shows is told as late, with its files; a cell that had not begun does not run."""
+    """What the cell still shows arrives as late output, with its files; a cell not yet begun does not run."""
     async with behind_a_network(tmp_path) as (node, between):
         kernel, events = node.kernel("a", SomeFiles()), list[Event]()
         late = list[Late]()
@@ -177,7 +177,7 @@ while True:
 
 
 async def undecided(kernel: PersonKernel, then: Callable[[Cell, Event], Awaitable[object]]) -> Ran:
-    """A cell that is stopped and goes on; `then` is called with all that comes from the question on."""
+    """A cell that was stopped but goes on; `then` gets everything that follows the question."""
     events = list[Event]()
     async with asyncio.timeout(60), kernel.run(DEAF, tag=3) as cell:
         async for event in cell:
@@ -191,7 +191,7 @@ async def undecided(kernel: PersonKernel, then: Callable[[Cell, Event], Awaitabl
 
 
 async def test_a_cell_that_is_asked_about_can_be_decided_on_after_an_outage(tmp_path: Path) -> None:
-    """Nobody has decided anything yet, so the cell waits for its node as others do, and says so."""
+    """Nothing has been decided yet, so the cell waits for its node as others do, and says so."""
     async with behind_a_network(tmp_path) as (node, between):
         kernel = node.kernel("a", SomeFiles())
 
@@ -213,7 +213,7 @@ async def test_a_cell_that_is_asked_about_can_be_decided_on_after_an_outage(tmp_
 async def test_who_stops_or_kills_in_an_outage_waits_no_longer(tmp_path: Path, kill: bool) -> None:
     """Once the node answers again a kill is carried out; a cell that was stopped a second time goes on there.
 
-    Of that one nobody can be asked, and its time has no limit: a fresh kernel is to be had all the same.
+    Nobody can be asked about that cell, and its time has no limit, but a restart still gives a fresh kernel.
     """
     async with behind_a_network(tmp_path) as (node, between):
         node.limits = replace(node.limits, cell=None)
@@ -253,13 +253,13 @@ async def test_nobody_waits_for_ever(tmp_path: Path) -> None:
         assert WHOLE.startswith((await ran).output)
         go_on(tmp_path)
         await between.up()
-        for _ in range(2):  # the restart is not carried out when nobody expects it any more
+        for _ in range(2):  # the restart is not carried out once nobody expects it
             assert await value(kernel, "n") == str(LINES - 1)
 
 
 @pytest.mark.soak
 async def test_another_node_at_the_same_place_is_the_end_of_the_first(tmp_path: Path) -> None:
-    """The cell is told as dead, and the next one works."""
+    """The cell is reported as dead, and the next one works."""
     async with behind_a_network(tmp_path / "first") as (node, between):
         kernel, events = node.kernel("a", SomeFiles()), list[Event]()
         ran = asyncio.create_task(run(kernel, PRINTS, on_event=events.append))
@@ -275,7 +275,7 @@ async def test_another_node_at_the_same_place_is_the_end_of_the_first(tmp_path: 
 
 @pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.soak), signal.SIGHUP])
 async def test_a_node_that_is_stopped_tells_its_cell_so(tmp_path: Path, number: signal.Signals) -> None:
-    """Not that another program had taken the session over; its kernels end first, and the next node works."""
+    """It does not claim that another program took over; its kernels end first, and the next node works."""
     settings = plain(tmp_path)
     async with noded(settings, IMPATIENT) as node:
         found = recorded(settings.folder)
@@ -290,12 +290,12 @@ async def test_a_node_that_is_stopped_tells_its_cell_so(tmp_path: Path, number: 
         assert result.restarted is not None
         assert result.restarted.reason == "the node that kept it was stopped"
         assert "x" in result.restarted.lost
-        assert await value(kernel, "6 * 7") == "42"  # in the next node
+        assert await value(kernel, "6 * 7") == "42"  # in the new node
         assert (settings.folder / "log").read_text().count("Traceback") == 0
 
 
 async def test_a_hangup_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
-    """As nohup leaves it to whoever it starts."""
+    """nohup relies on that for whatever it starts."""
     settings = plain(tmp_path)
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -310,7 +310,7 @@ async def test_a_hangup_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
 
 
 async def test_a_connected_bot_keeps_its_node(tmp_path: Path) -> None:
-    """Without a session that is open, and without a kernel; when it has gone the node leaves."""
+    """Even without an open session or a kernel; once the bot has gone the node shuts down."""
     settings = plain(tmp_path, node_idle=timedelta(seconds=0.5))
     async with noded(settings, IMPATIENT) as node:
         found = recorded(settings.folder)
@@ -322,7 +322,7 @@ async def test_a_connected_bot_keeps_its_node(tmp_path: Path) -> None:
 
 
 async def test_a_node_that_is_gone_is_started_again_before_anybody_is_told(tmp_path: Path) -> None:
-    """Whatever comes first: a file to be placed, or a session to be deleted."""
+    """Whichever comes first: a file to place, or a session to delete."""
     settings = plain(tmp_path)
     async with noded(settings, IMPATIENT) as node:
         await stop(node._attending)  # which would notice, a moment later
@@ -339,13 +339,13 @@ async def test_a_node_that_is_gone_is_started_again_before_anybody_is_told(tmp_p
 
 
 async def test_without_descriptors_of_ours_no_node_is_dead(tmp_path: Path) -> None:
-    """It cannot be found out then: a running cell must not be told as lost for it."""
+    """Without descriptors we cannot find out, and a running cell must not be reported as lost for that."""
     settings = plain(tmp_path)
     async with noded(settings):
         find = local_node(settings)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         try:
-            await find(False)  # the threads are there
+            await find(False)  # make sure the threads exist
             resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
             with pytest.raises(NodeUnavailable, match="open files") as raised:
                 await find(False)
@@ -356,11 +356,11 @@ async def test_without_descriptors_of_ours_no_node_is_dead(tmp_path: Path) -> No
 
 
 async def test_a_file_of_a_node_that_died_is_none_of_the_next_one(tmp_path: Path) -> None:
-    """It was to be stored later, is gone by then, and another one has its number in the node after."""
+    """The file was to be stored later but is gone, and its number belongs to another in the next node."""
     settings = plain(tmp_path)
     async with noded(settings, IMPATIENT) as node:
         kernel = node.kernel("a", SomeFiles())
-        shown = "for n in range(9): display(n)\n"  # each of which is a piece of news with a number of its own
+        shown = "for n in range(9): display(n)\n"  # each display is a separate numbered piece of news
         before = (await run(kernel, f"{shown}_ = open('a.txt', 'w').write('a')")).result.captured
         found = recorded(settings.folder)
         assert found is not None
@@ -368,7 +368,7 @@ async def test_a_file_of_a_node_that_died_is_none_of_the_next_one(tmp_path: Path
         await until(lambda: recorded(settings.folder) is None)
         (tmp_path / "workspaces" / "a" / "a.txt").unlink()
         await run(kernel, "'which may be lost with the node'")
-        for number in range(12):  # in one of them the news with the file has the number that it had before
+        for number in range(12):  # at some point the file's news gets the number it had before
             async with kernel.run(f"_ = open('b{number}.txt', 'w').write('b')") as cell:
                 async for _ in cell:
                     pass

@@ -1,4 +1,4 @@
-"""What a node's answer over HTTP means to a person, and to the caller."""
+"""What a node's HTTP answer means to a person, and to the caller."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -18,12 +18,12 @@ SETTINGS = KernelSettings(Path("/p"), 16, timedelta(hours=1), Limits(), "S", ("n
 
 
 def answered(status: int) -> aiohttp.ClientResponseError:
-    """A node has answered so."""
+    """A node has answered this way."""
     return aiohttp.ClientResponseError(cast(Any, None), (), status=status)
 
 
 async def test_nobody_is_told_where_a_node_listens() -> None:
-    """What a person reads of a connection that failed has no address in it."""
+    """The message about a failed connection contains no address."""
     refused = ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 48021)")
     assert words_for(refused) == "Connection refused"
     assert words_for(TimeoutError()) == "it does not answer"
@@ -39,12 +39,12 @@ async def test_nobody_is_told_where_a_node_listens() -> None:
     ],
 )
 def test_other_failures_have_words_too(error: Exception, words: str) -> None:
-    """Never an empty sentence."""
+    """The sentence is never empty."""
     assert words_for(error) == words
 
 
 async def test_a_refusal_has_the_systems_number_where_the_node_told_it() -> None:
-    """So that a person reads what to do about a full disk."""
+    """It lets us tell the person what to do about a full disk."""
 
     async def read() -> bytes:
         return b"body"
@@ -61,7 +61,7 @@ async def test_a_refusal_has_the_systems_number_where_the_node_told_it() -> None
 
 
 def test_a_node_that_starts_or_ends_is_told_from_one_that_is_away() -> None:
-    """The first is asked again soon."""
+    """A starting or stopping node is soon asked again."""
     for cause, changing in ((answered(CHANGING), True), (answered(404), False), (OSError(), False)):
         error = NodeUnavailable("it is away")
         error.__cause__ = cause
@@ -69,7 +69,7 @@ def test_a_node_that_starts_or_ends_is_told_from_one_that_is_away() -> None:
 
 
 def test_settings_that_differ_are_named_limits_by_their_own_names() -> None:
-    """Those that are wanted, be they all or a few; what the node does not say counts as another."""
+    """Whether all or a few are wanted; a setting that the node does not report counts as different."""
     other = replace(SETTINGS, size=2, limits=Limits(memory=1, files=3))
     assert differing(SETTINGS, SETTINGS) == set()
     assert differing(SETTINGS, other) == {"size", "memory", "files"}

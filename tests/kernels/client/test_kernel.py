@@ -1,4 +1,4 @@
-"""A session's kernel in a node, as the bot has it: whose news it is, and what goes with a node that ends."""
+"""A session's kernel in a node, as the bot has it: whom news is for, and what is lost when a node ends."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ FILE = FileOnNode("a.csv", 3, 1.5, b"/srv/u1", b"a.csv", Stamp(1, 2, 3, 4, 5)).f
 
 
 class Asked:
-    """A node that is asked, and never reached by a connection."""
+    """A node that records what it is asked, and never gets a connection."""
 
     limits = Limits()
     patience = PATIENCE
@@ -57,7 +57,7 @@ def node() -> Asked:
 
 @pytest.fixture
 async def kernel(node: Asked) -> AsyncIterator[RemoteKernel]:
-    """A kernel that its node has greeted, with a cell that another program has begun."""
+    """A kernel that its node has greeted, with a cell begun by another program."""
     kernel = RemoteKernel(node, "u1", NoFiles())
     kernel.greet(Welcome(0, (LEFT,), (), Limits(memory=1)))
     yield kernel
@@ -65,7 +65,7 @@ async def kernel(node: Asked) -> AsyncIterator[RemoteKernel]:
 
 
 def sent(kernel: RemoteKernel) -> list[str]:
-    """The commands that wait for a node, by their names."""
+    """The names of the commands that wait to be sent to a node."""
     return [type(one).__name__ for text in kernel._link._outbox.messages() for one in read_commands(text)]
 
 
@@ -76,7 +76,7 @@ async def late(kernel: RemoteKernel) -> Late:
 
 
 async def test_what_was_begun_before_is_there_once(kernel: RemoteKernel) -> None:
-    """However often the node greets; the limits are the node's."""
+    """However often the node greets us; the limits are the node's."""
     (cell,) = kernel._left.values()
     kernel.greet(Welcome(0, (LEFT,), (), Limits(memory=2)))
     assert kernel._left == {7: cell}
@@ -85,7 +85,7 @@ async def test_what_was_begun_before_is_there_once(kernel: RemoteKernel) -> None
 
 
 async def test_news_is_for_the_cell_that_it_names(kernel: RemoteKernel, node: Asked) -> None:
-    """With it come the variables; what nobody waits for is acknowledged, and late output names its cell."""
+    """It brings the variables; unclaimed news is acknowledged, and late output names its cell."""
     (cell,) = kernel._left.values()
     kernel.take_news(CellEvent(n=1, run="b-1", event=Stream("stdout", "x")))
     kernel.take_news(CellEvent(n=2, run="gone", event=Stream("stdout", "y")))
@@ -106,7 +106,7 @@ async def test_news_is_for_the_cell_that_it_names(kernel: RemoteKernel, node: As
 
 
 async def test_late_files_are_fetched_from_their_news(kernel: RemoteKernel, node: Asked) -> None:
-    """Where the node is on another machine there is no other way."""
+    """If the node is on another machine there is no other way."""
     node.local = False
     kernel.take_news(LateOutput(n=5, late=Late(7, scan=Scan((FILE, FILE)))))
     told = await late(kernel)
@@ -119,7 +119,7 @@ async def test_late_files_are_fetched_from_their_news(kernel: RemoteKernel, node
 
 
 async def test_a_cell_that_was_given_up_tells_late_what_it_still_shows(kernel: RemoteKernel) -> None:
-    """Its question has nobody to answer it. Its files are late ones, and then the node forgets it."""
+    """Nobody can answer its question any more. Its files count as late, and then the node forgets it."""
     (cell,) = kernel._left.values()
     kernel.given_up(NodeUnavailable("it does not answer"))
     async with cell:
@@ -137,7 +137,7 @@ async def test_a_cell_that_was_given_up_tells_late_what_it_still_shows(kernel: R
     assert came.scan is not None
     assert [file.name for file in came.scan.captured] == ["a.csv"]
     sent(kernel)
-    settling = asyncio.ensure_future(anext(told))  # the files are kept
+    settling = asyncio.ensure_future(anext(told))  # the files are being kept
     await asyncio.sleep(0)
     assert sent(kernel) == ["SettleCell"]
     settling.cancel()
@@ -146,7 +146,7 @@ async def test_a_cell_that_was_given_up_tells_late_what_it_still_shows(kernel: R
 async def test_a_node_that_is_gone_takes_the_cell_along_and_the_next_one_learns_the_workspace(
     kernel: RemoteKernel,
 ) -> None:
-    """The running cell dies with its node. One that stood in line enters it at the next."""
+    """A running cell dies with its node; a queued one joins the queue of the next node."""
     (cell,) = kernel._left.values()
     waiting = kernel.run("2")
     kernel.take_news(CellEnd(n=1, run="other", variables=(Variable("x", "int", "1"),)))
@@ -164,7 +164,7 @@ async def test_a_node_that_is_gone_takes_the_cell_along_and_the_next_one_learns_
 
 
 async def test_the_next_node_is_told_how_wide_tables_may_be(node: Asked) -> None:
-    """The one before it took that along; nothing is said where nobody has asked for a width."""
+    """The old node took the width with it; nothing is sent if nobody has asked for one."""
     kernel = RemoteKernel(node, "u1", NoFiles())
     kernel.greet(Welcome(0, (), (), Limits()))
     await kernel.widen(132)

@@ -40,13 +40,13 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> NodeSettings:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node(settings: NodeSettings) -> AsyncIterator[RemoteNode]:
-    """A node, and a bot that is connected to it."""
+    """A node with a connected bot."""
     async with noded(settings) as node:
         yield node
 
 
 async def asked(settings: NodeSettings, method: str, path: str, token: str | None, **more: Any) -> int:
-    """The status of a bare request."""
+    """The status that a bare request gets."""
     headers = {"Authorization": f"token {token}"} if token else {}
     async with (
         aiohttp.ClientSession(connector=aiohttp.UnixConnector(settings.address), headers=headers) as http,
@@ -74,19 +74,19 @@ async def asked(settings: NodeSettings, method: str, path: str, token: str | Non
 async def test_without_the_token_nothing_is_answered(
     node: RemoteNode, settings: NodeSettings, method: str, path: str
 ) -> None:
-    """Neither ours nor Jupyter's own; a wrong token is none."""
+    """Neither by our routes nor by Jupyter's; a wrong token counts as none."""
     for token in (None, "wrong"):
         assert await asked(settings, method, path, token) in (302, 403)
 
 
 async def test_what_nobody_needs_is_not_there(node: RemoteNode, settings: NodeSettings) -> None:
-    """No terminals, no contents, not even with the token."""
+    """No terminals and no contents, not even with the token."""
     for path in ("api/terminals", "api/contents", "api/config/x", "terminals/1"):
         assert await asked(settings, "GET", path, settings.token) == 404
 
 
 async def test_a_path_that_leads_out_is_refused(node: RemoteNode, settings: NodeSettings) -> None:
-    """Of Jupyter's sessions and of ours."""
+    """For Jupyter's sessions and for ours."""
     body = {"path": "../../../etc", "name": "", "type": "notebook", "kernel": {"name": "python3"}}
     assert await asked(settings, "POST", "api/sessions", settings.token, json=body) >= 400
     for name in ("..%2Fescape", "%2Fetc", ".hidden"):
@@ -99,7 +99,7 @@ async def test_a_path_that_leads_out_is_refused(node: RemoteNode, settings: Node
 
 
 async def test_socket_and_folder_are_ours_alone(node: RemoteNode, settings: NodeSettings) -> None:
-    """0600 for the socket and what holds the token, 0700 around them."""
+    """0600 for the socket and the file with the token, 0700 for the folders around them."""
     for path, mode in (
         (Path(settings.address), 0o600),
         (settings.folder / "node.json", 0o600),
@@ -112,7 +112,7 @@ async def test_socket_and_folder_are_ours_alone(node: RemoteNode, settings: Node
 async def test_who_starts_second_finds_the_first(
     node: RemoteNode, settings: NodeSettings, tmp_path: Path
 ) -> None:
-    """Four at once get one node, and one kernel a session."""
+    """Four programs starting at once get one node, and one kernel per session."""
     fresh = node_settings(tmp_path)
     async with noded(fresh):
         places = await asyncio.gather(*(local_node(fresh)(True) for _ in range(4)))
@@ -125,7 +125,7 @@ async def test_who_starts_second_finds_the_first(
 async def test_another_program_takes_a_session_over_and_the_first_hears_of_it(
     node: RemoteNode, settings: NodeSettings
 ) -> None:
-    """The cell goes on with the second; the first ends with a sentence."""
+    """The cell continues with the second program; the first gets a closing sentence."""
     kernel = node.kernel("taken", SomeFiles())
     async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits) as second:
         async with kernel.run("name = input('who? ')\nname", tag=5) as cell:
@@ -149,7 +149,7 @@ async def _answered(cell: Any, answer: str) -> AsyncIterator[Any]:
 
 
 async def test_a_connection_that_breaks_is_made_anew_and_nothing_is_lost(node: RemoteNode) -> None:
-    """Every line once, with the websocket cut in the middle of a printing cell, several times."""
+    """Every line arrives once, although the websocket is cut several times while a cell prints."""
     kernel = node.kernel("cut", SomeFiles())
     told = ""
     async with kernel.run("import time\nfor n in range(60): print(n, flush=True); time.sleep(0.02)") as cell:
@@ -163,7 +163,7 @@ async def test_a_connection_that_breaks_is_made_anew_and_nothing_is_lost(node: R
 
 
 async def test_a_question_for_files_waits_for_the_next_bot(node: RemoteNode, settings: NodeSettings) -> None:
-    """A cell that asks while nobody is there is answered by whoever comes in time."""
+    """Whoever connects in time answers a cell that asked while nobody was there."""
     async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits) as first:
         kernel = first.kernel("alone", SomeFiles())
         code = (
@@ -171,12 +171,12 @@ async def test_a_question_for_files_waits_for_the_next_bot(node: RemoteNode, set
             "load_file('k7m3q9x2va', raw=True)[:11]"
         )
         cell = kernel.run(code, tag=3)
-        await cell.__aenter__()  # its block is not left: it goes on with the next bot
+        await cell.__aenter__()  # the block is not left, so the cell continues with the next bot
         events = aiter(cell)
         while await anext(events) != Stream("stdout", "begun\n"):
-            continue  # it waits for a place
+            continue  # it waits for a place in the pool
     assert cell.goes_on
-    await asyncio.sleep(4)  # the question has been asked with nobody there
+    await asyncio.sleep(4)  # it has asked while nobody was there
     async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits) as second:
         left = await second.kernel("alone", SomeFiles()).left_running()
         async with left[3] as cell:
@@ -187,7 +187,7 @@ async def test_a_question_for_files_waits_for_the_next_bot(node: RemoteNode, set
 
 
 async def test_a_captured_file_is_opened_where_it_lies_or_fetched(node: RemoteNode) -> None:
-    """On one machine without a request; where the bot sees another disk, or other bytes, with one."""
+    """On the same machine without a request; if the bot sees another disk or other bytes, with one."""
 
     def refused() -> Any:
         raise AssertionError("asked for")
@@ -209,7 +209,7 @@ async def test_a_captured_file_is_opened_where_it_lies_or_fetched(node: RemoteNo
 
 
 async def test_a_file_that_changes_while_it_is_fetched_is_told(node: RemoteNode) -> None:
-    """Where the bot sees another disk, too; and then it is fetched as it is by now."""
+    """Also if the bot sees another disk; it can then be fetched as it is now."""
     async with node.kernel("torn", SomeFiles()).run("open('a', 'wb').write(b'x' * (32 << 20)); 0") as cell:
         async for _ in cell:
             pass
@@ -220,7 +220,7 @@ async def test_a_file_that_changes_while_it_is_fetched_is_told(node: RemoteNode)
     elsewhere = replace(file, here=None)
     async with file.get() as response:
         await response.content.read(1)
-        with path.open("r+b") as writer:  # the node waits for us: sockets hold less than the file has
+        with path.open("r+b") as writer:  # the node waits for us: socket buffers hold less than the file
             writer.write(b"y")
         with pytest.raises(aiohttp.ClientPayloadError):
             await response.content.read()
@@ -238,7 +238,7 @@ async def test_a_file_that_changes_while_it_is_fetched_is_told(node: RemoteNode)
 
 
 async def test_an_idle_node_ends_itself(tmp_path: Path) -> None:
-    """With neither kernel nor bot; nothing of it is left but its log."""
+    """When it has neither kernels nor bots; only its log remains."""
     settings = replace(node_settings(tmp_path), node_idle=timedelta(seconds=3))
     async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits):
         pass
@@ -248,7 +248,7 @@ async def test_an_idle_node_ends_itself(tmp_path: Path) -> None:
 
 
 async def test_a_node_whose_folder_was_deleted_ends_with_its_kernels(tmp_path: Path) -> None:
-    """Nobody can find it any more."""
+    """Nobody could find it any more."""
     settings = replace(node_settings(tmp_path), node_idle=timedelta(seconds=5))
     async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits) as node:
         pid = int(await value(node.kernel("a", SomeFiles()), "import os; os.getpid()"))
@@ -257,7 +257,7 @@ async def test_a_node_whose_folder_was_deleted_ends_with_its_kernels(tmp_path: P
 
 
 async def test_a_node_with_a_kernel_stays(tmp_path: Path) -> None:
-    """However long no bot comes, while a kernel holds variables; ending it ends the kernel."""
+    """However long no bot comes, as long as a kernel holds variables; ending the node ends the kernel."""
     settings = replace(node_settings(tmp_path), node_idle=timedelta(seconds=3))
     async with noded(settings) as node:
         kernel = node.kernel("a", SomeFiles())
@@ -273,7 +273,7 @@ async def test_a_node_with_a_kernel_stays(tmp_path: Path) -> None:
 async def test_a_node_of_other_settings_is_replaced_unless_it_has_kernels(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nobody loses variables for a setting; where there are none the new settings count at once."""
+    """Nobody loses variables over a setting; without kernels the new settings apply at once."""
     settings = node_settings(tmp_path)
     other = replace(settings, size=3)
     async with noded(settings) as node:
@@ -304,7 +304,7 @@ async def test_a_node_of_other_settings_is_replaced_unless_it_has_kernels(
 
 
 async def test_a_node_that_cannot_start_says_why(tmp_path: Path) -> None:
-    """The end of its log is the reason."""
+    """The end of its log gives the reason."""
     (tmp_path / "workspaces").write_text("in the way")
     settings = node_settings(tmp_path)
     with pytest.raises(NodeUnavailable, match="workspaces"):
@@ -333,16 +333,16 @@ async def test_over_tcp_the_token_is_asked_for_and_cells_run(tmp_path: Path) -> 
 
 
 async def test_settings_travel_as_json(settings: NodeSettings) -> None:
-    """What a node reads is what was written, times and sizes included."""
+    """A node reads exactly what was written, times and sizes included."""
     assert NodeSettings.from_json(settings.to_json()) == settings
     endless = replace(settings, limits=Limits(cell=None, answer=None, background=None))
     assert NodeSettings.from_json(endless.to_json()) == endless
     assert decode(encode(endless.kernels), KernelSettings) == endless.kernels
-    assert endless.kernels == settings.kernels  # the times are each bot's to say
+    assert endless.kernels == settings.kernels  # each bot decides about times
 
 
 async def test_a_long_folder_has_its_socket_elsewhere(tmp_path: Path) -> None:
-    """A path that no socket can have is replaced by a short one in a folder of ours alone."""
+    """A path too long for a socket is replaced by a short one in a folder only we can use."""
     folder = tmp_path / ("x" * 100)
     short = Path(socket_for(folder))
     assert len(str(short)) < 100
@@ -358,7 +358,7 @@ async def test_a_long_folder_has_its_socket_elsewhere(tmp_path: Path) -> None:
 async def test_a_message_that_the_other_end_does_not_take_is_an_error_and_no_hang(
     node: RemoteNode, monkeypatch: pytest.MonkeyPatch, direction: str
 ) -> None:
-    """Nothing so large is ever sent; were it, its cell would end with a sentence, and the next one works."""
+    """We never send anything that large; if we did, the cell would fail in words and the next would work."""
     session = direction.replace(" ", "-")
     kernel = node.kernel(session, SomeFiles())
     code = "from IPython.display import display; display({'text/x': 'x' * 3_000_000}, raw=True)"
@@ -375,7 +375,7 @@ async def test_a_message_that_the_other_end_does_not_take_is_an_error_and_no_han
 
 
 async def test_a_node_says_which_sessions_have_something_to_tell_and_no_bot(node: RemoteNode) -> None:
-    """What a thread prints after its session was let go is told to whoever asks for that session again."""
+    """What a thread prints after its session was released reaches whoever asks for that session next."""
     kernel = node.kernel("talks-on", SomeFiles())
     await run(kernel, "import threading\nthreading.Timer(1.5, print, ['at last']).start()", tag=3)
     assert "talks-on" not in await node.untold()
@@ -392,7 +392,7 @@ async def test_a_node_says_which_sessions_have_something_to_tell_and_no_bot(node
 async def test_a_cell_that_goes_on_says_its_code_to_the_next_bot(
     node: RemoteNode, settings: NodeSettings
 ) -> None:
-    """Whose database may not have it."""
+    """That bot's database may not have it."""
     kernel = node.kernel("goes-on", SomeFiles())
     async with kernel.run("name = input()", tag=4) as cell:
         async for event in cell:
@@ -408,8 +408,8 @@ async def test_a_cell_that_goes_on_says_its_code_to_the_next_bot(
 
 
 async def test_the_next_bot_asks_again_whether_to_kill_a_cell(node: RemoteNode) -> None:
-    """The one before it has gone while it was asked; the kernel was left alone until somebody answers."""
-    code = "import time\nsaid = 'on'\nwhile True:\n"  # deaf wherever the interrupt meets it
+    """The previous bot left while the question was open; the kernel is left alone until somebody answers."""
+    code = "import time\nsaid = 'on'\nwhile True:\n"  # it ignores the interrupt wherever it arrives
     code += "  try:\n    word, said = said, ''\n    if word: print(word, flush=True)\n    time.sleep(600)\n"
     code += "  except KeyboardInterrupt: pass"
     kernel = node.kernel("undecided", SomeFiles())
@@ -417,7 +417,7 @@ async def test_the_next_bot_asks_again_whether_to_kill_a_cell(node: RemoteNode) 
     letting_go: list[asyncio.Task[None]] = []
 
     async def let_go() -> None:
-        await asyncio.sleep(0.3)  # what has been told is acknowledged by then
+        await asyncio.sleep(0.3)  # everything reported so far is acknowledged by then
         await node.release("undecided")
 
     with suppress(GoesOn):
@@ -448,7 +448,7 @@ async def test_the_next_bot_asks_again_whether_to_kill_a_cell(node: RemoteNode) 
 
 
 async def test_the_next_bot_can_ask_before_it_takes_what_a_cell_has_shown(node: RemoteNode) -> None:
-    """However much that is, and although the one before it has not taken it either."""
+    """However much output there is, and although the previous bot has not taken it either."""
     code = "for _ in range(4):\n    display({'image/png': 'A' * 4_000_000}, raw=True)\ninput()"
     kernel = node.kernel("shows-much", SomeFiles())
     async with kernel.run(code, tag=5) as cell:

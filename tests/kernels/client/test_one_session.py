@@ -1,4 +1,4 @@
-"""What fails for one session is told to that one; all others keep their connections and go on."""
+"""A failure in one session is reported to that session only; all others keep their connections and go on."""
 
 import asyncio
 import os
@@ -35,13 +35,13 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> NodeSettings:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node(settings: NodeSettings) -> AsyncIterator[RemoteNode]:
-    """A node, and a bot that is connected to it."""
+    """A node with a connected bot."""
     async with noded(settings) as node:
         yield node
 
 
 class Neighbour:
-    """Somebody whose cell runs, over a connection that must not break."""
+    """Somebody whose cell is running over a connection that must not break."""
 
     def __init__(self, node: RemoteNode, workspaces: Path) -> None:
         self.kernel = node.kernel("neighbour", SomeFiles())
@@ -50,7 +50,7 @@ class Neighbour:
         self._ran: asyncio.Task[Ran] = asyncio.create_task(run(self.kernel, WAITS, on_event=events.append))
 
     async def begun(self) -> None:
-        """Return when it runs, and no file has to be opened for it any more."""
+        """Return once it runs and no more files need to be opened for it."""
         await until(lambda: self.kernel._link._socket is not None)
         await until(self._go.parent.exists)
         while not (await self.kernel.state()).alive:  # noqa: ASYNC110  nothing tells when it is
@@ -58,7 +58,7 @@ class Neighbour:
         self.socket = self.kernel._link._socket
 
     async def goes_on(self) -> bool:
-        """Whether its cell ends well, and its connection was the same all the time."""
+        """Whether the cell ends well over the same connection that it began with."""
         same = self.kernel._link._socket is self.socket
         self._go.touch()
         ended = (await self._ran).status == "ok"
@@ -68,14 +68,14 @@ class Neighbour:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def neighbour(node: RemoteNode, settings: NodeSettings) -> Neighbour:
-    """Whose cell runs, and must not notice anything."""
+    """A session whose cell runs and must not notice anything."""
     neighbour = Neighbour(node, settings.workspaces)
     await neighbour.begun()
     return neighbour
 
 
 def limited(settings: NodeSettings, kind: int) -> Callable[[int], None]:
-    """A function that sets a limit of the running node."""
+    """A function that sets a resource limit of the running node."""
     found = recorded(settings.folder)
     assert found is not None
     hard = resource.prlimit(found[1], kind)[1]
@@ -85,7 +85,7 @@ def limited(settings: NodeSettings, kind: int) -> Callable[[int], None]:
 async def test_a_folder_that_cannot_be_made_is_told_to_its_session(
     node: RemoteNode, settings: NodeSettings, neighbour: Neighbour
 ) -> None:
-    """As on a disk without an inode left: once, with the system's reason; no connection breaks for it."""
+    """As on a disk with no inodes left: the system's reason is given once, and no connection breaks."""
     (settings.workspaces / "broken").write_text("in the way")
     kernel, before = node.kernel("broken", SomeFiles()), (settings.folder / "log").stat().st_size
     for attempt in (kernel.left_running(), run(kernel, "1"), kernel.place("a", b"x")):
@@ -131,7 +131,7 @@ async def test_a_node_without_descriptors_lets_those_go_on_that_are_there(
 async def test_an_upload_that_cannot_be_kept_is_refused_in_words(
     node: RemoteNode, settings: NodeSettings, neighbour: Neighbour
 ) -> None:
-    """Half of it written, as on a full disk; no connection is cut off, its own or another's."""
+    """Half of it was written, as on a full disk; no connection breaks, neither this one's nor another's."""
     set_limit = limited(settings, resource.RLIMIT_FSIZE)
     set_limit(100_000)
     try:
@@ -148,7 +148,7 @@ async def test_an_upload_that_cannot_be_kept_is_refused_in_words(
 async def test_a_request_of_one_that_fails_keeps_the_connections_of_the_others(
     node: RemoteNode, neighbour: Neighbour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A websocket that cannot be opened, and a connection that breaks in the middle of an answer."""
+    """Neither a websocket that cannot be opened nor a connection that breaks mid-answer affects them."""
     assert node._http is not None
     with monkeypatch.context() as patch:
         for name in ("ws_connect", "request"):
@@ -167,7 +167,7 @@ async def test_a_request_of_one_that_fails_keeps_the_connections_of_the_others(
 async def test_every_attempt_to_come_back_pauses_and_they_end_in_words(
     node: RemoteNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection that breaks at once, each time: a few attempts, longer and longer apart."""
+    """If the connection breaks at once every time, there are a few attempts at growing intervals."""
     pauses, connects = list[float](), list[str]()
     kernel = node.kernel("breaks", SomeFiles())
     connect, sleep = kernel._link._connect, asyncio.sleep
@@ -194,7 +194,7 @@ async def test_every_attempt_to_come_back_pauses_and_they_end_in_words(
 
 
 async def test_a_kernel_that_was_let_go_answers_nothing_more_in_words(node: RemoteNode) -> None:
-    """Whoever still has it, as a command whose person deletes everything meanwhile, waits for nothing."""
+    """Whoever still holds it, such as a command whose user has just deleted everything, does not wait."""
     kernel = node.kernel("let-go", SomeFiles())
     await kernel.left_running()
     await node.release("let-go")

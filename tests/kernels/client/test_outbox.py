@@ -1,4 +1,4 @@
-"""Commands for a node: in messages of a bounded length, in order, and again until they are confirmed."""
+"""Commands for a node go out in order, in messages of bounded length, and again until they are confirmed."""
 
 import json
 
@@ -10,7 +10,7 @@ from kernels.node.messages import EnterCell, FilesAnswer, RestartKernel, StartCe
 
 
 def entering(code: str) -> EnterCell:
-    """A command to run this."""
+    """A command to run this code."""
     return EnterCell(run="a", turn="", code=code, allow_input=True)
 
 
@@ -20,7 +20,7 @@ def numbers(messages: list[bytes]) -> list[list[int]]:
 
 
 def test_commands_go_together_as_far_as_a_message_takes_them() -> None:
-    """Many small ones are one message; a large one is alone, and none is left out."""
+    """Many small ones share a message; a large one goes alone, and none is left out."""
     outbox = Outbox(together=1000)
     for size in (10, 10, 5000, 10, 800, 800):
         outbox.add_command(entering("x" * size))
@@ -30,7 +30,7 @@ def test_commands_go_together_as_far_as_a_message_takes_them() -> None:
 
 
 def test_what_is_not_confirmed_goes_again_before_what_is_new() -> None:
-    """A node that comes back has what it confirmed, and gets the rest in the same words."""
+    """A node that comes back keeps what it confirmed, and gets the rest unchanged."""
     outbox = Outbox()
     first = [outbox.add_command(entering("a")), outbox.add_command(StartCell(run="a", tag=1))]
     outbox.messages()
@@ -42,7 +42,7 @@ def test_what_is_not_confirmed_goes_again_before_what_is_new() -> None:
 
 
 def test_what_is_withdrawn_is_not_sent_or_not_again() -> None:
-    """Nobody waits for it any more; whether a node may have it is told."""
+    """Nobody waits for it any more; the caller learns whether a node may have received it."""
     outbox = Outbox()
     for _ in range(3):
         outbox.add_command(RestartKernel())
@@ -54,7 +54,7 @@ def test_what_is_withdrawn_is_not_sent_or_not_again() -> None:
 
 
 def test_a_command_that_no_node_takes_is_refused_and_leaves_no_gap() -> None:
-    """It would break every connection anew, with all that waits behind it."""
+    """It would break every new connection, and block everything queued behind it."""
     outbox = Outbox(largest=1000)
     with pytest.raises(TooLarge):
         outbox.add_command(FilesAnswer(ask=1, name="x" * 2000))

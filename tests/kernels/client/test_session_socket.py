@@ -1,4 +1,4 @@
-"""News that is too large for a websocket is fetched, its result's outputs one by one."""
+"""News too large for a websocket is fetched, and a result's outputs come one by one."""
 
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ OUTPUTS = tuple({"output_type": "stream", "name": "stdout", "text": f"{number}\n
 
 
 def at_node(body: bytes) -> tuple[SessionSocket, list[int]]:
-    """A connection to a node that answers so, and the numbers that it is asked for."""
+    """A connection to a node that gives this answer, and the numbers it was asked for."""
     asked: list[int] = []
 
     async def get(number: int) -> bytes:
@@ -24,7 +24,7 @@ def at_node(body: bytes) -> tuple[SessionSocket, list[int]]:
 
 
 async def test_a_result_comes_with_its_outputs_a_line_each() -> None:
-    """They follow the result, in their order; without any it has none."""
+    """They follow the result in order; without those lines it has no outputs."""
     end = CellEnd(n=7, run="a", result=RunResult("ok", "x", ()), variables=())
     for outputs in (OUTPUTS, ()):
         socket, asked = at_node(b"\n".join(map(encode, (end, *outputs))))
@@ -35,14 +35,14 @@ async def test_a_result_comes_with_its_outputs_a_line_each() -> None:
 
 
 async def test_other_news_is_one_line() -> None:
-    """A display of many megabytes, for one."""
+    """Such as a display of many megabytes."""
     told = CellEvent(n=8, run="a", event=Stream("stdout", "x\n"))
     socket, _ = at_node(encode(told))
     assert await socket.fetch_news(8) == told
 
 
 async def test_of_outputs_one_that_cannot_be_read_is_told() -> None:
-    """The others, and the result, are there."""
+    """The others and the result are there."""
     end = CellEnd(n=7, run="a", result=RunResult("ok", "x", ()), variables=())
     socket, _ = at_node(b"\n".join((encode(end), encode(OUTPUTS[0]), b'{"a": 1e999}', encode(OUTPUTS[2]))))
     news = await socket.fetch_news(7)

@@ -1,4 +1,4 @@
-"""Finding the node of a folder, and starting one, at the worst moments."""
+"""Finding a folder's node, and starting one, at the worst moments."""
 
 import asyncio
 import fcntl
@@ -30,20 +30,20 @@ from tests.live.cells import until
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[Path]:
-    """The folder of a node that lives, as its lock tells, and has not said yet where it listens."""
+    """The folder of a node that, by its lock, is alive but has not yet said where it listens."""
     with (tmp_path / ALIVE).open("wb") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)
         yield tmp_path
 
 
 def record(**changes: Any) -> str:
-    """What a node that lives, this process, would leave."""
+    """The record that a living node would leave, with this process as the node."""
     fields = {"address": "/s", "token": "t", "pid": os.getpid(), "started": started(os.getpid())}
     return json.dumps(fields | changes)
 
 
 def a_dead_process() -> int:
-    """The number of a process that is gone."""
+    """The id of a process that has ended."""
     with subprocess.Popen(["true"]) as process:
         pass
     return process.pid
@@ -65,7 +65,7 @@ NOT_BELIEVED: dict[str, Callable[[], str]] = {  # made in the test: process ids 
 
 @pytest.mark.parametrize("text", NOT_BELIEVED.values(), ids=NOT_BELIEVED)
 def test_the_record_of_a_dead_node_is_not_believed(held: Path, text: Callable[[], str]) -> None:
-    """Though another holds the lock, which has to leave its own first; nor is half of one."""
+    """Even if another node holds the lock, which must first write its own; nor is half a record believed."""
     (held / RECORD).write_text(text())
     assert recorded(held) is None
 
@@ -74,7 +74,7 @@ def test_the_record_of_a_dead_node_is_not_believed(held: Path, text: Callable[[]
 def test_the_record_of_a_node_that_lives_is_believed_while_it_has_the_lock(
     held: Path, changes: dict[str, str]
 ) -> None:
-    """Also of one that is too old to say when it started."""
+    """Even a record too old to contain its start time."""
     (held / RECORD).write_text(record(**changes))
     assert recorded(held) == (NodeEndpoint("/s", "t"), os.getpid())
     with (held / ALIVE).open("wb"):
@@ -83,7 +83,7 @@ def test_the_record_of_a_node_that_lives_is_believed_while_it_has_the_lock(
 
 
 async def test_asking_what_is_untold_starts_no_node(tmp_path: Path) -> None:
-    """Where the node is gone, there is nothing to tell; it is started when somebody runs a cell."""
+    """If the node is gone there is nothing to report; it is started when somebody runs a cell."""
     started_for: list[bool] = []
 
     async def find(start: bool) -> None:
@@ -112,8 +112,8 @@ async def test_a_node_that_neither_starts_nor_ends_is_told_of(tmp_path: Path) ->
 
 
 async def test_who_comes_while_a_node_starts_after_anothers_death_waits_for_it(tmp_path: Path) -> None:
-    """It gets the new one; of the dead one no record, no token and no runtime file is left."""
-    settings = replace(node_settings(tmp_path), tier="none", libraries=())  # which start sooner
+    """It gets the new node; no record, token or runtime file of the dead one remains."""
+    settings = replace(node_settings(tmp_path), tier="none", libraries=())  # such a node starts sooner
     async with noded(settings), AsyncExitStack() as stack:
         dead = recorded(settings.folder)
         assert dead is not None
@@ -122,7 +122,7 @@ async def test_who_comes_while_a_node_starts_after_anothers_death_waits_for_it(t
         left = {path.name for path in (settings.folder / "jupyter").rglob("jpserver-*")}
         assert (settings.folder / RECORD).exists()
         assert left
-        starting = await asyncio.create_subprocess_exec(  # as by a bot that is killed right after
+        starting = await asyncio.create_subprocess_exec(  # as a bot that is killed right afterwards would
             *(sys.executable, "-m", "kernels.node", "--detach"),
             cwd=ROOT,
             stdin=asyncio.subprocess.PIPE,
@@ -139,7 +139,7 @@ async def test_who_comes_while_a_node_starts_after_anothers_death_waits_for_it(t
         assert found is not None
         assert found[0].token == "another"
         assert not left & {path.name for path in (settings.folder / "jupyter").rglob("jpserver-*")}
-        # One that dies while it is asked: the next is started.
+        # If it dies while it is being asked, the next one is started.
         os.kill(found[1], signal.SIGKILL)
         places = [found[0]]
 
@@ -151,7 +151,7 @@ async def test_who_comes_while_a_node_starts_after_anothers_death_waits_for_it(t
 
 
 async def test_a_node_leaves_the_record_of_another_alone(tmp_path: Path) -> None:
-    """Its folder was deleted, and made anew for a node that lives on when it ends."""
+    """Its folder was deleted, and created again for a node that is still running when the first one ends."""
     settings = node_settings(tmp_path)
     settings.folder.mkdir()
     node = Node(settings, lambda: None)
@@ -165,7 +165,7 @@ async def test_a_node_leaves_the_record_of_another_alone(tmp_path: Path) -> None
 
 
 async def test_ending_a_node_that_ends_already_is_no_error(tmp_path: Path) -> None:
-    """One with other settings is asked to end, and may have been killed since it was asked who it is."""
+    """A node with other settings is asked to end, but may have been killed since it identified itself."""
     settings = replace(node_settings(tmp_path), tier="none", libraries=())
     other = replace(settings, size=settings.size + 1)
     async with noded(settings):

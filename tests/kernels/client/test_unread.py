@@ -1,4 +1,4 @@
-"""News of a node that cannot be read ends what it is about, in a sentence; everything else goes on."""
+"""Unreadable news from a node ends what it is about, with a sentence; everything else goes on."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -39,14 +39,14 @@ OK = RunResult("ok", "", ())
 
 
 def broken(news: Any) -> bytes:
-    """News with a number where there is text, or one that no program holds."""
+    """News with a number where text belongs, or with one too large for any program."""
     return (
         encode(news).replace(b'"stdout"', b"7").replace(b'"ok"', b"1e999").replace(b'"state":', b'"call":7')
     )
 
 
 class SpoilingNode:
-    """A node whose news of the first cell cannot be read."""
+    """A node whose news about the first cell cannot be read."""
 
     limits = Limits()
     patience = PATIENCE
@@ -114,14 +114,14 @@ class SpoilingNode:
 
 
 async def through(cell: Cell, events: list[Event]) -> None:
-    """Read a cell to its end."""
+    """Read a cell's events to the end."""
     async with cell:
         async for event in cell:
             events.append(event)  # noqa: PERF401  those before a failure are kept
 
 
 async def test_the_cell_whose_end_cannot_be_read_fails_in_a_sentence_and_the_next_one_runs() -> None:
-    """Its event is a line that says so, and so is its late output; all of it is acknowledged, once."""
+    """One event and one line of late output say so; all of the news is acknowledged, once."""
     assert encode(NewsBatch(9, [])) == b'{"type":"NewsBatch","got":9,"log":[]}'
     node = SpoilingNode()
     kernel, events, late = RemoteKernel(cast(Any, node), "u1", NoFiles()), list[Event](), list[Late]()
@@ -174,5 +174,5 @@ END = CellEnd(n=5, run="a", error=RaisedError.of(ResultUnread()))
     ],
 )
 def test_news_that_cannot_be_read_is_read_by_its_parts(text: bytes, read: AnyNews) -> None:
-    """Whatever is wrong with one of them, it is acknowledged; else it would come again and again."""
+    """Whatever is wrong with a part, it is acknowledged; otherwise it would come again and again."""
     assert read_news(text) == read

@@ -1,4 +1,4 @@
-"""What must not stay half done is finished, even when whoever waits is cancelled."""
+"""Work that must not stay half done is finished, even if the task waiting for it is cancelled."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from tests.live.cells import PATIENCE
 
 
 async def test_the_result_comes_through() -> None:
-    """Without a cancellation it is as if the work had been awaited."""
+    """Without a cancellation it is as if the work had been awaited directly."""
 
     async def work() -> int:
         await asyncio.sleep(0)
@@ -30,7 +30,7 @@ async def test_a_failure_comes_through() -> None:
 
 
 async def test_a_cancellation_waits_until_the_work_is_done() -> None:
-    """Cancelled twice, the work still ends, and only then is the cancellation raised."""
+    """Even cancelled twice, the work finishes, and only then is the cancellation raised."""
     steps = []
 
     async def work() -> None:
@@ -48,7 +48,7 @@ async def test_a_cancellation_waits_until_the_work_is_done() -> None:
 
 
 async def test_stop_ends_a_task_whose_time_is_just_up() -> None:
-    """A time-out cancels its task for a moment, and is caught; the order to end must not be taken for it."""
+    """A time-out cancels its task too, and catches that; `stop` must not be mistaken for it."""
 
     async def work() -> None:
         while True:
@@ -65,7 +65,7 @@ async def test_stop_ends_a_task_whose_time_is_just_up() -> None:
 
 
 async def test_stop_cancels_once_and_waits() -> None:
-    """A task that cleans up when it is cancelled is not cancelled again while it does."""
+    """A task that cleans up after being cancelled is not cancelled again while it does."""
     cleaned = []
 
     async def work() -> None:

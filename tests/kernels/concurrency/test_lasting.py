@@ -1,4 +1,4 @@
-"""Tasks that must live as long as the program: whatever ends one, it is logged and begun again."""
+"""Tasks that must live as long as the program: whatever ends one, it is logged and started again."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,7 +23,7 @@ async def _stray() -> None:
 async def test_whatever_ends_it_it_is_logged_and_begun_again(
     error: BaseException | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Also a cancellation from its depths, which is none of it, and an end without an error."""
+    """Including a stray cancellation from within, and an end without an error."""
     lives = asyncio.Queue[int]()
     count = 0
 
@@ -44,7 +44,7 @@ async def test_whatever_ends_it_it_is_logged_and_begun_again(
 
 
 async def test_who_cancels_it_ends_it_for_good_with_what_it_was_doing() -> None:
-    """It is waited for, in the middle of its work and in a pause."""
+    """Its end is awaited, whether it is in the middle of its work or in a pause."""
     ended: list[str] = []
     begun = asyncio.Event()
 
@@ -68,7 +68,7 @@ async def test_who_cancels_it_ends_it_for_good_with_what_it_was_doing() -> None:
 
 
 async def test_an_observer_that_fails_observes_again(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither of its halves is missing afterwards, and it ends as it should."""
+    """Both of its halves run again afterwards, and it ends as it should."""
     rounds = asyncio.Queue[None]()
     go_round: Callable[[Observer], object] = Observer._go_round
 

@@ -1,4 +1,4 @@
-"""People in a queue see how many go first, and every place comes back."""
+"""People in a queue see how many are ahead of them, and every place is returned."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from kernels.concurrency.slots import QueueEntry, SlotQueue, TimedSlots
 
 
 async def positions(entry: QueueEntry) -> list[int]:
-    """Wait, and return what was told meanwhile."""
+    """Wait for a turn, and return the positions reported in the meantime."""
     return [position async for position in entry]
 
 
@@ -28,7 +28,7 @@ async def test_first_come_first_served() -> None:
 
 
 async def test_who_leaves_while_waiting_waits_no_more() -> None:
-    """An entry that is given up ends its own iteration, without a turn, and others move up."""
+    """An abandoned entry ends its own iteration without a turn, and the others move up."""
     queue = SlotQueue(1)
     _, second, third = queue.enter(), queue.enter(), queue.enter()
     waiting = asyncio.create_task(positions(second))
@@ -40,7 +40,7 @@ async def test_who_leaves_while_waiting_waits_no_more() -> None:
 
 
 async def test_leaving_twice_takes_nobody_elses_place() -> None:
-    """A place can be given back once only."""
+    """A place can be returned only once."""
     queue = SlotQueue(1)
     first, second, third = queue.enter(), queue.enter(), queue.enter()
     first.leave()
@@ -50,7 +50,7 @@ async def test_leaving_twice_takes_nobody_elses_place() -> None:
 
 
 async def test_a_cancelled_wait_gives_its_place_up() -> None:
-    """Leaving the block by a cancellation leaves the queue."""
+    """A cancelled block leaves the queue."""
     queue = SlotQueue(1)
     queue.enter()
 
@@ -78,7 +78,7 @@ async def test_crowded_returns_as_soon_as_somebody_waits() -> None:
 
 @given(st.integers(1, 4), st.lists(st.tuples(st.booleans(), st.integers(0, 9)), max_size=40))
 def test_places_are_never_more_and_never_fewer(places: int, steps: list[tuple[bool, int]]) -> None:
-    """In whatever order people come and go, the oldest are served and the others count up from one."""
+    """In whatever order people come and go, the oldest are served first and the others count up from one."""
     queue, inside = SlotQueue(places), []
     for enters, which in steps:
         if enters or not inside:
@@ -92,7 +92,7 @@ def test_places_are_never_more_and_never_fewer(places: int, steps: list[tuple[bo
 
 
 async def test_turns_are_taken_in_order_and_given_back_once() -> None:
-    """Who takes too long keeps nobody waiting, and gives no second place away at its end."""
+    """Whoever takes too long keeps nobody waiting, and does not return a second place at the end."""
     turns, inside, most = TimedSlots(1), 0, 0
     order: list[int] = []
 
@@ -112,7 +112,7 @@ async def test_turns_are_taken_in_order_and_given_back_once() -> None:
     next_ones = [asyncio.create_task(come(number, 60, done)) for number in (1, 2, 3)]
     while len(order) < 2:  # noqa: ASYNC110  it is a matter of time passing
         await asyncio.sleep(0.001)
-    next_ones[1].cancel()  # who does not wait any more keeps nobody waiting
+    next_ones[1].cancel()  # an entry that no longer waits holds nobody up
     await asyncio.sleep(0.02)
     assert order == [0, 1]
     done.set()

@@ -32,14 +32,14 @@ def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.mark.parametrize("wanted", ["k7m3q9x2va", "K7M3Q9X2VA", "data.json", "files/data-1.json"])
 def test_a_file_is_found_by_its_id_and_its_names(bundled: Any, wanted: str) -> None:
-    """In any case of the id; by the name that it had, and by the one that it has in the folder."""
+    """By its id in either case, by its original name, and by its name in the folder."""
     assert bundled.load_file(wanted) == {"a": [1, 2]}
     assert bundled.load_file(wanted, raw=True) == b'{"a": [1, 2]}'
     assert Path(bundled.file_path(wanted)).read_bytes() == b'{"a": [1, 2]}'
 
 
 def test_a_file_that_a_cell_has_just_written_comes_first(bundled: Any, tmp_path: Path) -> None:
-    """It is newer than what came in the bundle under that name."""
+    """It is newer than the file of that name in the bundle."""
     (tmp_path / "data.json").write_text("[3]")
     assert bundled.load_file("data.json") == [3]
     assert bundled.load_file("k7m3q9x2va") == {"a": [1, 2]}
@@ -54,7 +54,7 @@ def test_an_absent_file_is_named_on_one_line(bundled: Any) -> None:
 def test_what_was_assumed_is_printed(
     bundled: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the call that says otherwise."""
+    """With the call that changes it."""
     (tmp_path / "words.md").write_bytes("caf\u00e9 au lait".encode("cp1252"))
     assert bundled.load_file("words.md") == "caf\u00e9 au lait"
     said = "[words.md: read with the encoding cp1252; to change that: load_file('words.md', encoding=...)]\n"

@@ -1,4 +1,4 @@
-"""Names and whatever a file says stay on one line; which characters are hidden is tested with `visible`."""
+"""Names and anything a file says stay on one line; `test_visible` tests which characters are hidden."""
 
 import pytest
 
@@ -26,6 +26,6 @@ def test_the_mark_can_be_another_one() -> None:
 
 @pytest.mark.parametrize("text", ["\x00", "\n", "\x9b", "\u2028", "\ud800", "\U000e0001"])
 def test_an_escaped_character_is_as_python_writes_it(text: str) -> None:
-    """It can be read back, and is on one line."""
+    """Python can read it back, and it is on one line."""
     assert escaped(f"a{text}b") == f"a{ascii(text)[1:-1]}b"
     assert escaped("caf\u00e9 \U0001f600") == "caf\u00e9 \U0001f600"

@@ -15,7 +15,7 @@ from kernels.inside.interrupts import Interrupts, take_interrupts
 
 @pytest.fixture
 def interrupts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Interrupts]:
-    """Those of a kernel between two cells; the person's code is interrupted as in a kernel."""
+    """A kernel's interrupts between two cells; the person's code is interrupted as in a kernel."""
     made = Interrupts(again=0.0)
     monkeypatch.setattr(signal, "default_int_handler", made.interrupt)
     before = take_interrupts(made.note)
@@ -24,7 +24,7 @@ def interrupts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Interrupts]:
 
 
 def test_one_that_comes_before_the_persons_code_is_raised_at_its_start(interrupts: Interrupts) -> None:
-    """It is kept until then, since IPython's code around it would swallow it."""
+    """It is kept until then, since the surrounding IPython code would swallow it."""
     interrupts.begin_cell("1")
     signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), interrupts.raised():
@@ -32,7 +32,7 @@ def test_one_that_comes_before_the_persons_code_is_raised_at_its_start(interrupt
 
 
 def test_one_in_the_persons_code_is_raised_there(interrupts: Interrupts) -> None:
-    """Afterwards the handler is the one from before."""
+    """Afterwards the previous handler is back."""
     interrupts.begin_cell("1")
     with pytest.raises(KeyboardInterrupt), interrupts.raised():
         signal.raise_signal(signal.SIGINT)
@@ -40,7 +40,7 @@ def test_one_in_the_persons_code_is_raised_there(interrupts: Interrupts) -> None
 
 
 def test_one_after_the_persons_code_is_dropped_with_its_cell(interrupts: Interrupts) -> None:
-    """The next cell runs."""
+    """It does not affect the next cell."""
     interrupts.begin_cell("1")
     with interrupts.raised():
         pass
@@ -52,7 +52,7 @@ def test_one_after_the_persons_code_is_dropped_with_its_cell(interrupts: Interru
 
 
 def test_one_for_a_cell_that_has_not_begun_is_raised_when_it_begins(interrupts: Interrupts) -> None:
-    """And not in the cell that is running; a client that names no cell means that one."""
+    """And not in the cell that is running; without a named cell the running one is meant."""
     interrupts.begin_cell("1")
     assert interrupts.is_running("1")
     with interrupts.aimed_at("2") as running:
@@ -70,7 +70,7 @@ def test_one_for_a_cell_that_has_not_begun_is_raised_when_it_begins(interrupts: 
 def test_none_is_raised_while_a_message_is_being_sent(
     interrupts: Interrupts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would leave half of the message; the signal comes again."""
+    """That would leave half a message; the signal is sent again instead."""
 
     def send(*_: Any) -> None:
         signal.raise_signal(signal.SIGINT)
@@ -83,7 +83,7 @@ def test_none_is_raised_while_a_message_is_being_sent(
 
 
 async def test_the_signal_is_sent_until_it_is_noticed(interrupts: Interrupts) -> None:
-    """And not once more; nor when the cell is over, nor to a handler of the person's own."""
+    """And no more after that, nor when the cell is over, nor to a handler of the person's own."""
     sent: list[int] = []
 
     def send() -> None:
@@ -110,7 +110,7 @@ async def test_the_signal_is_sent_until_it_is_noticed(interrupts: Interrupts) ->
 def test_one_that_python_could_not_raise_was_not_noticed(
     interrupts: Interrupts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such as in `__del__`; of other errors Python prints what it always does."""
+    """Such as one in `__del__`; other unraisable errors are printed by Python as usual."""
     told: list[Any] = []
     monkeypatch.setattr(sys, "__unraisablehook__", told.append)
     interrupts.note(signal.SIGINT, None)

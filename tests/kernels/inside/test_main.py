@@ -1,4 +1,4 @@
-"""A kernel that is an ordinary process: it holds its lock while it lives, and ends with its parent."""
+"""A kernel that is an ordinary process holds its lock while it lives, and ends with its parent."""
 
 import fcntl
 import json
@@ -27,7 +27,7 @@ sys.stdin.read()
 
 @contextmanager
 def child(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A kernel's parent, and the pid file descriptor of the kernel, which has come up."""
+    """A kernel's parent, and a pidfd of the kernel once it is up."""
     write_connection_file(str(folder / "c.json"), transport="ipc", ip=str(folder / "k"))
     program = [KERNEL_PYTHON, ROOT / "kernels" / "inside", folder, json.dumps({"files": None})]
     with subprocess.Popen(
@@ -72,13 +72,13 @@ def locked(path: Path) -> bool:
 
 
 def wait_until_up(folder: Path, pidfd: int) -> None:
-    """Wait for its lock, which is taken before its sockets are there."""
+    """Wait for its lock, which it takes before it opens its sockets."""
     while not (locked(folder / "alive") and list(folder.glob("k-*"))):
         assert not ended(pidfd, 20)
 
 
 def test_a_kernel_ends_with_its_parent(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """It looks each second whether its parent is another one."""
+    """It checks every second whether it has another parent."""
     folder = tmp_path_factory.mktemp("k")
     with child(folder) as (parent, pidfd):
         wait_until_up(folder, pidfd)

@@ -1,4 +1,4 @@
-"""How much memory a kernel uses is counted from its start."""
+"""A kernel's memory use is counted from its start."""
 
 import pytest
 
@@ -8,7 +8,7 @@ MiB = 1 << 20
 
 
 def test_what_comes_after_the_beginning_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And what was there before does not; it is never less than nothing."""
+    """What was there before does not count; the result is never negative."""
     monkeypatch.setattr(memory, "_before", 0)
     whole = memory.used()
     assert whole > MiB

@@ -1,4 +1,4 @@
-"""No path of the machine is in an error or a warning: a library's begins at its package."""
+"""Errors and warnings contain no paths of the machine: a library's path begins at its package."""
 
 import json
 import sysconfig
@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 
 def test_a_path_of_a_library_begins_at_its_package() -> None:
-    """That of Python's own library too, and that of ours."""
+    """Even that of Python's standard library, and of our own code."""
     line = f'File "{sysconfig.get_path("purelib")}/pandas/core/frame.py", line 3, in f'
     assert paths.shortened(line) == 'File "site-packages/pandas/core/frame.py", line 3, in f'
     assert paths.shortened(json.__file__).startswith("python3.")
@@ -38,20 +38,20 @@ def test_a_path_of_a_library_begins_at_its_package() -> None:
     ],
 )
 def test_in_text_only_the_lines_of_tracebacks_change(line: str, short: str) -> None:
-    """Of whichever Python; the person's own files and words stay as they are."""
+    """Whichever Python they come from; the person's own files and words stay as they are."""
     assert paths.in_tracebacks(f"before\n{line}\nafter") == f"before\n{short}\nafter"
 
 
 def test_a_long_path_takes_no_long_time() -> None:
-    """Somebody can print any number of them."""
+    """Somebody can print any number of such paths."""
     text = f'  File "/{"site-packages" * 300}", line 1\n' * 1000
     assert paths.in_tracebacks(text).count("File") == 1000
 
 
 def test_a_warning_has_a_short_path_and_its_line() -> None:
-    """The line of code is read by the whole path."""
+    """The line of code is still found by the full path."""
     told = paths.warning("old", DeprecationWarning, json.__file__, 1)
     assert told.startswith("python3.")
     assert told.splitlines()[0].endswith("json/__init__.py:1: DeprecationWarning: old")
     assert len(told.splitlines()) == 2
-    assert warnings.formatwarning is not paths.warning  # here; a kernel's is changed by its shell
+    assert warnings.formatwarning is not paths.warning  # in this process; a kernel's shell changes it

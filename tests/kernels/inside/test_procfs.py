@@ -1,4 +1,4 @@
-"""Files of /proc are read by lines of Linux, not by those of text, whatever a process is called."""
+"""Files in /proc are split at Linux's line ends only, whatever a process is called."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("end", ENDS)
 def test_a_name_makes_no_line(file: Path, end: bytes) -> None:
-    """Not one that tells a size, nor one that says who is the first process of a namespace."""
+    """Neither one that states a size nor one that names the first process of a namespace."""
     name = b"Name:\ta" + end + b"VmPTE:\t1 kB" + end + b"NSpid:\t7\t1" + end
     file.write_bytes(name + b"\nNSpid:\t812\nVmSize:\t     20 kB\nVmPTE:\t      4 kB\nThreads:\t3\n")
     assert sizes(file) == {b"VmSize": 20480, b"VmPTE": 4096}
@@ -30,7 +30,7 @@ def test_a_name_makes_no_line(file: Path, end: bytes) -> None:
 
 @pytest.mark.parametrize("name", [b"a) b", b") Z 1 (", b"\n) R 1", b"(\r(", b""])
 def test_a_name_moves_no_field(file: Path, name: bytes) -> None:
-    """However many brackets and spaces it has."""
+    """However many brackets and spaces it contains."""
     file.write_bytes(b"812 (" + name + b") S 1 812 812 0\n")
     assert fields(file) == [b"S", b"1", b"812", b"812", b"0"]
     file.write_bytes(b"")
@@ -38,14 +38,14 @@ def test_a_name_moves_no_field(file: Path, name: bytes) -> None:
 
 
 def test_a_process_is_told_by_its_start_and_what_is_below_it() -> None:
-    """Also what its threads have started; what has ended is no error, and there is a bound."""
+    """Including what its threads started; a process that has ended is no error, and there is a limit."""
     below = "import subprocess; subprocess.run(['cat'])"
     code = f"import sys, threading, subprocess\nbelow = [sys.executable, '-c', {below!r}]\n"
     code += "threading.Thread(target=subprocess.run, args=[below]).start()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         while len(found := tree(process.pid)) < 3:
-            sleep(0.01)  # nothing tells
+            sleep(0.01)  # no event to wait for
         assert (found[0], children(process.pid)) == (process.pid, found[1:2])
         assert tree(process.pid, 2) == found[:2]
         assert int(started(process.pid)) <= int(started(found[1])) <= int(started(found[2]))
@@ -56,7 +56,7 @@ def test_a_process_is_told_by_its_start_and_what_is_below_it() -> None:
 
 
 def test_threads_that_end_hide_no_process() -> None:
-    """A thread can be listed and have ended when its children are to be read; those of others count."""
+    """A thread may end between being listed and being read; the children of the others still count."""
     code = "import subprocess, sys, threading\nsubprocess.Popen(['cat'])\nprint(flush=True)\n"
     code += "while True: threading.Thread(target=int).start()"
     with subprocess.Popen(

@@ -37,13 +37,13 @@ print(json.dumps(told))
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, Any]:
-    """What the code above has found out, in the kernels' own Python."""
+    """What the code above reports, from the kernels' own Python."""
     found: dict[str, Any] = json.loads(run(CODE))
     return found
 
 
 def test_what_is_forked_later_starts_no_thread_and_has_no_key(told: dict[str, Any]) -> None:
-    """A thread would not be in the children, and a key would be the same in all of them."""
+    """A thread would be missing in the children, and all of them would share a key."""
     assert told["threads"] == 0
     assert told["key"] == 0
 
@@ -58,11 +58,11 @@ def test_the_program_differs_from_ipythons_as_it_says(told: dict[str, Any]) -> N
 
 
 def test_the_persons_own_modules_come_behind_pythons(told: dict[str, Any]) -> None:
-    """A `random.py` of theirs does not break the kernel; it comes before installed packages."""
+    """A `random.py` of theirs does not break the kernel, but does come before installed packages."""
     assert told["first"]
     assert told["before packages"]
 
 
 def test_modules_see_a_cell_around_them_only_while_entered(told: dict[str, Any]) -> None:
-    """By `get_ipython`, as in Jupyter."""
+    """They see it through `get_ipython`, as in Jupyter."""
     assert told["in cell"]

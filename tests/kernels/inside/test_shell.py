@@ -1,4 +1,4 @@
-"""The shell does less for each cell than IPython's, and shows errors without our own code."""
+"""The shell does less work per cell than IPython's, and shows errors without our own code."""
 
 import json
 from typing import Any
@@ -70,20 +70,20 @@ print(json.dumps(told))
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, Any]:
-    """What the code above has found out, in the kernels' own Python."""
+    """What the code above reports, from the kernels' own Python."""
     found: dict[str, Any] = json.loads(run(CODE))
     return found
 
 
 def test_the_cell_that_comes_is_transformed_once(told: dict[str, Any]) -> None:
-    """The kernel and the shell both ask for it; when the person does, there may be other transformers."""
+    """The kernel and the shell both ask for it; a request by the person may find other transformers."""
     assert told["same"]
     assert told["once"] == 1
     assert told["others"] == 2
 
 
 def test_an_error_without_a_text_says_so(told: dict[str, Any]) -> None:
-    """Under its own name; any other error stays what it is."""
+    """It shows the error's name; any other error stays as it is."""
     assert told["bad"] == ["Bad", "[no text: its __str__ raised ValueError]"]
     assert told["fine"]
 
@@ -94,13 +94,13 @@ def test_only_a_successful_exit_is_no_failure(told: dict[str, Any]) -> None:
 
 
 def test_a_traceback_has_none_of_our_own_frames(told: dict[str, Any]) -> None:
-    """It ends where our code begins; if the person's comes again, only ours is left out."""
+    """It ends where our code begins; if the person's code follows, only ours is left out."""
     assert told["ends"][-1] == "<cell>"
     assert told["comes again"][-2:] == ["<cell>", "<string>"]
 
 
 def test_libraries_take_it_for_jupyters_shell(told: dict[str, Any]) -> None:
-    """By the name of its class; and nothing that is printed is kept, nor advice that does not apply."""
+    """They check the name of its class; no output is kept, and no advice that does not apply is shown."""
     assert told["module"] == "ipykernel.zmqshell"
     assert told["tee"] is None
     assert told["warned"] == ["other"]

@@ -1,4 +1,4 @@
-"""Connections to a node on a port that do not show the token: few, for a short time, and small."""
+"""Connections to a node's port that have not shown the token are few, short-lived and small."""
 
 import asyncio
 import logging
@@ -33,7 +33,7 @@ HALVES = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def settings(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NodeSettings]:
-    """The settings of a node that listens on a port and runs."""
+    """The settings of a running node that listens on a port."""
     folder = tmp_path_factory.mktemp("node")
     settings = replace(node_settings(folder), address=f"127.0.0.1:{free_port()}", tier="none", libraries=())
     async with noded(settings):
@@ -41,7 +41,7 @@ async def settings(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[No
 
 
 async def stranger(settings: NodeSettings, said: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection that has said this, and waits."""
+    """A connection that has sent this, and waits."""
     host, _, port = settings.address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(said)
@@ -51,7 +51,7 @@ async def stranger(settings: NodeSettings, said: bytes) -> tuple[asyncio.StreamR
 async def ended(reader: asyncio.StreamReader) -> bool:
     """Whether the node has closed this connection."""
     try:
-        async with asyncio.timeout(0.5):  # all are asked at once
+        async with asyncio.timeout(0.5):  # all are checked at the same time
             await reader.read()
     except TimeoutError:
         return False
@@ -62,7 +62,7 @@ async def ended(reader: asyncio.StreamReader) -> bool:
 
 @pytest.mark.parametrize("said", HALVES.values(), ids=HALVES)
 async def test_half_requests_without_the_token_keep_nobody_out(settings: NodeSettings, said: bytes) -> None:
-    """However many come from one address, so many are there at once, and a bot works beside them."""
+    """However many come from one address, only a limited number are open, and a bot works beside them."""
     strangers = [await stranger(settings, said) for _ in range(2 * MOST)]
     place = NodeEndpoint(f"http://{settings.address}", settings.token)
     try:
@@ -71,7 +71,7 @@ async def test_half_requests_without_the_token_keep_nobody_out(settings: NodeSet
             assert await value(kernel, "6 * 7") == "42"
             more = [await stranger(settings, said) for _ in range(MOST)]
             strangers += more
-            assert await value(kernel, "7 * 8") == "56"  # who has shown the token is never closed
+            assert await value(kernel, "7 * 8") == "56"  # whoever has shown the token is never cut off
             await kernel.place("a", BytesIO(b"x" * (BODY + 1)))
         alive = [not closed for closed in await asyncio.gather(*(ended(reader) for reader, _ in strangers))]
         assert 0 < sum(alive) <= MOST // SHARE
@@ -99,19 +99,19 @@ async def test_half_requests_without_the_token_keep_nobody_out(settings: NodeSet
 async def test_nothing_large_is_taken_without_the_token(
     settings: NodeSettings, said: bytes, status: bytes
 ) -> None:
-    """It is refused before it is read, and the connection closed."""
+    """It is refused before it is read, and the connection is closed."""
     reader, writer = await stranger(settings, said)
     try:
         async with asyncio.timeout(10):
             assert (await reader.read()).partition(b"\r\n")[0][9:12] == status
     except ConnectionResetError:
-        assert len(said) > HEADERS  # it was closed while we still wrote
+        assert len(said) > HEADERS  # it was closed while we were still writing
     finally:
         writer.close()
 
 
 class Stream:
-    """A connection, as far as the door sees it."""
+    """A connection, as far as the check at the door sees it."""
 
     def __init__(self) -> None:
         self.was_closed = False
@@ -167,18 +167,18 @@ async def test_a_connection_has_a_time_to_show_the_token(
             await asyncio.sleep(0.01)
     assert (quick.was_closed, gone.was_closed) == (False, False)
     assert let_in.server._unproven == {}
-    assert caplog.text.count("without the token, from 10.0.0.1,") == 1  # and not once for each
+    assert caplog.text.count("without the token, from 10.0.0.1,") == 1  # not one line per connection
     assert "from here" not in caplog.text
 
 
 async def test_half_a_minute_is_enough_for_strangers() -> None:
-    """A client hangs up an idle connection itself before we do: it would lose a request otherwise."""
+    """A client closes an idle connection before we do; otherwise it could lose a request."""
     assert connection_limits.PROOF <= 30
-    assert connection_limits.IDLE > 15  # seconds that aiohttp keeps one
+    assert connection_limits.IDLE > 15  # seconds for which aiohttp keeps an idle connection
 
 
 async def test_the_unix_socket_asks_for_the_token_in_time_too(tmp_path: Path) -> None:
-    """The same door is before it."""
+    """The same check is in front of it."""
     settings = replace(node_settings(tmp_path), tier="none", libraries=())
     async with noded(settings) as node:
         strangers = [await asyncio.open_unix_connection(settings.address) for _ in range(2 * MOST)]

@@ -1,4 +1,4 @@
-"""JSON of what travels is the same as json's, and a picture is not looked at character by character."""
+"""Our JSON is the same as json's, and a picture is not examined character by character."""
 
 import json
 import os
@@ -30,26 +30,26 @@ VALUES = st.recursive(
 
 @given(VALUES)
 def test_it_is_what_json_says(value: Any) -> None:
-    """Whatever is in it, at whatever depth, with long texts that have something to escape or not."""
+    """Whatever it contains, at any depth, with long texts that need escaping or not."""
     assert json.loads(encode(value)) == json.loads(json.dumps(value)) == decode(encode(value), Any)
 
 
 @pytest.mark.parametrize("character", [*map(chr, range(0x20)), '"', "\\", "\x7f", "ä", "\u2028"])
 def test_each_character_of_a_long_text_is_as_in_json(character: str) -> None:
-    """First, last, and in the middle."""
+    """At the start, at the end, and in the middle."""
     for text in (character + PICTURE, PICTURE + character, PICTURE + character + PICTURE):
         assert json.loads(encode({"a": (text, PICTURE)})) == {"a": [text, PICTURE]}
 
 
 def test_what_utf_8_cannot_hold_is_replaced() -> None:
-    """A text with half a character, as a person or a kernel can give it, is no reason to say nothing."""
+    """Half a character, which a person or a kernel can send, does not stop a message."""
     assert decode(encode(Stream("stdout", "a\ud800b")), Event) == Stream("stdout", "a\ufffdb")
     written = {"name": "a\ud800b", "outputs": (Raw(encode({"a": [1, "c"]})),)}
     assert decode(encode(written), Any) == {"name": "a\ufffdb", "outputs": [{"a": [1, "c"]}]}
 
 
 def test_a_picture_takes_a_part_of_the_time() -> None:
-    """24 ms of 8 MB, in which nobody else had a turn, are 5."""
+    """8 MB used to take 24 ms, during which nothing else ran; now they take 5 ms."""
     shown = {"data": {"image/png": PICTURE * 700}}
 
     def least(write: Any) -> float:
@@ -64,7 +64,7 @@ def test_a_picture_takes_a_part_of_the_time() -> None:
 
 
 async def test_a_result_is_the_same_on_the_other_side(tmp_path: Path) -> None:
-    """With every field set; its files are as the node's machine has them, whatever they are called."""
+    """With every field set; its files arrive exactly as the node has them, whatever their names."""
     name = os.fsdecode(b"caf\xe9.csv")
     file = CapturedFile("caf\ufffd.csv", 4, 1.5, tmp_path / name, name, Stamp(1, 2, 4, 2**62, 5))
     overflow = Overflow(tmp_path, most=1000)
@@ -94,7 +94,7 @@ async def test_a_result_is_the_same_on_the_other_side(tmp_path: Path) -> None:
 
 
 def test_a_question_is_the_same_under_any_number() -> None:
-    """Bot and node number it differently."""
+    """Bot and node number questions differently."""
     asked = InputRequest("who? ", password=True, number=3)
     assert decode(encode(asked), Event) == asked == InputRequest("who? ", password=True)
     assert asked != InputRequest("who? ", password=False)
@@ -102,7 +102,7 @@ def test_a_question_is_the_same_under_any_number() -> None:
 
 @pytest.mark.parametrize("text", ["}", "[1]", '{"name": "x"}', '{"name": 1, "type": "int", "detail": ""}'])
 def test_what_is_missing_or_of_the_wrong_type_is_refused(text: str) -> None:
-    """A field that is not known is ignored."""
+    """An unknown field is ignored."""
     with pytest.raises(NotDecoded):
         decode(text, Variable)
     known = '{"name": "x", "type": "int", "detail": "1", "new": []}'
@@ -110,9 +110,9 @@ def test_what_is_missing_or_of_the_wrong_type_is_refused(text: str) -> None:
 
 
 def test_a_number_of_a_kind_of_its_own_is_written_as_a_number() -> None:
-    """Limits come from settings, whose sizes are numbers that also know how to be shown."""
+    """Limits come from settings, where a size is an int with its own way of being shown."""
 
     class Size(int):
-        """As pydantic has it."""
+        """A size as pydantic has it."""
 
     assert decode(encode({"memory": Size(5)}), dict[str, int]) == {"memory": 5}

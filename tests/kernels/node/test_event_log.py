@@ -1,4 +1,4 @@
-"""The log of a session: numbered, acknowledged, bounded, and the same words each time."""
+"""A session's log is numbered, acknowledged and bounded, and sends the same words each time."""
 
 import asyncio
 import json
@@ -23,12 +23,12 @@ def texts(news: list[dict[str, Any]]) -> str:
 
 
 def fresh() -> EventLog:
-    """A log whose news nobody hears of."""
+    """A log without a reader."""
     return EventLog(lambda: None)
 
 
 def test_what_waits_is_joined_and_numbered_when_it_is_sent() -> None:
-    """Text of one cell that nobody has taken is one piece; another cell's begins the next."""
+    """Text of one cell that has not been taken is one piece; another cell starts the next."""
     log = fresh()
     log.add_event("a", Stream("stdout", "1"))
     log.add_event("a", Stream("stdout", "2"))
@@ -45,7 +45,7 @@ def test_what_waits_is_joined_and_numbered_when_it_is_sent() -> None:
 
 
 def test_what_was_sent_keeps_its_number_and_words_when_it_is_sent_again() -> None:
-    """A bot that comes back gets what it has not acknowledged, and what has come since."""
+    """A bot that comes back gets whatever it has not acknowledged, and everything since."""
     log = fresh()
     for number in range(3):
         log.add_event("a", Stream("stdout", str(number)))
@@ -60,7 +60,7 @@ def test_what_was_sent_keeps_its_number_and_words_when_it_is_sent_again() -> Non
 
 
 def test_only_so_much_is_sent_ahead_of_what_is_acknowledged() -> None:
-    """The bot's memory is bounded by the window; acknowledging opens it."""
+    """A window bounds the bot's memory; acknowledging opens it."""
     log = fresh()
     for number in range(20):
         log.add_event("a", Display({"image/png": "x" * 1_000_000}, display_id=str(number)))
@@ -71,7 +71,7 @@ def test_only_so_much_is_sent_ahead_of_what_is_acknowledged() -> None:
 
 
 def test_an_urgent_answer_does_not_wait_for_what_was_sent_before() -> None:
-    """A bot that comes back asks first; each asks anew, and takes what was shown only then."""
+    """Each returning bot first asks anew, and takes what was shown only after that."""
     log = fresh()
     for number in range(20):
         log.add_event("a", Display({"image/png": "x" * 1_000_000}, display_id=str(number)))
@@ -86,7 +86,7 @@ def test_an_urgent_answer_does_not_wait_for_what_was_sent_before() -> None:
 
 
 def test_output_that_nobody_takes_is_bounded_and_results_stay() -> None:
-    """Pictures beyond the bound are left out with a sentence; question and result are there."""
+    """Pictures over the limit are replaced by a sentence; question and result are kept."""
     log = fresh()
     log.add_event("a", InputRequest("who? ", password=False))
     for number in range(100):
@@ -105,7 +105,7 @@ def test_output_that_nobody_takes_is_bounded_and_results_stay() -> None:
 
 
 def test_what_is_cleared_before_anybody_has_seen_it_is_not_told() -> None:
-    """A loop that redraws leaves its last picture."""
+    """A loop that redraws leaves only its last picture."""
     log = fresh()
     for number in range(50):
         log.add_event("a", ClearOutput(wait=False))
@@ -115,7 +115,7 @@ def test_what_is_cleared_before_anybody_has_seen_it_is_not_told() -> None:
 
 
 def test_a_forgotten_cell_leaves_nothing() -> None:
-    """Neither what was sent nor what waits; the others stay."""
+    """Neither what was sent nor what waits; other cells are unaffected."""
     log = fresh()
     log.add_event("a", Stream("stdout", "1"))
     taken(log)
@@ -128,7 +128,7 @@ def test_a_forgotten_cell_leaves_nothing() -> None:
 
 
 async def test_late_output_waits_where_it_is_bounded_when_nobody_takes_it() -> None:
-    """With so much waiting there is no room until something is taken."""
+    """Once this much is waiting there is no room until some of it is taken."""
     log = fresh()
     for number in range(module.CROWDED + 1):
         log.add_event(number, Stream("stdout", "x"))

@@ -11,7 +11,7 @@ from kernels.node.messages import FileQuestion, FilesAnswer
 
 
 async def test_a_question_without_a_bot_ends_in_time() -> None:
-    """A cell must not hang on a bot that is away: the broker makes a sentence of it."""
+    """A cell must not hang because the bot is away: the broker turns this into a sentence."""
     source = BotFiles(lambda _: None, time=0.05)
     for asking in (source.open("a"), source.place("a"), source.list()):
         with pytest.raises(ConnectionError):
@@ -20,7 +20,7 @@ async def test_a_question_without_a_bot_ends_in_time() -> None:
 
 
 async def test_questions_are_pending_until_they_are_answered() -> None:
-    """Whoever comes is told of them; answers find their question, and late ones hurt nobody."""
+    """A new bot is told of them; answers find their question, and late ones do no harm."""
     told: list[FileQuestion] = []
     source = BotFiles(told.append)
     opening, placing = (asyncio.ensure_future(work) for work in (source.open("a"), source.place("b")))

@@ -1,4 +1,4 @@
-"""The node's log: nothing that a stranger writes is in it at length, or acts, and it has an end."""
+"""The node's log: nothing a stranger sends is in it at length or has any effect, and its size is bounded."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ REFUSED = (
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def settings(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NodeSettings]:
-    """The settings of a node that listens on a port and runs."""
+    """The settings of a running node that listens on a port."""
     folder = tmp_path_factory.mktemp("node")
     settings = replace(
         node_settings(folder),
@@ -42,7 +42,7 @@ async def settings(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[No
 
 
 async def test_requests_without_the_token_fill_no_log(settings: NodeSettings) -> None:
-    """Each is a short line at "debug", without its query and its headers."""
+    """Each is one short line at "debug", without its query and headers."""
     host, _, port = settings.address.rpartition(":")
     for _ in range(20):
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -60,7 +60,7 @@ async def test_requests_without_the_token_fill_no_log(settings: NodeSettings) ->
 
 
 async def test_each_line_of_a_cell_names_its_turn(settings: NodeSettings) -> None:
-    """Its begin, that somebody stopped it, its kernel's death, and its end."""
+    """Its start, that somebody stopped it, its kernel's death, and its end."""
     async with RemoteNode(
         at(NodeEndpoint(f"http://{settings.address}", settings.token)),
         python=settings.python,
@@ -89,7 +89,7 @@ async def test_each_line_of_a_cell_names_its_turn(settings: NodeSettings) -> Non
 
 @pytest.fixture
 def root_logger() -> Iterator[logging.Logger]:
-    """The root logger and standard error, put back as they were."""
+    """The root logger and standard error, restored afterwards."""
     logger = logging.getLogger()
     handlers, level, error = logger.handlers[:], logger.level, os.dup(2)
     yield logger

@@ -1,4 +1,4 @@
-"""What bot and node say to each other: its number, what is not known, and two versions side by side."""
+"""What bot and node say to each other: its version, unknown parts, and two versions side by side."""
 
 import asyncio
 import hashlib
@@ -53,7 +53,7 @@ from tests.live.cells import run, until, value
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
-# The digest of what travels, by the protocol's number: a new digest asks for a new number.
+# The digest of all messages, by protocol number: a new digest requires a new number.
 DIGESTS = {4: "64af7ac5f64f7ad7", 5: "9d15443b1c46651a"}
 LATE = """
 import pathlib, threading, time
@@ -67,20 +67,20 @@ threading.Thread(target=wait).start()
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> NodeSettings:
-    """The settings of the module's node, which starts quickly, with a limit that no bot asks for."""
+    """The settings of the module's node, which starts quickly and has a limit that no bot asks for."""
     limits = Limits(memory=300 << 20)
     return replace(node_settings(tmp_path_factory.mktemp("node"), limits), tier="none", libraries=())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node(settings: NodeSettings) -> AsyncIterator[RemoteNode]:
-    """A node, and a bot that is connected to it."""
+    """A node with a connected bot."""
     async with noded(settings) as node:
         yield node
 
 
 async def test_what_travels_has_changed_only_where_its_number_has() -> None:
-    """Two versions that speak differently must not talk to each other."""
+    """Two versions with different messages must not talk to each other."""
     digest = hashlib.sha256(json.dumps(schema(), sort_keys=True).encode()).hexdigest()[:16]
     assert DIGESTS.get(PROTOCOL) == digest, (
         "What travels between bot and node is not what it was under this number: raise PROTOCOL in"
@@ -91,7 +91,7 @@ async def test_what_travels_has_changed_only_where_its_number_has() -> None:
 
 
 def schema() -> Any:
-    """All that travels, as plain data: messages with their fields, and the values in them with theirs."""
+    """All messages as plain data: their fields, and the fields of the values in them."""
     told = (Hello, COMMANDS, AnyNews, FROM_NODE, RunResult, FileOnNode, NodeInfo, NodeVersion)
     kinds = (*told, NodeRecord)
     codes = [messages.TOO_LARGE, messages.REPLACED, messages.REFUSED, messages.STOPPED]
@@ -100,7 +100,7 @@ def schema() -> Any:
 
 
 def without_words(value: Any) -> Any:
-    """A schema less the docstrings in it."""
+    """A schema without its docstrings."""
     match value:
         case dict():
             return {name: without_words(one) for name, one in value.items() if name != "description"}
@@ -110,7 +110,7 @@ def without_words(value: Any) -> Any:
 
 
 def declared(text: bytes) -> bool:
-    """Whether a message has just the fields that are declared."""
+    """Whether a message has exactly the declared fields."""
     said = json.loads(text)
     match said:
         case [*commands]:
@@ -135,7 +135,7 @@ def as_written(news: AnyNews) -> AnyNews:
 
 
 async def test_what_is_said_is_what_is_declared(node: RemoteNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a session with everything in it: else the digest would be of something else."""
+    """Checked in a session with everything in it; otherwise the digest would cover something else."""
     said, heard = list[bytes](), list[bytes]()
     socket = aiohttp.ClientWebSocketResponse
     send_bytes, receive = socket.send_bytes, socket.receive
@@ -168,7 +168,7 @@ async def test_what_is_said_is_what_is_declared(node: RemoteNode, monkeypatch: p
         async for _ in cell:
             cell.extend(timedelta(seconds=50))
             await cell.stop()
-            kernel.send(messages.DecideCell(run=cell.key, kill=False))  # which nothing asks for yet
+            kernel.send(messages.DecideCell(run=cell.key, kill=False))  # nothing has asked for a decision yet
             await cell.interrupt()
             break
     cell.settle()
@@ -192,7 +192,7 @@ class Odd(Command, tag=False):
 
 
 async def instead(cell: RemoteCell, command: Command) -> None:
-    """A cell that is begun with another command."""
+    """A cell whose first command is replaced by another one."""
     async with asyncio.timeout(5), cell:
         cell._host.send(command)
         async for _ in cell:
@@ -200,7 +200,7 @@ async def instead(cell: RemoteCell, command: Command) -> None:
 
 
 async def test_a_command_that_is_not_known_is_answered_and_the_session_goes_on(node: RemoteNode) -> None:
-    """So are one that lacks a field or has it of the wrong kind, and a cell that the node does not have."""
+    """So are a command that lacks a field or has a wrong type, and a cell the node does not have."""
     kernel = node.kernel("unknown", SomeFiles())
     link = kernel._link
     await kernel.left_running()
@@ -218,12 +218,12 @@ async def test_a_command_that_is_not_known_is_answered_and_the_session_goes_on(n
     with pytest.raises(OSError, match="does not have this cell"):
         await instead(cell, messages.SettleCell(run=cell.key))
     assert await value(kernel, "6 * 7") == "42"
-    assert link._socket is connection is not None  # all else of the session went on
+    assert link._socket is connection is not None  # the rest of the session went on
     await node.release("unknown")
 
 
 def with_another(value: Any) -> bytes:
-    """As `encode`; objects have a field that nobody knows."""
+    """`encode`, with an unknown field added to each object."""
     plain = json.loads(encode(value))
     return encode(plain | {"new": 1} if isinstance(plain, dict) else plain)
 
@@ -231,7 +231,7 @@ def with_another(value: Any) -> bytes:
 async def test_a_field_that_is_not_known_is_ignored(
     node: RemoteNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In every message of either side, as a newer version would have it."""
+    """In every message from either side, as a newer version would send it."""
     for writer in ("client.connection", "client.outbox", "node.session", "node.event_log", "node.http_api"):
         monkeypatch.setattr(f"kernels.{writer}.encode", with_another)
     kernel = node.kernel("fields", SomeFiles())
@@ -243,7 +243,7 @@ async def test_a_field_that_is_not_known_is_ignored(
 
 
 async def test_what_a_newer_node_tells_is_read_as_far_as_it_is_known() -> None:
-    """An event that is not known is told as such."""
+    """An unknown event is reported as such."""
     for known, kind in (
         (Stream("stdout", "x"), Event),
         (Variable("x", "int", "1"), Variable),
@@ -273,7 +273,7 @@ async def test_what_a_newer_node_tells_is_read_as_far_as_it_is_known() -> None:
 async def test_what_is_no_message_ends_its_websocket_with_a_reason(
     node: RemoteNode, settings: NodeSettings, message: str
 ) -> None:
-    """A bot that says such a thing does not come back with it again and again."""
+    """A bot that sends such a thing does not keep reconnecting to send it again."""
     assert node._http is not None
     async with asyncio.timeout(5), node._http.ws_connect("kernelcord/sessions/none/channel") as socket:
         if message.startswith("[{"):
@@ -289,7 +289,7 @@ async def test_what_is_no_message_ends_its_websocket_with_a_reason(
 
 
 async def test_a_session_has_the_limits_of_its_node(node: RemoteNode) -> None:
-    """Messages quote them, whatever the bot was told; of the bot's own the times and the questions apply."""
+    """Messages quote them, whatever the bot was told; only the bot's times and questions are its own."""
     kernel = node.kernel("limits", SomeFiles())
     assert (node.limits.memory, kernel.limits.memory) == (300 << 20, 300 << 20)
     other = Limits(memory=900 << 20, questions=3, cell=None)
@@ -304,7 +304,7 @@ async def test_a_session_has_the_limits_of_its_node(node: RemoteNode) -> None:
 async def test_settings_that_a_node_of_others_does_not_have_are_named(
     settings: NodeSettings, node: RemoteNode, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Only those that the operator has set, and only where they differ."""
+    """Only those that the operator has set and that differ."""
     found = recorded(settings.folder)
     assert found is not None
     asked_for = {"memory": ("MAX_MEMORY", 900 << 20), "size": ("MAX_KERNELS", 7), "files": ("MAX_FILES", 64)}
@@ -317,7 +317,7 @@ async def test_settings_that_a_node_of_others_does_not_have_are_named(
 async def test_a_node_of_another_version_keeps_its_kernels_and_ours_is_started_beside_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """People get fresh kernels at once; the other takes nobody new, and ends when its kernels have."""
+    """People get fresh kernels at once; the old node accepts nobody new, and ends with its last kernel."""
     settings = replace(node_settings(tmp_path), tier="none", libraries=())
     beside = settings.folder.with_name(f"node-{PROTOCOL}")
     async with noded(settings) as old:
@@ -339,7 +339,7 @@ async def test_a_node_of_another_version_keeps_its_kernels_and_ours_is_started_b
                 ) as again:
                     assert again._id == new._id
                 await old.release("a")
-                await old.ask("DELETE", "sessions/a")  # as after an idle time
+                await old.ask("DELETE", "sessions/a")  # as if it had been idle for too long
                 await until(lambda: recorded(settings.folder) is None)
                 async with RemoteNode(
                     local_node(settings), python=settings.python, limits=settings.limits
@@ -372,7 +372,7 @@ async def test_an_older_and_a_newer_node_at_a_given_place_are_told_apart(theirs:
 
 
 async def test_a_command_says_what_is_wrong_with_it() -> None:
-    """In a sentence."""
+    """It says so in one sentence."""
     (command,) = read_commands('[{"m": 1, "do": "GetState", "new": 1}]')
     assert command == messages.GetState(m=1)
     for fields, sentence in (
@@ -391,6 +391,6 @@ async def test_a_command_says_what_is_wrong_with_it() -> None:
 
 
 async def test_no_token_is_shown(settings: NodeSettings) -> None:
-    """Where a value is logged, or in a traceback."""
+    """Neither when a value is logged nor in a traceback."""
     for shown in (settings, NodeEndpoint("/s", "secret")):
         assert "secret" not in repr(shown)

@@ -1,4 +1,4 @@
-"""A node ends all that it has, also while bots come and go."""
+"""A node ends all that it has, even while bots come and go."""
 
 import asyncio
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.contract.conftest import node_settings
 
 
 class Served:
-    """A session with a kernel; while it is closed, or its kernel ended, others come and go in its node."""
+    """A session with a kernel; while it closes or its kernel ends, others come and go in its node."""
 
     attended = False
 
@@ -33,7 +33,7 @@ class Served:
 
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
-    """A node that was not started, with two sessions."""
+    """A node with two sessions that was not started."""
     node = Node(node_settings(tmp_path), lambda: None, draining=0.01)
     sessions: dict[str, Any] = node._sessions
     sessions |= {"first": Served(node), "second": Served(node)}
@@ -50,7 +50,7 @@ async def test_a_session_that_goes_meanwhile_keeps_a_node_from_no_end(node: Node
 
 
 async def test_a_session_that_goes_meanwhile_keeps_a_drained_node_from_no_kernel(node: Node) -> None:
-    """Each of the kernels that nobody uses is ended, and then the node."""
+    """Each kernel that is not in use is ended, and then the node."""
     second = node._sessions["second"]
     node.drain()
     async with asyncio.timeout(5):

@@ -1,4 +1,4 @@
-"""What a node is told when it starts, and what it keeps to itself: its token, and folders of Jupyter's."""
+"""What a node is told when it starts, and what it keeps to itself: its token and Jupyter's folders."""
 
 import json
 import logging
@@ -30,7 +30,7 @@ TOKEN = "s3cr/t &tok'en"
 
 
 def started(folder: Path, **told: object) -> "subprocess.CompletedProcess[str]":
-    """A node that is told this beside what it has to be told, and does not start."""
+    """A node that gets these settings on top of the required ones, and does not start."""
     settings = json.loads(node_settings(folder).to_json()) | {"tier": "none", **told}
     return subprocess.run(
         [sys.executable, "-m", "kernels.node"],
@@ -45,7 +45,7 @@ def started(folder: Path, **told: object) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize("token", ["", "  ", None])
 def test_a_node_without_a_token_does_not_start(tmp_path: Path, token: str | None) -> None:
-    """Everybody who reaches its port could run code in it."""
+    """Anybody who reaches its port could run code in it."""
     done = started(tmp_path, address=f"127.0.0.1:{free_port()}", token=token)
     assert done.returncode == 2
     assert "token" in done.stderr
@@ -53,7 +53,7 @@ def test_a_node_without_a_token_does_not_start(tmp_path: Path, token: str | None
 
 
 def test_a_node_that_somebody_starts_stays_until_it_is_told_otherwise(tmp_path: Path) -> None:
-    """Nobody would bring it back. One that the bot starts, it starts again."""
+    """Nobody would restart it. A node that the bot starts is also restarted by the bot."""
     told = json.loads(node_settings(tmp_path).to_json())
     assert NodeSettings.from_json(json.dumps(told)).node_idle is not None
     del told["node_idle"]
@@ -61,7 +61,7 @@ def test_a_node_that_somebody_starts_stays_until_it_is_told_otherwise(tmp_path: 
 
 
 async def test_a_bot_waits_for_a_node_that_is_still_starting(tmp_path: Path) -> None:
-    """Both are started with the machine. Until its kernels are ready a node answers with 503."""
+    """Both start when the machine does. Until its kernels are ready a node answers 503."""
     answers = [503, 503]
 
     async def node(_request: web.Request) -> web.Response:
@@ -88,7 +88,7 @@ async def test_a_bot_waits_for_a_node_that_is_still_starting(tmp_path: Path) -> 
 async def test_neither_the_token_nor_a_folder_of_jupyters_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The token is in no line of the log, however much is logged, and not as an address quotes it."""
+    """No line of the log has the token, however much is logged, not even URL-quoted."""
     temporary = tmp_path / "t"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
@@ -104,14 +104,14 @@ async def test_neither_the_token_nor_a_folder_of_jupyters_is_left(
         assert await value(node.kernel("a", SomeFiles()), "6 * 7") == "42"
         assert not list(temporary.glob("jupyter*"))
     log = (settings.folder / "log").read_text()
-    assert "***" in log  # Jupyter's configuration, with everything in it
+    assert "***" in log  # Jupyter's configuration, in full
     assert [line for line in log.splitlines() if TOKEN in line or quote(TOKEN) in line] == []
     assert repr(TOKEN)[1:-1] not in log
     assert not list(temporary.glob("jupyter*"))
 
 
 def test_settings_that_a_node_elsewhere_decides_are_named_as_the_operator_has_them(tmp_path: Path) -> None:
-    """Those that are set, and no others; what the bot itself goes by is none of them."""
+    """Only those that are set, and none that the bot itself uses."""
     settings = load(
         data=tmp_path,
         node="http://127.0.0.1:1",
@@ -151,14 +151,14 @@ EVERYTHING = {
 
 
 def test_a_node_of_another_version_is_told_with_what_to_do() -> None:
-    """Nothing has to be killed."""
+    """Without having to kill anything."""
     told = at_start(NodeIncompatible(17, newer=False))
     assert "process 17" in told
     assert "start one of this version" in told
 
 
 def test_the_log_shows_no_settings_with_the_token(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    """Whoever logs the settings as a value."""
+    """Even if somebody logs the settings as a value."""
     with caplog.at_level(logging.INFO):
         logging.getLogger("any").info("%r", node_settings(tmp_path))
     assert "secret" not in caplog.text

@@ -1,4 +1,4 @@
-"""Notebooks read and written in a process of their own: the same as here, and hostile ones cost us little."""
+"""Notebooks read and written in a process of their own: the same result, and hostile ones cost us little."""
 
 import ast
 import errno
@@ -33,7 +33,7 @@ CELLS: tuple[Cell, ...] = (
 
 
 async def each(cells: Iterable[Cell]) -> AsyncIterator[Cell]:
-    """The cells one by one, as a transcript gives them."""
+    """The cells one by one, as a transcript yields them."""
     for cell in cells:
         yield cell
 
@@ -48,7 +48,7 @@ async def written(cells: Iterable[Cell]) -> bytes:
 
 
 async def read(data: bytes, **options: Any) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
-    """Cells and notes of what `reading` reads, which are the same when they are gone through again."""
+    """The cells and notes that `reading` gives, checked to be the same on a second pass."""
     with tempfile.TemporaryFile() as file:
         file.write(data)
         async with reading(file, **options) as found:
@@ -59,7 +59,7 @@ async def read(data: bytes, **options: Any) -> tuple[tuple[Cell, ...], tuple[str
 
 
 def full_disk() -> BinaryIO:
-    """A file that takes nothing."""
+    """A file that cannot be written to."""
     return open("/dev/full", "wb")
 
 
@@ -72,14 +72,14 @@ async def refused(data: bytes, **options: Any) -> str:
 
 @pytest.fixture(autouse=True)
 def _no_process_is_left() -> Any:
-    """Whatever happens, the process has ended and was waited for."""
-    before = children(os.getpid())  # a server that other tests need may be one
+    """Check that the process has ended and was waited for, whatever happened."""
+    before = children(os.getpid())  # another test's server may be among them
     yield
     assert children(os.getpid()) <= before
 
 
 async def test_it_writes_what_is_written_here() -> None:
-    """The same bytes, by way of a process that may open nothing and of its lines."""
+    """The same bytes, although the process may open nothing and gets its cells as lines."""
     assert await written(CELLS) == notebook.write(CELLS, packages={"a": "1"})
     assert await written([]) == notebook.write([], packages={"a": "1"})
 
@@ -90,13 +90,13 @@ async def test_it_writes_what_is_written_here() -> None:
     ids=["version 4", "version 3", "empty"],
 )
 async def test_it_reads_what_is_read_here(data: bytes) -> None:
-    """The same cells and notes, whatever the version: all that is needed was imported in time."""
+    """The same cells and notes, in any format version: all that is needed was imported beforehand."""
     found = notebook.read(data)
     assert await read(data) == (found.cells, found.notes)
 
 
 async def test_what_is_no_notebook_is_refused_with_the_same_sentence() -> None:
-    """The process says it, and we pass it on."""
+    """The process words it, and we pass it on."""
     assert await refused(b'{"nbformat": 4,\n "cells": [}') == (
         "The file is not valid JSON: Expecting value at line 2, column 12."
     )
@@ -117,7 +117,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
 
 @pytest.mark.parametrize("kind", HOSTILE)
 async def test_hostile_notebook_costs_us_nothing(kind: str) -> None:
-    """Megabytes that would be gigabytes of objects are refused in a sentence, and we hold none of them."""
+    """Megabytes that would become gigabytes of objects are refused in a sentence, and we never hold them."""
     make, sentence = HOSTILE[kind]
     with tempfile.TemporaryFile() as file:
         file.write(make())
@@ -129,7 +129,7 @@ async def test_hostile_notebook_costs_us_nothing(kind: str) -> None:
 
 
 async def test_a_notebook_of_many_outputs_is_held_cell_by_cell() -> None:
-    """Of 20 MB of pictures there is one cell's in our memory while the notebook is gone through."""
+    """While we go through 20 MB of pictures, our memory holds those of one cell at a time."""
     picture = {"output_type": "display_data", "data": {"image/png": "A" * MIB}, "metadata": {}}
     with tempfile.TemporaryFile() as file:
         file.write(notebook.write([Code("x", (picture,))] * 20))
@@ -148,7 +148,7 @@ async def test_what_takes_too_long_is_ended() -> None:
 
 
 async def test_a_full_disk_is_an_error_of_the_disk() -> None:
-    """What the process cannot write is our OSError, with its number."""
+    """What the process cannot write is reported as our own OSError, with its number."""
     with full_disk() as full, pytest.raises(OSError, match="No space") as caught:
         await conversion.write(each(CELLS), full)
     assert caught.value.errno == errno.ENOSPC
@@ -156,7 +156,7 @@ async def test_a_full_disk_is_an_error_of_the_disk() -> None:
 
 @pytest.mark.parametrize("kind", [ConnectionError, ConnectionResetError, BrokenPipeError, TimeoutError])
 async def test_cells_that_fail_to_come_end_the_process(kind: type[OSError]) -> None:
-    """A database that fails amid the cells is its own error, and no half of a notebook is called whole."""
+    """A database failure amid the cells is raised as itself, and half a notebook never passes for a whole."""
 
     async def failing() -> AsyncIterator[Cell]:
         yield CELLS[0]
@@ -169,7 +169,7 @@ async def test_cells_that_fail_to_come_end_the_process(kind: type[OSError]) -> N
 async def test_the_process_has_nothing_of_our_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Neither a token nor where our files are."""
+    """Neither a token nor the location of our files."""
     told = tmp_path / "python"
     told.write_text("#!/bin/sh\ncat >/dev/null\nenv >&2\nexit 3\n")
     told.chmod(told.stat().st_mode | stat.S_IXUSR)
@@ -181,7 +181,7 @@ async def test_the_process_has_nothing_of_our_environment(
 
 
 def test_the_process_can_open_nothing_and_take_little(tmp_path: Path) -> None:
-    """No file, folder, socket or program; and memory within its limit, before it reads what others made."""
+    """No file, folder, socket or program, and limited memory, all before it reads what strangers made."""
     (tmp_path / "mine").write_text("mine")
     program = """
 import os, resource, socket
@@ -204,7 +204,7 @@ if resource.getrlimit(resource.RLIMIT_AS)[1] > converter.MEMORY:
 
 
 def test_nothing_else_reads_notebooks_itself() -> None:
-    """`notebooks.notebook` parses what strangers send and takes a second to import: only the process does."""
+    """`notebooks.notebook` parses strangers' files and takes a second to import: only that process may."""
     importers = [
         str(path)
         for path in MODULES
@@ -219,5 +219,5 @@ def test_nothing_else_reads_notebooks_itself() -> None:
 
 
 def _memory() -> int:
-    """Bytes of this process that are in memory."""
+    """Bytes of this process that are resident in memory."""
     return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize()

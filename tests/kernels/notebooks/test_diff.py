@@ -63,7 +63,7 @@ def error(ename: str, evalue: str, *traceback: str) -> dict[str, Any]:
     ],
 )
 def test_what_a_person_would_call_the_same(stored: list[dict[str, Any]], new: list[dict[str, Any]]) -> None:
-    """Pieces, colours, addresses, counts, pictures' bytes, stderr and tracebacks make no difference."""
+    """Splits, colours, addresses, counts, picture bytes, stderr and tracebacks make no difference."""
     assert diff_outputs(stored, new) == ()
 
 
@@ -128,25 +128,25 @@ def test_what_a_person_would_call_the_same(stored: list[dict[str, Any]], new: li
 def test_differences_are_sentences(
     stored: list[dict[str, Any]], new: list[dict[str, Any]], sentences: tuple[str, ...]
 ) -> None:
-    """Another kind, other text or another number of outputs is told with the output's number."""
+    """A different kind, text or number of outputs is reported with the output's number."""
     assert diff_outputs(stored, new) == sentences
 
 
 def test_same_error_with_another_message_says_so() -> None:
-    """The name alone does not tell two errors of one kind apart, so the message is what differs."""
+    """The name alone does not distinguish two errors of one kind, so the message is what differs."""
     assert diff_outputs([error("E", "a")], [error("E", "b")]) == (
         'output 1: the error\'s message differs: "E: b" instead of "E: a"',
     )
 
 
 def test_hostile_outputs_are_compared_too() -> None:
-    """What is no output at all is set aside as it is when a notebook is written."""
+    """Anything that is no output at all is set aside, as it is when a notebook is written."""
     assert diff_outputs([{"x": 1}, {}], [{"output_type": 3}]) == ()
 
 
 @pytest.mark.parametrize("mime", ["text/html", " Text/HTML", "image/svg+xml", "text/markdown"])
 def test_very_much_markup_is_not_compared(mime: str) -> None:
-    """It would hold others up; the person is told that it was not looked at."""
+    """It would delay others; the person is told that it was not compared."""
     large = {"output_type": "display_data", "data": {mime: ["<b>x</b>"] * 100_000}, "metadata": {}}
     small = {"output_type": "display_data", "data": {mime: "<b>x</b>"}, "metadata": {}}
     assert diff_outputs([large], [small]) == ("too much HTML or SVG to compare",)
@@ -157,14 +157,14 @@ def test_very_much_markup_is_not_compared(mime: str) -> None:
     "unit", ["\r", "\b", "1\b", "\x1b[A\n", "1:", "0x7", "1.", "[1<1, ", "at 0x", "\x1b[31m"]
 )
 def test_text_of_any_kind_is_compared_in_a_time_that_its_length_bounds(unit: str) -> None:
-    """Text that moves the cursor, or that looks like times and addresses, long and short."""
+    """Long and short texts that move the cursor, or that look like times and addresses."""
     for size in (1 << 14, 1 << 15):
         text = unit * (size // len(unit) - 1)
         diff_outputs([stream(text)], [stream(text + "x")])
 
 
 def test_very_long_text_is_compared_as_far_as_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is alike up to the limit is the same if it is, and else nobody knows."""
+    """Texts alike up to the limit are the same if identical; otherwise they are too long to be compared."""
     monkeypatch.setattr("kernels.notebooks.text_diff.MOST", 1 << 12)
     text = "0123456789\n" * 1000
     assert diff_outputs([stream(text)], [stream(text)]) == ()

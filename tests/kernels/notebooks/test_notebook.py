@@ -67,7 +67,7 @@ OUTPUTS = st.lists(
 
 
 def strict(data: bytes) -> dict[str, Any]:
-    """The notebook in `data`, valid to the letter and not in need of any normalising."""
+    """The notebook in `data`, strictly valid and not in need of any normalising."""
     document: dict[str, Any] = json.loads(data)
     before = json.dumps(document)
     with warnings.catch_warnings():
@@ -78,7 +78,7 @@ def strict(data: bytes) -> dict[str, Any]:
 
 
 def test_session_is_a_valid_notebook() -> None:
-    """Words, code, outputs, counts and what only we know all stand where Jupyter's format has them."""
+    """Text, code, outputs, counts and our own metadata are all where Jupyter's format has them."""
     document = strict(write(SESSION, packages={"numpy": "2.1"}, about={"title": "Plots"}))
     assert (document["nbformat"], document["nbformat_minor"]) == (4, 5)
     assert [cell["cell_type"] for cell in document["cells"]] == [
@@ -118,13 +118,13 @@ def test_author_is_shown_and_cannot_format() -> None:
 def test_cells_that_did_not_end_well_are_skipped(
     status: str, tags: tuple[str, ...], written: list[str] | None
 ) -> None:
-    """A re-run skips what did not finish ok, except a cell that is meant to fail; tags are valid ones."""
+    """A re-run skips cells that did not finish ok, except those meant to fail; the tags are valid."""
     (cell,) = strict(write([Code("x", status=status, tags=tags)]))["cells"]
     assert cell["metadata"].get("tags") == written
 
 
 def test_same_cells_give_the_same_bytes_and_unique_ids() -> None:
-    """Nothing in the file is of the clock or of chance, and equal cells still have ids of their own."""
+    """Nothing in the file depends on the clock or on chance, and equal cells still have ids of their own."""
     cells = [*SESSION, *SESSION]
     assert write(cells) == write(cells)
     ids = [cell["id"] for cell in strict(write(cells))["cells"]]
@@ -164,7 +164,7 @@ def test_outputs_that_nbformat_refuses_are_lost_with_a_sentence(monkeypatch: pyt
 
 @given(OUTPUTS)
 def test_any_outputs_can_be_written(outputs: list[Any]) -> None:
-    """Whatever stands for outputs, the notebook is valid, and read and written again it is the same."""
+    """Whatever is given as outputs, the notebook is valid, and reading and rewriting it changes nothing."""
     data = write([Code("x", tuple(outputs))])
     strict(data)
     assert write(read(data).cells) == data
@@ -187,7 +187,7 @@ def test_repairing_twice_changes_nothing(outputs: list[Any]) -> None:
     )
 )
 def test_what_is_written_is_read(cells: list[Cell]) -> None:
-    """The same cells come back; line ends are as Jupyter has them, and a cell that is skipped says so."""
+    """The same cells come back; line ends follow Jupyter's convention, and a skipped cell says so."""
     data = write(cells)
     found = read(data).cells
     assert [type(cell) for cell in found] == [type(cell) for cell in cells]
@@ -204,7 +204,7 @@ def test_what_is_written_is_read(cells: list[Cell]) -> None:
 
 
 def test_session_comes_back_whole() -> None:
-    """Code, outputs, authors, ids, status and time all survive; the failed cell has its tag."""
+    """Code, outputs, authors, ids, status and time are all preserved; the failed cell has its tag."""
     *before, failed, raw, last = SESSION
     found = read(write(SESSION)).cells
     assert found[:3] == tuple(before)
@@ -214,7 +214,7 @@ def test_session_comes_back_whole() -> None:
 
 
 def test_pieces_are_one_document_as_json_writes_it() -> None:
-    """Written cell by cell it is what `json` would write of the whole, whatever the number of cells."""
+    """Written cell by cell, it is what `json` would write of the whole, however many cells there are."""
     for count in (0, 1, 200):
         data = write([Code("x\n", (STREAM,), number) for number in range(count)])
         document = json.loads(data)
@@ -223,7 +223,7 @@ def test_pieces_are_one_document_as_json_writes_it() -> None:
 
 
 def test_outputs_that_make_it_too_large_are_left_out_and_said() -> None:
-    """The first outputs are in it, of the others a line says why they are not; all the code is there."""
+    """The first outputs are included, a line explains why the others are not, and all the code is there."""
     cells = [Code(f"cell {number}", (STREAM | {"text": "x" * 1000},)) for number in range(10)]
     document = json.loads("".join(written(cells, size=6000)))
     nbformat.validate(document)
@@ -236,7 +236,7 @@ def test_outputs_that_make_it_too_large_are_left_out_and_said() -> None:
 
 
 def test_outputs_for_which_there_is_no_time_are_left_out_and_said() -> None:
-    """Once the time is over nothing is looked at that may take long."""
+    """Once the time is up nothing is processed that may take long."""
     (cell,) = json.loads("".join(written([Code("x", (STREAM,))], seconds=-1)))["cells"]
     assert cell["source"] == ["x"]
     assert cell["outputs"][0]["text"] == "[outputs left out: the notebook takes too long to write]\n"

@@ -44,7 +44,7 @@ KEPT = {
 
 
 def again(document: dict[str, Any]) -> dict[str, Any]:
-    """The notebook as it is written after it was read, all its code having failed."""
+    """The notebook written again after it was read, with all its code having failed."""
     found = read(json.dumps({"nbformat": 4, "nbformat_minor": 5, **document}).encode())
     cells = [replace(cell, status="error") if isinstance(cell, Code) else cell for cell in found.cells]
     written: dict[str, Any] = json.loads(write(cells, about=found.metadata))
@@ -53,7 +53,7 @@ def again(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_what_a_notebook_has_beside_code_is_written_again() -> None:
-    """Ids, slideshow, attached pictures, raw formats, title and kernel; and no tag for how a cell ended."""
+    """Ids, slideshow, attachments, raw formats, title and kernel; and no tag for how a cell ended."""
     written = again(KEPT)
     for cell, before in zip(written["cells"], KEPT["cells"], strict=True):
         assert cell["metadata"].pop("kernelcord", {}).get("status", "error") == "error"
@@ -81,7 +81,7 @@ def test_what_a_notebook_has_beside_code_is_written_again() -> None:
     ],
 )
 def test_what_would_act_is_not_written_again(metadata: dict[str, Any], attachments: Any) -> None:
-    """Trust, widgets, markup, and what nobody wrote by hand: left out, with a note; the cell stays."""
+    """Trust, widgets, markup, and values too large or too deep are left out, with a note; the cell stays."""
     cell = {"cell_type": "markdown", "source": "x", "metadata": metadata, "attachments": attachments}
     found = read(json.dumps({"nbformat": 4, "metadata": metadata, "cells": [cell]}).encode())
     assert len(found.notes) >= 1
@@ -96,7 +96,7 @@ def test_what_would_act_is_not_written_again(metadata: dict[str, Any], attachmen
 
 @pytest.mark.parametrize("kind", ["text/html", "text/x-rst", "text/latex", None])
 def test_a_raw_cell_that_would_act_becomes_text(kind: str | None) -> None:
-    """Converters put it into pages as it is, whatever its format."""
+    """Converters put it into pages unchanged, whatever its format."""
     metadata = {"raw_mimetype": kind} if kind else {}
     cells = [
         {"cell_type": "raw", "source": text, "metadata": metadata}
@@ -108,7 +108,7 @@ def test_a_raw_cell_that_would_act_becomes_text(kind: str | None) -> None:
 
 
 def test_no_id_is_given_twice() -> None:
-    """Of two cells with one id the first has it, and no cell without one takes that of a later cell."""
+    """Of two cells with one id the first keeps it, and no cell without one takes that of a later cell."""
     made = json.loads(write([Code("1")]))["cells"][0]["id"]
     cell = {"cell_type": "code", "source": "1", "metadata": {}, "outputs": [], "execution_count": None}
     cells = [cell | {"id": "0-x"}, cell | {"id": "0-x"}, cell | {"id": "no id!"}, cell | {"id": made}, cell]
@@ -131,7 +131,7 @@ def test_no_id_is_given_twice() -> None:
 )
 @pytest.mark.parametrize("kind", ["code", "markdown", "raw"])
 def test_what_is_not_valid_costs_no_output(kind: str, metadata: dict[str, Any]) -> None:
-    """A notebook that other programs made does not become one that they refuse, nor lose what it shows."""
+    """A notebook from another program stays one that programs accept, and loses nothing that it shows."""
     shown = {"output_type": "stream", "name": "stdout", "text": "shown"}
     more = {"outputs": [shown], "execution_count": None} if kind == "code" else {}
     cell = {"cell_type": kind, "source": "x", "metadata": metadata, **more}

@@ -8,7 +8,7 @@ from kernels.notebooks.notebook import read, write
 
 
 def notebook(*cells: Any, **top: Any) -> bytes:
-    """A version 4 file as somebody's tool might write it."""
+    """A version 4 file as some tool might write it."""
     return json.dumps({"nbformat": 4, "nbformat_minor": 4, "cells": cells, "metadata": {}} | top).encode()
 
 
@@ -56,7 +56,7 @@ VERSION_3 = {
 
 
 def test_version_3_is_converted() -> None:
-    """Worksheets are one after the other, headings are Markdown, outputs as today; damage is told."""
+    """Worksheets are joined, headings become Markdown, outputs take today's form; damage is noted."""
     found = read(json.dumps(VERSION_3).encode())
     title, words, run, bare, last = found.cells
     assert (title, words, last) == (Markdown("## A title"), Markdown("one\ntwo"), Raw("second sheet"))
@@ -97,14 +97,14 @@ def test_version_3_is_converted() -> None:
     ids=lambda value: str(value)[:30],
 )
 def test_what_is_no_notebook_gets_one_sentence(data: bytes, sentence: str) -> None:
-    """Each kind of file that cannot be read is answered with one line that says what is wrong with it."""
+    """Each unreadable file gets one line that says what is wrong with it."""
     with pytest.raises(NotebookError, match=sentence) as caught:
         read(data)
     assert "\n" not in str(caught.value)
 
 
 def test_limit_is_on_the_bytes() -> None:
-    """A file of exactly the limit is read, one byte more is refused with both sizes."""
+    """A file of exactly the limit is read; one byte more is refused with both sizes."""
     data = notebook(code("x"))
     assert read(data, limit=len(data)).cells == (Code("x"),)
     with pytest.raises(NotebookError, match=r"too large: .* the limit is .*"):
@@ -112,7 +112,7 @@ def test_limit_is_on_the_bytes() -> None:
 
 
 def test_missing_parts_are_filled_in() -> None:
-    """No metadata, ids, outputs or source, a byte order mark, and both ways to store lines are all fine."""
+    """Missing metadata, ids, outputs or source, a byte order mark, and both ways to store lines are fine."""
     data = json.dumps(
         {
             "nbformat": 4,
@@ -130,13 +130,13 @@ def test_missing_parts_are_filled_in() -> None:
 
 
 def test_deep_source_is_no_source() -> None:
-    """A source nested beyond reason does not keep the other cells from being read."""
+    """A source nested too deep does not keep the other cells from being read."""
     deep = json.loads("[" * 200 + "]" * 200)
     assert read(notebook(code(deep), code("x"))).cells == (Code(""), Code("x"))
 
 
 def test_duplicate_ids_do_not_matter() -> None:
-    """Ids are not taken over; the notebook that is written has its own."""
+    """Ids are not taken over; a written notebook has its own."""
     cells = read(notebook(code("a", id="same"), code("b", id="same"), nbformat_minor=5)).cells
     ids = {cell["id"] for cell in json.loads(write(cells))["cells"]}
     assert (len(cells), len(ids)) == (2, 2)
@@ -149,7 +149,7 @@ def test_tags_of_jupyters_tools_are_kept() -> None:
 
 
 def test_unknown_cells_and_attachments_are_noted() -> None:
-    """What cannot be taken over is named with the number of its cell."""
+    """Whatever cannot be taken over is noted with the number of its cell."""
     attached = {"cell_type": "markdown", "source": "![](attachment:a.png)", "attachments": {"a.png": {}}}
     found = read(notebook({"cell_type": "sql"}, 3, attached))
     assert found.cells == (Markdown("![](attachment:a.png)"),)
@@ -180,7 +180,7 @@ def test_other_languages_are_noted(metadata: Any, notes: tuple[str, ...]) -> Non
 
 
 def test_huge_output_is_taken_over() -> None:
-    """Ten million characters of output are read and written like few."""
+    """Ten million characters of output are read and written as quickly as a few."""
     text = "x" * 10_000_000
     (cell,) = read(
         notebook(code("x", outputs=[{"output_type": "stream", "name": "stdout", "text": [text]}]))
@@ -190,7 +190,7 @@ def test_huge_output_is_taken_over() -> None:
 
 
 def test_unknown_kinds_are_left_out_and_said() -> None:
-    """A kind of output that no notebook of ours holds gives way to a line that names it."""
+    """A kind of output that our notebooks do not support is replaced by a line that names it."""
     data = {"application/x-unknown": "?", "text/plain": ["a", "b"]}
     (cell,) = read(notebook(code("x", outputs=[{"output_type": "display_data", "data": data}]))).cells
     assert isinstance(cell, Code)
@@ -200,7 +200,7 @@ def test_unknown_kinds_are_left_out_and_said() -> None:
 
 
 def test_metadata_of_ours_is_not_trusted() -> None:
-    """Values of the wrong type under our own key are as good as none, and an author is one only if shown."""
+    """A wrong type under our own key counts as missing, and an author is taken only if shown."""
     ours = {"status": None, "file_ids": [1, "a"], "execution_time": True, "author": []}
     words = {"cell_type": "markdown", "source": "Hi", "metadata": {"kernelcord": {"author": "Ada"}}}
     found = read(notebook(code("x", metadata={"kernelcord": ours}, execution_count=-1), words))
@@ -216,13 +216,13 @@ def test_metadata_of_ours_is_not_trusted() -> None:
     ids=["version 4", "version 3"],
 )
 def test_too_many_cells_are_refused(data: bytes) -> None:
-    """Nobody has written them by hand; the sentence has both numbers, and what to do."""
+    """Nobody wrote them by hand; the sentence has both numbers and says what to do."""
     with pytest.raises(NotebookError, match=r"has 10,001 cells; the limit is 10,000\. Split it"):
         read(data)
 
 
 def test_a_note_is_one_line() -> None:
-    """A cell's kind and the names of its metadata are a stranger's."""
+    """A cell's kind and the names of its metadata come from strangers."""
     odd = {"cell_type": "markdown", "source": "x", "metadata": {"a\nb\x1b[2J": "<script>"}}
     found = read(notebook({"cell_type": "sql\n\x9b2J"}, odd))
     assert found.notes == (
@@ -232,7 +232,7 @@ def test_a_note_is_one_line() -> None:
 
 
 def test_notes_outputs_and_tags_are_bounded() -> None:
-    """Ten thousand odd cells are a hundred notes and their number; a cell has as many outputs as here."""
+    """Ten thousand odd cells give a hundred notes and a count; a cell has as many outputs as one run here."""
     found = read(notebook(*[{"cell_type": "sql"}] * 10_000))
     assert len(found.notes) == 101
     assert found.notes[-1] == "And 9,900 more notes like these."

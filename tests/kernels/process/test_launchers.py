@@ -15,7 +15,7 @@ OUTSIDE = {
 
 
 def test_the_environment_is_an_allow_list() -> None:
-    """Of the operator's environment only the language and time zone come through; nothing else is copied."""
+    """Only the language and time zone of the operator's environment come through; nothing else is copied."""
     environment = LAUNCHER.environment(Path("/r/1"), OUTSIDE)
     assert environment["LANG"] == "de_DE.UTF-8"
     assert "secret" not in environment.values()
@@ -23,13 +23,13 @@ def test_the_environment_is_an_allow_list() -> None:
 
 
 def test_home_is_the_workspace() -> None:
-    """What a person writes to `~` is in their own folder, and IPython's settings go with the process."""
+    """What a person writes to `~` goes to their own folder, and IPython's settings end with the process."""
     environment = LAUNCHER.environment(Path("/r/1"), {})
     assert (environment["HOME"], environment["IPYTHONDIR"]) == ("/w/s", "/r/1/ipython")
 
 
 def test_all_paths_are_absolute() -> None:
-    """The process has another working folder."""
+    """The process has a different working folder."""
     assert LAUNCHER.arguments(Path("/r/1"), {"last words": 8}) == [
         "/k/bin/python",
         str(INSIDE),

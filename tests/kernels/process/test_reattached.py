@@ -1,4 +1,4 @@
-"""Processes that another program has started, and nodes, while this one has very many open files."""
+"""Nodes, and processes that another program started, while this program has very many files open."""
 
 import asyncio
 import os
@@ -16,12 +16,12 @@ from kernels.node.settings import NodeSettings
 from kernels.process.reattached import Process
 from tests.contract.conftest import node_settings
 
-MANY = 1024  # from which on select(2) takes no descriptor
+MANY = 1024  # from this number on select(2) accepts no descriptor
 
 
 @pytest.fixture
 def _many_open_files() -> Iterator[None]:
-    """The next descriptor is a large one."""
+    """Make the next descriptor a large one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if 0 <= hard < 2 * MANY:
         pytest.skip("this user may not open so many files")
@@ -37,7 +37,7 @@ def _many_open_files() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_many_open_files")
 async def test_a_process_is_watched_beside_many_open_files() -> None:
-    """Whether it lives is known, and its end is heard of."""
+    """It is known whether the process lives, and its end is noticed."""
     running = await asyncio.create_subprocess_exec(
         sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE
     )
@@ -53,7 +53,7 @@ async def test_a_process_is_watched_beside_many_open_files() -> None:
 async def test_a_node_is_started_beside_many_open_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it answers is heard; this one only says why it does not start."""
+    """Its answer is read; the node here only says why it does not start."""
     monkeypatch.setattr(NodeSettings, "to_json", lambda _: "{}")
     with pytest.raises(NodeUnavailable, match="settings"):
         await local_node(node_settings(tmp_path))(True)

@@ -1,4 +1,4 @@
-"""What a process is doing, as a line for the log."""
+"""What a process is doing, as one line for the log."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tell
 
 
 def test_a_process_is_told_with_its_children_and_threads() -> None:
-    """Each with its id, its name, and a state for each of its threads."""
+    """Each process has its id and its name, and each of its threads a state."""
     code = "import subprocess, threading, time\nthreading.Thread(target=time.sleep, args=[60]).start()\n"
     code += "subprocess.run(['sleep', '60'])"
     with subprocess.Popen([sys.executable, "-c", code], start_new_session=True) as process:
@@ -47,7 +47,7 @@ def test_a_name_cannot_break_the_line() -> None:
 
 
 def test_there_is_a_bound_on_what_is_told() -> None:
-    """Of a process with many children no more are looked at than fit into a line."""
+    """Of a process with many children, no more are looked at than fit into a line."""
     code = "import os, sys\nfor _ in range(30):\n    if os.fork() == 0: sys.stdin.read(); os._exit(0)\n"
     code += "print('all', flush=True)\nsys.stdin.read()"
     with subprocess.Popen(
@@ -61,7 +61,7 @@ def test_there_is_a_bound_on_what_is_told() -> None:
 
 
 def test_what_has_ended_is_no_error() -> None:
-    """Nor what never was."""
+    """Nor is a process that never existed."""
     with subprocess.Popen(["true"]) as process:
         process.wait()
     assert not Path(f"/proc/{process.pid}").exists()

@@ -1,4 +1,4 @@
-"""The end of a process, and what a descriptor has to say, are waited for in the event loop."""
+"""The event loop waits for the end of a process and for data on a descriptor."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from kernels.process.waits import ended, readable
 
 
 async def test_the_end_of_a_process_is_waited_for() -> None:
-    """Whoever has started it; one that is gone has ended."""
+    """Whoever started it; a process that is gone counts as ended."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE
     )
@@ -22,7 +22,7 @@ async def test_the_end_of_a_process_is_waited_for() -> None:
 
 
 async def test_a_descriptor_is_waited_for_and_let_go() -> None:
-    """Its end counts too; a wait that is cancelled leaves nothing with the loop."""
+    """End of file counts too; a cancelled wait leaves nothing in the loop."""
     reading, writing = os.pipe()
     waiting = asyncio.create_task(readable(reading))
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What a program needs itself, so that no kernel of its user can stop it from starting others."""
+"""What our own program needs, so that no kernel of the same user can stop it from starting others."""
 
 import asyncio
 import resource
@@ -18,7 +18,7 @@ from tests.conftest import KERNEL_PYTHON
 
 
 def test_we_may_have_more_open_files_than_any_kernel_sends(tmp_path: Path) -> None:
-    """Else one with 1,250 on their way keeps us from sending any, and each start of a kernel sends one."""
+    """Otherwise 1,250 files in transit would keep us from sending any, and each kernel start sends one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < 4096:
         pytest.skip("the limit cannot be raised here")
@@ -27,7 +27,7 @@ def test_we_may_have_more_open_files_than_any_kernel_sends(tmp_path: Path) -> No
     sandbox = Sandbox(Tier.B, python=KERNEL_PYTHON, folder=in_the_way, workspaces=tmp_path, limits=Limits())
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
-        with pytest.raises(OSError, match="folder"):  # it does not begin, but has prepared to
+        with pytest.raises(OSError, match="folder"):  # it does not start, but has raised the limit
             sandbox.__enter__()
         raised = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     finally:
@@ -73,7 +73,7 @@ async def test_no_event_loop_waits_while_a_process_is_put_into_its_group(
 async def test_a_start_that_is_given_up_leaves_no_group(
     grouped: tuple[Sandbox, list[str], threading.Event],
 ) -> None:
-    """However often it is cancelled while the process is put in."""
+    """However often it is cancelled while its process is put into the group."""
     sandbox, done, go = grouped
     making = asyncio.create_task(sandbox._grouped("a", 7))
     while not done:  # noqa: ASYNC110  nothing tells from the other thread
@@ -90,7 +90,7 @@ async def test_a_start_that_is_given_up_leaves_no_group(
 async def test_a_process_that_has_died_is_begun_and_grouped_without_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Why it could not confine itself is in what it has written, which is read at its end."""
+    """It wrote why it could not confine itself, and that is read at its end."""
 
     def take(_: Group, pid: int) -> None:
         raise ProcessLookupError(pid)

@@ -1,4 +1,4 @@
-"""What a kernel may reach is decided in one pure place, for each tier."""
+"""What a kernel may reach is decided in one pure module, for each tier."""
 
 import json
 from base64 import b64decode
@@ -63,7 +63,7 @@ def confined(
 
 @pytest.mark.parametrize("tier", [Tier.S, Tier.A])
 def test_the_workspace_has_other_services_names_where_nothing_is_installed(tier: Tier) -> None:
-    """As links; a name below which the kernels' own files have to be seen is theirs."""
+    """They are links; a name under which the kernels' own files must be visible belongs to those."""
     links = {target: source for kind, source, target, _ in confined(tier).mounts if kind == "link"}
     assert {links[name] for name in WORKSPACE_NAMES} == {"/workspace"}
     installed = replace(PATHS, readable=(Path("/home/user/kernelcord/.venv"), Path("/content")))
@@ -76,7 +76,7 @@ def test_the_workspace_has_other_services_names_where_nothing_is_installed(tier:
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_the_environment_is_an_allow_list(tier: Tier) -> None:
-    """Of ours only the language and the time zone come through."""
+    """From our environment only the language and the time zone come through."""
     known = confined(tier).environment
     assert (known["LANG"], known["TZ"]) == ("de_DE.UTF-8", "Asia/Tokyo")
     assert "canary" not in repr(known)
@@ -85,9 +85,9 @@ def test_the_environment_is_an_allow_list(tier: Tier) -> None:
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_home_and_scratch_are_the_persons(tier: Tier) -> None:
-    """What a person writes to `~`, and what libraries write for themselves, stays in their own folders."""
+    """What a person writes to `~`, and what libraries write for themselves, stays in the person's folders."""
     confinement = confined(tier)
-    large = f"{confinement.folder}/.tmp"  # what is larger than /tmp has the workspace's room
+    large = f"{confinement.folder}/.tmp"  # files too large for /tmp have the workspace's space
     own = "/tmp" if tier.namespaces else large
     assert confinement.environment["HOME"] == confinement.folder
     assert confinement.environment["TMPDIR"] == large
@@ -98,12 +98,12 @@ def test_home_and_scratch_are_the_persons(tier: Tier) -> None:
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_joblib_starts_as_many_processes_as_there_are_processors(tier: Tier) -> None:
-    """Those that a kernel may keep busy, on however large a machine."""
+    """As many as a kernel may keep busy, however large the machine."""
     assert confined(tier).environment["LOKY_MAX_CPU_COUNT"] == f"{Limits().cpus:.0f}"
 
 
 def test_namespaces_by_tier() -> None:
-    """S and A have files, processes, a network and names of their own, A by a user namespace; B none."""
+    """S and A have their own files, processes, network and names, A through a user namespace; B has none."""
     own = {"mount": 0x20000, "cgroup": 0x2000000, "uts": 0x4000000, "ipc": 0x8000000, "pid": 0x20000000}
     flags = {tier: confined(tier).clone_flags for tier in TIERS}
     assert flags[Tier.S] == sum(own.values()) | CLONE_NEWNET
@@ -113,12 +113,12 @@ def test_namespaces_by_tier() -> None:
 
 @pytest.mark.parametrize("tier", [Tier.S, Tier.A])
 def test_the_hosts_network_only_when_it_is_wanted(tier: Tier) -> None:
-    """With `network` the one namespace that is left out is that of the network."""
+    """With `network`, the network namespace is the only one left out."""
     assert confined(tier).clone_flags - confined(tier, Limits(network=True)).clone_flags == CLONE_NEWNET
 
 
 def test_users_by_tier() -> None:
-    """S becomes a user of its own; A is an ordinary one inside, who is us outside; B stays who we are."""
+    """S becomes a user of its own; A is ordinary inside and is us outside; B stays who we are."""
     assert (confined(Tier.S).uid, confined(Tier.S).uid_map) == (70_000, "")
     assert (confined(Tier.A).uid, confined(Tier.A).uid_map) == (None, "1000 1234 1")
     assert confined(Tier.A).gid_map == "1000 567 1"
@@ -127,7 +127,7 @@ def test_users_by_tier() -> None:
 
 @pytest.mark.parametrize("tier", [Tier.S, Tier.A])
 def test_one_folder_of_the_host_is_writable(tier: Tier) -> None:
-    """Of the host's files the workspace can be written, devices be used, and the rest be read."""
+    """The workspace can be written to, devices can be used, and other files of the host can only be read."""
     binds = {source: options for kind, source, _, options in confined(tier).mounts if kind == "bind"}
     assert [source for source, options in binds.items() if options == "rw"] == ["/data/workspaces/mine"]
     devices = {source for source, options in binds.items() if options == "device"}
@@ -137,7 +137,7 @@ def test_one_folder_of_the_host_is_writable(tier: Tier) -> None:
 
 @pytest.mark.parametrize("tier", [Tier.S, Tier.A])
 def test_nothing_above_the_workspace_is_shown(tier: Tier) -> None:
-    """No folder that holds other workspaces, our data, or somebody's home is in the tree."""
+    """No folder that contains other workspaces, our data or somebody's home is in the tree."""
     for kind, source, target, _ in confined(tier).mounts:
         if kind == "bind" and source != str(PATHS.workspace):
             for hidden in (PATHS.workspace, Path("/root"), Path("/home"), Path("/var"), Path("/etc/shadow")):
@@ -146,7 +146,7 @@ def test_nothing_above_the_workspace_is_shown(tier: Tier) -> None:
 
 @pytest.mark.parametrize("tier", [Tier.S, Tier.A])
 def test_what_is_in_memory_has_a_size(tier: Tier) -> None:
-    """/tmp and /dev/shm hold so many bytes and so many files."""
+    """/tmp and /dev/shm are limited in bytes and in number of files."""
     limits = Limits(scratch=8 << 20)
     made = {target: options for kind, _, target, options in confined(tier, limits).mounts if kind == "tmpfs"}
     assert set(made) == {"/tmp", "/dev/shm"}
@@ -157,7 +157,7 @@ def test_what_is_in_memory_has_a_size(tier: Tier) -> None:
 
 @pytest.mark.parametrize("tier", [Tier.S, Tier.A])
 def test_of_the_machine_proc_shows_what_is_listed(tier: Tier) -> None:
-    """All else in it is covered by a device, which must be there first; some of it must never be listed."""
+    """A device mounted earlier covers everything else in it; some entries must never be listed."""
     kinds = [(kind, target) for kind, _, target, _ in confined(tier).mounts]
     assert kinds.index(("proc", "/proc")) > kinds.index(("bind", "/dev/null"))
     shown = next(options for kind, *_, options in confined(tier).mounts if kind == "proc").split()
@@ -178,7 +178,7 @@ def test_of_the_machine_proc_shows_what_is_listed(tier: Tier) -> None:
 
 @pytest.mark.parametrize("tier", [Tier.S, Tier.A])
 def test_connections_are_bounded_in_a_network_of_ones_own_only(tier: Tier) -> None:
-    """What a connection holds has a limit before anything runs; the host's own settings are never written."""
+    """Each connection is limited before anything runs; the host's own settings are never written."""
     settings = _settings(confined(tier))
     assert set(settings) == {"sys/net/ipv4/tcp_rmem", "sys/net/ipv4/tcp_wmem"}
     assert sum(int(value.split()[2]) for value in settings.values()) < objects.socket_size() / 3  # for 200
@@ -193,7 +193,7 @@ def _settings(confinement: Confinement) -> dict[str, str]:
 
 @pytest.mark.parametrize("tier", [Tier.S, Tier.A])
 def test_without_a_control_group_no_device_is_memory(tier: Tier) -> None:
-    """/dev/zero can be mapped as shared memory; what reads the same cannot."""
+    """/dev/zero could be mapped as shared memory; devices that merely read the same cannot."""
     for counted, source in ((True, "/dev/zero"), (False, "/dev/full")):
         mounts = confined(tier, counted=counted).mounts
         assert [each[1] for each in mounts if each[2] == "/dev/zero"] == [source]
@@ -208,19 +208,19 @@ def test_landlock_lets_no_device_be_memory_without_a_control_group() -> None:
 
 @pytest.mark.parametrize("tier", [Tier.S, Tier.A])
 def test_mounts_never_hide_an_earlier_one(tier: Tier) -> None:
-    """A folder is mounted before what lies below it, or it would cover that."""
+    """Otherwise a folder mounted later would cover what is already mounted below it."""
     targets = [Path(target) for _, _, target, _ in confined(tier).mounts]
     for place, target in enumerate(targets):
         assert not any(earlier.is_relative_to(target) for earlier in targets[:place])
 
 
 def test_landlock_lets_write_the_workspace_alone() -> None:
-    """In tier B nothing else can be written, made or removed, and nothing makes devices."""
+    """In tier B nothing else can be written, made or removed, and no devices can be made."""
     first, *rules = confined(Tier.B).landlock or ()
     handled, scoped = first
     assert isinstance(handled, int)
     assert WRITING | READ | LIST | EXECUTE | handled == handled
-    assert scoped == 3  # no signal to, and no abstract socket of, a process outside
+    assert scoped == 3  # no signals to processes outside, and no abstract sockets of theirs
     writable = {path for path, access in rules if access & WRITING and not str(path).startswith("/dev/")}
     assert writable == {"/data/workspaces/mine"}
     assert not any(access & MAKE_DEVICES for _, access in rules)
@@ -228,7 +228,7 @@ def test_landlock_lets_write_the_workspace_alone() -> None:
 
 
 def test_landlock_is_for_tier_b_and_a_tree_for_the_others() -> None:
-    """Each tier has one way to hold files, never none."""
+    """Each tier has one way to restrict files, and never none."""
     for tier in TIERS:
         confinement = confined(tier)
         assert (confinement.landlock is None) == bool(confinement.mounts) == (confinement.root != "")
@@ -236,20 +236,20 @@ def test_landlock_is_for_tier_b_and_a_tree_for_the_others() -> None:
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_every_limit_of_a_process_is_there(tier: Tier) -> None:
-    """No core dump, no locked memory to speak of, no file as large as the workspace, no priority.
+    """No core dump, hardly any locked memory, no file as large as the workspace, no raised priority.
 
-    For a limit of 0 a program of the machine may be given one, for 1 not: core(5), and fs/coredump.c.
+    With a core limit of 0 the machine may still pipe a dump to a program, with 1 not: core(5), fs/coredump.c.
     """
     limits = confined(tier, Limits(memory=1 << 30, workspace=1 << 20, processes=7)).rlimits
     assert (limits["CORE"], limits["MSGQUEUE"], limits["NICE"], limits["RTPRIO"]) == (1, 0, 0, 0)
-    assert limits["FSIZE"] == (1 << 20) - (1 << 16)  # so that it cannot bring the workspace over its limit
+    assert limits["FSIZE"] == (1 << 20) - (1 << 16)  # so that it cannot take the workspace over its limit
     assert 1 << 31 <= limits["AS"] <= 1 << 33  # libraries map more than 2 GiB that they never touch
     assert limits["NPROC"] == 7
 
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_sockets_by_tier(tier: Tier) -> None:
-    """The internet's families only where the network is empty or wanted; Unix's where no path leads out."""
+    """Internet families only where the network is empty or wanted; Unix sockets where no path leads out."""
     for network, counted in ((False, True), (True, True), (False, False)):
         program = b64decode(confined(tier, Limits(network=network), counted=counted).seccomp)
         assert program == seccomp.assemble(alone=tier.namespaces, network=network, counted=counted)
@@ -257,7 +257,7 @@ def test_sockets_by_tier(tier: Tier) -> None:
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_a_description_is_plain(tier: Tier) -> None:
-    """It crosses to the child as JSON, and says nothing of us."""
+    """It is passed to the child as JSON, and reveals nothing about us."""
     text = json.dumps(vars(confined(tier)))
     assert "canary" not in text
     assert json.loads(text)["namespaces"] == tier.namespaces

@@ -30,7 +30,7 @@ HEADERS = [Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"), Path("/usr/inc
 
 
 def verdict(program: bytes, number: int, *arguments: int, architecture: int = X86_64) -> int:
-    """What the filter answers to a call: an interpreter of the few instructions that it may use."""
+    """The filter's answer to a call, from an interpreter of the few instructions that it may use."""
     steps = list(struct.iter_unpack("=HBBI", program))
     padded = [*(argument & (1 << 64) - 1 for argument in arguments), 0, 0, 0, 0, 0, 0][:6]
     data = struct.pack("=IIQ6Q", number, architecture, 0, *padded)
@@ -56,7 +56,7 @@ def verdict(program: bytes, number: int, *arguments: int, architecture: int = X8
 
 
 def refused(number: int) -> int:
-    """The verdict that answers a call with this error."""
+    """The verdict that makes a call fail with this error."""
     return 0x00050000 | number
 
 
@@ -69,12 +69,12 @@ def test_what_is_denied_is_not_permitted(name: str) -> None:
 
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_what_is_new_is_unknown(name: str) -> None:
-    """ENOSYS, so that a library takes the older way."""
+    """ENOSYS makes a library fall back to the older call."""
     assert verdict(assemble(), UNKNOWN[name]) == refused(errno.ENOSYS)
 
 
 def test_numbers_are_those_of_the_systems_headers() -> None:
-    """No name has another call's number; what is too new for the headers has one that they do not use."""
+    """No name has another call's number; a call too new for the headers has one that they do not use."""
     header = next((path for path in HEADERS if path.exists()), None)
     if header is None:
         pytest.skip("the system's headers (linux-libc-dev) are not installed")
@@ -86,20 +86,20 @@ def test_numbers_are_those_of_the_systems_headers() -> None:
 
 
 def test_all_else_is_allowed() -> None:
-    """A call that nothing is said about passes: read, write, openat, execve, and one of the future."""
+    """A call that is not mentioned passes: read, write, openat, execve, and one from the future."""
     for number in (0, 1, 257, 59, 999):
         assert verdict(assemble(), number) == ALLOW
 
 
 @pytest.mark.parametrize("architecture", [I386, AARCH64, 0])
 def test_another_architecture_is_killed(architecture: int) -> None:
-    """The 32-bit way into the kernel has other numbers, so it is closed."""
+    """The kernel's 32-bit entry has other numbers, so it is closed."""
     assert verdict(assemble(), 20, architecture=architecture) == KILL
 
 
 @pytest.mark.parametrize("number", [0x40000000, 0x40000000 | 101, 0xFFFFFFFF])
 def test_the_x32_numbers_are_killed(number: int) -> None:
-    """The third way into a 64-bit kernel is closed too; -1, a tracer's, with it."""
+    """The third entry to a 64-bit kernel is closed too, and with it -1, which a tracer uses."""
     assert verdict(assemble(), number) == KILL
 
 
@@ -122,11 +122,11 @@ def test_clone_makes_processes_and_threads(flags: int) -> None:
 @pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("network", [True, False])
 def test_socket_families_by_option(alone: bool, network: bool) -> None:
-    """Unix where no path leads out, the internet's and netlink there or where asked for, and no other."""
+    """Unix where no path leads out, internet and netlink there or where asked for, and no others."""
     program = assemble(alone=alone, network=network)
     allowed = {*([1] if alone else []), *([2, 10, 16] if alone or network else [])}
     for family in range(48):
-        # Another number for netlink, which libzmq takes for "no interfaces".
+        # Another error for netlink, which libzmq takes for "no interfaces".
         number = errno.EINVAL if family == 16 else errno.EAFNOSUPPORT
         expected = ALLOW if family in allowed else refused(number)
         assert verdict(program, SOCKET, family, 1, 0) == expected
@@ -136,17 +136,17 @@ def test_socket_families_by_option(alone: bool, network: bool) -> None:
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_netlink_tells_of_interfaces_only(*, alone: bool) -> None:
-    """Events of devices (15), audit (9), processes (11) and sockets (4) are the machine's."""
+    """Events of devices (15), audit (9), processes (11) and sockets (4) belong to the machine."""
     program = assemble(alone=alone, network=True)
     assert verdict(program, SOCKET, 16, 3, 0) == ALLOW
     for protocol in (4, 9, 11, 15, 16):
         assert verdict(program, SOCKET, 16, 3, protocol) == refused(errno.EPROTONOSUPPORT)
-    assert verdict(program, SOCKET, 2, 1, 6) == ALLOW  # of the other families any, such as TCP
+    assert verdict(program, SOCKET, 2, 1, 6) == ALLOW  # in other families any protocol passes, such as TCP
 
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_nobody_looks_into_what_others_read(*, alone: bool) -> None:
-    """What is in memory of a shared file is neither told nor changed; nothing is lost by the advice."""
+    """Which pages of a shared file are in memory is neither revealed nor changed; nobody needs it."""
     program = assemble(alone=alone)
     for call in IGNORED.values():
         assert verdict(program, call) == refused(0)
@@ -162,7 +162,7 @@ def test_nobody_looks_into_what_others_read(*, alone: bool) -> None:
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_no_advice_keeps_memory_locked(*, alone: bool) -> None:
-    """What changes a flag of all areas is pretended; what gives memory back is done."""
+    """Calls that change a flag on all areas only seem to succeed; those that free memory work."""
     program = assemble(alone=alone)
     for advice in (0, 1, 2, 10, 11, 12, 13, 15, 16, 17, 19):
         assert verdict(program, 28, 0, 4096, advice) == refused(0)
@@ -173,15 +173,15 @@ def test_no_advice_keeps_memory_locked(*, alone: bool) -> None:
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_nobody_takes_time_from_what_holds_a_lock(*, alone: bool) -> None:
-    """Niceness, policy, parameters and slice are pretended to change, also those of oneself."""
+    """Changes of niceness, policy, parameters and slice only seem to succeed, even for the caller itself."""
     for call in (141, 142, 144, 314):
         assert verdict(assemble(alone=alone), call) == refused(0)
-    assert verdict(assemble(alone=alone), 140) == verdict(assemble(alone=alone), 145) == ALLOW  # asking
+    assert verdict(assemble(alone=alone), 140) == verdict(assemble(alone=alone), 145) == ALLOW  # reading them
 
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_no_crash_has_the_machine_run_a_program(*, alone: bool) -> None:
-    """The limit of core files stays, by either call and any address; others are set, and all can be read."""
+    """The limit on core files cannot be set by either call, at any address; other limits can."""
     program = assemble(alone=alone)
     assert verdict(program, 160, 4, 1 << 40) == refused(0)
     for address in (1, 1 << 32, 1 << 40):
@@ -193,7 +193,7 @@ def test_no_crash_has_the_machine_run_a_program(*, alone: bool) -> None:
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_protocols_that_nobody_counts_are_not_there(*, alone: bool) -> None:
-    """UDP-Lite, MPTCP, SCTP, SMC; TCP, UDP and ICMP by their numbers and by default are."""
+    """UDP-Lite, MPTCP, SCTP and SMC are missing; TCP, UDP and ICMP work, by number and by default."""
     program = assemble(alone=alone, network=True)
     for family in (2, 10):
         for protocol in (132, 136, 256, 262, 255, 33):
@@ -203,21 +203,21 @@ def test_protocols_that_nobody_counts_are_not_there(*, alone: bool) -> None:
 
 
 def test_with_a_network_sockets_can_be_bound() -> None:
-    """Without one a name that a program of the host wants could be taken."""
+    """Without a network a kernel could take a name that a program of the host wants."""
     for name in FOR_NETWORK:
         assert verdict(assemble(alone=False), SHARING[name]) == refused(errno.EPERM)
         assert verdict(assemble(alone=False, network=True), SHARING[name]) == ALLOW
 
 
 def test_attributes_of_files_in_sight_are_not_there() -> None:
-    """ENOTSUP, which `shutil.copystat` takes for a file system without them."""
+    """ENOTSUP, which `shutil.copystat` takes for a file system without attributes."""
     for call in ATTRIBUTES.values():
         assert verdict(assemble(alone=False), call) == refused(errno.ENOTSUP)
         assert verdict(assemble(), call) == ALLOW
 
 
 def test_with_others_in_sight_nothing_is_done_to_them() -> None:
-    """Modes and dates are pretended to change; limits and processors are for oneself."""
+    """Changes of modes and dates only seem to succeed; limits and processors can be set for oneself only."""
     program = assemble(alone=False)
     for call in (*PRETENDED.values(), 203):
         assert verdict(program, call, 4711) == refused(0)
@@ -229,7 +229,7 @@ def test_with_others_in_sight_nothing_is_done_to_them() -> None:
 
 
 def test_a_pair_whose_datagrams_can_be_sent_anywhere_is_refused() -> None:
-    """A datagram takes an address; where the machine's sockets are in sight, streams and packets remain."""
+    """A datagram can carry an address; with the machine's sockets in sight, streams and packets remain."""
     program = assemble(alone=False)
     for flags in (0, 0o4000, 0o2000000):
         assert verdict(program, SOCKETPAIR, 1, 2 | flags, 0) == refused(errno.EPROTONOSUPPORT)
@@ -238,7 +238,7 @@ def test_a_pair_whose_datagrams_can_be_sent_anywhere_is_refused() -> None:
 
 
 def test_the_high_half_of_an_argument_hides_nothing() -> None:
-    """The kernel takes a family and flags as 32 bits: what stands above them does not change the verdict."""
+    """The kernel reads a family and flags as 32 bits: higher bits do not change the verdict."""
     above = 1 << 40
     assert verdict(assemble(), SOCKET, above | 40) == refused(errno.EAFNOSUPPORT)
     assert verdict(assemble(), CLONE, above | 0x10000000) == refused(errno.EPERM)
@@ -247,7 +247,7 @@ def test_the_high_half_of_an_argument_hides_nothing() -> None:
 
 @pytest.mark.parametrize("request_", [0x5412, 0x541C, 0x5423])
 def test_nobody_types_into_a_terminal(request_: int) -> None:
-    """TIOCSTI, TIOCLINUX and TIOCSETD are refused; what a program asks of its own terminal is not."""
+    """TIOCSTI, TIOCLINUX and TIOCSETD are refused; a program's requests to its own terminal are not."""
     assert verdict(assemble(), IOCTL, 0, request_) == refused(errno.EPERM)
     for harmless in (0x5401, 0x5413, 0x541B):
         assert verdict(assemble(), IOCTL, 0, harmless) == ALLOW
@@ -265,62 +265,62 @@ def test_no_request_takes_room_that_nothing_is_written_to(request_: int, *, alon
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_no_call_takes_room_that_nothing_is_written_to(*, alone: bool) -> None:
-    """Answered as by a file system that cannot do it, for which libc has another way."""
+    """They fail as on a file system without the feature, for which libc has a fallback."""
     for call in UNSUPPORTED.values():
         assert verdict(assemble(alone=alone), call, 3, 1, 0, 3 << 30) == refused(errno.EOPNOTSUPP)
 
 
 @pytest.mark.parametrize("request_", [0x40086602, 0x40806685, 0x800C6613, 0x40087602])
 def test_files_in_sight_keep_their_flags(request_: int) -> None:
-    """chattr, verity, encryption, version: a file that is open for reading would do."""
+    """chattr, verity, encryption, version: these would work on a file opened just for reading."""
     assert verdict(assemble(alone=False), IOCTL, 0, request_) == refused(errno.ENOTTY)
-    assert verdict(assemble(), IOCTL, 0, request_) == ALLOW  # a read-only mount refuses it there
+    assert verdict(assemble(), IOCTL, 0, request_) == ALLOW  # there, a read-only mount refuses it
     assert verdict(assemble(alone=False), IOCTL, 0, 0x541B) == ALLOW  # how much there is to read
 
 
 @pytest.mark.parametrize("request_", [0x8910, 0x8912, 0x8927, 0x8933, 0x8946, 0x89E0])
 def test_interfaces_in_sight_are_not_told(request_: int) -> None:
-    """A pair of Unix sockets tells of them as any socket does; in a network of its own it may."""
+    """A pair of Unix sockets reveals them as any socket does; in a network of its own that is allowed."""
     assert verdict(assemble(alone=False), IOCTL, 0, request_) == refused(errno.ENOTTY)
     assert verdict(assemble(), IOCTL, 0, request_) == ALLOW
     assert verdict(assemble(alone=False, network=True), IOCTL, 0, request_) == ALLOW
 
 
 def test_personality_can_be_asked_for_only() -> None:
-    """0 and -1 pass; switching address randomisation off does not."""
+    """0 and -1 pass; switching off address randomisation does not."""
     assert verdict(assemble(), PERSONALITY, 0) == verdict(assemble(), PERSONALITY, 0xFFFFFFFF) == ALLOW
     assert verdict(assemble(), PERSONALITY, 0x0040000) == refused(errno.EPERM)
 
 
 def test_nothing_is_shared_with_other_programs_or_kept_from_them() -> None:
-    """Equal pages of memory are not merged, and no other half of a core stays idle for a process."""
+    """Equal memory pages are not merged, and no core's other half is kept idle for a process."""
     for option in (67, 62):  # PR_SET_MEMORY_MERGE, PR_SCHED_CORE
         assert verdict(assemble(), 157, option, 1) == refused(errno.EINVAL)
 
 
 def test_nobody_hides_from_the_watchdog() -> None:
-    """PR_SET_DUMPABLE is refused; a thread's name, and asking, are not."""
+    """PR_SET_DUMPABLE is refused; setting a thread's name and reading the flag are not."""
     assert verdict(assemble(), 157, 4, 0) == refused(errno.EPERM)
     assert verdict(assemble(), 157, 15, 0) == verdict(assemble(), 157, 3) == ALLOW
 
 
 @pytest.mark.parametrize("kind", [0o010000, 0o100000, 0])
 def test_pipes_and_files_can_be_made(kind: int) -> None:
-    """mkfifo is mknod."""
+    """mkfifo uses mknod."""
     assert verdict(assemble(), MKNOD, 0, kind | 0o600) == ALLOW
     assert verdict(assemble(), MKNODAT, 0, 0, kind | 0o600) == ALLOW
 
 
 @pytest.mark.parametrize("kind", [0o020000, 0o060000])
 def test_devices_cannot_be_made(kind: int) -> None:
-    """Neither of characters nor of blocks."""
+    """Neither character nor block devices."""
     assert verdict(assemble(), MKNOD, 0, kind | 0o600) == refused(errno.EPERM)
     assert verdict(assemble(), MKNODAT, 0, 0, kind | 0o600) == refused(errno.EPERM)
 
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_without_a_control_group_no_memory_is_out_of_sight(*, alone: bool) -> None:
-    """Files of memory, pages that a socket or pipe keeps, and shared memory without a name are refused."""
+    """Memory files, pages held by a socket or pipe, and anonymous shared memory are refused."""
     program = assemble(alone=alone, counted=False)
     for call in UNCOUNTED.values():
         assert verdict(program, call) == refused(errno.ENOSYS)
@@ -334,18 +334,18 @@ def test_without_a_control_group_no_memory_is_out_of_sight(*, alone: bool) -> No
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_nothing_that_the_system_holds_can_be_made_larger(*, alone: bool) -> None:
-    """The sizes of a socket's buffers are pretended, by either way to set them; that of a pipe is refused."""
+    """Setting a socket's buffer sizes only seems to succeed, both ways; setting a pipe's size is refused."""
     program = assemble(alone=alone, network=True)
     for option in (7, 8, 32, 33):
         assert verdict(program, 54, 3, 1, option) == refused(0)
-        assert verdict(program, 54, 3, 6, option) == ALLOW  # of TCP: another option has the number
+        assert verdict(program, 54, 3, 6, option) == ALLOW  # for TCP the number means another option
     assert verdict(program, 72, 3, 1031, 1 << 20) == refused(errno.EPERM)
     assert verdict(program, 72, 3, 1032) == ALLOW  # F_GETPIPE_SZ
 
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_full_workspace_gets_no_attributes(*, alone: bool) -> None:
-    """They take room on the disk."""
+    """Attributes take space on the disk."""
     for call in (188, 189, 190, 463):
         assert verdict(assemble(alone=alone, full=True), call) == refused(errno.EPERM)
         assert verdict(assemble(), call) == ALLOW
@@ -353,7 +353,7 @@ def test_a_full_workspace_gets_no_attributes(*, alone: bool) -> None:
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_no_kernel_makes_rules_of_its_own(*, alone: bool) -> None:
-    """A set of Landlock's rules holds deleted files, and nobody sees it; also where we have rules to come."""
+    """A Landlock ruleset can hold deleted files unseen; this also applies before our own rules are set."""
     for full in (True, False):
         for call in (444, 445):
             assert verdict(assemble(alone=alone, full=full), call) == refused(errno.ENOSYS)
@@ -368,12 +368,12 @@ def test_no_filter_is_put_on_ours_and_no_table_of_futexes_made() -> None:
 
 @pytest.mark.parametrize("option", [26, 50, 51, 52])
 def test_no_program_is_attached_to_a_socket(option: int) -> None:
-    """SO_ATTACH_FILTER and its kin run code in the kernel, and cost memory that nobody counts."""
+    """SO_ATTACH_FILTER and its kin run code in the kernel, and use memory that nobody counts."""
     assert verdict(assemble(), 54, 3, 1, option) == refused(errno.EPERM)
 
 
 def test_descriptors_are_the_whole_processs() -> None:
-    """No thread has a table of its own, which nobody would look at."""
+    """No thread has a table of its own, which nobody would check."""
     assert verdict(assemble(), CLONE, 0x10000) == refused(errno.EPERM)
     assert verdict(assemble(), CLONE, 0x10000 | 0x3D0F00 & ~0x400) == refused(errno.EPERM)
     assert verdict(assemble(), 436, 3, 2**32 - 1, 2) == refused(errno.EPERM)
@@ -392,7 +392,7 @@ def test_the_filter_is_one_that_the_system_takes() -> None:
 
 
 def test_another_processor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the numbers are others the filter would be weaker, so there is none."""
+    """With other call numbers the filter would be weaker, so there is none."""
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     with pytest.raises(SandboxUnavailable, match="x86-64"):
         assemble()
@@ -400,7 +400,7 @@ def test_another_processor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_no_connection_lingers(*, alone: bool) -> None:
-    """SO_LINGER (13) is pretended; an option of that number elsewhere (TCP_CONGESTION) and others are set."""
+    """SO_LINGER (13) only seems to be set; that number elsewhere (TCP_CONGESTION) and other options are."""
     program = assemble(alone=alone, network=True)
     assert verdict(program, 54, 3, 1, 13) == refused(0)
     assert verdict(program, 54, 3, 6, 13) == ALLOW

@@ -1,4 +1,4 @@
-"""Which tier is taken: the strongest that holds; none, where one that could be had lets something through."""
+"""Which tier is taken: the strongest that holds, and none if one that is available lets something through."""
 
 import json
 import os
@@ -29,7 +29,7 @@ HELD: list[str] = []
 
 
 class Throwaway:
-    """A child that is over."""
+    """A child that has ended."""
 
     fault: str | None = None
 
@@ -42,7 +42,7 @@ class Throwaway:
 
 
 class Pretended:
-    """A sandbox of which an outcome is told: what it lets through, or why it cannot be entered or used."""
+    """A sandbox with a given outcome: what it lets through, or why it cannot be entered or used."""
 
     def __init__(self, tier: Tier, outcome: list[str] | str | Exception) -> None:
         self.tier = tier
@@ -71,7 +71,7 @@ class Pretended:
 def making(
     outcomes: dict[Tier, list[str] | str | Exception], made: list[Pretended]
 ) -> Callable[[Tier], Sandbox]:
-    """What `choose` makes its sandboxes by."""
+    """What `choose` uses to make its sandboxes."""
 
     def make(tier: Tier) -> Sandbox:
         made.append(Pretended(tier, outcomes[tier]))
@@ -81,7 +81,7 @@ def making(
 
 
 async def test_the_strongest_tier_that_holds_is_taken() -> None:
-    """What stands behind it is not even tried."""
+    """Weaker tiers are not even tried."""
     made: list[Pretended] = []
     with ExitStack() as stack:
         sandbox, tried = await choose(None, making({Tier.S: HELD}, made), stack)
@@ -101,7 +101,7 @@ async def test_the_strongest_tier_that_holds_is_taken() -> None:
     ids=["not entered", "not started", "not made"],
 )
 async def test_a_tier_that_cannot_be_had_is_passed_over(missing: str | Exception) -> None:
-    """It is told why, and what was entered for it is left again."""
+    """Its reason is reported, and everything entered for it is left again."""
     made: list[Pretended] = []
     with ExitStack() as stack:
         sandbox, tried = await choose(None, making({Tier.S: missing, Tier.A: HELD}, made), stack)
@@ -111,7 +111,7 @@ async def test_a_tier_that_cannot_be_had_is_passed_over(missing: str | Exception
 
 
 async def test_a_tier_that_lets_something_through_is_an_error() -> None:
-    """Never the next one instead: what is not understood is not trusted. The remedy is the tier's own."""
+    """Never the next one instead: what we do not understand we do not trust. The remedy is the tier's own."""
     made: list[Pretended] = []
     outcomes = {Tier.S: "no root", Tier.A: ["a mount", "AF_ALG"], Tier.B: HELD}
     expected = pytest.raises(
@@ -136,7 +136,7 @@ async def test_a_tier_that_was_asked_for_has_no_substitute() -> None:
 async def test_a_stored_file_that_can_be_changed_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where its descriptor is passed, a kernel that is our own user can write through it: nothing starts."""
+    """If a kernel that runs as our user could write through the descriptor it gets, nothing starts."""
 
     async def pass_it(peer: socket.socket, opened: Opened) -> None:
         socket.send_fds(peer, [b"x"], [opened.file.fileno()])
@@ -167,7 +167,7 @@ async def test_without_any_tier_every_remedy_is_told() -> None:
 
 
 async def test_a_network_that_is_opened_must_be_reached_and_nothing_else() -> None:
-    """What belongs to it is no leak then; where it is not reached, the setting would do nothing."""
+    """Reaching the network is then no leak; if it is not reached, the setting would have no effect."""
     for outcome, leaks in (
         ([LOOPBACK], []),
         ([LOOPBACK, ABSTRACT, "AF_PACKET"], ["AF_PACKET"]),
@@ -208,7 +208,7 @@ async def test_a_child_that_hangs_is_given_up() -> None:
 
 
 async def test_the_canary_does_not_stay() -> None:
-    """The self-test leaves our environment as it was."""
+    """The self-test restores our environment."""
     await probe(cast(Sandbox, Pretended(Tier.S, HELD)))
     assert selftest.CANARY not in os.environ
 
@@ -216,7 +216,7 @@ async def test_the_canary_does_not_stay() -> None:
 def test_no_tier_is_told_of_a_python_that_is_not_there(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What a sandbox does without a program in it says nothing of this machine."""
+    """What a sandbox does without a program says nothing about this machine."""
     monkeypatch.setattr(sys, "argv", ["kernels.sandbox", "--python", "/nowhere/python"])
     with pytest.raises(SystemExit) as raised:
         main()

@@ -1,4 +1,4 @@
-"""Each workspace gets a user of its own, for good."""
+"""Each workspace gets a user of its own, permanently."""
 
 import os
 from contextlib import suppress
@@ -12,7 +12,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files
 
 
 def test_the_range_is_one_that_the_system_has() -> None:
-    """All numbers where all can be had, those of a container else, none in a namespace of one user."""
+    """All ids where all are available, otherwise those of the container, and none in a one-user namespace."""
     assert numbers("         0          0 4294967295\n") == FREE
     assert numbers("0 100000 65536\n") == SMALL
     assert numbers("0 1000 1\n") == range(0)
@@ -22,7 +22,7 @@ def test_the_range_is_one_that_the_system_has() -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """The folder of all workspaces, with two."""
+    """The folder of all workspaces, containing two."""
     for name in ("one", "two"):
         (tmp_path / name).mkdir(mode=0o700)
     return tmp_path
@@ -30,7 +30,7 @@ def root(tmp_path: Path) -> Path:
 
 @as_root
 def test_a_workspace_keeps_its_user(root: Path) -> None:
-    """The second call finds what the first gave; another workspace has another."""
+    """The second call finds what the first assigned; another workspace has another user."""
     first = claim(root, root / "one", range(70_000, 70_010))
     assert claim(root, root / "one", range(70_000, 70_010)) == first
     assert claim(root, root / "two", range(70_000, 70_010)) != first
@@ -39,7 +39,7 @@ def test_a_workspace_keeps_its_user(root: Path) -> None:
 
 @as_root
 def test_all_that_is_in_it_is_given_too_and_nothing_outside(root: Path) -> None:
-    """Files in folders become the user's; a link does, its target does not."""
+    """Files in folders become the user's; a link does too, but not its target."""
     (root / "one" / "folder").mkdir()
     (root / "one" / "folder" / "file").touch()
     (root / "one" / "link").symlink_to(root / "two")
@@ -61,7 +61,7 @@ def test_when_all_are_taken_it_is_an_error(root: Path) -> None:
 
 @as_root
 def test_each_root_begins_elsewhere(tmp_path: Path) -> None:
-    """Two programs on one machine rarely give one user twice: its limit of processes would be shared."""
+    """Programs on one machine rarely assign the same user, which would share its limit on processes."""
     given = set()
     for name in map(str, range(20)):
         (tmp_path / name / "one").mkdir(parents=True)
@@ -73,12 +73,12 @@ def test_each_root_begins_elsewhere(tmp_path: Path) -> None:
 def test_a_workspace_that_is_just_being_removed_fails_nobody(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is listed, and gone when it is looked at."""
+    """It can be listed and then be gone when it is looked at."""
     scandir = os.scandir
 
     def removing(path):
         listed = list(scandir(path))
-        with suppress(FileNotFoundError):  # it was gone already
+        with suppress(FileNotFoundError):  # it was already gone
             (root / "two").rmdir()
         return listed
 

@@ -1,4 +1,4 @@
-"""Text is repaired at the border, and clipped to its head and its tail."""
+"""Text is repaired at the border, and clipped to its head and tail."""
 
 import json
 
@@ -17,19 +17,19 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_what_is_repaired_can_be_stored(value: object) -> None:
-    """Any JSON value becomes one that is written as standard JSON in UTF-8, without NUL."""
+    """Any JSON value becomes one that can be written as standard JSON in UTF-8, without NUL."""
     text = json.dumps(repair(value), allow_nan=False, ensure_ascii=False)
     assert b"\x00" not in text.encode()
     assert "\\u0000" not in text
 
 
 def test_lone_surrogates_and_nul_become_replacement_characters() -> None:
-    """What UTF-8 cannot hold is replaced, in keys too; whole characters stay."""
+    """Whatever UTF-8 cannot hold is replaced, in keys too; whole characters stay."""
     assert repair({"a\x00": ["\ud800b", "\U0001f600"]}) == {"a\ufffd": ["\ufffdb", "\U0001f600"]}
 
 
 def test_what_is_nested_too_deep_is_refused() -> None:
-    """A hundred levels are enough for anybody; deeper values could not be written down again."""
+    """A hundred levels are enough for anybody; deeper values could not be written out again."""
     value: object = 1
     for _ in range(200):
         value = [value]
@@ -61,5 +61,5 @@ def test_clipped_text_keeps_head_and_tail(text: str, limit: int) -> None:
     [(0, "0 B"), (1023, "1023 B"), (1024, "1 KB"), (50 << 20, "50 MB"), (3.1 * 2**30, "3.1 GB")],
 )
 def test_sizes_read_as_people_write_them(size: float, read: str) -> None:
-    """Steps of 1,024, with one decimal where it says something."""
+    """In steps of 1,024, with one decimal where it matters."""
     assert human_size(size) == read

@@ -14,7 +14,7 @@ from kernels.text.terminal import TerminalText
 
 
 class Oracle:
-    """A terminal as simple as it can be: a list of rows of characters, and a cursor."""
+    """The simplest possible terminal: a list of rows of characters, and a cursor."""
 
     def __init__(self) -> None:
         self.rows: list[list[str]] = [[]]
@@ -62,7 +62,7 @@ def test_a_terminal_shows_what_the_simplest_terminal_shows(writes: list[str]) ->
 
 
 def test_a_progress_bar_is_one_line() -> None:
-    """A line that is redrawn after a carriage return holds its last state only."""
+    """A line that is redrawn after a carriage return shows only its last state."""
     terminal = TerminalText()
     for percent in range(0, 101, 10):
         terminal.write(f"\r{percent:3}% done")
@@ -70,7 +70,7 @@ def test_a_progress_bar_is_one_line() -> None:
 
 
 def test_a_redrawn_line_keeps_its_colours() -> None:
-    """A coloured bar that is drawn anew has its last state in its last colour, reset at its end."""
+    """A redrawn coloured bar has its last state in its last colour, reset at the end."""
     terminal = TerminalText()
     terminal.write("\x1b[31m50%\x1b[0m")
     terminal.write("\r\x1b[32m99%\x1b[0m")
@@ -79,7 +79,7 @@ def test_a_redrawn_line_keeps_its_colours() -> None:
 
 
 def test_lines_beyond_reach_are_settled() -> None:
-    """A cursor that goes up further than the reach changes none of the settled lines."""
+    """A cursor that moves up beyond the reach changes none of the settled lines."""
     terminal = TerminalText()
     terminal.write("".join(f"line {number}\n" for number in range(TerminalText.REACH * 2)))
     terminal.write("\x1b[9999A!")
@@ -89,7 +89,7 @@ def test_lines_beyond_reach_are_settled() -> None:
 
 
 def test_a_line_that_is_too_wide_wraps() -> None:
-    """After a very long line a carriage return goes back to the start of a new one, and nothing is lost."""
+    """After a very long line a carriage return goes to the start of a new one, and nothing is lost."""
     terminal = TerminalText()
     terminal.write("x" * (TerminalText.WIDEST + 1))
     terminal.write("tail\rT")
@@ -98,7 +98,7 @@ def test_a_line_that_is_too_wide_wraps() -> None:
 
 @pytest.mark.parametrize("moves", ["\x1b[A", "\x1b[A\n", "\n\x1b[A", "\r\x1b[Aa\nb", "\x1b[31m\x1b[A"])
 def test_a_move_costs_little_however_long_the_lines_are(moves: str) -> None:
-    """Going up to a line of 4,000 characters takes no look at each of them: 2 MB of that took 10 minutes."""
+    """Moving up to a line of 4,000 characters does not examine each of them: 2 MB of that took 10 minutes."""
     calls = 0
 
     def count(*_: object) -> None:
@@ -134,7 +134,7 @@ FLOODS = {
 
 @pytest.mark.parametrize("text", FLOODS.values(), ids=FLOODS)
 def test_drawing_takes_time_and_room_by_the_length_alone(text: str) -> None:
-    """No mixture of moves is drawn slowly, or becomes much more than it was: 4 KB became 260 KB."""
+    """No mixture of moves is slow to draw, or becomes much longer than it was: 4 KB became 260 KB."""
     tracemalloc.start()
     began, terminal = time.monotonic(), TerminalText()
     for start in range(0, len(text), 1 << 16):
@@ -148,7 +148,7 @@ def test_drawing_takes_time_and_room_by_the_length_alone(text: str) -> None:
 
 
 def test_a_flood_of_characters_is_drawn_in_few_steps() -> None:
-    """What does not move is added as it is, also after a line that was redrawn."""
+    """Text without moves is added as it is, even after a line that was redrawn."""
     calls = 0
 
     def count(*_: object) -> None:
@@ -165,7 +165,7 @@ def test_a_flood_of_characters_is_drawn_in_few_steps() -> None:
 
 
 def test_no_cursor_comes_back_to_what_is_settled() -> None:
-    """A terminal that nothing more is written to holds text alone."""
+    """A terminal that gets no more output holds text alone."""
     terminal = TerminalText()
     terminal.write("a\rb\nc\rd")
     terminal.settle()

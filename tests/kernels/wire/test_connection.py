@@ -1,4 +1,4 @@
-"""The loop reads a kernel's sockets: every message once and in order, and a broken one is None."""
+"""The loop reads a kernel's sockets: every message once and in order, and a broken one as None."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ async def test_a_message_is_parsed(folder: Path) -> None:
 
 
 async def test_a_request_is_signed_and_answered(folder: Path) -> None:
-    """What is sent carries the id that is returned, and a valid signature."""
+    """What is sent carries the returned id and a valid signature."""
     async with wired(folder) as (wire, far, received):
         message_id = wire.send("shell", "execute_request", {"code": "1"})
         shell = far.sockets["shell"]
@@ -47,7 +47,7 @@ async def test_a_request_is_signed_and_answered(folder: Path) -> None:
 
 
 async def test_half_a_character_can_be_sent(folder: Path) -> None:
-    """An answer may have it: the start of an emoji, or a byte of a terminal that is not UTF-8."""
+    """An answer may contain it: the start of an emoji, or a byte from a terminal that is not UTF-8."""
     half = "\ud83d \udc80"
     async with wired(folder) as (wire, far, _):
         wire.send("shell", "execute_request", {"code": half})
@@ -59,14 +59,14 @@ async def test_half_a_character_can_be_sent(folder: Path) -> None:
 async def test_a_subscription_can_be_made_again(folder: Path) -> None:
     """The kernel's socket gets it, which wakes a kernel that has not seen the first."""
     async with wired(folder) as (wire, far, _):
-        far.sockets["iopub"].setsockopt(zmq.XPUB_VERBOSE, 1)  # which tells of each, not only of the first
+        far.sockets["iopub"].setsockopt(zmq.XPUB_VERBOSE, 1)  # report every one, not only the first
         assert "iopub connected 0 B" not in wire.state
         wire.subscribe()
         await asyncio.to_thread(far.subscribed)
 
 
 async def test_a_kernel_that_reads_nothing_is_sent_no_more(folder: Path) -> None:
-    """It asks again and again: else all of the answers would be kept here for it."""
+    """A kernel could ask again and again, and all the answers for it would pile up here."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(folder / "deaf"))
         listening.listen()
@@ -79,7 +79,7 @@ async def test_a_kernel_that_reads_nothing_is_sent_no_more(folder: Path) -> None
 
 
 def deep(levels: int) -> bytes:
-    """A JSON list nested so deep."""
+    """A JSON list nested this deep."""
     return b"[" * levels + b"]" * levels
 
 
@@ -132,7 +132,7 @@ async def test_a_text_may_have_any_number_of_marks(folder: Path) -> None:
 
 
 async def test_each_number_that_is_read_can_be_told_to_the_bot(folder: Path) -> None:
-    """Of as many digits as json reads; those of a text are no number."""
+    """Any number of digits that json reads; digits in a text are no number."""
     values = {"numbers": [-int("1" * 4299), int("1" * 4300), -7], "text": "-" + "1" * 5000}
     async with wired(folder) as (_, far, received):
         far.publish(*far.frames(json.dumps(values).encode()))
@@ -155,7 +155,7 @@ async def test_surrogates_are_passed_on_for_the_border_to_repair(folder: Path) -
     [b"[NaN, -Infinity]", b"[1e400]", b'"\xed\xa0\x80"', b"[" + b"1" * 100 + b"]", b'{"a": 1, "a": 2}'],
 )
 async def test_what_only_json_reads_is_read_as_json_reads_it(folder: Path, content: bytes) -> None:
-    """What is no number or no character elsewhere, Python's kernels send all the same."""
+    """Kernels in Python send things that are no number or character to any other JSON reader."""
     async with wired(folder) as (_, far, received):
         far.publish(*far.frames(content))
         await received.count(1)
@@ -177,7 +177,7 @@ async def test_a_reader_that_was_stalled_loses_nothing(folder: Path) -> None:
 
 
 def flood(far: FarEnd, number: int) -> None:
-    """Publish so many messages, as fast as they are taken."""
+    """Publish this many messages, as fast as they are taken."""
     for count in range(number):
         far.publish(*far.frames(str(count).encode()))
 
@@ -195,7 +195,7 @@ async def test_a_flood_leaves_other_tasks_their_turn(folder: Path) -> None:
 
 
 class Slow(Received):
-    """Takes long for each message, without letting anybody else have a turn."""
+    """A receiver that takes long for each message, without giving anybody else a turn."""
 
     def __call__(self, message: Message | None) -> None:
         super().__call__(message)
@@ -204,7 +204,7 @@ class Slow(Received):
 
 @pytest.mark.parametrize("drained", [False, True], ids=["as they come", "at the end"])
 async def test_what_takes_long_leaves_others_some_time(folder: Path, *, drained: bool) -> None:
-    """After each message that took long others have many turns, not one, before the next is taken."""
+    """After each message that took long, others get many turns, not just one, before the next is taken."""
     turns, number = 0, 10
     async with wired(folder, Slow()) as (wire, far, received):
         for count in range(number):
@@ -220,7 +220,7 @@ async def test_what_takes_long_leaves_others_some_time(folder: Path, *, drained:
 
 
 async def test_a_fault_in_receiving_costs_one_message(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """When our own code fails with a message that is logged, and the reader goes on."""
+    """If our own code fails with a message, that is logged, and the reader goes on."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     far, received = FarEnd(context, folder), Received()
 
@@ -248,7 +248,7 @@ async def test_a_fault_in_receiving_costs_one_message(folder: Path, caplog: pyte
 async def test_what_is_too_large_is_left_out_and_the_connection_stays(
     folder: Path, content: bytes, more: list[bytes]
 ) -> None:
-    """A valid message counts as broken, and the next one comes by the same connection."""
+    """A valid message counts as broken, and the next one arrives over the same connection."""
     async with wired(folder) as (_, far, received):
         far.publish(*far.frames(content), *more)
         far.publish(*far.frames(b"{}"))
@@ -261,7 +261,7 @@ async def test_what_is_too_large_is_left_out_and_the_connection_stays(
 
 
 async def test_a_long_request_is_sent_whole(folder: Path) -> None:
-    """What the stream has no room for yet follows when it has, before what is sent after it."""
+    """What the stream has no room for yet is sent as soon as it has, before anything sent later."""
     code = "x" * 5_000_000
     async with wired(folder) as (wire, far, _):
         for text in (code, "1"):
@@ -273,7 +273,7 @@ async def test_a_long_request_is_sent_whole(folder: Path) -> None:
 
 
 async def test_a_request_that_is_sent_at_once_arrives(folder: Path) -> None:
-    """It waits until the other end has said that it listens."""
+    """It waits until the other end has announced that it listens."""
     with ExitStack() as stack:
         far = stack.enter_context(closing(FarEnd(stack.enter_context(zmq.Context()), folder)))
         wire = stack.enter_context(closing(Wire(far.connection, Session(key=KEY), Received())))
@@ -285,7 +285,7 @@ async def test_a_request_that_is_sent_at_once_arrives(folder: Path) -> None:
 
 
 async def test_what_is_left_is_watched_no_more(folder: Path) -> None:
-    """Neither a wire that is closed while much is to be sent and much to come, nor one whose end is gone."""
+    """Neither a wire closed while much is still to be sent and received, nor one whose other end is gone."""
     loop: Any = asyncio.get_running_loop()
     watched = len(loop._selector.get_map())
     async with wired(folder, Slow()) as (wire, far, received):
@@ -295,13 +295,13 @@ async def test_what_is_left_is_watched_no_more(folder: Path) -> None:
         await received.count(1)
         wire.close()
         assert len(loop._selector.get_map()) == watched
-        await asyncio.sleep(4 * BATCH_TIME)  # longer than the rest that would have followed
+        await asyncio.sleep(4 * BATCH_TIME)  # longer than the rest would have taken
         assert len(received.messages) == 1
         assert not wire.ended.is_set()
 
 
 async def test_connecting_says_whether_anybody_listens(folder: Path) -> None:
-    """It can be tried again, and goes on where it was."""
+    """It can be tried again, and continues where it was."""
     connection = {"ip": str(folder / "s"), **{f"{name}_port": name for name in KINDS}}
     with closing(Wire(connection, Session(key=KEY), Received())) as wire, ExitStack() as stack:
         for number in range(len(KINDS)):
@@ -313,7 +313,7 @@ async def test_connecting_says_whether_anybody_listens(folder: Path) -> None:
 
 
 async def test_a_wire_ends_with_its_last_channel(folder: Path) -> None:
-    """All that was sent before is received by then; what is sent to nobody is lost without a word."""
+    """Everything sent before is received by then; what is sent to nobody is silently lost."""
     async with wired(folder) as (wire, far, received):
         for number in range(500):
             far.publish(*far.frames(json.dumps(number).encode()))
@@ -329,7 +329,7 @@ async def test_a_wire_ends_with_its_last_channel(folder: Path) -> None:
 
 
 async def test_who_does_not_speak_the_protocol_is_left(folder: Path) -> None:
-    """Its channel ends, as if it were closed there."""
+    """Its channel ends, as if the other end had closed it."""
     connection = {"ip": str(folder / "s"), **{f"{name}_port": name for name in KINDS}}
     with closing(Wire(connection, Session(key=KEY), Received())) as wire, ExitStack() as stack:
         listening = []
@@ -344,7 +344,7 @@ async def test_who_does_not_speak_the_protocol_is_left(folder: Path) -> None:
 
 
 async def test_drained_means_that_all_was_received(folder: Path) -> None:
-    """After an end, what was sent before it has been received."""
+    """After the other end has closed, everything that it sent before has been received."""
     async with wired(folder) as (wire, far, received):
         for number in range(500):
             far.publish(*far.frames(json.dumps(number).encode()))
@@ -353,7 +353,7 @@ async def test_drained_means_that_all_was_received(folder: Path) -> None:
 
 
 async def test_a_wire_leaves_no_descriptor(folder: Path) -> None:
-    """Sockets, and the reader, are gone when the block is left."""
+    """Sockets and the reader are gone when the block is left."""
 
     def descriptors() -> int:
         return len(os.listdir("/proc/self/fd"))

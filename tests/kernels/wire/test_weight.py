@@ -1,6 +1,6 @@
-"""What a hostile kernel's messages cost is bounded, in every place that makes objects of them.
+"""The cost of a hostile kernel's messages is bounded wherever they are turned into objects.
 
-Each parser gets its worst cases. Memory is counted by tracemalloc, against the limits that it was given.
+Each parser gets its worst cases. Memory is measured by tracemalloc and compared with the limits in force.
 """
 
 import gc
@@ -40,7 +40,7 @@ from kernels.wire.weight import weight
 
 KiB, MiB = 1 << 10, 1 << 20
 MAX_TEXT, MAX_DISPLAY = 64 * KiB, 512 * KiB
-# Of an event: text of up to four bytes a character, or six in JSON, beside a display; and what is short.
+# An event: text of up to four bytes a character, or six in JSON, beside a display; and short parts.
 MOST = 6 * MAX_TEXT + MAX_DISPLAY + 400 * KiB
 
 VALUES: dict[str, Any] = {
@@ -86,7 +86,7 @@ WORST: dict[str, tuple[str, dict[str, Any]]] = {
 
 @contextmanager
 def traced() -> Iterator[Callable[[], int]]:
-    """Gives the bytes that Python holds more than at the start."""
+    """Gives the number of bytes by which Python's memory has grown since the start."""
     gc.collect()
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
@@ -97,7 +97,7 @@ def traced() -> Iterator[Callable[[], int]]:
 
 
 def least[T](make: Callable[[], T]) -> tuple[T, int]:
-    """What is made, and the bytes of it: the fewest of three times, as other threads only add to them."""
+    """What is made, and its size in bytes: the least of three runs, as other threads can only add to it."""
     made: list[tuple[int, T]] = []
     for _ in range(3):
         with traced() as held:
@@ -108,7 +108,7 @@ def least[T](make: Callable[[], T]) -> tuple[T, int]:
 
 
 def event(kind: str, content: dict[str, Any]) -> Event | None:
-    """What comes of a message, of which nothing is shared: it was read from JSON."""
+    """The event of a message, sharing nothing with others, as if it was read from JSON."""
     try:
         return from_message(kind, json.loads(json.dumps(content)), max_text=MAX_TEXT, max_display=MAX_DISPLAY)
     except BadMessage:
@@ -117,7 +117,7 @@ def event(kind: str, content: dict[str, Any]) -> Event | None:
 
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 def test_a_value_weighs_what_it_takes_and_what_its_json_takes(value: Any) -> None:
-    """It is never less, and not a multiple: an honest value must not count for much more than it is."""
+    """It is never less, and no multiple: an honest value must not count for much more than it is."""
     text = json.dumps(value)
     parsed, taken = least(lambda: json.loads(text))
     assert taken <= weight(parsed) + 8 * KiB  # and what Python itself takes meanwhile
@@ -127,7 +127,7 @@ def test_a_value_weighs_what_it_takes_and_what_its_json_takes(value: Any) -> Non
 
 @pytest.mark.parametrize(("kind", "content"), WORST.values(), ids=WORST)
 def test_an_event_costs_no_more_than_its_limits(kind: str, content: dict[str, Any]) -> None:
-    """Whatever the message was, what is kept of it is bounded, and `cost` says how much that is."""
+    """Whatever the message, what is kept of it is bounded, and `cost` says how much that is."""
     made, taken = least(lambda: event(kind, content))
     if made is not None:
         assert cost(made) <= MOST
@@ -137,12 +137,12 @@ def test_an_event_costs_no_more_than_its_limits(kind: str, content: dict[str, An
 
 @cache  # not at import: every worker of a run imports all tests
 def some() -> list[Event]:
-    """What the worst messages become."""
+    """The events of the worst messages."""
     return [made for kind, content in WORST.values() if (made := event(kind, content)) is not None]
 
 
 def flood(times: int) -> Iterator[Event]:
-    """All kinds of events, none shared with another, with what makes some of them go away between."""
+    """All kinds of events, sharing nothing with each other, interspersed with some that remove others."""
     for number in range(times):
         for worst in some():
             yield decode(encode(worst), Event)
@@ -153,7 +153,7 @@ def flood(times: int) -> Iterator[Event]:
 
 
 def test_a_cells_outputs_cost_no_more_than_its_limit() -> None:
-    """However many events there are, cleared or not: 2,000 forged errors took 16 GB."""
+    """However many events there are, cleared or not: 2,000 forged errors once took 16 GB."""
     with traced() as held:
         outputs = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB)
         most = 0
@@ -162,12 +162,12 @@ def test_a_cells_outputs_cost_no_more_than_its_limit() -> None:
             most = max(most, held())
         outputs.close()
         cells = outputs.cells()
-        assert most < 6 * MiB  # the limit, the event that is looked at, texts
+        assert most < 6 * MiB  # the limit, the current event, texts
         assert weight(list(cells)) < 4 * MiB
 
 
 def test_a_slow_reader_makes_no_difference_to_what_is_held() -> None:
-    """What waits for whoever takes a cell's events is no more than what the cell shows."""
+    """The events that wait for a reader hold no more than the cell shows."""
     with traced() as held:
         outputs, inbox = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB), Inbox()
         most = 0
@@ -179,7 +179,7 @@ def test_a_slow_reader_makes_no_difference_to_what_is_held() -> None:
 
 
 def test_a_node_holds_little_while_no_bot_is_there() -> None:
-    """Errors are dropped as pictures are: the cell's result has them."""
+    """Errors are dropped as pictures are: they are in the cell's result."""
     with traced() as held:
         log = EventLog(lambda: None, held=2 * MiB)
         most = 0
@@ -199,7 +199,7 @@ def test_a_node_holds_little_while_no_bot_is_there() -> None:
     ids=["errors", "displays", "values"],
 )
 def test_what_nobody_takes_is_dropped_whatever_it_is(event: Event) -> None:
-    """Nothing that was shown is kept beyond the bound, and the next bot hears that something is missing."""
+    """No output beyond the bound is kept, and the next bot hears that something is missing."""
     log = EventLog(lambda: None, held=MiB)
     for _ in range(500):
         log.add_event("a", event)
@@ -209,7 +209,7 @@ def test_what_nobody_takes_is_dropped_whatever_it_is(event: Event) -> None:
 
 
 def test_what_a_bot_takes_as_it_comes_is_never_dropped() -> None:
-    """However much came in all, and though something always waits: what was taken does not count."""
+    """However much came in total, and even if something is always waiting: taken events do not count."""
     log = EventLog(lambda: None, held=MiB)
     picture = Display({"image/png": "x" * 100_000})
     log.add_event("a", picture)
@@ -223,7 +223,7 @@ def test_what_a_bot_takes_as_it_comes_is_never_dropped() -> None:
 
 
 def test_a_line_that_is_redrawn_while_nobody_takes_it_is_not_too_much() -> None:
-    """Of a progress bar one line waits, however often it was drawn."""
+    """Of a progress bar one line waits, however often it was redrawn."""
     log = EventLog(lambda: None, held=100 * KiB)
     for percent in range(5_000):
         log.add_event("a", Stream("stderr", f"\r{percent}"))
@@ -234,7 +234,7 @@ def test_a_line_that_is_redrawn_while_nobody_takes_it_is_not_too_much() -> None:
 
 
 def test_updates_of_earlier_cells_displays_count_too() -> None:
-    """They are not shown here, but wait for whoever takes this cell's events."""
+    """They are not shown here, but wait for the reader of this cell's events."""
     outputs, inbox = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB), Inbox()
     for number in range(60):
         update = Display({"image/png": "x" * MiB}, {}, str(number), update=True)
@@ -247,7 +247,7 @@ def test_updates_of_earlier_cells_displays_count_too() -> None:
 
 
 def test_late_text_that_is_empty_is_none() -> None:
-    """It costs nothing, so there would be no end of it, and each is written to the record."""
+    """As it costs nothing there would be no end of it, and each piece is written to the record."""
     router = Router(Limits(), lambda: None)
 
     class _Run:
@@ -261,7 +261,7 @@ def test_late_text_that_is_empty_is_none() -> None:
 
 
 def test_what_is_sent_ahead_is_bounded_by_what_the_bot_makes_of_it() -> None:
-    """Short JSON can be many objects: the window counts those."""
+    """Short JSON can become many objects, so the window counts those."""
     log = EventLog(lambda: None)
     for number in range(40):
         log.add_event("a", Display({"application/json": [[]] * 10_000}, display_id=str(number)))
@@ -270,7 +270,7 @@ def test_what_is_sent_ahead_is_bounded_by_what_the_bot_makes_of_it() -> None:
 
 
 async def test_late_output_is_bounded_by_what_it_costs() -> None:
-    """A thread's forged errors, one for each of many cells, and nobody who takes them."""
+    """Forged errors from a thread, one for each of many cells, that nobody takes."""
     router = Router(Limits(), lambda: None)
     lines = {"ename": "E", "evalue": "", "traceback": ["\n" * MiB]}
     display = {"data": {"application/json": [[]] * 40_000}}
@@ -296,14 +296,14 @@ async def test_late_output_is_bounded_by_what_it_costs() -> None:
     ids=["long", "a list for a name", "an object", "a text", "one part", "a number too long to say"],
 )
 def test_variables_of_a_lying_reply_are_few_and_short(variables: Any) -> None:
-    """No more than 200 of them are kept, with 60 characters of each part."""
+    """At most 200 are kept, with 60 characters of each part."""
     router = Router(Limits(), lambda: None)
 
     class _Run:
         tag = 1
 
         def reply(self, *_: object) -> None:
-            """The cell's end."""
+            """The reply that ends the cell."""
 
     router.begin("a", _Run())  # type: ignore[arg-type]
     reply = {"status": "ok", "execution_count": 1}
@@ -314,7 +314,7 @@ def test_variables_of_a_lying_reply_are_few_and_short(variables: Any) -> None:
 
 
 def test_an_error_keeps_its_first_and_last_lines() -> None:
-    """What is between is counted."""
+    """The lines in between are counted."""
     made = event("error", {"ename": "E", "evalue": "", "traceback": [f"line {n}" for n in range(5000)]})
     assert isinstance(made, Failure)
     assert made.traceback[0] == "line 0"
@@ -323,7 +323,7 @@ def test_an_error_keeps_its_first_and_last_lines() -> None:
 
 
 def test_a_value_has_its_place_among_errors_that_were_cleared() -> None:
-    """What was cleared gives its room back, also that of errors and values."""
+    """Cleared outputs free their space, including errors and values."""
     outputs = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB)
     for _ in range(50):
         outputs.add_event(Failure("E", "", ("t" * MiB,)))
@@ -334,7 +334,7 @@ def test_a_value_has_its_place_among_errors_that_were_cleared() -> None:
 
 @pytest.mark.parametrize("grows", ["\n", "\0", "\x1f", "\x7f", "é\n"])
 def test_a_long_text_that_grows_as_json_is_found(grows: str) -> None:
-    """However long it is, and wherever what grows stands; one without is weighed as it is."""
+    """However long it is, and wherever the growing part stands; other texts weigh what they are."""
     text = "a" * 100_000 + grows + "b" * 100_000
     assert weight(text) == max(getsizeof(text), len(json.dumps(text, ensure_ascii=False)))
     assert weight("a" * 200_000) == getsizeof("a" * 200_000)
@@ -342,7 +342,7 @@ def test_a_long_text_that_grows_as_json_is_found(grows: str) -> None:
 
 @pytest.mark.parametrize("value", MANY.values(), ids=MANY)
 def test_many_values_are_looked_at_together(value: Any) -> None:
-    """A display of 90,000 values takes some calls, and not some for each value: others wait for all of it."""
+    """A display of 90,000 values takes a few calls, not a few per value, since others wait for all of it."""
     content = {"data": {"application/json": value, "text/plain": "v"}, "metadata": {}}
     calls = 0
 

@@ -1,4 +1,4 @@
-"""The protocol of ZeroMQ's sockets, against libzmq itself and against peers that keep to nothing."""
+"""The protocol of ZeroMQ's sockets, against libzmq itself and against peers that break every rule."""
 
 import socket
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ START = GREETING + READY
 
 
 def decoder() -> Decoder:
-    """One with small limits."""
+    """A decoder with small limits."""
     return Decoder(largest=LARGEST, most_frames=MOST)
 
 
 def decoded(sent: bytes, pieces: int = 1 << 20) -> list[list[bytes]]:
-    """The messages in what was sent, fed in pieces of so many bytes."""
+    """The messages in a byte stream that is fed in pieces of this size."""
     ours, messages = decoder(), []
     for start in range(0, len(sent), pieces):
         ours.feed(sent[start : start + pieces])
@@ -36,7 +36,7 @@ frames = st.lists(st.binary(max_size=90) | st.binary(min_size=250, max_size=260)
 
 @given(st.lists(frames, max_size=5), st.integers(1, 500))
 def test_messages_come_as_they_were_sent(messages: list[list[bytes]], pieces: int) -> None:
-    """Wherever the stream is cut, and for the frames of either kind of length."""
+    """Wherever the stream is cut, and for short and long frames."""
     assert decoded(START + b"".join(map(packed, messages)), pieces) == messages
 
 
@@ -53,7 +53,7 @@ TOO_LARGE = {
 @pytest.mark.parametrize("pieces", [1, 7, 1 << 20])
 @pytest.mark.parametrize("sent", TOO_LARGE.values(), ids=TOO_LARGE)
 def test_what_is_too_large_is_told_and_the_next_one_comes(sent: bytes, pieces: int) -> None:
-    """It stands as an empty list between its neighbours."""
+    """It appears as an empty list between its neighbours."""
     whole = START + packed([b"before"]) + sent + packed([b"after"])
     assert decoded(whole, pieces) == [[b"before"], [], [b"after"]]
 
@@ -70,7 +70,7 @@ def test_what_is_exactly_large_enough_comes() -> None:
     ids=["bytes", "frames"],
 )
 def test_one_that_never_ends_is_told_again_and_again_and_not_kept(endless: bytes) -> None:
-    """Once at the limit, and for each further limit that was dropped."""
+    """Once at the limit, and again for each further limit's worth that was dropped."""
     ours = decoder()
     ours.feed(START + endless)
     told = []
@@ -93,14 +93,14 @@ def test_one_that_never_ends_is_told_again_and_again_and_not_kept(endless: bytes
     ids=["http", "signature", "version", "mechanism", "no introduction", "error"],
 )
 def test_another_protocol_is_refused(start: bytes) -> None:
-    """Whoever does not greet in this way is no peer."""
+    """A peer that does not open the connection with our greeting and introduction is refused."""
     with pytest.raises(NotZeroMQ):
         decoded(start)
 
 
 @pytest.fixture
 def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
-    """One of libzmq's own."""
+    """A context of libzmq."""
     with zmq.Context() as context:
         yield context
 
@@ -109,7 +109,7 @@ def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
 def test_libzmq_understands_us_and_we_it(
     context: zmq.Context[zmq.Socket[bytes]], tmp_path_factory: pytest.TempPathFactory, ours: str, theirs: int
 ) -> None:
-    """A subscription or an identity arrives; messages of every length come back."""
+    """Subscriptions and identities arrive; messages of every length come back."""
     path: Path = tmp_path_factory.mktemp("z") / "s"
     messages = [[b"a"], [b"", b"x" * 255, b"y" * 256], [b"z" * 900]]
     with context.socket(theirs) as far, socket.socket(socket.AF_UNIX) as near:

@@ -16,7 +16,7 @@ KEY = b"0123456789abcdef"
 
 
 class Received:
-    """Keeps what it is given, and can be waited for."""
+    """Keeps the messages it is given, and can be waited for."""
 
     def __init__(self) -> None:
         self.messages: list[Message | None] = []
@@ -27,7 +27,7 @@ class Received:
         self._more.set()
 
     async def count(self, number: int) -> None:
-        """Wait until there are so many."""
+        """Wait until there are this many."""
         async with asyncio.timeout(30):
             while len(self.messages) < number:
                 self._more.clear()
@@ -77,7 +77,7 @@ class FarEnd:
 async def wired(
     folder: Path, received: Received | None = None
 ) -> AsyncIterator[tuple[Wire, FarEnd, Received]]:
-    """A wire, the far end of it, and what was received."""
+    """A wire, its far end, and what was received."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     far, received = FarEnd(context, folder), received or Received()
     try:

@@ -20,7 +20,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def test_a_workspace_is_private_and_opens_twice(tmp_path: Path) -> None:
-    """The folder is only ours to enter, and what is in it is there the next time."""
+    """Only we can enter the folder, and its content is there the next time."""
     workspace = Workspace.open(tmp_path / "workspaces", "1234")
     (workspace.path / "x").touch()
     again = Workspace.open(tmp_path / "workspaces", "1234")
@@ -33,7 +33,7 @@ def test_a_workspace_is_private_and_opens_twice(tmp_path: Path) -> None:
     "session_id", ["", ".", "..", ".x", "../x", "a/b", "/etc", "a\0", "a\n", "a b", "x" * 101, "\u00e9"]
 )
 def test_an_id_that_could_leave_the_root_is_refused(tmp_path: Path, session_id: str) -> None:
-    """Only plain names make a folder; nothing is created for others."""
+    """Only plain names make a folder; nothing is created for other names."""
     with pytest.raises(BadSessionId):
         Workspace.open(tmp_path / "workspaces", session_id)
     assert not (tmp_path / "workspaces").exists()
@@ -47,14 +47,14 @@ def test_a_link_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_placed_file_has_its_bytes_and_a_safe_name(workspace: Workspace) -> None:
-    """A file arrives whole, below the folder, with nothing left beside it."""
+    """A file arrives whole, inside the folder, with nothing left beside it."""
     assert workspace.put_file("../data.csv", b"a,b\n") == "data.csv"
     assert (workspace.path / "data.csv").read_bytes() == b"a,b\n"
     assert os.listdir(workspace.path) == ["data.csv"]
 
 
 def test_placing_again_replaces_the_file(workspace: Workspace) -> None:
-    """The newer bytes stand under the name."""
+    """The newer bytes are found under the name."""
     workspace.put_file("data.csv", b"old")
     assert workspace.put_file("data.csv", b"new") == "data.csv"
     assert (workspace.path / "data.csv").read_bytes() == b"new"
@@ -71,14 +71,14 @@ def test_a_planted_link_is_replaced_and_not_followed(workspace: Workspace, tmp_p
 
 
 def test_a_file_goes_beside_a_folder_of_its_name(workspace: Workspace) -> None:
-    """A folder is not replaced: the file gets the next name."""
+    """A folder is not replaced: the file gets the next free name."""
     (workspace.path / "data.csv").mkdir()
     (workspace.path / "data-2.csv").mkdir()
     assert workspace.put_file("data.csv", b"new") == "data-3.csv"
 
 
 def test_beside_leaves_the_persons_own_file_alone(workspace: Workspace) -> None:
-    """With an id, another file of that name stays, ours carries the id, and is not written twice."""
+    """Another file of that name stays; ours carries its id in the name, and is not written twice."""
     (workspace.path / "data.csv").write_bytes(b"mine")
     assert workspace.put_file("data.csv", b"stored", beside="k7m3") == "data-k7m3.csv"
     written = (workspace.path / "data-k7m3.csv").stat()
@@ -88,7 +88,7 @@ def test_beside_leaves_the_persons_own_file_alone(workspace: Workspace) -> None:
 
 
 def test_beside_never_takes_a_link_or_a_pipe_for_the_file(workspace: Workspace, tmp_path: Path) -> None:
-    """Bytes that are elsewhere are not ours, even when they are the same; a pipe does not block."""
+    """Bytes stored elsewhere are not ours, even if they are the same; a pipe does not block."""
     (tmp_path / "twin").write_bytes(b"stored")
     (workspace.path / "data.csv").symlink_to(tmp_path / "twin")
     os.mkfifo(workspace.path / "data-k7m3.csv")
@@ -96,7 +96,7 @@ def test_beside_never_takes_a_link_or_a_pipe_for_the_file(workspace: Workspace, 
 
 
 def test_a_failed_placing_leaves_nothing(workspace: Workspace) -> None:
-    """A source that breaks in the middle leaves neither the file nor a part of it."""
+    """A source that breaks off leaves neither the file nor a part of it."""
     source = (workspace.path.parent / "source").open("wb+")
     source.close()
     with pytest.raises(ValueError, match="closed"):
@@ -133,7 +133,7 @@ def test_remove_of_a_planted_link_takes_the_link(tmp_path: Path) -> None:
 
 
 def test_remove_takes_a_tree_900_deep(workspace: Workspace) -> None:
-    """Depth beyond the longest path, the recursion limit and the descriptors at hand is no obstacle."""
+    """No path length, recursion limit or shortage of descriptors stops it."""
     here = os.open(workspace.path, os.O_RDONLY)
     for _ in range(900):
         os.mkdir("deep-folder", dir_fd=here)
@@ -165,7 +165,7 @@ with tempfile.TemporaryDirectory() as root:
 
 
 def test_remove_opens_what_code_has_closed() -> None:
-    """Folders without any permission are deleted too, by a user to whom permissions apply."""
+    """Folders without any permissions are deleted too, by a user to whom permissions apply."""
     done = subprocess.run(
         [sys.executable, "-c", CLOSED], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
@@ -173,7 +173,7 @@ def test_remove_opens_what_code_has_closed() -> None:
 
 
 def test_half_placed_files_of_a_killed_program_are_tidied_away(workspace: Workspace) -> None:
-    """Nothing else is: no file of a name that is like it, no folder, and nothing that a link leads to."""
+    """Nothing else is: no file with a similar name, no folder, and nothing that a link points at."""
     left = f".placing-{'0' * 16}"
     (workspace.path / left).write_bytes(b"half")
     (workspace.path / f".placing-{'1' * 16}").symlink_to(workspace.path / "data.csv")
@@ -190,7 +190,7 @@ def test_half_placed_files_of_a_killed_program_are_tidied_away(workspace: Worksp
 def test_a_workspace_that_is_there_is_opened_without_a_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To make a folder, or set its mode, takes a lock that code may hold."""
+    """Making a folder or setting its mode takes a lock that code may hold."""
     workspace = Workspace.open(tmp_path / "workspaces", "1234")
     with monkeypatch.context() as patch:
         for name in ("mkdir", "chmod"):

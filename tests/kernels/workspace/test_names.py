@@ -27,7 +27,7 @@ from kernels.workspace.names import LONGEST_NAME, FreeNames, safe_name, shown_na
     ],
 )
 def test_a_name_becomes_one_plain_component(name: str, safe: str) -> None:
-    """Folders, leading dots and unshowable characters go; an honest name stays, Persian joiners too."""
+    """Folders, leading dots and hidden characters go; an honest name stays, Persian joiners included."""
     assert safe_name(name) == safe
 
 
@@ -54,7 +54,7 @@ def test_a_clean_path_is_shown_as_it_is() -> None:
 
 
 def test_two_repaired_paths_stay_two() -> None:
-    """Paths that differ only in bytes that cannot be shown are shown under two names, the same every time."""
+    """Paths that differ only in unshowable bytes are shown under two names, always the same ones."""
     one, two = (shown_name(os.fsdecode(raw)) for raw in (b"a\xff.csv", b"a\xfe.csv"))
     assert one != two
     assert one.startswith("a_~")
@@ -85,12 +85,12 @@ def test_a_suffix_goes_before_the_extension() -> None:
     ],
 )
 def test_a_place_has_a_name_on_any_system(name: str, place: str) -> None:
-    """No drive, no stream, no device and no option of a command; what is fine stays as it is."""
+    """No drive, stream, device or command-line option; a name without problems stays as it is."""
     assert FreeNames().free(name, "-1") == place
 
 
 def test_places_never_meet() -> None:
-    """A file stays in its folders; where its place is taken, or would be a file and a folder, it moves."""
+    """A file stays in its folders; if its place is taken, or would be both file and folder, it moves."""
     places = FreeNames(["README.md", "lib/a.py"])
     assert places.free("out/data.csv", "-1") == "out/data.csv"
     assert places.free("out/DATA.csv", "-2") == "DATA-2.csv"
@@ -104,7 +104,7 @@ def test_places_never_meet() -> None:
 
 @given(st.lists(st.text(st.sampled_from("aA./\\-1\u00e9"), max_size=8)))
 def test_any_places_can_be_made(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
-    """However names repeat each other and point elsewhere, each is a file of its own below the folder."""
+    """However names repeat or point elsewhere, each becomes a file of its own inside the folder."""
     folder = tmp_path_factory.mktemp("places")
     places = FreeNames()
     for name in names:
@@ -115,7 +115,7 @@ def test_any_places_can_be_made(tmp_path_factory: pytest.TempPathFactory, names:
 
 
 def test_a_hidden_file_stays_hidden_beside_others() -> None:
-    """A program looks for .streamlit/config.toml under that name alone; no name leads out of the folder."""
+    """A program looks for .streamlit/config.toml under just that name; no name leads out of the folder."""
     places = FreeNames()
     assert places.free(".streamlit/config.toml", "-x") == ".streamlit/config.toml"
     assert places.free("../.env", "-x") == "file/.env"
@@ -126,7 +126,7 @@ def test_a_hidden_file_stays_hidden_beside_others() -> None:
 def test_many_files_of_one_name_are_each_tried_a_few_times(
     names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next number is known, and whatever a name's case, it is the same name."""
+    """The next number is remembered, and names that differ only in case count as the same."""
     tried: list[str] = []
     inner = FreeNames._is_free
 

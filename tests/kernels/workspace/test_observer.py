@@ -19,7 +19,7 @@ from kernels.workspace import observer
 from kernels.workspace.folder import Workspace
 from kernels.workspace.observer import Observer, Pace
 
-SOON = 0.4  # seconds between two tries while a watcher may still be starting
+SOON = 0.4  # seconds between two attempts while a watcher may still be starting
 WARNING = "The watcher of the workspaces ended"
 
 
@@ -35,7 +35,7 @@ class Hints:
         self._called.set()
 
     async def next(self, act: Callable[[], object] = lambda: None) -> None:
-        """Wait for the next call, doing `act` again until it comes."""
+        """Wait for the next call, repeating `act` until it comes."""
         self._called.clear()
         async with asyncio.timeout(20):
             while not self._called.is_set():
@@ -45,7 +45,7 @@ class Hints:
 
 
 def watched(root: Path, **pace: Any) -> Observer:
-    """An observer that watches new workspaces sooner."""
+    """An observer that starts watching new workspaces sooner."""
     return Observer(root, Pace(**{"tick": 0.1} | pace))
 
 
@@ -78,21 +78,21 @@ def watches() -> int:
 
 
 def wait_for_no_watch() -> None:
-    """A watcher that was left is closed by a thread of its own. The time-out of the test bounds it."""
+    """A thread of its own closes an abandoned watcher. The test's time-out bounds the wait."""
     while watches():
-        time.sleep(0.01)  # that thread tells nobody when it is done
+        time.sleep(0.01)  # that thread does not announce its end
 
 
 @contextmanager
 def one_warning(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Within, the watcher's end is logged once."""
+    """Expect the watcher's end to be logged exactly once within the block."""
     with caplog.at_level(logging.WARNING, logger="kernels"):
         yield
     assert [record.getMessage()[: len(WARNING)] for record in caplog.records] == [WARNING]
 
 
 async def test_a_change_hints_its_session_only(root: Path) -> None:
-    """Who wrote a file is looked at, and nobody else."""
+    """Only the workspace with the new file is looked at."""
     mine, theirs = Hints(), Hints()
     workspace = Workspace.open(root, "1")
     Workspace.open(root, "2")
@@ -104,7 +104,7 @@ async def test_a_change_hints_its_session_only(root: Path) -> None:
 
 
 async def test_sessions_come_and_go(root: Path) -> None:
-    """A workspace that comes later is watched too, and one that was let go hints no more."""
+    """A workspace that comes later is watched too, and a released one gives no more hints."""
     first, second = Hints(), Hints()
     one, two = Workspace.open(root, "1"), Workspace.open(root, "2")
     async with watched(root) as watching:
@@ -134,8 +134,8 @@ def bad_writer(workspace: Workspace) -> Callable[[], object]:
 async def test_a_name_that_is_not_text_ends_the_watcher_for_nobody_else(
     root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Another's files are heard of while such names come all the time: only their workspace is left alone."""
-    # With such delays a pause for all would be seen.
+    """Others' files are noticed while such names keep coming: only their own workspace is left alone."""
+    # With these delays a pause for everybody would be noticed.
     bad, good = Hints(), Hints()
     hostile, workspace = Workspace.open(root, "1"), Workspace.open(root, "2")
     write, write_badly = writer(workspace), bad_writer(hostile)
@@ -144,7 +144,7 @@ async def test_a_name_that_is_not_text_ends_the_watcher_for_nobody_else(
         write_badly()
         write()
 
-    await asyncio.to_thread(wait_for_no_watch)  # that of the test before
+    await asyncio.to_thread(wait_for_no_watch)  # the watch of the previous test
     with caplog.at_level(logging.INFO, logger="kernels"):
         async with watched(root, first_delay=60.0, last_delay=60.0) as watching:
             watching.watch("1", bad)
@@ -167,7 +167,7 @@ async def test_a_name_that_is_not_text_ends_the_watcher_for_nobody_else(
 async def test_what_changed_while_there_was_no_watcher_is_hinted(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After such a name everyone is hinted once there are watches again, though nothing changes any more."""
+    """After such a name everyone gets a hint once there are watches again, even if nothing more changes."""
     hints = Hints()
     for session_id in ("1", "2"):
         Workspace.open(root, session_id)
@@ -178,7 +178,7 @@ async def test_what_changed_while_there_was_no_watcher_is_hinted(
         if len(given) == 1:
             raise RuntimeError(f'Unable to decode path "{root}/1/\\xFF" to string')
         while not stop_event.is_set():
-            time.sleep(0.01)  # the real one asks in steps as well
+            time.sleep(0.01)  # the real watcher polls as well
             yield set()
 
     monkeypatch.setattr(observer, "watch", dies_once)
@@ -192,7 +192,7 @@ async def test_what_changed_while_there_was_no_watcher_is_hinted(
 async def test_a_workspace_with_such_names_rests_for_longer_each_time(
     root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """So nobody ends the watcher often; after its rest it is hinted and watched again."""
+    """So nobody ends the watcher often; after its rest the workspace gets a hint and is watched again."""
     hints = Hints()
     write = bad_writer(Workspace.open(root, "1"))
     with caplog.at_level(logging.INFO, logger="kernels"):
@@ -206,7 +206,7 @@ async def test_a_workspace_with_such_names_rests_for_longer_each_time(
 
 
 async def test_a_storm_of_names_is_one_hint_for_the_loop(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many names change at once, no name is looked at on the loop, and only one call comes there."""
+    """However many names change at once, the loop looks at none of them and gets a single call."""
     told: list[int] = []
     looked_at = Counter[int]()
 
@@ -220,7 +220,7 @@ async def test_a_storm_of_names_is_one_hint_for_the_loop(root: Path, monkeypatch
     def storm(*_: object, stop_event: threading.Event, **__: object) -> Iterator[set[tuple[Change, str]]]:
         yield {(Change.added, Name(f"{root}/1/{number}")) for number in range(60_000)}
         while not stop_event.is_set():
-            time.sleep(0.01)  # the real one asks in steps as well
+            time.sleep(0.01)  # the real watcher polls as well
 
     hear = Observer._note_changes
 
@@ -241,7 +241,7 @@ async def test_a_storm_of_names_is_one_hint_for_the_loop(root: Path, monkeypatch
 
 
 async def test_a_workspace_with_many_changes_is_left_alone_for_a_while(root: Path) -> None:
-    """It has no watch meanwhile, others keep theirs; then it is hinted, and watched again."""
+    """It has no watch meanwhile, while others keep theirs; then it gets a hint and is watched again."""
     wild, calm = Hints(), Hints()
     stormy, workspace = Workspace.open(root, "1"), Workspace.open(root, "2")
     write = writer(stormy)
@@ -250,7 +250,7 @@ async def test_a_workspace_with_many_changes_is_left_alone_for_a_while(root: Pat
         for _ in range(100):
             write()
 
-    await asyncio.to_thread(wait_for_no_watch)  # that of the test before
+    await asyncio.to_thread(wait_for_no_watch)  # the watch of the previous test
     async with watched(root, many=10, rest=1.0) as watching:
         watching.watch("1", wild)
         watching.watch("2", calm)
@@ -268,7 +268,7 @@ async def test_a_workspace_with_many_changes_is_left_alone_for_a_while(root: Pat
 async def test_without_a_watcher_hints_still_come(
     root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where inotify cannot be had every session is hinted now and then, and the log says so once."""
+    """If inotify is unavailable every session gets a hint now and then, and the log says so once."""
 
     def none_left(*_: object, **__: object) -> Iterator[None]:
         raise OSError("too many inotify instances")
@@ -285,7 +285,7 @@ async def test_without_a_watcher_hints_still_come(
 
 
 async def test_the_round_finds_what_the_watcher_does_not(root: Path) -> None:
-    """A file in a folder below is no change to the watcher; the round hints all the same."""
+    """The watcher does not see a file in a subfolder; the round gives a hint all the same."""
     hints = Hints()
     Workspace.open(root, "1")
     async with watched(root, round=0.2) as watching:
@@ -294,14 +294,14 @@ async def test_the_round_finds_what_the_watcher_does_not(root: Path) -> None:
 
 
 async def test_links_and_folders_in_a_workspace_get_no_watch(root: Path, tmp_path: Path) -> None:
-    """A link to a large tree, or a thousand folders, cost not one watch: a workspace is one watch."""
+    """Neither a link to a large tree nor a thousand folders cost a watch: a workspace takes one."""
     workspace = Workspace.open(root, "1")
     hints = Hints()
     for number in range(50):
         (tmp_path / "elsewhere" / str(number)).mkdir(parents=True)
         (workspace.path / str(number)).mkdir()
     (workspace.path / "link").symlink_to(tmp_path / "elsewhere")
-    await asyncio.to_thread(wait_for_no_watch)  # that of the test before
+    await asyncio.to_thread(wait_for_no_watch)  # the watch of the previous test
     async with watched(root) as watching:
         watching.watch("1", hints)
         await hints.next(writer(workspace))
@@ -309,7 +309,7 @@ async def test_links_and_folders_in_a_workspace_get_no_watch(root: Path, tmp_pat
 
 
 async def test_a_hint_that_fails_costs_no_other(root: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """One session's fault is logged, and the next session is hinted."""
+    """One session's failure is logged, and the next session gets its hint."""
 
     def fail() -> None:
         raise RuntimeError("fault")
@@ -333,7 +333,7 @@ async def test_a_workspace_that_is_missing_does_not_disturb_others(root: Path) -
 
 
 def test_leaving_ends_the_watcher(root: Path) -> None:
-    """No task, no watch and no thread remains, whether it watched, idled or was never used."""
+    """No task, watch or thread remains, whether it watched, idled or was never used."""
 
     async def use(*session_ids: str) -> None:
         hints = Hints()
@@ -353,7 +353,7 @@ def test_leaving_ends_the_watcher(root: Path) -> None:
 
 
 async def test_a_workspace_that_is_watched_anew_has_no_rest_left(tmp_path: Path) -> None:
-    """A rest may be an hour; it is its watching's, and the longest of two is the one that counts."""
+    """A rest may last an hour; it belongs to one watching, and the longest of two applies."""
     observer = Observer(tmp_path)
     observer.watch("a", lambda: None)
     observer._rest("a", 0.01)

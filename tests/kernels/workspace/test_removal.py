@@ -1,4 +1,4 @@
-"""Folders that are thrown away: nobody waits for it, and nothing of them stays."""
+"""Folders that are thrown away: nobody waits for the deletion, and nothing of them stays."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from tests.live.cells import NoFiles, until
 
 
 def filled(root: Path, name: str, files: int = 3) -> Workspace:
-    """A workspace with files and a folder that its code has closed."""
+    """A workspace with files and a folder without permissions."""
     workspace = Workspace.open(root, name)
     for number in range(files):
         (workspace.path / f"{number}.txt").touch()
@@ -30,7 +30,7 @@ def filled(root: Path, name: str, files: int = 3) -> Workspace:
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Deletions wait for this event."""
+    """An event that deletions wait for."""
     event, remove = threading.Event(), Workspace.remove
 
     def held_remove(workspace: Workspace, stopped=lambda: False) -> None:
@@ -41,13 +41,13 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
     monkeypatch.setattr(Workspace, "remove", held_remove)
     yield event
-    event.set()  # a thread that a failed test has left ends
+    event.set()  # let a thread left by a failed test end
 
 
 async def test_the_name_is_free_at_once_and_the_folder_goes_later(
     tmp_path: Path, held: threading.Event
 ) -> None:
-    """Many can be thrown away while the first is still being deleted, also under the same name."""
+    """Many can be thrown away while the first is still being deleted, even under the same name."""
     with Removal(tmp_path) as removal:
         for _ in range(3):
             await removal.throw_away(filled(tmp_path, "u1").path)
@@ -62,7 +62,7 @@ async def test_the_name_is_free_at_once_and_the_folder_goes_later(
 
 
 async def test_a_program_that_ends_leaves_the_rest_to_the_next(tmp_path: Path, held: threading.Event) -> None:
-    """It does not wait for 60,000 files; nor is anything of them forgotten."""
+    """It does not wait for 60,000 files to go, and none of them is forgotten."""
     with Removal(tmp_path) as removal:
         for name in ("u1", "u2"):
             await removal.throw_away(filled(tmp_path, name).path)
@@ -77,7 +77,7 @@ async def test_a_program_that_ends_leaves_the_rest_to_the_next(tmp_path: Path, h
 async def test_one_that_cannot_be_deleted_keeps_no_other_and_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever is wrong with it; it is logged once."""
+    """Whatever is wrong with it; the failure is logged once."""
     remove, tried = Workspace.remove, 0
 
     def odd(workspace: Workspace, stopped=lambda: False) -> None:
@@ -100,7 +100,7 @@ async def test_one_that_cannot_be_deleted_keeps_no_other_and_is_tried_again(
 
 
 def test_a_deletion_stops_when_it_is_told_to(tmp_path: Path) -> None:
-    """In the middle of many files, wherever they are; the rest is there."""
+    """Even in the middle of many files, wherever they are; the rest stays."""
     workspace = filled(tmp_path, "u1", files=50)
     asked = 0
 
@@ -119,7 +119,7 @@ def test_a_deletion_stops_when_it_is_told_to(tmp_path: Path) -> None:
 async def test_a_rename_that_waits_for_the_disk_keeps_nobody_else_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither the event loop nor its pool of threads does it."""
+    """It runs neither on the event loop nor in the loop's thread pool."""
     go_on, rename = threading.Event(), os.rename
 
     def slow(*args, **kwargs) -> None:
@@ -153,7 +153,7 @@ async def test_a_pool_waits_for_no_deletion(tmp_path: Path, held: threading.Even
 
 
 async def test_a_kernel_that_learns_its_workspace_tidies_it(tmp_path: Path) -> None:
-    """With or without a broken cell before, and as nobody's news."""
+    """Whether or not a cell broke off before; the removed files are nobody's news."""
     async with Pool(python=KERNEL_PYTHON, workspaces=tmp_path, limits=Limits(), tier=Tier.NONE) as pool:
         for name, since in (("u1", None), ("u2", 0.0)):
             kernel = pool.kernel(name, NoFiles())

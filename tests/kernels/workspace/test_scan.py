@@ -42,7 +42,7 @@ def secret(tmp_path: Path) -> Path:
 
 
 def names(scan: Scan) -> list[str]:
-    """What was captured."""
+    """The names that were captured."""
     return [file.name for file in scan.captured]
 
 
@@ -59,10 +59,10 @@ def content(file: Captured) -> bytes:
 
 
 def descriptors(folder: Path) -> int:
-    """How many this process has open of what is, or was, in the folder that the workspaces lie in."""
+    """How many descriptors this process has open on anything that is, or was, in the workspaces' folder."""
     found = 0
     for entry in os.scandir("/proc/self/fd"):
-        with suppress(FileNotFoundError):  # the listing's own
+        with suppress(FileNotFoundError):  # the descriptor of the listing itself
             found += os.readlink(entry.path).startswith(str(folder.parent.parent))
     return found
 
@@ -79,7 +79,7 @@ def test_a_new_file_is_captured_with_all_that_is_known_of_it(folder: Path) -> No
 
 
 def test_a_file_is_reported_once_and_again_when_it_changed(folder: Path) -> None:
-    """What is known is not news; the same content written again is."""
+    """Known files are not news; the same content written again is."""
     capture = Capture(folder)
     (folder / "data.csv").write_bytes(b"1")
     assert names(capture.scan()) == ["data.csv"]
@@ -89,7 +89,7 @@ def test_a_file_is_reported_once_and_again_when_it_changed(folder: Path) -> None
 
 
 def test_a_change_with_size_and_time_set_back_is_seen(folder: Path) -> None:
-    """Code can forge a file's modification time, but not hide a change with it."""
+    """Code can forge a file's modification time, but cannot hide a change that way."""
     capture = Capture(folder)
     path = folder / "data.csv"
     path.write_bytes(b"1")
@@ -112,7 +112,7 @@ for line in sys.stdin:
 
 @contextmanager
 def mapping(path: Path) -> Iterator[Callable[[bytes], object]]:
-    """Another process that has a file of two pages mapped; call what is given to have it write six bytes."""
+    """Another process that has a file of two pages mapped; the function yielded makes it write six bytes."""
     kind = subprocess.check_output(["stat", "-f", "-c", "%T", path.parent], text=True).strip()
     if kind in ("tmpfs", "ramfs"):
         pytest.skip("files in memory only: nothing tells of a write through a map")
@@ -133,7 +133,7 @@ def mapping(path: Path) -> Iterator[Callable[[bytes], object]]:
 
 
 def test_each_write_through_a_map_is_news(folder: Path) -> None:
-    """A page that is dirty already changes no time; nor is anything told when the mapping goes."""
+    """Writing to a page that is already dirty changes no time, and nor does the end of the mapping."""
     capture = Capture(folder)
     with mapping(folder / "table.bin") as write:
         for text in (b"first ", b"second", b"third "):
@@ -150,9 +150,9 @@ def test_each_write_through_a_map_is_news(folder: Path) -> None:
 def test_a_file_that_is_written_through_a_map_has_not_rested(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its times are those of a first write; it is late when nothing was written since it was made clean.
+    """Its times only show the first write, so it has rested only if nothing was written since its last sync.
 
-    A process that writes without end has its file brought to the disk less and less often.
+    The file of a process that never stops writing is synced less and less often.
     """
     now, clock, synced, sync = 0.0, time.time, list[int](), os.fdatasync
     monkeypatch.setattr("kernels.workspace.scan.time.time", lambda: clock() + now)
@@ -175,7 +175,7 @@ def test_a_file_that_is_written_through_a_map_has_not_rested(
 def test_only_what_is_open_for_writing_is_brought_to_the_disk(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Most files are closed when their cell ends, and cost no more than before."""
+    """Most files are closed when their cell ends, and need no sync."""
     if os.major(folder.stat().st_dev) == 0:
         pytest.skip("on this file system nothing tells who has a file open")
     synced: list[int] = []
@@ -190,7 +190,7 @@ def test_only_what_is_open_for_writing_is_brought_to_the_disk(
 def test_a_scan_keeps_the_disk_busy_for_a_few_files(
     folder: Path, monkeypatch: pytest.MonkeyPatch, rested: float
 ) -> None:
-    """However many are open, and also where all of them are being written; the others are told or left."""
+    """However many are open or being written to; the others are reported or left for later."""
     synced: list[int] = []
 
     def written_meanwhile(descriptor: int) -> None:
@@ -213,7 +213,7 @@ def test_a_scan_keeps_the_disk_busy_for_a_few_files(
 def test_a_late_file_that_changes_just_then_has_not_rested(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That is nothing to tell its person: it comes when it has rested."""
+    """The person is not told of this: the file is reported when it has rested."""
     (folder / "data.csv").write_bytes(b"1")
     monkeypatch.setattr(
         "kernels.workspace.scan.make_clean", lambda _: bool(os.utime(folder / "data.csv", (1, 1)))
@@ -239,7 +239,7 @@ def test_to_find_out_who_writes_holds_nobody_up(tmp_path: Path) -> None:
                 make_clean(reading)
         assert set(signals) == {signal.SIGURG}
         assert not make_clean(reading)
-        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))  # it would be refused while there is a lease
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))  # refused while there is a lease
     finally:
         os.close(reading)
         for number, handler in before.items():
@@ -247,7 +247,7 @@ def test_to_find_out_who_writes_holds_nobody_up(tmp_path: Path) -> None:
 
 
 def test_accepted_files_are_not_news(folder: Path) -> None:
-    """What was there at the start, and what the service placed, is taken in silence until it changes."""
+    """What was there at the start, and what the service placed, is not reported until it changes."""
     capture = Capture(folder)
     (folder / "old.csv").write_bytes(b"1")
     (folder / "link").symlink_to("old.csv")
@@ -262,7 +262,7 @@ def test_accepted_files_are_not_news(folder: Path) -> None:
 
 
 def test_a_deleted_file_that_comes_back_is_news(folder: Path) -> None:
-    """A file that went is forgotten."""
+    """A deleted file is forgotten."""
     capture = Capture(folder)
     (folder / "data.csv").write_bytes(b"1")
     capture.scan()
@@ -273,20 +273,20 @@ def test_a_deleted_file_that_comes_back_is_news(folder: Path) -> None:
 
 
 def test_files_come_in_the_order_of_writing_and_of_too_many_the_first(folder: Path) -> None:
-    """Whatever their names, their folders and the times that code gives them."""
+    """Whatever their names, folders and the times that code gives them."""
     for name in ("zebra", "b/apple", "mango", "late"):
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(name)
         os.utime(path, (0, 0))
-        time.sleep(0.02)  # the system's clock for files has a tick of some milliseconds
+        time.sleep(0.02)  # the clock for file times has a tick of some milliseconds
     scan = Capture(folder, max_files=3).scan()
     assert names(scan) == ["zebra", "b/apple", "mango"]
     assert list(reasons(scan)) == ["late"]
 
 
 def test_what_sqlite_keeps_beside_a_database_is_no_file(folder: Path) -> None:
-    """An index and an empty log pass in silence, what may have rows is said; any other -wal is a file."""
+    """An index and an empty log pass silently, what may hold rows is reported; any other -wal is a file."""
     (folder / "x.db").write_bytes(b"SQLite format 3\0" + bytes(100))
     (folder / "x.db-shm").write_bytes((3007000).to_bytes(4, sys.byteorder) + bytes(32764))
     for name in ("notes-wal", "notes"):
@@ -307,7 +307,7 @@ def test_what_sqlite_keeps_beside_a_database_is_no_file(folder: Path) -> None:
 
 
 def test_what_is_read_is_one_state_of_the_file(folder: Path) -> None:
-    """Whoever writes to it meanwhile is noticed when the reading ends; later it is read as it is then."""
+    """A write in the meantime is noticed when the reading ends; the file is then read as it is later."""
 
     async def read(file: Captured, meanwhile: Callable[[], object], latest: int | None = None) -> bytes:
         async with file.content(latest) as stream:
@@ -338,7 +338,7 @@ def test_what_is_read_is_one_state_of_the_file(folder: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["delete", "truncate", "persist"])
 def test_a_database_in_the_middle_of_being_written_is_not_read(folder: Path, mode: str) -> None:
-    """A cache too small for a transaction leaves it half written for long; until then it is whole."""
+    """If the cache is too small for a transaction it leaves the file half written for a long time."""
 
     def captured() -> Captured:
         (file,) = (file for file in Capture(folder).scan().captured if file.name == "x.db")
@@ -367,7 +367,7 @@ def test_a_database_in_the_middle_of_being_written_is_not_read(folder: Path, mod
 
 @pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
 def test_a_file_that_is_only_called_like_sqlites_is_a_file(folder: Path, ending: str) -> None:
-    """Beside a real database too, with a page of text as large as SQLite's own; a link is said to be one."""
+    """Even beside a real database, with a page of text the size of SQLite's; a link is reported as a link."""
     (folder / "x.db").write_bytes(b"SQLite format 3\0" + bytes(100))
     (folder / f"x.db{ending}").write_bytes(b"mine" * 8192)
     (folder / "y.db").write_bytes(b"SQLite format 3\0" + bytes(100))
@@ -378,7 +378,7 @@ def test_a_file_that_is_only_called_like_sqlites_is_a_file(folder: Path, ending:
 
 
 def test_caches_are_passed_over(folder: Path) -> None:
-    """What no person means as a result is neither captured nor talked about."""
+    """What no person means as a result is neither captured nor mentioned."""
     for name in (".cache/x", ".ipynb_checkpoints/n.ipynb", "__pycache__/m.pyc", "src/.x.py.swp", "src/ok.py"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
@@ -388,7 +388,7 @@ def test_caches_are_passed_over(folder: Path) -> None:
 
 
 def test_everything_that_is_not_a_plain_file_is_skipped_with_its_reason(folder: Path, secret: Path) -> None:
-    """Links, pipes, sockets and folders named like files are told once, and none of them is opened."""
+    """Links, pipes, sockets and folders named like files are reported once, and none of them is opened."""
     (folder / "link.txt").symlink_to(secret)
     (folder / "loop").symlink_to(".")
     os.link(secret, folder / "hard.txt")
@@ -414,13 +414,13 @@ def test_everything_that_is_not_a_plain_file_is_skipped_with_its_reason(folder: 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device")
 def test_a_device_is_skipped(folder: Path) -> None:
-    """A device is not opened: opening one may already do something."""
+    """Merely opening a device may already have an effect."""
     os.mknod(folder / "null.csv", 0o600 | 0o020000, os.makedev(1, 3))
     assert reasons(Capture(folder).scan()) == {"null.csv": "a device, not a file"}
 
 
 def test_a_folder_named_like_a_file_gives_its_files(folder: Path) -> None:
-    """`x.csv/part.csv` is a file like others."""
+    """`x.csv/part.csv` is a file like any other."""
     (folder / "x.csv").mkdir()
     (folder / "x.csv" / "part.csv").touch()
     scan = Capture(folder).scan()
@@ -428,7 +428,7 @@ def test_a_folder_named_like_a_file_gives_its_files(folder: Path) -> None:
 
 
 def test_a_file_over_the_limit_is_skipped_by_its_size_alone(folder: Path) -> None:
-    """A sparse 3 GB file, and one of 1 TB, are told with their size and the limit, and not read."""
+    """Sparse files of 3 GB and 1 TB are reported with their size and the limit, and not read."""
     for name, size in (("big.bin", 3 * 1024**3 + 1024**3 // 10), ("huge.bin", 1024**4)):
         with (folder / name).open("wb") as file:
             file.truncate(size)
@@ -449,7 +449,7 @@ def test_a_file_of_exactly_the_limit_is_captured(folder: Path) -> None:
 
 
 def test_of_a_thousand_files_the_first_are_taken_and_the_rest_is_counted(folder: Path) -> None:
-    """64 are captured, some named, all counted; a later scan brings up none of them until one changes."""
+    """64 are captured, some named, all counted; a later scan reports none of them until one changes."""
     for number in range(1000):
         (folder / f"{number:04}.txt").write_text(str(number))
     capture = Capture(folder)
@@ -466,13 +466,13 @@ def test_of_a_thousand_files_the_first_are_taken_and_the_rest_is_counted(folder:
 
 
 def begun() -> float:
-    """The beginning of a cell, some time after all that was done before."""
+    """A cell's start time, clearly after everything done before."""
     time.sleep(3 * COARSE)
     return time.time()
 
 
 def test_what_the_cell_wrote_comes_before_what_was_there(folder: Path) -> None:
-    """Of more news than are taken, an old file that comes into sight costs no new one its place."""
+    """If there is too much news, an old file that comes into sight does not displace a new one."""
     for number in range(100):
         (folder / f"{number:03}.txt").touch()
     since = begun()
@@ -483,7 +483,7 @@ def test_what_the_cell_wrote_comes_before_what_was_there(folder: Path) -> None:
 
 
 def test_what_is_older_than_a_cell_can_be_taken_for_known(folder: Path) -> None:
-    """Files and what is none, without a word; what the cell wrote is told, all of it."""
+    """Old files and other things are silently accepted; everything the cell wrote is reported."""
     capture = Capture(folder, max_files=2)
     for number in range(10):
         (folder / f"{number}.txt").touch()
@@ -498,7 +498,7 @@ def test_what_is_older_than_a_cell_can_be_taken_for_known(folder: Path) -> None:
 
 
 def test_a_clock_that_is_set_back_costs_no_file(folder: Path) -> None:
-    """A cell that began later than it is now: rather is an old file told than a new one lost."""
+    """If a cell seems to begin in the future, old files may be reported so that no new one is lost."""
     capture = Capture(folder, max_entries=20)
     for number in range(40):
         (folder / f"{number}.txt").touch()
@@ -510,7 +510,7 @@ def test_a_clock_that_is_set_back_costs_no_file(folder: Path) -> None:
 
 
 def test_old_files_that_come_into_sight_are_no_news(folder: Path) -> None:
-    """Where there were more than are looked at, those that are seen once others went are still old."""
+    """If there were too many to look at, those seen only after others were deleted still count as old."""
     capture = Capture(folder, max_entries=20)
     for number in range(40):
         (folder / f"{number}.txt").touch()
@@ -523,7 +523,7 @@ def test_old_files_that_come_into_sight_are_no_news(folder: Path) -> None:
 
 
 def test_only_so_much_is_reported_and_the_rest_is_left_for_later(folder: Path) -> None:
-    """What was left is news still; things that cannot be captured count too."""
+    """What was left is still news; things that cannot be captured count too."""
     for name in ("a", "b", "c", "d"):
         (folder / name).touch()
     (folder / "e").symlink_to("a")
@@ -535,14 +535,14 @@ def test_only_so_much_is_reported_and_the_rest_is_left_for_later(folder: Path) -
 
 
 async def looked(late: LateFiles) -> None:
-    """A hint, and the look that it began, if it did."""
+    """Give a hint, and wait for the look that it starts, if any."""
     late.look()
     if late._task is not None:
         await late._task
 
 
 async def test_late_files_have_a_budget_and_its_end_is_told_once(folder: Path) -> None:
-    """A thread that writes 60 files again and again is heard for one cell's worth, until the next cell."""
+    """A thread that keeps rewriting 60 files gets one cell's worth reported, until the next cell."""
     capture, told = Capture(folder), list[Scan]()
     late = LateFiles(capture, most=64, busy=lambda: False, tell=told.append, settled=0.01)
     for cell in range(2):
@@ -554,13 +554,13 @@ async def test_late_files_have_a_budget_and_its_end_is_told_once(folder: Path) -
             await looked(late)
         assert sum(len(scan.captured) for scan in told) == 64
         assert [skipped.name for scan in told for skipped in scan.skipped] == ["further files"]
-    assert len(capture.scan().captured) == 60  # and the end of a cell takes up what has changed
+    assert len(capture.scan().captured) == 60  # and the end of a cell picks up what has changed
 
 
 async def test_looks_for_late_files_come_with_a_pause_between_them(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However often hints come: each look can be one at thousands of files."""
+    """However often hints come: each look may go through thousands of files."""
     capture, looks = Capture(folder), list[float]()
 
     async def look(**_: Any) -> Scan:
@@ -576,7 +576,7 @@ async def test_looks_for_late_files_come_with_a_pause_between_them(
 
 
 def test_many_links_are_a_few_lines_with_their_reason(folder: Path) -> None:
-    """A thousand of one problem are not a thousand lines, and the count says the problem itself."""
+    """A thousand cases of one problem take a few lines, and the line with the count names the problem."""
     for number in range(1000):
         (folder / f"{number:04}").symlink_to("/etc/passwd")
     scan = Capture(folder).scan()
@@ -595,7 +595,7 @@ def test_many_files_over_the_limit_are_counted_without_their_sizes(folder: Path)
 
 
 def test_the_walk_is_bounded_and_says_where_it_stopped(folder: Path) -> None:
-    """Beyond so many entries, hidden ones too, nothing is looked at, and a person is told once a change."""
+    """Entries over the limit, hidden ones included, are not looked at; the person is told once per change."""
     (folder / "many").mkdir()
     for number in range(30):
         (folder / "many" / f".#{number}").touch()
@@ -610,7 +610,7 @@ def test_the_walk_is_bounded_and_says_where_it_stopped(folder: Path) -> None:
 
 
 def test_what_a_cell_may_have_changed_unseen_is_told_at_its_end(folder: Path) -> None:
-    """Each time, since a folder does not tell that a file in it was changed; but not in between."""
+    """Each time, since a folder does not show that a file in it was changed; but not in between."""
     for number in range(30):
         (folder / f"{number}.txt").touch()
     capture = Capture(folder, max_entries=20)
@@ -625,7 +625,7 @@ def test_what_a_cell_may_have_changed_unseen_is_told_at_its_end(folder: Path) ->
 
 
 def test_of_three_thousand_files_the_one_that_changed_is_captured(folder: Path) -> None:
-    """So many are looked at, each time."""
+    """All of them are looked at each time."""
     for number in range(3000):
         (folder / f"{number}.txt").touch()
     capture = Capture(folder)
@@ -638,7 +638,7 @@ def test_of_three_thousand_files_the_one_that_changed_is_captured(folder: Path) 
 
 
 def test_a_cut_walk_does_not_report_the_same_file_twice(folder: Path) -> None:
-    """What a cut walk did not come to is not taken for deleted."""
+    """Files that a cut walk did not reach do not count as deleted."""
     capture = Capture(folder, max_entries=20)
     (folder / "z").mkdir()
     (folder / "z" / "data.csv").touch()
@@ -652,7 +652,7 @@ def test_a_cut_walk_does_not_report_the_same_file_twice(folder: Path) -> None:
 
 
 def test_a_folder_too_deep_is_told(folder: Path) -> None:
-    """Eight folders deep is looked into, the ninth is not; 900 are no harm."""
+    """Eight levels of folders are looked into, the ninth is not; 900 do no harm."""
     deep = "/".join("d" * 8)
     (folder / deep).mkdir(parents=True)
     (folder / deep / "in.txt").touch()
@@ -681,7 +681,7 @@ def test_a_folder_too_deep_is_told(folder: Path) -> None:
 def test_a_hostile_name_is_shown_repaired_and_its_file_still_read(
     folder: Path, raw: bytes, shown: str
 ) -> None:
-    """Not UTF-8, newline, right-to-left, 255 bytes: text that can be shown, and that very file's bytes."""
+    """Not UTF-8, newline, right-to-left, 255 bytes: the text can be shown, and that very file is read."""
     with open(os.fsencode(folder) + b"/" + raw, "wb") as file:
         file.write(b"bytes")
     (found,) = Capture(folder).scan().captured
@@ -692,7 +692,7 @@ def test_a_hostile_name_is_shown_repaired_and_its_file_still_read(
 
 
 def test_two_names_that_look_alike_once_repaired_both_survive(folder: Path) -> None:
-    """The same name after repair does not make one file of two."""
+    """Two files with the same repaired name stay two files."""
     for raw in (b"a\xff.csv", b"a\xfe.csv", b"a_.csv"):
         with open(os.fsencode(folder) + b"/" + raw, "wb") as file:
             file.write(raw)
@@ -705,7 +705,7 @@ def test_two_names_that_look_alike_once_repaired_both_survive(folder: Path) -> N
     "change", ["write", "replace", "link", "delete", "hard link", "folder", "parent link"]
 )
 def test_a_file_that_changed_since_its_scan_is_not_opened(folder: Path, secret: Path, change: str) -> None:
-    """What is read is what was captured, or nothing: no link in its place, no other file or bytes."""
+    """Either the captured file is read or nothing: no link in its place, no other file or bytes."""
     (folder / "out").mkdir()
     path = folder / "out" / "data.csv"
     path.write_bytes(b"1")
@@ -734,7 +734,7 @@ def test_a_file_that_changed_since_its_scan_is_not_opened(folder: Path, secret: 
 
 @contextmanager
 def swapping(*steps: object) -> Iterator[None]:
-    """Run the steps, callables, over and over in a thread."""
+    """Run the steps, which are callables, over and over in a thread."""
     stop = threading.Event()
 
     def swap() -> None:
@@ -753,8 +753,8 @@ def swapping(*steps: object) -> Iterator[None]:
 
 
 def test_a_swap_between_scan_and_read_never_leaks(folder: Path, secret: Path) -> None:
-    """Thousands of swaps of a file for a link to a secret give the file's own bytes, or nothing."""
-    target, spare = folder / "data.csv", folder / ".placing-spare"  # which no look takes for a file
+    """Thousands of swaps between a file and a link to a secret give the file's own bytes, or nothing."""
+    target, spare = folder / "data.csv", folder / ".placing-spare"  # a name that no look takes for a file
 
     def file() -> None:
         spare.write_bytes(b"mine")
@@ -783,7 +783,7 @@ def test_a_swap_between_scan_and_read_never_leaks(folder: Path, secret: Path) ->
 
 
 def test_a_file_that_grows_is_read_within_its_size_and_settles(folder: Path) -> None:
-    """A file being written is told once, not read past its size, and captured whole when it is still."""
+    """A file being written is reported once, not read past its size, and captured whole once it is still."""
     capture = Capture(folder)
     path = folder / "log.txt"
     told: list[Skipped] = []
@@ -801,7 +801,7 @@ def test_a_file_that_grows_is_read_within_its_size_and_settles(folder: Path) -> 
 
 
 def test_a_workspace_that_is_gone_is_told_once(folder: Path) -> None:
-    """Code can delete its own workspace, or put a link there; then there is nothing to report but that."""
+    """Code can delete its workspace or put a link there; then there is nothing else to report."""
     capture = Capture(folder)
     folder.rmdir()
     assert list(reasons(capture.scan())) == ["the workspace"]
@@ -814,7 +814,7 @@ def test_a_workspace_that_is_gone_is_told_once(folder: Path) -> None:
 
 
 def test_an_unreadable_file_is_skipped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that we may not read is told, once, until it changes."""
+    """A file that we may not read is reported once, until it changes."""
     (folder / "data.csv").touch()
 
     def forbid(_path: str, _top: int) -> int:
@@ -827,7 +827,7 @@ def test_an_unreadable_file_is_skipped(folder: Path, monkeypatch: pytest.MonkeyP
 
 
 async def test_what_is_still_being_written_is_left_until_it_rested(folder: Path) -> None:
-    """A scan that asks for rest leaves what is young, says so, and a later one reports it."""
+    """A scan that asks for rest leaves young files, says so, and a later one reports them."""
     capture = Capture(folder)
     (folder / "old.csv").touch()
     capture.accept()
@@ -847,7 +847,7 @@ async def test_a_look_is_a_scan_in_a_thread(folder: Path) -> None:
 
 @contextmanager
 def waiting_for_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """While entered, this thread may look at the folder itself only; others may do all."""
+    """While in the block, this thread may only stat the folder itself; other threads may do anything."""
     here, touched = threading.current_thread(), list[str]()
 
     def watched(name: str) -> None:
@@ -874,7 +874,7 @@ def waiting_for_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 async def test_the_loop_waits_for_no_lock_of_a_workspace(
     folder: Path, monkeypatch: pytest.MonkeyPatch, files: int
 ) -> None:
-    """Code can hold its folder's lock for seconds, and who lists it, or asks for a file in it, waits."""
+    """Code can hold its folder's lock for seconds, and listing it or looking up a file in it then waits."""
     capture = Capture(folder)
     for number in range(files):
         (folder / f"{number}.csv").touch()
@@ -899,7 +899,7 @@ async def test_the_loop_waits_for_no_lock_of_a_workspace(
 
 
 async def test_an_empty_workspace_costs_no_thread(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Most cells write nothing, and the folder itself tells that."""
+    """Most cells write nothing, and the folder itself shows that."""
     capture = Capture(folder)
     (folder / ".tmp").mkdir()  # as in every workspace
     capture.accept()
@@ -915,7 +915,7 @@ async def test_an_empty_workspace_costs_no_thread(folder: Path, monkeypatch: pyt
 async def test_a_file_that_is_opened_for_nobody_is_closed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever asked for it was cancelled while the folder's lock was held."""
+    """Its reader was cancelled while the folder's lock was held."""
     (folder / "data.csv").touch()
     (file,) = Capture(folder).scan().captured
     assert isinstance(file, CapturedFile)
@@ -951,12 +951,12 @@ CHANGES = {
 async def test_a_folder_that_was_listed_is_opened_again_when_it_changed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object], found: list[str]
 ) -> None:
-    """Until then its time and those of its files tell that nothing has changed."""
+    """Until then its time and those of its files show that nothing has changed."""
     (folder / "data.csv").write_text("a")
     (folder / ".part").write_text("c")
     capture = Capture(folder)
     capture.accept()
-    await asyncio.sleep(1.5 * TICK / 1e9)  # until its time is that of no later change
+    await asyncio.sleep(1.5 * TICK / 1e9)  # until a later change would give it another time
     assert await capture.look() == Scan()
     with monkeypatch.context() as patch:
         patch.setattr("os.scandir", lambda _: pytest.fail("it was listed"))
@@ -968,7 +968,7 @@ async def test_a_folder_that_was_listed_is_opened_again_when_it_changed(
 
 
 async def test_a_folder_that_has_just_changed_is_listed_again(folder: Path) -> None:
-    """Two changes within a tick of its clock have one time."""
+    """Two changes within one tick of the clock have the same time."""
     capture = Capture(folder)
     for number in range(200):
         capture.accept()
@@ -979,11 +979,11 @@ async def test_a_folder_that_has_just_changed_is_listed_again(folder: Path) -> N
 
 
 async def test_a_cancelled_look_loses_nothing(folder: Path) -> None:
-    """What a look found that nobody heard of, files and skipped things, is reported by the next one."""
+    """Files and skipped things that a cancelled look found are reported by the next one."""
     (folder / "data.csv").touch()
     (folder / "link").symlink_to("data.csv")
     capture = Capture(folder)
-    with capture.lock:  # so that the look is within its thread when it is cancelled
+    with capture.lock:  # so that the look is inside its thread when it is cancelled
         look = asyncio.create_task(capture.look())
         await asyncio.sleep(0)  # one turn of the loop: the thread is started
         look.cancel()

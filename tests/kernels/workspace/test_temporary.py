@@ -1,4 +1,4 @@
-"""Folders in the temporary one: those of the dead go, whatever their number; those of the living stay."""
+"""Folders in the temporary folder: those of dead programs go, however many; those of living ones stay."""
 
 import fcntl
 import os
@@ -28,7 +28,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture(autouse=True)
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A temporary folder of our own, with a short path as the real one: a socket's ends at 107 bytes."""
+    """A temporary folder of our own, its path as short as the real one's: a socket's ends at 107 bytes."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         monkeypatch.setattr("kernels.workspace.temporary.short_temporary", lambda: Path(folder))
         yield Path(folder)
@@ -42,7 +42,7 @@ def aged(folder: Path) -> Path:
 
 
 def made(folder: Path, *files: str) -> Path:
-    """A folder with these files, empty ones."""
+    """A folder with these files, all empty."""
     for file in (folder / name for name in files):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
@@ -51,7 +51,7 @@ def made(folder: Path, *files: str) -> Path:
 
 
 def sweep() -> int:
-    """Look at all folders; how many went."""
+    """Look at all folders; return how many were removed."""
     return sum(remove_dead(folder) for folder in all_folders())
 
 
@@ -72,7 +72,7 @@ def deep(temporary: Path) -> Iterator[Path]:
 
 
 def test_a_folder_is_there_while_it_is_used_and_gone_afterwards(temporary: Path) -> None:
-    """Nobody else removes it meanwhile, and nothing of it stays."""
+    """Nobody else removes it in the meantime, and nothing of it stays."""
     with own_folder("selftest-") as folder:
         assert folder.name.startswith(f"{PREFIX}selftest-")
         made(folder, "a/b")
@@ -82,7 +82,7 @@ def test_a_folder_is_there_while_it_is_used_and_gone_afterwards(temporary: Path)
 
 
 def test_what_many_dead_programs_have_left_goes(temporary: Path) -> None:
-    """Hundreds of them at once, kernels' folders and all."""
+    """Hundreds at once, including kernels' folders."""
     for number in range(300):
         made(temporary / f"{PREFIX}{number:03}", LOCK, f"k/{ALIVE}", "sandbox-S/log")
     assert sweep() == 300
@@ -90,13 +90,13 @@ def test_what_many_dead_programs_have_left_goes(temporary: Path) -> None:
 
 
 def test_a_deep_folder_goes_too(deep: Path) -> None:
-    """Whatever a kernel made of it."""
+    """However deep a kernel made it."""
     assert remove_dead(deep)
     assert not deep.exists()
 
 
 def test_a_killed_program_lets_go(temporary: Path) -> None:
-    """The system tells by the lock, which ends with its process."""
+    """The lock, which ends with its process, shows it."""
     program = (
         "from kernels.workspace import temporary\nfrom pathlib import Path\nimport sys\n"
         "temporary.short_temporary = lambda: Path(sys.argv[1])\n"
@@ -118,7 +118,7 @@ def test_a_killed_program_lets_go(temporary: Path) -> None:
 
 
 def test_a_folder_stays_while_one_of_its_kernels_lives(temporary: Path) -> None:
-    """Until it has died after its program."""
+    """Until the kernel has died, after its program."""
     folder = made(temporary / f"{PREFIX}a", LOCK, f"k/{ALIVE}", f"l/{ALIVE}")
     with (folder / "l" / ALIVE).open("rb") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)
@@ -127,7 +127,7 @@ def test_a_folder_stays_while_one_of_its_kernels_lives(temporary: Path) -> None:
 
 
 def test_a_lock_is_shared_with_whoever_has_its_descriptor() -> None:
-    """A kernel that outlives its maker keeps the folder."""
+    """A kernel that outlives its program keeps the folder."""
     folder, lock = create_locked("jupyter-")
     copy = os.dup(lock.fileno())
     lock.close()
@@ -161,7 +161,7 @@ def test_what_has_no_lock_goes_when_it_surely_is_nobodys(temporary: Path, maker:
 
 
 def test_a_half_removed_folder_goes_at_once(temporary: Path) -> None:
-    """Whoever began with it was killed."""
+    """Whoever began to remove it was killed."""
     made(temporary / f"{PREFIX}removed-a", "k/x")
     assert sweep() == 1
 
@@ -183,7 +183,7 @@ def test_what_is_not_ours_or_cannot_be_told_stays(temporary: Path) -> None:
 
 
 def test_anothers_folder_stays(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its owner, also for root."""
+    """Its owner decides, even for root."""
     made(temporary / f"{PREFIX}a", LOCK)
     monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
     assert sweep() == 0

@@ -11,7 +11,7 @@ class Script(NamedTuple):
 
     name: str
     code: str
-    said: str  # a regular expression that is found in the output
+    said: str  # a regular expression that the output must match
     answers: tuple[str, ...] = ()
     status: str = "ok"
 

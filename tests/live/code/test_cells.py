@@ -22,7 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest.fixture(scope="module", autouse=True)
 def canary() -> object:
-    """A secret in this process's environment, there before any kernel starts."""
+    """A secret in this process's environment, set before any kernel starts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DISCORD_TOKEN", "canary-in-the-coal-mine")
         yield
@@ -38,7 +38,7 @@ async def test_variables_stay_from_cell_to_cell(kernel: Kernel) -> None:
 
 
 async def test_an_error_is_told_and_the_next_cell_works(kernel: Kernel) -> None:
-    """The traceback is an event and the result; nothing is aborted."""
+    """The traceback is both an event and part of the result; nothing is aborted."""
     ran = await run(kernel, "1/0")
     (failure,) = ran.events
     assert isinstance(failure, Failure)
@@ -76,7 +76,7 @@ assert (ran, inner) == (1, 1)
 async def test_a_cell_in_a_cell_is_transformed_as_things_are_by_then(
     kernel: Kernel, code: str, awaiting: str
 ) -> None:
-    """IPython asked to transform the same words again answers for the variables and transformers of now."""
+    """If asked to transform the same code again, IPython uses the current variables and transformers."""
     ran = await run(kernel, f"{awaiting}ip = get_ipython()\n{code}")
     await run(kernel, "%reset -f")
     assert ran.status == "ok", ran.output
@@ -84,7 +84,7 @@ async def test_a_cell_in_a_cell_is_transformed_as_things_are_by_then(
 
 @pytest.mark.parametrize("write", ["print(x)", "sys.stdout.write(x);", "os.write(1, x.encode());"])
 async def test_a_long_text_comes_whole_in_messages_of_a_size(kernel: Kernel, write: str) -> None:
-    """What is written at once comes in pieces, of which none is so long that it would be clipped."""
+    """Text written at once comes in pieces, none of them long enough to be clipped."""
     before, kernel.limits = kernel.limits, replace(kernel.limits, text=16 << 20)
     ran = await run(kernel, f"import os, sys; x = 'x' * 3_000_000\n{write}")
     kernel.limits = before
@@ -93,7 +93,7 @@ async def test_a_long_text_comes_whole_in_messages_of_a_size(kernel: Kernel, wri
 
 
 async def test_a_display_of_very_many_values_is_left_out_with_a_word(kernel: Kernel) -> None:
-    """What we would not take is not sent; what reads as text stays, and commas in it are no values."""
+    """What we would refuse is not sent; its text form stays, and commas within it do not count as values."""
     code = "display({'application/json': [[]] * 150_000, 'text/plain': 'many' + ',[' * 150_000}, raw=True)"
     (shown,) = [event for event in (await run(kernel, code)).events if isinstance(event, Display)]
     assert list(shown.bundle) == ["text/plain"]
@@ -102,7 +102,7 @@ async def test_a_display_of_very_many_values_is_left_out_with_a_word(kernel: Ker
 
 
 async def test_a_figure_is_a_png(kernel: Kernel) -> None:
-    """A plot is shown without a call to show it."""
+    """A plot is shown without an explicit call."""
     ran = await run(kernel, "import matplotlib.pyplot as plt\nplt.plot([1, 2]);")
     assert ran.status == "ok", ran.output
     (display,) = [event for event in ran.events if isinstance(event, Display)]
@@ -162,7 +162,7 @@ async def test_figures_come_when_the_backend_is_chosen_before_pyplot_is_there(
 
 
 async def test_what_is_saved_after_it_was_shown_is_what_was_shown(kernel: Kernel) -> None:
-    """A figure that was shown is closed; `plt.savefig` means it all the same, in the next cell too."""
+    """A shown figure is closed, but `plt.savefig` still saves it, even in the next cell."""
     saves = "import os\nplt.savefig('saved.png')\nprint(os.path.getsize('saved.png') > 5000)"
     await run(kernel, "import matplotlib.pyplot as plt\nplt.close('all')")
     ran = await run(kernel, f"plt.plot(range(9))\nplt.show()\n{saves}")
@@ -170,12 +170,12 @@ async def test_what_is_saved_after_it_was_shown_is_what_was_shown(kernel: Kernel
     assert (await run(kernel, saves)).output == "True\n"
     empty = await run(kernel, saves)
     assert "UserWarning: the figure that is saved is empty" in empty.output
-    assert "plt.savefig('saved.png')" in empty.output  # the person's own line
+    assert "plt.savefig('saved.png')" in empty.output  # the line of the person's code
     assert empty.output.splitlines()[0] == "False"
 
 
 async def test_a_figure_says_that_it_was_saved_as_it_is_shown(kernel: Kernel) -> None:
-    """By the name of the file, unless it has changed since."""
+    """It gives the name of the file, unless the figure has changed since."""
     code = (
         "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nline, = ax.plot([1, 2])\n{}\nplt.show()"
     )
@@ -195,13 +195,13 @@ async def test_a_figure_says_that_it_was_saved_as_it_is_shown(kernel: Kernel) ->
 
 
 async def test_help_is_shown(kernel: Kernel) -> None:
-    """`name?` opens no pager: its text is an output of the cell."""
+    """`name?` opens no pager: its text becomes an output of the cell."""
     ran = await run(kernel, "print?")
     assert "Prints the values to a stream" in ran.output
 
 
 async def test_clear_output_and_update_display(kernel: Kernel) -> None:
-    """A display that is updated and a text that is cleared are what they were last."""
+    """An updated display and a cleared text end up as they were last."""
     ran = await run(
         kernel,
         "from IPython.display import clear_output, display\nprint('gone')\nclear_output()\n"
@@ -212,7 +212,7 @@ async def test_clear_output_and_update_display(kernel: Kernel) -> None:
 
 
 async def test_a_tqdm_bar_is_one_moving_line(kernel: Kernel) -> None:
-    """The bar is redrawn while it runs, and one line in the record."""
+    """The bar is redrawn while it runs, and is one line in the record."""
     ran = await run(
         kernel,
         "from tqdm import tqdm\nimport time\nfor i in tqdm(range(20), mininterval=0): time.sleep(0.02)",
@@ -223,7 +223,7 @@ async def test_a_tqdm_bar_is_one_moving_line(kernel: Kernel) -> None:
 
 
 async def test_what_the_cell_shows_comes_after_what_it_has_printed(kernel: Kernel) -> None:
-    """Also where the thread that sends has taken the text, and is slow with it, when the value is sent."""
+    """Even if the sending thread has taken the text but is slow with it when the value is sent."""
     slow = """
 import sys, threading, time
 session = sys.stdout.session
@@ -245,7 +245,7 @@ time.sleep(0.4)  # the text is taken after 0.2 s
 
 @pytest.mark.parametrize("first", ["print", "display"])
 async def test_prints_and_displays_stay_in_order(kernel: Kernel, first: str) -> None:
-    """However the thread that sends takes the text: 600 of each, in turn."""
+    """Whenever the sending thread takes the text: 600 prints and 600 displays, in turn."""
     turns = {"print": "print(f'[{n}]')", "display": "display({'text/plain': f'({n})'}, raw=True)"}
     second = next(name for name in turns if name != first)
     ran = await run(kernel, f"for n in range(600):\n    {turns[first]}\n    {turns[second]}")
@@ -265,7 +265,7 @@ RAW = {
 async def test_what_goes_to_a_descriptor_comes_before_what_is_printed_next(
     kernel: Kernel, write: str
 ) -> None:
-    """It goes another way, through a pipe and a thread, and is waited for."""
+    """It takes another path, through a pipe and a thread, and the print waits for it."""
     await run(kernel, "import os, sys")
     for n in range(30):
         ran = await run(kernel, write.format(n=n) + "\nNone")
@@ -273,7 +273,7 @@ async def test_what_goes_to_a_descriptor_comes_before_what_is_printed_next(
 
 
 async def test_a_child_that_writes_on_and_on_holds_up_no_print(kernel: Kernel) -> None:
-    """Only what was there before a print is waited for."""
+    """A print waits only for what was written before it."""
     code = (
         "import subprocess\nendless = subprocess.Popen(['yes'])\n"
         "for n in range(200): print('printed', n)\nendless.kill(); _ = endless.wait()"
@@ -283,7 +283,7 @@ async def test_a_child_that_writes_on_and_on_holds_up_no_print(kernel: Kernel) -
 
 
 async def test_a_forked_child_repeats_nothing(kernel: Kernel) -> None:
-    """What the parent had printed is sent before it, and by the parent alone."""
+    """What the parent printed is sent before the fork, and by the parent alone."""
     code = (
         "import os, warnings\nprint('before')\n"
         "with warnings.catch_warnings(action='ignore'): pid = os.fork()\nif pid == 0:\n"
@@ -296,7 +296,7 @@ async def test_a_forked_child_repeats_nothing(kernel: Kernel) -> None:
 
 
 async def test_the_threads_of_a_pool_print_in_the_cell_that_uses_them(kernel: Kernel) -> None:
-    """A pool is made in one cell and works for others."""
+    """The pool is made in one cell and works for others."""
     await run(
         kernel,
         "from concurrent.futures import ThreadPoolExecutor\nfrom multiprocessing.pool import ThreadPool\n"
@@ -309,7 +309,7 @@ async def test_the_threads_of_a_pool_print_in_the_cell_that_uses_them(kernel: Ke
 
 
 async def test_what_is_written_to_the_descriptors_comes_in_its_own_cell(kernel: Kernel) -> None:
-    """300 of 300 cells that write to descriptor 1 have their text when they are over, and no other's."""
+    """In 300 of 300 cells that write to descriptor 1, each has its own text by its end, and no other's."""
     await run(kernel, "import os")
     for number in range(300):
         ran = await run(kernel, f"_ = os.write(1, b'raw {number}\\n')")
@@ -335,7 +335,7 @@ SAYS = logging.LogRecord("x", 40, "x", 1, "out err", (), None)
 
 @pytest.mark.parametrize("code", BELOW.values(), ids=BELOW)
 async def test_what_goes_past_pythons_streams_is_the_cells(kernel: Kernel, code: str) -> None:
-    """The descriptor of a stream is that of the cell, whoever writes to it, and no buffer keeps a line."""
+    """A stream's descriptor belongs to the cell, whoever writes to it, and no buffer keeps a line back."""
     await run(kernel, NAMES)
     ran = await run(kernel, f"{code};")
     assert ran.status == "ok", ran.output
@@ -349,7 +349,7 @@ async def test_what_goes_past_pythons_streams_is_the_cells(kernel: Kernel, code:
 
 
 async def test_a_redirected_descriptor_comes_back(kernel: Kernel) -> None:
-    """The usual way to silence a library in C leaves the stream as it was."""
+    """Redirecting it is the usual way to silence a C library, and leaves the stream as it was."""
     code = """
 import os, sys
 kept = os.dup(sys.stdout.fileno())
@@ -364,7 +364,7 @@ _ = os.system("echo heard")
 
 
 async def test_what_a_child_process_writes_comes_in_its_own_cell(kernel: Kernel) -> None:
-    """Output of programs that the cell has waited for is there when it is over."""
+    """The output of programs that the cell waited for is there when the cell is over."""
     await run(kernel, "import subprocess")
     for number in range(30):
         ran = await run(kernel, f"_ = subprocess.run(['echo', '{number}'])")
@@ -373,7 +373,7 @@ async def test_what_a_child_process_writes_comes_in_its_own_cell(kernel: Kernel)
 
 
 async def test_processes_of_a_cell_work(kernel: Kernel) -> None:
-    """A pool of processes computes, and what they print is the cell's."""
+    """A process pool computes, and what its processes print belongs to the cell."""
     ran = await run(
         kernel,
         "import multiprocessing\nfork = multiprocessing.get_context('fork')\n"
@@ -393,7 +393,7 @@ async def test_threads_of_a_cell_are_the_cells(kernel: Kernel) -> None:
 
 
 async def test_the_environment_holds_no_secret(kernel: Kernel) -> None:
-    """A canary in our environment is in none of the kernel's."""
+    """A canary in our environment is missing from the kernel's."""
     assert await value(kernel, "import os\n'canary-in-the-coal-mine' in repr(dict(os.environ))") == "False"
     shown = await run(kernel, "!env")
     assert "HOME=" in shown.output
@@ -411,14 +411,14 @@ async def test_the_working_folder_is_the_workspace(kernel: Kernel) -> None:
 
 
 async def test_load_file_is_there_without_an_import(kernel: Kernel) -> None:
-    """The broker answers, and the person's names have nothing of ours."""
+    """The broker answers, and nothing of ours is among the person's names."""
     ran = await run(kernel, "load_file('k7m3q9x2va')")
     assert (ran.status, ran.result.error and ran.result.error.ename) == ("error", "FileNotFoundError")
     assert "load_file" not in {variable.name for variable in kernel.variables}
 
 
 async def test_variables_are_described(fresh: Kernel) -> None:
-    """Names, types, and shapes or values where they are short, after each cell."""
+    """After each cell: names, types, and shapes or short values."""
     await run(fresh, "import numpy as np\na = np.zeros((3, 4)); n = 42; s = 'text'; _hidden = 1")
     described = {variable.name: (variable.type, variable.detail) for variable in fresh.variables}
     assert described == {
@@ -454,7 +454,7 @@ plain = 1
 
 
 async def test_hostile_variables_do_not_break_the_reply(fresh: Kernel) -> None:
-    """Objects that raise at any look at them cost their own description and nothing else."""
+    """Objects that raise when looked at lose their own description and nothing else."""
     ran = await run(fresh, HOSTILE)
     assert ran.status == "ok", ran.output
     described = {variable.name: variable.type for variable in fresh.variables}
@@ -497,7 +497,7 @@ sys.stderr = Second()"""
     ],
 )
 async def test_harm_to_the_kernel_is_the_cells_own(fresh: Kernel, harm: str) -> None:
-    """Whatever a cell breaks in its kernel, it ends, and the next cell is answered in time."""
+    """Whatever a cell breaks in its kernel, the cell ends, and the next one is answered in time."""
     ran = await run(fresh, harm)
     assert ran.status in ("ok", "error")
     assert (await run(fresh, "6 * 7")).output == "42\n"
@@ -514,14 +514,14 @@ async def test_harm_to_the_kernel_is_the_cells_own(fresh: Kernel, harm: str) -> 
 async def test_an_error_is_told_whatever_stands_in_the_place_of_a_stream(
     fresh: Kernel, stand_in: str
 ) -> None:
-    """It goes another way than what is printed."""
+    """An error takes another path than printed text."""
     ran = await run(fresh, f"import sys\n{stand_in}\n1 / 0")
     assert ran.result.error is not None
     assert ran.result.error.ename == "ZeroDivisionError"
 
 
 async def test_what_fails_at_the_end_of_a_cell_is_told(kernel: Kernel) -> None:
-    """As an error, after all that the cell has printed."""
+    """As an error, after everything that the cell printed."""
     ran = await run(
         kernel,
         "print('before'); get_ipython().payload_manager.write_payload({'source': 'x', 'data': object()})",
@@ -556,20 +556,20 @@ class Tee:
 async def test_what_stands_before_a_stream_takes_no_output_from_its_cell(
     fresh: Kernel, before: str, code: str
 ) -> None:
-    """Be it a stream of the person's own that stays, or one that is put back or in its place."""
+    """Whether the person's own stream stays, is restored or is replaced."""
     await run(fresh, before)
     assert (await run(fresh, code)).output.replace("0\n", "") == "told\n"
 
 
 async def test_the_persons_modules_come_after_pythons(fresh: Kernel) -> None:
-    """Files named like modules of Python or of the kernel do not break its start; others can be imported."""
+    """Files named like modules of Python or the kernel do not break its start; others can be imported."""
     for name in ("random", "json", "asyncio", "mine"):
         (fresh.workspace.path / f"{name}.py").write_text("ours = True")
     assert await value(fresh, "import random, mine\nmine.ours, hasattr(random, 'ours')") == "(True, False)"
 
 
 async def test_code_with_surrogates_is_answered(kernel: Kernel) -> None:
-    """Text that UTF-8 cannot hold neither raises here nor hangs there."""
+    """Text that UTF-8 cannot hold neither raises an error here nor hangs there."""
     ran = await run(kernel, "print('\ud800')")
     assert ran.output == "\ufffd\n"
     assert await value(kernel, "1") == "1"
@@ -577,7 +577,7 @@ async def test_code_with_surrogates_is_answered(kernel: Kernel) -> None:
 
 @pytest.mark.parametrize("odd", [r"\ud83d", r"\udce9"], ids=["half an emoji", "a byte of a file's name"])
 async def test_text_that_utf8_cannot_hold_costs_no_other_text_its_way(kernel: Kernel, odd: str) -> None:
-    """What a cell prints, shows, asks and raises arrives whole, less the odd character."""
+    """What a cell prints, shows, asks and raises arrives complete except for the invalid character."""
     ran = await run(kernel, f"print('before'); print('{odd}'); print('after')")
     assert (ran.status, ran.output) == ("ok", "before\n\ufffd\nafter\n")
     shown = await run(kernel, f"type('Odd', (), {{'__repr__': lambda self: 'odd {odd}'}})()")
@@ -596,25 +596,25 @@ async def test_a_display_that_json_cannot_hold_is_shown_without_a_warning(kernel
 
 
 async def test_sessions_never_see_each_others_names(kernel: Kernel, fresh: Kernel) -> None:
-    """Another session has another process."""
+    """Another session has its own process."""
     await run(kernel, "secret = 1")
     assert (await run(fresh, "secret")).status == "error"
 
 
 async def test_output_comes_while_the_cell_runs(kernel: Kernel) -> None:
-    """The first line is told before the cell goes on to the second, which waits for us."""
+    """The first line arrives before the cell goes on to the second, which waits for us."""
     ran = await run(kernel, "print('first', flush=True)\nprint(input())", answers=["second"])
     before = takewhile(lambda event: not isinstance(event, InputRequest), ran.events)
     assert "".join(event.text for event in before if isinstance(event, Stream)) == "first\n"
 
 
 async def test_what_a_cell_showed_takes_no_memory_afterwards(kernel: Kernel) -> None:
-    """Printed text, displays and values leave the kernel for good, as a session is used for days."""
+    """Printed text, displays and values leave the kernel's memory for good: sessions last for days."""
     show = "for _ in range(300): print('x' * 100_000)\nfor _ in range(30): display({'x' * 1_000_000: 1})"
     memory = []
     for _ in range(2):
         await run(kernel, show)
-        memory.append((await run(kernel, "1")).result.memory)  # what was shown has left by now
+        memory.append((await run(kernel, "1")).result.memory)  # the output has left by now
     before, after = memory
     assert before is not None
     assert after is not None
@@ -624,14 +624,14 @@ async def test_what_a_cell_showed_takes_no_memory_afterwards(kernel: Kernel) -> 
 async def test_an_interrupt_at_any_moment_of_a_cells_start_stops_it(
     kernel: Kernel,
 ) -> None:
-    """It can be there before its cell, or come while Python is about to wait: then it is sent again."""
+    """It may arrive before its cell, or as Python starts to wait, in which case it is sent again."""
     await run(kernel, "kept = 1")
     for n in range(40):
         async with kernel.run("import time; time.sleep(600)") as cell:
             told = asyncio.create_task(drained(cell))
             for _ in range(3 + n % 5):
                 await asyncio.sleep(0)
-            await asyncio.sleep(n % 12 * 0.0003)  # a moment of its start, another one each time
+            await asyncio.sleep(n % 12 * 0.0003)  # a different moment of the start each time
             await cell.interrupt()
             await told
         assert (cell.result.status, cell.result.restarted) == ("interrupted", None)
@@ -639,13 +639,13 @@ async def test_an_interrupt_at_any_moment_of_a_cells_start_stops_it(
 
 
 async def drained(cell: Run) -> None:
-    """Take all events of a cell."""
+    """Read a cell's events to the end."""
     async for _ in cell:
         pass
 
 
 async def test_an_interrupts_traceback_shows_the_persons_code_alone(kernel: Kernel) -> None:
-    """How the signal gets there is no part of it; what asks for Python's own handler finds it."""
+    """It does not show how the signal arrives; code that asks for Python's own handler finds it."""
     code = "import signal\nassert signal.getsignal(2) is signal.default_int_handler\n"
     code += "print(input())\nwhile 1: pass"
     async with kernel.run(code) as cell:
@@ -659,7 +659,7 @@ async def test_an_interrupts_traceback_shows_the_persons_code_alone(kernel: Kern
 
 
 async def test_an_interrupt_while_the_kernel_sends_its_question_tears_nothing(kernel: Kernel) -> None:
-    """It comes right after the question, 30 times; each cell is stopped, and the next question is whole."""
+    """It comes right after the question, 30 times; each cell stops, and the next question is intact."""
     for _ in range(30):
         async with kernel.run("input('first? ')") as cell:
             async for event in cell:
@@ -676,7 +676,7 @@ async def test_an_interrupt_while_the_kernel_sends_its_question_tears_nothing(ke
 async def test_a_traceback_ends_in_the_persons_own_code(
     kernel: Kernel, code: str, answer: str | None
 ) -> None:
-    """How the kernel asks is no part of it."""
+    """It does not show how the kernel asks."""
     async with kernel.run(code) as cell:
         async for event in cell:
             if isinstance(event, InputRequest) and answer is not None:
@@ -691,11 +691,11 @@ async def test_a_traceback_ends_in_the_persons_own_code(
 
 
 @pytest.mark.parametrize("before", ["", "import asyncio\nawait asyncio.sleep(0)\n"], ids=["plain", "await"])
-@pytest.mark.parametrize("kind", ["Exception", "RuntimeError", "OSError"])  # of some we say more
+@pytest.mark.parametrize("kind", ["Exception", "RuntimeError", "OSError"])  # for some of these we say more
 async def test_an_error_without_a_text_shows_the_persons_code_alone(
     kernel: Kernel, before: str, kind: str
 ) -> None:
-    """Where an exception's `__str__` raises, its own traceback says so, once, and the next cell works."""
+    """If an exception's `__str__` raises, its traceback says so once, and the next cell works."""
     await run(
         kernel,
         f"class Mute({kind}):\n    filename = property(lambda self: 1 / 0)\n"
@@ -716,7 +716,7 @@ async def test_an_error_without_a_text_shows_the_persons_code_alone(
 
 @pytest.mark.parametrize("code", ["import sys; sys.exit()", "import sys\nsys.exit(0)\nprint('never')"])
 async def test_a_script_that_ends_well_is_no_failure(kernel: Kernel, code: str) -> None:
-    """`sys.exit(0)` ends the cell and not the kernel, and nothing is said of it."""
+    """`sys.exit(0)` ends the cell but not the kernel, and is not mentioned."""
     await run(kernel, "kept = 7")
     ran = await run(kernel, code)
     assert (ran.status, ran.output) == ("ok", "")
@@ -724,7 +724,7 @@ async def test_a_script_that_ends_well_is_no_failure(kernel: Kernel, code: str) 
 
 
 async def test_a_script_that_ends_badly_is_a_failure_without_our_advice(kernel: Kernel) -> None:
-    """Its reason is there; how to leave IPython, and where that lies on the machine, is not."""
+    """It gives the reason, without advice on how to leave IPython and without IPython's path."""
     for code, reason in (("import sys; sys.exit(3)", "SystemExit: 3"), ("raise SystemExit('why')", "why")):
         ran = await run(kernel, code)
         assert ran.status == "error"
@@ -734,7 +734,7 @@ async def test_a_script_that_ends_badly_is_a_failure_without_our_advice(kernel: 
 
 
 async def test_exit_says_at_once_that_the_variables_go(fresh: Kernel) -> None:
-    """There is still time to write them to a file, in the same cell."""
+    """The person can still write them to a file, in the same cell."""
     ran = await run(fresh, "kept = 7\nexit()\nprint('still', kept)")
     assert "its variables are lost" in ran.output
     assert ran.output.index("its variables are lost") < ran.output.index("still 7")
@@ -746,7 +746,7 @@ with warnings.catch_warnings(action="always"):
 
 
 async def test_no_path_of_the_machine_is_in_an_error_or_a_warning(kernel: Kernel) -> None:
-    """Libraries' paths begin at their package, also in the words of an error."""
+    """Libraries' paths begin at their package, even within an error's message."""
     for code, words in (
         ("import pandas\npandas.DataFrame()['x']", "File site-packages/pandas/core/frame.py:"),
         ("import json\njson.loads('{')", "File python3.12/json/decoder.py:"),
@@ -778,7 +778,7 @@ async def test_no_path_of_the_machine_is_in_an_error_or_a_warning(kernel: Kernel
 
 
 async def test_a_path_that_a_cell_prints_is_as_it_is(kernel: Kernel) -> None:
-    """Whoever asks where a library lies wants to know."""
+    """A person who asks where a library is wants to know."""
     found = await value(kernel, "__import__('json').__file__")
     ran = await run(kernel, "import json\nprint(json.__file__)\nprint('In', repr(json.__file__))")
     assert ran.output == f"{found[1:-1]}\nIn {found}\n"
@@ -787,7 +787,7 @@ async def test_a_path_that_a_cell_prints_is_as_it_is(kernel: Kernel) -> None:
 
 
 async def test_a_recursion_without_end_is_summed_up(kernel: Kernel) -> None:
-    """As IPython does at a terminal: in some lines, and not in three for each of a thousand frames."""
+    """As IPython does at a terminal: in a few lines, not three for each of a thousand frames."""
     ran = await run(kernel, "def f(n):\n    return f(n + 1)\nf(0)")
     assert "skipping similar frames" in ran.output
     assert ran.output.count("\n") < 40

@@ -1,4 +1,4 @@
-"""What cells fork, in a real kernel: it ends with its cell, and what has ended uses up nothing."""
+"""Forks made by cells in a real kernel: a child ends with its cell, and ended children use up nothing."""
 
 import asyncio
 from textwrap import indent
@@ -45,7 +45,7 @@ _ = asyncio.get_event_loop().call_soon(work)
 
 @pytest.mark.parametrize("way", ENDINGS)
 async def test_a_forked_child_ends_where_its_cell_ends(kernel: Kernel, way: str) -> None:
-    """It gives the exit code that it would give as a script; the kernel and its variables are as before."""
+    """It has the exit code that it would have in a script; the kernel and its variables are unaffected."""
     code, expected = ENDINGS[way]
     await run(kernel, "import os, sys; kept = 1")
     ran = await run(kernel, code)
@@ -56,14 +56,14 @@ async def test_a_forked_child_ends_where_its_cell_ends(kernel: Kernel, way: str)
 
 @pytest.mark.parametrize("code", [IN_THREAD, IN_CALLBACK], ids=["thread", "callback"])
 async def test_a_child_that_is_not_forked_by_the_cell_itself_ends_too(kernel: Kernel, code: str) -> None:
-    """One of a thread ends with the thread, one of a callback where the kernel's loop would go on."""
+    """A thread's child ends with the thread, and a callback's where the kernel's loop would continue."""
     await run(kernel, "import os")
     assert (await run(kernel, code)).status == "ok"
     assert await value(kernel, CODE) == "0"
 
 
 async def test_what_a_child_prints_and_raises_is_told(kernel: Kernel) -> None:
-    """In the cell when that waits for it, else as late output of the cell."""
+    """In the cell if it waits for the child, otherwise as its late output."""
     ran = await run(
         kernel,
         "import os\nchild = os.fork()\nif child == 0: print('child'); 1 / 0\n"
@@ -80,16 +80,16 @@ async def test_what_a_child_prints_and_raises_is_told(kernel: Kernel) -> None:
 
 
 async def test_processes_that_have_ended_leave_room_for_others(kernel: Kernel) -> None:
-    """A cell that forks to its limit and waits for none leaves the next one all of its processes."""
+    """A cell that forks up to its limit without waiting leaves the next one all of its processes."""
     await run(kernel, "import os")
     ran = await run(kernel, "for _ in range(120): (os.fork() == 0) and os._exit(0)")
-    assert "BlockingIOError" in ran.output  # else the limit was not met, and this shows nothing
+    assert "BlockingIOError" in ran.output  # otherwise the limit was not reached, and this shows nothing
     ran = await run(kernel, "for _ in range(60):\n    child = os.fork()\n    if child == 0: os._exit(0)")
     assert ran.status == "ok", ran.output
 
 
 async def test_who_waits_later_gets_the_exit_codes(kernel: Kernel) -> None:
-    """Those of subprocess, asyncio, multiprocessing and bare forks, collected between cells."""
+    """Of subprocess, asyncio, multiprocessing and bare forks, collected between cells."""
     await run(
         kernel,
         """
@@ -119,7 +119,7 @@ for child in (worker.pid, *children): os.waitid(os.P_PID, child, os.WEXITED | os
 
 
 async def test_the_kernel_needs_no_thread_that_a_cell_has_used_up(kernel: Kernel) -> None:
-    """With none left a large value, a question and a plot are told as ever."""
+    """With none left a large value, a question and a plot arrive as usual."""
     await run(
         kernel, "import matplotlib.pyplot as plt, threading\nend = threading.Event()\n_ = plt.plot([1, 2])"
     )
@@ -133,7 +133,7 @@ async def test_the_kernel_needs_no_thread_that_a_cell_has_used_up(kernel: Kernel
 
 
 async def test_the_kernel_needs_no_descriptor_that_a_cell_has_used_up(fresh: Kernel) -> None:
-    """With none left its first error is shown and a large value told; once closed all is as before."""
+    """With none left the first error and a large value are shown; once they are closed all is as before."""
     ran = await run(fresh, "import os\nheld = []\nwhile True: held.append(os.open('/dev/null', os.O_RDONLY))")
     assert ran.result.error is not None, ran.output
     assert ran.result.error.evalue == "[Errno 24] Too many open files: '/dev/null'"
@@ -144,7 +144,7 @@ async def test_the_kernel_needs_no_descriptor_that_a_cell_has_used_up(fresh: Ker
 
 
 async def test_what_a_child_displays_is_shown(kernel: Kernel) -> None:
-    """In the order in which it was shown, a large picture too, and before what its parent prints after it."""
+    """In the order of display, even a large picture, and before anything its parent prints afterwards."""
     code = """
 import os
 from IPython.display import HTML, display
@@ -167,7 +167,7 @@ for n in range(2):
 
 
 async def test_the_processes_of_a_pool_show_what_they_display(kernel: Kernel) -> None:
-    """A plot that a worker shows is the cell's."""
+    """A plot that a worker shows belongs to the cell."""
     code = """
 import multiprocessing
 import matplotlib.pyplot as plt

@@ -21,7 +21,7 @@ async def test_input_is_asked_and_answered(kernel: Kernel) -> None:
 
 
 async def test_a_password_is_nowhere(kernel: Kernel) -> None:
-    """What getpass is told is in no event, no output and no record."""
+    """What getpass gets is in no event, output or record."""
     ran = await run(kernel, "import getpass\nsecret = getpass.getpass('pass? ')", answers=["hunter2"])
     assert InputRequest("pass? ", password=True) in ran.events
     assert "hunter2" not in repr((ran.events, ran.result))
@@ -35,7 +35,7 @@ async def test_questions_in_a_loop_are_each_asked(kernel: Kernel) -> None:
 
 
 async def test_what_was_printed_comes_before_the_question(kernel: Kernel) -> None:
-    """In 100 of 100 cells, whether it was flushed, or written by a child process."""
+    """In 100 of 100 cells, whether it was flushed or written by a child process."""
     await run(kernel, "import os")
     for number in range(100):
         write = ("print('menu')", "print('menu', flush=True)", "_ = os.system('echo menu')")[number % 3]
@@ -52,7 +52,7 @@ async def test_without_input_the_cell_fails_at_once(kernel: Kernel) -> None:
 
 
 async def test_a_question_that_nobody_answers_ends(fresh: Kernel) -> None:
-    """After the time for an answer the cell is interrupted; a late answer to it confuses no other cell."""
+    """When the time for an answer is up the cell is interrupted; a late answer affects no other cell."""
     fresh.limits = Limits(answer=timedelta(seconds=0.5))
     ran = await run(fresh, "input('anybody? ')")
     assert (ran.status, ran.result.cause, ran.restarts) == ("timeout", "no answer", [])
@@ -60,7 +60,7 @@ async def test_a_question_that_nobody_answers_ends(fresh: Kernel) -> None:
 
 
 async def test_answers_with_surrogates_are_repaired(kernel: Kernel) -> None:
-    """Text that UTF-8 cannot hold can be answered with."""
+    """An answer may contain text that UTF-8 cannot hold."""
     assert (await run(kernel, "input()", answers=["\ud800"])).status == "ok"
 
 
@@ -79,7 +79,7 @@ thread.start()
 
 @pytest.mark.parametrize("when", ["before the next", "while the next asks", "before its own is over"])
 async def test_a_thread_takes_no_answer_of_another_cell(kernel: Kernel, when: str) -> None:
-    """Its question is of a cell that is over: it is told so, and the answer goes to who asked."""
+    """The thread's cell is over, so its question fails, and the answer goes to the cell that asked."""
     if when == "before the next":
         await run(kernel, f"{LATE}\nasked.set()\ntime.sleep(0)")
         await run(kernel, "thread.join()")
@@ -94,7 +94,7 @@ async def test_a_thread_takes_no_answer_of_another_cell(kernel: Kernel, when: st
 
 
 async def test_questions_of_threads_come_one_at_a_time(kernel: Kernel) -> None:
-    """Each of them gets its own answer, while their cell runs."""
+    """Each thread gets its own answer while its cell runs."""
     code = """
 from concurrent.futures import ThreadPoolExecutor
 with ThreadPoolExecutor(4) as threads:
@@ -112,7 +112,7 @@ print(all(str(number) == answer for number, answer in told))
 
 
 async def test_an_answer_to_another_question_is_none(kernel: Kernel) -> None:
-    """One that comes late, as after a Stop, is not taken for that of the next."""
+    """A late answer, such as one after a Stop, is not taken as the answer to the next question."""
     stale = {"value": "stale", "kernelcord_question": 1}
 
     def send(event: Event) -> None:

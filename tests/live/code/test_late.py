@@ -1,4 +1,4 @@
-"""What comes after its cell: what threads print and write."""
+"""Late output: what threads print and write after their cell has ended."""
 
 import asyncio
 
@@ -28,7 +28,7 @@ def texts(told: list[Late], tag: int) -> str:
 
 
 async def test_a_thread_that_prints_later_is_late_output(kernel: Kernel) -> None:
-    """What a thread prints after its cell comes with that cell's tag."""
+    """What a thread prints after its cell carries that cell's tag."""
     await run(kernel, SETUP)
     ran = await run(kernel, PRINTS_LATER.format(tag=7), tag=7)
     assert ran.output == ""
@@ -38,7 +38,7 @@ async def test_a_thread_that_prints_later_is_late_output(kernel: Kernel) -> None
 
 
 async def test_it_keeps_its_tag_while_another_cell_runs(kernel: Kernel) -> None:
-    """Two threads of two cells print during a third: each comes under its own cell, the third has its own."""
+    """Threads of two cells print during a third: each text is attributed to its own cell."""
     await run(kernel, SETUP)
     for tag in (1, 2):
         await run(kernel, PRINTS_LATER.format(tag=tag), tag=tag)
@@ -56,14 +56,14 @@ async def test_it_keeps_its_tag_while_another_cell_runs(kernel: Kernel) -> None:
 
 
 async def test_a_child_that_writes_later_is_late_output(kernel: Kernel) -> None:
-    """Also of a cell that showed nothing, after which the kernel was asked whether it is at rest."""
+    """Even if the cell showed nothing and the kernel was then asked whether it is idle."""
     await run(kernel, "import subprocess\n_ = subprocess.Popen('sleep 2; echo later', shell=True)", tag=9)
     told = await late_until(kernel, lambda told: any(late.event for late in told))
     assert [(late.tag, late.event) for late in told] == [(9, Stream("stdout", "later\n"))]
 
 
 async def test_a_file_written_later_is_captured_late(kernel: Kernel) -> None:
-    """A file that a thread writes after its cell is told with the last cell's tag, once it has rested."""
+    """A file that a thread writes after its cell is reported with the last cell's tag, once it has rested."""
     await run(kernel, SETUP)
     ran = await run(
         kernel,
@@ -81,7 +81,7 @@ async def test_a_file_written_later_is_captured_late(kernel: Kernel) -> None:
 
 
 async def test_a_late_flood_is_capped(kernel: Kernel) -> None:
-    """A thread that prints without end is told for so long, then once that more is left out."""
+    """A thread that prints without end is heard up to a limit; then one line says that more is left out."""
     await run(kernel, "import threading, time\nstop = threading.Event()")
     await run(
         kernel,
@@ -97,9 +97,9 @@ async def test_a_late_flood_is_capped(kernel: Kernel) -> None:
 
 
 async def test_late_files_end(kernel: Kernel) -> None:
-    """A thread that writes 70 files again and again brings one cell's worth of them, and is told so once."""
+    """A thread that keeps rewriting 70 files gets one cell's worth reported, and then one note."""
     await run(kernel, "import threading, time\nstop = threading.Event()")
-    # On a busy machine the first turn comes before its end, and is its own.
+    # On a busy machine the first round may come before the cell ends, and count as its own.
     await run(
         kernel,
         "def write():\n  turn = 0\n  while not stop.wait(0.3 if turn == 0 else 1.3):\n    turn += 1\n"
@@ -120,7 +120,7 @@ async def test_late_files_end(kernel: Kernel) -> None:
 
 
 async def test_what_lies_there_before_the_first_cell_is_no_news(fresh: Kernel) -> None:
-    """Also where nobody has asked the kernel to know its workspace: only what the cell wrote is its own."""
+    """Even if nobody told the kernel to learn its workspace: only what the cell wrote counts as its own."""
     for number in range(100):
         (fresh.workspace.path / f"old{number:03}.csv").touch()
     ran = await run(fresh, "open('zz_result.csv', 'w').close()")

@@ -1,4 +1,4 @@
-"""A cell that does too much is stopped or cut, and the next one works."""
+"""A cell that does too much is stopped or cut off, and the next one works."""
 
 import asyncio
 from datetime import timedelta
@@ -24,13 +24,13 @@ def limits() -> Limits:
 
 @pytest.fixture
 def impatient(fresh: Kernel) -> Kernel:
-    """A kernel whose cells have three seconds."""
+    """A kernel whose cells may take three seconds."""
     fresh.limits = Limits(cell=timedelta(seconds=3))
     return fresh
 
 
 async def test_an_endless_loop_ends_and_the_kernel_goes_on(impatient: Kernel) -> None:
-    """`while True: pass` is interrupted at the deadline; the variables are all there."""
+    """`while True: pass` is interrupted at the deadline; all variables are still there."""
     await run(impatient, "x = 1")
     ran = await run(impatient, "while True: pass")
     assert (ran.status, ran.result.cause, ran.restarts) == ("timeout", "deadline", [])
@@ -52,7 +52,7 @@ async def test_what_cannot_be_interrupted_ends_with_its_kernel(impatient: Kernel
 
 
 async def test_a_cell_that_is_interrupted_keeps_its_kernel(kernel: Kernel) -> None:
-    """The stop button raises KeyboardInterrupt; 20 times in a row the next cell is not hit by it."""
+    """The stop button raises KeyboardInterrupt; in 20 of 20 tries the next cell is not hit."""
     await run(kernel, "x = 1")
     for _ in range(20):
         async with asyncio.timeout(30), kernel.run("print('up', flush=True)\nwhile True: pass") as cell:
@@ -64,7 +64,7 @@ async def test_a_cell_that_is_interrupted_keeps_its_kernel(kernel: Kernel) -> No
 
 
 async def test_an_interrupt_that_a_destructor_drops_comes_again(kernel: Kernel) -> None:
-    """Python prints and forgets what is raised in `__del__`; the cell is stopped all the same."""
+    """Python prints and ignores what is raised in `__del__`; the cell is stopped all the same."""
     code = """
 import time
 class Slow:
@@ -76,13 +76,13 @@ Slow()
 while True: pass"""
     async with asyncio.timeout(30), kernel.run(code) as cell:
         async for event in cell:
-            if isinstance(event, Stream) and "up" in event.text:  # its end may come apart
+            if isinstance(event, Stream) and "up" in event.text:  # the end of the line may come separately
                 await cell.interrupt()
     assert (cell.result.status, cell.result.restarted) == ("interrupted", None)
 
 
 async def test_a_cell_that_awaits_is_interrupted_and_keeps_its_kernel(impatient: Kernel) -> None:
-    """A cell that sleeps in `await` ends at the deadline as one that computes does."""
+    """A cell that sleeps in `await` ends at the deadline, just like one that computes."""
     await run(impatient, "import asyncio; x = 1")
     ran = await run(impatient, "await asyncio.sleep(600)")
     assert (ran.status, ran.result.cause, ran.restarts) == ("timeout", "deadline", [])
@@ -90,7 +90,7 @@ async def test_a_cell_that_awaits_is_interrupted_and_keeps_its_kernel(impatient:
 
 
 async def test_a_long_print_keeps_head_tail_and_result(kernel: Kernel) -> None:
-    """Of 100 MB both ends are kept, within the limit, and the cell's value arrives."""
+    """Both ends of 100 MB are kept, within the limit, and the cell's value arrives."""
     ran = await run(kernel, "print('head' + 'x' * 100_000_000 + 'tail')\n42")
     assert ran.status == "ok"
     assert ran.output.startswith("head")
@@ -101,7 +101,7 @@ async def test_a_long_print_keeps_head_tail_and_result(kernel: Kernel) -> None:
 
 
 async def test_a_flood_of_lines_loses_nothing_of_its_ends(kernel: Kernel) -> None:
-    """20,000 flushed lines to a reader that is slow: the first and the last arrive, and so does the end."""
+    """Of 20,000 flushed lines to a slow reader, the first and the last arrive, and so does the end."""
 
     async def read() -> str:
         async with asyncio.timeout(40), kernel.run("for n in range(20_000): print(n, flush=True)\nn") as cell:
@@ -124,7 +124,7 @@ async def test_a_display_over_the_limit_is_named(kernel: Kernel) -> None:
 
 
 async def test_a_redrawn_plot_is_one_picture(kernel: Kernel) -> None:
-    """A loop of `clear_output(wait=True)` and `display` holds its last picture."""
+    """A loop of `clear_output(wait=True)` and `display` keeps only its last picture."""
     ran = await run(
         kernel,
         "from IPython.display import clear_output, display\n"
@@ -135,7 +135,7 @@ async def test_a_redrawn_plot_is_one_picture(kernel: Kernel) -> None:
 
 
 async def test_all_of_a_long_text_comes_as_a_file(kernel: Kernel) -> None:
-    """What is shown has head and tail; the file has every line, the error at the end among them."""
+    """Head and tail are shown; the file has every line, including the error at the end."""
     code = "print(*(f'line {number}' for number in range(200_000)), sep='\\n')\n1 / 0"
     ran = await run(kernel, code, tag=5)
     assert "of text left out ...]" in ran.output
@@ -152,7 +152,7 @@ async def test_all_of_a_long_text_comes_as_a_file(kernel: Kernel) -> None:
 
 
 async def test_a_value_that_the_kernel_clips_is_a_part(kernel: Kernel) -> None:
-    """What is too large for one message is not called all of it."""
+    """A value too large for one message is not presented as complete."""
     ran = await run(kernel, "display({'text/plain': 'x' * 13_000_000}, raw=True)")
     (file,) = ran.result.captured
     assert file.name == "output-part.txt"

@@ -1,4 +1,4 @@
-"""Where a kernel can share no memory between processes, it says what to use instead, or uses it itself."""
+"""Where kernels cannot share memory between processes, they say what to use instead, or use it themselves."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ LOCKS = ("multiprocessing.Lock()", "multiprocessing.Pool(2)", "multiprocessing.Q
 
 
 async def test_tier_b_says_what_to_use_instead(tmp_path: Path) -> None:
-    """`os.access` says there that everything can be written; arrays need not be shared memory, and work."""
+    """`os.access` claims there that everything is writable; arrays work without shared memory."""
     async with pooled(tmp_path, tier=Tier.B) as pool:
         kernel = pool.kernel("a", NoFiles())
         assert await value(kernel, ARRAYS) == "[0, 5, 0]"

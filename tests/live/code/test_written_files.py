@@ -1,4 +1,4 @@
-"""What becomes of a cell's files: left open, hidden, written elsewhere, or read again in the same cell."""
+"""What becomes of a cell's files that are left open, hidden, written elsewhere, or read in the same cell."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +19,7 @@ NOT_KEPT = "files there are not kept, only those in your workspace: write it the
 
 
 async def contents(ran: Ran) -> dict[str, bytes]:
-    """The files that a cell has left, in their order."""
+    """The contents of the files that a cell has left, in their order."""
     found = {}
     for file in ran.result.captured:
         async with file.content() as content:
@@ -36,7 +36,7 @@ def left(ran: Ran) -> list[tuple[str, str]]:
 async def held(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Pool]:
-    """A pool of a tier that the fixture `pool`, of the strongest, does not have."""
+    """A pool of a tier other than that of the fixture `pool`, which is the strongest."""
     making = pooled(tmp_path_factory.mktemp("held"), tier=request.param)
     try:
         pool = await making.__aenter__()
@@ -47,7 +47,7 @@ async def held(
 
 
 async def test_what_is_left_open_is_written_before_the_look(fresh: Kernel) -> None:
-    """Text, bytes, a subclass and a file within a list; and again after the next cell has written more."""
+    """Text, bytes, a subclass and a file in a list; and again after the next cell has written more."""
     ran = await run(
         fresh,
         "import io\n"
@@ -63,12 +63,12 @@ async def test_what_is_left_open_is_written_before_the_look(fresh: Kernel) -> No
     assert await contents(await run(fresh, "text.close(); 1")) == {}
     again = "text = open('text.csv', 'a'); text.write('3,4\\n')"
     assert await contents(await run(fresh, again)) == {"text.csv": b"a,b\n1,2\n3,4\n"}
-    again = "text.close(); text = open('text.csv', 'w'); text.write('new\\n')"  # with the same inode
+    again = "text.close(); text = open('text.csv', 'w'); text.write('new\\n')"  # reuses the inode
     assert await contents(await run(fresh, again)) == {"text.csv": b"new\n"}
 
 
 async def test_a_database_that_is_open_is_stored_with_its_rows(fresh: Kernel) -> None:
-    """Committed rows leave the log before the look; log and index are no files of the person's."""
+    """Committed rows leave the log before the look; log and index do not count as the person's files."""
     ran = await run(
         fresh,
         "import sqlite3\n"
@@ -91,7 +91,7 @@ async def test_a_database_that_is_open_is_stored_with_its_rows(fresh: Kernel) ->
 
 
 async def test_only_the_log_of_an_open_database_is_touched(held: Pool) -> None:
-    """In each tier: a file of one's own that is called so is stored, and rows leave the log."""
+    """In each tier: a person's own file with such a name is stored, and rows leave the log."""
     kernel = held.kernel("logs", NoFiles())
     ran = await run(
         kernel,
@@ -109,7 +109,7 @@ async def test_only_the_log_of_an_open_database_is_touched(held: Pool) -> None:
 
 
 async def test_a_database_in_the_middle_of_reading_or_writing_says_what_it_lacks(fresh: Kernel) -> None:
-    """A reader keeps rows in the log; a transaction is not in the file yet. It is said, and stored later."""
+    """A reader keeps rows in the log; a transaction is not in the file yet. A note says so until then."""
     ran = await run(
         fresh,
         "import sqlite3\n"
@@ -134,7 +134,7 @@ async def test_a_database_in_the_middle_of_reading_or_writing_says_what_it_lacks
 
 
 async def test_hidden_files_are_files(fresh: Kernel) -> None:
-    """A project's hidden files are stored; of a tool's folder it is said that it is not."""
+    """A project's hidden files are stored; a note says that a tool's folder is not."""
     ran = await run(
         fresh,
         "import os\n"
@@ -146,7 +146,7 @@ async def test_hidden_files_are_files(fresh: Kernel) -> None:
 
 
 async def test_files_come_in_the_order_in_which_they_were_written(fresh: Kernel) -> None:
-    """In result and lists; a file's own time, which code can set, does not matter."""
+    """In results and lists; a file's own time, which code can set, does not matter."""
     ran = await run(
         fresh,
         "import os, time\n"
@@ -158,7 +158,7 @@ async def test_files_come_in_the_order_in_which_they_were_written(fresh: Kernel)
 
 
 async def test_a_file_of_the_same_cell_can_be_loaded(fresh: Kernel) -> None:
-    """By name, by the path that `file_path` gives, also before it is closed, and whatever its name is."""
+    """By name or by the path from `file_path`, even before it is closed, and whatever its name."""
     ran = await run(
         fresh,
         "import pathlib\n"
@@ -176,7 +176,7 @@ async def test_a_file_of_the_same_cell_can_be_loaded(fresh: Kernel) -> None:
 
 
 async def test_the_workspace_has_the_names_of_other_services(pool: Pool, fresh: Kernel) -> None:
-    """What is written to /mnt/data and the like is a file of the workspace; of /tmp it is said once."""
+    """A file written to /mnt/data and the like is in the workspace; for /tmp there is one note."""
     if not pool.tier.namespaces:
         pytest.skip("this machine has no tier with a file tree of its own")
     ran = await run(
@@ -201,7 +201,7 @@ async def test_the_workspace_has_the_names_of_other_services(pool: Pool, fresh: 
 
 
 async def test_every_tier_keeps_what_is_written_elsewhere_or_says_so(held: Pool, tmp_path: Path) -> None:
-    """By another name of the workspace, or by a sentence with the error, or about the file."""
+    """Through another name of the workspace, or with a sentence in the error or about the file."""
     kernel = held.kernel("held", NoFiles())
     ran = await run(
         kernel, "file = open('left.csv', 'w'); file.write('a'); open('/mnt/data/x.csv', 'w').write('x')"
@@ -225,7 +225,7 @@ async def test_every_tier_keeps_what_is_written_elsewhere_or_says_so(held: Pool,
 async def test_temporary_files_that_filled_the_workspace_leave_room_for_the_next_cell(
     tmp_path: Path, number: int
 ) -> None:
-    """The next kernel empties them when it starts: it is no kernel of a full workspace, and it stays."""
+    """The next kernel empties them when it starts, so it is not ended for a full workspace."""
     fills = (
         "import os, tempfile\n"
         f"for _ in range({number}):\n"

@@ -1,4 +1,4 @@
-"""A kernel that dies, in whatever way, ends its cell, says so, and the next cell works."""
+"""However a kernel dies, its cell ends and says so, and the next cell works."""
 
 import os
 import sys
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
     ],
 )
 async def test_death_ends_the_cell(kernel: Kernel, code: str, exit_code: int) -> None:
-    """The cell reads as died, with the exit code; what was lost is named, and the next cell works."""
+    """The cell's status is "died", with the exit code; what was lost is named, and the next cell works."""
     await run(kernel, "x = 1")
     ran = await run(kernel, code)
     (restarted,) = ran.restarts
@@ -40,7 +40,7 @@ async def test_death_ends_the_cell(kernel: Kernel, code: str, exit_code: int) ->
 
 
 async def test_a_process_that_is_killed_for_memory_is_told(tmp_path: Path) -> None:
-    """The kernel goes on, and so does its cell, which alone would look as if nothing had happened."""
+    """The kernel goes on, and so does its cell, which by itself would look as if nothing had happened."""
     limits = Limits(memory=192 << 20)
     async with pooled(tmp_path, limits) as pool:
         if pool._sandbox is None or pool._sandbox._groups is None:
@@ -58,7 +58,7 @@ async def test_a_process_that_is_killed_for_memory_is_told(tmp_path: Path) -> No
 
 
 async def test_last_words_arrive(kernel: Kernel) -> None:
-    """What had left the kernel before it died is the cell's output."""
+    """Whatever had left the kernel before it died is output of the cell."""
     for _ in range(3):
         code = "import os, time; print('last words', flush=True); time.sleep(0.3); os._exit(0)"
         ran = await run(kernel, code)
@@ -67,7 +67,7 @@ async def test_last_words_arrive(kernel: Kernel) -> None:
 
 @pytest.mark.parametrize("code", ["quit()", "exit"])
 async def test_quit_ends_the_kernel_and_the_next_cell_is_told(fresh: Kernel, code: str) -> None:
-    """The person wanted it: the cell is well, and the next one says that its kernel is a fresh one."""
+    """The person wanted that: the cell succeeds, and the next one says that its kernel is new."""
     await run(fresh, "x = 1")
     ran = await run(fresh, code)
     assert (ran.status, ran.restarts) == ("ok", [])
@@ -92,7 +92,7 @@ async def test_a_stopped_kernel_is_replaced(fresh: Kernel) -> None:
 
 
 async def test_death_between_cells_is_told_by_the_next(fresh: Kernel) -> None:
-    """A kernel that a thread ends after its cell is gone; the next cell says what that cost."""
+    """A thread ends the kernel after its cell; the next cell says what was lost."""
     code = """
 import os, threading, time
 x = 1
@@ -111,7 +111,7 @@ threading.Thread(target=end).start()
 
 
 async def test_what_a_dead_kernel_started_is_ended(fresh: Kernel) -> None:
-    """Child processes go with it, in whatever session they are."""
+    """Child processes end with it, whatever session they are in."""
     mark = f"98{os.getpid()}"
     for own_session in (False, True):
         options = f"start_new_session={own_session}"
@@ -162,7 +162,7 @@ async def test_lies_hurt_only_the_liar(kernel: Kernel, lie: str) -> None:
 
 
 async def test_a_kernel_that_sends_garbage_is_ended(fresh: Kernel) -> None:
-    """After a thousand broken messages the kernel is given up, and the person is told why."""
+    """After a thousand broken messages the kernel is given up on, and the person is told why."""
     await run(fresh, FORGED)
     ran = await run(fresh, "import time\nfor n in range(3000): socket.send_multipart([b'x'])\ntime.sleep(60)")
     assert ran.status == "died"
@@ -175,7 +175,7 @@ LAST_WORDS = {
     "both streams": "print('step 1\\nstep', 2, end=''); print('and why', file=sys.stderr); os._exit(1)",
     "a crash": "print('step 1\\nstep 2', flush=True); ctypes.string_at(0)",
     "a kill": "print('step 1\\nstep 2'); os.kill(os.getpid(), signal.SIGKILL)",
-    # What goes past Python's streams is on its way through a pipe for a moment.
+    # Output that bypasses Python's streams is in a pipe for a moment.
     "below the stream": "os.write(1, b'step 1\\nstep 2'); sleep(.2); os._exit(1)",
     "of a child": "subprocess.run(['echo', 'step 1\\nstep 2'], stdout=sys.stdout); sleep(.2); os._exit(1)",
     "more than is kept": "print('x' * 100_000 + '\\nstep 1\\nstep 2'); os._exit(1)",
@@ -185,7 +185,7 @@ LAST_WORDS = {
 
 @pytest.mark.parametrize("code", LAST_WORDS.values(), ids=LAST_WORDS)
 async def test_what_was_printed_last_is_told(kernel: Kernel, code: str) -> None:
-    """However a kernel ends, all that was written before is there, once: it tells where the code was."""
+    """However a kernel ends, all earlier output is there, once: it shows how far the code got."""
     ran = await run(
         kernel, f"import ctypes, faulthandler, os, signal, subprocess, sys\nfrom time import sleep\n{code}"
     )
@@ -212,7 +212,7 @@ DISPLAYED = {
 
 @pytest.mark.parametrize("code", DISPLAYED)
 async def test_what_was_displayed_last_is_told(kernel: Kernel, code: str) -> None:
-    """It is there, once and in its place among what was printed; what the cell before displayed is not."""
+    """It appears once, in its place among the printed text; displays of the previous cell do not."""
     modules = "import ctypes, os, sys\nfrom time import sleep\nfrom IPython.display import clear_output"
     await run(kernel, "display('before')")
     ran = await run(kernel, f"{modules}\n{code}")
@@ -220,12 +220,12 @@ async def test_what_was_displayed_last_is_told(kernel: Kernel, code: str) -> Non
 
 
 def displays(ran: Ran) -> list[Display]:
-    """What a cell displayed, as it was passed on."""
+    """A cell's displays, as they were passed on."""
     return [event for event in ran.events if isinstance(event, Display)]
 
 
 async def test_a_picture_that_was_shown_last_is_told(kernel: Kernel) -> None:
-    """A figure is there; and of more than is kept the last, in order."""
+    """A figure is there; if there are more than are kept, the last ones are, in order."""
     code = "import os\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\nos._exit(1)"
     (picture,) = displays(await run(kernel, code))
     assert "image/png" in picture.bundle
@@ -237,14 +237,14 @@ async def test_a_picture_that_was_shown_last_is_told(kernel: Kernel) -> None:
 
 
 async def test_what_was_printed_before_code_that_nothing_stops_is_told(fresh: Kernel) -> None:
-    """Code in C that holds Python's lock keeps what was printed; it is told when the kernel is killed."""
+    """C code that holds Python's lock keeps back what was printed; it appears when the kernel is killed."""
     fresh.limits = Limits(cell=timedelta(seconds=0.5))
     ran = await run(fresh, "import re\nprint('matching')\nre.match('(a+)+b', 'a' * 100)")
     assert (ran.status, ran.output) == ("timeout", "matching\n")
 
 
 async def test_a_text_that_has_come_is_not_told_again(fresh: Kernel) -> None:
-    """What a cell printed and another one before it is theirs, and not a dead kernel's last words."""
+    """Output of this cell that has arrived, or of earlier ones, is not part of the kernel's last words."""
     await run(fresh, "print('first')")
     code = "import os, time\nprint('second', flush=True)\ntime.sleep(0.5)\nprint('third')\nos._exit(1)"
     ran = await run(fresh, code)
@@ -254,12 +254,12 @@ async def test_a_text_that_has_come_is_not_told_again(fresh: Kernel) -> None:
 async def test_what_was_sent_comes_before_the_last_words(
     fresh: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A kernel that is killed has messages on their way: none is lost, or comes after what followed it."""
+    """A killed kernel has messages in transit: none is lost or overtaken by what followed it."""
     receive, done = Router.receive, fresh.workspace.path / "done"
 
     def slowly(router: Router, message: Message | None) -> None:
         if message is not None and message.channel == "iopub":
-            sleep(0.03)  # longer than the wire takes in one go
+            sleep(0.03)  # longer than the wire reads in one go
         receive(router, message)
 
     def block(_: Event) -> None:
@@ -293,7 +293,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("code", FAULTS.values(), ids=FAULTS)
 async def test_no_path_of_the_machine_is_in_a_traceback_on_stderr(kernel: Kernel, code: str) -> None:
-    """Whoever writes it: a library's path begins at its package there too."""
+    """Whoever writes it, a library's path begins at its package there too."""
     modules = "ctypes, faulthandler, json, logging, subprocess, sys, threading, time"
     ran = await run(kernel, f"import {modules}\n{code}")
     assert ran.output.count(f'  File "python{sys.version_info.major}.') > 1, ran.output
@@ -303,7 +303,7 @@ async def test_no_path_of_the_machine_is_in_a_traceback_on_stderr(kernel: Kernel
 
 
 async def test_the_beginning_of_a_line_is_not_kept_back(kernel: Kernel) -> None:
-    """What could become a line of a traceback is passed on where nothing more comes, whole or in pieces."""
+    """Text that could become a traceback line is passed on if nothing follows, whole or in pieces."""
     ran = await run(kernel, "import os\nfor piece in (b' ', b' Fi', b'le \"/x'): _ = os.write(1, piece)")
     assert ran.output == '  File "/x'
     ran = await run(

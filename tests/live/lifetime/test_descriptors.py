@@ -1,4 +1,4 @@
-"""A process that has no descriptors left, in a module without a pool: nobody else here opens any."""
+"""A process that has no descriptors left; this module has no pool, so nothing else here opens any."""
 
 import os
 import resource
@@ -16,7 +16,7 @@ from tests.live.cells import children, until
 
 @pytest.mark.parametrize("free", range(3))
 async def test_a_lack_of_descriptors_costs_no_zygote(tmp_path: Path, free: int) -> None:
-    """A fork needs three: with fewer it fails in words, leaves no child, and the zygote goes on."""
+    """A fork needs three: with fewer it fails with a message, leaves no child, and the zygote goes on."""
     with Forkserver(KERNEL_PYTHON, tmp_path, environment={}, libraries=()) as forkserver:
         forkserver.fork_now(0).close()
         assert forkserver._process is not None
@@ -32,7 +32,7 @@ async def test_a_lack_of_descriptors_costs_no_zygote(tmp_path: Path, free: int) 
 
 @contextmanager
 def no_descriptors_but(free: int) -> Iterator[None]:
-    """Leave this process room for so many more."""
+    """Let this process open only this many more descriptors."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     with ExitStack() as stack:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(limits[0], 4096), limits[1]))

@@ -44,7 +44,7 @@ async def test_a_pool_of_one_serves_three_sessions(tmp_path: Path) -> None:
         rans = await asyncio.gather(run(second, "2"), run(third, "3"))
         assert [ran.output for ran in rans] == ["2\n", "3\n"]
         assert [Queued(1) in ran.events for ran in rans] == [True, True]
-        assert sorted(Queued(2) in ran.events for ran in rans) == [False, True]  # whoever came second
+        assert sorted(Queued(2) in ran.events for ran in rans) == [False, True]  # for the one behind
         again = await run(first, "x")
         (restarted,) = again.restarts
         assert restarted.lost == ("x",)
@@ -78,7 +78,7 @@ async def test_kernels_stay_until_memory_is_short(tmp_path: Path) -> None:
 
 
 async def test_who_was_here_of_late_keeps_their_kernel_while_there_is_some_memory(tmp_path: Path) -> None:
-    """A machine that is always a little short must not take everybody's variables between two cells."""
+    """A machine that is always a little short must not take everybody's variables between cells."""
     little, nothing = Memory(3 << 28, 8 << 30), Memory(1 << 28, 8 << 30)
     async with pooled(tmp_path, memory=lambda: little) as pool:
         late, early = (pool.kernel(name, NoFiles()) for name in ("late", "early"))
@@ -102,11 +102,11 @@ async def test_a_helper_takes_no_place(tmp_path: Path) -> None:
         assert [type(event) for event in drawn.events if isinstance(event, Queued)] == []
         assert await value(person, "x") == "1"
         await run(pool.kernel("another", NoFiles()), "2")
-        assert pool.kernel(scratch_id("renderer-0"), NoFiles()).alive  # it gives its place to nobody either
+        assert pool.kernel(scratch_id("renderer-0"), NoFiles()).alive  # and it gives its place to nobody
 
 
 async def test_an_idle_kernel_is_ended_and_its_owner_is_told(tmp_path: Path) -> None:
-    """After the idle time the process is gone, the files are not, and the next cell says what was lost."""
+    """After the idle time the process is gone but not the files, and the next cell says what was lost."""
     async with pooled(tmp_path, idle=timedelta(minutes=5)) as pool:
         kernel = pool.kernel("a", NoFiles())
         await run(kernel, "x = 1\nopen('kept.txt', 'w').write('kept')")
@@ -114,7 +114,7 @@ async def test_an_idle_kernel_is_ended_and_its_owner_is_told(tmp_path: Path) -> 
         assert kernel.alive
         await pool.sweep(monotonic() + 301)
         assert not kernel.alive
-        kernel.workspace_changed()  # the observer may still hint; there is nothing to look for
+        kernel.workspace_changed()  # the observer may still give hints; there is nothing to find
         ran = await run(kernel, "open('kept.txt').read()")
         assert ran.output == "'kept'\n"
         assert ran.restarts[0].lost == ("x",)
@@ -146,7 +146,7 @@ async def test_a_start_that_fails_is_told_and_the_next_try_works(
                 patch.setattr(pool, "python", python)
                 if pool._sandbox:
                     patch.setattr(pool._sandbox._forkserver, "_command", [str(python)])
-                    with suppress(AssertionError, ProcessLookupError):  # the one before does not start
+                    with suppress(AssertionError, ProcessLookupError):  # the previous one does not start
                         os.kill(zygote(pool), signal.SIGKILL)
                 for _ in range(2):
                     with pytest.raises(KernelStartFailed):
@@ -162,7 +162,7 @@ async def test_a_start_that_fails_is_told_and_the_next_try_works(
 
 @pytest.mark.parametrize("tier", [None, Tier.NONE])
 async def test_a_start_that_fails_tells_its_last_words(tmp_path: Path, tier: Tier | None) -> None:
-    """What the process wrote before it ended is in the error, wherever that was found out."""
+    """The error contains what the process wrote before it ended, wherever the failure was noticed."""
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho cannot find my mind >&2\nexit 1\n")
     python.chmod(0o755)
@@ -172,7 +172,7 @@ async def test_a_start_that_fails_tells_its_last_words(tmp_path: Path, tier: Tie
 
 
 async def test_a_cell_can_be_withdrawn_while_its_kernel_starts(tmp_path: Path) -> None:
-    """An interrupt does not wait for the start; the next cell starts anew, and one process is there."""
+    """An interrupt does not wait for the start; the next cell starts again, and there is one process."""
     async with pooled(tmp_path, size=1) as pool:
         kernel = pool.kernel("a", NoFiles())
         async with kernel.run("1") as cell:
@@ -187,7 +187,7 @@ async def test_a_cell_can_be_withdrawn_while_its_kernel_starts(tmp_path: Path) -
 
 @pytest.mark.parametrize("delay", [0, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2])
 async def test_a_cancelled_cell_leaves_a_working_session(tmp_path: Path, delay: float) -> None:
-    """Cancelled once or twice at any time from its start on, the only place of the pool comes back."""
+    """If it is cancelled once or twice at any time after its start, the pool's only place comes back."""
     async with pooled(tmp_path, size=1) as pool:
         for number in (1, 2):
             kernel = pool.kernel(f"s{number}", NoFiles())
@@ -205,7 +205,7 @@ async def test_a_cancelled_cell_leaves_a_working_session(tmp_path: Path, delay: 
 
 
 async def test_closing_ends_a_running_cell_and_those_that_wait(tmp_path: Path) -> None:
-    """A kernel that is shut down tells the cell that runs, and refuses the one that waits and later ones."""
+    """A kernel that is shut down tells the running cell, and refuses waiting and later cells."""
     async with pooled(tmp_path) as pool:
         kernel = pool.kernel("a", NoFiles())
         running = asyncio.create_task(run(kernel, "import time\ntime.sleep(30)"))
@@ -223,7 +223,7 @@ async def test_closing_ends_a_running_cell_and_those_that_wait(tmp_path: Path) -
 
 
 async def test_closing_while_a_kernel_starts_leaves_no_process(tmp_path: Path) -> None:
-    """A start that is under way when the pool is left is called off; its cell is told."""
+    """A start in progress when the pool is closed is called off; its cell is told."""
     async with pooled(tmp_path) as pool:
         kernel = pool.kernel("a", NoFiles())
         cell = asyncio.create_task(run(kernel, "1"))
@@ -238,7 +238,7 @@ async def test_closing_while_a_kernel_starts_leaves_no_process(tmp_path: Path) -
 async def test_kernels_that_wait_for_the_zygote_hold_up_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While many starts wait for it, cells that write and read files end in kernels that live."""
+    """While many starts wait for it, cells that write and read files finish in running kernels."""
     async with pooled(tmp_path) as pool, asyncio.timeout(PATIENCE):
         living = pool.kernel("living", NoFiles())
         await run(living, "1")
@@ -251,11 +251,11 @@ async def test_kernels_that_wait_for_the_zygote_hold_up_no_other(
             return fork_now(clone_flags)
 
         monkeypatch.setattr(forkserver, "fork_now", counted)
-        with forkserver._turn:  # as while it starts
+        with forkserver._turn:  # as while the zygote starts
             starting = [
                 asyncio.create_task(run(pool.kernel(f"new-{number}", NoFiles()), "1")) for number in range(8)
             ]
-            # As many as the loop's own threads, if it were those.
+            # As many as the loop has threads, in case the waiting used those.
             for _ in range(min(8, (os.cpu_count() or 1) + 4)):
                 await waiting.acquire()
             async with asyncio.timeout(20):
@@ -265,7 +265,7 @@ async def test_kernels_that_wait_for_the_zygote_hold_up_no_other(
 
 
 async def test_restart_loses_the_variables_on_purpose(tmp_path: Path) -> None:
-    """After `restart` the next cell has a fresh kernel, the files, and nothing to be told of."""
+    """After `restart` the next cell has a fresh kernel and the files, and no loss is reported."""
     async with pooled(tmp_path) as pool:
         kernel = pool.kernel("a", NoFiles())
         await run(kernel, "x = 1\nopen('kept', 'w').close()")
@@ -290,7 +290,7 @@ asyncio.run(main())
 
 
 async def test_kernels_end_with_a_parent_that_is_killed(tmp_path: Path, temporary: Path) -> None:
-    """A service that is killed with -9 leaves no kernel for long, and the next pool clears its folders."""
+    """After a kill -9 of the service no kernel lives on for long, and the next pool clears its folders."""
     mark = f"97{os.getpid()}"
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", DOOMED, str(tmp_path / "workspaces"), mark),
@@ -330,14 +330,14 @@ async def test_what_kernels_of_a_dead_program_still_hold_goes_after_them(
 
 
 async def start_and_end(workspaces: Path, number: int) -> None:
-    """So many kernels, a few at a time, each with a cell; then everything is as it was before."""
+    """Start this many kernels, a few at a time, each with a cell; then everything is as before."""
 
     def held() -> tuple[int, int]:
         gc.collect()
         ours = [thread for thread in threading.enumerate() if not thread.name.startswith("asyncio_")]
-        return len(os.listdir("/proc/self/fd")), len(ours)  # the loop's own pool of threads grows to its size
+        return len(os.listdir("/proc/self/fd")), len(ours)  # the loop's own thread pool may still grow
 
-    async with pooled(workspaces) as pool:  # what the first kernel makes for good
+    async with pooled(workspaces) as pool:  # things the first kernel creates for good
         await run(pool.kernel("warm", NoFiles()), "1")
     before = held()
     async with pooled(workspaces, size=4) as pool:
@@ -368,12 +368,12 @@ async def start_and_end(workspaces: Path, number: int) -> None:
 
 @pytest.mark.timeout(300)
 async def test_fifty_kernels_leave_nothing_behind(tmp_path: Path) -> None:
-    """Processes, sockets, folders, descriptors and threads are back to where they were."""
+    """The numbers of processes, sockets, folders, descriptors and threads are back to what they were."""
     await start_and_end(tmp_path, 50)
 
 
 async def test_twenty_sessions_at_once_lose_nothing(tmp_path: Path) -> None:
-    """20 people with 10 cells each, 8 at a time: everybody reads their own numbers, in order."""
+    """20 people with 10 cells each, 8 at a time: everybody gets their own numbers, in order."""
     turns = asyncio.Semaphore(8)
     async with pooled(tmp_path, size=8) as pool:
 

@@ -1,4 +1,4 @@
-"""A kernel that does not come up says why, and a message that was lost is told in the log."""
+"""A kernel that does not come up says why, and the log reports a lost message."""
 
 import logging
 from datetime import timedelta
@@ -27,7 +27,7 @@ def limits() -> Limits:
 
 
 def losing(monkeypatch: pytest.MonkeyPatch, receiver: type, name: str, *kinds: str) -> list[str]:
-    """Have `receiver` never receive messages of these kinds; what is removed from the list comes again."""
+    """Make `receiver` lose messages of these kinds; a kind removed from the list gets through again."""
     real, lost = getattr(receiver, name), list(kinds)
 
     def receive(self: Any, message: Message | None) -> None:
@@ -43,7 +43,7 @@ def losing(monkeypatch: pytest.MonkeyPatch, receiver: type, name: str, *kinds: s
     [("exit 3", "it ended with exit code 3"), ("kill -9 $$", "it was ended by signal 9")],
 )
 async def test_a_start_that_ends_says_how(tmp_path: Path, end: str, reason: str) -> None:
-    """Also of a process that has said nothing."""
+    """Even if the process has written nothing."""
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n{end}\n")
     python.chmod(0o755)
@@ -76,7 +76,7 @@ async def test_a_start_that_takes_too_long_says_how_far_it_got(
 async def test_a_cell_whose_end_is_lost_is_told_in_the_log(
     fresh: Kernel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The person's code had no part in it: the kernel says that it does not run, and the next cell works."""
+    """The person's code is not to blame: the kernel says that it is idle, and the next cell works."""
     assert await value(fresh, "1") == "1"
     lost = losing(monkeypatch, module._Receiver, "__call__", "execute_reply")
     assert (await run(fresh, "2")).status == "timeout"
@@ -88,7 +88,7 @@ async def test_a_cell_whose_end_is_lost_is_told_in_the_log(
     caplog.clear()
     stubborn = "import time\nwhile True:\n    try: time.sleep(9)\n    except BaseException: pass"
     assert (await run(fresh, stubborn)).status == "timeout"
-    assert "has not arrived" not in caplog.text  # this one is the person's
+    assert "has not arrived" not in caplog.text  # this time it is the person's code
 
 
 async def test_a_kernel_that_has_not_answered_is_asked_again(
@@ -111,7 +111,7 @@ async def test_a_kernel_that_has_not_answered_is_asked_again(
 
 
 async def test_a_welcome_that_comes_early_counts() -> None:
-    """It can be there before the first question is asked: the channels are connected one after the other."""
+    """It can arrive before the first question is asked, since the channels connect one after another."""
     receiver = module._Receiver(lambda _: None, LastWords())
     receiver(Message("iopub", "iopub_welcome", "", {}, {}))
     receiver.expect_answer("question")
@@ -121,14 +121,14 @@ async def test_a_welcome_that_comes_early_counts() -> None:
 
 
 async def test_limits_in_which_no_kernel_starts_are_named(tmp_path: Path) -> None:
-    """It is not the sandbox that is in the way, and nobody is told to mend it."""
+    """The sandbox is not to blame, and nobody is told to fix it."""
     with pytest.raises(Misconfigured, match=r"^MAX_MEMORY is too small"):
         async with pooled(tmp_path / "w", Limits(memory=1 << 20)):
             pass
 
 
 async def test_a_process_to_fork_from_that_does_not_start_is_told_as_that(tmp_path: Path) -> None:
-    """Whatever fails there fails in each tier."""
+    """It would fail in every tier."""
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho 'ImportError: libz.so is missing.' >&2\nexit 1\n")
     python.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Many kernels start one after the other, a few at a time; no process runs here."""
+"""Many kernels start, a few at a time; no processes run here."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from tests.live.cells import NoFiles, pooled, run, until
 
 
 class Starts:
-    """Starts that take as long as told, and then fail."""
+    """Starts that take as long as they are told, and then fail."""
 
     def __init__(self) -> None:
         self.begun = 0
@@ -33,7 +33,7 @@ class Starts:
 
 @pytest.fixture
 def starts(monkeypatch: pytest.MonkeyPatch) -> Starts:
-    """In the place of real ones."""
+    """A replacement for real starts."""
     starts = Starts()
     monkeypatch.setattr(KernelProcess, "start", starts.one)
     return starts
@@ -53,13 +53,13 @@ def five(pool: Pool, *, turn: float = 60.0) -> list[asyncio.Task[None]]:
 
 
 async def test_a_few_kernels_start_at_a_time_and_the_others_follow(tmp_path: Path, starts: Starts) -> None:
-    """Thirty at once left the running kernels no processor; one that fails lets the next one start."""
+    """Thirty at once left the running kernels no processor time; a failed start lets the next one begin."""
     async with pooled(tmp_path, tier=Tier.NONE) as pool:
         people = five(pool)
         await until(lambda: starts.begun == 2)
         await asyncio.sleep(0.05)
         assert starts.begun == 2
-        people[-1].cancel()  # who does not wait any more keeps nobody waiting
+        people[-1].cancel()  # a cancelled start holds nobody up
         starts.go_on.set()
         await asyncio.wait(people)
         assert starts.begun == 4

@@ -3,9 +3,9 @@
     python -m tests.live.tiers.ordinary A                 # as the user that we are; "" is the strongest tier
     unshare --mount --propagation private python -m tests.live.tiers.ordinary A 61000 61001 OUTSIDE
 
-The second form is for root, with OUTSIDE the mount namespace that it comes from. Where the interpreter or the
-checkout lies below a folder that only root may enter, the folder is covered with an empty one, in which they
-are bound read-only at the same path. These mounts end with this process.
+The second form is for root; OUTSIDE is the mount namespace that it comes from. If the interpreter or the
+checkout is below a folder that only root may enter, an empty folder is mounted over it, with the two bound
+read-only at their old paths. These mounts end with this process.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ HOG = "held = [bytearray(1 << 20) for _ in range(400)]\nwhile True: time.sleep(1
 
 
 async def ran(tier: str) -> dict[str, object]:
-    """What came of the cell."""
+    """The cell's outcome."""
     from kernels.cell.events import Display
     from kernels.limits import Limits
     from kernels.sandbox.forkserver import LIBRARIES
@@ -66,7 +66,7 @@ def closed(path: Path) -> Path | None:
 
 
 def open_ways(needed: list[Path]) -> None:
-    """Have what is needed, and nothing else, in the place of folders that only we may enter."""
+    """Replace folders that only we may enter by ones that contain what is needed and nothing else."""
     covers = {path: cover for path in needed if (cover := closed(path)) is not None}
     held = {path: os.open(path, os.O_PATH) for path in covers}
     for cover in set(covers.values()):
@@ -79,7 +79,7 @@ def open_ways(needed: list[Path]) -> None:
 
 
 def mounted(source: bytes, target: Path, kind: bytes | None, flags: int, options: bytes | None) -> None:
-    """The system's call. Raises: OSError."""
+    """Call mount(2). Raises: OSError."""
     if LIBC.mount(source, os.fsencode(target), kind, ctypes.c_ulong(flags), options) < 0:
         number = ctypes.get_errno()
         raise OSError(number, f"mount on {target}: {os.strerror(number)}")

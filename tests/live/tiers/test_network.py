@@ -1,4 +1,4 @@
-"""KERNEL_NETWORK=host: the one thing that is opened, in every tier that the machine can do."""
+"""KERNEL_NETWORK=host opens one thing only, in every tier that the machine supports."""
 
 import os
 import socket
@@ -39,7 +39,7 @@ def pool_of(tier: Tier, folder: Path, *, network: bool) -> Pool:
 
 
 async def can_be_had(tier: Tier, folder: Path) -> bool:
-    """Whether the machine can do the tier at all."""
+    """Whether the machine supports the tier at all."""
     try:
         async with pool_of(tier, folder, network=False):
             return True
@@ -52,7 +52,7 @@ async def can_be_had(tier: Tier, folder: Path) -> bool:
 async def test_a_kernel_reaches_what_the_host_reaches(
     tier: Tier, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Listeners of the host, names and name servers as the host has them; files stay closed."""
+    """The host's listeners, host names and name servers; files stay closed."""
     folder, secret = tmp_path_factory.mktemp("pool"), tmp_path_factory.mktemp("secret")
     pool = pool_of(tier, folder, network=True)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -77,12 +77,12 @@ async def test_a_kernel_reaches_what_the_host_reaches(
 
 
 def _answer(listener: socket.socket) -> None:
-    """Greet the first who comes."""
+    """Greet the first client."""
     with suppress(TimeoutError), listener.accept()[0] as peer:
         peer.sendall(b"hello")
 
 
 def _known(name: str) -> bool:
-    """Whether a name stands in /etc/hosts, so that it is found without a network."""
+    """Whether a name is in /etc/hosts, so that it is found without a network."""
     with open("/etc/hosts", encoding="utf-8", errors="replace") as hosts:
         return any(name in line.split()[1:] for line in hosts)

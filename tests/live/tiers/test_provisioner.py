@@ -1,4 +1,4 @@
-"""Jupyter's own programs with our kernels, by the kernel spec that names our provisioner."""
+"""Jupyter's own programs with our kernels, through the kernel spec that names our provisioner."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ FAILING_LATE = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.1)
 
 @pytest.fixture(scope="module", autouse=True)
 def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A Jupyter that knows our kernel spec, and the folder where all that is temporary must go again."""
+    """A Jupyter that knows our kernel spec, and the folder that must be empty again at the end."""
     top = tmp_path_factory.mktemp("jupyter")
     kernelspec.write(top / "kernels", KERNEL_PYTHON)
     with tempfile.TemporaryDirectory(dir="/tmp") as folder, pytest.MonkeyPatch.context() as patch:
@@ -46,7 +46,7 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module", autouse=True)
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Where the program is, whose kernels write there: not in the checkout."""
+    """The program's working folder, where its kernels write, so that it is not the checkout."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("folder"))
         yield
@@ -54,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def left_as_it_was(temporary: Path, tmp_path: Path) -> Iterator[None]:
-    """A test whose kernel leaves no process, socket, connection file or folder."""
+    """Check that the test's kernel leaves no process, socket, connection file or folder."""
     jupyter_sandbox.shared(str(KERNEL_PYTHON), "")
     runtime = Path(os.environ["JUPYTER_RUNTIME_DIR"])
     before = {*temporary.iterdir(), *runtime.glob("*")}
@@ -64,14 +64,14 @@ def left_as_it_was(temporary: Path, tmp_path: Path) -> Iterator[None]:
 
 
 def result(client: BlockingKernelClient, expression: str) -> str:
-    """What an expression is, by a stock client."""
+    """The value of an expression, through a stock client."""
     reply = client.execute_interactive("", user_expressions={"x": expression}, timeout=PATIENCE)
     told: Any = reply["content"]["user_expressions"]["x"]
     return str(told["data"]["text/plain"] if told["status"] == "ok" else told["ename"])
 
 
 async def value(client: Any, expression: str) -> str:
-    """What an expression is, by a stock client that is asynchronous."""
+    """The value of an expression, through an asynchronous stock client."""
     reply = await client.execute("", user_expressions={"x": expression}, reply=True, timeout=PATIENCE)
     told: Any = reply["content"]["user_expressions"]["x"]
     return str(told["data"]["text/plain"] if told["status"] == "ok" else told["ename"])
@@ -79,7 +79,7 @@ async def value(client: Any, expression: str) -> str:
 
 @pytest.mark.usefixtures("left_as_it_was")
 async def test_an_asynchronous_client(tmp_path: Path) -> None:
-    """A kernel starts in the folder that it was told, beats, and a restart takes its variables along."""
+    """A kernel starts in the given folder, has a heartbeat, and loses its variables on a restart."""
     manager = AsyncKernelManager(kernel_name=kernelspec.NAME)
     await manager.start_kernel(cwd=str(tmp_path))
     assert manager.transport == "ipc"
@@ -103,7 +103,7 @@ async def test_an_asynchronous_client(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("left_as_it_was")
 def test_a_blocking_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same without an event loop of the caller's; the kernel takes the program's folder."""
+    """The same without an event loop in the caller; the kernel uses the program's folder."""
     monkeypatch.chdir(tmp_path)
     manager, client = start_new_kernel(kernel_name=kernelspec.NAME)
     assert result(client, "2 + 2") == "4"
@@ -116,7 +116,7 @@ def test_a_blocking_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.usefixtures("left_as_it_was")
 async def test_an_interrupt_ends_the_cell(tmp_path: Path) -> None:
-    """It goes by a message, and the kernel keeps its variables."""
+    """It is sent as a message, and the kernel keeps its variables."""
     manager = AsyncKernelManager(kernel_name=kernelspec.NAME)
     await manager.start_kernel(cwd=str(tmp_path))
     client = manager.client()
@@ -138,7 +138,7 @@ async def test_an_interrupt_ends_the_cell(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("left_as_it_was")
 async def test_an_error_ends_what_waits_and_nothing_that_comes_after(tmp_path: Path) -> None:
-    """Cells that were sent with the failing one are aborted; the next one that is sent is run."""
+    """Cells sent together with the failing one are aborted; the next one sent is run."""
     manager = AsyncKernelManager(kernel_name=kernelspec.NAME)
     await manager.start_kernel(cwd=str(tmp_path))
     client = manager.client()
@@ -158,7 +158,7 @@ async def test_an_error_ends_what_waits_and_nothing_that_comes_after(tmp_path: P
 
 @pytest.mark.usefixtures("left_as_it_was")
 async def test_a_crash_is_noticed(tmp_path: Path) -> None:
-    """The manager sees the end and its exit code, and starts the kernel again at the same sockets."""
+    """The manager sees the end and its exit code, and restarts the kernel on the same sockets."""
     manager = AsyncKernelManager(kernel_name=kernelspec.NAME)
     await manager.start_kernel(cwd=str(tmp_path))
     client = manager.client()
@@ -186,7 +186,7 @@ async def test_a_notebook_with_a_plot(tmp_path: Path) -> None:
 
 
 def test_nbconvert_executes(temporary: Path, tmp_path: Path) -> None:
-    """The command of Jupyter, in a process of its own, which leaves nothing when it is over."""
+    """The Jupyter command, in a process of its own, leaves nothing behind."""
     cells = [nbformat.v4.new_code_cell(code) for code in (PLOT, "open('made.txt', 'w').write('made')")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "in.ipynb")
     before = set(temporary.iterdir())
@@ -201,7 +201,7 @@ def test_nbconvert_executes(temporary: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tier", ["A", "B"])
 async def test_a_detached_kernel_is_found_again(tmp_path: Path, tier: str) -> None:
-    """What one program writes down is enough for another to use the kernel, to poll it and to end it."""
+    """What one program writes down lets another use, poll and end the kernel."""
     manager = AsyncKernelManager(kernel_name=kernelspec.NAME)
     manager.provisioner = ConfinedProvisioner(
         parent=manager, kernel_spec=manager.kernel_spec, python=str(KERNEL_PYTHON), tier=tier
@@ -234,7 +234,7 @@ async def test_a_detached_kernel_is_found_again(tmp_path: Path, tier: str) -> No
 
 
 async def test_a_kernel_that_is_gone_is_not_alive(tmp_path: Path) -> None:
-    """A process id that another process has by now, or none, is no kernel."""
+    """A process id that now belongs to another process, or to none, is no kernel."""
     for pid, start in ((os.getpid(), "1"), (1 << 22, "1")):
         provisioner = ConfinedProvisioner()
         told = {"kernel_id": "a", "connection_info": {"key": "k"}, "pid": pid, "started": start, "folder": ""}
@@ -246,7 +246,7 @@ async def test_a_kernel_that_is_gone_is_not_alive(tmp_path: Path) -> None:
 
 
 async def test_the_whole_machine_is_no_workspace() -> None:
-    """A Jupyter that was started in / is told why its kernels do not start there."""
+    """A Jupyter started in / is told why its kernels do not start there."""
     manager = AsyncKernelManager(kernel_name=kernelspec.NAME)
     with pytest.raises(KernelStartFailed, match="cannot be /"):
         await manager.start_kernel(cwd="/")
@@ -260,9 +260,9 @@ def test_tier_s_is_not_for_jupyter() -> None:
 
 
 class TestStockSuite(jupyter_kernel_test.KernelTests):
-    """What Jupyter itself asks of a kernel."""
+    """Jupyter's own requirements of a kernel."""
 
-    test_history = None  # we keep none
+    test_history = None  # our kernels keep no history
     kernel_name = kernelspec.NAME
     language_name = "python"
     file_extension = ".py"
@@ -283,7 +283,7 @@ class TestStockSuite(jupyter_kernel_test.KernelTests):
 
 
 class TestStockWelcome(jupyter_kernel_test.IopubWelcomeTests):
-    """The message by which a subscriber knows that it hears all."""
+    """The message that tells a subscriber that it now receives everything."""
 
     kernel_name = kernelspec.NAME
     support_iopub_welcome = True

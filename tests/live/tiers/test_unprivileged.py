@@ -13,12 +13,12 @@ import pytest
 
 from tests.conftest import ROOT
 
-GONE = 10.0  # seconds until the processes of the user must be gone
+GONE = 10.0  # seconds after which the user's processes must be gone
 UNSHARE = ["unshare", "--mount", "--propagation", "private"]
 
 
 def ordinary(tier: str) -> list[str]:
-    """The command that runs `tests.live.tiers.ordinary` as an ordinary user: if we are root, as nobody."""
+    """The command that runs `tests.live.tiers.ordinary` as an ordinary user: an unused one if we are root."""
     command = [sys.executable, "-m", "tests.live.tiers.ordinary", tier]
     if os.getuid() != 0:
         return command
@@ -30,23 +30,23 @@ def ordinary(tier: str) -> list[str]:
 
 
 def owner(path: Path) -> int | None:
-    """Who a file belongs to; nobody when it is gone."""
+    """The id of a file's owner; None when the file is gone."""
     with suppress(OSError):
         return path.lstat().st_uid
     return None
 
 
 def of(uid: int, folder: Path) -> list[Path]:
-    """What in the folder belongs to a user."""
+    """The entries of a folder that belong to a user."""
     return [entry for entry in folder.iterdir() if owner(entry) == uid]
 
 
-# Tier A is the one that is chosen, and the attacks of an ordinary user name it.
+# Tier A is the one chosen by default, and the attacks by an ordinary user use it by name.
 @pytest.mark.parametrize(
     ("tier", "used"), [pytest.param("A", "A", marks=pytest.mark.soak), ("B", "B"), ("", "A")]
 )
 def test_an_ordinary_user_has_kernels(tier: str, used: str) -> None:
-    """Without root and without control groups a cell with pandas and a plot runs, held as the tier holds."""
+    """Without root and control groups a cell with pandas and a plot runs, confined as the tier promises."""
     command = ordinary(tier)
     environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -62,7 +62,7 @@ def test_an_ordinary_user_has_kernels(tier: str, used: str) -> None:
     assert told["output"].splitlines()[-1] == f"6 {inside}"
     assert told["hog"][0] == "out of memory"
     assert "of memory" in told["hog"][1]
-    if os.getuid() == 0:  # the user is the test's own
+    if os.getuid() == 0:  # otherwise it is our own user
         until = monotonic() + GONE
         while (left := of(told["uid"], Path("/proc"))) and monotonic() < until:
             sleep(0.05)  # a killed process gives its memory back before it is gone

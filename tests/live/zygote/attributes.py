@@ -1,7 +1,7 @@
-# ruff: noqa: F821, ICN001, SIM115  it is run as a cell, in which these names are
+# ruff: noqa: F821, ICN001, SIM115  it runs as a cell, where these names exist
 """Sent to a kernel as a cell: prints what a program can find out about the process that it runs in, as JSON.
 
-What differs from one start to the next by its nature (numbers of processes, addresses, times) is made plain.
+Values that naturally differ between starts (process ids, addresses, times) are replaced by fixed ones.
 """
 
 import builtins
@@ -30,7 +30,7 @@ import pandas
 
 
 def plain(value):
-    """A value as text: no addresses, and the kernel's own folders by their names."""
+    """A value as text, without addresses, and with the kernel's own folders replaced by names."""
     text = re.sub(r"0x[0-9a-f]+", "0x", repr(value))
     for name in ("MPLCONFIGDIR", "IPYTHONDIR", "TMPDIR", "HOME"):
         text = text.replace(os.environ[name], name)
@@ -38,7 +38,7 @@ def plain(value):
 
 
 def stream(one):
-    """What a text stream has: its methods, and whether they are there for use."""
+    """A text stream's methods, and whether they can be used."""
     public = {name for name in dir(one) if not name.startswith("_")}
     return {
         "methods": sorted(public & TEXT),
@@ -48,7 +48,7 @@ def stream(one):
 
 
 def patched(names):
-    """Which of these functions are not those of the module that they are looked for in."""
+    """Which of these functions do not come from the module that they are looked up in."""
     found = []
     for name in names:
         module, _, attribute = name.rpartition(".")

@@ -1,4 +1,4 @@
-"""The zygote and its children: what dies with whom, and that no kernel finds anything of another's."""
+"""The zygote and its children: what ends with what, and that no kernel finds anything of another's."""
 
 import os
 import signal
@@ -42,13 +42,13 @@ found
 
 @pytest.fixture(scope="module", params=TIERS)
 def tier(request: pytest.FixtureRequest) -> Tier:
-    """Each tier, or what an ordinary user can have of them."""
+    """Each tier, or those available to an ordinary user."""
     return Tier(request.param)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool(tmp_path_factory: pytest.TempPathFactory, tier: Tier) -> AsyncIterator[Pool]:
-    """A pool of one zygote with few libraries."""
+    """A pool with one zygote and few libraries."""
     async with pooled(tmp_path_factory.mktemp("pool"), tier=tier) as pool:
         yield pool
 
@@ -66,18 +66,18 @@ def second(pool: Pool) -> Kernel:
 
 
 def key(kernel: Kernel) -> bytes:
-    """The secret by which a kernel knows its messages."""
+    """The secret with which a kernel authenticates its messages."""
     assert kernel._process is not None
     return kernel._process.wire._session.key
 
 
 def hidden(text: bytes) -> bytes:
-    """A text as it can be told to a kernel without being found in its memory for that."""
+    """A scrambled text that a kernel can be given without having the text itself in its memory."""
     return bytes(byte ^ 255 for byte in text)
 
 
 async def test_memory_holds_no_other_kernels_key(first: Kernel, second: Kernel) -> None:
-    """A kernel that reads all of its own memory finds its own key, and none of a kernel before it."""
+    """A kernel that reads all of its own memory finds its own key, but none of an earlier kernel's."""
     await run(first, "1")
     await run(second, "1")
     assert await value(second, SCAN.format(hidden=hidden(key(second)))) != "0"
@@ -85,7 +85,7 @@ async def test_memory_holds_no_other_kernels_key(first: Kernel, second: Kernel) 
 
 
 async def test_environment_is_what_was_said(first: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of ours is in it, nor in what the zygote was started with."""
+    """It contains nothing of ours, and neither does the environment the zygote was started with."""
     canary = "canary-of-the-environment"
     monkeypatch.setenv("KERNELCORD_TEST", canary)
     code = """
@@ -99,7 +99,7 @@ def read():
 
 
 async def test_descriptors_are_its_own(first: Kernel) -> None:
-    """Nothing of the zygote is open in a kernel: it has its own sockets, pipes and files."""
+    """A kernel has its own sockets, pipes and files open, and nothing of the zygote's."""
     code = """
 import os
 held = []
@@ -111,11 +111,11 @@ sorted(path for path in held if not path.startswith(known) and not path.startswi
 """
     told = await value(first, code)
     assert "zygote.log" not in told
-    assert told.count("'") <= 2, told  # where it writes until it is up: `start.log` of its own run folder
+    assert told.count("'") <= 2, told  # it writes to `start.log` in its own run folder until it is up
 
 
 async def test_references_to_what_is_shared_are_not_counted(first: Kernel) -> None:
-    """An object of the zygote is immortal, so that its page stays shared; what a cell makes is not."""
+    """Objects of the zygote are immortal, so their pages stay shared; what a cell makes is not."""
     code = """
 import argparse, ctypes
 def counted(one): return ctypes.c_uint64.from_address(id(one)).value
@@ -127,7 +127,7 @@ mine = type('Mine', (), {})
 
 
 async def test_a_full_collection_frees_what_a_cell_made(first: Kernel) -> None:
-    """The collector still finds what is garbage, also when what was frozen is thawed."""
+    """The collector still finds garbage, even after frozen objects are unfrozen."""
     code = """
 import gc, weakref
 class Ring: pass
@@ -141,12 +141,12 @@ two = lost(); gc.unfreeze(); gc.collect()
 
 
 async def test_zygote_has_one_thread(pool: Pool) -> None:
-    """What has more must not fork: its children would inherit locks that nobody opens."""
+    """With more it must not fork: children would inherit locks that nobody releases."""
     assert len(list(Path(f"/proc/{zygote(pool)}/task").iterdir())) == 1
 
 
 async def test_kernels_outlive_the_zygote(pool: Pool, first: Kernel) -> None:
-    """It is started again for the next kernel; those of before have their variables, and end as ever."""
+    """The next kernel gets a new one; earlier kernels keep their variables, and end as usual."""
     await run(first, "x = 7")
     before = zygote(pool)
     os.kill(before, signal.SIGKILL)
@@ -177,7 +177,7 @@ async def test_a_closed_control_socket_ends_the_kernel_and_its_children(pool: Po
 async def test_what_a_killed_init_leaves_is_ended_without_groups_and_namespaces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As an ordinary user has tier B: the kernel and its sessions end, and a kernel beside it does not."""
+    """As for an ordinary user in tier B: the kernel and its sessions end, and a kernel beside it does not."""
     monkeypatch.setattr(Groups, "found", classmethod(lambda _cls, _name: None))
     async with pooled(tmp_path, tier=Tier.B) as pool:
         beside, killed = pool.kernel("beside", NoFiles()), pool.kernel("killed", NoFiles())
@@ -194,7 +194,7 @@ async def test_what_a_killed_init_leaves_is_ended_without_groups_and_namespaces(
 
 
 async def test_every_process_of_a_kernel_has_its_limits(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kernel confines itself while its group is made, and forks nothing before it is in."""
+    """A kernel confines itself while its group is being made, and forks nothing before it is in the group."""
     taken: list[Group] = []
     take = Group.add_process
 
@@ -218,7 +218,7 @@ async def test_every_process_of_a_kernel_has_its_limits(pool: Pool, monkeypatch:
 
 
 async def test_only_what_is_said_is_imported(tmp_path: Path) -> None:
-    """What is asked for is there before the first cell, other things are not; a missing one is no error."""
+    """Requested modules are loaded before the first cell, others are not; a missing one is no error."""
     libraries = ("xml.dom.minidom", "no_such_library")
     async with pooled(tmp_path, libraries=libraries) as pool:
         kernel = pool.kernel("a", NoFiles())
@@ -227,8 +227,8 @@ async def test_only_what_is_said_is_imported(tmp_path: Path) -> None:
 
 
 async def test_libraries_are_imported_as_in_a_cell(tmp_path: Path) -> None:
-    """One that asks as it is imported finds a kernel's shell; one that fails then is left for the cell."""
-    libraries = ("pandas", "idlelib.idle")  # which wants a screen
+    """A library that checks on import finds a kernel's shell; if its import fails, the cell can retry."""
+    libraries = ("pandas", "idlelib.idle")  # the second one needs a screen
     async with pooled(tmp_path, libraries=libraries) as pool:
         kernel = pool.kernel("a", NoFiles())
         assert await value(kernel, "import pandas; pandas.get_option('display.max_columns')") == "20"
@@ -236,7 +236,7 @@ async def test_libraries_are_imported_as_in_a_cell(tmp_path: Path) -> None:
 
 
 async def test_an_environment_behind_a_link_works(tmp_path: Path, tier: Tier) -> None:
-    """What is imported only in a cell is found, too."""
+    """Modules that are only imported in a cell are found, too."""
     (tmp_path / "link").symlink_to(KERNEL_PYTHON.parent.parent)
     linked = tmp_path / "link" / "bin" / "python"
     async with pooled(tmp_path / "pool", tier=tier, python=linked) as pool:
@@ -248,7 +248,7 @@ async def test_an_environment_behind_a_link_works(tmp_path: Path, tier: Tier) ->
     [("missing", "No such file"), ("bare", "No module named")],
 )
 async def test_an_interpreter_that_cannot_is_told(tmp_path: Path, python: str, words: str) -> None:
-    """One that is not there, and one without ipykernel, are told by what the system or they have said."""
+    """A missing one and one without ipykernel are reported with the words of the system or their own."""
     (tmp_path / "bare").write_text(f'#!/bin/sh\nexec "{os.path.realpath(sys.executable)}" -I -S "$@"\n')
     (tmp_path / "bare").chmod(0o755)
     with Forkserver(tmp_path / python, tmp_path / "folder", environment={}) as forkserver:

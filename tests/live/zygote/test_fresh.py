@@ -1,4 +1,4 @@
-"""A forked kernel beside a stock one in the same environment: each attribute that differs has its reason."""
+"""A forked kernel beside a stock one in the same environment: every attribute that differs has a reason."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ FUNCTIONS = {FUNCTIONS}
     + PROBE
 )
 
-# What differs, and why it does.
+# What differs, and why.
 REASONS = {
     "argv": "a person's program would refuse the name of a file with the kernel's key",
     "builtins": "load_file and its like are added; what belongs to a debugger is not there",
@@ -61,7 +61,7 @@ REASONS = {
 
 
 async def stock(folder: Path, environment: dict[str, str]) -> dict[str, Any]:
-    """What the cell prints in ipykernel's own kernel."""
+    """What the cell prints in a stock ipykernel."""
     folder.mkdir()
     manager = AsyncKernelManager(
         transport="ipc", ip=str(folder / "s"), connection_file=str(folder / "k.json")
@@ -103,7 +103,7 @@ async def stock(folder: Path, environment: dict[str, str]) -> dict[str, Any]:
 
 
 def differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """The attributes that differ; of the environment and the signals each by itself."""
+    """The attributes that differ, with each variable of the environment and each signal by itself."""
     flat = []
     for told in (one, other):
         parts = {
@@ -118,7 +118,7 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[A
 
 
 async def test_a_forked_kernel_is_as_a_stock_one(tmp_path: Path) -> None:
-    """But for what has its reason; and no reason is there for what does not differ."""
+    """Except where there is a reason; and there is no reason for anything that does not differ."""
     async with pooled(tmp_path / "pool", libraries=LIBRARIES) as pool:
         kernel = pool.kernel("a", NoFiles())
         environment = json.loads(await value(kernel, "import json, os; print(json.dumps(dict(os.environ)))"))
@@ -132,7 +132,7 @@ async def test_a_forked_kernel_is_as_a_stock_one(tmp_path: Path) -> None:
 
 
 async def test_no_two_kernels_have_the_same_keys_and_numbers(tmp_path: Path) -> None:
-    """What is random, or a key, is made in each kernel: the zygote has made one for all."""
+    """Random values and keys are made in each kernel: the zygote's would be the same for all."""
     cell = (
         "import multiprocessing as mp, random, json, tempfile, uuid\nimport numpy as np\n"
         "print(json.dumps([mp.current_process().authkey.hex(), random.random(), np.random.rand(),"
@@ -149,7 +149,7 @@ async def test_no_two_kernels_have_the_same_keys_and_numbers(tmp_path: Path) -> 
 
 
 async def test_a_kernel_begins_with_no_temporary_files(tmp_path: Path) -> None:
-    """What a killed one left would fill the workspace, unseen; a link there leads nobody astray."""
+    """A killed kernel's files would fill the workspace unseen; a link in their place is not followed."""
     async with pooled(tmp_path / "pool") as pool:
         kernel = pool.kernel("a", NoFiles())
         fill = "import os, tempfile; os.makedirs('kept'); open('kept/x', 'w').close()\n"
@@ -166,7 +166,7 @@ async def test_a_kernel_begins_with_no_temporary_files(tmp_path: Path) -> None:
 async def test_many_temporary_files_are_removed_while_the_next_kernel_answers(
     tmp_path: Path, tier: Tier
 ) -> None:
-    """In each tier, by a process that no cell has to wait for; closed folders are no hindrance."""
+    """In each tier, by a process that no cell has to wait for, even if folders are closed."""
     try:
         making = pooled(tmp_path / "pool", tier=tier)
         pool = await making.__aenter__()

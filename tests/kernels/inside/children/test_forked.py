@@ -49,6 +49,6 @@ def test_it_ends_as_a_script_does_with_the_same_exception() -> None:
 
 
 def test_it_gets_no_further_than_the_kernels_loop() -> None:
-    """It asks the person nothing, does nothing that the parent was about to do, and ends well."""
+    """It asks the person nothing, does not continue its parent's work, and ends with success."""
     told = run(WATCHED, ours=True).splitlines()
     assert told == ["only in the parent", "True False True", "0 True", "only in the parent"]

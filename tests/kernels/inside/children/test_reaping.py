@@ -37,7 +37,7 @@ print(json.dumps(told))
 
 
 def test_very_many_are_reaped_and_told_once() -> None:
-    """By whichever function asks; one that is still running is waited for as ever."""
+    """By whichever function asks; a child that is still running is waited for as usual."""
     told = json.loads(run(CODE, str(FEW + 4), ours=True))
     assert told["left"] == 0
     assert told["popen"] == 1
@@ -49,7 +49,7 @@ def test_very_many_are_reaped_and_told_once() -> None:
 
 
 def test_a_few_are_left_alone() -> None:
-    """So that an ordinary program meets nothing of ours; waiting for them is the same."""
+    """So an ordinary program never meets our code; waiting for its children works the same."""
     told = json.loads(run(CODE, str(FEW), ours=True))
     assert told["left"] == FEW
     assert (told["popen"], told["first"], told["twice"]) == (1, 1, "no child")

@@ -1,4 +1,4 @@
-"""Processes that `multiprocessing` starts afresh have what the cells have defined."""
+"""Processes that `multiprocessing` spawns have what the cells have defined."""
 
 from kernels.inside.children import spawned
 from tests.kernels.inside.kernel_python import run
@@ -23,12 +23,12 @@ if __name__ == "__main__":
 
 
 def test_a_pool_calls_a_function_of_a_cell() -> None:
-    """With the module and the value that it uses; a definition that fails there costs no other its place."""
+    """With the module and the value it uses; a definition that fails there does not affect the others."""
     assert run(CODE, ours=True) == "[3, 6]\n"
 
 
 def test_the_last_definition_of_a_name_is_the_one() -> None:
-    """Whatever else is in the cells, or in what the person has made of them."""
+    """Whatever else the cells contain or the person has made of the names."""
     cells = [
         "def f():\n    return 1",
         "broken(",
@@ -40,7 +40,7 @@ def test_the_last_definition_of_a_name_is_the_one() -> None:
 
 
 def test_imports_come_first_and_large_values_not_at_all() -> None:
-    """Names that begin with an underscore are not the person's."""
+    """Names that begin with an underscore do not count as the person's."""
     import json
     from pathlib import Path
 

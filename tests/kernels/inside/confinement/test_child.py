@@ -1,4 +1,4 @@
-"""The temporary folder that an earlier kernel has left: a new kernel does not wait until it is removed."""
+"""A temporary folder left by an earlier kernel: a new kernel does not wait for its removal."""
 
 import subprocess
 import time
@@ -32,7 +32,7 @@ except ChildProcessError:
 
 
 def settled(home: Path, program: str = PROGRAM, **more: str) -> str:
-    """What a kernel finds that begins in this workspace."""
+    """What a kernel finds when it starts in this workspace."""
     environment = {
         "HOME": str(home),
         "TMPDIR": str(home / ".tmp"),
@@ -52,7 +52,7 @@ def settled(home: Path, program: str = PROGRAM, **more: str) -> str:
 
 
 def gone(home: Path) -> None:
-    """Wait until what was put aside is removed."""
+    """Wait until everything that was put aside is removed."""
     deadline = time.monotonic() + 60
     while any(home.glob(".tmp.*")):
         assert time.monotonic() < deadline
@@ -60,7 +60,7 @@ def gone(home: Path) -> None:
 
 
 def test_many_files_of_an_earlier_kernel_are_removed_later(tmp_path: Path) -> None:
-    """They get another name at once, and closed folders are no hindrance; the kernel has no child of it."""
+    """They are renamed at once, even in closed folders; what removes them is no child of the kernel."""
     for number in range(30):
         deep = tmp_path / ".tmp" / f"k{number}" / "/".join("e" * 10)
         deep.mkdir(parents=True)
@@ -83,7 +83,7 @@ def test_many_files_of_an_earlier_kernel_are_removed_later(tmp_path: Path) -> No
 
 
 def test_a_few_files_are_removed_at_once(tmp_path: Path) -> None:
-    """No process is needed for that; a link or a file in their place is removed as itself."""
+    """No process is needed for that; a link or a file in the folder's place is itself removed."""
     (tmp_path / ".tmp" / "a" / "b").mkdir(parents=True)
     (tmp_path / ".tmp.00000001").symlink_to("/")
     (tmp_path / ".tmp.00000002").touch()
@@ -91,7 +91,7 @@ def test_a_few_files_are_removed_at_once(tmp_path: Path) -> None:
 
 
 def test_a_workspace_over_its_limit_is_waited_for(tmp_path: Path) -> None:
-    """For a while; or a kernel with room for its files would be ended for those of the one before."""
+    """For a while: otherwise a kernel could be ended because of the previous one's files."""
     (tmp_path / ".tmp").mkdir()
     for number in range(300):
         (tmp_path / ".tmp" / str(number)).touch()

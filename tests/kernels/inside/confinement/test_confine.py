@@ -1,4 +1,4 @@
-"""What a process does to itself, as far as anybody may; the whole is tried by `tests/attacks`."""
+"""What a process does to itself, as far as any user may; `tests/attacks` tries the whole."""
 
 import json
 import os
@@ -93,7 +93,7 @@ print(json.dumps({"refused": refused, **found}))
 
 
 def places(folder: Path) -> tuple[str, str]:
-    """A folder with another one in it, and a place to bind it to, with a name that Linux writes as octal."""
+    """A folder that contains another, and a mount point for it whose name Linux escapes in octal."""
     source, target = folder / "source", folder / "a \\ target"
     (source / "below").mkdir(parents=True)
     target.mkdir()
@@ -102,7 +102,7 @@ def places(folder: Path) -> tuple[str, str]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="calls of Linux")
 def test_mounts_below_a_bound_folder_are_read_only_too(tmp_path: Path) -> None:
-    """On a machine with a disk of its own below /usr, kernels could write there what everybody may write."""
+    """Otherwise, where a disk is mounted below /usr, kernels could write to its world-writable folders."""
     told = json.loads(run(BOUND, *places(tmp_path), "", ours=True))
     if told is None:
         pytest.skip("no mount namespaces here")
@@ -114,7 +114,7 @@ def test_mounts_below_a_bound_folder_are_read_only_too(tmp_path: Path) -> None:
 def test_without_the_call_for_it_a_folder_with_mounts_below_it_is_not_bound(
     tmp_path: Path, refusal: str
 ) -> None:
-    """Any other is. Linux before 5.12 does not know the call, nor do filters that are as old."""
+    """Others are bound. Linux before 5.12 and equally old filters do not know the call."""
     told = [json.loads(line) for line in run(BOUND, *places(tmp_path), refusal, ours=True).splitlines()]
     if told == [None]:
         pytest.skip("no mount namespaces here")
@@ -123,7 +123,7 @@ def test_without_the_call_for_it_a_folder_with_mounts_below_it_is_not_bound(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="calls of Linux")
 def test_a_process_gives_way_hides_and_adopts() -> None:
-    """It is ended first, lets others go first, and gets the children that its children leave."""
+    """It is the first to be killed, has low priority, and adopts the orphans of its children."""
     told = json.loads(run(CODE, ours=True))
     assert told["first to end"] >= confine.FIRST_TO_END
     assert told["nice"] == confine.HALF_SHARE
@@ -138,13 +138,13 @@ def test_no_rules_are_none() -> None:
 
 
 def test_a_call_that_fails_says_which() -> None:
-    """With its arguments; nothing goes on half confined."""
+    """With its arguments; nothing continues half confined."""
     with pytest.raises(OSError, match=r"prctl\(99999, 0, 0\): "):
         confine._call("prctl", 99999, 0, 0, 0, 0)
 
 
 def test_a_tree_has_files_copies_and_links(tmp_path: Path) -> None:
-    """A copy is no longer than the tree has room for; what the host does not have is left out."""
+    """A copy is no longer than the tree has room for; whatever the host lacks is left out."""
     source = tmp_path / "hosts"
     source.write_text("x" * (confine.LARGEST_COPY + 1))
     root = tmp_path / "root"

@@ -1,4 +1,4 @@
-"""A forked process forgets what was the zygote's."""
+"""A forked process forgets what belonged to the zygote."""
 
 import json
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_what_was_the_zygotes_is_made_anew(tmp_path: Path) -> None:
 
 
 def test_warnings_are_shown_again(tmp_path: Path) -> None:
-    """Whatever stands among the modules; and what a function keeps to itself is found."""
+    """Whatever is in `sys.modules`; registries that only a function holds are found too."""
     told = json.loads(run(CODE, str(tmp_path)))
     assert told["warned"]
     assert told["forgotten"]

@@ -1,4 +1,4 @@
-"""Objects that are shared by a fork are not written to any more."""
+"""Objects shared by a fork are not written to any more."""
 
 import json
 
@@ -29,7 +29,7 @@ print(json.dumps({"made": made, "same": before == after, "immortal": set(before)
 
 
 def test_no_reference_to_what_is_there_is_counted() -> None:
-    """Nor to what it consists of, such as the constants of code; later objects are mortal as ever."""
+    """Nor to their parts, such as the constants of code; later objects are mortal as usual."""
     told = json.loads(run(CODE))
     assert told["works"]
     assert told["made"] > 1000

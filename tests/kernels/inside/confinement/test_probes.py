@@ -1,4 +1,4 @@
-"""A probe that gets through is found; that none does is tried in each tier by the self-test."""
+"""A probe that gets through is noticed; the self-test checks in each tier that none does."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from kernels.inside.confinement import probes
 
 
 def test_a_probe_that_the_system_refuses_has_not_succeeded() -> None:
-    """Any other error is one of ours, and is raised."""
+    """Any other error is a bug of ours, and is raised."""
 
     def refused(_: probes.Targets) -> bool:
         raise PermissionError
@@ -43,14 +43,14 @@ def test_what_can_be_written_is_found_and_left_as_it_was(tmp_path: Path) -> None
 
 
 def test_reserved_space_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a file has room that nothing was written to; the file goes again."""
+    """Where a file has space allocated that nothing was written to; the file is removed again."""
     monkeypatch.chdir(tmp_path)
     probes._room({})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_can_be_changed_through_its_descriptor_is_found(tmp_path: Path) -> None:
-    """Even if it was opened to be read only; and one that nobody can change is not."""
+    """Even if it was opened read-only; one that nobody can change is not reported."""
     path = tmp_path / "stored"
     path.write_bytes(b"as it was")
     descriptor = os.open(path, os.O_RDONLY)
@@ -61,7 +61,7 @@ def test_a_file_that_can_be_changed_through_its_descriptor_is_found(tmp_path: Pa
 
 
 def test_the_mode_of_a_file_is_only_set_to_what_it_is(tmp_path: Path) -> None:
-    """With namespaces that such a call works is enough; else the time of the change tells whether it did."""
+    """With namespaces it is enough that the call works; otherwise the change time shows whether it did."""
     path = tmp_path / "file"
     path.touch(0o640)
     assert probes._attributes({"namespaces": True}, str(path))
@@ -70,7 +70,7 @@ def test_the_mode_of_a_file_is_only_set_to_what_it_is(tmp_path: Path) -> None:
 
 
 def test_a_number_that_is_another_process_is_no_way_to_ours() -> None:
-    """In a namespace of its own the kernel sees other processes under the same numbers."""
+    """In a PID namespace of its own the kernel sees other processes under the same numbers."""
     assert not probes._host_signal({"pid": os.getpid(), "started": "1"})
     assert not probes._host_memory({"pid": os.getpid(), "started": "1"})
     ours = {"pid": os.getpid(), "started": probes._start_time(os.getpid())}

@@ -18,7 +18,7 @@ def _given_back() -> Iterator[None]:
 
 
 def test_they_are_free_while_they_are_used() -> None:
-    """And kept again afterwards."""
+    """And are reserved again afterwards."""
     reserve.fill()
     reserve.fill()
     assert len(reserve._kept) == reserve.SIZE
@@ -28,7 +28,7 @@ def test_they_are_free_while_they_are_used() -> None:
 
 
 def test_a_file_can_be_opened_when_there_is_no_descriptor_left() -> None:
-    """Of which a traceback needs two."""
+    """A traceback needs two descriptors."""
     reserve.fill()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 1, hard))
@@ -49,7 +49,7 @@ def test_a_file_can_be_opened_when_there_is_no_descriptor_left() -> None:
 
 
 def test_one_that_the_person_has_closed_costs_nothing() -> None:
-    """Only Python itself has a right to be surprised."""
+    """Only Python itself may be surprised by it."""
     reserve.fill()
     os.close(reserve._kept[0])
     with reserve.used():

@@ -1,4 +1,4 @@
-"""Files outside the workspace: what is said of them, and which ones cells have left in temporary folders."""
+"""Files outside the workspace: what is said of them, and which ones cells left in temporary folders."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ from kernels.inside.files.elsewhere import TemporaryFiles, in_workspace
     ],
 )
 def test_a_path_of_another_service_is_in_the_workspace(path: str, inside: str) -> None:
-    """Where the workspace does not have that name anyway."""
+    """Unless the workspace itself has that name."""
     assert in_workspace(path) == inside
 
 
@@ -32,7 +32,7 @@ def test_a_name_that_the_workspace_has_is_no_other_services(tmp_path: Path) -> N
 
 
 def test_an_error_says_where_files_belong() -> None:
-    """Once, on one line, and only an error of a file."""
+    """Once, on one line, and only for file errors."""
     error = FileNotFoundError(2, "No such file", "/mnt/data/a\nb")
     elsewhere.advise(error)
     elsewhere.advise(error)
@@ -48,7 +48,7 @@ def test_an_error_says_where_files_belong() -> None:
 
 
 def test_each_file_that_a_cell_leaves_is_told_once(tmp_path: Path) -> None:
-    """Not those that libraries and `tempfile` name; in the order of writing."""
+    """In the order of writing, without those named by libraries and `tempfile`."""
     folder, workspace = tmp_path / "w" / ".tmp", tmp_path / "w"
     folder.mkdir(parents=True)
     files = TemporaryFiles((str(folder),), str(workspace))
@@ -67,7 +67,7 @@ def test_each_file_that_a_cell_leaves_is_told_once(tmp_path: Path) -> None:
 
 
 def test_a_flood_of_files_is_told_in_part(tmp_path: Path) -> None:
-    """And no more of them are looked at than there may be."""
+    """No more of them are looked at than the limit allows."""
     files = TemporaryFiles((str(tmp_path),))
     files.begin_cell()
     for number in range(elsewhere.MOST_ENTRIES + 100):
@@ -78,7 +78,7 @@ def test_a_flood_of_files_is_told_in_part(tmp_path: Path) -> None:
 def test_without_folders_of_its_own_only_where_the_code_went_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once for each folder; the workspace and what is in it need no word."""
+    """Once per folder; the workspace and its contents are not mentioned."""
     workspace, other = tmp_path / "w", tmp_path / "other"
     (workspace / "in").mkdir(parents=True)
     other.mkdir()
@@ -92,7 +92,7 @@ def test_without_folders_of_its_own_only_where_the_code_went_is_told(
 def test_code_that_has_broken_what_is_used_costs_no_cell_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The person can replace any function."""
+    """The person can replace any function we use."""
     files = TemporaryFiles((str(tmp_path),))
     monkeypatch.setattr(os, "scandir", None)
     files.begin_cell()
@@ -100,7 +100,7 @@ def test_code_that_has_broken_what_is_used_costs_no_cell_its_end(
 
 
 def test_a_kernels_own_folders_are_those_of_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its small one, and that of large files, which can be the same."""
+    """Its small one and the one for large files, which can be the same."""
     monkeypatch.delenv("TMPDIR", raising=False)
     assert elsewhere.temporary() == ()
     monkeypatch.setenv("TMPDIR", "/w/.tmp")

@@ -1,4 +1,4 @@
-"""What a cell has left open for writing is flushed when it ends."""
+"""What a cell has left open for writing is flushed when the cell ends."""
 
 import gc
 import io
@@ -13,7 +13,7 @@ from kernels.inside.files.open_files import OpenFiles
 
 @pytest.fixture
 def open_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenFiles:
-    """As a cell has them, in a workspace of its own."""
+    """Open files as a cell has them, in a workspace of its own."""
     monkeypatch.chdir(tmp_path)
     begun = OpenFiles()
     begun.begin_cell()
@@ -22,7 +22,7 @@ def open_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenFiles:
 
 @pytest.mark.parametrize("mode", ["w", "wb", "w+b", "a"])
 def test_what_is_in_the_buffer_is_written(open_files: OpenFiles, mode: str) -> None:
-    """Of text and of bytes; and again in later cells, without another look at all objects."""
+    """For text and for bytes; later cells do not need another search through all objects."""
     with open("x.csv", mode) as file:
         file.write("a" if mode in ("w", "a") else b"a")
         assert Path("x.csv").read_text() == ""
@@ -36,7 +36,7 @@ def test_what_is_in_the_buffer_is_written(open_files: OpenFiles, mode: str) -> N
 def test_a_file_is_flushed_that_was_opened_where_another_one_was_closed(
     open_files: OpenFiles, tmp_path: Path
 ) -> None:
-    """`f = open(...)` in the next cell closes the one before: the number stays the same."""
+    """`f = open(...)` in the next cell closes the previous file, and the new one gets its number."""
     (tmp_path / "in.txt").write_text("a")
     file = (tmp_path / "in.txt").open()
     open_files.flush()
@@ -48,7 +48,7 @@ def test_a_file_is_flushed_that_was_opened_where_another_one_was_closed(
 
 
 def test_a_file_that_was_reopened_with_the_same_number_is_found(open_files: OpenFiles) -> None:
-    """Its object is another one than before."""
+    """It is a different file object."""
     first = open("x.csv", "w")  # noqa: SIM115
     first.write("first")
     open_files.flush()
@@ -64,7 +64,7 @@ def test_a_file_that_was_reopened_with_the_same_number_is_found(open_files: Open
 def test_all_objects_are_looked_at_only_for_a_new_file(
     open_files: OpenFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There can be millions; a cell that leaves nothing open costs a look at the number of descriptors."""
+    """There can be millions of objects; a cell that opens no file costs only a look at the descriptors."""
     looks: list[int] = []
     everything = gc.get_objects
     monkeypatch.setattr(module.gc, "get_objects", lambda: looks.append(1) or everything())
@@ -78,7 +78,7 @@ def test_all_objects_are_looked_at_only_for_a_new_file(
 
 
 def test_what_was_open_before_the_first_cell_is_left_alone(tmp_path: Path) -> None:
-    """It is the kernel's own."""
+    """Those files belong to the kernel."""
     with (tmp_path / "own").open("w") as own:
         begun = OpenFiles()
         begun.begin_cell()
@@ -88,7 +88,7 @@ def test_what_was_open_before_the_first_cell_is_left_alone(tmp_path: Path) -> No
 
 
 def test_a_class_of_the_persons_does_no_harm(open_files: OpenFiles) -> None:
-    """Its own `flush` is not called, and an error of what is below the buffer ends nothing."""
+    """Its own `flush` is not called, and an error below the buffer ends nothing."""
 
     class Loud(io.TextIOWrapper):
         calm = False

@@ -1,4 +1,4 @@
-"""The log of an open database: its rows get into the database, and a person's own files are left alone."""
+"""The log of an open database: its rows get into the database, and the person's own files are left alone."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ PRECIOUS = b"precious\n" * 1000
 
 @pytest.fixture
 def open_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenFiles:
-    """As a cell has them, in a workspace of its own."""
+    """Open files as a cell has them, in a workspace of its own."""
     monkeypatch.chdir(tmp_path)
     begun = OpenFiles()
     begun.begin_cell()
@@ -28,7 +28,7 @@ def open_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenFiles:
 
 
 def logged(path: Path) -> sqlite3.Connection:
-    """A connection to a new database, all of whose rows are in its log."""
+    """A connection to a new database whose rows are all still in its log."""
     base = sqlite3.connect(path)
     base.execute("pragma journal_mode=wal")
     base.execute("pragma wal_autocheckpoint=0")
@@ -39,7 +39,7 @@ def logged(path: Path) -> sqlite3.Connection:
 
 
 def rows(path: Path) -> int:
-    """How many rows whoever opens the database finds."""
+    """How many rows a new reader of the database finds."""
     with closing(sqlite3.connect(path)) as base:
         found: int = base.execute("select count(*) from t").fetchone()[0]
         return found
@@ -56,7 +56,7 @@ def children() -> set[str]:
 def test_a_file_of_ones_own_with_such_a_name_stays(
     open_files: OpenFiles, tmp_path: Path, beside: bytes, buffering: int
 ) -> None:
-    """Beside an empty file, or one that is no database, SQLite takes it for the remains of a log."""
+    """Beside an empty file or one that is no database, SQLite takes it for a leftover log."""
     (tmp_path / "notes").write_bytes(beside)
     with (tmp_path / "notes-wal").open("wb", buffering) as log:
         log.write(PRECIOUS)
@@ -70,7 +70,7 @@ def test_a_file_of_ones_own_with_such_a_name_stays(
 def test_a_log_that_is_being_copied_is_left_alone(
     open_files: OpenFiles, tmp_path: Path, *, index: bool
 ) -> None:
-    """Half of it in one cell and the rest in the next, by descriptors that Python has no object for."""
+    """Half of it is copied in one cell and the rest in the next, through descriptors unknown to Python."""
     with closing(logged(tmp_path / "a.db")):
         log = (tmp_path / "a.db-wal").read_bytes()
         for ending in ("", "-shm") if index else ("",):
@@ -89,7 +89,7 @@ def test_a_log_that_is_being_copied_is_left_alone(
 def test_the_rows_of_an_open_database_leave_its_log(
     open_files: OpenFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In another process: one more connection here would take the locks of another copy of SQLite away."""
+    """In another process, since a connection in this one would drop the locks of another copy of SQLite."""
 
     def refused(*_: Any, **__: Any) -> None:
         raise AssertionError("connected")
@@ -107,7 +107,7 @@ def test_the_rows_of_an_open_database_leave_its_log(
 
 
 def test_the_log_stays_when_its_database_is_closed_meanwhile(tmp_path: Path) -> None:
-    """The last connection to be closed would remove it under whoever has it open."""
+    """The last connection to close would remove it while others have it open."""
     program = f"""
 import sqlite3, os
 base = sqlite3.connect({str(tmp_path / "x.db")!r}); base.execute("pragma journal_mode=wal")

@@ -109,25 +109,25 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     ],
 )
 def test_a_file_loads_as_its_natural_object(results: dict[str, Any], name: str, expected: object) -> None:
-    """Each kind comes back as what a person would have made of it, in any usual encoding."""
+    """Each kind loads as what a person would have made of it, in any usual encoding."""
     assert results["loaded"][name] == expected
 
 
 def test_options_reach_the_reader(results: dict[str, Any]) -> None:
-    """A separator, a sheet, an orientation: what the reader takes, `load_file` takes."""
+    """A separator, a sheet, an orientation: `load_file` takes whatever the reader takes."""
     assert results["semicolon"] == FRAME
     assert results["sheet"] == ["DataFrame", {"c": [1, 2], "b": ["x", "\u00e9"]}]
     assert results["json option"] == FRAME
 
 
 def test_raw_gives_the_bytes(results: dict[str, Any]) -> None:
-    """Bytes are to be had even of what no reader understands."""
+    """Bytes are available even for files that no reader understands."""
     assert results["raw"] == ["bytes", "no parquet"]
 
 
 @pytest.mark.parametrize("name", ["broken.parquet", "broken.png"])
 def test_a_reader_that_fails_says_what_was_tried(results: dict[str, Any], name: str) -> None:
-    """The error names the file, the kind it was read as, and the way to its bytes."""
+    """The error names the file, the kind it was read as, and how to get its bytes."""
     kind, text = results["loaded"][name]
     assert kind == "ValueError"
     assert text.startswith(f"{name} could not be read as {name.partition('.')[2]}: ")
@@ -135,7 +135,7 @@ def test_a_reader_that_fails_says_what_was_tried(results: dict[str, Any], name: 
 
 
 def test_wrong_arguments_read_well(results: dict[str, Any]) -> None:
-    """An option that no reader has, and a name that is none, are said in a sentence."""
+    """An unknown option or an unknown name gets a readable sentence."""
     assert results["bad option"][0] == "ValueError"
     assert "nonsense" in results["bad option"][1]
     assert results["not a name"] == ["TypeError", "a file is named by its id or its name, a str, not int"]
@@ -147,7 +147,7 @@ def test_a_placed_file_has_a_path_in_the_workspace(results: dict[str, Any]) -> N
 
 
 def test_loading_leaves_nothing_in_the_workspace(results: dict[str, Any]) -> None:
-    """What is loaded goes through memory: no file that capture would announce, no descriptor is left."""
+    """Loading goes through memory: no file is left that capture would announce, and no descriptor."""
     assert [name for name in results["left"] if not name.startswith(".")] == []
     assert results["leaked"] == 0
 
@@ -160,13 +160,13 @@ def test_list_files_is_a_table_for_people(results: dict[str, Any]) -> None:
 
 
 def test_the_functions_are_no_names_of_the_person(results: dict[str, Any]) -> None:
-    """`%who` shows nothing, and `%reset` does not lose them."""
+    """`%who` does not show them, and `%reset` does not remove them."""
     assert results["cells"]["%who"] == "Interactive namespace is empty.\n"
     assert "k7m3" in results["cells"]["list_files()"]
 
 
 def test_installing_is_light(results: dict[str, Any]) -> None:
-    """A kernel that loads no file imports no library for it."""
+    """A kernel that loads no file imports no library for this."""
     assert results["light"]
 
 
@@ -180,7 +180,7 @@ def test_installing_is_light(results: dict[str, Any]) -> None:
 def test_a_traceback_is_the_persons_line_and_the_sentence(
     results: dict[str, Any], code: str, last: str
 ) -> None:
-    """Of our own code one frame shows at most, and no library's."""
+    """At most one frame of our own code shows, and none of a library's."""
     traceback = results["cells"][code]
     assert traceback.strip().splitlines()[-1].startswith(last)
     assert traceback.count("inside/files/stored.py") == 1
@@ -191,7 +191,7 @@ def test_a_traceback_is_the_persons_line_and_the_sentence(
 def test_a_name_of_several_lines_is_one_in_what_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither the line that says what was assumed nor an error begins another with the name of a file."""
+    """A file name cannot add a line to what was assumed or to an error."""
     (tmp_path / "x\ny\x1b[2J.txt").write_bytes(b"caf\xe9 au lait, tr\xe8s bon\n")
     (tmp_path / "x\nempty.csv").write_bytes(b"")
     ours, theirs = socket.socketpair()

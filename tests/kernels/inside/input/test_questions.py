@@ -64,13 +64,13 @@ print(json.dumps(told))
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, Any]:
-    """What the code above has found out, in the kernels' own Python."""
+    """What the code above reports, from the kernels' own Python."""
     found: dict[str, Any] = json.loads(run(CODE))
     return found
 
 
 def test_an_answer_to_another_question_is_left_aside(told: dict[str, Any]) -> None:
-    """Our client's answers have the number of their question; a stock client's have none."""
+    """Our client's answers carry the number of their question; those of a stock client have none."""
     assert told["own"] == "right"
     assert told["stock"] == "any"
     assert [content["kernelcord_question"] for content in told["asked"]] == [1, 2, 3, 4]
@@ -78,12 +78,12 @@ def test_an_answer_to_another_question_is_left_aside(told: dict[str, Any]) -> No
 
 
 def test_what_comes_before_a_question_is_done_in_its_turn(told: dict[str, Any]) -> None:
-    """Just before it is sent; and not for a cell that may not ask."""
+    """Just before the question is sent; but not for a cell that may not ask."""
     assert told["order"] == ["before"]
 
 
 def test_the_end_of_the_input_is_an_answer(told: dict[str, Any]) -> None:
-    """As Ctrl-D is."""
+    """As with Ctrl-D."""
     assert told["end"] == "end"
 
 
@@ -93,5 +93,5 @@ def test_an_answer_that_nobody_waited_for_is_forgotten(told: dict[str, Any]) -> 
 
 
 def test_a_cell_that_is_over_cannot_ask(told: dict[str, Any]) -> None:
-    """It would take the answer that another cell waits for."""
+    """It would take the answer meant for another cell."""
     assert told["over"] == "input() was called by a cell that has ended: only the running cell can ask"

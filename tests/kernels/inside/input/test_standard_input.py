@@ -9,7 +9,7 @@ from kernels.inside.input.standard_input import ENDS, StandardInput
 
 
 def asking(*answers: str) -> tuple[Callable[[str], str], list[str]]:
-    """A person who answers so, and then wants to end; and the prompts that they see."""
+    """A person who gives these answers and then ends the input, and the prompts they see."""
     waiting, prompts = list(answers), list[str]()
 
     def ask(prompt: str) -> str:
@@ -32,7 +32,7 @@ def test_one_line_is_asked_for_once() -> None:
 
 
 def test_all_lines_are_asked_for_until_an_empty_answer() -> None:
-    """The prompt says how to end; `read` and a loop both do so."""
+    """The prompt says how to end; `read` and a loop both ask like this."""
     ask, prompts = asking("one", "two", "", "three", "")
     stream = StandardInput(ask)
     assert stream.read() == "one\ntwo\n"
@@ -49,7 +49,7 @@ def test_an_answer_of_several_lines_is_read_line_by_line() -> None:
 
 
 def test_a_number_of_characters_can_be_read() -> None:
-    """The rest of the answer waits."""
+    """The rest of the answer is kept for later."""
     ask, _ = asking("caf\u00e9 au lait")
     stream = StandardInput(ask)
     assert stream.read(4) == "caf\u00e9"
@@ -57,7 +57,7 @@ def test_a_number_of_characters_can_be_read() -> None:
 
 
 def test_it_has_what_scripts_look_for() -> None:
-    """Name, mode, descriptor and the bytes below; text that UTF-8 cannot encode comes back as it was."""
+    """Name, mode, descriptor and the bytes below; text that UTF-8 cannot encode survives unchanged."""
     ask, _ = asking("\udcff")
     stream = StandardInput(ask)
     assert (stream.name, stream.mode, stream.fileno(), stream.readable()) == ("<stdin>", "r", 0, True)

@@ -1,4 +1,4 @@
-"""An error that a script would not raise says how the same is done in a cell."""
+"""An error that a script would not raise says how to do the same thing in a cell."""
 
 import pytest
 
@@ -22,6 +22,6 @@ def test_the_note_is_added_once(error: BaseException, note: str) -> None:
 
 @pytest.mark.parametrize("error", [NameError("x", name="x"), RuntimeError("other"), ValueError("__file__")])
 def test_other_errors_stay_as_they_are(error: BaseException) -> None:
-    """Nothing is known of them."""
+    """We have no advice for them."""
     advice.add(error)
     assert not hasattr(error, "__notes__")

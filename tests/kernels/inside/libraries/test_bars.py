@@ -24,7 +24,7 @@ bar.close()
 
 
 def test_they_draw_lines_and_warn_of_nothing() -> None:
-    """Whichever module they are taken from; what only the notebook's takes is taken too."""
+    """Whichever module they come from; names that only the notebook module has work too."""
     told = run(CODE, ours=True)
     assert "100%|" in told
     assert {"3", "6"} <= set(told.splitlines())

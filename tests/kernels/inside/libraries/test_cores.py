@@ -1,4 +1,4 @@
-"""joblib knows how many cores there are, where it cannot find out."""
+"""joblib is told the number of cores where it cannot find out."""
 
 import builtins
 import io
@@ -17,7 +17,7 @@ CPUINFO = "".join(
 
 @pytest.fixture
 def cpuinfo(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """What /proc/cpuinfo says, on a machine whose 8 processors may all be used."""
+    """The content of /proc/cpuinfo, on a machine all of whose 8 processors may be used."""
     told = {"text": CPUINFO}
 
     def opened(*_: Any, **__: Any) -> io.StringIO:
@@ -29,7 +29,7 @@ def cpuinfo(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def test_threads_of_one_core_count_once(cpuinfo: dict[str, str]) -> None:
-    """Two packages with two cores each, of two threads."""
+    """Two packages with two cores each, and two threads per core."""
     assert cores._cores() == 4
     cpuinfo["text"] = "processor: 0\n\nprocessor: 1\n\n"  # a machine that does not say
     assert cores._cores() == 8

@@ -1,4 +1,4 @@
-"""matplotlib's figures are pictures, whichever backend the code chooses, and are saved as shown."""
+"""matplotlib's figures become pictures whichever backend the code chooses, and are saved as shown."""
 
 import json
 from pathlib import Path
@@ -48,32 +48,32 @@ print(json.dumps(told))
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the code above has found out, in the kernels' own Python."""
+    """What the code above reports, from the kernels' own Python."""
     folder: Path = tmp_path_factory.mktemp("figures")
     found: dict[str, Any] = json.loads(run(CODE, cwd=folder))
     return found
 
 
 def test_every_backend_is_the_one_that_shows_figures(told: dict[str, Any]) -> None:
-    """A program that asks for the name of its quiet one is told that."""
+    """A program that asks for the backend's name is told the quiet one it chose."""
     assert told["named"] == "agg"
     assert told["other"]
 
 
 def test_a_figure_that_is_saved_as_shown_says_so(told: dict[str, Any]) -> None:
-    """Pictures only, and none that was saved before the figure changed."""
+    """Only for pictures, and not for a file saved before the figure changed."""
     assert told["saved"]["files"] == ["a.png"]
     assert "files" not in (told["changed"] or {})
     assert told["again"]["files"] == ["b.png"]
 
 
 def test_what_was_shown_last_can_still_be_saved(told: dict[str, Any]) -> None:
-    """Though it is closed; for one more cell."""
+    """Although it is closed; for one more cell."""
     assert told["late"]
 
 
 def test_an_empty_figure_that_is_saved_is_warned_of(told: dict[str, Any]) -> None:
-    """With the line of the person's."""
+    """With the line of the person's code."""
     assert len(told["empty"]) == 1
     assert told["empty"][0].startswith("the figure that is saved is empty")
     assert told["where"] == ["<string>"]

@@ -1,4 +1,4 @@
-"""`asyncio.run` works in a cell, and fails within a loop of the person's own as it does everywhere."""
+"""`asyncio.run` works in a cell, and fails within a running loop of the person's own, as everywhere."""
 
 import json
 
@@ -49,7 +49,7 @@ print(json.dumps(told))
 
 
 def test_other_loops_run_while_the_kernels_is_running() -> None:
-    """By any of the ways; whatever comes of it, the kernel's loop and task are the current ones again."""
+    """By any of the ways; however it ends, the kernel's loop and task become current again."""
     told = json.loads(run(CODE, ours=True))
     assert [told[name] for name in ("run", "runner", "new loop", "kernels loop", "outside")] == [
         2,

@@ -1,4 +1,4 @@
-"""A module of a library is changed when it is imported, whatever came before, and nothing of that stays."""
+"""A library's module is changed when it is imported, whatever happened before; no finder of ours stays."""
 
 import importlib
 import sys
@@ -16,7 +16,7 @@ _numbers = count(1)
 
 @pytest.fixture
 def name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of a module that can be imported, and of which nothing is known yet."""
+    """The name of a module that can be imported, and that nothing has asked for yet."""
     name = f"imported_{next(_numbers)}"
     (tmp_path / f"{name}.py").write_text("import os\nif os.environ.get('FAILS'): raise OSError('stopped')\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -26,12 +26,12 @@ def name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def finders() -> int:
-    """How many finders there are of ours."""
+    """How many of our finders are installed."""
     return sum(type(finder).__module__ == on_import.__name__ for finder in sys.meta_path)
 
 
 def test_one_finder_makes_all_changes_once_and_goes(name: str) -> None:
-    """However many are asked for, also the same again; the module's loader is as Python made it."""
+    """However many changes are asked for, even twice; the module's loader is the one Python made."""
     changed: list[str] = []
 
     def first(module: ModuleType) -> None:
@@ -57,7 +57,7 @@ def test_one_finder_makes_all_changes_once_and_goes(name: str) -> None:
 def test_an_import_that_comes_to_nothing_takes_no_change_away(
     name: str, before: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Libraries look whether another one is there; an import can fail, or be stopped."""
+    """Libraries check whether another one is installed; an import can fail or be stopped."""
     changed: list[ModuleType] = []
     on_import.change(name, changed.append)
     if before == "looked up":

@@ -1,4 +1,4 @@
-"""Shared memory has its space when it is created; what cannot have any says what to use instead."""
+"""Shared memory gets its space on creation; where that is impossible, an error says what to use instead."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ from kernels.inside.libraries import shared_memory
 
 
 class Memory:
-    """As `multiprocessing.shared_memory` has it: a file that is longer than what was written."""
+    """Like `multiprocessing.shared_memory`: a file that is longer than what was written."""
 
     folder: Path
 
@@ -50,7 +50,7 @@ def memory(folder: Path) -> Any:
 
 
 def test_its_space_is_taken_when_it_is_created(memory: Any) -> None:
-    """Whoever only opens it takes none."""
+    """Opening it takes no space."""
     made = memory(create=True, size=1 << 20)
     assert os.fstat(made._fd).st_blocks * 512 >= 1 << 20
     made.close()
@@ -60,7 +60,7 @@ def test_its_space_is_taken_when_it_is_created(memory: Any) -> None:
 
 
 def test_more_than_there_is_is_refused_at_once(memory: Any) -> None:
-    """With how much there is."""
+    """The error says how much there is."""
     with pytest.raises(
         OSError, match=r"^\[Errno 28\] no room for 1073741824 MiB of shared memory: "
     ) as refused:
@@ -69,7 +69,7 @@ def test_more_than_there_is_is_refused_at_once(memory: Any) -> None:
 
 
 def test_what_cannot_be_reserved_is_taken_back(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process was quicker."""
+    """Another process was faster."""
     made: list[Memory] = []
 
     def full(*_: object) -> None:

@@ -11,7 +11,7 @@ from kernels.inside.libraries import on_import, width
 
 @pytest.fixture(autouse=True)
 def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No module is awaited, and the width is the first one again afterwards."""
+    """Make sure no module is awaited, and restore the initial width afterwards."""
     monkeypatch.setattr(on_import, "_awaited", {})
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     monkeypatch.setattr(width, "_before", width.FIRST)
@@ -20,14 +20,14 @@ def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("told", "columns"), [(120, "120"), (1, "40"), (10_000, "400")])
 def test_programs_are_told_within_reason(told: int, columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the variable that they read."""
+    """Through the variable that they read."""
     monkeypatch.setenv("COLUMNS", "80")
     width.follow(told)
     assert os.environ["COLUMNS"] == columns
 
 
 def test_a_width_that_is_told_again_and_again_adds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal tells it with each change of its size; the last one counts when pandas comes."""
+    """A terminal reports it with each change of size; the last one applies when pandas is imported."""
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delitem(sys.modules, "pandas", raising=False)
     before = len(sys.meta_path)

@@ -45,7 +45,7 @@ def test_archives_and_containers_are_looked_into(data: bytes, kind: str) -> None
 
 
 def test_each_kind_has_a_name_for_people() -> None:
-    """One that has none is called what it is."""
+    """A kind without one is called by its own name."""
     assert set(SIGNATURES.values()) | {"webp", "zip", "xlsx", "xlsb", "ods"} == set(NAMES)
     assert known_as(kind_of_content(OLE)).startswith("an older Office document")
     assert known_as("abc") == "abc"

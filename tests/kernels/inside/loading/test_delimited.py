@@ -1,4 +1,4 @@
-"""Which marks a table has is told by its first rows."""
+"""A table's separator and decimal mark are found from its first rows."""
 
 import pytest
 
@@ -24,19 +24,19 @@ from kernels.inside.loading.delimited import Dialect, _is_table, decimal_mark, d
     ],
 )
 def test_the_marks_are_those_with_which_the_rows_are_alike(sample: str, separator: str, decimal: str) -> None:
-    """The likelier first, where two would do; none where the rows are no table."""
+    """If two sets would do, the likelier comes first; there are none if the rows are no table."""
     found = dialect(sample, ",")
     assert (found.separator, found.decimal) == (separator, decimal)
 
 
 def test_excels_first_line_says_the_separator() -> None:
-    """Whatever the rows are like."""
+    """Whatever the rows look like."""
     found = dialect("sep=;\r\na;b\r\n1,5;2\r\n", ",")
     assert (found.separator, found.decimal, found.first_line) == (";", ",", True)
 
 
 def test_a_separator_that_was_given_is_not_guessed() -> None:
-    """Only the mark before decimals is then."""
+    """Only the decimal mark is guessed then."""
     found = dialect("a;b\n1,5;2\n", "|", free=False)
     assert (found.separator, found.decimal) == ("|", ".")
     assert dialect("a;b\n1,5;2\n", ";", free=False).decimal == ","
@@ -57,7 +57,7 @@ def test_a_separator_that_was_given_is_not_guessed() -> None:
 def test_a_comma_is_before_decimals_only_in_columns_of_numbers(
     rows: list[list[str]], separator: str, mark: str
 ) -> None:
-    """Between commas 1,500 may be fifteen hundred."""
+    """In a comma-separated file 1,500 may well be fifteen hundred."""
     assert decimal_mark(rows, separator) == mark
 
 
@@ -74,6 +74,6 @@ def test_a_comma_is_before_decimals_only_in_columns_of_numbers(
     ],
 )
 def test_prose_is_no_table(sample: str, *, is_table: bool) -> None:
-    """A text that nothing calls a table has to be one for certain."""
+    """A text that nothing declares to be a table must clearly be one."""
     assert _is_table(dialect(sample, ",")) is is_table
     assert not _is_table(Dialect("", "."))

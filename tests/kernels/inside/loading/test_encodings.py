@@ -1,4 +1,4 @@
-"""In which encoding a text is, and what is no text at all."""
+"""Which encoding a text has, and what is no text at all."""
 
 import pytest
 
@@ -26,12 +26,12 @@ GERMAN = "Stra\u00dfe; \u00dcber 5 \u20ac \u2013 \u201egut\u201c\n"
     ],
 )
 def test_the_encoding_is_found(data: bytes, name: str, *, sure: bool) -> None:
-    """It is certain by a mark, as UTF-8, and where the file declares it."""
+    """A byte order mark, valid UTF-8 or a declaration in the file makes it certain."""
     assert encoding_of(data) == Encoding(name, sure)
 
 
 def test_any_bytes_have_some_encoding() -> None:
-    """Where charset-normalizer is missing, as here, too."""
+    """Even without charset-normalizer, which is missing here too."""
     found = encoding_of(bytes(range(128, 256)) * 3)
     assert found.sure is False
     bytes(range(128, 256)).decode(found.name)
@@ -50,13 +50,13 @@ def test_any_bytes_have_some_encoding() -> None:
     ],
 )
 def test_what_is_text_and_what_is_not(data: bytes, *, text: bool, binary: bool) -> None:
-    """A text in another encoding is neither certain to be one nor binary."""
+    """A text in another encoding is neither certainly text nor binary."""
     assert is_text(data) is text
     assert is_binary(data) is binary
 
 
 def test_what_was_guessed_is_noted_and_what_was_told_is_used() -> None:
-    """With the way in which other bytes are read."""
+    """Including the option for bytes that cannot be decoded."""
     source = Source(GERMAN.encode("cp1252"), "a.md", "md", {})
     assert decode(source) == GERMAN
     assert source.assumed == {"encoding": "the encoding cp1252"}

@@ -1,11 +1,11 @@
-"""Every kind of file that is known has its way to be read."""
+"""There is a way to read every known kind of file."""
 
 from filestore.filetypes import BY_EXTENSION
 from kernels.inside.loading import kind_of, kinds
 
 
 def test_an_extension_has_one_entry_at_most_in_the_tables_of_readers() -> None:
-    """An object, a sentence on what to do, or bytes; what has no entry is loaded by its content."""
+    """An object, a sentence on what to do, or bytes; a file without an entry is loaded by its content."""
     tables = [set(kinds.READERS), set(kinds.WITHOUT_A_READER), set(kinds.GIVEN_AS_BYTES)]
     known = set().union(*tables)
     assert known <= set(BY_EXTENSION)
@@ -16,7 +16,7 @@ def test_an_extension_has_one_entry_at_most_in_the_tables_of_readers() -> None:
 
 
 def test_kinds_that_are_text_are_read_as_text_or_as_what_the_text_means() -> None:
-    """Of the categories that are text everywhere, and of known kinds of text in others, nothing is bytes."""
+    """No kind in the categories that are always text, and no known text kind elsewhere, is given as bytes."""
     assert {BY_EXTENSION[one] for one in kinds.GIVEN_AS_BYTES}.isdisjoint(
         {"text", "code", "structured", "notebook"}
     )
@@ -26,7 +26,7 @@ def test_kinds_that_are_text_are_read_as_text_or_as_what_the_text_means() -> Non
 
 
 def test_no_kind_is_read_in_two_ways() -> None:
-    """What is text everywhere has a reader; what can run code when it is read is known by name."""
+    """Kinds that are always text have a reader; kinds that can run code when read are listed by name."""
     assert set(kinds.READERS) >= kinds.TEXTS
     assert set(kinds.READERS) >= kinds.PICKLES
     assert kinds.PLAIN_TEXTS < kinds.TEXTS
@@ -34,6 +34,6 @@ def test_no_kind_is_read_in_two_ways() -> None:
 
 
 def test_a_packed_file_is_of_the_kind_within() -> None:
-    """If that has a reader; a file without an extension is of no kind."""
+    """If there is a reader for that kind; a file without an extension has no kind."""
     names = ("data.csv", "data.CSV.gz", "data.tar.gz", "archive.zip", "Makefile", ".csv")
     assert [kind_of(name) for name in names] == ["csv", "csv", "gz", "zip", "", ""]

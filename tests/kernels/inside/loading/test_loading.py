@@ -1,4 +1,4 @@
-"""A collection of files as other programs write them: what is made of each, and that all readers agree."""
+"""A collection of files as other programs write them: what each is loaded as, and that all readers agree."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def collection(folder: Path) -> dict[str, Any]:
-    """What the readers have said of each file."""
+    """What the readers have said about each file."""
     folder.mkdir()
     program = Path(__file__).with_name("collection_program.py")
     done = subprocess.run(
@@ -59,12 +59,12 @@ def options(collection: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def files(collection: dict[str, Any]) -> dict[str, Any]:
-    """What the readers have said of files alone."""
+    """What the readers have said about files alone."""
     return {name: entry for name, entry in collection.items() if name != "options"}
 
 
 def test_an_option_is_taken_at_its_word_or_refused(options: dict[str, Any]) -> None:
-    """What it says is not looked for, any text can be a table, and one that no reader has is named."""
+    """What it specifies is not guessed, any text can be a table, and an option no reader has is named."""
     assert options["table"] == ["DataFrame", {"columns": ["a", "b"], "data": [[1.5, 2]]}]
     assert options["as told"][1]["columns"] == ["Name", "Preis", "Menge"]
     assert options["as told"][1]["data"][0] == ["\u00c3\u0084pfel", "1,50", 3]
@@ -74,7 +74,7 @@ def test_an_option_is_taken_at_its_word_or_refused(options: dict[str, Any]) -> N
 
 
 def first_line(kind: str, content: Any) -> tuple[str, ...]:
-    """How the card of an object may begin; "" is the card of which nothing is known but type and size."""
+    """How an object's card may begin; "" stands for a card with nothing but type and size."""
     match kind:
         case "NotLoaded":
             return ("empty",) if content == "is empty" else (content[:200],)
@@ -94,7 +94,7 @@ def first_line(kind: str, content: Any) -> tuple[str, ...]:
 
 
 def test_card_load_file_list_and_bundle_agree(files: dict[str, Any], folder: Path) -> None:
-    """The card says what `load_file` gives, and the same of what was assumed; a bundle gives the same."""
+    """The card says what `load_file` gives and what was assumed; a bundle gives the same."""
     for name, entry in files.items():
         kind, content = entry["loaded"]
         first, *rest = entry["card"].split("\n")
@@ -156,7 +156,7 @@ def test_card_load_file_list_and_bundle_agree(files: dict[str, Any], folder: Pat
 def test_a_table_is_read_as_it_was_meant(
     collection: dict[str, Any], name: str, expected: object, assumed: str
 ) -> None:
-    """Encoding, marks and kind are found, and what had to be guessed is said with the option for another."""
+    """Encoding, separators and kind are found; each guess is stated with the option that changes it."""
     entry = collection[name]
     assert entry["loaded"] == ["DataFrame", expected]
     assert assumed in entry["told"]
@@ -199,7 +199,7 @@ def test_a_text_is_read_in_its_encoding(collection: dict[str, Any], name: str, e
     ],
 )
 def test_what_cannot_be_read_says_what_to_do(collection: dict[str, Any], name: str, sentence: str) -> None:
-    """A sentence that can be followed, without a library that nobody can install."""
+    """A sentence that can be followed, and no library that nobody can install."""
     kind, text = collection[name]["loaded"]
     assert kind == "NotLoaded"
     assert sentence in text
@@ -222,11 +222,11 @@ def test_what_cannot_be_read_says_what_to_do(collection: dict[str, Any], name: s
     ],
 )
 def test_other_files_are_what_they_are(collection: dict[str, Any], name: str, expected: object) -> None:
-    """Whatever the name says; a picture is turned as the camera was held."""
+    """Whatever the name says; a picture is turned the way the camera was held."""
     assert collection[name]["loaded"] == expected
 
 
 def test_cards_count_everything(collection: dict[str, Any]) -> None:
-    """All entries of an archive with their bytes, and the cells of a notebook of any format."""
+    """All entries of an archive with their bytes, and the cells of a notebook in any format."""
     assert collection["many.zip"]["card"].startswith("archive, 7,000 entries, 7,000 B unpacked")
     assert collection["old.ipynb"]["card"] == "notebook, 1 cell: 1 code"

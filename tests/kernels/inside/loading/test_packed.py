@@ -1,4 +1,4 @@
-"""What is packed as a whole is unpacked, and the one table in an archive is found."""
+"""Files compressed as a whole are unpacked, and the only table in an archive is found."""
 
 import bz2
 import gzip
@@ -32,7 +32,7 @@ def archive(**files: bytes) -> bytes:
     ids=["gz", "bz2", "xz", "zip"],
 )
 def test_each_kind_is_unpacked(kind: str, data: bytes) -> None:
-    """Those that Python cannot unpack are tried with the kernels' libraries, in `test_loading`."""
+    """`test_loading` tries those that Python cannot unpack with the kernels' libraries."""
     assert UNPACK[kind](data) == b"text"
     assert set(UNPACK) >= BY_CONTENT
 
@@ -44,7 +44,7 @@ def test_an_archive_of_several_files_is_not_one_file() -> None:
 
 
 def test_the_only_table_of_an_archive_is_found() -> None:
-    """Nothing else that is alone, no archive with more, and none that cannot be read."""
+    """No other single entry, no archive with several tables, and none that cannot be read."""
     assert only_table(archive(a_csv=b"a,b\n")) == ("a.csv", b"a,b\n")
     assert only_table(archive(a_png=b"")) is None
     assert only_table(archive(a_csv=b"", b_csv=b"")) is None

@@ -1,4 +1,4 @@
-"""Binary files that need no library of the kernels; all others are tried in `test_loading`."""
+"""Binary files that need none of the kernels' libraries; `test_loading` tries all others."""
 
 import pickle
 import sqlite3
@@ -21,7 +21,7 @@ def source(data: bytes, kind: str = "x", **options: Any) -> Source:
 
 @pytest.mark.parametrize("journal", ["delete", "wal"])
 def test_a_database_is_a_copy_in_memory(tmp_path: Path, journal: str) -> None:
-    """One with a write-ahead log too, which memory cannot have; other databases are bytes."""
+    """Even one with a write-ahead log, which memory cannot have; databases of other programs are bytes."""
     with closing(sqlite3.connect(tmp_path / "a.db")) as base:
         base.execute(f"pragma journal_mode={journal}")
         base.execute("create table t (a)")
@@ -43,7 +43,7 @@ def test_a_pickle_is_its_object() -> None:
 
 @pytest.mark.parametrize("data", [b"\x89HDF\r\n\x1a\n", bytes(512) + b"\x89HDF\r\n\x1a\n"])
 def test_what_nothing_reads_says_what_to_do(data: bytes) -> None:
-    """MATLAB's newest files are HDF5 inside; so is NetCDF 4."""
+    """MATLAB's newest files are HDF5 inside, and so is NetCDF 4."""
     with pytest.raises(NotLoaded, match="save it with '-v7'"):
         readers.matlab(source(data, "mat"))
     if data.startswith(b"\x89HDF"):
@@ -52,7 +52,7 @@ def test_what_nothing_reads_says_what_to_do(data: bytes) -> None:
 
 
 def test_an_error_has_the_files_name_and_not_that_of_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Readers that only take a path get one of ours."""
+    """Readers that only take a path get the path of a copy."""
     module: Any = ModuleType("pyreadstat")
     paths: list[str] = []
 

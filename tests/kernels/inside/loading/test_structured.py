@@ -1,4 +1,4 @@
-"""JSON and the like are dicts and lists."""
+"""JSON and similar formats become dicts and lists."""
 
 import plistlib
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def test_a_value_is_what_it_is(text: str, value: object) -> None:
 
 
 def test_several_values_are_a_list() -> None:
-    """Whatever stands between them; it is noted."""
+    """Whatever separates them; a note says so."""
     made = source("1 [2],\n3\x1e4\n")
     assert structured.read_json(made) == [1, [2], 3, 4]
     assert made.notes == ["it has 4 JSON values, one after the other"]
@@ -41,7 +41,7 @@ def test_several_values_are_a_list() -> None:
 
 @pytest.mark.parametrize("text", ['{"a": }', "nonsense", "1 2 nonsense"])
 def test_what_is_no_json_is_an_error(text: str) -> None:
-    """That of Python's own reader."""
+    """The error is that of Python's own reader."""
     with pytest.raises(ValueError, match="Expecting"):
         structured.read_json(source(text))
 
@@ -55,7 +55,7 @@ def test_toml_is_a_dict() -> None:
 
 @pytest.mark.parametrize("form", [plistlib.FMT_XML, plistlib.FMT_BINARY])
 def test_a_property_list_is_its_content(form: Any) -> None:
-    """And another program's .plist is a text, or an error."""
+    """A .plist from another program is a text, or an error."""
     read: Callable[[Source], Any] = structured.property_list
     assert read(Source(plistlib.dumps({"a": 1}, fmt=form), "a.plist", "plist", {})) == {"a": 1}
     assert read(source("some words")) == "some words"

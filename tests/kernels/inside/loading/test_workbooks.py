@@ -1,4 +1,4 @@
-"""Spreadsheets that nothing here reads say what to do; those that can be read are tried in `test_loading`."""
+"""Spreadsheets that nothing here reads say what to do; `test_loading` tries those that can be read."""
 
 import io
 import zipfile
@@ -38,6 +38,6 @@ def packed(name: str, content: bytes = b"") -> bytes:
     ],
 )
 def test_what_it_is_decides_and_not_its_name(data: bytes, sentence: str) -> None:
-    """A sentence that can be followed, or says what the file is."""
+    """The sentence can be followed, or says what the file is."""
     with pytest.raises(NotLoaded, match=sentence):
         workbooks.read(Source(data, "a.xlsx", "xlsx", {}))

@@ -22,7 +22,7 @@ import zmq  # noqa: E402
 from jupyter_client.session import Session  # noqa: E402
 
 PATIENCE = 10_000  # ms
-# Seconds after which a socket that sends looks at what has come; it does so each 1 ms or so.
+# Seconds after which a sending socket checks what has arrived; it does so about every millisecond.
 SEEN_AGAIN = 0.02
 
 context: Any = zmq.Context()
@@ -30,7 +30,7 @@ subscriber = context.socket(zmq.SUB)
 
 
 class Output(zmq.Socket):
-    """A kernel's socket for output; somebody subscribes after the first frame of its first message."""
+    """A kernel's output socket; somebody subscribes after the first frame of its first message."""
 
     def send(self, data: Any, *args: Any, **options: Any) -> Any:
         """Send a frame."""
@@ -52,4 +52,4 @@ sender.send_multipart([b"first", b"second", b"third"])
 sender.send_multipart([b"", b"", b'{"msg_type": "sent before it was welcomed"}'])
 heard = json.loads(subscriber.recv_multipart()[2])["msg_type"] if subscriber.poll(PATIENCE) else "nothing"
 print(heard, flush=True)
-os._exit(0)  # what the threads leave behind is of no interest
+os._exit(0)  # do not wait for the threads

@@ -1,4 +1,4 @@
-"""The bytes below a text stream."""
+"""The bytes buffer below a text stream."""
 
 import io
 from typing import Any
@@ -9,7 +9,7 @@ from kernels.inside.output.buffers import Bytes
 
 
 class Stream(io.StringIO):
-    """A text stream as the kernel's: with a name and a descriptor."""
+    """A text stream like the kernel's, with a name and a descriptor."""
 
     name = "stdout"
 
@@ -26,12 +26,12 @@ class Stream(io.StringIO):
 
 @pytest.fixture
 def stream() -> Stream:
-    """One to which nothing was written."""
+    """A stream that nothing was written to."""
     return Stream()
 
 
 def test_bytes_are_the_same_as_their_text(stream: Stream) -> None:
-    """A character in two pieces is written as a whole, and what is no UTF-8 is replaced."""
+    """A character in two pieces is written as a whole, and invalid UTF-8 is replaced."""
     below = Bytes(stream)
     euro = "\u20ac".encode()
     assert below.write(b"5 " + euro[:2]) == 4
@@ -42,14 +42,14 @@ def test_bytes_are_the_same_as_their_text(stream: Stream) -> None:
 
 
 def test_text_is_refused(stream: Stream) -> None:
-    """As by any stream of bytes."""
+    """As by any binary stream."""
     text: Any = "x"
     with pytest.raises(TypeError, match="not 'str'"):
         Bytes(stream).write(text)
 
 
 def test_a_wrapper_can_be_put_around_it_and_go(stream: Stream) -> None:
-    """Which closes what is below with itself; it stays open."""
+    """Closing the wrapper closes the buffer below it; the stream stays open."""
     below = Bytes(stream)
     wrapper = io.TextIOWrapper(below, encoding="utf-8")  # type: ignore[type-var]
     wrapper.write("one\n")

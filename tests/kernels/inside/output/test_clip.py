@@ -11,20 +11,20 @@ from kernels.inside.output import clip
 
 @pytest.fixture
 def pack() -> Any:
-    """A session's packer, clipped."""
+    """A session's packer, clipping what it packs."""
     session = SimpleNamespace(pack=lambda content: json.dumps(content).encode())
     clip.session(session)
     return session.pack
 
 
 def test_an_ordinary_message_stays_as_it_is(pack: Any) -> None:
-    """With as many marks within its texts as they like."""
+    """However many marks there are within its texts."""
     content = {"text": ',[{"\\' * 100_000, "values": [1] * 90_000}
     assert json.loads(pack(content)) == content
 
 
 def test_a_long_text_keeps_its_head_and_tail(pack: Any) -> None:
-    """And says how much is missing."""
+    """It also says how much is missing."""
     content = {"name": "stdout", "text": f"head{'x' * (clip.LARGEST + 1)}tail"}
     told = json.loads(pack(content))
     assert told["clipped"]
@@ -36,7 +36,7 @@ def test_a_long_text_keeps_its_head_and_tail(pack: Any) -> None:
 
 
 def test_a_large_picture_is_left_out_and_named(pack: Any) -> None:
-    """With its text; a smaller one with it stays, and of an error the lines are clipped."""
+    """Its text stays, as does a smaller picture beside it; an error's lines are clipped."""
     data = {"image/png": "x" * (clip.LARGEST + 1), "image/jpeg": "small", "text/plain": "a figure"}
     told = json.loads(pack({"data": data}))["data"]
     assert set(told) == {"image/jpeg", "text/plain"}
@@ -46,13 +46,13 @@ def test_a_large_picture_is_left_out_and_named(pack: Any) -> None:
 
 
 def test_too_many_values_are_left_out(pack: Any) -> None:
-    """Which are no longer in bytes than an ordinary message."""
+    """Even if they take no more bytes than an ordinary message."""
     told = json.loads(pack({"data": {"application/json": [[]] * (clip.MOST_VALUES + 1)}}))["data"]
     assert set(told) == {"text/plain"}
     assert f"{clip.MOST_VALUES:,} values" in told["text/plain"]
 
 
 def test_what_cannot_be_made_smaller_is_an_empty_reply(pack: Any) -> None:
-    """So that the cell ends."""
+    """So that the cell still ends."""
     told = json.loads(pack({"status": "ok", "metadata": [[]] * (clip.MOST_VALUES + 1)}))
     assert told == {"status": "ok", "execution_count": None}

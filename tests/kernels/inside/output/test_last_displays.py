@@ -1,4 +1,4 @@
-"""The last messages that displayed something are in memory that outlives the kernel."""
+"""The last messages that displayed something are kept in memory that outlives the kernel."""
 
 import random
 
@@ -11,7 +11,7 @@ def frames(number: int, size: int = 0) -> list[bytes]:
 
 
 def test_messages_are_there_with_the_text_before_them() -> None:
-    """In order; a cell begins without those of the one before."""
+    """In order; a new cell begins without the previous cell's messages."""
     memory = bytearray(SIZE)
     displays = LastDisplays(memoryview(memory))
     displays.add(frames(1), (3, 0))
@@ -22,7 +22,7 @@ def test_messages_are_there_with_the_text_before_them() -> None:
 
 
 def test_the_last_ones_are_there_when_there_are_many() -> None:
-    """At least as many as fit into a half; one that is larger than that is not."""
+    """At least as many as fit into half of the memory; one larger than that is not kept."""
     memory = bytearray(SIZE)
     displays = LastDisplays(memoryview(memory))
     for number in range(100):
@@ -34,7 +34,7 @@ def test_the_last_ones_are_there_when_there_are_many() -> None:
 
 
 def test_very_many_small_ones_are_bounded() -> None:
-    """The newest are read."""
+    """The newest ones are read."""
     memory = bytearray(SIZE)
     displays = LastDisplays(memoryview(memory))
     for number in range(2 * MOST):
@@ -44,7 +44,7 @@ def test_very_many_small_ones_are_bounded() -> None:
 
 
 def test_whatever_a_kernel_has_written_there_is_read_without_an_error() -> None:
-    """The memory is its own to write to."""
+    """The kernel can write anything to its own memory."""
     chance = random.Random(1)
     for _ in range(50):
         found = records(chance.randbytes(SIZE))
@@ -53,7 +53,7 @@ def test_whatever_a_kernel_has_written_there_is_read_without_an_error() -> None:
 
 
 def test_without_memory_nothing_is_kept() -> None:
-    """In a kernel of Jupyter's own programs, and in a forked child."""
+    """Such as in a kernel started by Jupyter's own programs, and in a forked child."""
     displays = LastDisplays()
     displays.add(frames(1), (0, 0))
     displays.begin_cell()

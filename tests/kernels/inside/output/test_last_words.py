@@ -1,4 +1,4 @@
-"""What a kernel wrote last can be read when it is gone, once, whatever it has made of it."""
+"""What a kernel wrote last can be read once after its end, whatever the kernel did to that memory."""
 
 import ctypes
 import os
@@ -17,7 +17,7 @@ from kernels.wire.connection import Message
 
 @pytest.fixture
 def words() -> Iterator[LastWords]:
-    """A kernel's last words, for a kernel in this process."""
+    """The last words of a kernel, which this process plays."""
     with LastWords() as words:
         inherited = {name: os.dup(number) for name, number in words.descriptors.items()}
         words.started()
@@ -31,12 +31,12 @@ def words() -> Iterator[LastWords]:
 
 
 def sent(name: str, end: object) -> Message:
-    """A message that says how much of its stream has been sent with it."""
+    """A message that states how much of its stream has been sent with it."""
     return Message("iopub", "stream", "1", {"name": name, "text": "..."}, {"kernelcord": end})
 
 
 def test_what_no_message_had_is_told_once(words: LastWords) -> None:
-    """Of each stream what comes after the last message; then that is no news any more, and later text is."""
+    """From each stream, whatever came after the last message; later text is new again."""
     out, err = inside.of("stdout"), inside.of("stderr")
     out.add("one\n")
     first = out.count
@@ -53,7 +53,7 @@ def test_what_no_message_had_is_told_once(words: LastWords) -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 1000, 8191, KEPT - 1, KEPT, KEPT + 1, 3 * KEPT + 5])
 def test_text_goes_round(words: LastWords, size: int) -> None:
-    """Whatever the pieces, the end of the text is there; of more than is kept it says how much is not."""
+    """However it was split, the end of the text is kept, with a note of how much is missing."""
     out, text = inside.of("stdout"), ""
     for number in range(2 * KEPT // size + 3):
         piece = (f"{number}." * size)[:size]
@@ -70,7 +70,7 @@ def test_text_goes_round(words: LastWords, size: int) -> None:
 
 
 def test_what_is_in_the_pipes_is_told_without_waiting(words: LastWords) -> None:
-    """Their other ends may be open: a child of the kernel's can have them, and read or write on."""
+    """Their other ends may still be open: a child of the kernel can hold them, and read or write."""
     reading, writing = inside.pipe("stderr")
     os.write(writing, b"Fatal Python error\n")
     assert words.rest() == [("stderr", "Fatal Python error\n")]
@@ -83,7 +83,7 @@ def test_what_is_in_the_pipes_is_told_without_waiting(words: LastWords) -> None:
 
 
 def test_what_is_out_of_the_pipe_is_told_until_it_is_kept(words: LastWords) -> None:
-    """With what came before it and after it; and a line of a traceback in two parts is shortened as one."""
+    """With the text before and after it; a traceback line that comes in two parts is shortened as one."""
     landing, err = inside.landing("stderr"), inside.of("stderr")
     err.add("first\n")
     arrived = b'second\n  File "/x/lib/python3.12/'
@@ -107,12 +107,12 @@ def displayed(number: int, size: int = 0) -> list[bytes]:
 
 
 def parsed(frames: list[bytes]) -> Message | None:
-    """As the wire does."""
+    """A message made from its frames, as the wire does it."""
     return Message("iopub", "display_data", "1", int(frames[1]), {}, frames[1]) if len(frames) == 3 else None
 
 
 def test_what_was_displayed_is_told_in_its_place(words: LastWords) -> None:
-    """Once, among the text around it, unless its message has come; a cell begins without it."""
+    """Once, among the text around it, unless its message has arrived; a new cell begins without it."""
     out = inside.of("stdout")
     inside.displays.add(displayed(1), inside.counts())
     assert words.is_news(Message("iopub", "display_data", "1", 1, {}, b"1"))
@@ -132,7 +132,7 @@ def test_what_was_displayed_is_told_in_its_place(words: LastWords) -> None:
 
 @pytest.mark.parametrize("size", [1, 1000, 100_000, last_displays.HALF - 100])
 def test_of_more_displays_than_are_kept_the_last_are_told(words: LastWords, size: int) -> None:
-    """In order, at least a half of the memory of them, and one that is too large costs no other its place."""
+    """In order, filling at least half of the memory; one that is too large displaces no other."""
     for number in range(1000):
         inside.displays.add(displayed(number, size), (0, 0))
     inside.displays.add(displayed(1000, last_displays.HALF), (0, 0))
@@ -142,7 +142,7 @@ def test_of_more_displays_than_are_kept_the_last_are_told(words: LastWords, size
 
 
 def test_whatever_a_kernel_writes_as_displays_is_bounded(words: LastWords) -> None:
-    """Lengths and numbers that cannot be, and very many messages of nothing."""
+    """Impossible lengths and numbers, and very many empty messages."""
     assert inside._memory is not None
     memory = inside._memory[2 * PART :]
     counted = []
@@ -164,7 +164,7 @@ def test_whatever_a_kernel_writes_as_displays_is_bounded(words: LastWords) -> No
 
 @pytest.mark.parametrize("count", [1 << 63, (1 << 64) - 1, 1 << 62, 5])
 def test_a_kernel_may_have_written_anything(words: LastWords, count: int) -> None:
-    """A number that cannot be, bytes that are no text, and messages that name what never was."""
+    """Impossible numbers, bytes that are no text, and messages that name things that never existed."""
     assert inside._memory is not None
     inside._memory[:COUNT].cast("Q")[0] = count
     inside._memory[COUNT : COUNT + 5] = b"\xff\x00\xfe\xed\xa0"
@@ -180,7 +180,7 @@ def test_a_kernel_may_have_written_anything(words: LastWords, count: int) -> Non
 
 
 def test_nobody_can_make_the_memory_larger_and_nothing_stays(words: LastWords) -> None:
-    """It is sealed; and the descriptors go."""
+    """The memory is sealed, and its descriptors are closed."""
     with pytest.raises(PermissionError):
         os.ftruncate(words.descriptors["last words"], 1 << 30)
     before = len(os.listdir("/proc/self/fd"))
@@ -209,7 +209,7 @@ def test_a_path_in_a_traceback_begins_at_its_library_and_the_persons_own_stay(
 
 
 def test_a_path_without_end_takes_no_time() -> None:
-    """A node looks at what a dead kernel has written last, which can be a path that nobody has."""
+    """A node reads what a dead kernel wrote last, and that can be an endless made-up path."""
     line = f'  File "{"/" * 160_000}", line 1\n'
     began = time.thread_time()
     assert paths.in_tracebacks(line) == line

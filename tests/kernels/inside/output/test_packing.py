@@ -17,7 +17,7 @@ def test_an_ordinary_message_is_plain_json(message: Any) -> None:
 
 
 def test_what_utf8_cannot_encode_is_escaped() -> None:
-    """And comes back as it was."""
+    """It is the same again after decoding."""
     message = {"name": "a\udcff.csv", "text": "half of \ud83d, and caf\u00e9"}
     packed = pack(message)
     assert packed.isascii()
@@ -25,6 +25,6 @@ def test_what_utf8_cannot_encode_is_escaped() -> None:
 
 
 def test_what_json_has_no_words_for_is_made_text() -> None:
-    """Dates as jupyter_client writes them, and numbers that are none."""
+    """Dates as jupyter_client writes them, and NaN and infinities."""
     assert json.loads(pack({"date": datetime(2024, 1, 2, tzinfo=UTC)}))["date"].startswith("2024-01-02")
     assert json.loads(pack({"x": [float("nan"), float("inf")]})) == {"x": ["nan", "inf"]}

@@ -1,4 +1,4 @@
-"""The messages of forked children arrive whole, however many write at once."""
+"""The messages of forked children arrive whole, however many children write at once."""
 
 import os
 import select
@@ -39,7 +39,7 @@ print("whole")
 
 @pytest.fixture
 def relay() -> Iterator[Relay]:
-    """One whose pipe goes with the test."""
+    """A relay whose pipe is closed after the test."""
     made = Relay()
     yield made
     for number in (made._reading, made._writing):
@@ -47,7 +47,7 @@ def relay() -> Iterator[Relay]:
 
 
 def test_a_message_is_there_when_it_was_sent(relay: Relay) -> None:
-    """All of its frames, empty ones too; and nothing is waited for."""
+    """With all of its frames, even empty ones; there is nothing to wait for."""
     assert list(relay.receive()) == []
     relay.send([b"one", b"", b"x" * 5000])
     relay.send([b"two"])
@@ -56,12 +56,12 @@ def test_a_message_is_there_when_it_was_sent(relay: Relay) -> None:
 
 
 def test_many_children_write_at_once() -> None:
-    """Their pieces are mixed in the pipe, and put together again."""
+    """Their pieces are interleaved in the pipe, and put together again."""
     assert run(CHILDREN, ours=True) == "whole\n"
 
 
 def test_a_child_that_ends_in_the_middle_costs_only_its_own_message(relay: Relay) -> None:
-    """And what is left of such messages is bounded."""
+    """The leftovers of such messages are bounded."""
     for number in range(2 * module.UNFINISHED):
         head = module.HEAD.pack(b"%8d" % number, 1000, 3)
         os.write(relay._writing, head + b"abc")
@@ -72,7 +72,7 @@ def test_a_child_that_ends_in_the_middle_costs_only_its_own_message(relay: Relay
 
 
 def test_what_the_person_has_written_there_is_no_message(relay: Relay) -> None:
-    """Nor an error."""
+    """Nor is it an error."""
     os.write(relay._writing, module.HEAD.pack(b"mine....", 3, 3) + b"\xff\xff\xff")
     relay.send([b"whole"])
     assert list(relay.receive()) == [[b"whole"]]

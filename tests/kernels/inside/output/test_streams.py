@@ -1,4 +1,4 @@
-"""A client that subscribes to a kernel's output is told so, at whatever moment it does."""
+"""A client that subscribes to a kernel's output gets a welcome, whenever it subscribes."""
 
 import subprocess
 from pathlib import Path
@@ -14,7 +14,7 @@ PROGRAM = Path(__file__).with_name("subscribing_program.py")
 def test_who_subscribes_while_something_is_sent_to_nobody_is_welcomed(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """A kernel sends that it starts just when its first client comes, and that client waits for a welcome."""
+    """A kernel announces its start just as its first client connects, and that client waits for a welcome."""
     folder = tmp_path_factory.mktemp("s")  # with a path short enough for a socket
     told = subprocess.run(
         [KERNEL_PYTHON, PROGRAM, ROOT / "kernels", folder],
@@ -50,5 +50,5 @@ os._exit(0)
 
 
 def test_a_message_that_is_no_subscription_costs_no_output(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """An empty one made the sending thread fail just before it sent what was due."""
+    """An empty message made the sending thread fail just before it sent its output."""
     assert run(SENDING_NOTHING, str(tmp_path_factory.mktemp("s"))) == "[True, b'sent']\n"

@@ -22,7 +22,7 @@ for name in sys.argv[1:]:
 
 
 def archive(count: int) -> bytes:
-    """A zip with so many entries."""
+    """A zip with this many entries."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as made:
         for number in range(count):
@@ -31,7 +31,7 @@ def archive(count: int) -> bytes:
 
 
 def tape(count: int) -> bytes:
-    """A tar with so many entries."""
+    """A tar with this many entries."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz") as made:
         for number in range(count):
@@ -54,7 +54,7 @@ def tape(count: int) -> bytes:
     ids=["nothing", "words", "object", "list", "zip", "tar", "wasm", "pickle"],
 )
 def test_each_kind_has_its_words(data: bytes, name: str, lines: list[str]) -> None:
-    """Counts in the right number; of what only other programs read, and of pickles, nothing."""
+    """Singular or plural as needed; nothing is said about pickles and what only other programs read."""
     assert _card(data, name, CALL) == lines
 
 
@@ -66,7 +66,7 @@ def test_what_was_assumed_comes_second() -> None:
 
 
 def test_a_file_that_cannot_be_read_says_why_and_shows_its_text() -> None:
-    """Or that it is damaged further in."""
+    """Also if it turns out to be damaged only further in."""
     lines = _card(b"a = = 1\nmore", "a.toml", CALL)
     assert lines[0].startswith("could not be read as toml: TOMLDecodeError")
     assert lines[1:] == ["text, 2 lines, 12 characters", "a = = 1", "more"]
@@ -75,13 +75,13 @@ def test_a_file_that_cannot_be_read_says_why_and_shows_its_text() -> None:
 
 
 def test_long_ones_are_cut() -> None:
-    """Lines, and entries of an archive."""
+    """Lines and archive entries."""
     assert len(_card(b"x" * 1000, "a.md", CALL)[1]) == LINE
     assert f"and {1000 - ENTRIES:,} more" in _card(archive(1000), "a.zip", CALL)[1]
 
 
 def test_a_notebook_is_told_by_its_cells_and_first_heading() -> None:
-    """Of format 3, too."""
+    """Including one of format 3."""
     cells = [
         {"cell_type": "code", "source": "# no heading"},
         {"cell_type": "markdown", "source": ["words\n", "## The title\n"]},
@@ -96,7 +96,7 @@ def test_a_notebook_is_told_by_its_cells_and_first_heading() -> None:
 
 
 def test_arrays_are_told_by_their_headers(tmp_path: Path) -> None:
-    """Nothing is unpickled for them, nor for a table that holds pickles."""
+    """Nothing is unpickled, neither for them nor for a table that holds pickles."""
     made = "import numpy as np; np.save('a.npy', np.zeros((2, 3)));"
     made += "np.savez('b.npz', one=np.arange(2), two=np.array([{}], dtype=object))"
     run(made, cwd=tmp_path)

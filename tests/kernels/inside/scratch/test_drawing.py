@@ -50,7 +50,7 @@ def told() -> dict[str, Any]:
 
 
 def test_a_formula_is_drawn_or_refused(told: dict[str, Any]) -> None:
-    """Whatever is around it; one with a command that is not known would be drawn wrongly."""
+    """Whatever is around it; one with an unknown command would be drawn wrongly."""
     for name in ("formula", "equation"):
         assert 20 < told[name][0] < 1000
         assert 20 < told[name][1] < 300
@@ -59,7 +59,7 @@ def test_a_formula_is_drawn_or_refused(told: dict[str, Any]) -> None:
 
 
 def test_a_drawing_has_its_own_size_or_a_larger_one(told: dict[str, Any]) -> None:
-    """One without a size of its own is enlarged more, and none is larger than a picture may be."""
+    """One without a size is enlarged more, and none exceeds the largest size of a picture."""
     assert told["small"][0] < told["box"][0] < 700
     assert told["large"][0] <= 2100
     assert told["entity"] == "entities"
@@ -67,11 +67,11 @@ def test_a_drawing_has_its_own_size_or_a_larger_one(told: dict[str, Any]) -> Non
 
 
 def test_the_size_is_that_of_the_root(told: dict[str, Any]) -> None:
-    """In pixels, with the other side by the view box; and whether it says more than that."""
+    """In pixels, with the other side taken from the view box; and whether the root says more than that."""
     assert told["sizes"] == [[192, 96, True], [4, 2, False], [8, 4, True], [100, 100, False]]
 
 
 def test_a_table_is_drawn(told: dict[str, Any]) -> None:
-    """What has none is refused."""
+    """Anything without a table is refused."""
     assert told["table"][0] > 50
     assert told["no table"] == "no table"

@@ -1,4 +1,4 @@
-"""Tables of HTML as SVG: their text, colours and the words around them, within limits."""
+"""HTML tables as SVG: their text, colours and surrounding words, within limits."""
 
 import json
 from typing import Any
@@ -40,14 +40,14 @@ def told() -> dict[str, Any]:
 
 
 def test_text_is_drawn_with_the_words_around_it(told: dict[str, Any]) -> None:
-    """In order, escaped, and without what a page does not show."""
+    """In order, escaped, and without what a page would not show."""
     words = told["words"]
     assert words.index("before") < words.index("named") < words.index("a &lt; b") < words.index("after")
     assert "alert" not in told["hidden"]
 
 
 def test_styles_that_pandas_writes_are_followed(told: dict[str, Any]) -> None:
-    """Of one cell and of a whole table; what is hidden stays so, and a gradient is a bar."""
+    """For a cell and for a whole table; hidden parts stay hidden, and a gradient becomes a bar."""
     assert 'fill="#ff0000"' in told["styled"]
     assert 'fill="red"' in told["styled"]
     assert ">no<" not in told["styled"]
@@ -55,7 +55,7 @@ def test_styles_that_pandas_writes_are_followed(told: dict[str, Any]) -> None:
 
 
 def test_a_large_table_is_cut(told: dict[str, Any]) -> None:
-    """With how many rows are left out; so are long cells."""
+    """It says how many rows are left out; long cells are cut too."""
     assert "60 more rows" in told["large"]
     assert told["large"].count("<text") < 41 * 26
     assert told["size"][0] < 1000
@@ -63,5 +63,5 @@ def test_a_large_table_is_cut(told: dict[str, Any]) -> None:
 
 
 def test_only_colours_get_into_the_drawing(told: dict[str, Any]) -> None:
-    """Nothing that ends an attribute."""
+    """Nothing that could end an attribute."""
     assert told["colours"] == ["red", "rgb(1, 2, 3)", None, None, None]

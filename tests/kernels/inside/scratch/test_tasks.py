@@ -1,4 +1,4 @@
-"""Tasks are done one after the other, and one that fails costs no other its answer."""
+"""Tasks are done one after another, and one that fails does not cost the others their answers."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ print(shown)
 
 
 def test_each_task_has_its_own_process_and_limits(tmp_path: Path) -> None:
-    """One that fails, crashes, takes too long, too much memory or says too much has no answer."""
+    """A task that fails, crashes, takes too much time or memory, or prints too much has no answer."""
     names = ["first", "fail", "crash", "long", "memory", "much", "last"]
     (tmp_path / "tasks.json").write_text(json.dumps({f"key {name}": name for name in names}))
     assert run(CODE, cwd=tmp_path) == "[('key first', 'first'), ('key last', 'last')]\n"

@@ -1,4 +1,4 @@
-"""plotly's figures keep what they show, and lead nowhere but to web pages."""
+"""plotly's figures keep what they show, and link to nothing but web pages."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from kernels.notebooks.sanitize.figures import sanitize_figure
 PNG = "data:image/png;base64,iVBORw0KGgoAAAA="
 SOMEWHERE = "https://example.org/javascript.json"
 WITHIN = "data:application/json;base64,amF2YXNjcmlwdA=="
-# Whatever kind it claims to be, a map reads it as the document that its bytes are.
+# Whatever type it claims to be, a map reads it as the document that its bytes form.
 DISGUISED = "data:image/png;base64,eyJhdHRyaWJ1dGlvbiI6ICI8aW1nIHNyYz14IG9uZXJyb3I9YWxlcnQoMSk+In0="
 GOOD = {
     "data": [
@@ -89,7 +89,7 @@ ADDRESSES = (SOMEWHERE, WITHIN, DISGUISED)
 
 
 def _changed(address: str) -> list[dict[str, Any]]:
-    """Layouts of which each makes a map read the document at an address."""
+    """Layouts, each of which makes a map read the document at an address."""
     layer = {"sourcetype": "vector", "source": address, "sourcelayer": "x", "type": "fill"}
     changes: list[list[Any]] = [
         ["mapbox.style", address],
@@ -118,13 +118,13 @@ def _changed(address: str) -> list[dict[str, Any]]:
 
 
 def test_what_only_shows_stays_as_it_is() -> None:
-    """Texts, links to pages, pictures, maps and the settings that are no address."""
+    """Texts, links to pages, pictures, maps and settings that are no address."""
     assert sanitize_figure(GOOD) == GOOD
 
 
 @pytest.mark.parametrize("link", LINKS)
 def test_no_text_links_to_a_script(link: str) -> None:
-    """Wherever in the figure it is; its words stay, and a second time changes nothing."""
+    """Wherever it is in the figure; its words stay, and a second pass changes nothing."""
     figure = {
         "data": [{"text": [link], "customdata": [[link]]}],
         "layout": {"title": {"text": link}, "annotations": [{"text": link}]},
@@ -140,13 +140,13 @@ def test_no_text_links_to_a_script(link: str) -> None:
 
 @pytest.mark.parametrize("layout", HOSTILE_LAYOUT, ids=lambda layout: str(layout)[:60])
 def test_no_address_in_the_layout_is_a_script_or_a_style_of_a_map(layout: dict[str, Any]) -> None:
-    """Pictures are of the web or within, and a map has one of the styles that plotly knows by name."""
+    """Pictures are from the web or embedded, and a map's style is one that plotly knows by name."""
     assert "javascript" not in json.dumps(sanitize_figure({"data": [], "layout": layout}))
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_nothing_makes_a_map_read_a_document(address: str) -> None:
-    """At once, by a template, by a frame, or later by a button or a slider: its attribution may be HTML."""
+    """At once, by a template or a frame, or later by a button or a slider: its attribution may be HTML."""
     for layout in _changed(address):
         figure = {
             "data": [{"type": "choroplethmapbox", "geojson": address}, {"type": "image", "source": address}],
@@ -159,7 +159,7 @@ def test_nothing_makes_a_map_read_a_document(address: str) -> None:
 
 
 def test_a_template_makes_no_link_to_a_script() -> None:
-    """Neither of an address that stands elsewhere, nor as a formula that it puts between dollars."""
+    """Neither by an address elsewhere in the figure nor by a formula that it puts between dollar signs."""
     script = r"\href{javascript:alert(1)}{x}"
     few = [script, '<a href="%{customdata[0]}">x</a>']
     many = [script * 3000]
@@ -172,7 +172,7 @@ def test_a_template_makes_no_link_to_a_script() -> None:
 
 
 def test_of_the_configuration_only_harmless_settings_are_kept() -> None:
-    """No address that a button leads to, no text of our page's, nothing that is not known."""
+    """No address that a button opens, no text for our page, nothing unknown."""
     hostile = {
         "plotlyServerURL": "javascript:alert(1)",
         "showLink": True,
@@ -192,7 +192,7 @@ def test_of_the_configuration_only_harmless_settings_are_kept() -> None:
 
 
 def test_texts_beyond_any_label_have_no_markup_and_no_formulas() -> None:
-    """To look through 8 MB of them would take 10 s; plotly shows the same signs. Other texts stay."""
+    """To search 8 MB of them would take 10 s; plotly shows the same characters. Other texts are unchanged."""
     link, formula, other = "<a href='javascript:1'>", "$\\x$", "<b>b</b> &lt; $1, AA+/"
     few = sanitize_figure({"data": [{"text": [link * 1000, formula * 1000]}]})
     assert few["data"] == [{"text": ["<a>" * 1000, formula * 1000]}]
@@ -206,5 +206,5 @@ def test_texts_beyond_any_label_have_no_markup_and_no_formulas() -> None:
 
 
 def test_what_is_no_part_of_a_figure_is_dropped() -> None:
-    """Unknown keys, and parts of another kind."""
+    """Unknown keys, and parts of the wrong kind."""
     assert sanitize_figure({"data": {"a": 1}, "layout": [1], "config": "x", "load": "alert(1)"}) == {}

@@ -1,4 +1,4 @@
-"""Nothing acts in a notebook where formulas meet code, tags and links, whatever renders it."""
+"""Nothing in a notebook becomes active where formulas meet code, tags and links, whatever renders it."""
 
 import json
 import re
@@ -18,13 +18,13 @@ from kernels.notebooks.sanitize.markdown import sanitize_markdown, without_hidde
 
 FENCE = "```"
 SCRIPT = "<script>alert(1)</script>"
-JUPYTERLAB = re.compile(  # where its `removeMath` splits the words
+JUPYTERLAB = re.compile(  # where JupyterLab's `removeMath` splits the text
     r"(\$\$?|\\(?:begin|end)\{[a-z]*\*?\}|\\[{}$]|[{}]|(?:\n\s*)+|\\\\(?:\(|\)|\[|\]))"
 )
 
 
 class Acts(HTMLParser):
-    """What in a page acts, as a browser would find it."""
+    """Collects the active parts of a page, as a browser would find them."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Acts(HTMLParser):
 
 
 def without_formulas(words: str) -> tuple[str, list[str]]:
-    """The words with a number in the place of each formula, and the formulas, as JupyterLab has them."""
+    """The text with a number in place of each formula, and the formulas, as JupyterLab splits them."""
     parts, formulas, kept = JUPYTERLAB.split(words), list[str](), list[str]()
     place = 0
     while place < len(parts):
@@ -58,7 +58,7 @@ def without_formulas(words: str) -> tuple[str, list[str]]:
 
 
 def pages(words: str) -> list[str]:
-    """The words as nbconvert renders them, as CommonMark has it, and as JupyterLab does."""
+    """The text rendered by nbconvert, as CommonMark, and by JupyterLab."""
     commonmark = MarkdownIt("gfm-like", {"html": True, "linkify": False})
     left, formulas = without_formulas(words)
     lab = commonmark.render(left)
@@ -108,7 +108,7 @@ OPENED = [  # what stands before a fence, and what ends it within the block
 @pytest.mark.parametrize(("before", "after"), OPENED)
 @pytest.mark.parametrize("between", ["\n", "", "\r\n", "\u2028"])
 def test_a_fence_in_a_formula_hides_nothing(before: str, after: str, between: str) -> None:
-    """What a renderer takes for a formula, or for a link's title, may have the fence of a block in it."""
+    """What a renderer takes for a formula or a link's title may contain a fence."""
     words = f"{before.rstrip()}\n{FENCE}\n{after}{between}{SCRIPT}\n{FENCE}"
     written = words_of(write([Markdown(words)]))
     assert SCRIPT not in written
@@ -120,13 +120,13 @@ def test_a_fence_in_a_formula_hides_nothing(before: str, after: str, between: st
     "before", ["---\ntitle: x\n", "+++\n", ":::{note}\n", "[a]: /x\n", "costs $5\n", "[open\n"]
 )
 def test_a_fence_after_what_may_go_on_is_not_certain(before: str) -> None:
-    """Front matter, directives and definitions are of several lines, each to some program."""
+    """Front matter, directives and definitions span several lines, each in some program."""
     assert SCRIPT not in sanitize_markdown(f"{before}{FENCE}\n{SCRIPT}\n{FENCE}")
 
 
 @pytest.mark.parametrize("language", ["mermaid", "Mermaid", "mermaid-x"])
 def test_a_diagram_is_no_code(language: str) -> None:
-    """nbconvert writes mermaid into the page as it is."""
+    """nbconvert puts mermaid into the page unchanged."""
     written = sanitize_markdown(f"{FENCE}{language}\ngraph\n{SCRIPT}\n{FENCE}")
     for page in pages(written):
         assert Acts(page).found == []
@@ -143,7 +143,7 @@ def test_a_diagram_is_no_code(language: str) -> None:
     ],
 )
 def test_code_that_is_certain_stays_as_it_is(words: str) -> None:
-    """A formula after a block, or in it, and links that end where they begin, change no code."""
+    """Code is not changed by a formula after or inside a block, nor by links that end where they begin."""
     assert sanitize_markdown(words) == words
     for page in pages(words):
         assert Acts(page).found == []
@@ -167,7 +167,7 @@ def test_code_that_is_certain_stays_as_it_is(words: str) -> None:
     ],
 )
 def test_no_attribute_ends_within_a_formula_or_a_line(words: str) -> None:
-    """A quotation mark that is put into a page unescaped, and a tag that Markdown breaks, begin nothing."""
+    """A quotation mark put into a page unescaped, or a tag that Markdown breaks, starts nothing."""
     written = sanitize_markdown(words)
     assert sanitize_markdown(written) == written
     for page in pages(written):
@@ -178,13 +178,13 @@ def test_no_attribute_ends_within_a_formula_or_a_line(words: str) -> None:
 
 
 def test_a_picture_description_has_no_quotation_mark() -> None:
-    """JupyterLab's parser, marked, writes it into the attribute as it is; a reader sees the same."""
+    """JupyterLab's parser, marked, does not escape it in the attribute; a reader sees the same text."""
     assert sanitize_markdown('![the "best"](x.png) "q"') == '![the &quot;best&quot;](x.png) "q"'
     assert sanitize_markdown('![plain](x.png "title") "q"') == '![plain](x.png "title") "q"'
 
 
 def test_a_bare_address_has_no_formula() -> None:
-    """Those that find addresses without brackets take the number in a formula's place for a part of it."""
+    """Programs that detect bare addresses would take the number in a formula's place as part of one."""
     written = sanitize_markdown('see https://a/$" onclick=alert(1) b="$ and https://b/c')
     assert written == 'see https\u200b://a/$" onclick=alert(1) b="$ and https://b/c'
 
@@ -213,13 +213,13 @@ COMMAND = re.compile(r"\\(?:href|url|mmlToken|csname|let|newcommand)")
 
 
 def text_of(html: str) -> str:
-    """What MathJax finds in a page, the texts around a comment as one."""
+    """The text MathJax finds in a page, joined across comments."""
     return unescape(re.sub(r"<!--.*?-->|</?[a-z][^>]*>", "", html))
 
 
 @pytest.mark.parametrize("html", LINKS)
 def test_no_formula_of_a_page_links_to_a_script(html: str) -> None:
-    """In tables, drawings and formulas of MathML; its tags and words stay, and twice is once."""
+    """In tables, drawings and MathML; its tags and words stay, and a second pass changes nothing."""
     assert COMMAND.search(text_of(html))
     (written,) = shown({"text/html": html}).values()
     assert not COMMAND.search(text_of(written))
@@ -228,7 +228,7 @@ def test_no_formula_of_a_page_links_to_a_script(html: str) -> None:
 
 
 def test_no_formula_of_a_drawing_links_to_a_script() -> None:
-    """Its texts are in the page as others are, and a comment that stood in one is left out."""
+    """Its texts are part of the page like any other, and a comment within one is left out."""
     svg = '<svg xmlns="http://www.w3.org/2000/svg"><text>$\\hr<!-- -->ef{javascript:1}{x}$</text></svg>'
     (written,) = shown({"image/svg+xml": svg}).values()
     assert "$\\\u200bhref{javascript:1}{x}$" in written
@@ -258,7 +258,7 @@ def test_no_text_of_data_links_to_a_script() -> None:
     ],
 )
 def test_other_formulas_of_a_page_stay(html: str) -> None:
-    """Links to the web, other commands, and what is no text."""
+    """Links to the web, other commands, and anything that is no text."""
     assert shown({"text/html": html}) == {"text/html": html}
 
 
@@ -283,7 +283,7 @@ def test_hostile_fences_take_time_by_their_length(words: str) -> None:
 
 
 def test_hostile_formulas_take_time_by_their_length() -> None:
-    """A megabyte of what makes a careless pattern go back and forth is told within the test's time."""
+    """A megabyte that makes a careless pattern backtrack is handled within the test's time."""
     began = time.monotonic()
     for unit in (
         '$](x"',
@@ -302,5 +302,5 @@ def test_hostile_formulas_take_time_by_their_length() -> None:
         sanitize_markdown('$"' + many + '"')
         without_script_links(many + "\\href")
         shown({"text/html": many, "text/markdown": many})
-    sanitize_markdown("&#" + "9" * 5000 + ";")  # which Python's own `unescape` refuses
+    sanitize_markdown("&#" + "9" * 5000 + ";")  # Python's own `unescape` refuses this
     assert time.monotonic() - began < 20

@@ -116,7 +116,7 @@ MORE_THAN_PLAIN_HTML = [
     "<style>never closed",
     "<b never closed",
 ]
-# Markup in the other languages that HTML may hold, and in what is there for scripts.
+# Markup in the other languages that HTML may hold, and in elements meant for scripts.
 ACTIVE_FOREIGN = [
     '<b xmlns:xlink="a title=" href=javascript:alert(1)>x</b>',
     '<rect x1="a title=" href=javascript:alert(1)>x',
@@ -196,7 +196,7 @@ def shown(bundle: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("html", PLAIN_HTML)
 def test_plain_html_stays_to_the_letter(html: str) -> None:
-    """Tables, styled tables, sound, pictures and links are in the notebook as libraries write them."""
+    """Tables, styled tables, sound, pictures and links stay exactly as libraries write them."""
     assert shown({"text/html": html, "text/plain": "x"}) == {"text/html": html, "text/plain": "x"}
 
 
@@ -216,7 +216,7 @@ def test_plain_html_stays_to_the_letter(html: str) -> None:
 def test_hostile_markup_is_not_in_the_file(
     mime: str, markup: str, reason: str, spelling: Any, pieces: bool
 ) -> None:
-    """Neither whole nor in a list of lines, however its kind is spelt; the line in its place says why."""
+    """Neither as a string nor as a list of lines, however its type is spelt; a line in its place says why."""
     value = [markup[:5], markup[5:]] if pieces else markup
     output = {"output_type": "execute_result", "data": {spelling(mime): value, "text/plain": "x"}}
     data = write([Code("x", (output,))])
@@ -229,7 +229,7 @@ def test_hostile_markup_is_not_in_the_file(
 
 @pytest.mark.parametrize("html", ACTIVE_FOREIGN)
 def test_hostile_drawings_formulas_and_scripts_are_not_in_the_file(html: str) -> None:
-    """Neither what would act nor what would load something."""
+    """Neither what would run nor what would load something."""
     (text,) = shown({"text/html": html, "text/plain": "x"}).values()
     assert text.startswith("x\n[text/html left out: it ")
 
@@ -241,7 +241,7 @@ ESTIMATOR = (
 
 
 def test_an_estimator_stays_without_its_script() -> None:
-    """What scikit-learn shows opens by its style sheet; the script and its buttons, which copy, go."""
+    """scikit-learn's display opens by its style sheet; the script and its copy buttons are removed."""
     button = (
         '<button type="button" class="copy"\n aria-label="Copy C"\n onclick="copy(\'C\',\n this)"\n></button>'
     )
@@ -254,14 +254,14 @@ def test_an_estimator_stays_without_its_script() -> None:
 
 
 def test_a_drawing_without_namespaces_gets_them() -> None:
-    """Within a page it needs none, and IPython's `SVG` shows it so; as a file it would be nothing."""
+    """Within a page it needs none, and IPython's `SVG` omits them; as a file it would not work without."""
     within = '<?xml version="1.0"?><!-- x --><svg width="9"><use xlink:href="#m"/></svg>'
     assert sanitize_svg(within) == f'{SVG} width="9"><use xlink:href="#m" /></svg>'
     assert sanitize_svg('<svg xmlns="urn:other"><rect/></svg>') is None
 
 
 def test_active_words_are_shown_as_their_source() -> None:
-    """Markdown with HTML that is more than plain is text that nothing runs, and nothing of it is lost."""
+    """Markdown with more than plain HTML becomes text that nothing runs; none of it is lost."""
     words = "**b** <img src=x onerror=alert(1)>"
     assert shown({"text/markdown": words, "text/plain": "x"}) == {
         "text/plain": f"x\n{words}\n[text/markdown left out: it had active content]"
@@ -272,7 +272,7 @@ def test_active_words_are_shown_as_their_source() -> None:
 
 
 def test_drawing_is_written_anew() -> None:
-    """What matplotlib draws stays, without what it does not draw; written again it is the same."""
+    """What matplotlib draws stays, without invisible parts; a second pass changes nothing."""
     drawing = sanitize_svg(DRAWING)
     assert drawing == (
         f'{SVG} viewBox="0 0 1 1"><style type="text/css">*{{stroke-linejoin: round}}</style>'
@@ -295,7 +295,7 @@ def test_drawing_is_written_anew() -> None:
     ],
 )
 def test_kinds_that_run_are_left_out(mime: str) -> None:
-    """Scripts and widgets give way to a line, also where nothing else was shown."""
+    """Scripts and widgets are replaced by a line, even if nothing else was shown."""
     assert shown({mime: "alert(1)"}) == {"text/plain": f"[{mime} left out: it had active content]"}
 
 
@@ -313,7 +313,7 @@ def test_kinds_that_run_are_left_out(mime: str) -> None:
     ],
 )
 def test_kinds_that_only_show_stay(mime: str, value: Any) -> None:
-    """Formulas, pictures, documents, sound and figures' data are in the notebook as they were."""
+    """Formulas, pictures, documents, sound and figures' data stay in the notebook unchanged."""
     assert shown({mime: value}) == {mime: value}
 
 
@@ -326,7 +326,7 @@ VEGA = [
 
 @pytest.mark.parametrize("mime", [*VEGA, "application/vnd.vegalite.v5.1+json"])
 def test_charts_of_vega_are_left_out(mime: str) -> None:
-    """Their tooltips are HTML, and options within them, or in the metadata, name scripts and addresses."""
+    """Their tooltips are HTML, and options in them or in the metadata can name scripts and addresses."""
     chart = {"usermeta": {"embedOptions": {"sourceHeader": "<script>alert(1)</script>"}}}
     why = "such a chart can run scripts; display it as a picture to keep it"
     picture = {"image/png": "AA=="}
@@ -347,7 +347,7 @@ def test_charts_of_vega_are_left_out(mime: str) -> None:
     ],
 )
 def test_kinds_that_nobody_has_judged_are_left_out(mime: str) -> None:
-    """A renderer that we do not know can do anything with them."""
+    """An unknown renderer can do anything with them."""
     assert shown({mime: {"x": "<script>"}}) == {
         "text/plain": f"[{mime} left out: notebooks here do not hold this kind]"
     }
@@ -366,7 +366,7 @@ def test_kinds_that_nobody_has_judged_are_left_out(mime: str) -> None:
     ],
 )
 def test_of_metadata_only_what_is_known_is_kept(mime: str, kept: dict[str, Any]) -> None:
-    """No options of a renderer, no addresses, no markup, nor a value of another kind under a known name."""
+    """No renderer options, addresses or markup, and no value of the wrong type under a known name."""
     hostile = {
         "embed_options": {"editorUrl": "javascript:alert(1)"},
         "layer_options": {"attribution": "<img src=x onerror=alert(1)>"},
@@ -386,13 +386,13 @@ def test_of_metadata_only_what_is_known_is_kept(mime: str, kept: dict[str, Any])
 
 
 def test_picture_that_is_not_base64_is_left_out() -> None:
-    """Markup in place of a picture's data would become part of a page that a converter makes."""
+    """Markup in place of a picture's data would become part of a converted page."""
     assert shown({"image/png": '"><script>'}) == {"text/plain": "[image/png left out: it is damaged]"}
 
 
 @pytest.mark.parametrize("unit", ["<g/>", "<!---->", "<g id='' class=''/>", "<path d='' fill='' />"])
 def test_drawing_of_too_many_parts_is_left_out_unparsed(unit: str) -> None:
-    """Each of its parts takes time and memory; what anybody can look at has fewer."""
+    """Each part takes time and memory; a drawing that anybody can look at has fewer."""
     parts = unit.count("<") + unit.count("=")
     much = unit * (MOST_PARTS // parts + 1)
     assert shown({"image/svg+xml": f"{SVG}>{much}</svg>"}) == {
@@ -403,7 +403,7 @@ def test_drawing_of_too_many_parts_is_left_out_unparsed(unit: str) -> None:
 
 
 def test_data_of_too_many_values_is_left_out() -> None:
-    """As of a kernel's message, 100,000 values are taken, and it does not matter where they stand."""
+    """As with a kernel's messages, up to 100,000 values are accepted, wherever they are."""
     many: list[Any] = [[] for _ in range(100_000)]
     assert shown({"application/json": many}) == {"application/json": many}
     for more in ([*many, []], {"a": [{"b": many}]}, [many[:50_000], many[:50_000]]):
@@ -413,7 +413,7 @@ def test_data_of_too_many_values_is_left_out() -> None:
 
 
 def test_kinds_and_lines_beyond_reason_are_few_in_the_file() -> None:
-    """Of an output's kinds the first 32 are told of, and a traceback of a million lines is one text."""
+    """Only the first 32 types of an output are named, and a traceback of a million lines becomes one text."""
     kept = shown({f"x/{number}": "" for number in range(1000)} | {"text/plain": "x"})
     assert len(kept["text/plain"].splitlines()) == 33
     assert kept["text/plain"].endswith("[969 more kinds left out]")
@@ -426,7 +426,7 @@ def test_kinds_and_lines_beyond_reason_are_few_in_the_file() -> None:
     "number", ["9" * 5000, "x" + "f" * 5000, "0" * 5000 + "106", "x" + "0" * 5000 + "6a"]
 )
 def test_character_of_many_digits_is_what_a_browser_sees(number: str) -> None:
-    """Python reads no number of 5,000 digits; zeros before a `j` do not hide it."""
+    """Python refuses numbers of 5,000 digits; leading zeros do not hide the `j` they stand for."""
     for html in (f'<a href="&#{number};avascript:alert(1)">x</a>', f'<b style="&#{number};a">x</b><script>'):
         assert "text/html" not in shown({"text/html": html})
     zeros = "0" * 5000
@@ -444,7 +444,7 @@ def test_character_of_many_digits_is_what_a_browser_sees(number: str) -> None:
     ],
 )
 def test_hostile_length_is_no_more_than_length(unit: str) -> None:
-    """A megabyte of what makes a careless pattern go back and forth is told within the test's time."""
+    """A megabyte that makes a careless pattern backtrack is handled within the test's time."""
     html = unit * (1_000_000 // len(unit))
     shown({"text/html": html})
     shown({"text/html": html + "<script>"})
@@ -497,7 +497,7 @@ PLAIN_WORDS = [
 
 
 class Acts(HTMLParser):
-    """What in a page acts, as a browser would find it."""
+    """Collects the active parts of a page, as a browser would find them."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -515,7 +515,7 @@ class Acts(HTMLParser):
 
 
 def rendered(words: str) -> list[str]:
-    """The words as pages, as CommonMark has it and as nbconvert's parser, whose own precautions are off."""
+    """The text as pages: by CommonMark, and by nbconvert's parser with its own precautions off."""
     commonmark = MarkdownIt("commonmark", {"html": True}).enable("table")
     commonmark.validateLink = lambda _url: True  # type: ignore[method-assign]
     mistune_html = mistune.HTMLRenderer(escape=False, allow_harmful_protocols=True)
@@ -532,7 +532,7 @@ def words_of(notebook: bytes) -> str:
 
 @pytest.mark.parametrize("words", ACTIVE_WORDS)
 def test_no_words_of_a_notebook_act(words: str) -> None:
-    """Whoever renders them, without a sanitiser, finds nothing to run; and their text is there."""
+    """Any renderer, even without a sanitiser, finds nothing to run; the text is still there."""
     written = words_of(write([Markdown(words)]))
     for page in rendered(written):
         assert Acts(page).found == []
@@ -542,19 +542,19 @@ def test_no_words_of_a_notebook_act(words: str) -> None:
 
 @pytest.mark.parametrize("words", PLAIN_WORDS)
 def test_plain_words_and_blocks_of_code_stay_as_they_are(words: str) -> None:
-    """Nothing is put into what a person may copy."""
+    """Nothing is added to what a person may copy."""
     assert words_of(write([Markdown(words, author="Ada <b>")])).endswith(f"\n\n{words}")
 
 
 def test_a_raw_cell_says_that_it_is_text() -> None:
-    """Without a type, nbconvert puts it into the page as it is."""
+    """Without a type, nbconvert puts it into the page unchanged."""
     (cell,) = json.loads(write([Raw("<script>alert(1)</script>")]))["cells"]
     assert cell["metadata"] == {"raw_mimetype": "text/plain"}
 
 
 @pytest.mark.parametrize("mime", ["text/markdown", "text/latex"])
 def test_a_displayed_link_to_a_script_is_none(mime: str) -> None:
-    """A formula can have links as words can."""
+    """A formula can contain links just as text can."""
     shown = r"$\href{javascript:alert(1)}{x}$ [x](javascript:alert(1))"
     output = {"output_type": "display_data", "data": {mime: shown}, "metadata": {}}
     (cell,) = json.loads(write([Code("", (output,))]))["cells"]
@@ -565,7 +565,7 @@ def test_a_displayed_link_to_a_script_is_none(mime: str) -> None:
 
 @pytest.mark.parametrize("words", TEX_LINKS)
 def test_no_formula_links_to_a_script(words: str) -> None:
-    """Neither by the command that links nor by a new name for it, however it is written."""
+    """Neither by the linking command nor by a new name for it, however it is written."""
     written = unescape(sanitize_markdown(words))
     assert not re.search(r"\\(?:def|let|newcommand|mmlToken)\b", written)
     assert not re.search(r"\\href\W*(?:text\W)?javascript", written)
@@ -573,7 +573,7 @@ def test_no_formula_links_to_a_script(words: str) -> None:
 
 
 def test_hostile_words_take_time_by_their_length() -> None:
-    """Half a million links beside one to a script."""
+    """Half a million links next to one that leads to a script."""
     began = time.monotonic()
     sanitize_markdown(
         "[x](javascript:1)" + "](" * 500_000 + "&" * 500_000 + "<a" * 500_000 + "```\n" * 100_000

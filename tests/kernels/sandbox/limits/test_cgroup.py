@@ -1,4 +1,4 @@
-"""Control groups: real ones of this machine, and the files of version 2 as they are laid out."""
+"""Control groups: real ones on this machine, and simulated files of version 2."""
 
 import contextlib
 import fcntl
@@ -40,7 +40,7 @@ def group(groups: Groups) -> Iterator[Group]:
 
 
 def program(code: str) -> subprocess.Popen[bytes]:
-    """A program that begins when its input closes."""
+    """A program that starts its work when its input closes."""
     return subprocess.Popen(
         [sys.executable, "-c", f"import os, sys, time; sys.stdin.read(); {code}"],
         stdin=subprocess.PIPE,
@@ -50,7 +50,7 @@ def program(code: str) -> subprocess.Popen[bytes]:
 
 
 def test_what_a_process_starts_is_in_its_group(groups: Groups) -> None:
-    """A child of the process that was taken cannot leave by being one."""
+    """The children of a process in the group are in it too, and cannot escape."""
     made = groups.make("kernel", LIMITS)
     with program("print(open('/proc/self/cgroup').read() if os.fork() == 0 else '', flush=True)") as one:
         made.add_process(one.pid)
@@ -60,7 +60,7 @@ def test_what_a_process_starts_is_in_its_group(groups: Groups) -> None:
 
 
 def test_too_much_memory_is_death_and_proof(group: Group) -> None:
-    """The system kills what takes more than the limit, and says so."""
+    """The system kills what takes more than the limit, and leaves a record of it."""
     assert (group.killed, group.at_its_limit) == (0, False)
     with program("x = b'x' * (200 << 20); print(len(x))") as one:
         group.add_process(one.pid)
@@ -70,7 +70,7 @@ def test_too_much_memory_is_death_and_proof(group: Group) -> None:
 
 
 def test_connections_hold_no_more_than_their_limit(groups: Groups, group: Group) -> None:
-    """What TCP keeps is no memory of the group in version 1, and has a limit of its own."""
+    """In version 1 TCP's buffers do not count as the group's memory, and have a limit of their own."""
     told = groups.folders.get("memory", Path()) / group.folders[0].name / "memory.kmem.tcp.limit_in_bytes"
     if not told.exists():
         pytest.skip("no control groups of version 1, or a Linux without this limit")
@@ -91,7 +91,7 @@ def test_too_many_processes_are_refused(group: Group) -> None:
 
 
 def test_removal_waits_for_the_last_process(groups: Groups) -> None:
-    """A group of processes that were killed goes as soon as they have."""
+    """A group of killed processes can be removed as soon as they are gone."""
     made = groups.make("kernel", LIMITS)
     with program("") as one:
         made.add_process(one.pid)
@@ -120,7 +120,7 @@ def test_removing_again_does_nothing(groups: Groups) -> None:
 
 
 def test_a_limit_that_cannot_be_set_is_an_error_that_leaves_no_group(groups: Groups) -> None:
-    """Nothing runs in a group that does not limit it."""
+    """Nothing runs in a group without its limits."""
     with pytest.raises(OSError, match="Invalid argument"):
         groups.make("kernel", Limits(memory=-5))
     assert not any((folder / "kernel").exists() for folder in groups.folders.values())
@@ -128,7 +128,7 @@ def test_a_limit_that_cannot_be_set_is_an_error_that_leaves_no_group(groups: Gro
 
 @contextlib.contextmanager
 def owner(name: str, member: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """A program with a part of this name, and in it a kernel's group, with a member; killed at the end."""
+    """A program whose part has this name, with a process in a kernel's group; it is killed at the end."""
     code = f"""
 from kernels.limits import Limits
 from kernels.sandbox.limits.cgroup import Groups
@@ -147,12 +147,12 @@ import time; time.sleep(100)
 
 
 def parts(groups: Groups, name: str) -> list[bool]:
-    """Whether there is a part of this name, in each hierarchy."""
+    """Whether each hierarchy has a part of this name."""
     return [(folder.parent / name / "kernel").exists() for folder in groups.folders.values()]
 
 
 def test_what_killed_programs_have_left_is_removed_by_the_next(groups: Groups) -> None:
-    """However many they were; a living one keeps its part, and nothing of another name is touched."""
+    """However many there were; a living program keeps its part, and no other name is touched."""
     dead, living = [unique_name() for _ in range(4)], unique_name()
     stranger = groups.folders[min(groups.folders)].parent / f"kernelcord-{os.getpid()}-0000"
     stranger.mkdir()
@@ -162,7 +162,7 @@ def test_what_killed_programs_have_left_is_removed_by_the_next(groups: Groups) -
                 for name in dead:
                     stack.enter_context(owner(name))
                 assert all(all(parts(groups, name)) for name in dead)
-            # From here on any other program of ours may remove them too, such as another test.
+            # From here on any other program of ours, such as another test, may remove them too.
             with owner(unique_name()):
                 assert not any(any(parts(groups, name)) for name in dead)
                 assert all(parts(groups, living))
@@ -174,7 +174,7 @@ def test_what_killed_programs_have_left_is_removed_by_the_next(groups: Groups) -
 
 
 def test_a_part_with_a_process_in_it_stays(groups: Groups) -> None:
-    """A kernel that was left running on purpose is no leftover; its part goes when it has ended."""
+    """A kernel left running on purpose is no leftover; its part goes once it has ended."""
     name = unique_name()
     with program("") as kernel:
         with owner(name, kernel.pid):
@@ -189,7 +189,7 @@ def test_a_part_with_a_process_in_it_stays(groups: Groups) -> None:
 def test_a_part_that_is_removed_before_it_is_locked_is_made_again(
     groups: Groups, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever clears up may come between the two."""
+    """Another program that cleans up may come between the two steps."""
     lock, taken = fcntl.flock, []
 
     def flock(descriptor: int, operation: int) -> None:
@@ -254,7 +254,7 @@ def test_version_2_limits(own: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("events", "killed"), [("oom 1\noom_kill 0\n", False), ("oom_kill 2\n", True)])
 def test_version_2_tells_of_a_kill(own: Path, events: str, killed: bool) -> None:
-    """Only what was killed counts, not what was merely slowed down at the limit."""
+    """Only kills count, not slowdowns at the limit."""
     (own / "memory.events").write_text(events)
     assert (Group((own,)).killed > 0) is killed
 

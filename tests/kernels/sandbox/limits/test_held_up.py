@@ -1,4 +1,4 @@
-"""A thread that waits for another process's lock is told from one that sleeps, with real processes."""
+"""A thread that waits for another process's lock is told apart from a sleeping one, with real processes."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ while True:
 
 
 def test_a_look_that_waits_for_the_lock_of_a_process_is_seen() -> None:
-    """Its time adds up. One that waits for us, as any thread does in Python, does not wait in this sense."""
+    """Its time adds up. A thread that waits for our own process, as any does in Python, does not count."""
     looks: OngoingLooks[str] = OngoingLooks()
     end, idle = threading.Event(), threading.Event()
 
@@ -44,7 +44,7 @@ def test_a_look_that_waits_for_the_lock_of_a_process_is_seen() -> None:
             thread.start()
         idle.wait()
         held_up = False
-        while not held_up:  # it only hangs when nothing is seen
+        while not held_up:  # this hangs only if nothing is seen
             waiting = looks.waiting(0.3)
             assert {each.whom for each in waiting} <= {"busy"}
             held_up = any(each.waited > each.patience for each in waiting)
@@ -56,7 +56,7 @@ def test_a_look_that_waits_for_the_lock_of_a_process_is_seen() -> None:
 
 
 def test_waiting_for_the_disk_or_for_memory_is_nobodys_fault() -> None:
-    """The names of some functions of Linux 6.18 in which threads wait."""
+    """The names of some functions in which threads wait in Linux 6.18."""
     for name in ("folio_wait_bit_common", "wait_on_buffer", "wait_transaction_locked", "reclaim_throttle"):
         assert ELSEWHERE.search(name)
     for name in ("show_smaps_rollup", "lock_next_vma", "iterate_dir", "ep_show_fdinfo", "m_start", "0"):
@@ -64,7 +64,7 @@ def test_waiting_for_the_disk_or_for_memory_is_nobodys_fault() -> None:
 
 
 def test_waiting_for_a_folders_lock_is_told_from_other_waits() -> None:
-    """The names of functions of Linux 6.18 that list a folder, or look a name up in it."""
+    """The names of functions in Linux 6.18 that list a folder or look up a name in it."""
     for name in ("iterate_dir", "walk_component", "lookup_slow", "path_openat"):
         assert AT_FOLDER.search(name)
         assert not ELSEWHERE.search(name)

@@ -1,4 +1,4 @@
-"""What memory is left: the machine's, or less where a control group around us has a limit."""
+"""How much memory is left: the machine's, or less if a control group around us has a limit."""
 
 import json
 import secrets
@@ -54,7 +54,7 @@ asyncio.run(main())
 
 
 def group(kind: str, limit: int, used: int, dropped: int, folder: Path) -> Path:
-    """A control group's files, of version 1 or 2."""
+    """The files of a control group of version 1 or 2."""
     names = module.VERSIONS[0 if kind == "2" else 1]
     folder.mkdir()
     for name, number in ((names[0], limit), (names[1], used)):
@@ -67,7 +67,7 @@ def group(kind: str, limit: int, used: int, dropped: int, folder: Path) -> Path:
 
 @pytest.mark.parametrize("kind", ["1", "2"])
 def test_the_least_of_all_limits_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """Of the machine, of our own group and of those around it; what is mere cache counts as free."""
+    """Of the machine, our own group and those around it; mere cache counts as free."""
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal:  2097152 kB\nMemFree: 3 kB\nMemAvailable:  1048576 kB\n")
     outer = group(kind, 1000 * MiB, 900 * MiB, 300 * MiB, tmp_path / "outer")
@@ -83,7 +83,7 @@ def test_the_least_of_all_limits_counts(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_what_is_short() -> None:
-    """Less than one more kernel may take; on a small machine less than a quarter."""
+    """Less than one more kernel may take; on a small machine, less than a quarter."""
     assert Memory(1000 * MiB, 24_000 * MiB).is_short(1024 * MiB)
     assert not Memory(1100 * MiB, 24_000 * MiB).is_short(1024 * MiB)
     assert not Memory(300 * MiB, 1024 * MiB).is_short(1024 * MiB)
@@ -94,7 +94,7 @@ def test_what_is_short() -> None:
 
 @pytest.fixture
 def limited() -> Iterator[Path]:
-    """A control group of its own, with a limit on memory; removed when its processes have ended."""
+    """A control group of our own with a memory limit; removed when its processes have ended."""
     found = own_groups()
     version = 1 if "memory" in found else 2
     own = found["memory" if version == 1 else ""] / f"kernelcord-test-{secrets.token_hex(4)}"
@@ -119,7 +119,7 @@ def limited() -> Iterator[Path]:
 def test_in_a_small_group_idle_kernels_end_first_and_the_lack_is_told_as_it_is(
     limited: Path, tmp_path: Path
 ) -> None:
-    """A cell that takes more than there is ends the longest idle kernel, and if need be itself, as that."""
+    """A cell that takes too much ends the longest idle kernel and, if need be, itself, for that reason."""
     arguments = [str(limited), str(LIMIT), str(KERNEL_PYTHON), str(tmp_path / "workspaces")]
     ran = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],

@@ -1,4 +1,4 @@
-"""What the system keeps for a kernel counts as full as it can be: real sockets, pipes, locks and watches."""
+"""What the system holds for a kernel is counted at its maximum: real sockets, pipes, locks and watches."""
 
 import contextlib
 import fcntl
@@ -25,8 +25,8 @@ from kernels.sandbox.limits.objects import (
 from tests.kernels.sandbox.limits.trees import init
 
 PASSED = 50 << 20
-SIOCOUTQ = 0x5411  # how much of a Unix socket's buffer is in use, with what the system adds
-FEW = 20 * DESCRIPTOR + 20 * RECORD  # what any process has
+SIOCOUTQ = 0x5411  # how much of a Unix socket's buffer is in use, with the system's overhead
+FEW = 20 * DESCRIPTOR + 20 * RECORD  # what any process holds
 OWN_NETWORK = """
 libc = ctypes.CDLL(None)
 if libc.unshare(0x10000000 | 0x40000000) != 0: sys.exit(1)
@@ -41,7 +41,7 @@ def counted(pid: int, *, alone: bool = False, thorough: bool = False, **most: in
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET])
 @pytest.mark.parametrize("size", [1, 4096, 106_000, 212_000])
 def test_no_socket_holds_more_than_it_counts(kind: socket.SocketKind, size: int) -> None:
-    """Filled with messages of any size, down to single bytes, which cost the system 768 each."""
+    """Even filled with messages of any size, down to single bytes, which cost the system 768 each."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
     with ours, theirs:
         ours.setblocking(False)
@@ -53,7 +53,7 @@ def test_no_socket_holds_more_than_it_counts(kind: socket.SocketKind, size: int)
 
 
 def test_sockets_and_pipes_count_once_for_all_who_have_them() -> None:
-    """A fork shares what was open before it; what it opens itself is more."""
+    """A fork shares what was open before it; only what it opens itself is added."""
     code = """held = [socket.socketpair() for _ in range(10)], [os.pipe() for _ in range(10)]
     if os.fork() == 0:
         more = [socket.socketpair() for _ in range(5)]
@@ -66,7 +66,7 @@ def test_sockets_and_pipes_count_once_for_all_who_have_them() -> None:
 
 
 def test_what_nobody_has_accepted_and_what_was_closed_counts_in_a_network_of_its_own() -> None:
-    """One open file can hold thousands of connections, and each its bytes."""
+    """One open file can hold thousands of connections, and each of them some bytes."""
     code = """listening = socket.socket(socket.AF_UNIX); listening.bind("\\0x"); listening.listen(100)
     for _ in range(50):
         one = socket.socket(socket.AF_UNIX)
@@ -81,7 +81,7 @@ def test_what_nobody_has_accepted_and_what_was_closed_counts_in_a_network_of_its
 
 
 def test_connections_have_a_share_of_what_the_machine_has_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of either internet protocol, whatever the kernel's memory is; other sockets have no share."""
+    """For either internet protocol, whatever the kernel's memory limit; other sockets have no share."""
     code = """held = [socket.socket(f, k) for f in (2, 10) for k in (1, 2) for _ in range(30)]
     for one in held: one.bind(("::" if one.family == 10 else "", 0))
     for one in held[:30] + held[60:90]: one.listen()
@@ -105,11 +105,11 @@ def test_a_share_of_connections_is_never_too_small_for_a_server() -> None:
 
 
 def test_answers_of_netlink_that_nobody_reads_are_no_more_than_they_count() -> None:
-    """Whatever is asked for, a socket that has had enough gets no more."""
+    """Whatever is requested, a full socket gets no more."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as asking:
         asking.setblocking(False)
         for number in range(3000):
-            with contextlib.suppress(OSError):  # full, or busy with the one before
+            with contextlib.suppress(OSError):  # full, or busy with the previous request
                 asking.send(struct.pack("IHHIIB15x", 32, 18, 0x301 if number % 2 else 1, number, 0, 0))
         inode = str(os.fstat(asking.fileno()).st_ino)
         names, *rows = (line.split() for line in Path("/proc/net/netlink").read_text("ascii").splitlines())
@@ -124,7 +124,7 @@ def test_open_files_on_their_way_are_taken_for_large_ones() -> None:
     with init(code) as pid:
         assert 14 * PASSED <= counted(pid) < 15 * PASSED
     with init(f"{code}\n    more = [theirs.dup() for _ in range(5)]") as pid:
-        assert counted(pid) < 15 * PASSED  # by whatever number of descriptors it is reached
+        assert counted(pid) < 15 * PASSED  # however many descriptors lead to it
     with init(code) as pid:
         assert objects.in_flight(tree(pid), alone=False)
     with init(code, before=OWN_NETWORK) as pid:
@@ -135,7 +135,7 @@ def test_open_files_on_their_way_are_taken_for_large_ones() -> None:
 
 
 def test_connections_that_nobody_has_accepted_may_hide_files() -> None:
-    """Such a one has no descriptor, and may have any in its queue."""
+    """Such a connection has no descriptor, and may have any number of files in its queue."""
     listen = """listening = socket.socket(socket.AF_UNIX); listening.bind("\\0x"); listening.listen(100)
     one = socket.socket(socket.AF_UNIX); one.connect("\\0x")"""
     for code, expected in ((listen, True), (f"{listen}; two, _ = listening.accept()", False)):
@@ -147,13 +147,13 @@ def test_connections_that_nobody_has_accepted_may_hide_files() -> None:
 
 
 def test_watches_are_counted_and_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are taken from all programs of a user; one kernel has no more than its part."""
+    """All programs of a user share them; one kernel may use only its part."""
     code = """files = [os.eventfd(0) for _ in range(40)]
     polls = [select.epoll() for _ in range(40)]
     for poll in polls:
         for file in files: poll.register(file)"""
     with init(code) as pid:
-        # The watches, and a few lines a file.
+        # The watches, and some text for each file.
         assert 1600 * RECORD <= counted(pid) <= 2300 * RECORD + 100 * DESCRIPTOR + PIPE
         monkeypatch.setattr(objects, "_most_watches", lambda: 1599)
         assert counted(pid) == UNCOUNTABLE
@@ -162,7 +162,7 @@ def test_watches_are_counted_and_have_a_limit(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_five_hundred_kernels_leave_half_of_all_watches() -> None:
-    """So many are the most that a machine has; a small machine's part is still more than programs need."""
+    """A machine has at most that many kernels; even a small machine's part exceeds what programs need."""
     everybody = int(Path("/proc/sys/fs/epoll/max_user_watches").read_text("ascii"))
     assert 500 * objects._most_watches() <= max(everybody // 2, 500 * objects.FEW_WATCHES)
 
@@ -174,13 +174,13 @@ def test_locks_are_counted_by_a_thorough_look(tmp_path: Path) -> None:
     for place in range(600): fcntl.lockf(file, fcntl.LOCK_EX, 1, 2 * place)"""
     with init(code) as pid:
         assert counted(pid) < FEW + PIPE
-        # The locks, and areas of memory.
+        # The locks, and memory areas.
         assert 600 * RECORD <= counted(pid, thorough=True) - counted(pid) <= 1600 * RECORD
         assert counted(pid, thorough=True, most_records=500) == UNCOUNTABLE
 
 
 def test_folders_and_files_of_proc_that_are_open_keep_some_text() -> None:
-    """Of a file that tells of locks it may be very long; one of these may be open, since it can be read."""
+    """A file that lists locks may be very long; one of these may be open, since programs read it."""
     for path in ("/proc/self/maps", "/usr"):
         with init(f"held = [os.open({path!r}, os.O_RDONLY) for _ in range(40)]") as pid:
             assert 40 * TEXT <= counted(pid) < 44 * TEXT + FEW + PIPE
@@ -202,7 +202,7 @@ def test_areas_of_memory_are_counted_by_a_thorough_look() -> None:
 
 
 def test_areas_of_forks_of_forks_count_once_for_each_generation() -> None:
-    """Linux links each area to the same one of all processes before it; forks of one process have one."""
+    """Linux links an area to the same one in every ancestor; forks of one process have one such link."""
     areas = """import mmap
     held = mmap.mmap(-1, 4096 * 1000, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     at = ctypes.addressof(ctypes.c_char.from_buffer(held))
@@ -217,7 +217,7 @@ def test_areas_of_forks_of_forks_count_once_for_each_generation() -> None:
 
 
 def test_who_has_lost_a_parent_may_have_had_any_number_of_them() -> None:
-    """Each of whom left another process, or its links would be gone with it."""
+    """Each of them left another process behind, or its links would be gone."""
     with init("[os.fork() or time.sleep(100) for _ in range(3)]") as pid:
         first, *others = tree(pid)[1:]
         assert objects._generations([pid, first, *others]) == {pid: 0, first: 1, **dict.fromkeys(others, 2)}
@@ -235,7 +235,7 @@ def test_very_many_open_files_are_not_counted_to_the_end() -> None:
 
 
 def test_many_is_known_without_counting() -> None:
-    """By the number of what is open."""
+    """The number of open files is enough to tell."""
     assert not objects.many([os.getpid(), os.getpid()], alone=False) or len(os.listdir("/proc/self/fd")) > 200
     with init("held = [os.dup(0) for _ in range(300)]") as pid:
         assert objects.many(tree(pid), alone=False)

@@ -1,4 +1,4 @@
-"""Processor time is counted for all of a tree, and for none of it twice: by files as those of /proc."""
+"""Processor time is counted for a whole tree, and nothing twice; the tests use files like those of /proc."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from kernels.sandbox.limits.processor_time import TICK, Spent
 
 
 class Tree:
-    """Processes by their files, and a clock."""
+    """Processes as files, and a clock."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -18,18 +18,18 @@ class Tree:
         self.spent = Spent(folder)
 
     def set(self, pid: int, own: float, *, waited: float = 0, began: int = 7, state: str = "S") -> None:
-        """A process has used so many seconds itself, and what it waited for so many."""
+        """Set the seconds that a process has used itself, and those of the children it waited for."""
         (self.folder / str(pid)).mkdir(exist_ok=True)
         times = [f"{int(seconds * TICK)}" for seconds in (own / 2, own / 2, waited / 2, waited / 2)]
         fields = [state, *["0"] * 10, *times, "0", "0", "1", "0", str(began)]
         (self.folder / str(pid) / "stat").write_text(f"{pid} (a) b) {' '.join(fields)} 0")
 
     def end(self, pid: int) -> None:
-        """A process is gone."""
+        """Remove a process."""
         shutil.rmtree(self.folder / str(pid))
 
     def look(self, after: float = 1.0) -> float:
-        """What was spent, some seconds later."""
+        """The time spent in total, some seconds later."""
         self.now += after
         return self.spent.look(int(each.name) for each in sorted(self.folder.iterdir()))
 
@@ -47,7 +47,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
 
 
 def test_only_what_comes_after_the_first_look_counts(tree: Tree) -> None:
-    """Of all processes together."""
+    """For all processes together."""
     tree.set(2, 61)
     assert tree.look() == 1
     tree.set(1, 3)
@@ -63,7 +63,7 @@ def test_a_new_process_counts_from_its_start(tree: Tree) -> None:
 
 
 def test_who_was_waited_for_counts_once(tree: Tree) -> None:
-    """It was seen, then its parent tells of it; what it used in between is known by that."""
+    """It was seen, then its parent reports it; that shows what it used in between."""
     tree.set(3, 2)
     assert tree.look() == 2
     tree.end(3)
@@ -72,13 +72,13 @@ def test_who_was_waited_for_counts_once(tree: Tree) -> None:
 
 
 def test_who_came_and_went_between_two_looks_counts_by_its_parent(tree: Tree) -> None:
-    """It was never seen."""
+    """The process itself was never seen."""
     tree.set(2, 60, waited=4)
     assert tree.look() == 4
 
 
 def test_who_goes_without_a_word_takes_nothing_back(tree: Tree) -> None:
-    """Where nobody waits its time is in no sum any more; that of others counts on."""
+    """If nobody waits for it no parent reports its time; the total does not fall, and others still count."""
     tree.set(3, 50)
     assert tree.look() == 50
     tree.end(3)
@@ -87,7 +87,7 @@ def test_who_goes_without_a_word_takes_nothing_back(tree: Tree) -> None:
 
 
 def test_who_is_not_seen_once_is_not_new(tree: Tree) -> None:
-    """A look can miss a process that gets another parent."""
+    """A look can miss a process that is just given another parent."""
     told = (tree.folder / "2" / "stat").read_text()
     tree.end(2)
     tree.look()
@@ -97,13 +97,13 @@ def test_who_is_not_seen_once_is_not_new(tree: Tree) -> None:
 
 
 def test_a_number_that_another_process_has_got_is_another_process(tree: Tree) -> None:
-    """It is told by when it began."""
+    """The start time tells them apart."""
     tree.set(2, 3, began=8)
     assert tree.look(after=5) == 3
 
 
 def test_short_lived_processes_are_estimated_by_who_runs(tree: Tree) -> None:
-    """Each look finds others, of which no parent tells: as many as run now ran all the time."""
+    """Each look finds new ones that no parent reports: as many as run now are taken to have run all along."""
     for number in range(3, 13):
         tree.set(number, 0.01, state="R")
         tree.look(after=3)
@@ -112,8 +112,8 @@ def test_short_lived_processes_are_estimated_by_who_runs(tree: Tree) -> None:
 
 
 def test_no_more_is_estimated_than_there_are_processors(tree: Tree) -> None:
-    """Many wait for one."""
+    """Many processes wait for one processor."""
     for number in range(3, 23):
         tree.set(number, 0, state="R")
     assert tree.look(after=3) == 6
-    assert tree.look(after=3) == 6  # they are known now, and have done nothing
+    assert tree.look(after=3) == 6  # they are known now, and have done nothing since

@@ -1,4 +1,4 @@
-"""Who has not run since the last look is not looked at again; real processes, real rounds of the watchdog."""
+"""Processes that have not run since the last look are left alone; real processes, real rounds."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ PASSES = "a, b = socket.socketpair(); socket.send_fds(a, [b'.'], [os.open('/dev/
 
 
 async def at_rest(pid: int) -> list[int]:
-    """The processes of a tree, once each of their threads sleeps."""
+    """The processes of a tree, once all their threads sleep."""
 
     def sleeps() -> bool:
         tasks = (task for one in tree(pid) for task in Path(f"/proc/{one}/task").iterdir())
@@ -33,7 +33,7 @@ async def at_rest(pid: int) -> list[int]:
 
 
 def count(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The looks that are taken from now on, each as its name."""
+    """The names of the looks taken from now on."""
     looks: list[str] = []
 
     def counted(name: str) -> None:
@@ -55,7 +55,7 @@ def count(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def test_a_loss_of_the_machine_costs_nothing_for_kernels_at_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However often it loses much: each is looked at once, and again when it has run."""
+    """However often the machine loses much, each is looked at once, and again only when it has run."""
     looks = count(monkeypatch)
     monkeypatch.chdir(tmp_path)
     watchdog = Watchdog(LIMITS, tmp_path, memory=False)
@@ -77,7 +77,7 @@ async def test_a_loss_of_the_machine_costs_nothing_for_kernels_at_rest(
 async def test_a_look_that_went_less_deep_counts_for_none_that_goes_deeper(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its maps were not read then, nor what is on its way through sockets."""
+    """The first look read neither its maps nor what is on its way through sockets."""
     looks = count(monkeypatch)
     watchdog = Watchdog(LIMITS, tmp_path, memory=False)
     lost = [False, True, False]
@@ -95,7 +95,7 @@ async def test_a_look_that_went_less_deep_counts_for_none_that_goes_deeper(
 async def test_who_hides_files_on_their_way_and_sleeps_is_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has not run between two looks, and both have seen them."""
+    """It has not run between two looks, and both have seen the files."""
     faults: list[str] = []
     watchdog = Watchdog(LIMITS, tmp_path, memory=False)
     monkeypatch.setattr(watchdog._machine, "fell", lambda: True)
@@ -125,7 +125,7 @@ async def test_a_system_that_keeps_no_account_has_everybody_looked_at() -> None:
 
 
 def test_nobody_is_still_whose_processes_have_changed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that was forked between the two readings has not been asked, however little the others have run."""
+    """A process forked between the two readings was not asked, however little the others have run."""
     own = os.getpid()
     monkeypatch.setattr(module, "tree", lambda init: [init, 1])
     assert module.ran_since_start(own, [own]) is None
@@ -134,7 +134,7 @@ def test_nobody_is_still_whose_processes_have_changed_meanwhile(monkeypatch: pyt
 
 
 def test_a_cell_that_begins_during_a_look_is_not_left_alone(tmp_path: Path) -> None:
-    """What it does was not seen, so the next look is due at once."""
+    """The look did not see what it does, so the next one is due at once."""
     watchdog, watched = Watchdog(LIMITS, tmp_path, memory=True), Watched(os.getpid(), tmp_path, print)
     before = watched.cells, watched.budget
     watched.cell_started()

@@ -1,4 +1,4 @@
-"""Files without a name are found wherever a process keeps them, and no process makes a look long."""
+"""Files without a name are found wherever a process keeps them, and no process makes a look take long."""
 
 import os
 import shutil
@@ -27,19 +27,19 @@ ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may look at what 
 
 @pytest.fixture(autouse=True)
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where processes are that are started."""
+    """Where the processes are started."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def mapping(number: int, size: int = LARGE) -> str:
-    """Code that has so many files of which the first page is mapped, and no more is left."""
+    """Code that maps the first page of this many files, and keeps nothing else of them."""
     return MAPPED.replace("NUMBER", str(number)).replace("SIZE", str(size))
 
 
 @ROOT
 def test_a_deleted_file_that_is_mapped_counts_in_full() -> None:
-    """However little of it is mapped: the disk keeps all."""
+    """However little of it is mapped: the disk keeps all of it."""
     with init(mapping(3)) as pid:
         assert 3 * LARGE <= hidden(tree(pid), [Path.cwd()], mapped=True) < 4 * LARGE
         assert hidden(tree(pid), [Path.cwd()], mapped=False) < LARGE
@@ -47,13 +47,13 @@ def test_a_deleted_file_that_is_mapped_counts_in_full() -> None:
 
 @ROOT
 def test_a_mapped_file_with_another_name_is_not_hidden() -> None:
-    """It is counted where it lies, although the name that it was mapped by is gone."""
+    """It is counted where it lies, although the name it was mapped by is gone."""
     with init(mapping(1).replace("os.unlink(f", "os.link(f\"mapped {number}\", 'b'); os.unlink(f")) as pid:
         assert hidden(tree(pid), [Path.cwd()], mapped=True) < LARGE
 
 
 def test_of_files_that_nobody_may_look_at_there_are_few() -> None:
-    """But for root nobody can tell how large they are: more than a few are too many, in a shortage one is."""
+    """Only root can tell their size: more than a few are too many and, in a shortage, even one is."""
     with init(mapping(usage.UNSEEN)) as pid, without(CAP_SYS_ADMIN, CAP_CHECKPOINT_RESTORE):
         assert hidden(tree(pid), [Path.cwd()], mapped=True) == usage.UNSEEN * 4096
         assert hidden(tree(pid), [Path.cwd()], mapped=True, doubt=False) == UNCOUNTABLE
@@ -62,8 +62,8 @@ def test_of_files_that_nobody_may_look_at_there_are_few() -> None:
 
 
 def test_in_a_shortage_nobody_has_files_that_may_keep_deleted_folders(workspace: Path) -> None:
-    """However small: a folder above it stays on the disk. What is in memory is on no disk."""
-    quiet = "os.dup2(os.open(os.devnull, os.O_WRONLY), 2)"  # what pytest has for it is a deleted file too
+    """However small: a parent folder stays on the disk. What is in memory is on no disk."""
+    quiet = "os.dup2(os.open(os.devnull, os.O_WRONLY), 2)"  # pytest redirects it to a deleted file as well
     code = "os.mkdir('d'); f = open('d/f', 'w'); os.unlink('d/f'); os.rmdir('d')"
     with init(code, before=quiet) as pid:
         for mapped in (True, False):
@@ -74,7 +74,7 @@ def test_in_a_shortage_nobody_has_files_that_may_keep_deleted_folders(workspace:
 
 
 def test_a_deleted_folder_that_a_thread_works_in_counts(workspace: Path) -> None:
-    """It has no files any more, and is as large on the disk as all their names were."""
+    """It no longer has files, but is as large on the disk as all their names were."""
     code = """
     os.mkdir("f"); os.chdir("f")
     for number in range(2000): open(f"{number:0240}", "w").close()
@@ -99,7 +99,7 @@ def test_a_deleted_folder_that_a_thread_works_in_counts(workspace: Path) -> None
 
 
 def test_a_deleted_program_that_runs_counts_in_full() -> None:
-    """Nothing of it is open, and only what has run is mapped."""
+    """None of it is open, and only the parts that ran are mapped."""
     program = Path("program")
     shutil.copyfile(shutil.which("sleep") or "", program)
     program.chmod(0o700)
@@ -112,7 +112,7 @@ def test_a_deleted_program_that_runs_counts_in_full() -> None:
 
 
 def test_a_deleted_program_whose_path_is_too_long_to_be_told_counts_too() -> None:
-    """Folders within each other have room for such a path."""
+    """Nested folders make such a path possible."""
     code = f"""import shutil, subprocess
     for _ in range(20):
         os.mkdir("d" * 250); os.chdir("d" * 250)
@@ -126,7 +126,7 @@ def test_a_deleted_program_whose_path_is_too_long_to_be_told_counts_too() -> Non
 
 
 def test_what_an_upgrade_has_deleted_is_nobodys(workspace: Path) -> None:
-    """A program that runs, and a library that is mapped, from elsewhere: no kernel ends for them."""
+    """A running program or a mapped library from elsewhere: no kernel is ended for them."""
     program = Path("program")
     shutil.copyfile(shutil.which("sleep") or "", program)
     program.chmod(0o700)
@@ -202,7 +202,7 @@ def test_many_mapped_files_without_a_name_are_too_many(number: int, *, too_many:
 
 
 def test_a_large_honest_program_is_counted() -> None:
-    """One with 5,000 areas of memory and 500 open files, in four processes, is far from every bound."""
+    """With 5,000 memory areas and 500 open files in four processes, it is far from every bound."""
     code = """libc = ctypes.CDLL(None)
     file = os.open(sys.executable, os.O_RDONLY)
     for number in range(5000): libc.mmap(None, ctypes.c_size_t(4096), 1 + 2 * (number & 1), 2, file, 0)
@@ -213,12 +213,12 @@ def test_a_large_honest_program_is_counted() -> None:
         assert objects.kept(tree(pid), alone=False, passed=0, thorough=True) < 20 << 20
 
 
-NAMES = "\r\v\f\x1c\x1d\x1e\x85\n\u2028"  # where text has lines that end
+NAMES = "\r\v\f\x1c\x1d\x1e\x85\n\u2028"  # where text has line ends
 
 
 @pytest.mark.parametrize("end", [*NAMES, ") R 0 ("])
 def test_no_name_of_a_process_changes_what_is_told_of_it(workspace: Path, end: str) -> None:
-    """It is the first line of `status`, and stands before the numbers of `stat`."""
+    """The name is the first line of `status`, and precedes the numbers in `stat`."""
     code = "held = bytearray(30_000_000)\n    ctypes.CDLL(None).prctl(15, NAME, 0, 0, 0)"
     name = f"a{end}VmPTE:".encode("latin-1" if end == "\x85" else "utf-8")
     with init(code.replace("NAME", repr(name))) as pid:
@@ -235,7 +235,7 @@ def test_no_name_of_a_process_changes_what_is_told_of_it(workspace: Path, end: s
 
 
 def test_lines_are_given_whole(workspace: Path) -> None:
-    """However they lie in what is read at a time; the last one may have no end."""
+    """However a read splits them; the last line may lack its end."""
     lines = [b"%d" % number * (number % 200) for number in range(3000)]
     (workspace / "file").write_bytes(b"\n".join(lines))
     given = list(pieces(str(workspace / "file")))

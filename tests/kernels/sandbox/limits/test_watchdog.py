@@ -1,4 +1,4 @@
-"""The watchdog sees what a kernel holds, however it hides it: real files, real processes, no waiting."""
+"""The watchdog sees what a kernel holds, however it is hidden: real files, real processes, no waiting."""
 
 import os
 import queue
@@ -36,7 +36,7 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def seen(workspace: Path, pid: int = 0, *, began: int = 0, limits: Limits = LIMITS) -> list[str]:
-    """What the watchdog has to say after one look, of a cell that began with so many bytes."""
+    """What the watchdog reports after one look, for a cell that began with this many bytes."""
     faults: list[str] = []
     watchdog = Watchdog(limits, workspace, memory=pid != 0)
     watchdog.watch(Watched(pid or os.getpid(), workspace, faults.append, began=began))
@@ -45,7 +45,7 @@ def seen(workspace: Path, pid: int = 0, *, began: int = 0, limits: Limits = LIMI
 
 
 def test_files_over_the_limit_are_seen(workspace: Path) -> None:
-    """One file, or many together, in whatever folder."""
+    """One file, or many together, in any folder."""
     (workspace / "a").write_bytes(b"x" * 900_000)
     assert seen(workspace) == []
     (workspace / "folder").mkdir()
@@ -54,7 +54,7 @@ def test_files_over_the_limit_are_seen(workspace: Path) -> None:
 
 
 def test_a_look_can_be_asked_for_and_tells_once(workspace: Path) -> None:
-    """When a cell has ended nobody waits for the next round, which then says nothing again."""
+    """When a cell has ended nobody waits for the next round, which then does not repeat the report."""
     faults: list[str] = []
     watchdog = Watchdog(LIMITS, workspace, memory=False)
     watched = Watched(os.getpid(), workspace, faults.append)
@@ -82,7 +82,7 @@ def test_a_large_workspace_is_not_looked_at_after_each_cell(workspace: Path) -> 
 
 
 def test_a_workspace_without_a_limit_is_left_alone(workspace: Path) -> None:
-    """It is a person's own, for a notebook of Jupyter: nothing is counted, and no closed folder is opened."""
+    """It is a person's own folder, with a Jupyter notebook: nothing is counted, no closed folder opened."""
     (workspace / "a").write_bytes(b"x" * 2_000_000)
     (workspace / "closed").mkdir(mode=0)
     assert seen(workspace, limits=Limits(workspace=None)) == []
@@ -93,7 +93,7 @@ def test_a_workspace_without_a_limit_is_left_alone(workspace: Path) -> None:
 def test_a_kernel_at_which_looks_fail_is_ended(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
-    """Nobody counts what it does. The others are looked at all the time, and the log says it once."""
+    """Its use cannot be checked. The others are looked at all the time, and the log says so once."""
     faults: list[str] = []
     looked: list[Watched] = []
     watchdog = Watchdog(LIMITS, workspace, memory=True)
@@ -122,7 +122,7 @@ def test_a_kernel_at_which_looks_fail_is_ended(
 
 
 def test_a_look_that_fails_once_ends_nobody(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes between two that fail shows that it can be counted."""
+    """A successful look between two failures shows that the kernel can be checked."""
     faults: list[str] = []
     watchdog = Watchdog(LIMITS, workspace, memory=False)
     watchdog.watch(watched := Watched(os.getpid(), workspace, faults.append))
@@ -140,14 +140,14 @@ def test_a_look_that_fails_once_ends_nobody(workspace: Path, monkeypatch: pytest
 
 
 def test_a_hole_is_no_file(workspace: Path) -> None:
-    """What counts is the room on the disk: a sparse terabyte takes none."""
+    """Only space on the disk counts: a sparse terabyte takes none."""
     with (workspace / "sparse").open("wb") as file:
         file.truncate(1 << 40)
     assert seen(workspace) == []
 
 
 def test_a_link_leads_nowhere(workspace: Path, tmp_path: Path) -> None:
-    """What lies outside is not the person's, and a loop does not end the count."""
+    """Files outside do not count as the person's, and a loop does not stop the count."""
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "large").write_bytes(b"x" * 2_000_000)
     (workspace / "link").symlink_to(tmp_path / "outside")
@@ -156,14 +156,14 @@ def test_a_link_leads_nowhere(workspace: Path, tmp_path: Path) -> None:
 
 
 def test_a_workspace_that_was_too_large_before_may_stay_so(workspace: Path) -> None:
-    """The person can delete what is too much; what grows further is ended."""
+    """The person can delete files again; a kernel is ended only if they grow further."""
     (workspace / "a").write_bytes(b"x" * 2_000_000)
     assert seen(workspace, began=3_000_000) == []
     assert seen(workspace, began=500_000) == [Fault.WORKSPACE]
 
 
 def test_very_deep_folders_are_too_much(workspace: Path) -> None:
-    """What lies deeper than is counted would hide anything."""
+    """Anything could be hidden deeper than is counted."""
     deep = workspace
     for _ in range(usage.DEEPEST + 1):
         deep /= "d"
@@ -172,14 +172,14 @@ def test_very_deep_folders_are_too_much(workspace: Path) -> None:
 
 
 def test_who_cannot_be_looked_into_is_told_that(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not that its files are too large: nobody knows."""
+    """The reason given is not that its files are too large, since nobody knows."""
     monkeypatch.setattr(usage, "opened", lambda _: iter([("0", None)]))
     with init() as pid:
         assert seen(workspace, pid) == [Fault.HIDING]
 
 
 def test_a_closed_folder_hides_nothing(workspace: Path) -> None:
-    """What is still written in a folder without rights is counted; where we are not root, too."""
+    """What is still written in a folder without permissions is counted, even if we are not root."""
     (workspace / "closed").mkdir()
     (workspace / "closed" / "large").write_bytes(b"x" * 2_000_000)
     (workspace / "closed").chmod(0)
@@ -189,7 +189,7 @@ def test_a_closed_folder_hides_nothing(workspace: Path) -> None:
 
 
 def test_a_workspace_that_is_gone_is_no_fault(workspace: Path) -> None:
-    """The end of a session may come first."""
+    """The session may have ended first."""
     workspace.rmdir()
     assert seen(workspace) == []
 
@@ -205,21 +205,21 @@ def test_a_workspace_that_is_gone_is_no_fault(workspace: Path) -> None:
 def test_what_has_no_name_is_counted_too(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, hidden: str
 ) -> None:
-    """A file that is deleted and still open takes its room, and one in memory takes that."""
+    """A deleted file that is still open takes disk space, and one in memory takes memory."""
     monkeypatch.chdir(workspace)
     with init(hidden) as pid:
         assert seen(workspace, pid, limits=Limits(workspace=1 * MiB)) == [Fault.WORKSPACE]
 
 
 def test_memory_is_summed_over_the_tree(workspace: Path) -> None:
-    """The child of a child counts."""
+    """Grandchildren count too."""
     with init("x = bytearray(os.urandom(1 << 20) * 100)") as pid:
         assert seen(workspace, pid) == [Fault.MEMORY]
         assert seen(workspace, pid, limits=Limits(memory=512 * MiB)) == []
 
 
 def test_memory_that_is_shared_is_counted_once(workspace: Path) -> None:
-    """Forks that only look at what their parent made are not each charged with it."""
+    """Forks that only read what their parent made are not each charged for it."""
     code = """x = bytearray(os.urandom(1 << 20) * 40)
     [os.fork() or time.sleep(100) for _ in range(5)]"""
     with init(code) as pid:
@@ -244,7 +244,7 @@ def test_memory_that_takes_long_to_be_told_apart_holds_up_nobody(workspace: Path
 
 
 def test_who_ends_while_memory_is_counted_has_none(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many that end at once are not taken for many that let nobody look."""
+    """Many that end at once are not taken for many that refuse to be looked at."""
     field = usage._field
 
     def ends(pid: int, file: str, *names: bytes) -> int:
@@ -263,7 +263,7 @@ def test_who_ends_while_memory_is_counted_has_none(workspace: Path, monkeypatch:
 
 
 def test_processes_and_threads_are_counted(workspace: Path) -> None:
-    """Whatever a kernel runs at one time."""
+    """All that a kernel runs at one time."""
     code = "import threading; [threading.Thread(target=time.sleep, args=(100,)).start() for _ in range(30)]"
     with init(code) as pid:
         assert seen(workspace, pid) == [Fault.PROCESSES]
@@ -272,7 +272,7 @@ def test_processes_and_threads_are_counted(workspace: Path) -> None:
 
 
 def test_a_long_line_of_descent_is_followed_to_its_end(workspace: Path) -> None:
-    """Each the child of the one before: no depth makes the watchdog stumble."""
+    """Each is the child of the one before: no depth makes the watchdog stumble."""
     script = 'n=$1; [ $n -eq 0 ] && { echo; sleep 100; }; sh "$0" $((n-1)) & wait'
     (workspace / "deeper").write_text(script)
     with subprocess.Popen(
@@ -286,7 +286,7 @@ def test_a_long_line_of_descent_is_followed_to_its_end(workspace: Path) -> None:
 
 
 def test_the_memory_of_a_process_whose_first_thread_has_ended_is_counted(workspace: Path) -> None:
-    """Linux shows it at the other threads only."""
+    """Linux shows it only at the other threads."""
     code = """x = bytearray(os.urandom(1 << 20) * 100)
     first = f"/proc/{os.getpid()}/stat"
     def wait():
@@ -300,7 +300,7 @@ def test_the_memory_of_a_process_whose_first_thread_has_ended_is_counted(workspa
 
 
 def test_what_the_system_keeps_is_counted_with_memory_or_without(workspace: Path) -> None:
-    """Sockets count in full, also where a control group sees to the processes' own memory."""
+    """Sockets count in full, even where a control group limits the processes' own memory."""
     limits = Limits(memory=64 * MiB, processes=20)
     for memory in (True, False):
         faults: list[str] = []
@@ -312,7 +312,7 @@ def test_what_the_system_keeps_is_counted_with_memory_or_without(workspace: Path
 
 
 def test_the_larger_part_of_what_is_too_much_is_told(workspace: Path) -> None:
-    """Whoever fills the memory hears of memory, also where there are many sockets."""
+    """A kernel that fills the memory is told about memory, even if it has many sockets."""
     limits = Limits(memory=220 * MiB, processes=20)
     hold = "x = bytearray(os.urandom(1 << 20) * 150); held = [socket.socketpair() for _ in range(110)]"
     with init(hold) as pid:
@@ -320,7 +320,7 @@ def test_the_larger_part_of_what_is_too_much_is_told(workspace: Path) -> None:
 
 
 def test_little_that_is_open_is_counted_when_the_machine_has_lost_much(workspace: Path) -> None:
-    """It costs 1 ms, and in any other round it would find little."""
+    """A look takes 1 ms, and in any other round it would find little."""
     for thorough, expected in ((False, []), (True, [Fault.SYSTEM])):
         faults: list[str] = []
         watchdog = Watchdog(Limits(memory=64 * MiB, processes=20), workspace, memory=True)
@@ -336,7 +336,7 @@ SPIN = "if os.fork() == 0:\n        while True: pass"
 
 
 def test_what_goes_on_after_a_cell_has_a_budget(workspace: Path) -> None:
-    """Its processor time counts from the cell's end until the next begins, and a new end begins anew."""
+    """Its processor time counts from the cell's end to the next cell's start, each time from zero."""
     faults: list[str] = []
     watchdog = Watchdog(Limits(), workspace, memory=False)
     with init(SPIN) as pid:
@@ -344,7 +344,7 @@ def test_what_goes_on_after_a_cell_has_a_budget(workspace: Path) -> None:
         watched.cell_finished(timedelta(hours=1))
         first = watched.budget
         assert first is not None
-        while first[0].seconds < 0.2:  # it only hangs when nothing is counted
+        while first[0].seconds < 0.2:  # this hangs only if nothing is counted
             watched.due = 0.0
             watchdog._round()
         watched.cell_started()
@@ -369,14 +369,14 @@ def test_what_works_on_after_a_cell_lets_others_go_first(workspace: Path) -> Non
         watched.budget[0].seconds = module.POLITE - 0.2  # as if it had worked for so long
         _, kernel, spinning = tree(pid)
         before = os.getpriority(os.PRIO_PROCESS, kernel)
-        while os.getpriority(os.PRIO_PROCESS, spinning) != 17:  # else it hangs
+        while os.getpriority(os.PRIO_PROCESS, spinning) != 17:  # this hangs if it is not set
             watched.due = 0.0
             watchdog._round()
         assert os.getpriority(os.PRIO_PROCESS, kernel) == before
 
 
 def test_who_only_waits_after_a_cell_goes_on(workspace: Path) -> None:
-    """A thread that sleeps uses nothing, and without a budget one may work on for ever."""
+    """A sleeping thread uses nothing, and without a budget one may work on for ever."""
     faults: list[str] = []
     watchdog = Watchdog(Limits(), workspace, memory=False)
     for code, budget in (("pass", timedelta(seconds=0.1)), (SPIN, None)):
@@ -393,7 +393,7 @@ def test_who_only_waits_after_a_cell_goes_on(workspace: Path) -> None:
 
 
 def test_a_process_that_ended_is_no_fault(workspace: Path) -> None:
-    """One that nobody has waited for yet holds nothing."""
+    """A zombie holds nothing."""
     code = "[os.fork() or os._exit(0) for _ in range(3)]"
     with init(code) as pid:
         assert seen(workspace, pid) == []
@@ -401,7 +401,7 @@ def test_a_process_that_ended_is_no_fault(workspace: Path) -> None:
 
 
 def test_the_thread_tells_once(workspace: Path) -> None:
-    """While it is entered it looks by itself, and says each fault a single time."""
+    """While entered it looks by itself, and reports each fault once."""
     told: queue.SimpleQueue[str] = queue.SimpleQueue()
     (workspace / "a").write_bytes(b"x" * 100)
     with Watchdog(LIMITS, workspace, memory=False) as watchdog:
@@ -418,7 +418,7 @@ def test_the_thread_tells_once(workspace: Path) -> None:
 def test_a_look_that_fails_does_not_stop_the_others(
     workspace: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever one kernel makes of it, all the others are still looked at."""
+    """Whatever happens with one kernel, all the others are still looked at."""
 
     def fails(_fault: str) -> None:
         raise RuntimeError("the sky has fallen")
@@ -437,7 +437,7 @@ def test_a_look_that_fails_does_not_stop_the_others(
 
 
 def two(workspace: Path, tmp_path: Path, tell: Callable[[str], None]) -> tuple[Watched, Watched]:
-    """A kernel with a workspace, and another one that has too much in its own."""
+    """A kernel with a workspace, and one with too much in its own."""
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "large").write_bytes(b"x" * 2_000_000)
     first = Watched(os.getpid(), workspace, tell)
@@ -447,7 +447,7 @@ def two(workspace: Path, tmp_path: Path, tell: Callable[[str], None]) -> tuple[W
 def test_who_is_slow_to_look_at_holds_up_nobody(
     workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the look at one goes on, another is found out."""
+    """While the look at one kernel goes on, another one's fault is found."""
     told: queue.SimpleQueue[str] = queue.SimpleQueue()
     looking, end = threading.Event(), threading.Event()
     size = usage.size
@@ -476,7 +476,7 @@ def test_who_is_slow_to_look_at_holds_up_nobody(
 def test_who_makes_a_look_wait_is_ended(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, *, lost: bool
 ) -> None:
-    """In the look after a cell as in a round; the sooner when the machine loses much meanwhile."""
+    """In the look after a cell as well as in a round, and sooner if the machine loses much meanwhile."""
     told: queue.SimpleQueue[str] = queue.SimpleQueue()
     looking, end = threading.Event(), threading.Event()
     monkeypatch.setattr(usage, "memory", lambda _: looking.set() or (end.wait() and {}))
@@ -508,7 +508,7 @@ def test_who_makes_a_look_wait_is_ended(
 def waiting_for_folders(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, *, at_disk: bool
 ) -> tuple[Watchdog, Watched, list[str]]:
-    """A watchdog each of whose looks waits for a folder of its kernel; the kernel, and its faults."""
+    """A watchdog whose every look waits for a folder of its kernel; the kernel, and its faults."""
     faults: list[str] = []
     watchdog = Watchdog(LIMITS, workspace, memory=False)
     monkeypatch.setattr(watchdog._meanwhile, "fell", lambda: False)  # whatever else the machine does
@@ -523,12 +523,12 @@ def waiting_for_folders(
 def test_who_holds_its_folders_is_ended_after_several_short_waits(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, *, at_disk: bool
 ) -> None:
-    """No one look waits for long, but all of them do. A busy disk is hardly its kernel's fault."""
+    """No single look waits for long, but all of them wait. A busy disk is hardly its kernel's fault."""
     watchdog, watched, faults = waiting_for_folders(workspace, monkeypatch, at_disk=at_disk)
     waited, watched.mapped_due = 0, 1e9
     while not faults and waited < 150:
         with watchdog._looks.at(watched, patience=module.PATIENCE):
-            for _ in range(10):  # one second, then the look is over
+            for _ in range(10):  # for one second, then the look is over
                 watchdog._end_who_holds_up()
         waited += 10
     assert (faults, waited) == (([], 150) if at_disk else ([Fault.HIDING], 50))
@@ -538,7 +538,7 @@ def test_who_holds_its_folders_is_ended_after_several_short_waits(
 def test_a_wait_for_a_folder_now_and_then_is_forgiven(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program that makes many files has its folder locked for moments, for years."""
+    """A program that makes many files keeps locking its folder for moments, even for years."""
     watchdog, watched, faults = waiting_for_folders(workspace, monkeypatch, at_disk=False)
     for _ in range(200):
         with watchdog._looks.at(watched, patience=module.PATIENCE):
@@ -563,7 +563,7 @@ def test_a_process_with_too_many_areas_of_memory_ends_its_kernel(
 def test_whose_look_took_long_is_looked_at_apart_from_then_on(
     workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By its memory as by its workspace; each has one look in turn, the one that has waited longest first."""
+    """For memory as for the workspace; each has one look per turn, the longest waiting first."""
     looks: list[Path] = []
     monkeypatch.setattr(module, "thread_time", count().__next__)  # each look takes a second or more
     watchdog = Watchdog(LIMITS, workspace, memory=True)
@@ -587,7 +587,7 @@ def test_whose_look_took_long_is_looked_at_apart_from_then_on(
 def test_when_the_machine_has_lost_much_the_next_look_at_each_is_thorough(
     workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also at those whose turn comes later."""
+    """Even for kernels whose turn comes later."""
     thorough: list[bool] = []
     watchdog = Watchdog(LIMITS, workspace, memory=False)
     watched, _ = two(workspace, tmp_path, lambda _: None)
@@ -607,13 +607,13 @@ def test_when_the_machine_has_lost_much_the_next_look_at_each_is_thorough(
     assert (thorough, doubts) == ([True, True], [False])
     watched.due = watched.size_due = 0.0
     watchdog._slow_round()
-    assert thorough == [True, True, False]  # and what the system keeps is little
+    assert thorough == [True, True, False]  # and the system holds little for it
 
 
 def test_who_has_files_under_way_each_time_that_the_machine_loses_much_hides_them(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once may be by chance, unless the machine is short of what it has lost."""
+    """Once may be chance, unless the machine is short of what it has lost."""
     for short, times, under_way in (
         (False, 2, [True, True]),
         (True, 1, [True]),
@@ -634,7 +634,7 @@ def test_who_has_files_under_way_each_time_that_the_machine_loses_much_hides_the
 
 
 def test_what_is_mapped_is_looked_at_now_and_then(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when the machine loses nothing by it, since as much is deleted elsewhere."""
+    """Even if the machine seems to lose nothing, since as much may be deleted elsewhere."""
     mapped: list[bool] = []
     monkeypatch.setattr(usage, "hidden", lambda *_, mapped, doubt: told(mapped) or 0)
     told = mapped.append
@@ -648,7 +648,7 @@ def test_what_is_mapped_is_looked_at_now_and_then(workspace: Path, monkeypatch: 
 
 
 def test_who_is_forgotten_is_not_looked_at(workspace: Path) -> None:
-    """After the end of a kernel its number may be another's."""
+    """After a kernel has ended, its process id may belong to another process."""
     watchdog = Watchdog(LIMITS, workspace, memory=False)
     watched = Watched(os.getpid(), workspace, lambda _: None)
     watchdog.watch(watched)

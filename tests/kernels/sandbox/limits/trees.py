@@ -16,14 +16,14 @@ CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN, CAP_CHECKPOINT_RESTORE = 1
 
 @contextlib.contextmanager
 def without(*capabilities: int) -> Iterator[None]:
-    """Not with these rights of root, for this thread, with the same user."""
+    """Drop these root capabilities in this thread, keeping the user."""
     libc = ctypes.CDLL(None, use_errno=True)
     header = struct.pack("Ii", 0x20080522, 0)  # version 3 of capget(2)
     held = ctypes.create_string_buffer(24)
     assert libc.capget(header, held) == 0
     before = bytes(held)
     for capability in capabilities:
-        place = capability // 32 * 12  # of which the first of three words is what is effective
+        place = capability // 32 * 12  # the first of the three words for it is the effective set
         (effective,) = struct.unpack_from("I", held, place)
         struct.pack_into("I", held, place, effective & ~(1 << capability % 32))
     assert libc.capset(header, held) == 0
@@ -35,7 +35,7 @@ def without(*capabilities: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def init(code: str = "pass", *, before: str = "pass") -> Iterator[int]:
-    """An init that does `before`, with a child that has done `code`, and waits; both are gone at the end."""
+    """An init that runs `before`, and a child that has run `code` and waits; both are gone at the end."""
     program = f"""
 import ctypes, os, select, signal, socket, sys, threading, time
 {before}
