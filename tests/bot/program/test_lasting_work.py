@@ -1,4 +1,4 @@
-"""Everything that must live as long as the program is begun again when it ends, whatever it ends of."""
+"""Every task that must live as long as the program is started again when it ends, whatever the cause."""
 
 import asyncio
 from collections import Counter
@@ -36,7 +36,7 @@ LASTING = (
 async def test_what_must_live_is_begun_again_and_ends_with_the_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each of them, after an error that nobody thought of."""
+    """Each of them, after an error that nobody foresaw."""
     monkeypatch.setattr("kernels.concurrency.lasting.FIRST_PAUSE", 0.01)
     begun: Counter[tuple[type, str]] = Counter()
 

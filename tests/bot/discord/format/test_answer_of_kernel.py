@@ -26,7 +26,7 @@ inner()
 
 @pytest.mark.timeout(120)
 async def test_a_cell_becomes_messages(sessions: Sessions) -> None:
-    """A progress bar is one line; table, formula and plot are pictures; errors are coloured; the file has an id."""
+    """A bar is one line; table, formula and plot are pictures; errors are coloured; the file has its id."""
     draft = Draft(code=CODE)
     lives: list[str] = []
 
