@@ -103,7 +103,7 @@ async def test_cards_of_text_notebook_and_archive(sessions: Sessions, tmp_path: 
 
 @pytest.mark.timeout(180)
 async def test_hostile_files_have_a_card_with_type_and_size(sessions: Sessions) -> None:
-    """Bombs, deep JSON, wrong extensions, pickles, odd names: each has a card, as do the files beside them."""
+    """Bombs, deep JSON, wrong extensions, pickles, odd names: each has a card, and so do good files."""
     bomb = gzip.compress(b"a,b\n") + gzip.compress(b"1,2\n" * (4 << 20)) * 200  # 3 GB
     cards = await uploaded(
         sessions,

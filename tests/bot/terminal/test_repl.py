@@ -176,7 +176,7 @@ async def test_a_cell_that_goes_on_is_shown_after_what_was_before_it(
     before, _, after = shown.partition("The last cell, continued:\n")
     assert "In [ ]: print('begun')" in before
     assert "Welcome back. Your variables are still there.\n" in before
-    assert after.removeprefix("begun\n").startswith("who? Bob\nhi Bob\n")  # it may not have been reported before
+    assert after.removeprefix("begun\n").startswith("who? Bob\nhi Bob\n")  # may not have been shown before
 
 
 async def test_a_path_that_cannot_be_gets_a_sentence(
@@ -378,7 +378,7 @@ HOSTILE = "a\x9b2J\x1b[2J\x90q\x85b"  # both ways to clear a terminal, and more 
 
 
 def test_nothing_that_acts_reaches_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No control character from text, values, errors, file names, notes or code, and no C1 control either."""
+    """Neither escape codes nor C1 controls from text, values, errors, file names, notes or code."""
     screen = Screen(tmp_path, str, colour=True)
     for event in (
         Stream("stdout", HOSTILE),
@@ -442,7 +442,7 @@ async def test_code_that_is_too_long_is_refused_with_a_sentence(
 
 
 async def test_tab_completes_and_a_call_shows_what_it_takes(sessions: Sessions, tmp_path: Path) -> None:
-    """The kernel completes a variable's name, and shows a signature below the prompt while a call is typed."""
+    """The kernel completes a variable's name; a signature is shown below the prompt while a call is typed."""
     screen = PlainTextOutput(io.StringIO())
     with create_pipe_input() as typing, create_app_session(input=typing, output=screen):
         terminal = Repl(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)

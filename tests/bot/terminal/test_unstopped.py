@@ -50,7 +50,7 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_question_is_true_about_what_is_lost() -> None:
-    """It cannot name what this cell has defined, says that files stay, and mentions a deadline if there is one."""
+    """It cannot name what this cell has defined; files stay; a deadline is mentioned only if there is one."""
     many = Unstopped(tuple(f"v{n}" for n in range(15)), limited=True, asks=False)
     assert kill_costs(many).startswith("Killing its kernel loses v0, v1,")
     assert "v11 and 3 more, and whatever this cell has defined; your files stay." in kill_costs(many)
@@ -297,7 +297,7 @@ class Stops:
 async def test_ctrl_c_in_a_script_is_never_lost(
     sessions: Sessions, tmp_path: Path, asks: bool, earlier: bool
 ) -> None:
-    """It stops the cell even if an earlier one was asked about and failed, or this one no longer is."""
+    """It stops the cell even if the question was about an earlier one, or has already gone away."""
     terminal = Repl(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
     session, seen = Stops(asks=asks), asyncio.Event()
     told = Reply(1, event=Unstopped((), limited=True, asks=False))

@@ -1,4 +1,4 @@
-"""What Discord refuses for good: each answer arrives another way, and no message looks as if its cell ran."""
+"""What Discord refuses for good: each answer arrives another way, and no message looks as if a cell still ran."""
 
 from pathlib import Path
 
@@ -100,7 +100,7 @@ async def test_private_answer_that_discord_does_not_take_becomes_a_sentence(
 
 
 async def test_loss_that_reached_nobody_is_told_with_the_next_answer(discord: Discord, data: Path) -> None:
-    """The names of lost variables are in no transcript: they must not go with an undelivered answer."""
+    """Lost variables are named in no transcript, so the names must not vanish with an undelivered answer."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         await run(discord, ada, "precious = 1")
