@@ -24,7 +24,7 @@ class Answered:
 
     @property
     def code(self) -> int:
-        """Discord's code of an error."""
+        """Discord's error code."""
         return int(self.body["code"]) if isinstance(self.body, dict) and "code" in self.body else 0
 
 
@@ -43,7 +43,7 @@ class Raw:
         files: dict[int, tuple[str, bytes]] | None = None,
         token: str | None = None,
     ) -> Answered:
-        """Make a request; with files it is a form."""
+        """Make a request; with files, as a form."""
         headers = {"Authorization": f"Bot {token or self.discord.token}"}
         data: aiohttp.FormData | None = None
         if files:

@@ -1,4 +1,4 @@
-"""What Discord refuses for good: each answer arrives another way, and no message looks as if a cell still ran."""
+"""What Discord refuses for good: each answer arrives another way, and no message seems to be running."""
 
 from pathlib import Path
 

@@ -254,7 +254,7 @@ def in_order(text: str, *pieces: str) -> bool:
 
 
 async def test_answer_of_the_model_keeps_what_was_said_and_run(discord: Discord, home: Path) -> None:
-    """Earlier words, cells and files are there when the last cell ends, with a note that no more will come."""
+    """Earlier words, cells and files are there when the last cell ends, and a note that no more will come."""
     ada = discord.guild.member("ada")
     async with ModelServer.start() as server:
         settings = {"OPENAI_BASE_URL": server.base_url}

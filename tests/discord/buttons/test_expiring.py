@@ -54,7 +54,7 @@ async def test_a_message_of_a_bot_before_this_one_says_which_command_to_use(
         fresh = await (await ada.slash(general, "files")).wait_for_message(lambda m: m.selects)
         await ada.select(fresh, "made.txt")
         await fresh.wait_for(lambda m: "expires" in m.content)
-        await ada.click(fresh, "Extend")  # paging through a list must not use up its buttons' names
+        await ada.click(fresh, "Extend")  # updating a list must not take its buttons' ids from the others
         await fresh.wait_for(lambda m: "is kept" in m.content)
         await ada.select(listed, "made.txt")
         await listed.wait_for(lambda m: "`/files` opens it again" in m.content, SOON)

@@ -135,7 +135,7 @@ async def test_more_time_for_a_cell_that_waited(discord: Discord, data: Path) ->
 
 
 async def test_more_time_for_each_cell_of_the_model(discord: Discord, data: Path) -> None:
-    """A person who kept the first cell of an answer running is asked about the second too, and pinged once."""
+    """A person who kept an answer's first cell running is asked about the second too, and pinged once."""
     ada = discord.guild.member("ada")
     slow = run_python("import time\ntime.sleep(6.4)\nprint('over', 'it is')")
     async with (

@@ -59,7 +59,7 @@ def owners(one: Interaction) -> Json:
 
 
 def reactions(one: Message, viewer: User) -> list[Json]:
-    """The reactions of a message, as one sees them."""
+    """The reactions of a message, as one person sees them."""
     return [
         {
             "emoji": {"id": None, "name": emoji},
@@ -75,7 +75,7 @@ def reactions(one: Message, viewer: User) -> list[Json]:
 
 
 def message(one: Message, bot: User, cdn: Cdn, *, nested: bool = False) -> Json:
-    """A message as the bot gets it; one that is replied to is `nested` and tells of no further one."""
+    """A message as the bot gets it; a `nested` one, which was replied to, includes no further message."""
     told: Json = {
         "id": str(one.id),
         "channel_id": str(one.channel.id),
