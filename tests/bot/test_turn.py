@@ -321,7 +321,7 @@ async def test_cells_run_while_the_disk_is_full_and_are_recorded_when_there_is_r
 async def test_a_file_for_which_the_disk_has_no_room_is_tried_again(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """This is reported once; the first cell after there is room gives it its id, unless it is gone."""
+    """Reported only once; with the first cell after there is room it gets its id, unless it is gone."""
 
     def fail(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -142,7 +142,7 @@ class Discord:
         )
 
     def violations(self) -> list[str]:
-        """Violations of Discord's rules. Each is returned once, so a test that expects some takes them here."""
+        """Violations of Discord's rules, each returned only once: a test that expects some takes them."""
         found = list(self.world.violations)
         self.world.violations.clear()
         return found

@@ -30,7 +30,7 @@ async def script(data: Path, text: str, *flags: str) -> tuple[int, str]:
         ),
         cwd=ROOT,
         env=os.environ
-        | {"NODE": "none"},  # these tests need no node: test_ending.py runs scripts with one
+        | {"NODE": "none"},  # these tests need no node, and test_ending.py runs scripts with one
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -40,7 +40,7 @@ async def script(data: Path, text: str, *flags: str) -> tuple[int, str]:
 
 
 async def test_an_empty_input_says_that_all_is_set_up_and_exits_0(tmp_path: Path) -> None:
-    """This is what `make run </dev/null` does."""
+    """`make run </dev/null` does just that."""
     status, printed = await script(tmp_path / "data", "")
     assert status == 0
     assert "Kernelcord is set up" in printed

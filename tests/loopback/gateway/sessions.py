@@ -79,11 +79,11 @@ class Gateway:
         self.token = token
         self.url = ""
         self.refusing = False
-        self.refused = 0  # how often somebody was
+        self.refused = 0  # how often a client was refused
         self.hanging_up: int | None = None
         self.hung_up = 0  # how often a connection was closed by `hanging_up`
         self.identified = 0  # how often a client has started a session
-        self.resumed = 0  # how often it took one up again
+        self.resumed = 0  # how often one was resumed
         self.commands: list[tuple[int, Any]] = []  # everything that clients have sent: op and data
         self.sessions: dict[str, Session] = {}
         self.connections: set[Connection] = set()
@@ -188,7 +188,7 @@ class Gateway:
         self._watch.changed()
 
     def drop(self, *, resumable: bool = True) -> None:
-        """Break every connection at once; unless `resumable`, no session is kept for a client that returns."""
+        """Break every connection at once; unless `resumable`, no session is kept for clients that return."""
         self.close(None, resumable=resumable)
 
     def close(self, code: Close, *, resumable: bool = True) -> None:

@@ -55,7 +55,7 @@ class Socket:
         watching = asyncio.create_task(self._watch_heartbeats())
         try:
             await self._receive(socket)
-        except Exception as error:  # a fault of ours fails the test, however the bot handles the lost connection
+        except Exception as error:  # a fault of ours fails the test, whatever the bot does next
             self._world.violations.append(f"the loopback's gateway fails: {error!r}")
             raise
         finally:

@@ -77,7 +77,7 @@ class RateLimits:
         headers = {
             "X-RateLimit-Limit": str(rate.requests),
             "X-RateLimit-Remaining": str(rate.requests - window.used),
-            "X-RateLimit-Reset": f"{time.time() + left:.3f}",  # the real time, because clients compare it with their own
+            "X-RateLimit-Reset": f"{time.time() + left:.3f}",  # real time: clients compare it
             "X-RateLimit-Reset-After": f"{left:.3f}",
             "X-RateLimit-Bucket": hashlib.sha256(f"{method} {route}".encode()).hexdigest()[:32],
         }
