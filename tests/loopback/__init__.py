@@ -18,7 +18,7 @@
             typed = await ada.autocomplete(channel, "files get", "id", "ab"); await typed.wait_for_choices()
 
 Elsewhere: `async with loopback() as discord:`, which is all that the fixture does. For a bot
-in a process of its own, `discord.address` is what it must have as `nextcord.http.Route.BASE`, and
+in its own process, `nextcord.http.Route.BASE` must be `discord.address`, and
 `python -m tests.loopback.launch ADDRESS MODULE [ARGUMENT...]` runs a module that way.
 
 What there is

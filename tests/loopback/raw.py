@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A response: `body` is None where there was none; `code` is Discord's own, 0 without one."""
+    """A response: `body` is None if there was none; `code` is Discord's error code, or 0."""
 
     status: int
     body: Any

@@ -23,7 +23,7 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
 class Clock:
-    """A clock that stands where it is put."""
+    """A clock that shows the time it was set to."""
 
     def __init__(self) -> None:
         self.now = NOON

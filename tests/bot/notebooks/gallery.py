@@ -1,7 +1,7 @@
 """What the libraries of the kernels' environment show, kind by kind, and what becomes of it.
 
 A `Shown` has a name, a cell, and what a stock kernel shows for it: kinds and streams in any order. All kinds
-are kept in a notebook but for those in `left_out`, each with the reason that stands in its place.
+are kept in a notebook except those in `left_out`, each with the reason that takes its place.
 """
 
 from collections.abc import Mapping

@@ -16,7 +16,7 @@ from filestore.records import EPOCH, MessageCell, UsageRecord, UsageTotal
 
 
 async def lived(sessions: Sessions, user_id: int) -> str:
-    """A person who has said, run, made, shared and used something; the id of the file that they made."""
+    """Let a person say, run, make, share and use something; return the id of the file that they made."""
     await sessions.upload("data.csv", b"a\n1\n", user_id)
     await sessions.upload("data.csv", b"a\n2\n", user_id)
     ran = await sessions.execute_code("open('made.txt', 'w').write('by me')\nprint('hello')", user_id)

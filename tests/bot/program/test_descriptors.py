@@ -12,7 +12,7 @@ from kernels.descriptors import KERNEL, SPARE
 from tests.conftest import ROOT
 from tests.program import Program
 
-HARD = 180  # a program with kernels of its own takes some 40 at its start, and 11 a kernel
+HARD = 180  # a program that runs kernels itself uses some 40 at its start, and 11 more for each kernel
 LIMIT = "import resource; resource.getrlimit(resource.RLIMIT_NOFILE)"
 
 

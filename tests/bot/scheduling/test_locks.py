@@ -7,7 +7,7 @@ from bot.scheduling.locks import Locks
 
 
 class Holder:
-    """Holds a lock until it is told to let go."""
+    """Holds a lock until it is told to release it."""
 
     def __init__(self, lock: AbstractAsyncContextManager[None]) -> None:
         self.inside = False

@@ -398,7 +398,7 @@ async def test_a_file_over_the_limit_is_refused_before_all_of_it_is_read(tmp_pat
 
 
 async def test_two_programs_on_one_data_folder_are_refused(own_program: Program, tmp_path: Path) -> None:
-    """The second one says what to do and exits 2; the first goes on."""
+    """The second one says what to do and exits with status 2; the first keeps running."""
     await own_program.run("1")
     second = await asyncio.create_subprocess_exec(
         *(__import__("sys").executable, "-m", "bot.console", "--json", "--data", str(tmp_path / "data")),

@@ -90,7 +90,7 @@ async def test_without_the_history_the_answer_is_no_reply(discord: Discord, data
 async def test_private_answer_that_discord_does_not_take_becomes_a_sentence(
     discord: Discord, data: Path
 ) -> None:
-    """A command whose answer is refused for its content does not go on saying "thinking"."""
+    """A command whose answer is refused for its content does not keep saying "thinking"."""
     ada = discord.guild.member("ada")
     async with running(discord, data):
         discord.faults.status("POST", "/webhooks/*/*", 400, code=50035)

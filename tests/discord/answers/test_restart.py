@@ -131,7 +131,7 @@ async def test_bot_killed_at_any_moment_of_a_turn_leaves_no_message_as_if_it_wen
             os.kill(node, signal.SIGCONT)
         held.remove()
     assert [labels(message) for message in (ended, runs, waits)] == [["Stop"]] * 3
-    # As if it had been killed before it noted the cell with its message:
+    # As if it had been killed before it recorded the cell with its message:
     rows(home, "UPDATE message_cells SET seq = 0 WHERE message_id = ?", runs.id)
     async with started(discord, home):
         await ended.wait_for(lambda m: finished(m) and "load_file(" in m.content, SOON)

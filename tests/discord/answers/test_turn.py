@@ -57,7 +57,7 @@ async def test_finished_answers_are_ids(discord: Discord, data: Path) -> None:
 
 
 async def test_edit_of_a_finished_answer_finds_all_of_its_messages(discord: Discord, data: Path) -> None:
-    """The new answer replaces the first message, or is sent anew if that is gone; the others are deleted."""
+    """The new answer replaces the first message, or is a new one if that is gone; the others are deleted."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     long = "for n in range(300): print('number', n, 'of many')"
 

@@ -23,7 +23,7 @@ async def test_stop_ends_the_cell(discord: Discord, data: Path) -> None:
 
 
 async def test_only_the_owner_may_click(discord: Discord, data: Path) -> None:
-    """Somebody else is told so, privately, and the cell runs on."""
+    """Anybody else is told so privately, and the cell keeps running."""
     ada, bob, general = (
         discord.guild.member("ada"),
         discord.guild.member("bob"),
@@ -45,7 +45,7 @@ async def test_only_the_owner_may_click(discord: Discord, data: Path) -> None:
 
 
 async def test_rerun_and_edit_and_run(discord: Discord, data: Path) -> None:
-    """Re-run runs the same code anew; Edit & run opens it in a form and runs what is sent."""
+    """Re-run runs the same code again; Edit & run opens it in a form and runs what is submitted."""
     ada = discord.guild.member("ada")
     async with running(discord, data):
         await run(discord, ada, "n = 0")
@@ -86,7 +86,7 @@ async def test_notebook_and_files_come_privately(discord: Discord, data: Path) -
 async def test_list_of_files_whose_last_page_is_emptied_shows_the_one_before(
     discord: Discord, data: Path
 ) -> None:
-    """Who deletes the only file of a later page sees the files that are left."""
+    """A person who deletes the only file of a later page sees the files that are left."""
     ada = discord.guild.member("ada")
     async with running(discord, data):
         await ada.say(ada.dm(), code("for n in range(26):\n    open(f'{n}.txt', 'w').close()"))

@@ -80,7 +80,7 @@ async def test_code_of_a_person_called_like_the_model_is_theirs(discord: Discord
 
 
 async def test_without_a_model_words_are_answered_with_what_is_missing(discord: Discord, data: Path) -> None:
-    """Words are answered with a sentence without advice that a member cannot follow; all else works."""
+    """Words are answered with a sentence, without advice that a member cannot follow; all else works."""
     ada = discord.guild.member("ada")
     async with running(discord, data):
         asked = await ada.say(ada.dm(), "hello")

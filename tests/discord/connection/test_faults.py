@@ -109,7 +109,7 @@ async def test_interaction_that_could_not_be_acknowledged_is_answered(discord: D
 
 
 async def test_acknowledgement_whose_answer_was_lost_counts(discord: Discord, data: Path) -> None:
-    """A second acknowledgement of one interaction (40060) is no failure: the first had arrived."""
+    """A second acknowledgement of one interaction (40060) is not a failure: the first had arrived."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         discord.faults.drop("POST", "/interactions/*", handled=True)

@@ -202,7 +202,7 @@ class Gateway:
         self._watch.changed()
 
     def reconnect(self) -> None:
-        """Ask the client to connect anew and resume."""
+        """Ask the client to reconnect and resume."""
         for connection in self.connections:
             connection.say(RECONNECT, None)
 

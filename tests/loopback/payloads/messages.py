@@ -52,7 +52,7 @@ def metadata(one: Interaction) -> Json:
 
 
 def owners(one: Interaction) -> Json:
-    """By whose installation an interaction was possible: a guild's ("0") or a user's ("1")."""
+    """Whose installation made an interaction possible: a guild's ("0") or a user's ("1")."""
     if one.user_installed:
         return {"1": str(one.user.id)}
     return {"0": str(one.channel.guild.id) if one.channel.guild else "0"}

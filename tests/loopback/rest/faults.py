@@ -106,7 +106,7 @@ class Fault:
             await asyncio.sleep(self.seconds)
 
     def release(self) -> None:
-        """Let held requests go on, and hold no more."""
+        """Let held requests continue, and hold no more."""
         self.removed = True
         self._released.set()
 

@@ -19,7 +19,7 @@ NOT_GLOBAL = ("/webhooks/", "/interactions/")
 
 @dataclass
 class Window:
-    """The requests since the first one; it starts anew when its time is over."""
+    """The requests since the first one; it starts over when its time is up."""
 
     rate: Rate
     started: float = 0.0

@@ -83,7 +83,7 @@ async def test_direct_messages_may_be_closed(discord: Discord, raw: Raw) -> None
     ],
 )
 async def test_bot_lacks_a_permission(discord: Discord, raw: Raw, denied: str, files: int, code: int) -> None:
-    """Where the bot may not write, attach or look, Discord refuses; elsewhere it does not."""
+    """Discord refuses if the bot may not write, attach or view; elsewhere it does not."""
     channel = discord.guild.channel()
     discord.guild.overwrite(channel, discord.bot, deny=denied)
     uploads = {0: ("a.txt", b"1")} if files else None

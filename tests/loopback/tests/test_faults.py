@@ -97,7 +97,7 @@ async def test_strangers_are_unauthorized(discord: Discord, raw: Raw, path: str)
 
 
 async def test_nextcord_meets_a_fault(discord: Discord, tiny_bot: nextcord.Client) -> None:
-    """A 502 makes nextcord try again: the answer comes all the same."""
+    """A 502 makes nextcord try again, and the answer still arrives."""
     discord.faults.status("POST", "/channels/*/messages", 502)
     asked = await discord.guild.member("ada").say(discord.guild.channel(), "hi")
     await asked.wait_for_reply()

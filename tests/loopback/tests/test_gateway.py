@@ -112,7 +112,7 @@ async def test_content_intent_must_be_allowed() -> None:
 
 
 async def test_content_is_stripped_without_its_intent(discord: Discord, raw: Raw) -> None:
-    """Without the intent the bot reads only where it is mentioned, in DMs, and its own words."""
+    """Without the intent the bot reads only mentions of it, DMs, and its own messages."""
     ada, channel = discord.guild.member("ada"), discord.guild.channel()
     async with wired(raw) as wire:
         await wire.identify(ALL & ~CONTENT)

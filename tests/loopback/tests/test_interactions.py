@@ -126,7 +126,7 @@ async def test_button_answers_change_its_message(discord: Discord, raw: Raw, run
 
 
 async def test_modal_is_filled_in_as_a_client_does(discord: Discord, tiny_bot: nextcord.Client) -> None:
-    """A form takes what its inputs allow, from its person, once."""
+    """A form accepts what its inputs allow, only from its own person, and only once."""
     ada, bob = discord.guild.member("ada"), discord.guild.member("bob")
     answer = await (await ada.say(discord.guild.channel(), "hi")).wait_for_reply()
     modal = await (await ada.click(answer, "Edit")).wait_for_modal()

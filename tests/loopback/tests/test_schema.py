@@ -135,7 +135,7 @@ def test_wrong_answer_of_ours_is_found() -> None:
 
 @needs_document
 def test_ids_come_in_as_numbers_too() -> None:
-    """Discord takes an id as a string or as a number."""
+    """Discord accepts an id as a string or as a number."""
     for channel in (1, "1"):
         body = {"content": "a", "message_reference": {"message_id": "1", "channel_id": channel}}
         assert Schema().request("POST", POST, body) == []

@@ -67,7 +67,7 @@ class Overwrite:
 
 @dataclass(eq=False)
 class Guild:
-    """A server; `with_bot` is False where people use the bot that they have installed themselves."""
+    """A server; `with_bot` is False if people use the bot that they have installed themselves."""
 
     id: int
     name: str

@@ -63,7 +63,7 @@ async def test_an_answer_that_failed_before_its_session_was_open_is_noted_as_ove
         cells = FakeCells()
         answer = a_live_answer(a_context(None, cells=cells), turn="t1")
         await answer.open()
-        assert cells.records == [(ADA, "dm")]  # the key by which the record is found when ada is deleted
+        assert cells.records == [(ADA, "dm")]  # the session by which the answer is found when ada is deleted
         if forgotten:
             cells.noted.clear()
         await answer.finish("It failed.")
