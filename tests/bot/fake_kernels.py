@@ -1,4 +1,4 @@
-"""Kernels that do what a test says, with the real protocol: no process runs."""
+"""Kernels that do what a test tells them, with the real protocol but without processes."""
 
 import asyncio
 from collections import defaultdict
@@ -73,7 +73,7 @@ class FakeCell:
 
 
 class FakeKernel:
-    """One session's; `opening` is awaited by whoever opens the session."""
+    """One session's kernel; `opening` is awaited by whoever opens the session."""
 
     def __init__(self) -> None:
         self.alive = self.goes_on = False
@@ -84,11 +84,11 @@ class FakeKernel:
         self.opening: Callable[[], Awaitable[None]] = _nothing
 
     def has(self, *names: str) -> None:
-        """It lives, with these variables."""
+        """The kernel is alive and has these variables."""
         self.alive, self.variables = True, tuple(Variable(name, "int", "1") for name in names)
 
     def dies(self) -> None:
-        """Nobody sees it."""
+        """The kernel dies unnoticed."""
         self.alive, self.variables = False, ()
 
     def run(self, code: str, *, tag: int = 0, turn: str = "", allow_input: bool = True) -> Cell:
@@ -117,7 +117,7 @@ class FakeKernel:
 
 
 class FakeKernels:
-    """All of them, as a node has them: one that is released lives on. `removing` is awaited at a removal."""
+    """All kernels, as in a node: a released one lives on. `removing` is awaited when one is removed."""
 
     python = Path("/usr/bin/python3")
     limits = Limits()

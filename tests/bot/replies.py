@@ -1,4 +1,4 @@
-"""Replies as a turn tells them, made by hand."""
+"""Replies like those of a turn, made by hand."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -18,7 +18,7 @@ RESULT = ExecutionResult(
 
 
 class LateAnswers(NoFront):
-    """A front that collects what is told late, and of resumed cells."""
+    """A front that collects late replies and those of resumed cells."""
 
     def __init__(self, told: list[Reply]) -> None:
         self.told = told

@@ -1,4 +1,4 @@
-"""Storing what a cell wrote while something still writes to it, and what there is no room for."""
+"""Storing a cell's files while something still writes to them, or when there is no room for them."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -23,7 +23,7 @@ MIB = 1024 * 1024
 
 
 class WatchedBlobs(Blobs):
-    """Says what is copied; `meanwhile` is done when the bytes are copied, and nobody has been told yet."""
+    """Records what is copied; `meanwhile` runs once the bytes are copied, but before the copy is reported."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -65,7 +65,7 @@ async def a_world(folder: Path, quota: int = 64 * MIB) -> AsyncIterator[World]:
 
 
 async def test_a_file_that_changes_while_it_is_copied_is_stored_as_it_is_then(tmp_path: Path) -> None:
-    """The first two copies are torn, the third is whole: it is stored once, and no other bytes are kept."""
+    """The first two copies are torn, the third is intact: it is stored once, and no other bytes are kept."""
     async with a_world(tmp_path) as world:
         path = world.folder / "log.txt"
         path.write_bytes(b"one\n")
@@ -85,7 +85,7 @@ async def test_a_file_that_changes_while_it_is_copied_is_stored_as_it_is_then(tm
 
 
 async def test_a_file_that_never_rests_is_told_and_not_stored(tmp_path: Path) -> None:
-    """Of many such files each is copied once, when the cell's pauses are used up; no bytes remain."""
+    """Only the first few of many such files are tried, until the cell's pauses run out; no bytes remain."""
     async with a_world(tmp_path) as world:
         for number in range(10):
             (world.folder / f"{number}.bin").write_bytes(b"x" * 100)
@@ -101,8 +101,8 @@ async def test_a_file_that_never_rests_is_told_and_not_stored(tmp_path: Path) ->
         assert {one.reason for one in kept.skipped} == {
             "not stored: it changed while it was being read; the next cell takes it up again"
         }
-        # The first fills its three tries; the copies of the others, which had changed by then, begin after a
-        # pause, and without one they are not begun.
+        # The first uses up its three tries; copying the others, which had changed by then, begins after a
+        # pause, and without a pause left it does not begin.
         assert len(world.blobs.copied) == 3 + 2 + 2
         assert world.on_disk() == []
         assert (await world.store.list_user_files(1)).files == ()
@@ -110,7 +110,7 @@ async def test_a_file_that_never_rests_is_told_and_not_stored(tmp_path: Path) ->
 
 @pytest.mark.parametrize("full", [True, False])
 async def test_what_there_is_no_room_for_is_not_copied(tmp_path: Path, *, full: bool) -> None:
-    """Sparse files cost nobody time. A small one that fits is stored, and so is one that is there already."""
+    """Sparse files waste no time. A small file that fits is stored, and so is one that is stored already."""
     async with a_world(tmp_path, quota=4 * MIB) as world:
         if full:
             (world.folder / "full.bin").write_bytes(bytes(4 * MIB - 100))

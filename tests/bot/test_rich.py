@@ -1,4 +1,4 @@
-"""Which file shows an output best, where text does not."""
+"""Which file shows an output best if text does not."""
 
 import base64
 import html
@@ -44,7 +44,7 @@ WAV = base64.b64encode(b"RIFF...").decode()
     ],
 )
 def test_the_best_of_a_bundle_is_a_file(bundle: dict[str, Any], suffix: str, data: bytes) -> None:
-    """Pictures, sounds and documents by their own kind."""
+    """Pictures, sounds and documents, each in its own format."""
     shown = as_file(bundle, str)
     assert shown is not None
     assert (shown.suffix, shown.data) == (suffix, data)
@@ -72,7 +72,7 @@ def test_html_whose_text_says_nothing_is_a_page(text: str) -> None:
     ],
 )
 def test_what_reads_well_as_text_is_no_file(bundle: dict[str, Any]) -> None:
-    """Tables and formulas have good text; a damaged picture is not written."""
+    """Tables and formulas have good text, so no file is made; neither is one for a damaged picture."""
     assert as_file(bundle, str) is None
 
 
@@ -132,7 +132,7 @@ def test_what_a_bundle_is_to_a_front(bundle: dict[str, Any], picture: bool, noth
     ],
 )
 def test_script_alone_is_nothing_to_see(bundle: dict[str, Any], only: bool) -> None:
-    """However much of it there is, it is found out at once."""
+    """However much of it there is, this is detected at once."""
     assert only_script(bundle) is only
 
 
@@ -157,5 +157,5 @@ def test_an_svg_that_does_more_than_draw_is_saved_as_text(active: str) -> None:
 
 
 def test_an_svg_of_too_many_parts_is_saved_as_text_unparsed() -> None:
-    """To look through it would take seconds."""
+    """Checking it would take seconds."""
     assert drawing("<svg>" + "<g/>" * MOST_PARTS + "</svg>").suffix == ".svg.txt"

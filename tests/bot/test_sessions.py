@@ -1,4 +1,4 @@
-"""Sessions side by side: whatever one person's does at its opening or its end, the others' go on."""
+"""Sessions side by side: whatever happens when one person's opens or ends, the others' go on."""
 
 import asyncio
 import errno
@@ -36,7 +36,7 @@ def world(tmp_path: Path) -> World:
 
 
 async def hangs() -> None:
-    """What never answers."""
+    """Never returns."""
     await asyncio.Event().wait()
 
 
@@ -56,11 +56,11 @@ async def test_the_threads_end_even_if_a_session_cannot_be_released(
 
 
 async def test_an_opening_that_hangs_keeps_nobody_else_waiting(world: World) -> None:
-    """Neither new people nor open sessions; once it is given up the person can try again."""
+    """Neither new people nor open sessions wait; once it is given up, the person can try again."""
     async with Program(world) as sessions, asyncio.timeout(20):
         await sessions.session(3, "dm")
         hanging = [f"u{user_id}" for user_id in (1, *range(11, 10 + AT_ONCE))]
-        for name in hanging:  # each of those who can open at a time
+        for name in hanging:  # everybody who may open at the same time
             world.kernels.of[name].opening = hangs
         opening = [asyncio.create_task(sessions.session(int(name[1:]), "dm")) for name in hanging]
         await asyncio.sleep(0.05)  # they hang by now
@@ -75,7 +75,7 @@ async def test_an_opening_that_hangs_keeps_nobody_else_waiting(world: World) -> 
 
 
 async def test_of_a_crowd_a_few_open_at_a_time_and_who_is_there_waits_for_none(world: World) -> None:
-    """130 people who came at once kept a neighbour's cell waiting for half a second."""
+    """130 people who came at once used to delay somebody else's cell by half a second."""
     opening: list[int] = []
     go_on = asyncio.Event()
 
@@ -97,7 +97,7 @@ async def test_of_a_crowd_a_few_open_at_a_time_and_who_is_there_waits_for_none(w
 
 
 async def test_an_opening_that_never_ends_is_given_up_in_words(world: World) -> None:
-    """The one person is told, and the next attempt begins anew."""
+    """Only that person is told, and the next attempt starts from scratch."""
     async with Program(world, opening=0.1) as sessions:
         world.kernels.of["u1"].opening = hangs
         with pytest.raises(NotOpened) as caught:
@@ -123,7 +123,7 @@ async def test_an_opening_that_never_ends_is_given_up_in_words(world: World) -> 
 async def test_whatever_an_opening_fails_of_is_told_to_its_person_alone(
     world: World, error: Exception, told: str
 ) -> None:
-    """Before the kernel is asked or after; nothing half open stays, and the next attempt may succeed."""
+    """Before or after the kernel is asked; nothing stays half open, and the next attempt may succeed."""
 
     async def fails() -> None:
         raise error
@@ -150,7 +150,7 @@ async def test_whatever_an_opening_fails_of_is_told_to_its_person_alone(
 async def test_a_removal_that_hangs_keeps_only_its_person_waiting(
     world: World, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A kernel that does not end, or 60,000 files: the others run cells, open and remove sessions."""
+    """A kernel that does not end, or 60,000 files: others still run cells, and open and remove sessions."""
     go_on = asyncio.Event()
 
     async def removing(session_id: str) -> None:
@@ -182,7 +182,7 @@ async def test_a_removal_that_hangs_keeps_only_its_person_waiting(
 
 
 async def test_a_sweep_goes_on_after_one_that_fails_and_asks_for_none_again(world: World) -> None:
-    """Of three old sessions one cannot be removed; the next sweep tries that one alone."""
+    """One of three old sessions cannot be removed; the next sweep retries only that one."""
     broken = {"u1"}
 
     async def removing(session_id: str) -> None:
@@ -202,7 +202,7 @@ async def test_a_sweep_goes_on_after_one_that_fails_and_asks_for_none_again(worl
 
 
 async def test_a_session_is_used_until_the_end_of_its_cell(world: World) -> None:
-    """A cell of two days: neither a sweep while it runs, nor one after it, nor one of the next program."""
+    """A cell runs for two days: no sweep removes it, during the cell, after it, or in the next program."""
     async with Program(world) as sessions:
         session = await sessions.session(1, "terminal")
         with session.turn():
@@ -229,7 +229,7 @@ async def test_a_session_is_used_until_the_end_of_its_cell(world: World) -> None
 
 
 async def test_what_an_earlier_program_began_is_resumed_before_a_sweep_removes_it(world: World) -> None:
-    """Of two old sessions one has a cell in the node; nobody knows it here until it is resumed."""
+    """One of two old sessions has a cell in the node, which this program knows only once it is resumed."""
     async with Program(world) as sessions:
         for user_id in (1, 2):
             await sessions.session(user_id, "terminal")
@@ -246,7 +246,7 @@ async def test_what_an_earlier_program_began_is_resumed_before_a_sweep_removes_i
 
 
 async def test_resuming_opens_what_was_running_and_one_failure_stops_no_other(world: World) -> None:
-    """Of four sessions three have a cell under way, of which one cannot be opened."""
+    """Three of four sessions have a cell under way, and one of those cannot be opened."""
     async with Program(world) as sessions:
         for user_id in (1, 2, 3, 4):
             await sessions.session(user_id, "dm")
@@ -271,7 +271,7 @@ async def test_resuming_opens_what_was_running_and_one_failure_stops_no_other(wo
 async def test_idle_sessions_let_their_connections_go_and_what_they_tell_later_is_told(
     world: World,
 ) -> None:
-    """After minutes; one that is at work keeps its own; the next use opens it again, without a word."""
+    """After some minutes; one at work keeps its connection; the next use silently opens it again."""
     async with Program(world) as sessions:
         await world.ran(sessions, "x", 1)
         busy = await sessions.session(2, "terminal")
@@ -297,7 +297,7 @@ async def test_idle_sessions_let_their_connections_go_and_what_they_tell_later_i
 
 
 async def test_an_idle_session_that_cannot_be_opened_keeps_no_other_from_telling(world: World) -> None:
-    """Of three with news one fails and one hangs; the third is told at once."""
+    """Of three with news, one fails and one hangs; the third one's news is delivered at once."""
     async with Program(world) as sessions:
         for user_id in (1, 2, 3):
             await sessions.session(user_id, "terminal")
@@ -325,7 +325,7 @@ async def test_an_idle_session_that_cannot_be_opened_keeps_no_other_from_telling
 async def test_a_session_with_files_that_are_to_be_tried_again_is_kept(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The person was told that they are, with the next cell; nobody but this session knows of them."""
+    """The person was promised a retry with the next cell, and only this session knows of those files."""
     workspace = tmp_path / "workspace"
     workspace.mkdir()
     (workspace / "a.txt").write_text("abc")
@@ -352,7 +352,7 @@ AWAY = "it ended while I was away"
 
 
 def away(patch: pytest.MonkeyPatch, sessions: Sessions) -> None:
-    """The database takes and tells nothing of sessions and transcripts."""
+    """The database neither accepts nor returns anything about sessions and transcripts."""
 
     async def fails(*_: object, **_more: object) -> None:
         raise StoreUnavailable("it is away")
@@ -367,7 +367,7 @@ def away(patch: pytest.MonkeyPatch, sessions: Sessions) -> None:
 
 
 async def test_variables_that_went_while_nobody_looked_are_told_with_the_next_cell(world: World) -> None:
-    """Once, with their names, in the cell's result too; a kernel that lives has lost nothing."""
+    """Once, with their names, in the cell's result too; a living kernel has lost nothing."""
     async with Program(world) as sessions:
         assert await world.ran(sessions, "df model") == []
     async with Program(world) as sessions:
@@ -382,7 +382,7 @@ async def test_variables_that_went_while_nobody_looked_are_told_with_the_next_ce
 
 
 async def test_what_was_lost_is_kept_until_it_is_told(world: World) -> None:
-    """Programs that come and go without a cell of the person, or fail at theirs, forget nothing of it."""
+    """Programs that come and go without running the person's cell, or fail at it, forget none of it."""
     async with Program(world) as sessions:
         await world.ran(sessions, "df")
     world.kernels.of["u1"].dies()
@@ -402,7 +402,7 @@ async def test_what_was_lost_is_kept_until_it_is_told(world: World) -> None:
 
 @pytest.mark.parametrize("at", ["the loss", "the result"])
 async def test_a_loss_whose_telling_fails_is_told_with_the_next_cell(world: World, at: str) -> None:
-    """By the same program, or by the next one; also what the kernel itself has told."""
+    """By the same program or the next one; this includes losses that the kernel itself reported."""
 
     async def fails(reply: Reply) -> None:
         if reply.result is not None or (at == "the loss" and isinstance(reply.event, Restarted)):
@@ -433,7 +433,7 @@ async def test_a_loss_whose_telling_fails_is_told_with_the_next_cell(world: Worl
 async def test_what_a_kernel_holds_is_noted_before_its_cell_has_ended(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program that is killed between the two leaves a cell that was broken off, and all names."""
+    """A program killed between the two leaves an unfinished cell, and all the names."""
     async with Program(world) as sessions:
         noted: list[str | None] = []
         finish = type(sessions.store.transcripts).finish_cell
@@ -451,12 +451,12 @@ async def test_what_a_kernel_holds_is_noted_before_its_cell_has_ended(
 async def test_a_session_that_is_opened_while_the_database_is_away_forgets_no_loss(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What stands in its record is not known then: it is told once it is, and never written over."""
+    """Its record cannot be read then: the loss is reported once it can, and is never overwritten."""
     async with Program(world) as sessions:
         await world.ran(sessions, "df")
     world.kernels.of["u1"].dies()
     async with Program(world) as sessions:
-        await sessions.session(1, "terminal")  # the loss of df is noted, and not told
+        await sessions.session(1, "terminal")  # the loss of df is recorded, but not reported
     async with Program(world) as sessions:
         with monkeypatch.context() as patched:
             away(patched, sessions)
@@ -474,7 +474,7 @@ async def test_a_session_that_is_opened_while_the_database_is_away_forgets_no_lo
 async def test_what_waits_to_be_noted_is_known_to_whoever_opens_the_session(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database comes back only later: the names are in the spool."""
+    """The database is not back yet, but the names are in the spool."""
     async with Program(world) as sessions:
         await world.ran(sessions, "a")
         with monkeypatch.context() as patched:
@@ -486,7 +486,7 @@ async def test_what_waits_to_be_noted_is_known_to_whoever_opens_the_session(
 
 
 async def test_a_reset_takes_nothing_back_that_is_untold(world: World) -> None:
-    """And its own variables, which the person gave up, are not told as lost."""
+    """The variables that the person gave up by the reset are not reported as lost."""
     async with Program(world) as sessions:
         await world.ran(sessions, "df")
     world.kernels.of["u1"].dies()
@@ -499,7 +499,7 @@ async def test_a_reset_takes_nothing_back_that_is_untold(world: World) -> None:
 
 
 async def test_a_kernel_that_tells_its_own_end_is_told_once(world: World) -> None:
-    """Its reason is the better one; the names of both are told."""
+    """Its own reason is the better one; the names from both sources are reported."""
     async with Program(world) as sessions:
         await world.ran(sessions, "df")
     kernel = world.kernels.of["u1"]
@@ -512,7 +512,7 @@ async def test_a_kernel_that_tells_its_own_end_is_told_once(world: World) -> Non
 
 
 async def test_a_cell_that_was_broken_off_leaves_more_lost_than_has_a_name(world: World) -> None:
-    """What it had defined is lost too, and is not called nothing."""
+    """What it had defined is lost too, and is not reported as nothing."""
     async with Program(world) as sessions:
         await sessions.session(1, "terminal")
         await sessions.store.transcripts.begin_cell("u1", "terminal", "Ann", "keep = 1", world.now)
@@ -538,7 +538,7 @@ async def test_a_session_that_was_swept_tells_that_its_files_are_gone_too(world:
 async def test_a_sweep_of_many_lets_others_have_their_turn(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also of sessions of which there is nothing to remove."""
+    """Even if those sessions have nothing to remove."""
     async with Program(world) as sessions:
         await world.ran(sessions, "df")
         await sessions.sweep(world.now + 49 * HOUR)
@@ -559,7 +559,7 @@ async def test_a_sweep_of_many_lets_others_have_their_turn(
 
 
 async def test_data_of_a_copy_is_called_that(world: World) -> None:
-    """Also the files are those of the copy; a session that was opened since is no older than it seems."""
+    """The files are the copy's as well; a session opened since then is no older than it seems."""
     async with Program(world) as sessions:
         await world.ran(sessions, "df")
     world.kernels.of["u1"].dies()
@@ -575,7 +575,7 @@ async def test_data_of_a_copy_is_called_that(world: World) -> None:
 async def test_what_a_kernel_holds_is_noted_when_the_database_is_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A cell does not fail by it; the note waits with the other writes."""
+    """The cell does not fail because of it; the record waits with the other writes."""
     async with Program(world) as sessions:
         await world.ran(sessions, "a")
         records = type(sessions.store.sessions._sessions)
@@ -595,7 +595,7 @@ async def test_what_a_kernel_holds_is_noted_when_the_database_is_back(
 async def test_a_file_that_waits_is_deleted_with_its_session(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its row comes into the database when that is back: after the deletion it must not."""
+    """Its row would be written when the database is back, which must not happen after the deletion."""
     async with Program(world) as sessions:
         await sessions.session(1, "terminal")
         files = type(sessions.store.catch_up._store.files)
@@ -607,7 +607,7 @@ async def test_a_file_that_waits_is_deleted_with_its_session(
             patched.setattr(files, "add", away)
             with pytest.raises(NotRecordedYet):
                 await sessions.files.put(1, "u1", "a.csv", b"1", source="generated")
-            with pytest.raises(StoreUnavailable):  # and is not said to be deleted while it cannot be
+            with pytest.raises(StoreUnavailable):  # and is not reported as deleted while it cannot be
                 await sessions.discard(1, "terminal")
         await sessions.discard(1, "terminal")
         await sessions.store.catch_up.bring_in()
@@ -619,7 +619,7 @@ async def test_a_file_that_waits_is_deleted_with_its_session(
 async def test_what_could_not_be_noted_is_told_all_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing can be noted when the loss is found out, and the first cell fails to tell it."""
+    """Nothing can be recorded when the loss is discovered, and the first cell fails to report it."""
 
     async def fails(_reply: Reply) -> None:
         raise RuntimeError("the front failed")
@@ -641,7 +641,7 @@ async def test_what_could_not_be_noted_is_told_all_the_same(
 
 
 async def test_a_cell_that_runs_and_is_not_recorded_is_recorded_and_told(world: World) -> None:
-    """Its database was restored from an older copy; one that was recorded is settled."""
+    """Its database was restored from an older copy; cells that were recorded are settled."""
     async with Program(world) as sessions:
         await world.ran(sessions, "x")
     recorded, unknown = FakeCell(None, "x", tag=1), FakeCell(None, "print('on')", tag=7)
@@ -659,7 +659,7 @@ async def test_a_cell_that_runs_and_is_not_recorded_is_recorded_and_told(world: 
 
 
 def test_held_is_read_whatever_stands_there() -> None:
-    """What cannot be read says nothing, and costs no session its opening."""
+    """What cannot be read counts as nothing, and does not stop the session from opening."""
     held = KernelNote(("a",), ("b",), "it died", "", unnamed=True, earlier=True, swept=True)
     assert KernelNote.from_text(held.to_text()) == held
     assert KernelNote.from_text(None) == KernelNote(unknown=True)
@@ -676,14 +676,14 @@ async def test_ones_files_are_looked_into_in_one_place_at_a_time(world: World) -
         other = await sessions.session(2, "a")
         async with first.scratch._turn():
             assert await second.scratch.work("cards", {"1": {}}, {}, seconds=0.05) == {}
-            assert world.kernels.removed == []  # which would be the first thing that is done
+            assert world.kernels.removed == []  # which would be the first step
             await other.scratch.work("cards", {"1": {}}, {}, seconds=20)
             assert set(world.kernels.removed) == {scratch_id(other.record.session_id)}
 
 
 @pytest.mark.parametrize("what", ["discard", "forget"])
 async def test_after_a_deletion_no_file_has_the_words(world: World, what: str) -> None:
-    """Code, names and bytes of files: they are in no file of the data folder, while the program goes on."""
+    """Code, names and file contents: no file in the data folder has them, while the program is running."""
     secret = "ZQ-SECRET"
 
     def files_with_it() -> list[Path]:
@@ -713,7 +713,7 @@ async def test_what_is_noted_of_a_session_that_never_opened_goes_with_its_person
 
 
 async def test_what_the_disk_keeps_keeps_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Usage is deleted, and what was deleted in the database is erased, before the person is told."""
+    """Even then, usage is deleted and deleted rows are erased from the database before the person is told."""
     done = []
     async with Program(world) as sessions:
 
@@ -738,7 +738,7 @@ async def test_what_the_disk_keeps_keeps_nothing_else(world: World, monkeypatch:
 async def test_who_deletes_everything_can_begin_anew_while_it_is_erased(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Overwriting what was deleted can take seconds: it holds no lock of the person's."""
+    """Overwriting deleted data can take seconds, so it holds none of the person's locks."""
     erasing = 0
     async with Program(world) as sessions, asyncio.timeout(20):
 

@@ -1,4 +1,4 @@
-"""A long transcript is read as far as it is needed, and what it shows one output at a time."""
+"""A long transcript is read only as far as needed, and its outputs one at a time."""
 
 import json
 import tempfile
@@ -41,7 +41,7 @@ def now() -> datetime:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SpooledStore]:
-    """All that the bot puts before a database."""
+    """Everything that the bot puts in front of a database."""
     async with open_store(tmp_path) as raw:
         large = with_large_outputs(raw, Blobs(tmp_path / "files"), quota=1 << 30, clock=now)
         async with spooled(large, tmp_path / "spool", clock=now) as kept:
@@ -71,7 +71,7 @@ def picture(number: int) -> dict[str, Any]:
 async def test_a_notebook_and_an_export_hold_one_output_at_a_time(
     store: SpooledStore, transcript: Transcript, tmp_path: Path
 ) -> None:
-    """Whatever a cell has shown, they take a few times what its largest output takes; nothing is missing."""
+    """Whatever cells show, they need a few times the memory of the largest output; nothing is missing."""
     await run(store, *map(picture, range(SHOWN)))
     tracemalloc.start()
     try:
@@ -107,7 +107,7 @@ async def test_a_notebook_and_an_export_hold_one_output_at_a_time(
 async def test_the_newest_pages_are_read_until_nobody_wants_more(
     store: SpooledStore, transcript: Transcript, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of four pages one is read, and of what an earlier answer told no more than reaches its question."""
+    """Only one of four pages is read, and an earlier answer is read only as far back as its question."""
     read: list[int | None] = []
     newest = store.transcripts.newest
 
@@ -133,7 +133,7 @@ async def test_the_newest_pages_are_read_until_nobody_wants_more(
 
 
 async def test_outputs_count_in_the_quota_and_what_has_no_room_is_told(tmp_path: Path) -> None:
-    """Six cells do not write beyond it; once files have it, an answer says that it is recorded in short."""
+    """Six cells do not exceed it; once files fill it, an answer says that only a summary is recorded."""
     quota = MIB
     settings = load(data=tmp_path / "data", node="none", preload="none", quota=quota)
     async with compose(settings) as sessions:
@@ -162,7 +162,7 @@ async def test_outputs_count_in_the_quota_and_what_has_no_room_is_told(tmp_path:
 async def test_large_displays_are_as_later_cells_have_updated_them(
     store: SpooledStore, transcript: Transcript
 ) -> None:
-    """Whether the display or its update lies outside its record; what is between them stays as it is."""
+    """Whether the display or its update is stored outside its record; what is between them is unchanged."""
 
     def shown(data: str, name: str, kind: str = "display_data") -> dict[str, Any]:
         transient = {"display_id": name}
@@ -191,7 +191,7 @@ async def test_large_displays_are_as_later_cells_have_updated_them(
 async def test_what_comes_late_while_a_notebook_is_made_moves_no_update(
     store: SpooledStore, transcript: Transcript, monkeypatch: pytest.MonkeyPatch, large: bool
 ) -> None:
-    """It is added to its own cell, before the others, between the two times that all of it is gone over."""
+    """It is added to its own cell, an earlier one, between the two passes over the transcript."""
 
     def display(text: str, kind: str = "display_data") -> dict[str, Any]:
         data = {"text/plain": text + "x" * large * 2 * MIB}

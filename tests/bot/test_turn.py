@@ -1,4 +1,4 @@
-"""A turn through real sessions and kernels: what is recorded, kept and told, whatever goes wrong."""
+"""A turn through real sessions and kernels: what is recorded, kept and shown, whatever goes wrong."""
 
 import asyncio
 import errno
@@ -58,7 +58,7 @@ async def test_a_cell_is_recorded_with_its_outputs_and_files(sessions: Sessions)
 
 
 async def test_a_reply_of_a_running_cell_has_what_the_cell_has_shown(sessions: Sessions) -> None:
-    """As its cell has folded it, so that no front has to do that again; late output comes without."""
+    """Already folded by the cell, so that no front has to do it again; late output comes without it."""
     shown: list[tuple[dict[str, Any], ...]] = []
 
     async def tell(reply: Reply) -> None:
@@ -91,7 +91,7 @@ async def test_the_record_is_begun_before_the_code_runs(sessions: Sessions) -> N
 
 
 async def test_stop_ends_the_cell_that_runs_and_none_that_waits_for_it(sessions: Sessions) -> None:
-    """Wherever the two were sent; a cell that waits would be replaced by the next one, and none would run."""
+    """Wherever the two were sent: the cell that waits runs next."""
     begun, waits = asyncio.Event(), asyncio.Event()
 
     async def tell(reply: Reply) -> None:
@@ -111,7 +111,7 @@ async def test_stop_ends_the_cell_that_runs_and_none_that_waits_for_it(sessions:
 
 
 async def test_a_cancelled_turn_is_recorded_and_its_kernel_works_on(sessions: Sessions) -> None:
-    """A front that gives up in the middle stops the cell: its end is recorded, nothing is lost or left."""
+    """A front that gives up midway stops the cell: its end is recorded, and nothing is lost or left over."""
     begun = asyncio.Event()
 
     async def tell(reply: Reply) -> None:
@@ -146,9 +146,9 @@ async def test_a_cancelled_turn_is_recorded_and_its_kernel_works_on(sessions: Se
 async def test_a_turn_that_is_cancelled_while_its_record_is_begun_never_runs(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the database still does with the record, it has an end, and no task is left.
+    """Whatever the database still does with the record, the record gets an end, and no task is left.
 
-    Its code is long: it can be refused, and so it only runs once it is recorded.
+    The code is long enough to be refused, so it runs only once it is recorded.
     """
     begins, goes_on = asyncio.Event(), asyncio.Event()
     begin_cell = sessions.store.transcripts.begin_cell
@@ -178,7 +178,7 @@ async def test_a_turn_that_is_cancelled_while_its_record_is_begun_never_runs(
 async def test_a_turn_that_is_cancelled_while_its_end_is_recorded_is_recorded(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who gives up so late, or a second time, waits for the files and the record; then nothing is left."""
+    """A front that gives up this late, or twice, waits for the files and the record; nothing is left over."""
     ends, goes_on = asyncio.Event(), asyncio.Event()
     add = sessions.store.files.add
 
@@ -206,7 +206,7 @@ async def test_a_turn_that_is_cancelled_while_its_end_is_recorded_is_recorded(
 
 
 async def test_a_turn_that_is_cancelled_while_it_waits_never_runs(sessions: Sessions) -> None:
-    """The cell before it goes on to its own end; both ends are recorded, and no task is left."""
+    """The cell ahead of it runs to its own end; both ends are recorded, and no task is left."""
     begun, waits = asyncio.Event(), asyncio.Event()
 
     async def first_tells(reply: Reply) -> None:
@@ -238,7 +238,7 @@ async def test_a_turn_that_is_cancelled_while_it_waits_never_runs(sessions: Sess
 
 
 async def test_a_tell_that_fails_does_not_lose_the_cell(sessions: Sessions) -> None:
-    """An exception of the front passes through, after the cell was stopped and recorded."""
+    """The front's exception is passed on once the cell has been stopped and recorded."""
 
     async def tell(reply: Reply) -> None:
         raise ConnectionResetError
@@ -253,7 +253,7 @@ async def test_a_tell_that_fails_does_not_lose_the_cell(sessions: Sessions) -> N
 async def test_code_does_not_run_when_its_record_cannot_be_begun(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the database away and the spool full the person is told, and the code has not run."""
+    """With the database away and the spool full, the person is told and the code does not run."""
     await sessions.execute_code("ran = False", 1)
 
     async def unavailable(*_: Any) -> None:
@@ -269,7 +269,7 @@ async def test_code_does_not_run_when_its_record_cannot_be_begun(
 async def test_a_result_arrives_although_it_cannot_be_recorded(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A database that fails after the run costs the record and the files, each named, and not the result."""
+    """If the database fails after the run, record and files are lost, each named, but not the result."""
 
     async def unavailable(*_: Any, **__: Any) -> None:
         raise StoreUnavailable("away")
@@ -286,7 +286,7 @@ async def test_a_result_arrives_although_it_cannot_be_recorded(
 async def test_cells_run_while_the_disk_is_full_and_are_recorded_when_there_is_room(
     sessions: Sessions,
 ) -> None:
-    """Begun and finished in the outage: each answer says that it is not recorded yet, and nothing is lost.
+    """Cells begin and end in the outage: each answer says that it is not recorded yet, and nothing is lost.
 
     A file gets its id as soon as the database can record it, and is offered then.
     """
@@ -321,7 +321,7 @@ async def test_cells_run_while_the_disk_is_full_and_are_recorded_when_there_is_r
 async def test_a_file_for_which_the_disk_has_no_room_is_tried_again(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is said once; with the first cell after there is room it gets its id, unless it is gone."""
+    """Reported only once; with the first cell after there is room it gets its id, unless it is gone."""
 
     def fail(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -346,7 +346,7 @@ async def test_a_file_for_which_the_disk_has_no_room_is_tried_again(
 async def test_a_workspace_without_room_is_told_as_a_full_disk(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a file that is sent, and of one that a cell is to find there; the file itself is stored."""
+    """For an uploaded file and for one that a cell should find there; the file itself is stored."""
 
     async def fail(*_: Any, **__: Any) -> str:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -363,7 +363,7 @@ async def test_a_workspace_without_room_is_told_as_a_full_disk(
 async def test_a_session_is_opened_while_nothing_can_be_read(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who comes for the first time in an outage can work, and has all of it afterwards."""
+    """A person who comes for the first time in an outage can work, and keeps all of it afterwards."""
 
     async def unavailable(*_: Any, **__: Any) -> Any:
         raise StoreUnavailable("away")
@@ -380,7 +380,7 @@ async def test_a_session_is_opened_while_nothing_can_be_read(
 
 
 async def test_a_crash_in_an_outage_is_mended_by_the_next_program(tmp_path: Path) -> None:
-    """The cell that was running is noted as died after all that had to wait, and its file is told."""
+    """After the waiting writes, the cell that was running is recorded as died, and its file is reported."""
     settings = load(data=tmp_path / "data", node="none", preload="none")
     async with compose(settings) as sessions:
         await sessions.execute_code("1", 1)
@@ -396,7 +396,7 @@ async def test_a_crash_in_an_outage_is_mended_by_the_next_program(tmp_path: Path
             await sessions.store.transcripts._spool.save()
             shutil.copytree(tmp_path / "data" / "spool", tmp_path / "spool")
     shutil.rmtree(tmp_path / "data" / "spool")
-    (tmp_path / "spool").rename(tmp_path / "data" / "spool")  # as the crash has left it
+    (tmp_path / "spool").rename(tmp_path / "data" / "spool")  # as the crash left it
     async with compose(settings) as sessions:
         told: list[Reply] = []
         sessions.front = LateAnswers(told)
@@ -411,7 +411,7 @@ async def test_a_crash_in_an_outage_is_mended_by_the_next_program(tmp_path: Path
 
 
 async def test_a_kernel_that_cannot_start_is_an_error_and_the_session_recovers(tmp_path: Path) -> None:
-    """The start's failure is raised with its log; the record does not stay "running"."""
+    """The failure is raised with the kernel's log; the record does not stay "running"."""
     python = tmp_path / "bin" / "python"
     python.parent.mkdir()
     python.write_text(f'#!/bin/sh\nexec {KERNEL_PYTHON} "$@"\n')
@@ -444,7 +444,7 @@ async def test_two_uploads_of_one_name_are_both_kept(sessions: Sessions) -> None
 
 
 async def test_a_file_beyond_the_quota_is_skipped_with_its_reason(tmp_path: Path) -> None:
-    """The cell's result stands; the sentence says how much is used and what to do, of many files once."""
+    """The cell's result is unaffected; one sentence for all files says how much is used and what to do."""
     settings = load(data=tmp_path / "data", quota="1000", quota_files=2, node="none", preload="none")
     async with compose(settings) as sessions:
         result = await sessions.execute_code("open('big.bin', 'wb').write(b'x' * 2000); 1", 1)
@@ -459,7 +459,7 @@ async def test_a_file_beyond_the_quota_is_skipped_with_its_reason(tmp_path: Path
 
 
 async def test_a_session_goes_on_where_a_crash_broke_it_off(tmp_path: Path) -> None:
-    """A cell that was running is noted as died, and what it had written is kept and told."""
+    """A cell that was running is recorded as died, and the files it had written are kept and reported."""
     settings = load(data=tmp_path / "data", node="none", preload="none")
     async with compose(settings) as sessions:
         session = await sessions.session(1, "terminal")
@@ -477,7 +477,7 @@ async def test_a_session_goes_on_where_a_crash_broke_it_off(tmp_path: Path) -> N
 
 
 async def test_an_idle_session_loses_its_workspace_and_later_its_transcript(sessions: Sessions) -> None:
-    """After the retention time the folder is gone; the transcript goes much later; both only when unused."""
+    """The folder goes after the retention time, the transcript much later, and both only if unused."""
     await sessions.execute_code("open('a.txt', 'w').write('x')", 1)
     folder = (await sessions.session(1, "terminal")).kernel.workspace.path
     now = datetime.now(UTC)
@@ -492,7 +492,7 @@ async def test_an_idle_session_loses_its_workspace_and_later_its_transcript(sess
 
 
 async def test_use_is_noted_by_the_minute_and_counts_to_the_second(sessions: Sessions) -> None:
-    """A cell right after another writes no note of it, yet the session is kept from its last use on."""
+    """A cell right after another writes no new time, yet the retention counts from the last use."""
     session = await sessions.session(1, "terminal")
     await sessions.execute_code("open('a.txt', 'w').write('x')", 1)
     await sessions.execute_code("1", 1)
@@ -548,7 +548,7 @@ async def test_list_files_and_file_path_work_in_a_cell(sessions: Sessions) -> No
 
 
 async def test_a_resumed_turn_that_is_let_go_ends_nothing_else(sessions: Sessions) -> None:
-    """Its cell goes on without us, so it ends as cancelled while everything of ours ends in order."""
+    """Its cell goes on without us, so the turn ends as cancelled, and everything of ours ends in order."""
 
     async def detached() -> None:
         await asyncio.sleep(0.01)
@@ -560,7 +560,7 @@ async def test_a_resumed_turn_that_is_let_go_ends_nothing_else(sessions: Session
 
 
 async def test_a_resumed_turn_that_waits_for_its_front_holds_no_end_up(sessions: Sessions) -> None:
-    """Discord may not answer for minutes."""
+    """Shutting down does not wait for Discord, which may not answer for minutes."""
     sessions._resumed = ResumedTurns(patience=0.01)
     sessions._resumed._tasks.add(turn := asyncio.create_task(asyncio.Event().wait()))
     async with asyncio.timeout(30):
@@ -569,7 +569,7 @@ async def test_a_resumed_turn_that_waits_for_its_front_holds_no_end_up(sessions:
 
 
 async def test_all_of_a_long_text_is_stored_and_can_be_loaded(sessions: Sessions) -> None:
-    """The record has head and tail; the file of the cell has an id, counts like any other, and is text."""
+    """The record has the head and tail; the cell's text file has an id and counts like any other file."""
     ran = await sessions.execute_code("print('x' * 2_000_000)", user_id=1)
     (file,) = ran.generated_files
     assert (file.filename, file.type, file.size) == (f"output-{ran.cell}.txt", "text", 2_000_001)

@@ -1,4 +1,4 @@
-"""Programs that use the same store one after the other, with kernels that are not there.
+"""Programs that use the same store one after the other, with fake kernels.
 
 world = World(tmp_path)
 async with Program(world) as sessions:
@@ -25,7 +25,7 @@ NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 class World:
-    """A store on disk, kernels that are not there, and programs that use them one after the other."""
+    """A store on disk, fake kernels, and programs that use them one after the other."""
 
     def __init__(self, folder: Path, mongodb_uri: str | None = None) -> None:
         self.folder = folder
@@ -38,7 +38,7 @@ class World:
         return self.now
 
     async def ran(self, sessions: Sessions, code: str = "x", user_id: int = 1) -> list[Restarted]:
-        """Run a cell; the losses that were told with it, which are also in its result."""
+        """Run a cell; return the losses that were reported with it, which are also in its result."""
         told: list[Reply] = []
 
         async def tell(reply: Reply) -> None:
@@ -51,7 +51,7 @@ class World:
 
 
 class Program:
-    """One program on the world; `async with Program(world) as sessions`."""
+    """One program in the world: `async with Program(world) as sessions`."""
 
     def __init__(self, world: World, **options: object) -> None:
         self.world, self.options = world, options

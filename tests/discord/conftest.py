@@ -27,7 +27,7 @@ def bots(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, set[s
 async def data(bots: tuple[Path, set[str]]) -> AsyncIterator[Path]:
     """The data folder of the bots in this process: their node is started once.
 
-    A test's kernels end with it. A cell that it has left unfinished fails it.
+    A test's kernels end with it. If it leaves a cell unfinished, it fails.
     """
     folder, known = bots
     yield folder

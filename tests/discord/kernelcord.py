@@ -35,12 +35,12 @@ COMMANDS = [
     "help",
     "privacy",
 ]
-PACE = "0.3"  # seconds; tests are in a hurry
-SOON = 60.0  # seconds that a test waits for what takes a kernel
+PACE = "0.3"  # seconds; short, to keep tests fast
+SOON = 60.0  # seconds that a test waits for anything that needs a kernel
 
 
 def settings_for(discord: Discord, data: Path, **changed: Any) -> Settings:
-    """Settings of a bot, none of them out of the environment."""
+    """Settings of a bot, none of them read from the environment."""
     values: dict[str, Any] = {"discord_token": SecretStr(discord.token), "data": data, "discord_pace": PACE}
     declared = {name: field.default for name, field in Settings.model_fields.items()}
     return Settings(**{**declared, **values, **changed})
@@ -88,7 +88,7 @@ async def answered(asked: Message, timeout: float = SOON) -> Message:
 
 
 async def run(discord: Discord, person: Person, text: str, channel: Channel | None = None) -> Message:
-    """What comes of code that a person sends to the bot, by a mention in #general unless told otherwise."""
+    """The answer to code that a person sends to the bot, by a mention in #general unless told otherwise."""
     where = channel or discord.guild.channel("general")
     mention = "" if where.guild is None else discord.bot.mention
     return await answered(await person.say(where, f"{mention} {code(text)}"))

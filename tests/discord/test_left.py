@@ -1,4 +1,4 @@
-"""A test ends what it began, and is found out otherwise."""
+"""A test must end what it began, and is caught otherwise."""
 
 import asyncio
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.loopback.loopback import Discord
 
 
 async def test_task_that_is_left_is_named() -> None:
-    """One that is about to end is none."""
+    """A task that is about to end does not count."""
     before = asyncio.all_tasks()
     ending = asyncio.create_task(asyncio.sleep(0.01), name="it ends")
     never = asyncio.create_task(asyncio.Event().wait(), name="it stays")
@@ -28,7 +28,7 @@ async def alive(data: Path) -> int:
 
 
 async def test_cell_that_is_left_is_named_and_its_kernel_ended(discord: Discord, data: Path) -> None:
-    """So the next bot meets neither."""
+    """So the next bot finds neither."""
     ada = discord.guild.member("ada")
     async with running(discord, data, shutdown_grace="0.2"):
         asked = await ada.say(ada.dm(), code("print('on')\nimport time\ntime.sleep(600)"))

@@ -18,8 +18,8 @@
             typed = await ada.autocomplete(channel, "files get", "id", "ab"); await typed.wait_for_choices()
 
 Elsewhere: `async with loopback() as discord:`, which is all that the fixture does. For a bot
-in a process of its own, `discord.address` is what it must have as `nextcord.http.Route.BASE`, and
-`python -m tests.loopback.launch ADDRESS MODULE [ARGUMENT...]` runs a module so.
+in its own process, `nextcord.http.Route.BASE` must be `discord.address`, and
+`python -m tests.loopback.launch ADDRESS MODULE [ARGUMENT...]` runs a module that way.
 
 What there is
     Discord (loopback.py): `guild`, `add_guild(name, with_bot=)`, `person(name)`, `ready(*commands)`,
@@ -54,9 +54,9 @@ side with its routes, `gateway` the websocket, `people` what people do. `tests` 
 State outlives the bot: stop it, start another, and messages, threads and commands are there.
 
 Every wait ends as soon as it holds; after `timeout` (10 s) it fails and shows what there is. Each request and
-each answer is held against Discord's OpenAPI document (rest/schema.py, tests/openapi.py) and the rules
-that it lacks (rest/rules.py). A violation fails the test at its end; a test that means it takes it with
-`discord.violations()`. `running(client, discord)` and a small bot are in bots.py.
+each answer is checked against Discord's OpenAPI document (rest/schema.py, tests/openapi.py) and the rules
+that the document lacks (rest/rules.py). A violation fails the test at its end; a test that expects one takes
+it with `discord.violations()`. `running(client, discord)` and a small bot are in bots.py.
 """
 
 from tests.loopback.clock import WaitFailed

@@ -23,7 +23,7 @@ async def running(client: nextcord.Client, discord: Discord) -> AsyncIterator[No
         await client.wait_until_ready()
         yield
     finally:
-        # What still handles an event would open nextcord's HTTP session anew after its end.
+        # An event handler that is still running would reopen nextcord's HTTP session after its end.
         handling = [task for task in asyncio.all_tasks() if task.get_name().startswith("nextcord:")]
         for task in handling:
             task.cancel()
@@ -37,7 +37,7 @@ def file(name: str, data: bytes, description: str | None = None) -> nextcord.Fil
 
 
 class Form(nextcord.ui.Modal):
-    """Asks for code and says it back, to its person only."""
+    """Asks for code and repeats it, visible only to its person."""
 
     def __init__(self) -> None:
         super().__init__("Code", custom_id="form")
@@ -52,7 +52,7 @@ class Form(nextcord.ui.Modal):
 
 
 class Controls(nextcord.ui.View):
-    """Buttons that change the message, show a form, defer, or are off; and a menu."""
+    """Buttons that change the message, show a form, defer, or are disabled; and a menu."""
 
     def __init__(self) -> None:
         super().__init__(timeout=None)
@@ -87,7 +87,7 @@ class Controls(nextcord.ui.View):
 
 
 def tiny() -> nextcord.Client:
-    """A bot with a bit of everything: says words back, and has commands."""
+    """A bot with a bit of everything: it repeats words, and has commands."""
     client = nextcord.Client(intents=nextcord.Intents.all())
 
     @client.event
@@ -110,7 +110,7 @@ def tiny() -> nextcord.Client:
 
     @client.slash_command(description="Files")
     async def files(interaction: Interaction) -> None:
-        """Only its subcommands can be run."""
+        """A group: only its subcommands can be run."""
 
     @files.subcommand(description="Get a file")
     async def get(interaction: Interaction, name: str = nextcord.SlashOption(autocomplete=True)) -> None:

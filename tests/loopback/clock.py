@@ -1,4 +1,4 @@
-"""The time of the loopback Discord, which a test moves on, the ids made of it, and waiting for a change.
+"""The loopback Discord's time, which a test can advance, the ids made from it, and waiting for a change.
 
 clock.advance(15 * 60)      # every token is too old now
 """
@@ -13,17 +13,17 @@ WAIT = 30.0  # seconds
 
 
 class WaitFailed(AssertionError):
-    """What a test waited for did not come; the sentence shows what is there instead."""
+    """What a test waited for did not come; the message shows what is there instead."""
 
 
 class Watch:
-    """Wakes whoever waits for a state whenever anything has changed."""
+    """Wakes everybody who waits for a state, whenever anything has changed."""
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
 
     def changed(self) -> None:
-        """Something has: everybody looks again."""
+        """Something has changed: everybody looks again."""
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
@@ -61,7 +61,7 @@ class Clock:
         return time.time() + self._added
 
     def advance(self, seconds: float) -> None:
-        """Let so much time pass at once."""
+        """Let this much time pass at once."""
         self._added += seconds
         self._watch.changed()
 

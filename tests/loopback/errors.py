@@ -76,4 +76,4 @@ def invalid(where: str, code: str, message: str) -> Refusal:
 
 
 class NotPossible(AssertionError):
-    """A person asked for what their client would not let them do; the test, or the bot's view, is wrong."""
+    """A person tried what their client would not let them do; the test, or the bot's message, is wrong."""

@@ -1,6 +1,6 @@
 """Run a program against a loopback Discord: `python -m tests.loopback.launch ADDRESS MODULE [ARGUMENT...]`.
 
-It sets `nextcord.http.Route.BASE`, and that is all; the token and the rest is up to the caller.
+It only sets `nextcord.http.Route.BASE`; the token and everything else is up to the caller.
 """
 
 import runpy

@@ -1,4 +1,4 @@
-"""A loopback Discord from its start to its end, and the guilds and people in it."""
+"""A loopback Discord from start to end, and the guilds and people in it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 class Place:
-    """A guild as a test has it: `channel("general")`, `member("ada")`."""
+    """A guild as a test sees it: `channel("general")`, `member("ada")`."""
 
     def __init__(self, world: World, guild: Guild, people: dict[str, Person]) -> None:
         self._world = world
@@ -28,7 +28,7 @@ class Place:
         self.id = guild.id
 
     def member(self, name: str) -> Person:
-        """A member, who comes into being or joins if need be."""
+        """A member, who is created or joins if necessary."""
         if name not in self._people:
             self._people[name] = Person(self._world, self._world.add_user(name))
         person = self._people[name]
@@ -37,7 +37,7 @@ class Place:
         return person
 
     def channel(self, name: str = "general") -> Channel:
-        """A text channel, made if need be."""
+        """A text channel, created if necessary."""
         for channel in self.guild.channels.values():
             if channel.name == name and channel.kind == TEXT and not channel.deleted:
                 return channel
@@ -53,13 +53,13 @@ class Place:
         return role
 
     def give_role(self, user: User, role: Role) -> None:
-        """A member gets a role."""
+        """Give a member a role."""
         membership = self.guild.members[user.id]
         membership.roles.add(role.id)
         self._world.tell_guild(self.guild, "GUILD_MEMBER_UPDATE", payloads.member(membership))
 
     def ban(self, user: User) -> None:
-        """Somebody throws a member out; the bot is told if it has the intents for that."""
+        """Ban a member; the bot gets the event if it has the intents for it."""
         del self.guild.members[user.id]
         gone = {"guild_id": str(self.id), "user": payloads.user(user)}
         for event in ("GUILD_MEMBER_REMOVE", "GUILD_BAN_ADD"):
@@ -74,11 +74,11 @@ class Place:
         self._world.gateway.dispatch("CHANNEL_UPDATE", payloads.channel(channel))
 
     def remove_channel(self, channel: Channel) -> None:
-        """Somebody deletes a channel or a thread."""
+        """Delete a channel or a thread, as a person would."""
         self._world.remove_channel(channel)
 
     def remove_bot(self) -> None:
-        """Somebody throws the bot out."""
+        """Remove the bot from the guild."""
         self.guild.with_bot = False
         del self.guild.members[self._world.bot.id]
         self._world.gateway.dispatch("GUILD_DELETE", {"id": str(self.id)})
@@ -109,13 +109,13 @@ class Discord:
         return self._server.address + API
 
     def person(self, name: str) -> Person:
-        """Somebody, in a guild or not."""
+        """A person, who need not be in a guild."""
         if name not in self._people:
             self._people[name] = Person(self.world, self.world.add_user(name))
         return self._people[name]
 
     def add_guild(self, name: str, *, owner: str = "ada", with_bot: bool = True) -> Place:
-        """Another guild; without the bot its people use the one they have installed for themselves."""
+        """Another guild; without the bot, its people use the one that they have installed for themselves."""
         guild = self.world.add_guild(name, self.person(owner).user, with_bot=with_bot)
         return Place(self.world, guild, self._people)
 
@@ -128,7 +128,7 @@ class Discord:
         await self._server.stop()
 
     async def ready(self, *commands: str, timeout: float = WAIT) -> None:
-        """Until the bot is online and these commands are registered, globally or in the guild."""
+        """Wait until the bot is online and these commands are registered, globally or in the guild."""
         await self.gateway.wait_for_online(timeout)
 
         def registered() -> set[str]:
@@ -142,7 +142,7 @@ class Discord:
         )
 
     def violations(self) -> list[str]:
-        """What was against Discord's rules; each is told once, so a test that expects some takes them."""
+        """Violations of Discord's rules, each returned only once: a test that expects some takes them."""
         found = list(self.world.violations)
         self.world.violations.clear()
         return found
@@ -150,7 +150,7 @@ class Discord:
 
 @asynccontextmanager
 async def loopback(limits: Limits | None = None) -> AsyncIterator[Discord]:
-    """A fresh loopback Discord, to which nextcord in this process connects; at its end nothing may be wrong.
+    """A fresh loopback Discord, to which nextcord in this process connects; any violation fails at its end.
 
     Raises:
         AssertionError: the bot, or the loopback itself, has broken Discord's rules

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A response: `body` is None where there was none; `code` is Discord's own, 0 without one."""
+    """A response: `body` is None if there was none; `code` is Discord's error code, or 0."""
 
     status: int
     body: Any
@@ -24,7 +24,7 @@ class Answered:
 
     @property
     def code(self) -> int:
-        """Discord's code of an error."""
+        """Discord's error code."""
         return int(self.body["code"]) if isinstance(self.body, dict) and "code" in self.body else 0
 
 
@@ -43,7 +43,7 @@ class Raw:
         files: dict[int, tuple[str, bytes]] | None = None,
         token: str | None = None,
     ) -> Answered:
-        """Make a request; with files it is a form."""
+        """Make a request; with files, as a form."""
         headers = {"Authorization": f"Bot {token or self.discord.token}"}
         data: aiohttp.FormData | None = None
         if files:

@@ -7,7 +7,7 @@ MiB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many requests in so many seconds."""
+    """At most this many requests in this many seconds."""
 
     requests: int
     seconds: float
@@ -46,5 +46,5 @@ class Limits:
     old_message_edits: Rate = Rate(30, 60)
     every_request: Rate = Rate(50, 1)
     rates: dict[tuple[str, str], Rate] = field(default_factory=_rates)
-    any_rate: Rate = Rate(50, 10)  # of routes that `rates` does not name
+    any_rate: Rate = Rate(50, 10)  # for routes that `rates` does not name
     message_content: bool = True  # whether the application may ask for that intent

@@ -1,4 +1,4 @@
-"""What an answer had told before the cell in which its program ended, out of the entries of one place."""
+"""What an answer had shown before the cell during which its program ended, read from one place's entries."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,12 +15,12 @@ STREAM = {"output_type": "stream", "name": "stdout", "text": "shown\n"}
 
 
 def said(seq: int, author: str) -> Said:
-    """Words of somebody."""
+    """Somebody's words."""
     return Said("s", seq, "p", author, f"words {seq}", AT)
 
 
 def ran(seq: int, author: str, status: str = "ok", **more: Any) -> CellRecord:
-    """A cell of somebody."""
+    """Somebody's cell."""
     return CellRecord("s", seq, "p", author, f"code {seq}", (STREAM,), status, AT, **more)
 
 
@@ -46,7 +46,7 @@ def ran(seq: int, author: str, status: str = "ok", **more: Any) -> CellRecord:
 def test_of_what_stands_before_a_cell_its_own_answer_is_told(
     entries: list[Said | CellRecord], first: int, expected: list[int]
 ) -> None:
-    """A turn of the model begins after its question, a replay with its first cell; others' is left out."""
+    """A model's turn begins after its question, a replay with its first cell; other people's is left out."""
     *before, cell = entries
     assert isinstance(cell, CellRecord)
     assert [entry.seq for entry in of_answer([*entries, ran(9, cell.author)], cell, first)] == expected

@@ -1,4 +1,4 @@
-"""A cell's first event is asked for ahead, and told in its turn."""
+"""A cell's first event is requested ahead of time, and delivered in order."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ EVENTS = [Stream("stdout", "a"), Stream("stdout", "b")]
 
 
 class Cell:
-    """Shows its events once it may."""
+    """Shows its events once it is allowed to."""
 
     def __init__(self, *events: Event) -> None:
         self.begun = self.closed = False
@@ -44,7 +44,7 @@ async def test_the_events_are_those_of_the_cell(many: int, early: bool) -> None:
 
 
 async def test_a_cell_that_is_left_before_its_first_event_is_free_to_be_closed() -> None:
-    """Also by one who is cancelled twice: nothing waits in it any more."""
+    """Even by a caller that is cancelled twice: nothing is left waiting in it."""
     cell, inside = Cell(*EVENTS), asyncio.Event()
 
     async def leave() -> None:
@@ -66,7 +66,7 @@ async def test_a_cell_that_is_left_before_its_first_event_is_free_to_be_closed()
 
 
 async def test_what_fails_ahead_is_told_to_who_takes_the_first_event() -> None:
-    """And to nobody, where something else has ended the block."""
+    """And to nobody if something else has ended the block."""
 
     async def fails() -> AsyncIterator[Event]:
         raise ConnectionResetError
@@ -90,7 +90,7 @@ BEFORE = [Queued(2), Queued(1), Restarted("it was idle", ("files",), ("x",)), Qu
 
 
 async def test_what_comes_before_the_code_does_not_keep_it_from_being_sent() -> None:
-    """A kernel that was started again tells that first; nobody has taken it yet, and the code is sent."""
+    """A restarted kernel says so first; the code is sent even though nobody has taken that event yet."""
     sent = False
 
     async def cell() -> AsyncIterator[Event]:
@@ -111,7 +111,7 @@ async def test_what_comes_before_the_code_does_not_keep_it_from_being_sent() -> 
 
 @pytest.mark.parametrize("taken", range(5))
 async def test_each_event_that_nobody_has_taken_is_missed(taken: int) -> None:
-    """In their order, and none that was taken."""
+    """In order, and without those that were taken."""
     missed: list[Event] = []
     told: list[Event] = []
     waits = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Data of a version that did not note what kernels hold: its losses are told, too, and once."""
+"""Data from a version that did not record what kernels hold: its losses are reported too, and only once."""
 
 import json
 import secrets
@@ -65,7 +65,7 @@ CREATE INDEX messages_by_session ON message_cells (session_id);
 PRAGMA user_version = 3;
 """
 
-# By their people, what stands in the transcripts: words, and cells with status and execution count.
+# What each person's transcript contains: words, and cells with their status and execution count.
 TRANSCRIPTS: dict[int, list[tuple[str, str | None, int | None]]] = {
     1: [("cell", "ok", 1), ("cell", "error", 2)],
     2: [("said", None, None)],
@@ -126,7 +126,7 @@ def mongodb_server() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "mongodb"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
-    """One whose database that version has left."""
+    """A world whose database was left by that version."""
     if request.param == "sqlite":
         write_sqlite(tmp_path / "kernelcord.db", NOW)
         return World(tmp_path)
@@ -139,7 +139,7 @@ LOST = Restarted(UPDATED, ("files",), (), earlier=True)
 
 
 async def test_variables_of_a_version_that_noted_no_names_are_told_as_lost_once(world: World) -> None:
-    """Where cells had run, and only there; what came since has its names."""
+    """Only where cells had run; variables defined since then are listed by name."""
     world.now += timedelta(hours=1)
     async with Program(world) as sessions:
         assert [await world.ran(sessions, "x", user_id) for user_id in TRANSCRIPTS] == [
@@ -158,7 +158,7 @@ async def test_variables_of_a_version_that_noted_no_names_are_told_as_lost_once(
 
 
 async def test_a_kernel_of_before_that_lives_has_lost_nothing(world: World) -> None:
-    """Its variables are noted, so that their loss can be told."""
+    """Its variables are recorded, so that their loss can be reported."""
     world.kernels.of["u1"].has("df")
     async with Program(world) as sessions:
         await sessions.session(1, "terminal")
@@ -171,7 +171,7 @@ async def test_a_kernel_of_before_that_lives_has_lost_nothing(world: World) -> N
 
 
 async def test_a_session_of_before_that_was_not_used_tells_both(world: World) -> None:
-    """Its files are gone, and so are variables without a name."""
+    """Its files are gone, and so are variables whose names nobody knows."""
     async with Program(world) as sessions:
         world.now += timedelta(hours=60)
         await sessions.sweep(world.now)
@@ -180,7 +180,7 @@ async def test_a_session_of_before_that_was_not_used_tells_both(world: World) ->
 
 
 def test_what_is_lost_without_a_name_is_said_in_words() -> None:
-    """And never called nothing."""
+    """It is never reported as nothing."""
     assert restart(LOST) == (
         "Fresh kernel (it ended when I was updated or restarted). Your files are kept."
         " Lost: the variables of your earlier cells, whose names are not known."

@@ -1,4 +1,4 @@
-"""What the turns of a session record while others wait for their end, and after the session is gone."""
+"""What a session's turns record while others wait for them to end, and after the session is gone."""
 
 import asyncio
 from collections.abc import Iterable
@@ -67,7 +67,7 @@ async def test_what_comes_before_the_end_of_its_cell_is_recorded_stays(
 
 @pytest.mark.parametrize("everything", [True, False])
 async def test_a_replay_records_nothing_after_its_session_is_deleted(world: World, everything: bool) -> None:
-    """Neither words nor cells: they would be in the next session, and in no list of what is to be deleted."""
+    """Neither words nor cells: they would end up in the next session, where nothing would delete them."""
     cells = [Code("x"), *(Markdown(f"words {number}") for number in range(200)), Code("y", tags=SKIPPED)]
     async with Program(world) as sessions:
         session = await sessions.session(1, "dm")
@@ -98,7 +98,7 @@ async def test_a_file_that_arrives_after_its_session_was_deleted_is_not_stored(w
 
 
 async def test_no_turn_begins_while_its_session_waits_to_be_deleted(world: World) -> None:
-    """Nobody would stop it: the deletion would wait, and it could record something afterwards."""
+    """Nobody would stop it: the deletion would have to wait, and the turn could record something later."""
     async with Program(world) as sessions:
         session = await sessions.session(1, "dm")
         with session.turn():
@@ -111,7 +111,7 @@ async def test_no_turn_begins_while_its_session_waits_to_be_deleted(world: World
 
 
 async def test_a_replay_ends_when_the_quota_is_used_up(world: World) -> None:
-    """It is one turn, and so what is always recorded, like words, must not go on beyond the quota."""
+    """It is a single turn, so what is always recorded, such as words, must not exceed the quota."""
     cells = [Code("x"), *(Markdown(f"{number} {'w' * 20_000}") for number in range(50))]
     async with Program(world) as sessions:
         session = await sessions.session(1, "dm")

@@ -1,4 +1,4 @@
-"""Messages of the chat, without Discord."""
+"""Chat messages, without Discord."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,7 +10,7 @@ from tests.bot.discord.answers.fakes import ADA, CHANNEL, FakeDestinations, a_co
 
 
 class Unknown(FakeDestinations):
-    """Something unforeseen happens when it is asked who may write."""
+    """Destinations that raise an unforeseen error when asked who may write."""
 
     async def may_write(self, _user_id: int, _channel_id: int) -> bool:
         """As `Destinations.may_write`."""

@@ -12,7 +12,7 @@ class Clock:
 
 
 def test_turns_beyond_the_rate_wait_until_the_first_is_a_minute_old() -> None:
-    """Two a minute: the third is told how long to wait, and another person is not in its way."""
+    """Two a minute: the third is told how long to wait, and another person is not affected."""
     clock = Clock()
     rate = RateLimit(2, clock)
     assert rate.take_turn(1) == 0.0
@@ -27,13 +27,13 @@ def test_turns_beyond_the_rate_wait_until_the_first_is_a_minute_old() -> None:
 
 
 def test_rate_of_zero_is_without_limit() -> None:
-    """A setting of 0 lets everything through."""
+    """A setting of 0 disables the limit."""
     rate = RateLimit(0, Clock())
     assert not any(rate.take_turn(1) for _ in range(1000))
 
 
 def test_one_a_minute_is_free_again_when_the_minute_is_over() -> None:
-    """As with being told of a refusal: a person waits for 60 seconds, and others do not."""
+    """The limit on refusal notices, for example: a person waits 60 seconds, and others do not."""
     clock = Clock()
     rate = RateLimit(1, clock)
     assert not rate.take_turn(1)

@@ -1,4 +1,4 @@
-"""Chunks of Chat Completions as other servers send them, each with its own idea of the API."""
+"""Chunks of Chat Completions as various servers send them, each with its own idea of the API."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ FIRST, SECOND = ToolCall("a", "run_python", '{"code": "1"}'), ToolCall("b", "lis
     ids=["one index", "one index in pieces", "one index and ids again", "no index", "ids of deltas"],
 )
 def test_calls_are_told_apart_by_index_or_id(deltas: list[dict[str, Any]]) -> None:
-    """A named call of another id is a new one, whatever its index; a piece without a name never is."""
+    """A named call with another id is a new one, whatever its index; a piece without a name never is."""
     assert read(*map(choice, deltas), choice(finish_reason="tool_calls")) == [FIRST, SECOND]
 
 
@@ -71,7 +71,7 @@ def test_calls_without_ids_get_their_own() -> None:
 
 @pytest.mark.parametrize("empty", [{"delta": None}, {}], ids=["null", "missing"])
 def test_a_choice_without_a_delta_says_nothing(empty: dict[str, Any]) -> None:
-    """The end that it tells is one all the same."""
+    """The end that it reports still counts."""
     words = {"index": 0, "delta": {"content": "Hello."}}
     assert read({"index": 0} | empty, words, {"index": 0, "finish_reason": "stop"} | empty) == [
         Delta("Hello.")

@@ -36,7 +36,7 @@ ASKED: list[Item] = [ChatMessage("person", "hello")]
 
 
 def impatient(*args: Any, **options: Any) -> Model:
-    """A model that hardly waits before it tries again."""
+    """A model that hardly waits before it retries."""
     return Model(*args, pause=0.01, **options)
 
 
@@ -55,7 +55,7 @@ async def answer(model: Model, history: list[Item] = ASKED, *, may_call: bool = 
 
 
 async def take(model: Model, into: list[Step]) -> None:
-    """Put the steps of an answer there, as far as it comes."""
+    """Collect the steps of an answer, as far as it gets."""
     async for step in model.answer("", ASKED, TOOLS):
         into.append(step)  # noqa: PERF401 - it may raise in the middle
 
@@ -67,7 +67,7 @@ async def test_words_come_in_pieces_and_then_the_counts(model: Model, server: Mo
 
 
 async def test_calls_come_whole_and_after_the_words(model: Model, server: ModelServer) -> None:
-    """Two calls keep their ids and arguments, which are not looked at here."""
+    """Two calls keep their ids and arguments; the client does not parse the arguments."""
     server.will(
         calls(Call("run_python", '{"code": "1"}', "a"), Call("odd", "{no json", "b"), words=["Wait."])
     )
@@ -80,7 +80,7 @@ async def test_calls_come_whole_and_after_the_words(model: Model, server: ModelS
 
 
 async def test_a_call_goes_back_with_its_result_and_pictures(model: Model, server: ModelServer) -> None:
-    """Both APIs get the call, its text and the picture as a picture; Chat after the tool's own message."""
+    """Both APIs get the call, its text and the picture as an image; in Chat it follows the tool's message."""
     server.will(says("ok"))
     call = ToolCall("a", "run_python", '{"code": "plot"}')
     await answer(model, [*ASKED, ChatMessage("model", "Plotting."), call, ToolResult("a", "drawn", (PNG,))])
@@ -122,7 +122,7 @@ async def test_roles_take_turns_in_chat(server: ModelServer) -> None:
 
 
 async def test_sealed_thoughts_go_back_and_nothing_is_stored(server: ModelServer) -> None:
-    """Responses is asked to keep nothing, so the model's thoughts travel with its calls."""
+    """The Responses API is asked to store nothing, so the model's reasoning travels with its calls."""
     model = impatient(KEY, server.base_url, "gpt-test", "responses")
     server.will(calls(run_python("1"), thought="sealed"), says("ok"))
     thought, call, _ = await answer(model)
@@ -137,7 +137,7 @@ async def test_sealed_thoughts_go_back_and_nothing_is_stored(server: ModelServer
 
 
 async def test_without_leave_no_call_is_asked_for(model: Model, server: ModelServer) -> None:
-    """The tools stay, for the sake of the API's cache, and may not be chosen."""
+    """The tools stay listed for the API's cache, but the model may not choose one."""
     server.will(says("ok"))
     await answer(model, may_call=False)
     assert server.requests[0].body["tool_choice"] == "none"
@@ -147,7 +147,7 @@ async def test_without_leave_no_call_is_asked_for(model: Model, server: ModelSer
 async def test_an_answer_that_breaks_off_untold_is_asked_for_again(
     model: Model, server: ModelServer, how: str
 ) -> None:
-    """A call whose end never came is not made; the next answer stands alone."""
+    """A call that never ended is not made; the next answer stands alone."""
     server.will(calls(run_python("rm"), cut=how), says("fine"))
     steps = await answer(model)
     assert steps[0] == Delta("fine")
@@ -159,7 +159,7 @@ async def test_an_answer_that_breaks_off_untold_is_asked_for_again(
 async def test_an_answer_that_breaks_off_in_the_middle_says_so(
     model: Model, server: ModelServer, how: str
 ) -> None:
-    """Whether the stream closes well, the connection breaks or half a line comes: it is no whole answer."""
+    """Whether the stream closes normally, the connection breaks or half a line comes: it is incomplete."""
     server.will(says("It is", cut=how))
     steps: list[Step] = []
     with pytest.raises(CutOff):
@@ -170,7 +170,7 @@ async def test_an_answer_that_breaks_off_in_the_middle_says_so(
 async def test_an_answer_at_its_length_limit_is_counted_and_not_whole(
     model: Model, server: ModelServer
 ) -> None:
-    """What was written is paid for."""
+    """Tokens that were written have to be paid for."""
     server.will(says("It is", finish="length"))
     steps: list[Step] = []
     with pytest.raises(CutOff):
@@ -190,7 +190,7 @@ async def test_a_passing_error_is_tried_again(model: Model, server: ModelServer,
 async def test_trying_again_has_an_end(
     model: Model, server: ModelServer, status: int, kind: type[ModelError]
 ) -> None:
-    """After the bound the error is told."""
+    """Once the attempts are used up the error is raised."""
     server.will(*[Fault(status)] * 9)
     with pytest.raises(kind):
         await answer(model)
@@ -198,7 +198,7 @@ async def test_trying_again_has_an_end(
 
 
 async def test_an_account_without_credit_is_told(model: Model, server: ModelServer) -> None:
-    """It is another sentence than that of too many requests."""
+    """It gets a different sentence from "too many requests"."""
     server.will(*[Fault(429, "insufficient_quota")] * 9)
     with pytest.raises(NoCredit):
         await answer(model)
@@ -234,7 +234,7 @@ async def test_a_wait_beyond_reason_is_not_waited(model: Model, server: ModelSer
 async def test_each_error_has_its_class(
     model: Model, server: ModelServer, fault: Fault, kind: type[ModelError]
 ) -> None:
-    """What a person is told depends on it; none of these is tried again."""
+    """What a person is told depends on it; none of these is retried."""
     server.will(fault)
     with pytest.raises(kind) as caught:
         await answer(model)
@@ -243,7 +243,7 @@ async def test_each_error_has_its_class(
 
 
 async def test_what_the_api_says_is_told_without_the_key(model: Model, server: ModelServer) -> None:
-    """Some servers quote it."""
+    """Some servers quote the key in their errors."""
     server.will(Fault(400, message=f"bad request with {KEY}"))
     with pytest.raises(Refused) as caught:
         await answer(model)
@@ -256,7 +256,7 @@ async def test_what_the_api_says_is_told_without_the_key(model: Model, server: M
 async def test_an_answer_whose_stream_tells_an_error_is_asked_for_again(
     model: Model, server: ModelServer, code: str
 ) -> None:
-    """The client tries again only what a status tells; a call that came before the error is not made."""
+    """openai's client retries only by status; a call that came before the error is not made."""
     server.will(calls(run_python("rm"), finish=code), says(finish=code), says("here"))
     steps = await answer(model)
     assert steps[0] == Delta("here")
@@ -281,7 +281,7 @@ async def test_an_answer_whose_stream_tells_an_error_is_asked_for_again(
 async def test_an_error_within_the_stream_has_its_class_too(
     model: Model, server: ModelServer, code: str, kind: type[ModelError], requests: int
 ) -> None:
-    """Trying again has an end here as well, and is not done where it cannot help."""
+    """Retries are limited here as well, and there are none where they cannot help."""
     server.will(*[says(finish=code)] * 9)
     with pytest.raises(kind) as caught:
         await answer(model)
@@ -301,7 +301,7 @@ async def test_an_error_within_the_stream_has_its_class_too(
 async def test_an_error_within_the_stream_breaks_off_what_was_told(
     model: Model, server: ModelServer, code: str, kind: type[ModelError]
 ) -> None:
-    """After words a passing error is a broken-off answer, which can be gone on with."""
+    """After some words, a temporary error means an incomplete answer, which can be continued."""
     server.will(says("It is", finish=code))
     steps: list[Step] = []
     with pytest.raises(kind) as caught:
@@ -314,21 +314,21 @@ async def test_an_error_within_the_stream_breaks_off_what_was_told(
 async def test_an_error_within_the_stream_about_pictures_is_answered_without_them(
     model: Model, server: ModelServer
 ) -> None:
-    """It is asked for again once, without what the server does not take."""
+    """The answer is requested once more, without what the server does not accept."""
     server.will(says(finish="server_error", message="image input is not supported"), says("I cannot see."))
     assert (await answer(model, [*ASKED, ChatMessage("person", "see", (PNG,))]))[0] == Delta("I cannot see.")
     assert "base64" not in server.requests[1].text
 
 
 async def test_a_filter_that_ends_the_answer_is_told(model: Model, server: ModelServer) -> None:
-    """It is no end like any other."""
+    """A filter is not a normal end."""
     server.will(says("It", finish="content_filter"))
     with pytest.raises(Refused):
         await answer(model)
 
 
 async def test_what_cannot_be_encoded_is_refused(server: ModelServer) -> None:
-    """A key of other letters than a header takes is told as an error of ours, and tried once."""
+    """A key with characters that no header can hold raises an error of ours, after one attempt."""
     model = impatient("sk-é", server.base_url, "gpt-test")
     with pytest.raises(Refused) as caught:
         await answer(model)
@@ -337,7 +337,7 @@ async def test_what_cannot_be_encoded_is_refused(server: ModelServer) -> None:
 
 
 async def test_nobody_at_the_address_is_out_of_reach(server: ModelServer) -> None:
-    """A server that is not there is an error of ours with a sentence."""
+    """A missing server raises an error of ours that has a sentence."""
     model = impatient("", server.base_url.replace("127.0.0.1", "127.0.0.2"), "gpt-test")
     with pytest.raises(OutOfReach):
         await answer(model)
@@ -360,7 +360,7 @@ async def test_leaving_ends_the_request(model: Model, server: ModelServer) -> No
 
 
 async def test_a_linked_picture_is_looked_at_by_openai_alone(server: ModelServer) -> None:
-    """A server of one's own would fetch it from within one's own network."""
+    """A self-hosted server would fetch it from inside one's own network."""
     model = impatient(KEY, server.base_url, "gpt-test", "responses")
     history: list[Item] = [ChatMessage("person", "see", links=("https://example.org/a.png",))]
     server.will(says("no"))
@@ -377,7 +377,7 @@ async def test_a_linked_picture_is_looked_at_by_openai_alone(server: ModelServer
 async def test_the_key_is_in_no_line_of_the_log(
     model: Model, server: ModelServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not even where the libraries below tell everything."""
+    """Not even with the libraries' logging at its most verbose."""
     server.will(Fault(429), says("hello"))
     with caplog.at_level("DEBUG"):
         await answer(model)
@@ -390,7 +390,7 @@ async def test_the_key_is_in_no_line_of_the_log(
 
 @pytest.mark.parametrize("api", ["responses", "chat"])
 async def test_another_servers_streams_are_read_as_well(api: Literal["responses", "chat"]) -> None:
-    """llmock is not ours: what it streams, breaks off and refuses is understood the same."""
+    """llmock is not ours: what it streams, cuts short and refuses is understood just the same."""
     with LLMockServer() as other:
         model = impatient(KEY, other.base_url("openai"), "gpt-4o", api)
         other.state.scenarios.add(scenarios.Fail(429, retry_after=0.01))
@@ -422,7 +422,7 @@ async def test_another_servers_streams_are_read_as_well(api: Literal["responses"
 async def test_a_model_that_cannot_see_is_told_so_and_answers(
     model: Model, server: ModelServer, status: int, message: str, again: int
 ) -> None:
-    """Many local models take no pictures; a broken picture is no reason to show no other."""
+    """Many local models take no pictures; one broken picture is no reason to withhold the others."""
     faults = [Fault(status, message=message)] * (RETRIES + 1 if status == 500 else 1)
     history: list[Item] = [*ASKED, ChatMessage("person", "see", (PNG,))]
     server.will(*faults, says("I cannot see."), *[Fault(400, message=message)] * again, says("Still not."))

@@ -22,7 +22,7 @@ def said(author: str, text: str, seq: int = 1) -> Said:
 
 
 def remembered(entries: list[Said | CellRecord], *, room: int) -> list[Item]:
-    """What is kept of entries that come in pages of two."""
+    """What is kept from entries that come in pages of two."""
     past = History(model="m", room=room)
     newest = entries[::-1]
     for start in range(0, len(newest), 2):
@@ -37,7 +37,7 @@ def cell(author: str, code: str, *outputs: Output, seq: int = 7, status: str = "
 
 
 def test_the_models_cells_are_calls_and_a_persons_are_their_words() -> None:
-    """A call always has its result, with its text, its files, and its picture as a word."""
+    """Every call has its result, with its text, its files, and a word in place of its picture."""
     picture: Output = {"output_type": "display_data", "data": {"image/png": "x", "text/plain": "<Figure>"}}
     printed: Output = {"output_type": "stream", "name": "stdout", "text": "\x1b[31mred\x1b[0m\n"}
     entries = [said("Ada", "plot"), cell(MODEL, "1", printed, picture), cell("Ada", "2", status="timeout")]
@@ -95,7 +95,7 @@ def test_a_call_that_cannot_be_made_says_why(call: ToolCall, says: str) -> None:
 
 
 def test_only_what_a_tool_takes_is_taken() -> None:
-    """An owner that the model makes up is not looked at."""
+    """An owner that the model makes up is ignored."""
     assert arguments(ToolCall("a", "load_file", '{"id": "k7", "user_id": "2"}')) == {"id": "k7"}
     assert arguments(ToolCall("a", "list_files", "")) == {}
 

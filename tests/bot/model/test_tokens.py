@@ -18,7 +18,7 @@ def png(width: int, height: int) -> bytes:
 
 
 def jpeg(width: int, height: int) -> bytes:
-    """A JPEG's first segments: one of an application, then the frame."""
+    """A JPEG's first segments: an application segment, then the frame."""
     return b"\xff\xd8\xff\xe0\0\4xx\xff\xc2\0\x11\x08" + struct.pack(">HH", height, width) + b"..."
 
 
@@ -30,7 +30,7 @@ def jpeg(width: int, height: int) -> bytes:
         ((2048, 4096), "gpt-4o", 1105),
         ((1024, 1024), "gpt-4.1-mini", 1659),
         ((1800, 2400), "gpt-4.1-mini", 2353),
-        # By its rules.
+        # Calculated by its rules.
         ((512, 512), "gpt-5", 70 + 140),
         ((512, 512), "gpt-4o-mini-2024-07-18", 2833 + 5667),
         ((32, 32), "o4-mini", 2),
@@ -45,7 +45,7 @@ def test_a_picture_is_counted_by_size_and_model(size: Size, model: str, tokens: 
 
 
 def test_a_picture_of_unknown_size_counts_as_a_large_one() -> None:
-    """One behind a link is not fetched to be counted."""
+    """A linked picture is not fetched just to be counted."""
     assert picture_tokens(None, "gpt-4o") == 765
     linked = ChatMessage("person", "", links=("https://example.org/a.png",))
     assert entry_tokens(linked, "gpt-4o") == entry_tokens(ChatMessage("person", ""), "gpt-4o") + 765
@@ -69,12 +69,12 @@ def test_a_picture_of_unknown_size_counts_as_a_large_one() -> None:
     ],
 )
 def test_a_size_is_read_from_the_first_bytes(data: bytes, size: Size | None) -> None:
-    """Of the four formats that models take; what is cut off, or lies, has none."""
+    """For the four formats that models take; a truncated or false header gives no size."""
     assert size_of(data) == size
 
 
 def test_text_is_counted_with_the_newest_vocabulary() -> None:
-    """Also a text longer than it takes at once, and one that looks like a control word."""
+    """Including a text longer than it takes at once, and one that looks like a control token."""
     assert text_tokens("hello world") == 2
     assert text_tokens("") == 0
     assert text_tokens("<|endoftext|>") > 1
@@ -82,7 +82,7 @@ def test_text_is_counted_with_the_newest_vocabulary() -> None:
 
 
 def test_a_request_counts_all_of_its_parts() -> None:
-    """System prompt, tools, words, pictures, calls, results and sealed thoughts."""
+    """System prompt, tools, words, pictures, calls, results and encrypted reasoning."""
     bare = request_tokens("", [], (), "gpt-4o")
     assert (
         request_tokens(system_prompt(Path("/usr/bin/python3"), network=False), [], (), "gpt-4o") > bare + 300

@@ -1,4 +1,4 @@
-"""Asked turns: a real kernel, the real client, and a model's API on loopback whose answers are scripted."""
+"""Turns that ask the model: a real kernel, the real client, and a scripted model API on loopback."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ SLEEP = "print('begun', flush=True); import time; time.sleep(600)"
 
 @contextlib.asynccontextmanager
 async def composed(folder: Path, server: ModelServer, **more: Any) -> AsyncIterator[Sessions]:
-    """Everything, with a model behind the server."""
+    """Everything composed, with a model behind the server."""
     given = {"model": "gpt-5.4", "openai_base_url": server.base_url, "model_api": "responses"} | more
     settings = load(data=folder / "data", node="none", preload="none", **given)
     async with compose(settings) as sessions:
@@ -43,7 +43,7 @@ async def asked(tmp_path: Path, server: ModelServer) -> AsyncIterator[Sessions]:
 
 
 class Front:
-    """Asks and keeps what it is told."""
+    """Asks the model and keeps the replies."""
 
     def __init__(self, sessions: Sessions) -> None:
         self.sessions = sessions
@@ -55,13 +55,13 @@ class Front:
         return await self.sessions.ask(Request(user_id, "Ada", place, words=words, **more), self.tell)
 
     async def tell(self, reply: Reply) -> None:
-        """Be told."""
+        """Take a reply."""
         async with self._new:
             self.told.append(reply)
             self._new.notify_all()
 
     async def until(self, text: str) -> None:
-        """Wait for words, or a cell's output, with this text."""
+        """Wait until the words, or a cell's output, contain this text."""
         async with self._new:
             await self._new.wait_for(lambda: text in self.words or text in self.output)
 
@@ -122,7 +122,7 @@ async def test_the_model_runs_code_sees_its_picture_and_answers(
 async def test_a_later_turn_knows_what_was_said_run_and_is_there(
     asked: Sessions, server: ModelServer
 ) -> None:
-    """The next question goes with words, calls, results, what the person ran, and the live variables."""
+    """The next question comes with earlier words, calls, results, what the person ran, and live variables."""
     front = Front(asked)
     server.will(calls(run_python("secret = 41; print('made')")), says("Done."), says("It is 41."))
     await front.ask("make it")
@@ -147,7 +147,7 @@ async def test_a_later_turn_knows_what_was_said_run_and_is_there(
 
 
 async def test_words_of_one_place_never_go_along_in_another(asked: Sessions, server: ModelServer) -> None:
-    """A DM's words, code and output are in no prompt of a channel, nor a channel's in a DM's."""
+    """A DM's words, code and output are in no channel's prompt, nor a channel's in a DM's."""
     front = Front(asked)
     server.will(calls(run_python("print('private output')")), says("A private answer."))
     await front.ask("my private words", place="dm")
@@ -165,7 +165,7 @@ async def test_words_of_one_place_never_go_along_in_another(asked: Sessions, ser
 async def test_malformed_and_unknown_calls_are_answered_twice_and_then_it_is_words(
     asked: Sessions, server: ModelServer
 ) -> None:
-    """Each is answered with what is wrong; after the third the tools are closed."""
+    """Each is answered with what is wrong; after the third the tools are switched off."""
     bad = [Call("run_python", "{oops"), Call("launch", "{}"), Call("run_python", '{"code": 3}')]
     server.will(*[calls(call) for call in bad], says("I cannot."))
     answer = await Front(asked).ask("go")
@@ -178,7 +178,7 @@ async def test_malformed_and_unknown_calls_are_answered_twice_and_then_it_is_wor
 
 
 async def test_after_so_many_rounds_it_must_answer(tmp_path: Path, server: ModelServer) -> None:
-    """The last request allows no call, and one that comes all the same is not made."""
+    """The last request allows no calls, and one that the model makes anyway is not carried out."""
     server.will(*[calls(run_python("1"))] * 2, calls(run_python("open('no', 'w')"), words=["Enough."]))
     async with composed(tmp_path, server, model_rounds=2) as sessions:
         answer = await Front(sessions).ask("go")
@@ -190,7 +190,7 @@ async def test_after_so_many_rounds_it_must_answer(tmp_path: Path, server: Model
 async def test_files_are_listed_and_loaded_for_their_owner_alone(
     asked: Sessions, server: ModelServer
 ) -> None:
-    """Ids go to the model with their names; another's id is refused whatever the model asks."""
+    """The model gets ids and names; another person's id is refused whatever the model asks."""
     mine = await asked.upload("mine.csv", b"a,b\n1,2\n", 1)
     theirs = await asked.upload("theirs.csv", b"secret", 2)
     await asked.execute_code("import os; os.remove('mine.csv')", 1)
@@ -252,7 +252,7 @@ async def test_what_was_lost_with_a_kernel_is_told_to_the_model(asked: Sessions,
 async def test_stop_during_the_stream_ends_the_request_and_keeps_the_words(
     asked: Sessions, server: ModelServer
 ) -> None:
-    """The server sees its client go; the words are in the transcript; what was sent is paid for."""
+    """The server sees its client disconnect; the words are recorded; what was sent counts as usage."""
     front = Front(asked)
     server.will(says("So far", hold=asyncio.Event()))
     turn = asyncio.create_task(front.ask("tell me"))
@@ -273,7 +273,7 @@ async def test_stop_during_the_stream_ends_the_request_and_keeps_the_words(
 async def test_stop_during_a_cell_ends_the_turn_and_the_kernel_works_on(
     asked: Sessions, server: ModelServer
 ) -> None:
-    """The cell is interrupted, no further request is made, and its result is told."""
+    """The cell is interrupted and its result shown, and no further request is made."""
     front = Front(asked)
     server.will(calls(run_python(SLEEP), run_python("second = 1")), says("never"))
     turn = asyncio.create_task(front.ask("sleep"))
@@ -319,7 +319,7 @@ async def test_a_cancelled_turn_keeps_its_words_and_ends_its_request(
 
 
 async def test_a_second_question_in_a_place_waits_for_the_first(asked: Sessions, server: ModelServer) -> None:
-    """It is asked with the first one's answer."""
+    """Its prompt includes the first one's answer."""
     front, goes_on = Front(asked), asyncio.Event()
     server.will(says("First.", hold=goes_on), says("Second."))
     first = asyncio.create_task(front.ask("one"))
@@ -336,7 +336,7 @@ async def test_a_second_question_in_a_place_waits_for_the_first(asked: Sessions,
 async def test_an_answer_that_breaks_off_is_gone_on_with(
     tmp_path: Path, server: ModelServer, api: str, how: Any
 ) -> None:
-    """The model is shown its words and asked for the rest; the person reads one whole answer."""
+    """The model gets its own words back and is asked for the rest; the person reads one whole answer."""
     server.will(says("It is ", cut=how), says("42."))
     async with composed(tmp_path, server, model_api=api) as sessions:
         front = Front(sessions)
@@ -349,7 +349,7 @@ async def test_an_answer_that_breaks_off_is_gone_on_with(
 
 
 async def test_a_model_that_fails_in_the_middle_loses_nothing(asked: Sessions, server: ModelServer) -> None:
-    """Words, cell and usage are told and kept; then the error is raised, with its sentence."""
+    """Words, cell and usage are shown and kept; then the error is raised, with its sentence."""
     front = Front(asked)
     server.will(calls(run_python("x = 1"), words=["First."]), Fault(401))
     with pytest.raises(BadKey) as caught:
@@ -365,7 +365,7 @@ async def test_a_model_that_fails_in_the_middle_loses_nothing(asked: Sessions, s
 async def test_an_answer_that_keeps_breaking_off_is_an_error_in_the_end(
     asked: Sessions, server: ModelServer
 ) -> None:
-    """What came is kept."""
+    """Whatever arrived is kept."""
     server.will(*[says("a", cut="quiet")] * 3)
     front = Front(asked)
     with pytest.raises(CutOff):
@@ -382,7 +382,7 @@ async def test_an_empty_answer_is_told(asked: Sessions, server: ModelServer) -> 
 
 
 async def test_old_words_are_left_out_first(tmp_path: Path, server: ModelServer) -> None:
-    """The history keeps to its tokens; the question itself is never cut."""
+    """The history stays within its token limit; the question itself is never cut."""
     async with composed(tmp_path, server, history_tokens=1000) as sessions:
         front = Front(sessions)
         for number in range(4):
@@ -401,7 +401,7 @@ async def test_old_words_are_left_out_first(tmp_path: Path, server: ModelServer)
 async def test_a_budget_that_is_used_up_ends_the_asking_and_not_the_running(
     tmp_path: Path, server: ModelServer
 ) -> None:
-    """Before a request is sent; another person has their own."""
+    """It is checked before a request is sent; another person has a separate budget."""
     server.will(says("dear", usage=(1_000_000, 0, 0)), says("for you"))
     async with composed(tmp_path, server, daily_budget=2.0) as sessions:
         front = Front(sessions)
@@ -415,7 +415,7 @@ async def test_a_budget_that_is_used_up_ends_the_asking_and_not_the_running(
 
 
 async def test_a_budget_holds_for_several_places_at_once(tmp_path: Path, server: ModelServer) -> None:
-    """Where little is left the second place waits for the first, can be stopped meanwhile, or is refused."""
+    """When little is left, the second place waits for the first, can be stopped meanwhile, or is refused."""
     held = asyncio.Event()
     server.will(says("dear", usage=(1_000_000, 0, 0), hold=held))
     async with composed(tmp_path, server, daily_budget=0.3) as sessions:
@@ -448,7 +448,7 @@ async def test_a_budget_holds_for_several_places_at_once(tmp_path: Path, server:
 async def test_a_budget_of_tokens_holds_for_a_model_without_a_price(
     tmp_path: Path, server: ModelServer
 ) -> None:
-    """Its cost is not known and said to be so; tokens are counted before the request."""
+    """Its cost is reported as unknown; tokens are counted before the request."""
     server.will(says("ok", usage=(5000, 10, 0)))
     async with composed(tmp_path, server, model="llama-4", daily_tokens=5200) as sessions:
         front = Front(sessions)
@@ -459,7 +459,7 @@ async def test_a_budget_of_tokens_holds_for_a_model_without_a_price(
 
 
 async def test_an_answer_without_counts_is_estimated(tmp_path: Path, server: ModelServer) -> None:
-    """Servers that tell no usage cost nothing less."""
+    """A server that reports no usage is not free."""
     server.will(says("one two three", usage=None))
     async with composed(tmp_path, server, model_api="chat") as sessions:
         answer = await Front(sessions).ask("count")
@@ -468,7 +468,7 @@ async def test_an_answer_without_counts_is_estimated(tmp_path: Path, server: Mod
 
 
 async def test_cards_and_pictures_go_with_the_words(asked: Sessions, server: ModelServer) -> None:
-    """What was sent along is described, shown, and remembered by its card."""
+    """Attachments are described and shown to the model, and remembered by their cards."""
     server.will(says("A dot."), says("Yes."))
     front = Front(asked)
     dot = Picture("image/png", b"\x89PNG\r\n\x1a\n....IHDR\0\0\0\1\0\0\0\1")
@@ -493,7 +493,7 @@ async def test_a_person_called_like_the_model_does_not_speak_for_it(
 
 
 async def test_without_a_model_asking_says_what_is_missing(sessions: Sessions) -> None:
-    """Code runs all the same."""
+    """Code still runs."""
     with pytest.raises(NoModel) as caught:
         await Front(sessions).ask("hello")
     assert "Set OPENAI_API_KEY" in advice(caught.value)
@@ -503,7 +503,7 @@ async def test_without_a_model_asking_says_what_is_missing(sessions: Sessions) -
 async def test_a_cell_of_the_model_is_in_the_transcript_as_its_own(
     asked: Sessions, server: ModelServer
 ) -> None:
-    """A notebook shows who ran what."""
+    """So that a notebook shows who ran what."""
     server.will(calls(run_python("6 * 7")), says("42"))
     await Front(asked).ask("go")
     session = await asked.session(1, "here")
@@ -523,7 +523,7 @@ async def test_pictures_that_are_too_many_or_none_are_counted(asked: Sessions, s
 async def test_words_before_and_after_a_silent_tool_are_paragraphs(
     asked: Sessions, server: ModelServer
 ) -> None:
-    """A list of files shows the person nothing, so only a blank line stands between."""
+    """Listing files shows the person nothing, so only a blank line separates the words."""
     server.will(calls(Call("list_files", "{}"), words=["Let me ", "look."]), says("No ", "files."))
     front = Front(asked)
     answer = await front.ask("which files?")
@@ -534,7 +534,7 @@ async def test_words_before_and_after_a_silent_tool_are_paragraphs(
 async def test_a_question_reads_no_display_of_the_past(
     asked: Sessions, server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many plots there were: it reads the newest entries, and of plots that there were any."""
+    """However many plots there are, it reads only the newest entries, with a placeholder for each plot."""
     server.will(calls(run_python("print('y' * 100_000)\n" + PLOT)), says("Done."), says("It was a line."))
     front = Front(asked)
     await front.ask("plot it")

@@ -1,4 +1,4 @@
-"""What turns cost, and what a person may take in a day."""
+"""What turns cost, and what a person may use in a day."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
 class Clock:
-    """A clock that stands where it is put."""
+    """A clock that shows the time it was set to."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -40,7 +40,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 def test_cached_tokens_are_cheaper_and_written_ones_dearer() -> None:
-    """The price table's three numbers, and a quarter more for what goes to the cache."""
+    """The price table's three numbers, and a quarter more for tokens written to the cache."""
     known = price("gpt-5.4")
     assert known == (2.5, 0.25, 15.0)
     assert known.of(Counted(1_000_000, 0)) == 2.5
@@ -49,19 +49,19 @@ def test_cached_tokens_are_cheaper_and_written_ones_dearer() -> None:
 
 
 def test_a_dated_name_has_its_models_price_and_a_strange_one_none() -> None:
-    """No price is better than a wrong one."""
+    """Having no price is better than having a wrong one."""
     assert price("gpt-5.5-2026-04-23") == price("gpt-5.5")
     assert price("qwen3") is None
     assert price("gpt-5.5-turbo") is None
 
 
 def test_the_model_that_is_set_by_default_has_a_price() -> None:
-    """Who sets nothing but a key sees costs."""
+    """Costs are shown even if nothing but a key is set."""
     assert price(load().model) is not None
 
 
 async def test_a_day_is_one_of_utc(store: Store) -> None:
-    """What was taken before midnight does not count, wherever the clock's zone is."""
+    """Usage before midnight UTC does not count, whatever the local time zone."""
     clock = Clock()
     ledger = Ledger(store.usage, clock)
     await ledger.record_turn(1, TurnUsage(10, 5, 0.5, 1.5, "m"))
@@ -76,7 +76,7 @@ async def test_a_day_is_one_of_utc(store: Store) -> None:
 
 
 async def test_a_budget_counts_the_turn_under_way(store: Store) -> None:
-    """Dollars end a turn that has spent them; another day there are new ones."""
+    """A turn that has spent the day's dollars ends; the next day has new ones."""
     clock = Clock()
     ledger = Ledger(store.usage, clock, daily_budget=1.0)
     await ledger.open_account(1).begin_request(10**9, TurnUsage())
@@ -107,7 +107,7 @@ async def test_tokens_are_counted_with_the_request_that_is_to_be_sent(store: Sto
 
 
 async def test_a_question_that_needs_more_than_the_day_has_is_told_so(store: Store) -> None:
-    """Nothing was used: it would be wrong to say that all of it is used up."""
+    """Nothing has been used yet, so saying that the budget is used up would be wrong."""
     ledger = Ledger(store.usage, Clock(), daily_tokens=600)
     with pytest.raises(OverBudget) as caught:
         await ledger.open_account(1).begin_request(1234, TurnUsage())
@@ -119,7 +119,7 @@ async def test_a_question_that_needs_more_than_the_day_has_is_told_so(store: Sto
 
 @pytest.mark.parametrize("limit", [{"daily_budget": 1.0}, {"daily_tokens": 50_000}])
 async def test_many_places_have_one_budget(store: Store, limit: dict[str, Any]) -> None:
-    """Of turns that begin at once in twenty places no more than one goes beyond what is left."""
+    """If turns begin in twenty places at once, at most one of them exceeds what is left."""
     ledger = Ledger(store.usage, Clock(), **limit)
     each = TurnUsage(10_000, 10_000, 0.4, model="gpt-5.4")
     sent = []
@@ -146,7 +146,7 @@ async def test_many_places_have_one_budget(store: Store, limit: dict[str, Any]) 
 
 
 async def test_two_places_never_wait_for_each_other(store: Store) -> None:
-    """Both have begun a request and come again, when a third has used up what there was for two."""
+    """Both have made a request and want another, and a third has used up what was enough for two."""
     ledger = Ledger(store.usage, Clock(), daily_tokens=50_000)
     first, second = ledger.open_account(1), ledger.open_account(1)
     for account in (first, second):
@@ -164,7 +164,7 @@ async def test_two_places_never_wait_for_each_other(store: Store) -> None:
 
 
 async def test_where_enough_is_left_nobody_waits(store: Store) -> None:
-    """Requests of several places are under way at once, of other people in any case."""
+    """Requests from several places run at the same time, and those of other people always do."""
     ledger = Ledger(store.usage, Clock(), daily_budget=10.0)
     async with asyncio.timeout(30):
         for user_id in (1, 1, 2):
@@ -189,7 +189,7 @@ async def test_who_waits_for_another_place_can_be_stopped(store: Store) -> None:
 
 
 async def test_deletion_gives_no_budget_back(store: Store, tmp_path: Path) -> None:
-    """Also not to a program that starts anew; a day later all is forgotten, and there is a new budget."""
+    """Not even after a restart; a day later everything is forgotten, and there is a new budget."""
     clock, path = Clock(), tmp_path / "secrets.json"
     for _ in range(2):
         ledger = Ledger(store.usage, clock, daily_budget=1.0, secrets=DaySecrets(path))
@@ -215,7 +215,7 @@ async def test_deletion_gives_no_budget_back(store: Store, tmp_path: Path) -> No
 
 
 async def test_a_clock_that_was_wrong_for_a_while_gives_no_budget_back(store: Store, tmp_path: Path) -> None:
-    """What was spent and deleted counts again once the clock is back, if no sweep has believed it."""
+    """Deleted usage counts again once the clock is right, unless a sweep ran in between."""
     clock = Clock()
     ledger = Ledger(store.usage, clock, daily_budget=1.0, secrets=DaySecrets(tmp_path / "secrets.json"))
     await ledger.record_turn(1, TurnUsage(cost=1.0))
@@ -229,7 +229,7 @@ async def test_a_clock_that_was_wrong_for_a_while_gives_no_budget_back(store: St
 
 
 async def test_without_a_limit_nothing_is_kept(store: Store, tmp_path: Path) -> None:
-    """There is nothing for which it would be kept."""
+    """There is no reason to keep anything."""
     ledger = Ledger(store.usage, Clock(), secrets=DaySecrets(tmp_path / "secrets.json"))
     await ledger.record_turn(1, TurnUsage(cost=1.0))
     await ledger.forget_person(1)
@@ -238,7 +238,7 @@ async def test_without_a_limit_nothing_is_kept(store: Store, tmp_path: Path) -> 
 
 
 async def test_secrets_that_cannot_be_read_or_written_stop_nothing(tmp_path: Path) -> None:
-    """A broken file counts as none; where none can be written they last as long as the program."""
+    """A broken file counts as missing; if none can be written, secrets last as long as the program."""
     path = tmp_path / "secrets.json"
     path.write_text("[1]")
     secrets = DaySecrets(path)
@@ -249,7 +249,7 @@ async def test_secrets_that_cannot_be_read_or_written_stop_nothing(tmp_path: Pat
 
 
 async def test_what_a_clock_that_was_ahead_has_dated_counts_on_that_day_alone(store: Store) -> None:
-    """It does not use up each day until then."""
+    """It does not use up the budget of every day until then."""
     clock = Clock()
     ledger = Ledger(store.usage, clock, daily_tokens=100)
     clock.now = NOON + timedelta(days=3)

@@ -1,7 +1,7 @@
 """What the libraries of the kernels' environment show, kind by kind, and what becomes of it.
 
 A `Shown` has a name, a cell, and what a stock kernel shows for it: kinds and streams in any order. All kinds
-are kept in a notebook but for those in `left_out`, each with the reason that stands in its place.
+are kept in a notebook except those in `left_out`, each with the reason that takes its place.
 """
 
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ ACTIVE, MORE, UNKNOWN = (
 )
 
 
-# Of these a message has no more than the name of a class, beside a picture where there is one.
+# For these a message shows only the name of a class, and a picture if there is one.
 NAMED_ONLY = {"mpl.anim", "sns.grid", "sk.display", "sym.plot", "nx.graph", "d.geojson", "pil.webp"}
 
 
 class Shown(NamedTuple):
-    """See the module's text; `scripts` says that HTML is kept without its scripts."""
+    """See the module docstring; `scripts` means that HTML is kept without its scripts."""
 
     name: str
     code: str
@@ -51,7 +51,7 @@ df = pd.DataFrame({'k': list('aabb') * 4, 'j': list('xyxy') * 4, 'c': list('pppp
 df['d'], df['v'], df['w'] = list('mmmmmmmmnnnnnnnn'), np.arange(16.0), np.arange(16) ** 2
 res = sm.OLS(df.w, sm.add_constant(df.v)).fit()
 """
-# Each line of what it prints is an answer of a library that looks where it is.
+# Each line that it prints is what a library found out about the environment it runs in.
 SURROUNDINGS = """
 import os, shutil, sys
 from pandas._config.config import _global_config

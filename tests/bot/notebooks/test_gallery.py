@@ -1,4 +1,4 @@
-"""A notebook of all that libraries show, run by nbclient with a stock kernel, and by us: it is the same."""
+"""A notebook of all that libraries show has the same outputs run by nbclient in a stock kernel and by us."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ AS_IT_WAS = [
     {"cell_type": "raw", "id": "raw", "source": "\\newpage", "metadata": {"raw_mimetype": "text/latex"}},
     {"cell_type": "raw", "id": "raw-2", "source": "---", "metadata": {}},
 ]
-HELP = "len?"  # is shown here, and goes to a pager that nbclient has not
+HELP = "len?"  # is shown here, but goes to a pager there, which nbclient does not have
 ABOUT = {
     "title": "Gallery",
     "authors": [{"name": "Ada"}],
@@ -66,16 +66,16 @@ CHANGING = re.compile(
 
 
 class StockKernel(AsyncKernelManager):
-    """A kernel as Jupyter starts it, of the kernels' own environment."""
+    """A kernel as Jupyter starts it, in the environment that our kernels use."""
 
     @property
     def kernel_spec(self) -> KernelSpec:  # type: ignore[override]
-        """How it is started."""
+        """The spec that says how to start it."""
         return KernelSpec(argv=STOCK, display_name="stock", language="python")
 
 
 def book(codes: list[str]) -> dict[str, Any]:
-    """A notebook with these cells after what is no code."""
+    """A notebook that begins with cells that are not code, followed by these."""
     cells = [
         {
             "cell_type": "code",
@@ -147,7 +147,7 @@ def kinds(shown: list[dict[str, Any]]) -> set[str]:
 
 
 def markup(shown: list[dict[str, Any]]) -> list[str]:
-    """The HTML and SVG of a cell's outputs, without what is drawn by lot."""
+    """The HTML and SVG of a cell's outputs, without their random parts."""
     bundles = [output.get("data", {}) for output in shown]
     texts = [str(bundle.get("text/html", "")) + str(bundle.get("text/latex", "")) for bundle in bundles]
     return [CHANGING.sub("", text) for text in texts if text]
@@ -155,7 +155,7 @@ def markup(shown: list[dict[str, Any]]) -> list[str]:
 
 @pytest.mark.timeout(240)
 async def test_a_replayed_notebook_is_that_of_nbclient(tmp_path: Path) -> None:
-    """But for what the gallery names; libraries find the same surroundings, and all else is as it was."""
+    """Except for what the gallery names. Libraries find the same environment, and everything else is kept."""
     document = book(CODES)
     (tmp_path / "stock").mkdir()
     settings = load(data=tmp_path / "data", cell_timeout=timedelta(seconds=100), node="none")
@@ -181,7 +181,7 @@ async def test_a_replayed_notebook_is_that_of_nbclient(tmp_path: Path) -> None:
 
 
 def differs(theirs: list[dict[str, Any]], mine: list[dict[str, Any]]) -> list[str]:
-    """How our outputs of a cell differ, in what a person would see or in a single sign of their markup."""
+    """How our outputs of a cell differ, in what a person would see or in a single character of markup."""
     found = [told for told in diff_outputs(theirs, mine) if "only times" not in told]
     if kinds(theirs) != kinds(mine):
         found.append(f"{kinds(mine)} instead of {kinds(theirs)}")
@@ -194,13 +194,13 @@ def differs(theirs: list[dict[str, Any]], mine: list[dict[str, Any]]) -> list[st
 
 
 def unseen(shown: list[dict[str, Any]]) -> list[str]:
-    """What in a message would say nothing but a class's name."""
+    """Outputs that would show nothing but a class name in a message."""
     texts = [piece.text.strip() for piece in pieces(shown) if isinstance(piece, TextPiece)]
     return [text for text in texts if says_nothing({"text/plain": text.partition("\n[")[0]})]
 
 
 def check(one: Shown, theirs: list[dict[str, Any]], mine: list[dict[str, Any]]) -> None:
-    """The gallery's line is true: all kinds are kept, or left out for the reason that it gives."""
+    """Check that the gallery is right: every kind is kept, or left out for the reason that it gives."""
     assert kinds(theirs) == set(one.kinds.split()) | set(one.left_out), one.name
     assert kinds(mine) >= set(one.kinds.split()) - set(one.left_out), one.name
     text = "\n".join(str(output.get("data", {}).get("text/plain", "")) for output in mine)

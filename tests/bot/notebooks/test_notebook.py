@@ -1,4 +1,4 @@
-"""A session taken away and brought back: notebook, bundle, replay, through the real program."""
+"""A session exported and brought back: notebook, bundle and replay, through the real program."""
 
 import asyncio
 import io
@@ -110,7 +110,7 @@ def kinds(data: bytes) -> list[tuple[str, list[tuple[str, list[str]]]]]:
 
 
 async def test_the_notebook_of_a_mixed_session_is_valid_and_harmless(sessions: Sessions) -> None:
-    """It validates, has the pictures and the table, and no active content; what was left out is said."""
+    """It validates, has the pictures and the table but no active content, and says what was left out."""
     await mixed_session(sessions)
     data = await exported(sessions)
     book = nbformat.reads(data.decode(), as_version=4)
@@ -136,7 +136,7 @@ async def test_the_same_transcript_gives_the_same_bytes(sessions: Sessions) -> N
 
 @pytest.mark.timeout(180)
 async def test_the_bundle_runs_clean_in_an_empty_folder(sessions: Sessions, tmp_path: Path) -> None:
-    """`jupyter nbconvert --execute` on the unpacked zip, with nothing of ours around, ends well."""
+    """`jupyter nbconvert --execute` on the unpacked zip succeeds without any of our code."""
     await mixed_session(sessions)
     folder = tmp_path / "empty"
     data = await bundled(sessions)
@@ -176,7 +176,7 @@ async def test_the_bundle_runs_clean_in_an_empty_folder(sessions: Sessions, tmp_
 
 
 async def test_each_file_of_the_bundle_is_found_whatever_its_name(sessions: Sessions, tmp_path: Path) -> None:
-    """Folders stay; names that the bundle needs itself, and older versions, lie under their ids."""
+    """Folders are kept; older versions, and names that the bundle itself needs, get an id in their names."""
     names = ["out/a.csv", "files.json", "README.md", "kernelcord_files", "Notebook.ipynb", "v.txt"]
     write_all = f"import os; os.makedirs('out')\nfor name in {names}: print(open(name, 'w').write(name))"
     await sessions.execute_code(write_all, 1)
@@ -197,7 +197,7 @@ async def test_each_file_of_the_bundle_is_found_whatever_its_name(sessions: Sess
 
 
 async def test_an_expired_file_is_not_in_the_bundle(sessions: Sessions) -> None:
-    """The zip has what still loads; the notebook is whole all the same."""
+    """The zip has the files that still load, and the notebook is complete even so."""
     result = await sessions.execute_code("open('a.txt', 'w').write('x')", 1)
     await sessions.files.delete(result.generated_file_ids[0], 1)
     data = await bundled(sessions)
@@ -273,7 +273,7 @@ async def test_tags_mean_what_they_mean_to_jupyter(sessions: Sessions) -> None:
 async def test_a_replay_stops_at_an_error_unless_told_to_go_on(
     sessions: Sessions, keep_going: bool, statuses: list[str | None]
 ) -> None:
-    """Cells after the failed one are left out; all the code is in the transcript either way."""
+    """Cells after the failed one do not run; all the code is in the transcript either way."""
     done = await steps(sessions, Code("1 / 0"), Code("2"), keep_going=keep_going)
     assert [step.result.status if step.result else None for step in done] == statuses
     assert [code for code, _ in kinds(await exported(sessions))] == ["1 / 0", "2"]
@@ -296,7 +296,7 @@ async def test_a_cell_that_is_too_long_to_be_sent_fails_and_is_kept(
 
 
 async def test_a_replay_says_what_differs_from_the_stored_outputs(sessions: Sessions) -> None:
-    """The same value says nothing; another one is said, and is no failure."""
+    """The same value is not mentioned; a different one is reported, but is not a failure."""
     value = {
         "output_type": "execute_result",
         "execution_count": 9,
@@ -310,7 +310,7 @@ async def test_a_replay_says_what_differs_from_the_stored_outputs(sessions: Sess
 
 
 async def test_the_replay_flag_tells_by_its_exit_status_whether_all_cells_ran(tmp_path: Path) -> None:
-    """0 when all did, 1 after a failure, 2 when it is no notebook; the failed cell is named."""
+    """0 if all did, 1 after a failure, 2 if it is not a notebook; the failed cell is named."""
     book = {"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": []}
     cell: dict[str, Any] = {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": []}
     book["cells"] = [cell | {"source": "1 / 0"}, cell | {"source": "2"}]
@@ -327,7 +327,7 @@ async def test_the_replay_flag_tells_by_its_exit_status_whether_all_cells_ran(tm
 
 
 async def test_a_replayed_notebook_keeps_all_but_its_outputs(tmp_path: Path) -> None:
-    """Words with their author, raw text and tags are in the new file as in the old; only outputs are new."""
+    """Words with their authors, raw cells and tags are the same in the new file; only outputs are new."""
     cells = (
         Markdown("Hi", author="Ada"),
         Raw("---\ntitle: x"),
@@ -346,7 +346,7 @@ async def test_a_replayed_notebook_keeps_all_but_its_outputs(tmp_path: Path) -> 
 
 
 async def test_replayed_words_keep_the_name_that_stood_above_them(sessions: Sessions) -> None:
-    """Whoever a strange notebook says has spoken is text in the transcript, and no author of ours."""
+    """An author named in a foreign notebook is text in the transcript, and not one of our authors."""
     await steps(sessions, Markdown("Hi", author="Ada"))
     session = await sessions.session(1, "terminal")
     (said,) = await session.transcript.entries()
@@ -355,7 +355,7 @@ async def test_replayed_words_keep_the_name_that_stood_above_them(sessions: Sess
 
 
 async def test_a_cell_that_ended_with_its_kernel_says_so_in_the_notebook(sessions: Sessions) -> None:
-    """So does the next one, which finds its variables gone; a front tells both by itself, once."""
+    """So does the next one, which finds its variables gone; a front shows each of these once by itself."""
     await sessions.execute_code("kept = 1", 1)
     died = await sessions.execute_code("import os; os.kill(os.getpid(), 9)", 1)
     missing = await sessions.execute_code("kept", 1)
@@ -374,7 +374,7 @@ async def test_a_cell_that_ended_with_its_kernel_says_so_in_the_notebook(session
 
 
 async def test_a_cell_that_was_running_when_the_program_ended_says_so(sessions: Sessions) -> None:
-    """Nothing of its end is in the record but its status."""
+    """The only trace of how it ended is the status in its record."""
     session = await sessions.session(1, "terminal")
     begun = await session.transcript.begin(Request(1, "a", "terminal", "wait()"))
     await session.transcript.note_broken_off([begun])
@@ -384,7 +384,7 @@ async def test_a_cell_that_was_running_when_the_program_ended_says_so(sessions: 
 
 @pytest.mark.parametrize("out", ["nowhere/out.ipynb", "."])
 async def test_where_nothing_can_be_written_is_said_before_a_cell_runs(tmp_path: Path, out: str) -> None:
-    """A replay of hours is not lost to a typing error."""
+    """A mistyped path does not cost hours of replay."""
     (tmp_path / "in.ipynb").write_bytes(write([Code("open('ran', 'w')")]))
     status, told = await replayed(tmp_path, out=out)
     assert status == 2
@@ -429,7 +429,7 @@ async def test_a_bundle_over_its_limit_is_given_up(sessions: Sessions) -> None:
 
 
 async def test_a_notebook_over_its_limit_is_zipped(sessions: Sessions) -> None:
-    """Below the limit it is as it is; a zip that is too large as well is given up."""
+    """Below the limit it is sent unchanged; if the zip is too large as well, it is given up."""
     await sessions.execute_code("print('x' * 100_000)", 1)
     session = await sessions.session(1, "terminal")
     whole = await exported(sessions)
@@ -447,7 +447,7 @@ async def test_a_notebook_over_its_limit_is_zipped(sessions: Sessions) -> None:
 
 
 async def test_a_bundle_holds_no_file_in_memory(sessions: Sessions) -> None:
-    """Of 48 MB of files one piece at a time is in memory."""
+    """Only one piece of 48 MB of files is in memory at a time."""
     session = await sessions.session(1, "terminal")
     names = [f"{number}.bin" for number in range(3)]
     for name in names:
@@ -483,18 +483,18 @@ def resident() -> int:
     ],
 )
 def test_names_in_code_are_found(code: str, found: list[str]) -> None:
-    """A name in quotes, with folders before it, or as a word; not a part of another name."""
+    """A name in quotes, after folders, or as a word of its own; not as a part of another name."""
     assert sorted(named(code, {"my data.csv", "out/a.csv", "a.csv", "it's.txt"})[1]) == sorted(found)
 
 
 @pytest.mark.parametrize("unit", ["/", "a/", "'a.csv/", "abcdefghij ", "\"'", "a.csv,"])
 def test_code_of_any_kind_is_searched_in_a_time_that_its_length_bounds(unit: str) -> None:
-    """A megabyte of what could be many names is looked through within the test's time."""
+    """A megabyte of text that could be many names is searched within the test's time limit."""
     named(unit * (1_000_000 // len(unit)), {f"{number}.csv" for number in range(10_000)})
 
 
 async def test_a_second_replay_of_a_person_is_refused(sessions: Sessions, tmp_path: Path) -> None:
-    """Each one keeps its notebook on the disk: one at a time, and another once it has ended."""
+    """Each replay keeps its notebook on disk: one at a time, and another once it has ended."""
     (tmp_path / "in.ipynb").write_bytes(write([Code("1")]))
 
     async def opened() -> BinaryIO:
@@ -509,7 +509,7 @@ async def test_a_second_replay_of_a_person_is_refused(sessions: Sessions, tmp_pa
 
 
 async def test_what_was_there_stays_when_a_notebook_cannot_be_written(tmp_path: Path) -> None:
-    """The old file is replaced by a whole new one or not at all, and no half of one lies beside it."""
+    """The old file is replaced by a complete new one or not at all, and no partial file is left beside it."""
     (tmp_path / "out.ipynb").write_bytes(b"old")
 
     def write_half() -> None:

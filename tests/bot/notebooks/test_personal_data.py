@@ -1,4 +1,4 @@
-"""What a person can take away, and that nothing of theirs is left once they are forgotten."""
+"""What a person can export, and that nothing of theirs is left once they are forgotten."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from filestore.records import EPOCH, MessageCell, UsageRecord, UsageTotal
 
 
 async def lived(sessions: Sessions, user_id: int) -> str:
-    """A person who has said, run, made, shared and used something; the id of the file that they made."""
+    """Let a person say, run, make, share and use something; return the id of the file that they made."""
     await sessions.upload("data.csv", b"a\n1\n", user_id)
     await sessions.upload("data.csv", b"a\n2\n", user_id)
     ran = await sessions.execute_code("open('made.txt', 'w').write('by me')\nprint('hello')", user_id)
@@ -29,7 +29,7 @@ async def lived(sessions: Sessions, user_id: int) -> str:
 
 
 def opened(data: bytes) -> zipfile.ZipFile:
-    """The zip, whole."""
+    """The zip, which must be intact."""
     archive = zipfile.ZipFile(io.BytesIO(data))
     assert archive.testzip() is None
     return archive
@@ -64,7 +64,7 @@ async def test_export_has_all_of_a_person_and_nothing_of_others(sessions: Sessio
 
 @pytest.mark.timeout(120)
 async def test_export_below_a_limit_names_what_it_leaves_out(sessions: Sessions) -> None:
-    """The large file is named with its id, the small ones and the transcript are there, and it is below."""
+    """The large file is named with its id, the small ones and the transcript are there, and the zip fits."""
     await lived(sessions, 1)
     big = await sessions.upload("big.bin", bytes(range(256)) * 4000, 1)
     limit = 200_000
@@ -79,7 +79,7 @@ async def test_export_below_a_limit_names_what_it_leaves_out(sessions: Sessions)
 
 @pytest.mark.timeout(120)
 async def test_transcript_that_does_not_fit_is_left_out_and_named(sessions: Sessions) -> None:
-    """What is said of it comes in place of it; whatever else there is comes all the same."""
+    """A note takes its place; everything else is still included."""
     noise = "import random\nopen('a.txt', 'w').write('a')\nprint(random.Random(1).randbytes(200_000).hex())"
     await sessions.execute_code(noise, 1)
     with await export(sessions, 1, limit=150_000) as file:

@@ -1,4 +1,4 @@
-"""Zips made piece by piece: whole, the same each time, and given up where they are too large."""
+"""Zips made piece by piece: complete, the same each time, and given up if they get too large."""
 
 import io
 import os
@@ -26,7 +26,7 @@ def jobs() -> Iterator[Jobs]:
 
 @pytest.fixture
 def noise() -> Iterator[BinaryIO]:
-    """An open file of 8 MiB that nothing makes smaller."""
+    """An open file of 8 MiB that cannot be compressed."""
     with tempfile.TemporaryFile() as file:
         file.write(os.urandom(8 * MIB))
         yield cast("BinaryIO", file)
@@ -42,7 +42,7 @@ async def zipped(jobs: Jobs, noise: BinaryIO) -> bytes:
 
 
 async def test_content_is_whole_and_bytes_are_the_same(jobs: Jobs, noise: BinaryIO) -> None:
-    """Wherever the file's position is, all of it is in the zip; a second zip is equal."""
+    """Wherever the file's position is, all of it is in the zip; a second zip is identical."""
     data = await zipped(jobs, noise)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
@@ -53,7 +53,7 @@ async def test_content_is_whole_and_bytes_are_the_same(jobs: Jobs, noise: Binary
 
 
 async def test_a_zip_over_its_limit_is_given_up_at_once(jobs: Jobs, noise: BinaryIO) -> None:
-    """It ends a piece after the limit; neither the output nor what was read of the file is much more."""
+    """It ends within a piece of the limit: not much more is written, or read from the file."""
     output = io.BytesIO()
     with pytest.raises(OverLimit) as caught, Zip(output, jobs, limit=MIB) as archive:
         await archive.add_entry("noise", noise)
@@ -63,7 +63,7 @@ async def test_a_zip_over_its_limit_is_given_up_at_once(jobs: Jobs, noise: Binar
 
 
 async def test_many_small_entries_count_too(jobs: Jobs) -> None:
-    """Names and the zip's own list are bytes as well: the end of the zip can be what is too much."""
+    """Names and the zip's directory take bytes too: the end of the zip alone can exceed the limit."""
 
     async def many(output: BinaryIO, limit: int) -> None:
         with Zip(output, jobs, limit) as archive:

@@ -1,4 +1,4 @@
-"""A cell's record is written while its kernel works; nothing of the cell is shown before it is written."""
+"""A cell's record is written while its kernel works; nothing of the cell is shown until it is written."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ RAN = "print('shown'); open('ran.txt', 'w').write('ran');"
 
 
 class Begins:
-    """The writings of begun cells, held from `held` on; then they go on, or with `fails` they fail."""
+    """Holds the writes that begin cells: sets `held`, waits for `goes_on`, and then fails if `fails`."""
 
     def __init__(self) -> None:
         self.held = asyncio.Event()
@@ -32,7 +32,7 @@ class Begins:
 
 @contextmanager
 def held_begins(monkeypatch: pytest.MonkeyPatch) -> Iterator[Begins]:
-    """While entered the database takes no begun cell before it may go on."""
+    """Inside the block, the database accepts no cell's beginning until it is released."""
     begins = Begins()
     begin_cell = SqliteTranscripts.begin_cell
 
@@ -58,7 +58,7 @@ async def cells(sessions: Sessions) -> list[CellRecord]:
 
 
 def ran_file(sessions: Sessions) -> Path:
-    """What a cell of person 1 writes that has run."""
+    """The file that person 1's cell writes when it runs."""
     session = sessions.opened(sessions.id_of(1, "terminal"))
     assert session is not None
     path: Path = session.kernel.workspace.path / "ran.txt"  # type: ignore[attr-defined]
@@ -68,7 +68,7 @@ def ran_file(sessions: Sessions) -> Path:
 async def test_the_kernel_works_while_the_record_is_written_and_nothing_is_shown_before(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The cell has ended in its kernel, and its person hears of it once the database has its beginning."""
+    """The cell ends in its kernel, but its person sees nothing until the database has its beginning."""
     told: list[Reply] = []
 
     async def tell(reply: Reply) -> None:
@@ -95,7 +95,7 @@ async def test_the_kernel_works_while_the_record_is_written_and_nothing_is_shown
 async def test_a_beginning_that_the_database_does_not_take_waits_in_the_spool(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The cell runs once, under the number that it was given, and its person is told as ever."""
+    """The cell runs once, under the number it was given, and its person sees it as usual."""
     await sessions.execute_code("1", 1)
     with held_begins(monkeypatch) as begins:
         turn = asyncio.create_task(sessions.execute_code(RAN, 1))
@@ -115,7 +115,7 @@ async def test_a_beginning_that_the_database_does_not_take_waits_in_the_spool(
 async def test_the_order_of_records_is_that_of_cells(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Words and cells that come while a beginning is written come after it, in the order of their coming."""
+    """Words and cells that arrive while a beginning is being written follow it, in order of arrival."""
     await sessions.execute_code("seen = []", 1)
     session = await sessions.session(1, "terminal")
     with held_begins(monkeypatch) as begins:
@@ -158,7 +158,7 @@ async def test_a_turn_that_is_given_up_while_its_record_is_written_is_recorded_w
 async def test_a_turn_that_is_given_up_before_its_record_is_begun_never_runs(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It waits behind another writing of its session; once that is done, its cell is noted as interrupted."""
+    """It waits behind another write in its session; after that, its cell is recorded as interrupted."""
     await sessions.execute_code("ran = False", 1)
     session = await sessions.session(1, "terminal")
     with held_begins(monkeypatch) as begins:
@@ -178,7 +178,7 @@ async def test_a_turn_that_is_given_up_before_its_record_is_begun_never_runs(
 
 @asynccontextmanager
 async def beginning_held(data: Path) -> AsyncIterator[None]:
-    """While entered the program's database is another's, and what it writes waits."""
+    """Inside the block somebody else has locked the program's database, so its writes wait."""
     with closing(sqlite3.connect(data / "kernelcord.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
@@ -191,9 +191,9 @@ async def beginning_held(data: Path) -> AsyncIterator[None]:
 async def test_a_program_killed_while_a_beginning_is_written_has_shown_nothing_of_it(
     tmp_path: Path, node: str
 ) -> None:
-    """Through a node the next program enters the cell and tells what came of it, asked or not.
+    """With a node, the next program records the cell and shows its result, asked or not.
 
-    Where the kernel lives in the program it ends with it, and the cell was neither shown nor recorded.
+    A kernel inside the program ends with it, and the cell is neither shown nor recorded.
     """
     data = tmp_path / "data"
     async with Program.start(data, NODE=node) as program:

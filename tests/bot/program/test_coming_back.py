@@ -1,4 +1,4 @@
-"""The program killed with -9 and started again, and its node likewise: nothing is lost but what is said."""
+"""The program or its node is killed with -9 and started again: nothing is lost without being reported."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ WHOLE = "".join(f"line {number}\n" for number in range(LINES))
 
 
 def told(program: Program) -> str:
-    """All text that a program has told while its cells ran."""
+    """All text that a program has shown while its cells ran."""
     return "".join(one["text"] for one in program.seen if one["event"] == "stream")
 
 
@@ -39,7 +39,7 @@ async def cells(program: Program, tmp_path: Path) -> list[Answer]:
 async def test_a_cell_goes_on_while_its_program_is_killed_and_each_line_is_recorded_once(
     tmp_path: Path,
 ) -> None:
-    """Variables, output, files: all of it is there afterwards, in the same kernel, once."""
+    """Variables, output, files: all are there afterwards, in the same kernel, and only once."""
     data = tmp_path / "data"
     async with Program.start(data) as program:
         await program.run("import os\nnumbers = [1, 2]; pid = os.getpid()")
@@ -63,7 +63,7 @@ async def test_a_cell_goes_on_while_its_program_is_killed_and_each_line_is_recor
 
 
 async def test_a_cell_that_ended_while_nobody_listened_is_recorded(tmp_path: Path) -> None:
-    """The result, its files, and what came late wait for whoever comes back."""
+    """The result, its files and its late output wait for the next program."""
     data = tmp_path / "data"
     async with Program.start(data) as program:
         await program.run("1")
@@ -96,7 +96,7 @@ async def test_a_question_is_asked_again(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(150)
 async def test_a_killed_node_leaves_no_process_and_its_cell_is_told_honestly(tmp_path: Path) -> None:
-    """The cell has died with what it had shown, its variables are named as lost, and the next cell works."""
+    """The dead cell keeps what it had shown, its variables are named as lost, and the next cell works."""
     data = tmp_path / "data"
     async with Program.start(data) as program:
         await program.run("precious = 1; open('kept.txt', 'w').write('kept')")
@@ -118,7 +118,7 @@ async def test_a_killed_node_leaves_no_process_and_its_cell_is_told_honestly(tmp
 
 @pytest.mark.parametrize("node", ["auto", "none"])
 async def test_a_cell_that_ended_with_program_and_node_has_a_result(tmp_path: Path, node: str) -> None:
-    """Told by the next program, once, as is the one that stood in line; its files come too."""
+    """The next program reports it once, with its files, and so it does for the cell that was waiting."""
     data = tmp_path / "data"
     async with Program.start(data, NODE=node) as program:
         sent = program.send(
@@ -143,7 +143,7 @@ async def test_a_cell_that_ended_with_program_and_node_has_a_result(tmp_path: Pa
 
 @pytest.mark.timeout(150)
 async def test_after_a_node_died_nothing_old_is_new_and_nothing_new_is_lost(tmp_path: Path) -> None:
-    """With more files than a cell may bring: the dead cell's file comes late, the next one's with it."""
+    """With more files than one cell may store: the dead cell's file comes late, the next one's on time."""
     data = tmp_path / "data"
     async with Program.start(data) as program:
         made = await program.run("for n in range(120): _ = open(f'old{n:03}.csv', 'w').write(str(n))")
@@ -167,7 +167,7 @@ async def test_after_a_node_died_nothing_old_is_new_and_nothing_new_is_lost(tmp_
 
 
 async def test_variables_stay_when_the_program_ends_well(tmp_path: Path) -> None:
-    """The next program finds the same kernel; a node that ended in between is told of."""
+    """The next program finds the same kernel."""
     data = tmp_path / "data"
     async with Program.start(data) as program:
         await program.run("x = 41")
@@ -176,7 +176,7 @@ async def test_variables_stay_when_the_program_ends_well(tmp_path: Path) -> None
 
 
 async def test_the_node_has_none_of_the_secrets(tmp_path: Path) -> None:
-    """Neither token nor database is in its environment, nor in a kernel's."""
+    """Neither the token nor the database is in its environment or in a kernel's."""
     data = tmp_path / "data"
     async with Program.start(data, DISCORD_TOKEN="canary-1", OPENAI_API_KEY="canary-2") as program:
         await program.run("1")
@@ -188,7 +188,7 @@ async def test_the_node_has_none_of_the_secrets(tmp_path: Path) -> None:
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("node", ["auto", "none"])
 async def test_what_went_while_no_program_ran_is_told_with_the_next_cell(tmp_path: Path, node: str) -> None:
-    """A node that was killed then, or kernels that ended with their program: named, and once."""
+    """Whether the node was killed or the kernels ended with their program: losses are named, once."""
     data = tmp_path / "data"
     async with Program.start(data, NODE=node) as program:
         await program.run("precious = 1")
@@ -206,7 +206,7 @@ async def test_what_went_while_no_program_ran_is_told_with_the_next_cell(tmp_pat
 
 
 async def test_what_a_cell_had_defined_that_ended_its_kernel_is_not_called_nothing(tmp_path: Path) -> None:
-    """Nobody knows its names; what a kernel had that ended between two cells is known."""
+    """Nobody knows its names, while those of a kernel that ended between two cells are known."""
     async with Program.start(tmp_path / "data", NODE="none") as program:
         await program.run("keep = 1; import os; os._exit(5)")
         await program.run("before = 1")

@@ -1,4 +1,4 @@
-"""The program killed with -9 at any moment: what was announced loads, and nothing else is left for ever."""
+"""The program killed with -9 at any moment: announced files load, and nothing else is left for ever."""
 
 import asyncio
 import base64
@@ -24,14 +24,14 @@ for number in range(6):
 
 
 async def live_and_die(data: Path, chance: random.Random, kills: int) -> dict[str, tuple[int, str]]:
-    """Run cells that write files and kill the program, again and again; all that was announced, by id."""
+    """Run cells that write files and kill the program, again and again; return the announced files by id."""
     announced: dict[str, tuple[int, str]] = {}
     for life in range(kills):
         async with Program.start(data) as program:
             await program.run("ready = True")
             for number in range(100):
                 program.send(code=WRITE.replace("{ROUND}", f"{life}-{number}"))
-            await asyncio.sleep(chance.uniform(0, LONGEST_LIFE))  # the moment of death is what is tried here
+            await asyncio.sleep(chance.uniform(0, LONGEST_LIFE))  # the moment of death is what varies here
             await program.kill()
         for answer in program.seen:
             for file in answer.get("generated_files", []) + answer.get("files", []):
@@ -59,5 +59,5 @@ async def test_kills_leave_no_announced_id_that_does_not_load_and_no_lost_bytes(
             janitor = Janitor(store, Blobs(data / "files"), clock=lambda: later)  # noqa: B023
             await janitor.sweep(later)
             assert await store.files.batch() == []
-            await janitor.sweep(later + timedelta(days=2))  # what was never announced was in the trash
+            await janitor.sweep(later + timedelta(days=2))  # unannounced files were in the trash
         assert [path.name for path in (data / "files").rglob("*") if path.is_file()] == [".database"]

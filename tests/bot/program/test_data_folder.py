@@ -1,4 +1,4 @@
-"""One data folder, several databases and clocks: every start works, and nothing is deleted that is wanted."""
+"""One data folder, several databases and clocks: every start works, and nothing wanted is deleted."""
 
 import asyncio
 import errno
@@ -24,14 +24,14 @@ MINE, THEIRS = "belong to another database", "is not as it was"
 
 
 def settings_of(data: Path) -> Settings:
-    """Kernels without anything around them, for none is started."""
+    """Settings for kernels without any isolation, since none is started."""
     return load(data=data, preload="none", node="none", sandbox="none")
 
 
 async def test_a_database_that_is_forgotten_once_costs_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As MONGODB_URI is: the bot starts, warns, and with the right database all files are there."""
+    """MONGODB_URI, for instance: the bot starts and warns; with the right database all files are there."""
     data, away = tmp_path / "data", tmp_path / "away"
     database = data / "kernelcord.db"
     async with compose(settings_of(data)) as sessions:
@@ -58,7 +58,7 @@ async def test_a_database_that_is_forgotten_once_costs_nothing(
 async def test_a_clock_that_jumps_ahead_removes_no_workspace_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Set right before the next sweep, it has cost nothing; else the next sweep goes by it."""
+    """If it is corrected before the next sweep, nothing is lost; otherwise the next sweep believes it."""
     async with compose(settings_of(tmp_path / "data")) as sessions:
         await sessions.upload("a.csv", b"a\n", 1)
         placed = tmp_path / "data/workspaces" / sessions.id_of(1, "terminal") / "a.csv"
@@ -84,7 +84,7 @@ async def test_a_clock_that_jumps_ahead_removes_no_workspace_at_once(
 
 
 async def test_a_cell_is_resumed_though_the_clock_was_ahead_when_it_began(tmp_path: Path) -> None:
-    """Its session was last used tomorrow."""
+    """According to its record, the session was last used tomorrow."""
     async with compose(settings_of(tmp_path / "data")) as sessions:
         tomorrow, session_id = datetime.now(UTC) + timedelta(days=1), sessions.id_of(1, "terminal")
         await sessions.store.sessions.get_or_create(session_id, 1, "terminal", tomorrow)
@@ -94,7 +94,7 @@ async def test_a_cell_is_resumed_though_the_clock_was_ahead_when_it_began(tmp_pa
 
 
 async def test_a_bundle_has_each_version_by_its_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the clock said: the first is beside the notebook, which runs from its start."""
+    """Whatever the clock said: the oldest version is beside the notebook, which runs from its start."""
     async with compose(settings_of(tmp_path / "data")) as sessions:
         session = await sessions.session(1, "terminal")
         ahead = timedelta(hours=5)
@@ -116,7 +116,7 @@ async def test_a_bundle_has_each_version_by_its_age(tmp_path: Path, monkeypatch:
 
 
 async def test_a_mark_that_cannot_be_read_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is deleted meanwhile; without it the database that knows the files gets the folder again."""
+    """Nothing is deleted meanwhile; without the mark, the database that knows the files claims the folder."""
     data = tmp_path / "data"
     mark = data / "files/.database"
     async with compose(settings_of(data)) as sessions:
@@ -148,7 +148,7 @@ async def test_a_start_on_a_full_disk_is_told_and_works(
     verb: str,
     full: Exception,
 ) -> None:
-    """As after a crash, when the files of the database's log are there: cells can make room again."""
+    """As after a crash, which leaves the database's log files behind: cells can make room again."""
     settings = settings_of(tmp_path / "data")
     async with compose(settings) as sessions:
         stored = await sessions.upload("a.csv", b"a,b\n", 1)
@@ -167,7 +167,7 @@ async def test_a_start_on_a_full_disk_is_told_and_works(
 
 
 async def test_what_is_brought_in_at_a_start_says_whose_bytes_it_has(tmp_path: Path) -> None:
-    """Also where the folder has no mark, and all that the database is going to know of it waits."""
+    """Even if the folder has no mark, and all that the database will know about it is still waiting."""
     data = tmp_path / "data"
     async with AsyncExitStack() as outage, compose(settings_of(data)) as sessions:
         await sessions.execute_code("1", 1)

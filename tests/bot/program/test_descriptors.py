@@ -1,4 +1,4 @@
-"""A program with few descriptors: it takes all that the system lets it, and refuses the rest in words."""
+"""A program with few descriptors: it takes as many as the system allows, and refuses the rest in words."""
 
 import json
 import resource
@@ -12,13 +12,13 @@ from kernels.descriptors import KERNEL, SPARE
 from tests.conftest import ROOT
 from tests.program import Program
 
-HARD = 180  # a program with kernels of its own takes some 40 at its start, and 11 a kernel
+HARD = 180  # a program that runs kernels itself uses some 40 at its start, and 11 more for each kernel
 LIMIT = "import resource; resource.getrlimit(resource.RLIMIT_NOFILE)"
 
 
 @pytest.mark.timeout(150)
 async def test_who_comes_when_descriptors_are_short_is_told_and_nobody_else_notices(tmp_path: Path) -> None:
-    """Far below the limit that would fail whatever comes next; the soft limit it began with is no limit."""
+    """It refuses well before descriptors run out; the soft limit it started with is raised."""
     within = ("prlimit", f"--nofile=64:{HARD}", "--")
     async with Program.start(tmp_path / "data", within=within, NODE="none") as program:
         assert (await program.run("x = 1", user=1))["status"] == "ok"
@@ -42,7 +42,7 @@ async def test_who_comes_when_descriptors_are_short_is_told_and_nobody_else_noti
 
 @pytest.mark.timeout(150)
 async def test_kernels_have_their_own_limit_whatever_ours_is(tmp_path: Path) -> None:
-    """Also those without a sandbox, where the accounting of what is open holds none."""
+    """Even without a sandbox, where nothing else limits how many they open."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard <= KERNEL:
         pytest.skip("this machine gives nobody more descriptors than a kernel has")
@@ -54,7 +54,7 @@ async def test_kernels_have_their_own_limit_whatever_ours_is(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("soft", "hard", "raised"), [(50, 300, 300), (300, 300, 300)])
 def test_the_limit_is_raised_as_far_as_it_may_be(soft: int, hard: int, raised: int) -> None:
-    """And what is new is refused while SPARE are left."""
+    """New work is refused once only SPARE are left."""
     code = (
         f"import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
         "import json, os\nfrom kernels import descriptors\ndescriptors.raise_limit()\n"

@@ -1,4 +1,4 @@
-"""The whole program on a disk that is really full: a small one, in a mount namespace of its own."""
+"""The whole program on a disk that is really full: a small one, in its own mount namespace."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ print(fill('large', 1 << 16), fill('small', 16))
 
 
 def on_a_disk_of_its_own(folder: Path) -> list[str]:
-    """The command that runs another with a small disk mounted on the folder, which goes with it."""
+    """A command prefix that runs another command with a small disk mounted on the folder while it lasts."""
     namespaces = ["--mount"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--mount"]
     if subprocess.run(["unshare", *namespaces, "true"], check=False, capture_output=True).returncode:
         pytest.skip("no mount namespace can be made here, as in some containers")
@@ -34,7 +34,7 @@ def on_a_disk_of_its_own(folder: Path) -> list[str]:
 
 
 async def test_cells_run_on_a_full_disk_and_make_room(tmp_path: Path) -> None:
-    """Each says that it is not recorded yet; what deletes runs; then all of them are, with their files."""
+    """Each says that it is not recorded yet; one deletes a file; then all are recorded, with their files."""
     data = tmp_path / "data"
     data.mkdir()
     disk = on_a_disk_of_its_own(data)
@@ -53,7 +53,7 @@ async def test_cells_run_on_a_full_disk_and_make_room(tmp_path: Path) -> None:
         assert [file["filename"] for file in late["files"]] == ["small"]
         async with asyncio.timeout(PATIENCE):
             while (await program.run("'room'"))["unrecorded"]:
-                pass  # what waits is brought in one after the other, and the file was only the first of it
+                pass  # waiting writes are applied one by one, and the file was only the first
         path = tmp_path / "out.ipynb"
         await program.answer(id=program.send(notebook=str(path)), event="saved")
         cells = json.loads(path.read_text())["cells"]

@@ -1,4 +1,4 @@
-"""Files hostile by name or kind, written by a real cell: captured, or skipped with a reason, no more."""
+"""Files of hostile names or kinds, written by a real cell: captured, or skipped with a reason."""
 
 from pathlib import Path
 

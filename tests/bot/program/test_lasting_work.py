@@ -1,4 +1,4 @@
-"""Everything that must live as long as the program is begun again when it ends, whatever it ends of."""
+"""Every task that must live as long as the program is started again when it ends, whatever the cause."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The log at "info": one line for each thing that happens, with ids that join the bot's and the node's."""
+"""The log at "info": one line for each event, with ids that link the bot's log to the node's."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def turns_of(log: str) -> dict[int, str]:
 
 
 async def test_what_an_operator_needs_is_in_the_log_once(tmp_path: Path) -> None:
-    """Time-outs, kills, deaths, restarts and a lost node, and never what people write."""
+    """Timeouts, kills, deaths, restarts and a lost node, but never what people write."""
     data, said = tmp_path / "data", tmp_path / "bot.log"
     into = ["sh", "-c", f'exec "$0" "$@" 2> {said}']
     flags = ("--log-level", "info", "--timeout", "1s")
@@ -36,7 +36,7 @@ async def test_what_an_operator_needs_is_in_the_log_once(tmp_path: Path) -> None
         await program.answer(id=program.send(user=1, reset=True), event="reset")
         node = data / "node"
         os.kill(json.loads((node / "node.json").read_bytes())["pid"], signal.SIGKILL)
-        await program.run("1")  # which dies with it, if it was sent before the node's end was seen
+        await program.run("1")  # dies with the node if it is sent before the bot notices its end
         assert (await program.run("1"))["status"] == "ok"
     bot, kernels = said.read_text(), (node / "log").read_text()
     for line in (
@@ -68,7 +68,7 @@ async def test_what_an_operator_needs_is_in_the_log_once(tmp_path: Path) -> None
 
 
 async def test_a_turn_has_one_name_in_all_logs(tmp_path: Path) -> None:
-    """In the bot's, the node's, and that of the bot which goes on with it; a replay is one turn."""
+    """In the bot's, the node's, and that of the bot that continues it; a replay is one turn."""
     data, logs = tmp_path / "data", [tmp_path / "first.log", tmp_path / "second.log"]
     withins = [["sh", "-c", f'exec "$0" "$@" 2> {path}'] for path in logs]
     settings = {"LOG_LEVEL": "info", "SANDBOX": "none"}

@@ -1,4 +1,4 @@
-"""Work that takes long: who waits for whom, who is refused, and that nothing stays claimed."""
+"""Long work: who waits for whom, who is refused, and that nothing stays claimed."""
 
 import asyncio
 import threading
@@ -20,7 +20,7 @@ def jobs() -> Iterator[Jobs]:
 
 
 class Work:
-    """Jobs that go on until they are let go; counts those at work."""
+    """Jobs that run until they are released; counts those at work."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
@@ -37,13 +37,13 @@ class Work:
 
 
 async def settled() -> None:
-    """All that can go on without time passing has done so."""
+    """Wait until everything that can happen without time passing has happened."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 async def test_a_person_has_one_at_a_time_and_all_have_two() -> None:
-    """Of three jobs of one person and one each of two others, one of hers and one other go on."""
+    """Of three jobs of one person and one each of two others, one of hers and one other run."""
     work = Work(Jobs(2, patience=60))
     asked = [asyncio.create_task(work.one(user_id)) for user_id in (1, 1, 1, 2, 3)]
     await settled()
@@ -54,7 +54,7 @@ async def test_a_person_has_one_at_a_time_and_all_have_two() -> None:
 
 
 async def test_who_asks_again_and_again_is_refused_and_nobody_else(jobs: Jobs) -> None:
-    """What waits of one person is bounded; another's turn does not depend on it."""
+    """One person can have only so many jobs waiting; another person's turn does not depend on that."""
     work = Work(jobs)
     asked = [asyncio.create_task(work.one(1)) for _ in range(WAITING)]
     await settled()
@@ -69,7 +69,7 @@ async def test_who_asks_again_and_again_is_refused_and_nobody_else(jobs: Jobs) -
 
 
 async def test_who_would_wait_for_long_is_told_so(jobs: Jobs) -> None:
-    """Where others take all places the turn does not come; once they are free the next one gets it."""
+    """While others take all places, the turn never comes; once they are free, the next job gets one."""
     work = Work(jobs)
     others = [asyncio.create_task(work.one(user_id)) for user_id in (1, 2)]
     await settled()
@@ -82,7 +82,7 @@ async def test_who_would_wait_for_long_is_told_so(jobs: Jobs) -> None:
 
 
 async def test_who_is_cancelled_frees_the_place(jobs: Jobs) -> None:
-    """At work or waiting: after it the same person can have as many as before."""
+    """Whether working or waiting: afterwards the same person can have as many as before."""
     work = Work(jobs)
     for _ in range(3):
         asked = [asyncio.create_task(work.one(user_id)) for user_id in (1, 1, 2, 3)]
@@ -97,7 +97,7 @@ async def test_who_is_cancelled_frees_the_place(jobs: Jobs) -> None:
 
 
 async def test_one_of_a_kind_is_claimed_until_it_ends(jobs: Jobs) -> None:
-    """A second one is refused at once; another kind, and another person's, are not."""
+    """A second one is refused at once; one of another kind, or another person's, is not."""
     with jobs.claim(1, "a replay"):
         with pytest.raises(AtWork), jobs.claim(1, "a replay"):
             pytest.fail("claimed twice")
@@ -108,7 +108,7 @@ async def test_one_of_a_kind_is_claimed_until_it_ends(jobs: Jobs) -> None:
 
 
 async def test_threads_are_its_own_and_are_waited_for(jobs: Jobs) -> None:
-    """The program's own threads stay free for others; a step ends before its files are closed."""
+    """The event loop's default threads stay free for others; a step ends before its files are closed."""
     begun, go_on, done = threading.Event(), threading.Event(), threading.Event()
 
     def step() -> str:

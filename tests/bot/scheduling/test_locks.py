@@ -1,4 +1,4 @@
-"""Locks of sessions: what takes long for one keeps nobody but its person waiting."""
+"""Session locks: slow work in one session keeps nobody but its own person waiting."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
@@ -7,7 +7,7 @@ from bot.scheduling.locks import Locks
 
 
 class Holder:
-    """Holds a lock until it is told to let go."""
+    """Holds a lock until it is told to release it."""
 
     def __init__(self, lock: AbstractAsyncContextManager[None]) -> None:
         self.inside = False
@@ -22,13 +22,13 @@ class Holder:
 
 
 async def settled() -> None:
-    """All that can go on without time passing has done so."""
+    """Wait until everything that can happen without time passing has happened."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 async def test_one_session_is_held_once_and_keeps_no_other_waiting() -> None:
-    """Neither another person's nor another one of the same person."""
+    """Neither another person's session nor another one of the same person."""
     locks = Locks()
     held = [Holder(locks.one(1, "a")), Holder(locks.one(1, "a")), Holder(locks.one(1, "b"))]
     other = Holder(locks.one(2, "c"))
@@ -44,7 +44,7 @@ async def test_one_session_is_held_once_and_keeps_no_other_waiting() -> None:
 
 
 async def test_all_of_a_person_waits_for_each_and_keeps_only_that_person_waiting() -> None:
-    """Who holds one goes on; who comes for one, also for a new one, waits; others do not."""
+    """Holders carry on; whoever wants one of that person's sessions, even a new one, waits; others do not."""
     locks = Locks()
     one = Holder(locks.one(1, "a"))
     await settled()
@@ -66,7 +66,7 @@ async def test_all_of_a_person_waits_for_each_and_keeps_only_that_person_waiting
 
 
 async def test_who_is_cancelled_holds_nothing() -> None:
-    """Waiting or inside: the next one gets it, and nothing is kept of anybody."""
+    """Whether waiting or inside: the next one gets the lock, and nothing is remembered about anybody."""
     locks = Locks()
     for first, second in ((locks.one(1, "a"), locks.one(1, "a")), (locks.one(1, "a"), locks.all_of(1))):
         held, waits = Holder(first), Holder(second)

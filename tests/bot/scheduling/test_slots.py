@@ -42,7 +42,7 @@ class Held:
 
 
 async def test_two_who_work_for_long_do_not_keep_a_third_waiting() -> None:
-    """Once both have held their places for long there is one more, for those who have not."""
+    """Once both have held their places for a long time, there is one more for those who have not."""
     held = Held(2)
     await held.comes(1)
     await held.comes(2)
@@ -55,7 +55,7 @@ async def test_two_who_work_for_long_do_not_keep_a_third_waiting() -> None:
 
 
 async def test_who_has_used_much_leaves_one_place_to_others() -> None:
-    """Of two free places two heavy users get one; a newcomer gets the other at once."""
+    """Two heavy users get one of two free places between them; a newcomer gets the other at once."""
     held = Held(2)
     for heavy in (1, 2):
         await held.comes(heavy)
@@ -71,7 +71,7 @@ async def test_who_has_used_much_leaves_one_place_to_others() -> None:
 
 
 async def test_the_least_user_comes_first_and_use_is_forgotten() -> None:
-    """Not who came first; an hour later nobody is a heavy user any more."""
+    """Rather than whoever came first; an hour later nobody counts as a heavy user any more."""
     held = Held(1)
     await held.comes(1)
     held.now = 10.0
@@ -90,7 +90,7 @@ async def test_the_least_user_comes_first_and_use_is_forgotten() -> None:
 
 
 async def test_nobody_holds_more_places_than_each_may() -> None:
-    """Free places are left free for others; who waits for their own goes on as soon as that has ended."""
+    """Free places stay free for others; who waits for their own work starts as soon as that has ended."""
     held = Held(3, each=1)
     await held.comes(1)
     await held.comes(1)
@@ -103,7 +103,7 @@ async def test_nobody_holds_more_places_than_each_may() -> None:
 
 
 async def test_who_gives_up_waiting_or_is_cancelled_leaves_nothing_behind() -> None:
-    """The place goes to the next, whichever way it becomes free."""
+    """The place goes to the next in line, however it becomes free."""
     held = Held(1)
     await held.comes(1)
     await held.comes(2)

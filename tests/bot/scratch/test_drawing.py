@@ -1,4 +1,4 @@
-"""The renderer, with real kernels: good pictures of good sources, and hostile ones held."""
+"""The renderer, with real kernels: good sources become good pictures, and hostile ones are contained."""
 
 import struct
 from pathlib import Path
@@ -13,7 +13,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def size(picture: bytes) -> tuple[int, int]:
-    """Width and height that a PNG's header tells."""
+    """Width and height from a PNG's header."""
     assert picture.startswith(PNG)
     width, height = struct.unpack(">II", picture[16:24])
     return width, height
@@ -45,7 +45,7 @@ async def test_the_persons_kernel_is_not_touched(sessions: Sessions, tmp_path: P
     second = await sessions.execute_code("print(sorted(n for n in globals() if n == 'latex' or n == 'x'))", 1)
     assert second.output == "['x']\n"
     assert (first.execution_count, second.execution_count) == (1, 2)
-    folders = (tmp_path / "data" / "workspaces").iterdir()  # those that are removed go in the background
+    folders = (tmp_path / "data" / "workspaces").iterdir()  # removed workspaces are deleted in the background
     assert [folder.name for folder in folders if not folder.name.startswith(".removed-")] == ["u1"]
 
 
@@ -65,7 +65,7 @@ HOSTILE = {
 
 @pytest.mark.timeout(180)
 async def test_hostile_drawings_are_held_and_those_beside_them_drawn(sessions: Sessions) -> None:
-    """Whatever a source does to its kernel, the call ends, and the honest ones beside it are drawn."""
+    """Whatever a source does to its kernel, the call ends, and the honest sources in it are drawn."""
     sources = [SQUARE, *HOSTILE.values(), SQUARE]
     drawn = await Renderer(sessions.pool).draw(
         [ToDraw(n, "svg", source) for n, source in enumerate(sources)], user_id=1
@@ -78,7 +78,7 @@ async def test_hostile_drawings_are_held_and_those_beside_them_drawn(sessions: S
 
 @pytest.mark.timeout(120)
 async def test_a_drawing_reaches_neither_network_nor_files(sessions: Sessions) -> None:
-    """What it names outside of itself is not there in the picture: it is the same as without it."""
+    """References to anything outside the source have no effect: the picture is the same without them."""
     outside = (
         '<image href="http://127.0.0.1:1/x.png" width="9" height="9"/>'
         '<image href="file:///etc/passwd" width="9" height="9"/>'
@@ -93,7 +93,7 @@ async def test_a_drawing_reaches_neither_network_nor_files(sessions: Sessions) -
 
 @pytest.mark.timeout(120)
 async def test_what_cannot_be_drawn_is_left_out(sessions: Sessions) -> None:
-    """A formula with unknown commands, HTML without a table, and nothing at all raise nothing."""
+    """A formula with unknown commands, HTML without a table, and an empty source raise no error."""
     renderer = Renderer(sessions.pool)
     items = [
         ToDraw(0, "latex", r"\nosuchcommand{x}"),
@@ -117,7 +117,7 @@ STYLED = """<style>
 
 @pytest.mark.timeout(120)
 async def test_a_table_has_its_colours_and_the_words_around_it(sessions: Sessions) -> None:
-    """A Styler's colours and bars, a caption, the line that says how large it is; a note is whole."""
+    """A Styler's colours and bars, a caption, the line with its size; a note is shown in full."""
     rows = "".join(f"<tr><td>{n}</td><td>x</td></tr>" for n in range(2001))
     counted = f"<table>{rows}</table>"
     sources = [STYLED, counted, f"{counted}<p>2001 rows × 2 columns</p>", f"<small>shape</small>{counted}"]

@@ -1,4 +1,4 @@
-"""Cards of files, made with real kernels: what they say of good files, and that hostile ones are held."""
+"""File cards, made with real kernels: what they say of good files, and that hostile ones are contained."""
 
 import asyncio
 import gzip
@@ -31,7 +31,7 @@ with sqlite3.connect("towns.db") as base: df.to_sql("towns", base, index=False)
 
 
 async def uploaded(sessions: Sessions, files: dict[str, bytes]) -> dict[str, str]:
-    """The card of each file, by its name, of person 1."""
+    """The cards of person 1's files, by name."""
     session = await sessions.session(1, "terminal")
     stored: list[StoredFile] = [await session.files.upload(name, data) for name, data in files.items()]
     cards = await file_cards(session.files, session.scratch, stored)
@@ -45,7 +45,7 @@ async def uploaded(sessions: Sessions, files: dict[str, bytes]) -> dict[str, str
 
 @pytest.mark.timeout(120)
 async def test_cards_say_what_files_hold(sessions: Sessions) -> None:
-    """Tables, pictures, databases: shapes, types, nulls, a sample; and no cell of the person's is counted."""
+    """Tables, pictures, databases: shapes, types, nulls, a sample; the person's cell count is unchanged."""
     made = await sessions.execute_code(MAKE, user_id=1)
     assert made.success, made.error
     session = await sessions.session(1, "terminal")
@@ -65,7 +65,7 @@ async def test_cards_say_what_files_hold(sessions: Sessions) -> None:
 
 @pytest.mark.timeout(120)
 async def test_cards_of_text_notebook_and_archive(sessions: Sessions, tmp_path: Path) -> None:
-    """Lines of text, cells by kind with the first heading, entries with sizes; nothing stays on the disk."""
+    """Lines of text, cells by kind with the first heading, entries with sizes; nothing is left on disk."""
     cells = [
         {"cell_type": "markdown", "source": ["# Sea levels\n", "words"]},
         {"cell_type": "code", "source": "x = 1"},
@@ -103,7 +103,7 @@ async def test_cards_of_text_notebook_and_archive(sessions: Sessions, tmp_path: 
 
 @pytest.mark.timeout(180)
 async def test_hostile_files_have_a_card_with_type_and_size(sessions: Sessions) -> None:
-    """Bombs, deep JSON, wrong extensions, pickles, shouting names: each has a card, those beside them too."""
+    """Bombs, deep JSON, wrong extensions, pickles, odd names: each has a card, and so do good files."""
     bomb = gzip.compress(b"a,b\n") + gzip.compress(b"1,2\n" * (4 << 20)) * 200  # 3 GB
     cards = await uploaded(
         sessions,
@@ -129,7 +129,7 @@ async def test_hostile_files_have_a_card_with_type_and_size(sessions: Sessions) 
 
 
 class Unpickled:
-    """In the kernels' Python its pickle makes every card say that it was unpickled."""
+    """Unpickling this in the kernel makes every card say that something was unpickled."""
 
     def __reduce__(self) -> tuple[object, ...]:
         return exec, (
@@ -149,7 +149,7 @@ def npy(descr: str, shape: str, values: bytes) -> bytes:
 
 @pytest.mark.timeout(120)
 async def test_no_card_unpickles(sessions: Sessions) -> None:
-    """Whatever holds a pickle, packed or not, has a card without it; an array's header says what it is."""
+    """A file that holds a pickle, packed or not, is described without loading it; an array by its header."""
     objects = npy("|O", "(1,)", PICKLED)
     arrays = io.BytesIO()
     with zipfile.ZipFile(arrays, "w") as archive:
@@ -178,7 +178,7 @@ async def test_no_card_unpickles(sessions: Sessions) -> None:
 
 
 async def test_a_reader_that_unpickles_by_itself_is_refused(tmp_path: Path) -> None:
-    """Where a library unpickles a part of what it reads, as some have done, the file counts as damaged."""
+    """If a library unpickles part of what it reads, as some have done, the file counts as damaged."""
     (tmp_path / "0").write_bytes(PICKLED)
     program = (
         "import pickle; from inside.scratch import cards; from inside.loading import kinds;"
@@ -197,7 +197,7 @@ async def test_a_reader_that_unpickles_by_itself_is_refused(tmp_path: Path) -> N
 
 
 async def test_no_files_need_no_kernel(sessions: Sessions) -> None:
-    """Nothing sent, nothing started."""
+    """If nothing is sent, no kernel is started."""
     session = await sessions.session(1, "terminal")
     assert await file_cards(session.files, session.scratch, []) == {}
 
@@ -206,7 +206,7 @@ async def test_no_files_need_no_kernel(sessions: Sessions) -> None:
 async def test_whatever_fails_there_is_a_card_with_type_and_size(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """A card is a nicety: no fault of ours may cost the answer to the message."""
+    """A card is an extra: no fault of ours may cost the answer to the message."""
     session = await sessions.session(1, "terminal")
 
     async def fails(*_: object, **__: object) -> None:

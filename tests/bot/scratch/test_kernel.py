@@ -1,4 +1,4 @@
-"""Work in kernels that are thrown away: what comes of a kernel that dies, and that none is left."""
+"""Work in throwaway kernels: what happens when one dies, and that none is left over."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from kernels.interface import PersonKernel
 
 
 class Run:
-    """A cell that answers some tasks, and ends as told; "hangs" never ends."""
+    """A cell that answers some tasks and then ends as told; "hangs" never ends."""
 
     def __init__(self, answers: Sequence[str], status: str) -> None:
         self._answers = answers
@@ -44,7 +44,7 @@ class Run:
 
 
 class Fake:
-    """Kernels that do one script after the other, and note what they are told."""
+    """Kernels that follow one script after the other, and record what they are told."""
 
     tier = "none"
     python = Path("python")
@@ -72,7 +72,7 @@ class Fake:
         return Run(*script)
 
     async def release(self, session_id: str) -> None:
-        """Not asked for."""
+        """Never called."""
 
     async def remove(self, session_id: str) -> None:
         self.alive.discard(session_id)
@@ -83,7 +83,7 @@ TASKS = {"a": 1, "b": 2, "c": 3}
 
 @contextlib.contextmanager
 def nothing_left(kernels: Fake) -> Iterator[ScratchKernel]:
-    """An Apart over these kernels, of which none lives in the end."""
+    """A `ScratchKernel` over these kernels; checks that none is alive at the end."""
     yield ScratchKernel(kernels, "scratch")
     assert kernels.alive == set()
 
@@ -100,7 +100,7 @@ def nothing_left(kernels: Fake) -> Iterator[ScratchKernel]:
     ],
 )
 async def test_what_brings_the_kernel_down_is_given_up_and_the_rest_done(scripts: Any, done: str) -> None:
-    """The answers that came are kept, the first without one is dropped, a fresh kernel does the others."""
+    """Answers received are kept, the first task without one is dropped, and a fresh kernel does the rest."""
     kernels = Fake(*scripts)
     with nothing_left(kernels) as scratch:
         answers = await scratch.work("drawing", TASKS, {"data": io.BytesIO(b"data")}, seconds=20)
@@ -111,7 +111,7 @@ async def test_what_brings_the_kernel_down_is_given_up_and_the_rest_done(scripts
 
 
 async def test_a_fault_of_ours_loses_nothing_that_was_done(caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever asked has what came before it, as of any work that fails; the log has the fault."""
+    """The caller gets the answers that came before it, as for any failure; the log has the fault."""
     data = io.BytesIO(b"data")
     kernels = Fake((["a"], "died"), (["b", "c"], "ok"))
     with nothing_left(kernels) as scratch, data, pytest.MonkeyPatch.context() as patch:
@@ -128,13 +128,13 @@ async def test_a_fault_of_ours_loses_nothing_that_was_done(caplog: pytest.LogCap
 
 
 async def test_all_of_it_ends_in_time() -> None:
-    """A kernel that hangs costs its time and no more; what it has answered is kept."""
+    """A kernel that hangs costs only its time limit; what it has answered is kept."""
     with nothing_left(Fake((["a"], "hangs"))) as scratch:
         assert (await scratch.work("drawing", TASKS, {}, seconds=0.1)).keys() == {"a"}
 
 
 async def test_who_is_cancelled_leaves_no_kernel_to_the_next() -> None:
-    """The next piece of work begins when the kernel of the one before is away."""
+    """The next piece of work begins once the previous one's kernel is gone."""
     kernels = Fake(([], "hangs"), (["a", "b", "c"], "ok"))
     with nothing_left(kernels) as scratch:
         first = asyncio.create_task(scratch.work("drawing", TASKS, {}, seconds=20))
@@ -145,7 +145,7 @@ async def test_who_is_cancelled_leaves_no_kernel_to_the_next() -> None:
 
 
 async def test_without_a_turn_nothing_is_begun() -> None:
-    """Who waits for theirs in vain has no answers, and has started no kernel."""
+    """Somebody whose turn never comes gets no answers and has started no kernel."""
 
     @contextlib.asynccontextmanager
     async def never() -> AsyncIterator[None]:
@@ -158,7 +158,7 @@ async def test_without_a_turn_nothing_is_begun() -> None:
 
 
 async def test_ones_pictures_are_drawn_one_answer_at_a_time_beside_others() -> None:
-    """Many answers of one person take one place: the other one is somebody else's at once."""
+    """One person's many answers take one place; somebody else gets the other at once."""
     kernels = Fake(([], "hangs"), (["a"], "ok"))
     renderer = Renderer(kernels)
     wanted = [ToDraw(0, "latex", "x")]

@@ -1,4 +1,4 @@
-"""A stored file on all its ways: the card, `load_file` in a cell, and what the model sees of it."""
+"""A stored file wherever it is read: the card, `load_file` in a cell, and what the model sees of it."""
 
 import io
 
@@ -14,13 +14,13 @@ TOLD = 'read with the encoding cp1252, ";" between columns and commas before dec
 
 
 def opened(name: str, data: bytes) -> Opened:
-    """A stored text."""
+    """A text file, stored."""
     return Opened("k7m3q9x2va", name, "text", len(data), io.BytesIO(data))
 
 
 @pytest.mark.timeout(120)
 async def test_card_and_cell_say_the_same_of_an_upload(sessions: Sessions) -> None:
-    """Three columns, a number with its comma, and one sentence on what was assumed; options say another."""
+    """Three columns, a decimal comma, and one sentence on what was assumed; options change all that."""
     session = await sessions.session(1, "terminal")
     stored = await session.files.upload("preise.csv", TABLE)
     card = (await file_cards(session.files, session.scratch, [stored]))[stored.file_id].split("\n")
@@ -40,7 +40,7 @@ async def test_card_and_cell_say_the_same_of_an_upload(sessions: Sessions) -> No
 
 @pytest.mark.timeout(120)
 async def test_a_file_is_found_by_the_name_that_code_gave_it(sessions: Sessions) -> None:
-    """Although it is stored under one that can be shown, and is not in the workspace any more."""
+    """Although it is stored under a name that is safe to show, and is no longer in the workspace."""
     made = await sessions.execute_code("open('new\\nline.txt', 'w').write('words')", 1)
     assert [file.filename[:9] for file in made.generated_files] == ["new_line~"]
     ran = await sessions.execute_code(
@@ -51,7 +51,7 @@ async def test_a_file_is_found_by_the_name_that_code_gave_it(sessions: Sessions)
 
 
 def test_the_model_sees_the_beginning_of_a_text_or_how_to_read_it() -> None:
-    """In the encoding that it certainly has, also where the beginning ends in the middle of a letter."""
+    """In its certain encoding, even if the excerpt ends in the middle of a character."""
     assert of_file(opened("a.txt", "\ufeffé".encode("utf-16")), "a.txt")[0].endswith("It begins:\n\ufeffé")
     assert of_file(opened("a.txt", b"x" + "é".encode() * 4000), "a.txt")[0].endswith("é")
     told = of_file(opened("a.txt", "Äpfel".encode("cp1252")), "a.txt")[0]
@@ -61,7 +61,7 @@ def test_the_model_sees_the_beginning_of_a_text_or_how_to_read_it() -> None:
 
 @pytest.mark.timeout(120)
 async def test_by_name_the_workspace_has_the_newest_and_an_id_stays_what_it_was(sessions: Sessions) -> None:
-    """A cell that writes a stored file again loads what it has just written."""
+    """A cell that overwrites a stored file loads what it has just written."""
     made = await sessions.execute_code("open('data.txt', 'w').write('old')", 1)
     file_id = made.generated_file_ids[0]
     ran = await sessions.execute_code(

@@ -1,4 +1,4 @@
-"""`python -m bot.console` told to end: what runs gets a while, and goes on in its node."""
+"""`python -m bot.console` told to end: a running cell gets a grace period, then goes on in its node."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ LONG = "print('begun', flush=True); import time; time.sleep({}); kept = 41"
 
 
 async def ended(program: Program) -> int:
-    """The exit status, once it has ended and all that it wrote is read."""
+    """The exit status, once the program has ended and all its output has been read."""
     async with asyncio.timeout(PATIENCE):
         status = await program.process.wait()
         await program._reader
@@ -23,7 +23,7 @@ async def ended(program: Program) -> int:
 
 
 async def test_a_cell_that_ends_in_the_grace_is_told_whole(tmp_path: Path) -> None:
-    """What waits behind it is refused in words; so it is where the terminal is closed."""
+    """Waiting requests are refused with a sentence; closing the terminal does the same."""
     async with Program.start(tmp_path / "data", NODE="none", SANDBOX="none", SHUTDOWN_GRACE="30s") as program:
         sent = program.send(code=LONG.format(1))
         await program.answer(id=sent, event="stream")
@@ -37,7 +37,7 @@ async def test_a_cell_that_ends_in_the_grace_is_told_whole(tmp_path: Path) -> No
 
 
 async def test_a_cell_that_takes_longer_goes_on_in_its_node(tmp_path: Path) -> None:
-    """That is said, and the next program tells the rest; what asks is not told that the input has ended."""
+    """A sentence says so, and the next program shows the rest; a waiting `input()` gets no end of input."""
     data = tmp_path / "data"
     settings = {"SANDBOX": "none", "SHUTDOWN_GRACE": "0.2"}
     async with Program.start(data, **settings) as program:
@@ -57,7 +57,7 @@ async def test_a_cell_that_takes_longer_goes_on_in_its_node(tmp_path: Path) -> N
 
 
 async def test_without_a_node_a_longer_cell_ends_with_its_kernel_and_has_a_result(tmp_path: Path) -> None:
-    """In the same program, which leaves no process."""
+    """The result comes from the same program, which leaves no process behind."""
     settings = {"NODE": "none", "SANDBOX": "none", "SHUTDOWN_GRACE": "0.2"}
     async with Program.start(tmp_path / "data", **settings) as program:
         sent = program.send(code=LONG.format(600))
@@ -71,7 +71,7 @@ async def test_without_a_node_a_longer_cell_ends_with_its_kernel_and_has_a_resul
     "script", ["", "print('begun', flush=True); import time; time.sleep(600)\n# %%\nx = 1"]
 )
 async def test_a_script_ends_in_words(tmp_path: Path, script: str) -> None:
-    """Also one that is not read to its end: nobody waits for standard input."""
+    """Even one that is not read to its end: nothing waits for standard input."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.console", "--data", str(tmp_path / "data"), "--shutdown-grace", "0.2"),
         *("--preload", "none", "--sandbox", "none", "--log-level", "info"),
@@ -90,7 +90,7 @@ async def test_a_script_ends_in_words(tmp_path: Path, script: str) -> None:
             process.stdin.close()
             await process.stdout.readuntil(b"begun")
         else:
-            await asyncio.sleep(0.5)  # it waits for its input by now; nothing tells
+            await asyncio.sleep(0.5)  # it is waiting for input by now; nothing shows that
         process.send_signal(signal.SIGTERM)
         told = await process.stdout.read()
         assert await process.wait() == 128 + signal.SIGTERM
@@ -98,7 +98,7 @@ async def test_a_script_ends_in_words(tmp_path: Path, script: str) -> None:
 
 
 async def test_a_replay_that_is_given_up_leaves_nothing_running(tmp_path: Path) -> None:
-    """Neither its kernel nor half a notebook."""
+    """Neither its kernel nor a partial notebook."""
     cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "id": "a"}
     cells = [cell | {"source": "open('begun', 'w').close(); import time; time.sleep(600)"}]
     notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}

@@ -15,7 +15,7 @@ from tests.mongodb import running_mongodb
 from tests.nodes import end_nodes
 from tests.program import Program
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")  # that of the program which tests share
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # the event loop of the shared program
 
 EIGHT_FILES = """
 import json, pickle, zipfile
@@ -91,7 +91,7 @@ async def own_program(tmp_path: Path) -> AsyncIterator[Program]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def one_program(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Program]:
-    """The program that tests share: with its node it takes three seconds of the processor to start."""
+    """The program that tests share: with its node it takes three seconds of processor time to start."""
     data = tmp_path_factory.mktemp("shared") / "data"
     async with Program.start(data, "--timeout", "40s") as program:
         yield program
@@ -100,7 +100,7 @@ async def one_program(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def program(one_program: Program) -> AsyncIterator[Program]:
-    """The shared program, for somebody who has not been there; all of theirs is gone afterwards."""
+    """The shared program, for a new person whose data is deleted afterwards."""
     one_program.user = next(_users)
     one_program.seen.clear()
     yield one_program
@@ -109,7 +109,7 @@ async def program(one_program: Program) -> AsyncIterator[Program]:
 
 @pytest.fixture(params=["sqlite", "mongodb"])
 def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
-    """The environment that chooses each database."""
+    """The environment that selects each database."""
     if request.param == "sqlite":
         yield {}
         return
@@ -120,7 +120,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
 async def test_eight_files_are_listed_with_ids_and_types_and_load_again_by_id(
     tmp_path: Path, database: dict[str, str]
 ) -> None:
-    """An id loads its file in a later cell and after coming back; for anybody else it is not there."""
+    """An id loads its file in a later cell and after a restart; for anybody else it does not exist."""
     load = 'df = load_file("{}"); (type(df).__name__, df.shape)'
     async with Program.start(tmp_path / "data", **database) as program:
         written = await program.run(EIGHT_FILES)
@@ -258,7 +258,7 @@ async def test_input_is_asked_and_answered(program: Program) -> None:
 
 
 async def test_what_is_too_large_is_refused_and_what_is_sent_next_works(program: Program) -> None:
-    """A line, a cell and an answer have a limit each; the question still waits, and the next cell runs."""
+    """Lines, cells and answers each have a limit; the question still waits, and the next cell runs."""
     for line, words in (
         (b'{"code": "' + b"x" * (33 << 20) + b'"}\n', "a line has at most 32 MB"),
         (b'{"code": [' + b"{}," * (1 << 20) + b"1]}\n", "a line has at most 10,000 values"),
@@ -277,7 +277,7 @@ async def test_what_is_too_large_is_refused_and_what_is_sent_next_works(program:
 
 
 async def test_at_the_end_of_the_input_nobody_is_waited_for(own_program: Program) -> None:
-    """A question that is open then, and each later one, finds the end of its own input."""
+    """A question that is open then, and each later one, gets an end of file."""
     open_one = own_program.send(user=1, code="input('open? ')")
     later = own_program.send(user=1, code="input('later? ')")
     await own_program.answer(id=open_one, event="question")
@@ -307,7 +307,7 @@ async def test_a_dead_kernel_is_said_and_the_next_cell_works(program: Program) -
 
 
 async def test_a_100_mb_print_is_clipped_head_and_tail_and_its_result_arrives(program: Program) -> None:
-    """Head and tail of the text are there with a line between, and the cell's value after it."""
+    """The head and tail of the text are there with a line between them, followed by the cell's value."""
     result = await program.run("print('head' + 'x' * 100_000_000 + 'tail'); 6 * 7")
     assert result["status"] == "ok"
     assert result["output"].startswith("headxxx")
@@ -359,7 +359,7 @@ async def test_reset_gives_a_fresh_kernel_and_keeps_the_files(program: Program) 
 
 
 async def test_a_bad_request_gets_a_sentence_and_the_next_one_works(program: Program) -> None:
-    """Bad input costs nothing but its own answer."""
+    """Bad input affects nothing but its own answer."""
     for line, words in BAD:
         program.seen.clear()
         program.send_raw(line)
@@ -377,7 +377,7 @@ async def test_empty_lines_are_passed_over_and_any_id_comes_back_as_json(program
 
 
 async def test_a_line_that_is_refused_is_told_with_its_id(program: Program) -> None:
-    """Whatever is wrong with a request, its answer says which request it was."""
+    """Whatever is wrong with a request, the answer says which request it was."""
     program.send_raw(b'{"id": "a", "user": "bob", "code": "1"}\n')
     refused = await program.answer(id="a", event="error")
     assert "user" not in refused
@@ -386,7 +386,7 @@ async def test_a_line_that_is_refused_is_told_with_its_id(program: Program) -> N
 
 
 async def test_a_file_over_the_limit_is_refused_before_all_of_it_is_read(tmp_path: Path) -> None:
-    """3 GB that are not on the disk: they would fill the memory."""
+    """A sparse file of 3 GB, which would fill the memory."""
     with (tmp_path / "huge.bin").open("wb") as file:
         file.truncate(3 << 30)
     async with Program.start(tmp_path / "data", "--max-file", "1MiB", NODE="none") as program:
@@ -398,7 +398,7 @@ async def test_a_file_over_the_limit_is_refused_before_all_of_it_is_read(tmp_pat
 
 
 async def test_two_programs_on_one_data_folder_are_refused(own_program: Program, tmp_path: Path) -> None:
-    """The second one says what to do and exits 2; the first goes on."""
+    """The second one says what to do and exits with status 2; the first keeps running."""
     await own_program.run("1")
     second = await asyncio.create_subprocess_exec(
         *(__import__("sys").executable, "-m", "bot.console", "--json", "--data", str(tmp_path / "data")),
@@ -411,7 +411,7 @@ async def test_two_programs_on_one_data_folder_are_refused(own_program: Program,
     assert (await own_program.run("2"))["output"] == "2\n"
 
 
-@pytest.mark.asyncio(loop_scope="function")  # that of the server
+@pytest.mark.asyncio(loop_scope="function")  # the server's event loop
 async def test_asking_is_told_in_events_and_can_be_interrupted(tmp_path: Path, server: ModelServer) -> None:
     """`words`, `code`, the cell's own events, `usage`, `answer`; `interrupt` stops the model."""
     server.will(calls(run_python("6 * 7"), words=["So: "]), says("42."), says("Well", hold=asyncio.Event()))

@@ -1,4 +1,4 @@
-"""The requests of many users on one standard input: who waits for whom."""
+"""Requests from many users on one standard input: who waits for whom."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ class NoFiles:
 
 
 class Slow:
-    """Sessions of which that of user 2 takes its time to open."""
+    """Sessions, of which user 2's is slow to open."""
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
@@ -50,7 +50,7 @@ class Slow:
         return self.one
 
     def id_of(self, user_id: int, _place: str) -> str:
-        """Of whomever."""
+        """The same for everybody."""
         return f"u{user_id}"
 
     def opened(self, _session_id: str) -> OneSession:
@@ -99,7 +99,7 @@ async def test_nobody_waits_for_another_user() -> None:
 
 
 async def test_answers_that_were_sent_come_before_the_end_of_the_input() -> None:
-    """In their order, and what asks once more finds the end."""
+    """In order, and a cell that asks once more gets the end of the input."""
     lines = Lines()
     async with asyncio.timeout(30):
         lines.sessions.open.set()
@@ -112,7 +112,7 @@ async def test_answers_that_were_sent_come_before_the_end_of_the_input() -> None
 
 
 async def test_each_request_that_the_programs_end_leaves_undone_has_an_error() -> None:
-    """That which waits, those that come later, and, once it is given up, that which was under way."""
+    """The one that waits, those that come later, and the one under way once it is given up."""
     lines = Lines()
     async with asyncio.timeout(30):
         lines.send(user=2, reset=True, id="under way")
@@ -131,7 +131,7 @@ async def test_each_request_that_the_programs_end_leaves_undone_has_an_error() -
 
 
 async def test_nothing_is_kept_of_users_whose_requests_are_done() -> None:
-    """Thousands of them come and go on one input."""
+    """Thousands of users come and go on one input."""
     lines = Lines()
     async with asyncio.timeout(30):
         for user in range(100, 200):
@@ -147,7 +147,7 @@ async def test_nothing_is_kept_of_users_whose_requests_are_done() -> None:
 
 
 async def test_a_cell_of_before_that_comes_to_no_result_is_an_error_of_its_own() -> None:
-    """With its person and its number: nobody waits for its result for ever."""
+    """It names its person and cell number, so that nobody waits for the result for ever."""
     told: list[str] = []
     front = JsonLines(cast("Sessions", None), told.append)
     record = SessionRecord("u7", 7, "json", None, EPOCH, EPOCH)

@@ -1,4 +1,4 @@
-"""What is typed at a prompt while more questions come: none of it is lost, and each goes where it belongs."""
+"""Typing at a prompt while more questions come: nothing is lost, and each answer goes where it belongs."""
 
 import asyncio
 import io
@@ -22,7 +22,7 @@ NAME = InputRequest("name? ", password=False)
 
 
 class Cell:
-    """A session's cell: what was decided and answered, in order; `over` it wants neither."""
+    """A session's cell: records decisions and answers in order; once `over`, it wants neither."""
 
     def __init__(self) -> None:
         self.told: list[bool | str] = []
@@ -41,7 +41,7 @@ class Cell:
 
 
 class Prompt:
-    """Somebody before the prompt of one cell."""
+    """Somebody at the prompt of one cell."""
 
     def __init__(self, keyboard: PipeInput, drawn: io.StringIO) -> None:
         self.type = keyboard.send_text
@@ -50,11 +50,11 @@ class Prompt:
         self._drawn = drawn
 
     def put(self, question: InputRequest | Unstopped) -> None:
-        """The cell asks, or is asked about."""
+        """Put a question from the cell, or about it."""
         self.questions.put_question(cast("Session", self.cell), question)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until this is so."""
+        """Wait until this is true."""
         async with asyncio.timeout(20):
             while not condition():  # noqa: ASYNC110  the screen tells nobody
                 await asyncio.sleep(0.01)
@@ -64,7 +64,7 @@ class Prompt:
         await self.until(lambda: text.strip() in self._drawn.getvalue())
 
     async def has_typed(self, text: str) -> None:
-        """Wait until this stands behind the prompt."""
+        """Wait until this is what has been typed after the prompt."""
         await self.until(lambda: self.questions._prompt.default_buffer.text == text)
 
 
@@ -84,7 +84,7 @@ async def _prompt() -> AsyncIterator[Prompt]:
 
 @pytest.mark.parametrize("comes", [UNSTOPPED, NAME])
 async def test_what_is_typed_at_a_decision_stays_when_more_is_asked(comes: InputRequest | Unstopped) -> None:
-    """Ctrl-C there brings `Unstopped` again two seconds later, in the middle of a word."""
+    """Ctrl-C at the decision brings `Unstopped` again two seconds later, in the middle of a word."""
     async with _prompt() as prompt:
         prompt.put(UNSTOPPED)
         await prompt.sees(DECIDE)
@@ -123,7 +123,7 @@ async def test_a_half_typed_answer_is_there_again_after_the_decision() -> None:
 
 @pytest.mark.parametrize("steps", range(12))
 async def test_a_whole_line_is_taken_whenever_more_is_asked(steps: int) -> None:
-    """Also if that comes between the key and the decision."""
+    """Even if that comes between the key and the decision."""
     async with _prompt() as prompt:
         prompt.put(UNSTOPPED)
         await prompt.sees(DECIDE)
@@ -135,7 +135,7 @@ async def test_a_whole_line_is_taken_whenever_more_is_asked(steps: int) -> None:
 
 
 async def test_a_decision_that_comes_too_late_is_not_asked_for_again() -> None:
-    """What the cell asks after it is answered, and not decided."""
+    """The line typed next answers the cell's own question, and is not taken as a decision."""
     async with _prompt() as prompt:
         prompt.cell.over = True
         prompt.put(UNSTOPPED)

@@ -51,7 +51,7 @@ async def talk(sessions: Sessions, *lines: str, folder: Path, shown: pytest.Capt
 async def test_a_person_types_cells_blocks_and_answers(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A finished line runs at Enter, a block at an empty line, and an `input()` takes the next line."""
+    """Enter runs a complete line, an empty line runs a block, and an `input()` takes the next line."""
     typed = (
         "x = 20",
         "for i in range(2):",
@@ -72,7 +72,7 @@ async def test_a_person_types_cells_blocks_and_answers(
 async def test_a_question_is_taken_away_when_its_cell_is_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody answers: that is said at once, and what is typed then is a cell of its own."""
+    """Nobody answers: the terminal says so at once, and what is typed next is a new cell."""
     settings = load(
         data=tmp_path / "data", node="none", preload="none", input_timeout=timedelta(milliseconds=300)
     )
@@ -94,7 +94,7 @@ async def test_a_question_is_taken_away_when_its_cell_is_over(
 async def test_the_colours_of_a_question_are_left_out(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The prompt would show their escapes as letters."""
+    """The prompt would show the escape codes as text."""
     shown = await talk(sessions, r"input('\x1b[31mred?\x1b[0m ')", "yes", folder=tmp_path, shown=capsys)
     assert "red?" in shown
     assert "^[" not in shown
@@ -103,7 +103,7 @@ async def test_the_colours_of_a_question_are_left_out(
 async def test_text_without_a_line_end_is_not_written_over_by_the_prompt(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A prompt, and a cell's question, begin on a line of their own."""
+    """A prompt, or a cell's question, begins on a new line."""
     typed = ("print('no end', end='')", "print('before', end=''); input('who? ')", "Bob")
     shown = await talk(sessions, *typed, folder=tmp_path, shown=capsys)
     assert "no end\n" in shown
@@ -113,7 +113,7 @@ async def test_text_without_a_line_end_is_not_written_over_by_the_prompt(
 async def test_leaving_and_coming_back_shows_the_transcript_and_the_files(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The second visit begins with the last cells and the stored files, and says whether variables live."""
+    """The second visit begins with the last cells and the stored files, and says whether variables remain."""
     first = await talk(sessions, "open('a.txt', 'w').write('abc')", folder=tmp_path, shown=capsys)
     assert "A Python kernel of your own" in first
     second = await talk(sessions, folder=tmp_path, shown=capsys)
@@ -128,7 +128,7 @@ async def test_leaving_and_coming_back_shows_the_transcript_and_the_files(
 async def test_cell_of_an_earlier_visit_that_fails_is_a_sentence(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where no result will come of it the terminal says why."""
+    """If it will produce no result, the terminal says why."""
     terminal = Repl(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
     session = await sessions.session(1, "terminal")
     await terminal.fail_resumed(session.record, 1, KernelStartFailed("no room"))
@@ -139,7 +139,7 @@ async def test_cell_of_an_earlier_visit_that_fails_is_a_sentence(
 async def test_leaving_by_name_keeps_the_kernel(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str], leave: str
 ) -> None:
-    """As Ctrl-D does: no later line is taken, and the variables are there."""
+    """As with Ctrl-D: no further line is read, and the variables are kept."""
     await talk(sessions, "x = 40 + 1", leave, "x = 0", folder=tmp_path, shown=capsys)
     assert "\n41\n" in await talk(sessions, "x", folder=tmp_path, shown=capsys)
 
@@ -147,7 +147,7 @@ async def test_leaving_by_name_keeps_the_kernel(
 def test_an_output_without_anything_to_see_is_no_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Such as the script that plotly gives out before its first figure."""
+    """Such as the script that plotly emits before its first figure."""
     screen = Screen(tmp_path, str, colour=False)
     screen.show(Reply(1, Display({"text/html": "<script>window.a = 1</script>"})))
     assert capsys.readouterr().out == ""
@@ -156,7 +156,7 @@ def test_an_output_without_anything_to_see_is_no_line(
 async def test_where_there_are_no_files_none_are_spoken_of(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Coming back to variables alone."""
+    """When a person comes back and has only variables."""
     await talk(sessions, "x = 1", folder=tmp_path, shown=capsys)
     shown = await talk(sessions, folder=tmp_path, shown=capsys)
     assert "Welcome back. Your variables are still there.\n" in shown
@@ -166,7 +166,7 @@ async def test_where_there_are_no_files_none_are_spoken_of(
 async def test_a_cell_that_goes_on_is_shown_after_what_was_before_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its output and its question come last, whenever they come."""
+    """Its output and its question come last, whenever they arrive."""
     data = tmp_path / "data"
     async with Program.start(data) as program:
         sent = program.send(code="print('begun'); name = input('who? '); print('hi', name)")
@@ -177,13 +177,13 @@ async def test_a_cell_that_goes_on_is_shown_after_what_was_before_it(
     before, _, after = shown.partition("The last cell, continued:\n")
     assert "In [ ]: print('begun')" in before
     assert "Welcome back. Your variables are still there.\n" in before
-    assert after.removeprefix("begun\n").startswith("who? Bob\nhi Bob\n")  # it may not have been told before
+    assert after.removeprefix("begun\n").startswith("who? Bob\nhi Bob\n")  # may not have been shown before
 
 
 async def test_a_path_that_cannot_be_gets_a_sentence(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever stands for a path, it costs no more than its own command."""
+    """Whatever is given as a path, only its own command fails."""
     told = {
         "%notebook ~nobody-here/a.ipynb": "There is no folder ~nobody-here.",
         "%bundle ''": "There is no file .",
@@ -235,7 +235,7 @@ async def test_reset_all_deletes_files_and_transcript(
     ],
 )
 def test_enter_runs_what_is_finished(text: str, runs: bool) -> None:
-    """A whole statement runs, an open block waits for an empty line, and nonsense goes to the kernel."""
+    """A complete statement runs, an open block waits for an empty line, and nonsense goes to the kernel."""
     assert finished(text) is runs
 
 
@@ -250,7 +250,7 @@ def test_enter_runs_what_is_finished(text: str, runs: bool) -> None:
     ],
 )
 def test_a_file_names_a_variable(filename: str, name: str) -> None:
-    """`%load` without a name takes one from the file's that Python accepts."""
+    """`%load` without a name derives one from the file's name that Python accepts."""
     assert variable_name(filename) == name
 
 
@@ -266,7 +266,7 @@ def test_time_left_is_one_number_with_a_unit(left: int, text: str) -> None:
 def test_a_redrawing_cell_takes_back_what_it_wrote(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """clear_output moves the cursor up over the rows of this cell; `wait` does so with the next output."""
+    """clear_output moves the cursor up over this cell's rows; with `wait`, only once new output comes."""
     screen = Screen(tmp_path, str, colour=True)
     for event in (Stream("stdout", "one\ntwo\n"), ClearOutput(wait=True), Stream("stdout", "three\n")):
         screen.show(Reply(1, event))
@@ -276,7 +276,7 @@ def test_a_redrawing_cell_takes_back_what_it_wrote(
 def test_waiting_and_a_fresh_kernel_are_said_in_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The position in line, once, and what was kept and lost."""
+    """The position in line is shown once, and so is what was kept and lost."""
     screen = Screen(tmp_path, str, colour=False)
     for position in (2, 1, 0):
         screen.show(Reply(1, Queued(position)))
@@ -320,7 +320,7 @@ def test_only_what_is_plainly_prose_goes_to_the_model(text: str, prose: bool) ->
 async def test_prose_and_ask_go_to_the_model_and_code_to_the_kernel(
     tmp_path: Path, server: ModelServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Words stream in, the model's code is marked, its output follows, and the line says what it took."""
+    """Words stream in, the model's code is marked, its output follows, and a line shows what it cost."""
     server.will(calls(run_python("for i in range(2):\n    print('row', i)"), words=["Let me see."]))
     server.will(says("Two ", "rows."), says("Don't know."))
     settings = load(
@@ -342,7 +342,7 @@ async def test_prose_and_ask_go_to_the_model_and_code_to_the_kernel(
 async def test_without_a_model_asking_says_so_and_prose_is_code(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A line of words is what it was before: a mistake that Python tells."""
+    """A line of words is treated as code, and Python reports the mistake."""
     shown = await talk(sessions, "%ask what's up?", "how are you", folder=tmp_path, shown=capsys)
     assert "Set OPENAI_API_KEY" in shown
     assert "SyntaxError" in shown
@@ -375,11 +375,11 @@ async def test_ctrl_c_stops_the_model_and_not_the_program(
     assert "2\n" in shown
 
 
-HOSTILE = "a\x9b2J\x1b[2J\x90q\x85b"  # what clears a terminal, in both ways, and more of the kind
+HOSTILE = "a\x9b2J\x1b[2J\x90q\x85b"  # both ways to clear a terminal, and more of the kind
 
 
 def test_nothing_that_acts_reaches_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of a cell's text and values, an error, names of files, notes and code: C1 controls least of all."""
+    """Neither escape codes nor C1 controls from text, values, errors, file names, notes or code."""
     screen = Screen(tmp_path, str, colour=True)
     for event in (
         Stream("stdout", HOSTILE),
@@ -454,7 +454,7 @@ async def test_code_that_is_too_long_is_refused_with_a_sentence(
 
 
 async def test_tab_completes_and_a_call_shows_what_it_takes(sessions: Sessions, tmp_path: Path) -> None:
-    """By the kernel: a variable's name, and the signature below the prompt while the call is typed."""
+    """The kernel completes a variable's name; a signature is shown below the prompt while a call is typed."""
     screen = PlainTextOutput(io.StringIO())
     with create_pipe_input() as typing, create_app_session(input=typing, output=screen):
         terminal = Repl(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
@@ -487,7 +487,7 @@ async def test_tab_completes_and_a_call_shows_what_it_takes(sessions: Sessions, 
 def test_a_terminal_without_colours_gets_none(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], colour: bool
 ) -> None:
-    """A dumb one knows no escapes, and NO_COLOR is somebody's wish."""
+    """A dumb terminal knows no escape codes, and NO_COLOR is a person's choice."""
     monkeypatch.delenv("NO_COLOR", raising=False)
     for name, text in variables.items():
         monkeypatch.setenv(name, text)
@@ -496,7 +496,7 @@ def test_a_terminal_without_colours_gets_none(
 
 
 def test_a_script_is_read_in_its_encoding_or_what_is_no_text_is_told() -> None:
-    """UTF-8 unless its first lines say another; bytes that are no text there are told."""
+    """UTF-8 unless its first lines name another; bytes that are invalid in it are reported."""
     assert standard_input._decoded("print('ä')\r\n".encode("utf-8-sig"))[0] == "print('ä')\n"
     assert standard_input._decoded("# coding: latin-1\n'ä'".encode("latin-1")) == (
         "# coding: latin-1\n'ä'",

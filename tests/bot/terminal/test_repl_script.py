@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.program import ROOT
 
-LIGHT = ("--preload", "none")  # what is not about plots needs no libraries, and starts in half the time
+LIGHT = ("--preload", "none")  # scripts that do not plot need no libraries, and start in half the time
 PLOTS = ("--preload", "matplotlib.pyplot")
 
 
@@ -30,7 +30,7 @@ async def script(data: Path, text: str, *flags: str) -> tuple[int, str]:
         ),
         cwd=ROOT,
         env=os.environ
-        | {"NODE": "none"},  # what is not about nodes needs none: test_ending.py has scripts with one
+        | {"NODE": "none"},  # these tests need no node, and test_ending.py runs scripts with one
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -40,21 +40,21 @@ async def script(data: Path, text: str, *flags: str) -> tuple[int, str]:
 
 
 async def test_an_empty_input_says_that_all_is_set_up_and_exits_0(tmp_path: Path) -> None:
-    """`make run </dev/null` ends here."""
+    """`make run </dev/null` does just that."""
     status, printed = await script(tmp_path / "data", "")
     assert status == 0
     assert "Kernelcord is set up" in printed
 
 
 async def test_a_script_runs_cell_by_cell_in_one_kernel(tmp_path: Path) -> None:
-    """Cells are divided by `# %%`; each shows its last value, and variables go from one to the next."""
+    """Cells are separated by `# %%`; each shows its last value, and variables are kept between them."""
     status, printed = await script(tmp_path / "data", "x = 20\nx\n# %%\nprint('now')\nx + 1\n")
     assert status == 0
     assert printed == "20\nnow\n21\n"
 
 
 async def test_a_failing_cell_ends_the_script_with_status_1(tmp_path: Path) -> None:
-    """The traceback is shown, later cells do not run."""
+    """The traceback is shown, and later cells do not run."""
     status, printed = await script(tmp_path / "data", "1 / 0\n# %%\nprint('never')\n")
     assert status == 1
     assert "ZeroDivisionError" in printed
@@ -89,14 +89,14 @@ async def test_pictures_are_saved_and_named(tmp_path: Path) -> None:
 
 
 async def test_an_escape_that_is_not_a_colour_never_reaches_the_terminal(tmp_path: Path) -> None:
-    """Code cannot set a clipboard or a title: such escapes are shown as a sign."""
+    """Code cannot set the clipboard or a title: such escape codes are shown as a symbol."""
     status, printed = await script(tmp_path / "data", r"print('\x1b]52;c;aGk=\x07 \x1b[2J')")
     assert status == 0
     assert "\x1b" not in printed
 
 
 async def test_a_notebook_that_fails_ends_the_script_with_status_1(tmp_path: Path) -> None:
-    """As a failing cell does."""
+    """Just as a failing cell does."""
     (tmp_path / "bad.ipynb").write_text(nbformat.writes(new_notebook(cells=[new_code_cell("1 / 0")])))
     status, printed = await script(tmp_path / "data", f"%replay {tmp_path}/bad.ipynb\n# %%\nprint('never')")
     assert status == 1
@@ -115,7 +115,7 @@ async def test_a_notebook_that_fails_ends_the_script_with_status_1(tmp_path: Pat
 async def test_the_program_ends_quietly_when_nobody_reads_on(
     tmp_path: Path, flags: tuple[str, ...], cells: str
 ) -> None:
-    """As in `... | head -1`: an endless cell is stopped, no traceback, and the status of a broken pipe."""
+    """As in `... | head -1`: an endless cell is stopped, without a traceback, with a broken pipe's status."""
     reader, writer = os.pipe()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.console", "--log-level", "error", "--data", str(tmp_path / "data")),
@@ -151,7 +151,7 @@ async def test_ctrl_c_ends_the_program_quietly_while_it_is_still_being_loaded(tm
 
 
 async def test_a_terminal_that_cannot_show_a_letter_gets_a_question_mark(tmp_path: Path) -> None:
-    """Neither output that the terminal has no letters for nor a script that is no UTF-8 ends the program."""
+    """Neither output that the terminal cannot encode nor a script that is not UTF-8 ends the program."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.console", "--log-level", "error", "--data", str(tmp_path / "data")),
         cwd=ROOT,
@@ -164,7 +164,7 @@ async def test_a_terminal_that_cannot_show_a_letter_gets_a_question_mark(tmp_pat
 
 
 async def test_a_script_loads_nothing_of_the_keyboard() -> None:
-    """It would be a quarter of its start."""
+    """Loading it would take a quarter of the start-up time."""
     code = "import sys, bot.terminal.program; sys.exit('prompt_toolkit' in sys.modules)"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT)
     assert await process.wait() == 0

@@ -1,4 +1,4 @@
-"""A cell that Ctrl-C does not stop: what is asked at the terminal, in a script, and of a program."""
+"""A cell that Ctrl-C does not stop: what happens at the terminal, in a script, and with a program."""
 
 import asyncio
 import fcntl
@@ -45,7 +45,7 @@ PATIENCE = 40.0  # seconds on a loaded machine
 
 
 def test_the_question_is_true_about_what_is_lost() -> None:
-    """What this cell has defined has no names yet, files stay, and the deadline is one where there is one."""
+    """It cannot name what this cell has defined; files stay; a deadline is mentioned only if there is one."""
     many = Unstopped(tuple(f"v{n}" for n in range(15)), limited=True, asks=False)
     assert kill_costs(many).startswith("Killing its kernel loses v0, v1,")
     assert "v11 and 3 more, and whatever this cell has defined; your files stay." in kill_costs(many)
@@ -80,12 +80,12 @@ class Typing:
 
     @property
     def seen(self) -> str:
-        """What was printed, and what was drawn around prompts."""
+        """What was printed, including what was drawn around prompts."""
         self.printed += self.shown.readouterr().out
         return self.printed + self.drawn.getvalue()
 
     async def until(self, condition: Callable[[str], bool]) -> None:
-        """Wait until this is to be seen."""
+        """Wait until this can be seen."""
         async with asyncio.timeout(PATIENCE):
             while not condition(self.seen):  # noqa: ASYNC110  the screen tells nobody
                 await asyncio.sleep(0.02)
@@ -120,7 +120,7 @@ async def typing(
 async def test_whoever_types_k_kills_and_is_told_the_loss(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is neither k nor w is asked again, and Ctrl-C at the question interrupts once more."""
+    """Anything but k or w repeats the question, and Ctrl-C at the question interrupts once more."""
     async with typing(sessions, tmp_path, capsys) as person:
         person.type("kept = 7" + ENTER + f"exec({DEAF!r})" + ENTER)
         await person.until(lambda seen: "on\n" in seen)
@@ -143,7 +143,7 @@ async def test_whoever_types_k_kills_and_is_told_the_loss(
 async def test_whoever_types_w_waits_and_loses_nothing(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str], typed: str
 ) -> None:
-    """Ctrl-C asks again then; the question goes when the cell ends by itself."""
+    """Ctrl-C then asks again; the question disappears when the cell ends by itself."""
     async with typing(sessions, tmp_path, capsys) as person:
         person.type("kept = 7" + ENTER + f"exec({DEAF!r})" + ENTER)
         await person.until(lambda seen: "on\n" in seen)
@@ -157,7 +157,7 @@ async def test_whoever_types_w_waits_and_loses_nothing(
         person.go()
         await person.until(lambda seen: "the end\n" in seen)
         await person.until(lambda _: not _busy(person))
-        person.type("kept * 6" + ENTER)  # no answer to the question any more
+        person.type("kept * 6" + ENTER)  # no longer an answer to the question
         await person.until(lambda seen: "42\n" in seen)
         assert "Fresh kernel" not in person.seen
 
@@ -176,7 +176,7 @@ def _undecided(person: Typing) -> bool:
 async def test_a_cell_that_asks_when_it_is_stopped_is_answered_after_the_decision(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its own question stands, is set aside for the one about the cell, and comes back."""
+    """Its own question is shown, set aside for the one about the cell, and shown again."""
     async with typing(sessions, tmp_path, capsys) as person:
         person.type(f"exec({ASKS!r})" + ENTER)
         await person.until(lambda seen: "on\n" in seen)
@@ -191,7 +191,7 @@ async def test_a_cell_that_asks_when_it_is_stopped_is_answered_after_the_decisio
 
 
 async def test_at_a_real_terminal_the_keys_do_what_the_question_says(tmp_path: Path) -> None:
-    """The program on a terminal of its own, its kernel in a node: Ctrl-C, and k."""
+    """The program on its own terminal, with its kernel in a node: Ctrl-C, and k."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
     seen = bytearray()
@@ -247,7 +247,7 @@ async def test_at_a_real_terminal_the_keys_do_what_the_question_says(tmp_path: P
 
 @pytest.mark.parametrize("again", [True, pytest.param(False, marks=pytest.mark.soak)])
 async def test_a_script_says_it_and_a_second_ctrl_c_kills(tmp_path: Path, again: bool) -> None:
-    """Nobody can type there; without a second one the cell goes on, to its deadline if it has one."""
+    """Nobody can type there; without a second Ctrl-C the cell goes on, to its deadline if it has one."""
     flags = () if again else ("--timeout", "4s")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.console", "--log-level", "error", "--preload", "none"),
@@ -276,7 +276,7 @@ async def test_a_script_says_it_and_a_second_ctrl_c_kills(tmp_path: Path, again:
 
 
 class Stops:
-    """A session whose cells are stopped, and of which nothing is to be decided, or one thing."""
+    """A session whose cells are stopped, and in which there is at most one decision to make."""
 
     def __init__(self, *, asks: bool) -> None:
         self.asks = asks
@@ -289,7 +289,7 @@ class Stops:
 
     async def stop(self) -> None:
         self.done.append("stop")
-        raise NothingRuns  # it was over in this moment: nobody minds
+        raise NothingRuns  # it ended at this moment, which is fine
 
 
 @pytest.mark.parametrize("asks", [True, False])
@@ -297,7 +297,7 @@ class Stops:
 async def test_ctrl_c_in_a_script_is_never_lost(
     sessions: Sessions, tmp_path: Path, asks: bool, earlier: bool
 ) -> None:
-    """If an earlier cell was asked about and failed, or this one is not asked about any more, it stops."""
+    """It stops the cell even if the question was about an earlier one, or has already gone away."""
     terminal = Repl(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
     session, seen = Stops(asks=asks), asyncio.Event()
     told = Reply(1, event=Unstopped((), limited=True, asks=False))

@@ -48,7 +48,7 @@ from kernels.errors import (
 )
 from tests.sentences import problems
 
-INTERNAL = {"FileIdTaken", "BlobExists", "BlobMissing", "NoSuchCell", "NoSuchSession"}  # met within the store
+INTERNAL = {"FileIdTaken", "BlobExists", "BlobMissing", "NoSuchCell", "NoSuchSession"}  # caught in the store
 
 
 def result(status: str, cause: str | None = None, code: int = 1) -> ExecutionResult:
@@ -60,7 +60,7 @@ def result(status: str, cause: str | None = None, code: int = 1) -> ExecutionRes
     "module", [bot.errors, filestore.errors, kernels.errors], ids=lambda module: module.__name__
 )
 def test_every_error_of_ours_has_a_sentence(module: object) -> None:
-    """A new exception class cannot be forgotten here: it, or the class that it is one of, is in the table."""
+    """No new exception class can be forgotten: it, or one of its base classes, must be in the table."""
     for name, kind in inspect.getmembers(module, inspect.isclass):
         leaf = issubclass(kind, Exception) and not kind.__subclasses__()
         if leaf and kind.__module__ == module.__name__ and name not in INTERNAL:  # type: ignore[attr-defined]
@@ -111,7 +111,7 @@ def test_a_sentence_says_what_to_do(error: Exception, words: str) -> None:
     ],
 )
 def test_who_has_named_a_path_is_told_of_it(error: Exception, words: str) -> None:
-    """At the terminal, and to a program that has sent it: with the folders that it is in."""
+    """At the terminal, and for a program that sent it: with its folders."""
     assert words in clause(error, paths=True)
 
 
@@ -138,7 +138,7 @@ FOLDER = "/srv/kernelcord/data files/ada"
     ],
 )
 def test_nobody_else_is_told_where_things_lie_on_the_machine(error: Exception, words: str) -> None:
-    """Whatever the system or a program says of our own files, their last name is all that is passed on."""
+    """Whatever the system or a program says about our own files, only the last part of a path is shown."""
     told = sentence(error)
     assert words in told
     assert "/srv" not in told
@@ -146,7 +146,7 @@ def test_nobody_else_is_told_where_things_lie_on_the_machine(error: Exception, w
 
 
 def test_commands_and_addresses_are_no_paths() -> None:
-    """They stay as they are, and so do paths that name no folder of this machine."""
+    """They stay as they are, and so do paths that do not name a folder of this machine."""
     for text in (
         "see https://sqlite.org/recovery.html, use /files or /notebook, 1/2, a/b.csv",
         "see https://example.com/a-/b/c, ./data/x, ~/data/x or ../data/x",
@@ -155,7 +155,7 @@ def test_commands_and_addresses_are_no_paths() -> None:
 
 
 def test_what_a_models_api_says_of_its_account_is_for_who_runs_the_program() -> None:
-    """A member learns what is wrong with the request, and nothing of organizations, plans and keys."""
+    """A member learns what is wrong with the request, and nothing about organizations, plans and keys."""
     account = "Your organization must be verified to use this. Go to: https://platform.example.com/settings."
     assert sentence(Refused(f"The image is too small. {account}")).endswith(
         "refused this: The image is too small."
@@ -177,12 +177,12 @@ def test_what_a_models_api_says_of_its_account_is_for_who_runs_the_program() -> 
     ],
 )
 def test_what_is_wrong_with_a_request_is_told_also_with_an_address(said: str, told: str | None) -> None:
-    """That of their own picture; where the owner of the account has to look does not concern them."""
+    """The address of their own picture; where the account's owner should look does not concern them."""
     assert sentence(Refused(said)).rstrip(".").endswith(f"refused this: {told or said}".rstrip("."))
 
 
 def test_what_can_be_done_about_a_node_is_for_who_runs_the_program() -> None:
-    """Its log and its process are the operator's."""
+    """Its log and its process are the operator's business."""
     error = NodeUnavailable("it has ended at once", f"Its log is {FOLDER}/log.")
     assert sentence(error) == "The kernels cannot be reached: it has ended at once."
     assert advice(error) in at_start(error)
@@ -207,7 +207,7 @@ EXAMPLES: dict[type[BaseException], BaseException] = {
 
 @pytest.mark.parametrize("kind", CLAUSES, ids=lambda kind: kind.__name__)
 def test_a_sentence_and_a_clause_are_made_of_the_same_words(kind: type[BaseException]) -> None:
-    """The sentence has a capital and one full stop, the clause goes on with what surrounds it."""
+    """The sentence has a capital letter and one full stop; the clause fits into a longer sentence."""
     error = EXAMPLES.get(kind) or made(kind)
     assert sentence(error)[0].isupper()
     assert sentence(error)[-1] in ".!?"
@@ -217,21 +217,21 @@ def test_a_sentence_and_a_clause_are_made_of_the_same_words(kind: type[BaseExcep
 
 
 def made(kind: type[BaseException]) -> BaseException:
-    """An error of this kind, of which its class alone matters."""
+    """An error of this kind, of which only the class matters."""
     try:
         return kind("a.csv")
-    except TypeError:  # it takes nothing
+    except TypeError:  # it takes no arguments
         return kind()
 
 
 @pytest.mark.parametrize("kind", CLAUSES, ids=lambda kind: kind.__name__)
 def test_nobody_but_the_operator_is_told_what_only_the_operator_can_do(kind: type[BaseException]) -> None:
-    """A member of a server cannot set anything: names of settings and the like are in `advice` alone."""
+    """Members of a server cannot change settings, so names of settings and the like are only in `advice`."""
     assert list(problems(sentence(EXAMPLES.get(kind) or made(kind)))) == []
 
 
 def test_whoever_runs_the_program_is_told_what_to_do() -> None:
-    """The terminal, the log and the start of the program have the advice beside the sentence."""
+    """The terminal, the log and the program's start-up show the advice beside the sentence."""
     assert "OPENAI_API_KEY" in advice(NoModel())
     assert "ends in /v1" in advice(NoSuchAddress("http://127.0.0.1:8080/chat/completions"))
     assert "process 7" in at_start(NodeIncompatible(7, newer=False))
@@ -240,7 +240,7 @@ def test_whoever_runs_the_program_is_told_what_to_do() -> None:
 
 
 def test_who_starts_the_program_is_told_why_the_database_fails() -> None:
-    """Trying again does not help with a broken file or a wrong address, so they are named."""
+    """Trying again does not fix a broken file or a wrong address, so these are named."""
     error = StoreUnavailable("kernelcord.db: file is not a database")
     assert "kernelcord.db: file is not a database" in at_start(error)
     assert "MONGODB_URI" in at_start(error)
@@ -255,7 +255,7 @@ def test_who_starts_the_program_is_told_why_the_database_fails() -> None:
 
 
 def test_a_node_without_a_sandbox_is_told_as_the_kernels_here_are() -> None:
-    """The same sentences, and nothing of a traceback; what is missing is told to who starts the program."""
+    """The same sentences without a traceback; whoever starts the program is told what is missing."""
     log = "Traceback ...\nkernels.errors.SandboxUnavailable: Tier S needs root. Tier S: mount it."
     here = SandboxUnavailable("Tier S needs root.", "Tier S: mount it.")
     assert sentence(NodeUnavailable(log)) == sentence(here)
@@ -338,12 +338,12 @@ def test_many_lost_variables_are_named_and_counted() -> None:
 
 
 def test_nothing_lost_is_said_too() -> None:
-    """A person need not wonder."""
+    """The person does not have to wonder."""
     assert "No variables were lost" in restart(Restarted("it was not used for a long time", ("files",), ()))
 
 
 def test_a_loss_that_nobody_can_name_is_told_as_one() -> None:
-    """What a cell had defined that ended with its kernel is lost; "no variables" would be untrue."""
+    """Whatever a cell had defined when its kernel ended is lost; "no variables" would be untrue."""
     died = Restarted("the kernel died", ("files",), (), unnamed=True)
     assert restart(died) == (
         "Fresh kernel (the kernel died). Your files are kept."
@@ -355,7 +355,7 @@ def test_a_loss_that_nobody_can_name_is_told_as_one() -> None:
 
 
 def test_a_lost_name_breaks_no_line() -> None:
-    """Code can give a variable any name, also one that goes on with a sentence like ours."""
+    """Code can give a variable any name, even one that continues with a sentence like ours."""
     named = "nl\nThe kernel died. Type your password:\x1b[2J\u2028"
     told = "Lost: nl_The kernel died. Type your password:_[2J_, df."
     assert restart(Restarted("it died", ("files",), (named, "df"))).endswith(told)
@@ -373,13 +373,13 @@ def test_a_lost_name_breaks_no_line() -> None:
     ],
 )
 def test_whatever_failed_is_told_in_one_line(error: Exception) -> None:
-    """A file's name, or a library's words, may be of several."""
+    """A file's name or a library's message may have several lines."""
     assert len(sentence(error).splitlines()) == 1
     assert sentence(error).isprintable()
 
 
 def test_files_are_called_kept_only_where_they_are() -> None:
-    """They go with a session that nobody used; those of a copy are as old as it is."""
+    """They are deleted with an unused session; the files of a restored copy are as old as it is."""
     swept = restart(Restarted("your session was not used for 48 hours", (), ("df",)))
     assert "kept" not in swept
     assert "workspace was emptied" in swept

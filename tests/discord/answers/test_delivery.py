@@ -1,4 +1,4 @@
-"""What Discord refuses for good: each answer arrives another way, and no message looks as if its cell ran."""
+"""What Discord refuses for good: each answer arrives another way, and no message seems to be running."""
 
 from pathlib import Path
 
@@ -90,7 +90,7 @@ async def test_without_the_history_the_answer_is_no_reply(discord: Discord, data
 async def test_private_answer_that_discord_does_not_take_becomes_a_sentence(
     discord: Discord, data: Path
 ) -> None:
-    """A command whose answer is refused for its content does not go on saying "thinking"."""
+    """A command whose answer is refused for its content does not keep saying "thinking"."""
     ada = discord.guild.member("ada")
     async with running(discord, data):
         discord.faults.status("POST", "/webhooks/*/*", 400, code=50035)
@@ -100,7 +100,7 @@ async def test_private_answer_that_discord_does_not_take_becomes_a_sentence(
 
 
 async def test_loss_that_reached_nobody_is_told_with_the_next_answer(discord: Discord, data: Path) -> None:
-    """The names of lost variables are in no transcript: they must not go with an undelivered answer."""
+    """Lost variables are named in no transcript, so the names must not vanish with an undelivered answer."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         await run(discord, ada, "precious = 1")

@@ -1,4 +1,4 @@
-"""The bot ends: every message reaches a final state, even if Discord makes it wait."""
+"""The bot shuts down: every message reaches a final state, even if Discord makes it wait."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ def unfinished(discord: Discord) -> list[Message]:
 
 
 async def test_last_states_that_have_to_wait(discord: Discord, data: Path) -> None:
-    """An edit under way when the bot ends is not broken off, though it takes its time."""
+    """An edit under way when the bot ends is not cut short, even if it is slow."""
     fay, general = discord.guild.member("fay"), discord.guild.channel("general")
     async with running(discord, data, shutdown_grace="0.5") as stop:
         asked = await fay.say(general, f"{discord.bot.mention} {code('print(input())')}")

@@ -11,7 +11,7 @@ from tests.loopback.settings import Limits, Rate
 from tests.loopback.world.messages import Attachment
 
 PACE = 1.2  # seconds
-SLACK = 0.05  # seconds; the loopback's clock and ours are read at different moments
+SLACK = 0.05  # seconds, because the loopback's clock and ours are read at different moments
 
 CLEARED = """\
 import time
@@ -45,7 +45,7 @@ def width(picture: Attachment) -> int:
 
 
 async def test_edits_keep_the_pace_and_the_last_state_comes(discord: Discord, data: Path) -> None:
-    """A progress bar is one line that moves, no more often than every 1.2 s, and ends at its end."""
+    """A progress bar is one line that moves at most every 1.2 s and reaches its last state."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     text = "from tqdm import tqdm\nimport time\nfor _ in tqdm(range(40)): time.sleep(.1)\nprint('done')"
     async with running(discord, data, discord_pace="1.2"):
@@ -60,7 +60,7 @@ async def test_edits_keep_the_pace_and_the_last_state_comes(discord: Discord, da
 
 
 async def test_output_that_is_cleared_gives_way_to_what_follows(discord: Discord, data: Path) -> None:
-    """Each step takes the place of the one before it, picture too; in the end only the last is left."""
+    """Each step replaces the one before it, pictures included; in the end only the last is left."""
     ada = discord.guild.member("ada")
     async with running(discord, data):
         answer = await run(discord, ada, CLEARED)
@@ -79,7 +79,7 @@ async def test_output_that_is_cleared_gives_way_to_what_follows(discord: Discord
 
 
 async def test_pictures_of_a_cell_come_in_their_order(discord: Discord, data: Path) -> None:
-    """Three figures are three pictures of one message, each named where it belongs in the text."""
+    """Three figures are three pictures in one message, each named where it belongs in the text."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         answer = await run(discord, ada, FIGURES)

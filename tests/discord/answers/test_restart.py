@@ -1,4 +1,4 @@
-"""The bot as a process that is killed, told to end, and started again: nothing is lost, and buttons work."""
+"""The bot as a process is killed, told to end, and started again: nothing is lost, and buttons work."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(400)  # a bot, its node and a kernel are starte
 
 SLOW = "import time\nfor n in range(12):\n    print('line', n)\n    time.sleep(1)\nprint('the end')"
 SLOWISH = SLOW.replace("12", "6").replace("(1)", "(1.5)")
-GRACE = 30.0  # seconds in which a bot that is told to end has to have ended, on a loaded machine
+GRACE = 30.0  # seconds that a bot which is told to end may take, on a loaded machine
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def home(tmp_path: Path) -> AsyncIterator[Path]:
 
 @asynccontextmanager
 async def started(discord: Discord, home: Path, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A bot in a process of its own, online; it is killed at the end if it still lives."""
+    """A bot in its own process, online; it is killed at the end if it is still running."""
     environment = {
         **os.environ,
         "DISCORD_TOKEN": discord.token,
@@ -89,7 +89,7 @@ async def test_killed_bot_comes_back_to_its_cell(discord: Discord, home: Path) -
 
 
 def rows(home: Path, query: str, *given: object) -> list[tuple[object, ...]]:
-    """What the bot's database says, or how it was at an earlier moment: the query may change it."""
+    """Rows from the bot's database. The query may also change it, to restore an earlier state."""
     with closing(sqlite3.connect(home / "kernelcord.db", timeout=SOON)) as connection, connection:
         return connection.execute(query, given).fetchall()
 
@@ -104,7 +104,7 @@ async def until_there(home: Path, query: str, *given: object) -> None:
 async def test_bot_killed_at_any_moment_of_a_turn_leaves_no_message_as_if_it_went_on(
     discord: Discord, home: Path
 ) -> None:
-    """A cell that had ended is shown, one that runs is gone on with, and that code has not run is told.
+    """A cell that had ended is shown, a running one is followed, and code that has not run is reported.
 
     Each in its own message.
     """
@@ -131,7 +131,7 @@ async def test_bot_killed_at_any_moment_of_a_turn_leaves_no_message_as_if_it_wen
             os.kill(node, signal.SIGCONT)
         held.remove()
     assert [labels(message) for message in (ended, runs, waits)] == [["Stop"]] * 3
-    # As if it had been killed before it noted the cell with its message:
+    # As if it had been killed before it recorded the cell with its message:
     rows(home, "UPDATE message_cells SET seq = 0 WHERE message_id = ?", runs.id)
     async with started(discord, home):
         await ended.wait_for(lambda m: finished(m) and "load_file(" in m.content, SOON)
@@ -150,7 +150,7 @@ async def test_bot_killed_at_any_moment_of_a_turn_leaves_no_message_as_if_it_wen
 
 
 async def test_cell_that_ended_with_bot_and_kernel_gets_a_last_state(discord: Discord, home: Path) -> None:
-    """In its own message: it does not stay there as if the cell still ran."""
+    """In its own message, which no longer looks as if the cell still ran."""
     async with started(discord, home, NODE="none", SANDBOX="none") as process:
         answer = await asked_for(discord, SLOW, "line 1")
         process.kill()
@@ -163,7 +163,7 @@ async def test_cell_that_ended_with_bot_and_kernel_gets_a_last_state(discord: Di
 async def test_buttons_of_an_earlier_bot_stop_and_answer_its_cell(discord: Discord, home: Path) -> None:
     """A cell that asked before the bot was killed is answered by the next one, by its owner only.
 
-    Also by a form that was opened before, whose question waits still; one of a question before it is not.
+    A form opened earlier also works if its question still waits, but not if it belongs to an earlier one.
     """
     ada, bob = discord.guild.member("ada"), discord.guild.member("bob")
     asks = "from getpass import getpass\nkey = getpass('key? ')\nprint('for', input('who? '), len(key))\n"
@@ -197,7 +197,7 @@ async def test_buttons_of_an_earlier_bot_stop_and_answer_its_cell(discord: Disco
 async def test_bot_that_was_killed_while_it_asked_whether_to_kill_asks_again(
     discord: Discord, home: Path
 ) -> None:
-    """In the same message, which nobody but its owner may decide in; no variable is lost until they do."""
+    """In the same message, where only its owner may decide; no variable is lost until they do."""
     ada, bob = discord.guild.member("ada"), discord.guild.member("bob")
     deaf = (
         "import time\nsaid = 'on'\nwhile True:\n  try:\n    word, said = said, ''\n    if word: print(word)\n"
@@ -238,7 +238,7 @@ async def test_bot_that_is_told_to_end_leaves_every_message_in_a_last_state(
 
 
 async def test_cell_that_ends_in_the_grace_is_told_before_the_end(discord: Discord, home: Path) -> None:
-    """A cell of less than the grace time is finished as if nothing were; also where a terminal is closed."""
+    """A cell shorter than the grace period finishes normally, even if the terminal is closed."""
     async with started(discord, home, SHUTDOWN_GRACE="15") as process:
         answer = await asked_for(discord, "import time\nprint('on')\ntime.sleep(.5)\nprint('over')", "on")
         process.send_signal(signal.SIGHUP)
@@ -254,7 +254,7 @@ def in_order(text: str, *pieces: str) -> bool:
 
 
 async def test_answer_of_the_model_keeps_what_was_said_and_run(discord: Discord, home: Path) -> None:
-    """Words, cells and files of before are there when the last cell is over, and that no more will come."""
+    """Earlier words, cells and files are there when the last cell ends, and a note that no more will come."""
     ada = discord.guild.member("ada")
     async with ModelServer.start() as server:
         settings = {"OPENAI_BASE_URL": server.base_url}
@@ -278,7 +278,7 @@ async def test_answer_of_the_model_keeps_what_was_said_and_run(discord: Discord,
 
 
 async def test_answer_in_words_alone_is_ended_by_the_next_bot(discord: Discord, home: Path) -> None:
-    """After a bot was killed while the model wrote, what it had said stays, and nothing looks live."""
+    """If a bot is killed while the model writes, what it had said stays, and nothing looks live."""
     ada = discord.guild.member("ada")
     async with ModelServer.start() as server:
         settings = {"OPENAI_BASE_URL": server.base_url}
@@ -322,7 +322,7 @@ async def test_notebook_keeps_the_cells_that_ran(discord: Discord, home: Path) -
 
 
 async def test_answer_of_several_messages_is_there_once(discord: Discord, home: Path) -> None:
-    """Messages in which the bot before told the rest of a long answer give way to those of the whole one."""
+    """The earlier bot's further messages of a long answer are replaced by those of the whole answer."""
     long = "for n in range(300): print('number', n)\nimport time\ntime.sleep(6)\nprint('the end')"
     async with started(discord, home) as process:
         await asked_for(discord, long, "number 299")
@@ -338,7 +338,7 @@ async def test_answer_of_several_messages_is_there_once(discord: Discord, home: 
 
 
 async def test_code_of_a_form_stays_and_more_time_is_offered(discord: Discord, home: Path) -> None:
-    """Code that is nowhere else is still shown, and near its deadline the cell can be kept running."""
+    """Code that exists nowhere else is still shown, and near its deadline the cell can be kept running."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     settings = {"CELL_TIMEOUT": "180s", "KEEP_RUNNING": "179s"}
     async with started(discord, home, **settings) as process:
@@ -361,7 +361,7 @@ async def test_code_of_a_form_stays_and_more_time_is_offered(discord: Discord, h
 
 
 async def test_without_a_token_it_says_so(root: Path) -> None:
-    """`python -m bot` without a token names the variable, and what there is instead."""
+    """`python -m bot` without a token names the variable, and what can be used instead."""
     environment = {name: value for name, value in os.environ.items() if name != "DISCORD_TOKEN"}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bot", env=environment, stderr=asyncio.subprocess.PIPE, cwd=root

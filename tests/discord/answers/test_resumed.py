@@ -28,7 +28,7 @@ def ours(discord: Discord) -> list[Message]:
 
 
 async def left(discord: Discord, data: Path) -> list[Message]:
-    """The messages of LONG, which goes on though its bot has ended."""
+    """The messages of LONG, which goes on although its bot has ended."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data, shutdown_grace="0.2"):
         asked = await ada.say(general, f"{discord.bot.mention} {code(LONG)}")
@@ -37,7 +37,7 @@ async def left(discord: Discord, data: Path) -> list[Message]:
 
 
 def failing(error: Exception) -> Callable[..., NoReturn]:
-    """A function that raises this."""
+    """An async function that raises this error."""
 
     def fail(*_args: Any, **_kwargs: Any) -> NoReturn:
         raise error
@@ -59,7 +59,7 @@ async def test_messages_stay_when_what_replaces_them_reaches_nobody(discord: Dis
 async def test_messages_stay_when_not_all_of_the_answer_replaces_them(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    """If only a sentence replaces it, or what was shown before is not known, nothing is deleted."""
+    """If only a sentence replaces it, or earlier output is unknown, nothing is deleted."""
     general, before = discord.guild.channel("general"), await left(discord, data)
     first = before[0].content
     match fault:
@@ -81,7 +81,7 @@ async def test_messages_stay_when_not_all_of_the_answer_replaces_them(
 async def test_replay_has_its_own_cells_and_loses_none_for_a_file(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A cell that its person ran in between is not part of it; a file that cannot be found costs no text."""
+    """A cell that its person ran in between is not part of it; if a file is missing, the text still comes."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
     sources = (

@@ -1,4 +1,4 @@
-"""What cells show, as Discord gets it: drawn, coloured, and unable to act whatever it says."""
+"""What cells show, as Discord gets it: drawn, coloured, and harmless whatever it says."""
 
 import threading
 from pathlib import Path
@@ -41,7 +41,7 @@ async def test_formula_drawing_and_wide_table_are_pictures(discord: Discord, dat
 
 
 async def test_hostile_output_neither_shouts_nor_leaves_its_place(discord: Discord, data: Path) -> None:
-    """Mentions, fences, turned text and emoji beyond every limit: whole messages, whole fences, no pings."""
+    """Mentions, fences, reversed text and too many emoji: complete messages, complete fences, no pings."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         await ada.say(general, f"{discord.bot.mention} {code(HOSTILE)}")
@@ -61,7 +61,7 @@ async def test_hostile_output_neither_shouts_nor_leaves_its_place(discord: Disco
 async def test_what_is_shown_is_worked_on_in_threads(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pages, the drawings and the packing of files: none of it on the loop, which is everybody's."""
+    """Pages, drawings and zips are made in threads, because everybody shares the event loop."""
     threads: dict[str, set[int]] = {}
 
     def noted(module: Any, name: str) -> None:

@@ -12,7 +12,7 @@ from tests.discord.kernelcord import SOON, answered, code, finished, labels, run
 from tests.loopback.loopback import Discord
 from tests.model_server import ModelServer, calls, run_python, says
 
-HEAVY = (Draft, LiveAnswer, Request, Picture, Outputs)  # whatever holds outputs, pictures and words
+HEAVY = (Draft, LiveAnswer, Request, Picture, Outputs)  # everything that holds outputs, pictures and words
 PLOT = (  # without matplotlib, whose import takes longer than all the rest
     "from IPython.display import Image, display"
     "; display(Image(b'\\x89PNG\\r\\n\\x1a\\n' + bytes(9999), format='png')); print('x' * 200_000)"
@@ -20,14 +20,14 @@ PLOT = (  # without matplotlib, whose import takes longer than all the rest
 
 
 def kept() -> dict[str, int]:
-    """How many of such objects there are."""
+    """How many such objects there are."""
     gc.collect()
     found = [type(each).__name__ for each in gc.get_objects() if isinstance(each, HEAVY)]
     return {name: found.count(name) for name in sorted(set(found))}
 
 
 async def test_finished_answers_are_ids(discord: Discord, data: Path) -> None:
-    """Outputs, pictures and words are freed at the end of an answer, whichever way it was asked for."""
+    """Outputs, pictures and words are freed at the end of an answer, however it was requested."""
     ada = discord.guild.member("ada")
     picture = ("a.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 1000)
     async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url, rate=0):
@@ -49,7 +49,7 @@ async def test_finished_answers_are_ids(discord: Discord, data: Path) -> None:
         await (await ada.click(answer, "Answer")).wait_for_modal()  # likewise
         await (await ada.click(answer, "Stop")).wait_for_ack()
         await answer.wait_for(finished, SOON)
-        for _ in range(300):  # the turn is over a little later than its message
+        for _ in range(300):  # the turn ends a little later than its message
             if kept() == before:
                 break
             await asyncio.sleep(0.1)
@@ -57,7 +57,7 @@ async def test_finished_answers_are_ids(discord: Discord, data: Path) -> None:
 
 
 async def test_edit_of_a_finished_answer_finds_all_of_its_messages(discord: Discord, data: Path) -> None:
-    """The new answer replaces the first message, or is sent anew if that is gone; the others are deleted."""
+    """The new answer replaces the first message, or is a new one if that is gone; the others are deleted."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     long = "for n in range(300): print('number', n, 'of many')"
 
@@ -83,7 +83,7 @@ async def test_edit_of_a_finished_answer_finds_all_of_its_messages(discord: Disc
 
 
 async def test_who_is_forgotten_is_forgotten_here_too(discord: Discord, data: Path) -> None:
-    """After /privacy delete an edit of what was asked before begins nothing: nobody knows of it any more."""
+    """After /privacy delete, editing an earlier question starts nothing: the bot no longer knows it."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await ada.say(general, f"{discord.bot.mention} {code('print(1)')}")

@@ -35,15 +35,15 @@ async def test_an_updated_display_changes_the_message_of_its_cell(discord: Disco
 
 
 class Displays:
-    """Messages, each with a display of its own, `h0` and so on, which shows "d"."""
+    """Messages, each with its own display (`h0` and so on) that shows "d"."""
 
     def __init__(self, discord: Discord) -> None:
         self._discord = discord
-        self._before = 0  # requests until all was shown
+        self._before = 0  # how many requests there were once all was shown
         self.messages: list[Message] = []
 
     async def show(self, person: Person, displays: int) -> None:
-        """Show so many."""
+        """Show this many."""
         for number in range(displays):
             text = f"h{number} = display('d', display_id='k{number}')"
             self.messages.append(await run(self._discord, person, text))
@@ -51,7 +51,7 @@ class Displays:
 
     @property
     def edits(self) -> list[Request]:
-        """The requests since then that have edited the messages, in order."""
+        """The edits of these messages since then, in order."""
         ids = {str(message.id) for message in self.messages}
         since = self._discord.requests.all[self._before :]
         return [r for r in since if r.method == "PATCH" and r.path.rpartition("/")[2] in ids]
@@ -87,7 +87,7 @@ async def test_updated_messages_wait_for_answers_that_move_and_are_edited_once(
 
 
 async def test_an_update_of_an_old_cell_does_not_replace_a_newer_answer(discord: Discord, data: Path) -> None:
-    """The person edits theirs while its answer is about to be shown again: a new one is in it then."""
+    """The person edits their message while its answer is about to be shown again: it holds a new one then."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await ada.say(general, f"{discord.bot.mention} {code('h = display("one", display_id=True)')}")
@@ -105,9 +105,9 @@ async def test_an_update_of_an_old_cell_does_not_replace_a_newer_answer(discord:
 async def test_what_is_updated_meanwhile_is_merged_and_the_end_shows_the_rest(
     discord: Discord, data: Path
 ) -> None:
-    """With a pause that does not end there is one edit; a bot that ends makes the others.
+    """During an endless pause there is one edit; a bot that shuts down makes the others.
 
-    Each shows the final state, also where they are more than the transcript gives at once.
+    Each shows the final state, even if there are more than the transcript returns at once.
     """
     ada, displays = discord.guild.member("ada"), Displays(discord)
     async with running(discord, data, bounds=Bounds(apart=100 * SOON)):

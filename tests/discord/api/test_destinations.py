@@ -1,4 +1,4 @@
-"""Messages of ours, through a nextcord client and nothing else of the bot."""
+"""Our own messages, through a nextcord client and nothing else of the bot."""
 
 import nextcord
 import pytest
@@ -39,7 +39,7 @@ async def test_file_is_whole_when_it_is_sent_again(discord: Discord, tiny_bot: n
 async def test_file_is_whole_when_an_edit_is_tried_again(
     discord: Discord, tiny_bot: nextcord.Client, anew: bool
 ) -> None:
-    """A file of an edit whose first try failed arrives with all its bytes."""
+    """A file arrives with all its bytes although the first attempt at the edit failed."""
     general = discord.guild.channel("general")
     channel = tiny_bot.get_channel(general.id)
     assert isinstance(channel, nextcord.TextChannel)
@@ -58,7 +58,7 @@ async def test_file_is_whole_when_an_edit_is_tried_again(
 async def test_message_is_live_while_it_has_a_button_that_ends_its_cell(
     discord: Discord, tiny_bot: nextcord.Client, names: tuple[str, ...], is_live: bool
 ) -> None:
-    """That is how the next program knows an answer that was left unfinished, also one that asked."""
+    """That is how the next program recognizes an unfinished answer, even one that was asking."""
     channel = tiny_bot.get_channel(discord.guild.channel("general").id)
     assert isinstance(channel, nextcord.TextChannel)
     destination = ChannelDestination(channel)

@@ -29,7 +29,7 @@ threading.Thread(target=later, daemon=True).start()
 
 
 def by_bot(discord: Discord, messages: list[Message]) -> list[Message]:
-    """The messages of the bot that everybody sees."""
+    """The bot's messages that everybody sees."""
     return [one for one in messages if one.author.id == discord.bot.id and not one.ephemeral]
 
 
@@ -59,7 +59,7 @@ async def test_who_may_not_write_gets_no_public_answer(discord: Discord, data: P
 
 
 async def test_who_may_not_write_answers_no_question(discord: Discord, data: Path) -> None:
-    """What would be typed there could be shown to everybody; Stop still works."""
+    """The cell could show what they type to everybody; Stop still works."""
     bob, general = discord.guild.member("bob"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await bob.say(general, f"{discord.bot.mention} {code('print(input())')}")
@@ -138,7 +138,7 @@ async def test_a_late_message_that_is_open_ends_when_its_person_is_banned(
 async def test_discord_is_asked_for_a_member_once_a_minute(
     discord: Discord, tiny_bot: nextcord.Client
 ) -> None:
-    """What a role or a channel says of them counts at once; what is not known forbids nothing."""
+    """Changes to their role or the channel count at once; unknown permissions forbid nothing."""
     bob, general = discord.guild.member("bob"), discord.guild.channel("general")
     now = 0.0
     destinations = Destinations(tiny_bot)

@@ -23,7 +23,7 @@ async def test_stop_ends_the_cell(discord: Discord, data: Path) -> None:
 
 
 async def test_only_the_owner_may_click(discord: Discord, data: Path) -> None:
-    """Somebody else is told so, privately, and the cell runs on."""
+    """Anybody else is told so privately, and the cell keeps running."""
     ada, bob, general = (
         discord.guild.member("ada"),
         discord.guild.member("bob"),
@@ -45,7 +45,7 @@ async def test_only_the_owner_may_click(discord: Discord, data: Path) -> None:
 
 
 async def test_rerun_and_edit_and_run(discord: Discord, data: Path) -> None:
-    """Re-run runs the same code anew; Edit & run opens it in a form and runs what is sent."""
+    """Re-run runs the same code again; Edit & run opens it in a form and runs what is submitted."""
     ada = discord.guild.member("ada")
     async with running(discord, data):
         await run(discord, ada, "n = 0")
@@ -86,7 +86,7 @@ async def test_notebook_and_files_come_privately(discord: Discord, data: Path) -
 async def test_list_of_files_whose_last_page_is_emptied_shows_the_one_before(
     discord: Discord, data: Path
 ) -> None:
-    """Who deletes the only file of a later page sees the files that are left."""
+    """A person who deletes the only file of a later page sees the files that are left."""
     ada = discord.guild.member("ada")
     async with running(discord, data):
         await ada.say(ada.dm(), code("for n in range(26):\n    open(f'{n}.txt', 'w').close()"))
@@ -104,7 +104,7 @@ async def test_list_of_files_whose_last_page_is_emptied_shows_the_one_before(
 
 
 async def test_notebook_that_discord_does_not_take_comes_zipped(data: Path) -> None:
-    """Too large as it is, the button and /notebook give it zipped; too large even so, they say what to do."""
+    """If it is too large, the button and /notebook zip it; if the zip is too large, they say what to do."""
     async with loopback(Limits(file=20_000)) as discord:
         ada = discord.guild.member("ada")
         async with running(discord, data, discord_max_file="20kB"):
@@ -139,7 +139,7 @@ async def test_password_is_neither_shown_nor_stored(discord: Discord, data: Path
 
 
 async def test_form_of_an_earlier_question_answers_no_later_one(discord: Discord, data: Path) -> None:
-    """What was typed into a second form for a password is not given to the input() that comes after it."""
+    """What was typed into a second form for a password is not passed to the input() that follows."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         text = "from getpass import getpass\nlength = len(getpass())\nprint(input('Name? '), length)"
@@ -159,7 +159,7 @@ async def test_form_of_an_earlier_question_answers_no_later_one(discord: Discord
 
 
 async def test_keep_running_gives_time_and_pings_its_person_at_the_end(discord: Discord, data: Path) -> None:
-    """Near the end of its time a cell can be kept; it runs on, and its person, only, is pinged at its end."""
+    """Near its deadline a cell can be kept running; only its person is pinged when it ends."""
     ada, bob, general = (
         discord.guild.member("ada"),
         discord.guild.member("bob"),
@@ -176,7 +176,7 @@ async def test_keep_running_gives_time_and_pings_its_person_at_the_end(discord: 
 
 
 async def test_cells_of_one_kernel_wait_for_each_other(discord: Discord, data: Path) -> None:
-    """A second cell of a person says its position, and Stop on it leaves the first alone."""
+    """A person's second cell shows its position, and Stop on it leaves the first alone."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         first = await ada.say(general, f"{discord.bot.mention} {code('print(input())')}")

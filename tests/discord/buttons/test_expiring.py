@@ -51,7 +51,7 @@ async def test_a_message_of_a_bot_before_this_one_says_which_command_to_use(
         fresh = await (await ada.slash(general, "files")).wait_for_message(lambda m: m.selects)
         await ada.select(fresh, "made.txt")
         await fresh.wait_for(lambda m: "expires" in m.content)
-        await ada.click(fresh, "Extend")  # a list that is turned must not take the names of its buttons along
+        await ada.click(fresh, "Extend")  # updating a list must not take its buttons' ids from the others
         await fresh.wait_for(lambda m: "is kept" in m.content)
         await ada.select(listed, "made.txt")
         await listed.wait_for(lambda m: "`/files` opens it again" in m.content, SOON)
@@ -78,7 +78,7 @@ async def test_a_window_of_a_bot_before_this_one_runs_its_code(discord: Discord,
 
 
 async def test_what_was_typed_comes_back_where_nothing_is_begun(discord: Discord, data: Path) -> None:
-    """From a form, /run and /ask: Discord has forgotten the text by then. Long text comes back as a file."""
+    """From a form, /run or /ask: Discord does not keep the text. Long text comes back as a file."""
     ada, bob, general = (
         discord.guild.member("ada"),
         discord.guild.member("bob"),
@@ -109,7 +109,7 @@ async def test_what_was_typed_comes_back_where_nothing_is_begun(discord: Discord
 async def test_an_answer_comes_back_where_its_cell_cannot_be_found(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
-    """The database is away or has forgotten the message; a password is not repeated."""
+    """The database is away or does not know the message; a password is not repeated."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
 
     async def nothing(*_: object) -> None:
@@ -136,7 +136,7 @@ async def test_an_answer_comes_back_where_its_cell_cannot_be_found(
 
 
 async def test_a_window_or_a_button_that_nobody_knows_is_answered(discord: Discord, data: Path) -> None:
-    """Of another version of the bot, perhaps; what was typed may be a password, and is not repeated."""
+    """It may come from another version of the bot; the text may be a password, and is not repeated."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         answer = await run(discord, ada, "1")

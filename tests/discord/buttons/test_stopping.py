@@ -1,4 +1,4 @@
-"""What stops a turn, whenever that comes: Stop before there is a cell, /reset and /privacy while one runs."""
+"""What stops a turn, at any moment: Stop before there is a cell, /reset and /privacy while one runs."""
 
 import asyncio
 import io
@@ -26,7 +26,7 @@ async def test_stop_before_the_kernel_has_started(discord: Discord, data: Path) 
 
 
 async def test_stop_of_a_question_that_waits_stops_no_other(discord: Discord, data: Path) -> None:
-    """Of two questions in one place the second is stopped while the first is being answered."""
+    """The second of two questions in one place is stopped while the first is being answered."""
     ada = discord.guild.member("ada")
     held = asyncio.Event()
     async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url):
@@ -46,7 +46,7 @@ async def test_stop_of_a_question_that_waits_stops_no_other(discord: Discord, da
 async def test_stop_command_ends_the_cell_that_the_models_cell_waits_for(
     discord: Discord, data: Path
 ) -> None:
-    """Of a person's running cell and a model's turn behind it, both in one place, /stop leaves none."""
+    """/stop ends both a person's running cell and the model's turn that waits for it in the same place."""
     ada = discord.guild.member("ada")
     async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url):
         first = await ada.say(ada.dm(), code(ENDLESS))
@@ -96,7 +96,7 @@ async def test_all_of_a_person_is_deleted_while_their_cell_runs(discord: Discord
 
 
 async def test_several_edits_at_once_run_the_last(discord: Discord, data: Path) -> None:
-    """Edits that come faster than cells end leave one turn, with the newest code, in the one answer."""
+    """Edits that arrive faster than cells end leave one turn with the newest code, in the same answer."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await ada.say(general, f"{discord.bot.mention} {code(ENDLESS)}")
@@ -110,7 +110,7 @@ async def test_several_edits_at_once_run_the_last(discord: Discord, data: Path) 
 
 
 async def test_edits_count_as_turns(discord: Discord, data: Path) -> None:
-    """A person who has used up their turns is told so when they edit, and the answer stays as it is."""
+    """A person who has used up their turns is told so when they edit, and the answer does not change."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data, rate=2):
         asked = await ada.say(general, f"{discord.bot.mention} {code('print("one")')}")
@@ -123,7 +123,7 @@ async def test_edits_count_as_turns(discord: Discord, data: Path) -> None:
 
 
 async def test_more_time_for_a_cell_that_waited(discord: Discord, data: Path) -> None:
-    """More time is offered once the cell runs, which the message says, and not while it waits."""
+    """The message offers more time once the cell runs, and not while it waits."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data, cell_timeout="6s", keep_running="5.5s", max_running="60s"):
         first = await ada.say(general, f"{discord.bot.mention} {code('import time\ntime.sleep(1.5)')}")
@@ -137,7 +137,7 @@ async def test_more_time_for_a_cell_that_waited(discord: Discord, data: Path) ->
 
 
 async def test_more_time_for_each_cell_of_the_model(discord: Discord, data: Path) -> None:
-    """Who has kept the first cell of an answer running is asked about the second one too, and pinged once."""
+    """A person who kept an answer's first cell running is asked about the second too, and pinged once."""
     ada = discord.guild.member("ada")
     slow = run_python("import time\ntime.sleep(6.4)\nprint('over', 'it is')")
     async with (

@@ -22,12 +22,12 @@ def asks(message: Message) -> bool:
 
 
 def runs(message: Message) -> bool:
-    """Whether an answer is of a cell that goes on, and asks nothing."""
+    """Whether an answer's cell goes on without a question."""
     return "Stop" in labels(message) and DOES_NOT_STOP not in message.content
 
 
 async def deaf(discord: Discord, ada: Person, channel: Channel, text: str = DEAF) -> tuple[Message, Message]:
-    """A message of ada's with a cell that does not stop, and the answer to it, which asks about that."""
+    """Ada's message with a cell that does not stop, and the answer, which asks what to do about it."""
     mention = discord.bot.mention if channel.guild is not None else ""
     asked = await ada.say(channel, f"{mention} {code(text)}")
     answer = await asked.wait_for_reply(lambda m: "on\n" in m.content and runs(m), timeout=SOON)
@@ -39,7 +39,7 @@ async def deaf(discord: Discord, ada: Person, channel: Channel, text: str = DEAF
 async def test_who_waits_has_all_of_the_cell_and_who_kills_is_told_the_loss(
     discord: Discord, data: Path
 ) -> None:
-    """Only its owner is asked. After Wait there is Stop again; /stop asks again; Kill kills at once."""
+    """Only its owner is asked. Wait brings Stop back; /stop asks again; Kill kills at once."""
     ada, bob = discord.guild.member("ada"), discord.guild.member("bob")
     general = discord.guild.channel("general")
     async with running(discord, data):
@@ -65,7 +65,7 @@ async def test_who_waits_has_all_of_the_cell_and_who_kills_is_told_the_loss(
 
 
 async def test_the_question_goes_when_its_cell_ends_by_itself(discord: Discord, data: Path) -> None:
-    """Nothing is lost. The same holds for a cell of the model, which then says no more."""
+    """Nothing is lost. The same holds for a cell of the model, which then stops writing."""
     ada = discord.guild.member("ada")
     async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url):
         await run(discord, ada, "kept_here = 7", ada.dm())
@@ -120,7 +120,7 @@ async def test_a_cell_that_asks_when_it_is_stopped_can_be_answered(discord: Disc
 
 
 async def test_the_next_bot_asks_again(discord: Discord, data: Path) -> None:
-    """In the same message, of a cell that was undecided when the earlier bot ended."""
+    """In the same message, if nothing had been decided about the cell when the earlier bot ended."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data, shutdown_grace="0.2"):
         await run(discord, ada, "kept_here = 7")

@@ -1,4 +1,4 @@
-"""The model's API as people on Discord meet it: its faults in the middle of an answer, and a budget's end."""
+"""The model's API as people on Discord see it: faults in the middle of an answer, and a spent budget."""
 
 import re
 from pathlib import Path
@@ -46,7 +46,7 @@ FAULTS: dict[str, list[Answer | Fault]] = {
 async def test_fault_of_the_model_in_the_middle_of_an_answer(
     discord: Discord, data: Path, fault: str
 ) -> None:
-    """One whole answer, its cell run once, no word lost or doubled, and the next question knows all of it."""
+    """One complete answer, its cell run once, no word lost or repeated; the next question knows all of it."""
     ada = discord.guild.member("ada")
     async with (
         ModelServer.start() as server,
@@ -68,7 +68,7 @@ async def test_fault_of_the_model_in_the_middle_of_an_answer(
 
 
 async def test_budget_that_ends_in_the_middle_of_an_answer(discord: Discord, data: Path) -> None:
-    """What was said and run stays, a sentence says why no more comes; asking is refused, running is not."""
+    """What was said and run stays; a sentence says why no more comes; asking is refused, running is not."""
     ada, bob = discord.guild.member("ada"), discord.guild.member("bob")
     async with (
         ModelServer.start() as server,

@@ -36,7 +36,7 @@ async def test_what_is_not_for_the_bot_is_left_alone(discord: Discord, data: Pat
 
 
 async def test_answers_in_threads_where_the_server_wants_it(discord: Discord, data: Path) -> None:
-    """A setting of the server opens a thread for each question; what is said in it needs no mention."""
+    """With this setting, each question opens a thread, and messages in it need no mention."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         chosen = await ada.slash(general, "settings", answer_in="thread")
@@ -69,7 +69,7 @@ async def test_words_go_to_the_model_with_the_history_of_their_place(discord: Di
 
 
 async def test_code_of_a_person_called_like_the_model_is_theirs(discord: Discord, data: Path) -> None:
-    """The model is not told that it ran what somebody of its name has run."""
+    """The model is not told that it ran what somebody with its name has run."""
     kernelcord = discord.guild.member("Kernelcord")
     async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url):
         await run(discord, kernelcord, "print('mine')", kernelcord.dm())
@@ -80,7 +80,7 @@ async def test_code_of_a_person_called_like_the_model_is_theirs(discord: Discord
 
 
 async def test_without_a_model_words_are_answered_with_what_is_missing(discord: Discord, data: Path) -> None:
-    """Words are answered with a sentence without advice that a member cannot follow; all else works."""
+    """Words are answered with a sentence, without advice that a member cannot follow; all else works."""
     ada = discord.guild.member("ada")
     async with running(discord, data):
         asked = await ada.say(ada.dm(), "hello")
@@ -90,7 +90,7 @@ async def test_without_a_model_words_are_answered_with_what_is_missing(discord: 
 
 
 async def test_edited_message_runs_again_in_its_answer(discord: Discord, data: Path) -> None:
-    """Editing the last message runs its code as it is now, and its answer shows that and no more."""
+    """Editing the last message runs the new code, and its answer shows only that."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await ada.say(general, f"{discord.bot.mention} {code('print(1 / 0)')}")
@@ -103,7 +103,7 @@ async def test_edited_message_runs_again_in_its_answer(discord: Discord, data: P
 
 
 async def test_edit_while_files_are_received_is_what_runs(discord: Discord, data: Path) -> None:
-    """A message that is changed before its turn has begun runs once, as it is by then."""
+    """A message that is changed before its turn has begun runs once, in its changed form."""
     ada = discord.guild.member("ada")
     async with running(discord, data):
         typing = discord.faults.hold("POST", "*/typing")
@@ -118,7 +118,7 @@ async def test_edit_while_files_are_received_is_what_runs(discord: Discord, data
 
 
 async def test_edit_after_its_time_changes_nothing(discord: Discord, data: Path) -> None:
-    """What is edited later than EDIT_WITHIN stays as it was answered."""
+    """A message edited later than EDIT_WITHIN keeps its old answer."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data, edit_within="0.001s"):
         asked = await ada.say(general, f"{discord.bot.mention} {code('times = 1; times')}")
@@ -128,7 +128,7 @@ async def test_edit_after_its_time_changes_nothing(discord: Discord, data: Path)
 
 
 async def test_edit_stops_what_still_runs(discord: Discord, data: Path) -> None:
-    """Code that runs on is stopped when its message is edited, and the new code runs."""
+    """Running code is stopped when its message is edited, and the new code runs."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await ada.say(general, f"{discord.bot.mention} {code('print(5)\nwhile True: pass')}")
@@ -164,7 +164,7 @@ async def test_a_person_who_asks_too_much_is_told_kindly(discord: Discord, data:
 
 
 async def test_a_flood_of_one_person_does_not_hold_up_others(discord: Discord, data: Path) -> None:
-    """A person who goes on after a refusal is not answered each time: others need the channel, too."""
+    """A person who carries on after a refusal is not answered each time: others need the channel too."""
     ada, bob, general = (
         discord.guild.member("ada"),
         discord.guild.member("bob"),

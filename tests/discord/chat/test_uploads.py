@@ -39,7 +39,7 @@ async def test_five_files_at_once_all_survive(discord: Discord, data: Path) -> N
 
 
 async def test_cards_of_many_files_fill_several_messages(discord: Discord, data: Path) -> None:
-    """Cards that do not fit into one message are all shown in whole blocks, and so is what was not stored."""
+    """Cards that do not fit into one message are shown in complete blocks, with what was not stored."""
     ada = discord.guild.member("ada")
     dm = ada.dm()
     wide = ",".join(f"column_number_{number}" for number in range(40)).encode()
@@ -124,7 +124,7 @@ async def test_file_that_cannot_be_fetched_is_named(discord: Discord, data: Path
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await ada.say(general, f"{discord.bot.mention} {code('1 + 1')}", files=[("a.csv", TABLE)])
-        asked.attachments[0].id += 1  # before the bot has come to it
+        asked.attachments[0].id += 1  # before the bot gets to it
         await asked.wait_for_reply(lambda m: "`a.csv` could not be read" in m.content, timeout=SOON)
         assert "2" in (await answered(asked)).content
 
@@ -133,7 +133,7 @@ async def test_file_that_cannot_be_fetched_is_named(discord: Discord, data: Path
 async def test_whatever_fails_about_files_their_message_is_answered(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """A card that cannot be made is not missed, a file that cannot be stored is told, and the code runs."""
+    """A missing card does no harm, a file that cannot be stored is reported, and the code runs."""
 
     async def fails(*_: object, **__: object) -> None:
         raise error

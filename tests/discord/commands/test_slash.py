@@ -18,14 +18,14 @@ SIZES = b"city,size\nRome,3\nOslo,1\n"
 
 
 def valid(data: bytes) -> nbformat.NotebookNode:
-    """A notebook in which Jupyter finds no fault."""
+    """The notebook, which must be valid for Jupyter."""
     book = nbformat.reads(data.decode(), as_version=4)
     nbformat.validate(book)
     return book
 
 
 async def test_run_takes_a_line_or_opens_a_form(discord: Discord, data: Path) -> None:
-    """/run runs its code and shows it; without any it opens a form for several lines."""
+    """/run runs its code and shows it; without code it opens a form for several lines."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await ada.slash(general, "run", code="z = 5; print(z)")
@@ -38,7 +38,7 @@ async def test_run_takes_a_line_or_opens_a_form(discord: Discord, data: Path) ->
 
 
 async def test_run_code_of_a_message(discord: Discord, data: Path) -> None:
-    """A message's menu runs its code in the kernel of the person who asks; without any, they are told."""
+    """A message's menu runs its code in the kernel of the person who asks; they are told if there is none."""
     ada, bob, general = (
         discord.guild.member("ada"),
         discord.guild.member("bob"),
@@ -56,7 +56,7 @@ async def test_run_code_of_a_message(discord: Discord, data: Path) -> None:
 
 
 async def test_run_code_of_an_answer(discord: Discord, data: Path) -> None:
-    """An answer's code runs, not its output: all of it for its owner, the part that is shown for others."""
+    """An answer's code runs, not its output: all of it for its owner, only the visible part for others."""
     ada, bob, general = (
         discord.guild.member("ada"),
         discord.guild.member("bob"),
@@ -100,7 +100,7 @@ async def test_run_code_of_the_models_answer(discord: Discord, data: Path) -> No
 
 
 async def test_ask_takes_words_and_a_file(discord: Discord, data: Path) -> None:
-    """/ask hands words and the card of a file to the model; /usage tells what it took."""
+    """/ask passes words and the card of a file to the model; /usage shows what that used."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url):
         server.will(says("Two rows."))
@@ -117,7 +117,7 @@ async def test_ask_takes_words_and_a_file(discord: Discord, data: Path) -> None:
 
 
 async def test_file_of_ask_that_is_not_stored_is_named(discord: Discord, data: Path) -> None:
-    """A file over the limit of one file is not left out in silence, and the question is answered."""
+    """A file over the size limit is not silently left out, and the question is answered."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with (
         ModelServer.start() as server,
@@ -139,7 +139,7 @@ async def test_ask_without_a_model_says_what_is_missing(discord: Discord, data: 
 
 
 async def test_stop_says_which_cell_it_stops_and_where(discord: Discord, data: Path) -> None:
-    """From another channel, where a cell waits for the one that asks, it stops the one that asks."""
+    """From another channel, where a cell waits for one that asks for input, it stops the one that asks."""
     ada, general, other = (
         discord.guild.member("ada"),
         discord.guild.channel("general"),
@@ -160,7 +160,7 @@ async def test_stop_says_which_cell_it_stops_and_where(discord: Discord, data: P
 
 
 async def test_stop_vars_and_reset(discord: Discord, data: Path) -> None:
-    """/stop ends what runs, /vars lists variables, /reset takes them away; all privately."""
+    """/stop ends the running cell, /vars lists variables, /reset removes them; all privately."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         nothing = await (await ada.slash(general, "stop")).wait_for_message()
@@ -180,7 +180,7 @@ async def test_stop_vars_and_reset(discord: Discord, data: Path) -> None:
 
 
 async def test_notebook_has_what_was_run_and_the_bundle_its_files(discord: Discord, data: Path) -> None:
-    """The notebook is a valid one of the person's own cells; its zip has the files that they need, too."""
+    """The notebook is valid and has the person's own cells; its zip also has the files that they need."""
     ada, bob, general = (
         discord.guild.member("ada"),
         discord.guild.member("bob"),
@@ -224,7 +224,7 @@ async def test_notebook_has_what_was_run_and_the_bundle_its_files(discord: Disco
 
 
 async def test_notebook_is_given_and_run_again(discord: Discord, data: Path) -> None:
-    """A notebook that /notebook gave runs when it is attached to /notebook, in whoever's kernel."""
+    """A notebook from /notebook runs when it is attached to /notebook, in anybody's kernel."""
     ada, bob, general = (
         discord.guild.member("ada"),
         discord.guild.member("bob"),
@@ -246,7 +246,7 @@ async def test_notebook_is_given_and_run_again(discord: Discord, data: Path) -> 
 
 
 async def test_help_and_settings(discord: Discord, data: Path) -> None:
-    """/help explains; /settings changes a server for who may manage it, and shows it to others."""
+    """/help explains; /settings lets server managers change settings, and others only see them."""
     ada, bob, general = (
         discord.guild.member("ada"),
         discord.guild.member("bob"),
@@ -264,7 +264,7 @@ async def test_help_and_settings(discord: Discord, data: Path) -> None:
 
 
 async def test_privacy_exports_and_deletes(discord: Discord, data: Path) -> None:
-    """/privacy gives a zip of all that is kept of a person, and deletes it once they have confirmed."""
+    """/privacy gives a zip of everything kept about a person, and deletes it once they have confirmed."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         await run(discord, ada, "mine = 1\nopen('mine.txt', 'w').write('x');")
@@ -280,7 +280,7 @@ async def test_privacy_exports_and_deletes(discord: Discord, data: Path) -> None
 
 
 async def test_privacy_gives_no_budget_back_and_says_so(discord: Discord, data: Path) -> None:
-    """What today's limit counts outlives the deletion and a reset of everything, and both answers say so."""
+    """What counts towards today's limit survives the deletion and a full reset, and both answers say so."""
     cleo, general = discord.guild.member("cleo"), discord.guild.channel("general")
     async with (
         ModelServer.start() as server,
@@ -306,7 +306,7 @@ async def test_privacy_gives_no_budget_back_and_says_so(discord: Discord, data: 
 async def test_an_export_for_which_the_disk_has_no_room_is_told(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the reason, as of a notebook, and not as a fault of ours."""
+    """The reason is given, as for a notebook, and it is not called a fault of ours."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
 
     async def full(*_: object, **_more: object) -> None:
@@ -321,7 +321,7 @@ async def test_an_export_for_which_the_disk_has_no_room_is_told(
 
 
 async def test_app_of_a_person_in_a_server_without_the_bot(discord: Discord, data: Path) -> None:
-    """Who has installed the bot for themselves is answered where it is not, by the interaction alone."""
+    """A person who installed the bot for themselves is answered where it is absent, by interaction alone."""
     away = discord.add_guild("away", owner="bob", with_bot=False)
     bob = away.member("bob")
     bob.has_installed_bot = True
@@ -341,7 +341,7 @@ async def test_app_of_a_person_in_a_server_without_the_bot(discord: Discord, dat
 
 
 async def test_resets_count_as_turns_do(discord: Discord, data: Path) -> None:
-    """Each ends a kernel, which others' kernels wait for: who asks for too many is told to wait."""
+    """Each ends a kernel, which delays other people's: somebody who asks for too many is told to wait."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data, rate=2):
         told = [

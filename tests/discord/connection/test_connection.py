@@ -16,7 +16,7 @@ from tests.model_server import ModelServer, says
 
 
 async def test_gateway_that_refuses_at_the_start_is_tried_again(discord: Discord, data: Path) -> None:
-    """nextcord gives up with an AttributeError; the bot comes once Discord takes it."""
+    """nextcord gives up with an AttributeError; the bot comes online once Discord accepts it."""
     discord.gateway.refusing = True
     stop = asyncio.Event()
     serving = asyncio.create_task(serve(settings_for(discord, data), stop, guild_ready_timeout=0.05))
@@ -29,7 +29,7 @@ async def test_gateway_that_refuses_at_the_start_is_tried_again(discord: Discord
 
 
 async def test_event_that_cannot_be_read_is_left_out(discord: Discord, data: Path) -> None:
-    """An event without what nextcord needs (a KeyError there) costs nothing but itself."""
+    """An event without a field that nextcord needs (a KeyError there) is skipped; nothing else is lost."""
     ada = discord.guild.member("ada")
     async with running(discord, data):
         connections = discord.gateway.identified, discord.gateway.resumed
@@ -40,7 +40,7 @@ async def test_event_that_cannot_be_read_is_left_out(discord: Discord, data: Pat
 
 
 async def test_text_that_is_no_event_at_all(discord: Discord, data: Path) -> None:
-    """A gateway that sends garbage is left, and connected to again."""
+    """If a gateway sends garbage, the bot disconnects and connects again."""
     ada = discord.guild.member("ada")
     async with running(discord, data):
         discord.gateway.send_raw("{")
@@ -49,7 +49,7 @@ async def test_text_that_is_no_event_at_all(discord: Discord, data: Path) -> Non
 
 
 async def test_invalid_session_does_not_register_commands_again(discord: Discord, data: Path) -> None:
-    """Discord ends the session: the bot is ready again, and what is done once is not done twice."""
+    """Discord ends the session: the bot becomes ready again, and one-time work is not repeated."""
     ada = discord.guild.member("ada")
     async with running(discord, data):
         registered = len(discord.requests.matching("*", "/applications/*/commands*"))
@@ -61,7 +61,7 @@ async def test_invalid_session_does_not_register_commands_again(discord: Discord
 
 
 async def test_wrong_token_ends_with_a_sentence(discord: Discord, data: Path) -> None:
-    """A token that Discord refuses is said, not tried for ever."""
+    """A token that Discord refuses is reported, not retried for ever."""
     discord.faults.status("GET", "/users/@me", 401, times=None)
     with pytest.raises(CannotServe, match="DISCORD_TOKEN"):
         await serve(settings_for(discord, data), asyncio.Event())
@@ -70,7 +70,7 @@ async def test_wrong_token_ends_with_a_sentence(discord: Discord, data: Path) ->
 async def test_nothing_is_asked_of_discord_once_the_bot_has_ended(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What still asks is refused; nextcord would open a new session, which nobody closes."""
+    """Late requests are refused; otherwise nextcord would open a new session, which nobody closes."""
     clients: list[Client] = []
 
     class Kept(Client):
@@ -86,7 +86,7 @@ async def test_nothing_is_asked_of_discord_once_the_bot_has_ended(
 
 
 async def test_bot_that_ends_begins_nothing_new(discord: Discord, data: Path) -> None:
-    """While running cells have their grace, whoever asks is told that the bot is being restarted."""
+    """During the running cells' grace period, anybody who asks is told that the bot is being restarted."""
     ada, bob, general = (
         discord.guild.member("ada"),
         discord.guild.member("bob"),
@@ -96,7 +96,7 @@ async def test_bot_that_ends_begins_nothing_new(discord: Discord, data: Path) ->
         asked = await ada.say(general, f"{discord.bot.mention} {code('print(input())')}")
         answer = await asked.wait_for_reply(lambda m: "Answer" in labels(m), timeout=SOON)
         stop.set()
-        await asyncio.sleep(0.1)  # until the bot has seen it
+        await asyncio.sleep(0.1)  # until the bot has seen `stop`
         refused = await bob.say(general, f"{discord.bot.mention} {code('print(1)')}")
         await refused.wait_for_reply(lambda m: "being restarted" in m.content)
         command = await bob.slash(general, "run", code="print(1)")
@@ -107,7 +107,7 @@ async def test_bot_that_ends_begins_nothing_new(discord: Discord, data: Path) ->
 
 
 async def test_model_that_answers_when_the_bot_ends(discord: Discord, data: Path) -> None:
-    """An answer of the model that is under way ends with what was said, and asks to be asked again."""
+    """A model's answer under way ends with what was said, and tells the person to ask again."""
     ada = discord.guild.member("ada")
     held = asyncio.Event()
     async with (

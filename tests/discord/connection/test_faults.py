@@ -42,7 +42,7 @@ FAULTS: dict[str, Callable[[Discord], object]] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_fault_while_a_cell_streams(discord: Discord, data: Path, fault: str) -> None:
-    """Edits that fail in whatever way leave one complete answer."""
+    """However edits fail, one complete answer is left."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await ada.say(general, f"{discord.bot.mention} {code(STREAM)}")
@@ -64,7 +64,7 @@ async def test_first_message_is_sent_again(discord: Discord, data: Path, times: 
 
 @pytest.mark.parametrize("resumable", [True, False])
 async def test_gateway_breaks_while_a_cell_streams(discord: Discord, data: Path, resumable: bool) -> None:
-    """The answer arrives though the gateway broke, and the next message is heard."""
+    """The answer arrives although the connection broke, and the next message is received."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await ada.say(general, f"{discord.bot.mention} {code(STREAM)}")
@@ -76,7 +76,7 @@ async def test_gateway_breaks_while_a_cell_streams(discord: Discord, data: Path,
 
 
 async def test_message_is_deleted_while_a_cell_streams(discord: Discord, data: Path) -> None:
-    """Who deletes the live message gets the answer in one new message."""
+    """If the live message is deleted, the answer comes in one new message."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await ada.say(general, f"{discord.bot.mention} {code(STREAM)}")
@@ -87,7 +87,7 @@ async def test_message_is_deleted_while_a_cell_streams(discord: Discord, data: P
 
 
 async def test_interaction_expires_while_a_cell_streams(discord: Discord, data: Path) -> None:
-    """After a quarter of an hour the answer of a command goes on as a message of the channel."""
+    """After a quarter of an hour a command's answer continues as an ordinary message in the channel."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await ada.slash(general, "run", code="print('line 0')\nprint(input())\nprint('the end')")
@@ -100,7 +100,7 @@ async def test_interaction_expires_while_a_cell_streams(discord: Discord, data: 
 
 
 async def test_interaction_that_could_not_be_acknowledged_is_answered(discord: Discord, data: Path) -> None:
-    """Where the three seconds have passed, the answer comes as a message of the channel."""
+    """If the three seconds have passed, the answer comes as an ordinary message in the channel."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         discord.faults.status("POST", "/interactions/*", 404, code=10062, times=1)
@@ -109,13 +109,13 @@ async def test_interaction_that_could_not_be_acknowledged_is_answered(discord: D
 
 
 async def test_acknowledgement_whose_answer_was_lost_counts(discord: Discord, data: Path) -> None:
-    """A second acknowledgement of one interaction (40060) is no failure: the first had arrived."""
+    """A second acknowledgement of one interaction (40060) is not a failure: the first had arrived."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         discord.faults.drop("POST", "/interactions/*", handled=True)
         asked = await ada.slash(general, "run", code="print(3 + 4)")
         await asked.wait_for_message(lambda m: finished(m) and "7" in m.content, timeout=SOON)
-    discord.violations()  # the double acknowledgement, which is what this is about
+    discord.violations()  # the double acknowledgement that this test is about
 
 
 async def test_model_stream_is_cut(discord: Discord, data: Path) -> None:
@@ -131,7 +131,7 @@ async def test_model_stream_is_cut(discord: Discord, data: Path) -> None:
 
 
 async def test_model_takes_no_more_requests_for_a_moment(discord: Discord, data: Path) -> None:
-    """A 429 of the model's API is waited for; the answer is whole."""
+    """After a 429 from the model's API the bot waits; the answer is complete."""
     ada = discord.guild.member("ada")
     async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url):
         server.will(Fault(429), Fault(503), says("Here I am."))
@@ -171,7 +171,7 @@ async def test_files_may_not_be_attached(discord: Discord, data: Path) -> None:
 
 
 async def test_upload_that_discord_finds_too_large(data: Path) -> None:
-    """Where Discord takes less than the setting says, what fits is sent, and the rest named with its id."""
+    """If Discord accepts less than the setting says, what fits is sent and the rest is named with its id."""
     async with loopback(Limits(file=2000)) as discord:
         ada = discord.guild.member("ada")
         async with running(discord, data):
@@ -187,11 +187,11 @@ async def test_upload_that_discord_finds_too_large(data: Path) -> None:
             assert len(named) == 1
             assert "big.txt" in named[0]
             assert "load_file(" in named[0]
-        discord.violations()  # the upload that was refused, which is what this is about
+        discord.violations()  # the refused upload that this test is about
 
 
 async def test_files_over_our_own_limit_are_not_even_sent(discord: Discord, data: Path) -> None:
-    """The limit of one file is a setting, whatever nextcord believes; the answer says how to get the file."""
+    """The size limit is a setting, whatever nextcord believes; the answer says how to get the file."""
     ada = discord.guild.member("ada")
     async with running(discord, data, discord_max_file="1kB"):
         answer = await run(discord, ada, "open('big.txt', 'w').write('x' * 3000);")

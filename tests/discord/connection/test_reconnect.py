@@ -1,4 +1,4 @@
-"""Whichever way a connection begins again, everything works on it, and what was open before still does."""
+"""However a connection is renewed, everything works on it, and whatever was open before still does."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ async def begin_again(gateway: Gateway, way: Callable[[Gateway], None]) -> None:
 async def test_everything_works_after_a_connection_has_begun_again(
     discord: Discord, data: Path, way: str
 ) -> None:
-    """Commands, menus, completion, buttons and forms; a form, a list and a cell of before go on as well."""
+    """Commands, menus, completion, buttons and forms; an earlier form, list and cell continue as well."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data, rate=0):
         answer = await run(discord, ada, "open('made.txt', 'w').write('x'); print(6 * 7)")
@@ -67,7 +67,7 @@ async def test_everything_works_after_a_connection_has_begun_again(
         await asking.wait_for(lambda m: finished(m) and "asked in flight" in m.content, SOON)
         await (await ada.select(listed, "made.txt")).wait_for_ack()
         await listed.wait_for(lambda m: "expires" in m.content)
-        for begun, output in [  # all are begun, and then each is waited for
+        for begun, output in [  # all of them begin, and then the test waits for each
             (await ada.submit_modal(typed, {"Python": "print('typed', 1)"}), "typed 1"),
             (await ada.submit_modal(edited, {"Python": "print('edited', 2)"}), "edited 2"),
             (await ada.slash(general, "run", code="print('run', 3)"), "run 3"),
@@ -101,7 +101,7 @@ async def test_everything_works_after_a_connection_has_begun_again(
 async def test_code_that_no_new_try_mends_ends_with_what_to_do(
     discord: Discord, number: int, what_to_do: str
 ) -> None:
-    """Close codes after which Discord takes nobody with these settings are not tried again."""
+    """Close codes that Discord would send again for the same settings are not retried."""
     discord.gateway.hanging_up = number
     client = tiny()
     with pytest.raises(CannotServe, match=what_to_do) as caught:
@@ -112,7 +112,7 @@ async def test_code_that_no_new_try_mends_ends_with_what_to_do(
 
 
 async def test_bot_that_discord_takes_no_more_ends_its_answers(discord: Discord, data: Path) -> None:
-    """A bot that ends because of such a code gives what runs its final state, and its cell goes on."""
+    """A bot that ends because of such a code gives live answers a final state, and their cells go on."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     serving = asyncio.create_task(
         serve(settings_for(discord, data), asyncio.Event(), guild_ready_timeout=0.05)
@@ -134,14 +134,14 @@ async def test_bot_that_discord_takes_no_more_ends_its_answers(discord: Discord,
 async def test_gateway_that_always_hangs_up_is_asked_ever_more_rarely(
     discord: Discord, data: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """nextcord connects again at once and for ever; the bot pauses, says so, and comes back when it may."""
+    """nextcord would reconnect at once and for ever; the bot pauses, says so, and returns when it may."""
     ada = discord.guild.member("ada")
     caplog.set_level(logging.INFO, "bot.discord")
     async with running(discord, data):
         discord.gateway.hanging_up = 4000
         discord.gateway.drop()
         await discord.gateway.wait_for(lambda g: g.hung_up >= FREE, SOON)
-        await asyncio.sleep(0.5)  # in which it would connect a hundred times
+        await asyncio.sleep(0.5)  # enough for a hundred connections without pauses
         assert discord.gateway.hung_up <= FREE + 1
         discord.gateway.hanging_up = None
         assert "7" in (await run(discord, ada, "print(3 + 4)")).content
@@ -162,7 +162,7 @@ async def test_commands_that_were_not_taken_are_offered_again(discord: Discord, 
 
 
 def test_pauses_grow_and_are_forgotten() -> None:
-    """Four connections are free; those that follow wait 1 s, 2 s and so on up to 45 s, until all is quiet."""
+    """Four connections are free; later ones wait 1 s, 2 s and so on up to 45 s, until things are quiet."""
     now = 0.0
 
     def clock() -> float:
@@ -176,7 +176,7 @@ def test_pauses_grow_and_are_forgotten() -> None:
         pauses.begun()
     assert waits[: FREE + 4] == [0.0] * FREE + [1.0, 2.0, 4.0, 8.0]
     assert max(waits) == LONGEST == waits[-1]
-    assert pauses.next() == pauses.next() == LONGEST  # one that is not made does not count
+    assert pauses.next() == pauses.next() == LONGEST  # a connection that is not made does not count
     now += 700.0
     assert pauses.next() == 0.0
 
@@ -184,7 +184,7 @@ def test_pauses_grow_and_are_forgotten() -> None:
 async def test_a_connection_that_fails_is_told_in_one_line(
     discord: Discord, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not with a traceback through the libraries, each time that a network is away."""
+    """There is no traceback through the libraries each time the network is down."""
 
     async def fails(*_: object, **__: object) -> None:
         raise ConnectionRefusedError(111, "refused")

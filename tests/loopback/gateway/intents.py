@@ -1,4 +1,4 @@
-"""Which events a session gets by its intents, and what is taken out of messages for want of one."""
+"""Which events a session gets by its intents, and what is removed from messages if one is missing."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def allowed(event: str, data: dict[str, Any], intents: int) -> bool:
 
 
 def stripped(event: str, data: dict[str, Any], intents: int, bot_id: str) -> dict[str, Any]:
-    """The event; a message without what it says, unless the bot wrote it, is mentioned or in a DM."""
+    """The event. A message loses its content, unless the bot wrote it or is mentioned, or it is in a DM."""
     if event not in ("MESSAGE_CREATE", "MESSAGE_UPDATE") or intents & MESSAGE_CONTENT:
         return data
     mentioned = any(user["id"] == bot_id for user in data["mentions"])

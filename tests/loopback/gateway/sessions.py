@@ -4,8 +4,8 @@ discord.gateway.drop()                  # the connection breaks; the bot resumes
 discord.gateway.drop(resumable=False)   # the session is gone as well
 discord.gateway.reconnect()             # Discord asks for a new connection
 discord.gateway.invalidate()            # the session is invalid; the bot begins another one
-discord.gateway.refusing = True         # 503 for who connects, until it is False again
-discord.gateway.hanging_up = 4011       # who connects is hung up on with this code, until it is None again
+discord.gateway.refusing = True         # a client that connects gets 503, until it is False again
+discord.gateway.hanging_up = 4011       # connections are closed with this code, until it is None again
 """
 
 import asyncio
@@ -27,7 +27,7 @@ Close = int | None  # a close code; None: the connection just breaks
 
 @dataclass(eq=False)
 class Session:
-    """One that a client identified for; it lives on for a while without a connection."""
+    """A session that a client started with IDENTIFY; it survives for a while without a connection."""
 
     intents: int
     id: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -37,7 +37,7 @@ class Session:
     left: float | None = None
 
     def tell(self, event: str, data: Json) -> None:
-        """Say it now if somebody listens, and again to who resumes."""
+        """Send the event now if somebody is connected, and again to a client that resumes."""
         self.sequence += 1
         self.events.append((self.sequence, event, data))
         if self.connection is not None:
@@ -45,18 +45,18 @@ class Session:
 
 
 class Connection:
-    """One websocket's outgoing half: what waits to be sent, and how it shall end."""
+    """The outgoing half of one websocket: what waits to be sent, and how it should end."""
 
     def __init__(self) -> None:
         self.waiting: asyncio.Queue[str | tuple[Close]] = asyncio.Queue()
         self.session: Session | None = None
 
     def say(self, op: int, data: Any, sequence: int | None = None, event: str | None = None) -> None:
-        """Send a payload, after those that wait."""
+        """Send a payload, after those that are waiting."""
         self.waiting.put_nowait(json.dumps({"op": op, "d": data, "s": sequence, "t": event}))
 
     def end(self, code: Close) -> None:
-        """Close with a code, or just break, after what waits was sent."""
+        """Close with a code, or just break the connection, once everything waiting has been sent."""
         if self.session is not None:
             self.session.connection = None
             self.session = None
@@ -79,12 +79,12 @@ class Gateway:
         self.token = token
         self.url = ""
         self.refusing = False
-        self.refused = 0  # how often somebody was
+        self.refused = 0  # how often a client was refused
         self.hanging_up: int | None = None
-        self.hung_up = 0  # how often somebody was hung up on
+        self.hung_up = 0  # how often a connection was closed by `hanging_up`
         self.identified = 0  # how often a client has started a session
-        self.resumed = 0  # how often it took one up again
-        self.commands: list[tuple[int, Any]] = []  # all that clients have sent: op and data
+        self.resumed = 0  # how often one was resumed
+        self.commands: list[tuple[int, Any]] = []  # everything that clients have sent: op and data
         self.sessions: dict[str, Session] = {}
         self.connections: set[Connection] = set()
         self.limits = limits
@@ -93,14 +93,14 @@ class Gateway:
         self._guilds = guilds
 
     def refuse(self) -> bool:
-        """Whether who connects now is refused; it is counted."""
+        """Whether a client that connects now is refused; counts the refusal."""
         if self.refusing:
             self.refused += 1
             self._watch.changed()
         return self.refusing
 
     def hang_up(self) -> int | None:
-        """The code with which who identifies or resumes now is hung up on, if they are; it is counted."""
+        """The code to close with if a client identifies or resumes now, or None; counts it."""
         if self.hanging_up is not None:
             self.hung_up += 1
             self._watch.changed()
@@ -108,23 +108,23 @@ class Gateway:
 
     @property
     def online(self) -> bool:
-        """Whether the bot listens."""
+        """Whether the bot is connected."""
         return any(session.connection for session in self.sessions.values())
 
     async def wait_for_online(self, timeout: float = WAIT) -> None:
-        """Until the bot listens."""
+        """Wait until the bot is connected."""
         await self._watch.until(lambda: self.online, "the bot to be online", self._told, timeout)
 
     async def wait_for_offline(self, timeout: float = WAIT) -> None:
-        """Until the bot does not listen."""
+        """Wait until the bot is not connected."""
         await self._watch.until(lambda: not self.online, "the bot to be offline", self._told, timeout)
 
     async def wait_for(self, predicate: Callable[["Gateway"], object], timeout: float = WAIT) -> None:
-        """Until `predicate` holds, for example `lambda gateway: gateway.resumed`."""
+        """Wait until `predicate` holds, for example `lambda gateway: gateway.resumed`."""
         await self._watch.until(lambda: bool(predicate(self)), "a change of the gateway", self._told, timeout)
 
     def dispatch(self, event: str, data: Json) -> None:
-        """Tell every session that asked for such events."""
+        """Send an event to every session that asked for such events."""
         for session in self.sessions.values():
             if allowed(event, data, session.intents):
                 session.tell(event, stripped(event, data, session.intents, str(self.bot.id)))
@@ -156,7 +156,7 @@ class Gateway:
         self._watch.changed()
 
     def resume(self, connection: Connection, session_id: str, sequence: int | None) -> bool:
-        """Take a session up again and say what was missed; False if there is none."""
+        """Resume a session and send what was missed; False if there is none."""
         session = self.sessions.get(session_id)
         if session is None or sequence is None or sequence > session.sequence:
             return False
@@ -188,7 +188,7 @@ class Gateway:
         self._watch.changed()
 
     def drop(self, *, resumable: bool = True) -> None:
-        """Break every connection at once; unless `resumable` nothing is kept for who comes back."""
+        """Break every connection at once; unless `resumable`, no session is kept for clients that return."""
         self.close(None, resumable=resumable)
 
     def close(self, code: Close, *, resumable: bool = True) -> None:
@@ -202,7 +202,7 @@ class Gateway:
         self._watch.changed()
 
     def reconnect(self) -> None:
-        """Ask the client to connect anew and resume."""
+        """Ask the client to reconnect and resume."""
         for connection in self.connections:
             connection.say(RECONNECT, None)
 
@@ -214,7 +214,7 @@ class Gateway:
             self.sessions.clear()
 
     def send_raw(self, text: str) -> None:
-        """Send what Discord should not."""
+        """Send text that Discord never would."""
         for connection in self.connections:
             connection.waiting.put_nowait(text)
 

@@ -1,4 +1,4 @@
-"""One websocket of the gateway: HELLO, IDENTIFY or RESUME, heartbeats, and the stream that zlib packs."""
+"""One websocket of the gateway: HELLO, IDENTIFY or RESUME, heartbeats, and the zlib-compressed stream."""
 
 import asyncio
 import json
@@ -55,7 +55,7 @@ class Socket:
         watching = asyncio.create_task(self._watch_heartbeats())
         try:
             await self._receive(socket)
-        except Exception as error:  # a fault of ours fails the test, whatever the bot makes of its end
+        except Exception as error:  # a fault of ours fails the test, whatever the bot does next
             self._world.violations.append(f"the loopback's gateway fails: {error!r}")
             raise
         finally:
@@ -84,7 +84,7 @@ class Socket:
     async def _watch_heartbeats(self) -> None:
         while True:
             try:
-                # As Discord: a beat may be late by half an interval.
+                # As on Discord, a heartbeat may be late by half an interval.
                 async with asyncio.timeout(self._gateway.limits.heartbeat * 1.5):
                     await self._beat.wait()
                 self._beat.clear()

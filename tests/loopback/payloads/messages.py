@@ -52,14 +52,14 @@ def metadata(one: Interaction) -> Json:
 
 
 def owners(one: Interaction) -> Json:
-    """By whose installation an interaction was possible: a guild's ("0") or a user's ("1")."""
+    """Whose installation made an interaction possible: a guild's ("0") or a user's ("1")."""
     if one.user_installed:
         return {"1": str(one.user.id)}
     return {"0": str(one.channel.guild.id) if one.channel.guild else "0"}
 
 
 def reactions(one: Message, viewer: User) -> list[Json]:
-    """The reactions of a message, as one sees them."""
+    """The reactions of a message, as one person sees them."""
     return [
         {
             "emoji": {"id": None, "name": emoji},
@@ -75,7 +75,7 @@ def reactions(one: Message, viewer: User) -> list[Json]:
 
 
 def message(one: Message, bot: User, cdn: Cdn, *, nested: bool = False) -> Json:
-    """A message as the bot gets it; one that is replied to is `nested` and tells of no further one."""
+    """A message as the bot gets it; a `nested` one, which was replied to, includes no further message."""
     told: Json = {
         "id": str(one.id),
         "channel_id": str(one.channel.id),

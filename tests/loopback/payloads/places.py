@@ -124,7 +124,7 @@ def thread_member(one: Channel, user_id: int) -> Json:
 
 
 def guild(one: Guild, application_id: int) -> Json:
-    """A guild, without what only the gateway tells."""
+    """A guild, without the fields that only the gateway sends."""
     return {
         "id": str(one.id),
         "name": one.name,
@@ -170,7 +170,7 @@ def guild(one: Guild, application_id: int) -> Json:
 
 
 def guild_create(one: Guild, bot: User, joined: float, channels: list[Channel]) -> Json:
-    """A guild as the gateway tells it when the bot comes: with members, channels and threads."""
+    """A guild as the gateway sends it when the bot arrives: with members, channels and threads."""
     return {
         **guild(one, bot.id),
         "joined_at": iso(joined),

@@ -43,7 +43,7 @@ def chosen(world: "World", command: Json, path: list[str], given: Json, channel:
 def focused(
     world: "World", command: Json, path: list[str], focus: tuple[str, str], given: Json, channel: Channel
 ) -> Json:
-    """The data of a command of which one option, which has autocomplete, is being typed.
+    """The data of a command in which one option, which must have autocomplete, is being typed.
 
     Raises:
         NotPossible: it has none
@@ -113,7 +113,7 @@ def _sent(world: "World", option: Json, value: Any, resolved: Json, channel: Cha
 
 
 def resolved_user(user: User, channel: Channel) -> Json:
-    """What a command that names a user tells of them: as a user, and as a member where they are one."""
+    """The resolved data of a user that a command names: as a user, and as a member if they are one."""
     told: Json = {"users": {str(user.id): payloads.user(user)}}
     if channel.guild is not None and user.id in channel.guild.members:
         member = payloads.member(channel.guild.members[user.id], with_user=False)

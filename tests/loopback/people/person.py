@@ -37,10 +37,10 @@ LONGEST, MOST_FILES = 2000, 10
 
 
 class Person:
-    """Somebody with a client. All is done at once; what follows of it one waits for at what is returned.
+    """Somebody with a client. Actions take effect at once; wait for their results on what they return.
 
     Raises:
-        NotPossible: from everything here that a client would not let them do
+        NotPossible: for any action here that a client would not let them do
     """
 
     def __init__(self, world: World, user: User) -> None:
@@ -48,10 +48,10 @@ class Person:
         self.user = user
         self.id = user.id
         self.mention = user.mention
-        self.has_installed_bot = False  # whether they may use the bot where it is not
+        self.has_installed_bot = False  # whether they may use the bot where it is not a member
 
     def close_dms(self) -> None:
-        """Take no direct messages any more."""
+        """Accept no more direct messages."""
         self.user.dms_closed = True
 
     def dm(self) -> Channel:
@@ -147,7 +147,7 @@ class Person:
     async def autocomplete(
         self, channel: Channel, name: str, focus: str, text: str = "", /, **options: Any
     ) -> Interaction:
-        """Have typed `text` into the option `focus` of a slash command; others may be filled in already."""
+        """Type `text` into the option `focus` of a slash command; others may be filled in already."""
         first, *path = name.split()
         command = self._command(channel, first, SLASH)
         data = focused(self._world, command, path, (focus, text), options, channel)

@@ -15,7 +15,7 @@ FILE = re.compile(r"files\[(\d+)\]")
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What was sent: `body` as JSON has it (None: nothing), files by their number."""
+    """What was sent: `body` as parsed JSON (None: nothing), files by their number."""
 
     body: Any = None
     files: dict[int, tuple[str, bytes]] = field(default_factory=dict)
@@ -32,7 +32,7 @@ async def read(request: web.Request, limits: Limits) -> Form:
     """The body of a request, read whole.
 
     Raises:
-        Refusal: it is no JSON, or it or a file in it is too large
+        Refusal: it is not JSON, or it or a file in it is too large
     """
     if request.content_type == "multipart/form-data":
         return await _multipart(request, limits)

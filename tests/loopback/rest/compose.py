@@ -1,4 +1,4 @@
-"""What a body and its files make of a message: the same for channels, callbacks, followups and edits."""
+"""Builds messages from a body and its files, in the same way for channels, callbacks, followups and edits."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tests.loopback.world.world import World
 
 Json = dict[str, Any]
 COMPONENTS_V2 = 1 << 15
-MAY_BE_SET = SUPPRESS_EMBEDS | COMPONENTS_V2 | 1 << 12  # the last one: without a notification
+MAY_BE_SET = SUPPRESS_EMBEDS | COMPONENTS_V2 | 1 << 12  # the last flag: without a notification
 Files = dict[int, tuple[str, bytes]]
 
 
@@ -27,7 +27,7 @@ def fill(world: World, message: Message, body: Json, files: Files) -> None:
 
 
 def change(world: World, message: Message, body: Json, files: Files) -> None:
-    """Change a message: what is not named stays, but of attachments only those stay that are listed.
+    """Change a message: omitted fields stay, but of the attachments only those listed stay.
 
     Raises:
         Refusal: it would be empty, or keep a file that it does not have
@@ -76,7 +76,7 @@ def _uploaded(world: World, message: Message, listed: list[Json] | None, files: 
 
 
 def _embed(body: Json) -> Json:
-    """An embed as Discord gives it back."""
+    """An embed as Discord returns it."""
     told = {key: value for key, value in body.items() if value is not None}
     told["type"] = "rich"
     for picture in ("image", "thumbnail"):
@@ -88,7 +88,7 @@ def _embed(body: Json) -> Json:
 
 
 def _numbered(rows: list[Json]) -> list[Json]:
-    """Components as Discord gives them back: each has an id, and the settings that were left out."""
+    """Components as Discord returns them: each with an id, and with defaults for settings left out."""
     count = 0
 
     def number(part: Json) -> Json:

@@ -1,4 +1,4 @@
-"""Faults on demand, and the log of what the bot has asked.
+"""Faults on demand, and the log of the bot's requests.
 
     fault = discord.faults.status("PATCH", "/channels/*/messages/*", 503, times=2)
     discord.faults.drop("POST", "/channels/*/messages", handled=True)   # it was posted, but nobody answers
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 @dataclass(eq=False)
 class Request:
-    """One request of the bot and its answer; `status` is None before it, 0 if the connection was broken."""
+    """One request of the bot and its answer; `status` is None until then, 0 if the connection was broken."""
 
     at: float
     method: str
@@ -36,7 +36,7 @@ class Request:
     answer: Any = None
 
     def line(self) -> str:
-        """It in a line."""
+        """The request in one line."""
         return f"{self.method} {self.path} -> {self.status} {self.code or ''}".rstrip()
 
 
@@ -58,7 +58,7 @@ class Requests:
         predicate: Callable[[Request], object] = lambda _: True,
         timeout: float = WAIT,
     ) -> Request:
-        """The first answered one that matches, once there is one."""
+        """Wait for the first answered request that matches."""
         return await self._watch.until(
             lambda: next(
                 (r for r in self.matching(method, path) if r.status is not None and predicate(r)), None
@@ -69,13 +69,13 @@ class Requests:
         )
 
     def told(self) -> str:
-        """The last fifty, a line each."""
+        """The last fifty requests, a line each."""
         return "\n".join(f"  {request.line()}" for request in self.all[-50:])
 
 
 @dataclass(eq=False)
 class Fault:
-    """What shall happen to the next `times` requests that fit (None: to all of them)."""
+    """What should happen to the next `times` requests that fit (None: to all of them)."""
 
     method: str
     path: str
@@ -83,7 +83,7 @@ class Fault:
     times: int | None = 1
     answer: tuple[int, Json | str, dict[str, str]] | None = None
     dropped: bool = False
-    handled: bool = False  # whether the request does its work all the same
+    handled: bool = False  # whether the request still does its work
     seconds: float = 0.0
     held: bool = False
     hits: int = 0
@@ -97,7 +97,7 @@ class Fault:
         return self.method in ("*", method) and fnmatchcase(path, self.path)
 
     async def strike(self) -> None:
-        """A request is hit: wait as long as it shall."""
+        """Hit a request: wait for as long as it is to be delayed or held."""
         self.hits += 1
         self.watch.changed()
         if self.held:
@@ -106,16 +106,16 @@ class Fault:
             await asyncio.sleep(self.seconds)
 
     def release(self) -> None:
-        """Let held requests go on, and hold no more."""
+        """Let held requests continue, and hold no more."""
         self.removed = True
         self._released.set()
 
     def remove(self) -> None:
-        """Strike no more."""
+        """Remove this fault."""
         self.removed = True
 
     async def wait_for_hit(self, times: int = 1, timeout: float = WAIT) -> None:
-        """Until so many requests were hit."""
+        """Wait until this many requests have been hit."""
         await self.watch.until(
             lambda: self.hits >= times, f"{self.method} {self.path}", lambda: f"  {self.hits} hits", timeout
         )
@@ -164,11 +164,11 @@ class Faults:
         return self._add(Fault(method, path, self._watch, times, answer))
 
     def drop(self, method: str, path: str, *, times: int | None = 1, handled: bool = False) -> Fault:
-        """Break the connection instead of an answer; `handled`: after the request has done its work."""
+        """Break the connection instead of answering; if `handled`, after the request has done its work."""
         return self._add(Fault(method, path, self._watch, times, dropped=True, handled=handled))
 
     def delay(self, method: str, path: str, seconds: float, *, times: int | None = 1) -> Fault:
-        """Handle the request that much later, in real seconds."""
+        """Handle the request this much later, in real seconds."""
         return self._add(Fault(method, path, self._watch, times, seconds=seconds, handled=True))
 
     def hold(self, method: str, path: str, *, times: int | None = 1) -> Fault:
@@ -180,10 +180,10 @@ class Faults:
         return fault
 
     def find(self, method: str, path: str) -> Fault | None:
-        """The one for this request."""
+        """The fault for this request."""
         return next((fault for fault in self._all if fault.fits(method, path)), None)
 
     def release_all(self) -> None:
-        """At the end nobody waits."""
+        """Release all held requests, so that nobody waits at the end."""
         for fault in self._all:
             fault.release()

@@ -12,14 +12,14 @@ from typing import Any
 from tests.loopback.clock import Clock
 from tests.loopback.settings import Limits, Rate
 
-VIA = {"Via": "1.1 google"}  # an answer of Discord's own; one by Cloudflare has none
+VIA = {"Via": "1.1 google"}  # sent with Discord's own answers, but not with Cloudflare's
 MAJOR = ("channel_id", "guild_id", "webhook_id", "webhook_token", "interaction_id", "interaction_token")
 NOT_GLOBAL = ("/webhooks/", "/interactions/")
 
 
 @dataclass
 class Window:
-    """The requests since the first one; it starts anew when its time is over."""
+    """The requests since the first one; it starts over when its time is up."""
 
     rate: Rate
     started: float = 0.0
@@ -37,7 +37,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """How a request stands to the limits: headers for its answer, and seconds to wait (0: it may)."""
+    """What the limits say to a request: headers for its answer, and seconds to wait (0: allowed)."""
 
     headers: dict[str, str]
     wait: float = 0.0
@@ -68,7 +68,7 @@ class RateLimits:
         if not route.startswith(NOT_GLOBAL) and (wait := self._all.take(now)):
             return Taken(refused(wait, "global"), wait, everywhere=True)
         if route.startswith("/interactions/"):
-            return Taken({})  # a callback has no limit of its own
+            return Taken({})  # a callback is not limited
         rate = self._limits.rates.get((method, route), self._limits.any_rate)
         key = (method, route, *(parameters.get(name, "") for name in MAJOR))
         window = self._windows.setdefault(key, Window(rate))
@@ -77,7 +77,7 @@ class RateLimits:
         headers = {
             "X-RateLimit-Limit": str(rate.requests),
             "X-RateLimit-Remaining": str(rate.requests - window.used),
-            "X-RateLimit-Reset": f"{time.time() + left:.3f}",  # the real time: clients compare it
+            "X-RateLimit-Reset": f"{time.time() + left:.3f}",  # real time: clients compare it
             "X-RateLimit-Reset-After": f"{left:.3f}",
             "X-RateLimit-Bucket": hashlib.sha256(f"{method} {route}".encode()).hexdigest()[:32],
         }
@@ -85,7 +85,7 @@ class RateLimits:
 
 
 def refused(wait: float, scope: str, *, via: bool = True) -> dict[str, str]:
-    """The headers that a 429 has beside those of its bucket."""
+    """The headers that a 429 has in addition to those of its bucket."""
     headers = {"Retry-After": str(math.ceil(wait)), "X-RateLimit-Scope": scope}
     if scope == "global":
         headers["X-RateLimit-Global"] = "true"

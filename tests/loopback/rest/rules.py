@@ -18,7 +18,7 @@ COMMAND_NAME = re.compile(r"[-_'\w]{1,32}")
 
 
 def message(body: Json, files: int) -> list[str]:
-    """What is wrong with a message, or the change of one, and its number of files."""
+    """What is wrong with a message, or a change to one, that has this many files."""
     return [
         *_text(body),
         *_components(body.get("components") or []),
@@ -45,7 +45,7 @@ def modal(body: Json) -> list[str]:
 
 
 def command(body: Json, *, changed: bool = False) -> list[str]:
-    """What is wrong with a command's registration; one that is `changed` needs to name nothing."""
+    """What is wrong with a command's registration; if it is `changed`, no field is required."""
     name, slash = body.get("name", ""), (body.get("type") or 1) == 1
     found = []
     if slash and "name" in body and (not COMMAND_NAME.fullmatch(name) or name != name.lower()):

@@ -1,7 +1,7 @@
-"""Whether requests and responses are as Discord's OpenAPI document has them.
+"""Whether requests and responses conform to Discord's OpenAPI document.
 
-What differs: ids may come in as integers (Discord takes them), and a request may have no key that the
-document does not know, for Discord drops a misspelt one without a word.
+Two differences: ids may arrive as integers (Discord accepts them), and a request may have no key that the
+document does not know, because Discord silently drops a misspelt one.
 """
 
 import json
@@ -18,8 +18,8 @@ from tests import openapi
 
 Json = dict[str, Any]
 AT = "urn:discord"
-# The document lacks these, and Discord takes them: "nsfw" is in its written documentation; nextcord sends
-# "tts" with each edit, and an attachment that is to stay as it once came.
+# The document lacks these, but Discord accepts them: "nsfw" is in its written docs, and nextcord sends
+# "tts" with each edit, and an attachment that should stay exactly as it was received.
 NOT_IN_DOCUMENT = re.compile(
     r".*\.(nsfw|tts)|.*\.attachments\[\d+\]\.(content_type|height|proxy_url|size|spoiler|url|width)"
 )
@@ -43,7 +43,7 @@ class _Document:
         self._validators: dict[str, Draft202012Validator] = {}
 
     def validator(self, pointer: str) -> Draft202012Validator:
-        """What checks against the schema at a place such as "#/components/schemas/MessageResponse"."""
+        """The validator for the schema at a place such as "#/components/schemas/MessageResponse"."""
         if pointer not in self._validators:
             self._validators[pointer] = Draft202012Validator({"$ref": AT + pointer}, registry=self._registry)
         return self._validators[pointer]
@@ -63,7 +63,7 @@ class _Document:
 
 @cache
 def _documents() -> tuple[_Document, _Document] | None:
-    """What requests and what responses are held against; None where there is no document."""
+    """What requests and responses are checked against; None if there is no document."""
     place = openapi.document()
     if place is None:
         return None
@@ -72,7 +72,7 @@ def _documents() -> tuple[_Document, _Document] | None:
     snowflake = lenient["components"]["schemas"]["SnowflakeType"]
     lenient["components"]["schemas"]["SnowflakeType"] = {**snowflake, "type": ["string", "integer"]}
     strict = json.loads(text)
-    # The details of an invalid form have codes such as "BASE_TYPE_REQUIRED"; the document says integer.
+    # Details of an invalid form have codes such as "BASE_TYPE_REQUIRED"; the document says integer.
     strict["components"]["schemas"]["Error"]["properties"]["code"] = {"type": ["integer", "string"]}
     return _Document(lenient), _Document(strict)
 
@@ -104,7 +104,7 @@ class Schema:
         return self._wrong(documents[0].validator(pointer), body)
 
     def unknown(self, method: str, route: str, body: Any) -> list[str]:
-        """The keys of a valid request's body that no schema knows; Discord drops them without a word."""
+        """The keys of a valid request's body that no schema knows; Discord silently drops them."""
         documents = _documents()
         if documents is None or body is None:
             return []
@@ -129,7 +129,7 @@ class Schema:
         return self._wrong(documents[1].validator(pointer), body)
 
     def component(self, name: str, body: Any) -> list[str]:
-        """What is wrong with something that the document has a schema for, by its name."""
+        """What is wrong with an object, according to the document's schema of this name."""
         documents = _documents()
         return self._wrong(documents[1].validator(f"#/components/schemas/{name}"), body) if documents else []
 
@@ -142,13 +142,13 @@ class Schema:
 
 
 def _because(error: Any) -> str:
-    """The deepest reasons of an alternative of which none fits."""
+    """If no alternative fits, the most deeply nested reasons."""
     reasons = {f"{inner.json_path} {inner.message[:120]}" for inner in error.context or ()}
     return f" ({'; '.join(sorted(reasons)[:6])})" if reasons else ""
 
 
 def _unknown(document: _Document, pointer: str, body: Any, path: str = "$") -> Iterator[str]:
-    """The places of keys that no fitting schema names."""
+    """Where there are keys that no matching schema names."""
     places = list(_fitting(document, pointer, body))
     if isinstance(body, list):
         items = [f"{place}/items" for place in places if "items" in document.at(place)]
@@ -164,7 +164,7 @@ def _unknown(document: _Document, pointer: str, body: Any, path: str = "$") -> I
 
 
 def _fitting(document: _Document, pointer: str, body: Any) -> Iterator[str]:
-    """The places of the schemas behind references and alternatives that `body` keeps to."""
+    """Where the schemas are that `body` conforms to, following references and alternatives."""
     schema = document.at(pointer)
     if "$ref" in schema:
         yield from _fitting(document, schema["$ref"], body)

@@ -1,4 +1,4 @@
-"""The HTTP side: one way through for every request, from the fault it may hit to the check of the answer."""
+"""The HTTP side: one path for every request, from faults on demand to the check of the answer."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.loopback.rest.routes.table import Call, Reply
 from tests.loopback.world.world import World
 
 API = "/api/v10"
-MEGABYTES_READ = 200 * 1024 * 1024  # more than any limit: refusing is Discord's part, not aiohttp's
+MEGABYTES_READ = 200 * 1024 * 1024  # above any limit, so that Discord refuses and not aiohttp
 BY_TOKEN = ("/webhooks/{webhook_id}/{webhook_token}", "/interactions/")
 MESSAGES = (
     "/messages",
@@ -42,7 +42,7 @@ class Server:
     async def start(self) -> None:
         """Listen."""
         app = web.Application(client_max_size=MEGABYTES_READ)
-        # aiohttp takes the first route that fits: those with a fixed last part go before the others.
+        # aiohttp takes the first route that matches, so those with a fixed last part come first.
         for method, template in sorted(table.ROUTES, key=lambda key: key[1].replace("{", "~")):
             app.router.add_route(method, API + template, self._answering(method, template))
         app.router.add_get(cdn.PATH, self._world.cdn.serve)
@@ -57,7 +57,7 @@ class Server:
         self._world.gateway.url = self.address.replace("http", "ws", 1) + "/gateway/"
 
     async def stop(self) -> None:
-        """Hang up and listen no more."""
+        """Close all connections and stop listening."""
         self.faults.release_all()
         self._world.gateway.drop(resumable=False)
         if self._runner is not None:
@@ -168,7 +168,7 @@ class Server:
 
 
 def _broken(entry: Request) -> list[str]:
-    """What the rules beyond the document say against a request."""
+    """Which rules beyond the document a request breaks."""
     body = entry.body
     if body is None or entry.method == "GET":
         return []

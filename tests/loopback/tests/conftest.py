@@ -14,7 +14,7 @@ from tests.loopback.raw import Raw, raw_client
 
 @pytest.fixture(autouse=True)
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """nextcord waits 5 s before it begins another session, for Discord's sake."""
+    """Skips the 5 s that nextcord waits before it begins another session, to spare Discord."""
 
     async def hurry(*_args: object, **_options: object) -> None:
         """Do not wait."""
@@ -24,9 +24,9 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def discord() -> AsyncIterator[Discord]:
-    """A Discord with a guild, two members and two channels; what broke its rules fails the test.
+    """A Discord with a guild, two members and two channels; breaking its rules fails the test.
 
-    So does a task that the test has left behind, such as a bot.
+    So does a task that the test leaves behind, such as a bot.
     """
     before = asyncio.all_tasks()
     async with loopback() as discord:

@@ -40,7 +40,7 @@ async def test_state_outlives_the_bot(discord: Discord) -> None:
 
 
 async def test_threads_of_messages_and_channels(discord: Discord, raw: Raw) -> None:
-    """The bot opens one thread below a message, with the message's id, and others below the channel."""
+    """The bot opens a thread below a message, with the message's id, and others below the channel."""
     channel = discord.guild.channel()
     said = await discord.guild.member("ada").say(channel, "here")
     path = f"/channels/{channel.id}"
@@ -63,7 +63,7 @@ async def test_threads_of_messages_and_channels(discord: Discord, raw: Raw) -> N
 
 
 async def test_direct_messages_may_be_closed(discord: Discord, raw: Raw) -> None:
-    """Who takes no direct messages gets none: 50007."""
+    """A person who accepts no direct messages gets none: 50007."""
     bob = discord.guild.member("bob")
     opened = await raw("POST", "/users/@me/channels", {"recipient_id": str(bob.id)})
     path = f"/channels/{opened.body['id']}/messages"
@@ -83,7 +83,7 @@ async def test_direct_messages_may_be_closed(discord: Discord, raw: Raw) -> None
     ],
 )
 async def test_bot_lacks_a_permission(discord: Discord, raw: Raw, denied: str, files: int, code: int) -> None:
-    """Where the bot may not write, attach or look, Discord refuses; elsewhere it does not."""
+    """Discord refuses if the bot may not write, attach or view; elsewhere it does not."""
     channel = discord.guild.channel()
     discord.guild.overwrite(channel, discord.bot, deny=denied)
     uploads = {0: ("a.txt", b"1")} if files else None
@@ -93,7 +93,7 @@ async def test_bot_lacks_a_permission(discord: Discord, raw: Raw, denied: str, f
 
 
 async def test_role_gives_back_what_a_channel_denies(discord: Discord, raw: Raw) -> None:
-    """A role's overwrite goes before everybody's."""
+    """A role's overwrite takes precedence over everybody's."""
     channel = discord.guild.channel()
     everybody = discord.guild.guild.roles[discord.guild.id]
     discord.guild.overwrite(channel, everybody, deny="send_messages")
@@ -107,7 +107,7 @@ async def test_role_gives_back_what_a_channel_denies(discord: Discord, raw: Raw)
 
 
 async def test_what_is_gone_is_unknown(discord: Discord, raw: Raw) -> None:
-    """A deleted message is 10008, a deleted channel 10003, a reply to what is gone an invalid form."""
+    """A deleted message is 10008, a deleted channel 10003; a reply to a deleted message is invalid."""
     ada, channel = discord.guild.member("ada"), discord.guild.channel()
     said = await ada.say(channel, "a")
     path = f"/channels/{channel.id}/messages"
@@ -160,7 +160,7 @@ async def test_old_message_takes_few_edits(discord: Discord, raw: Raw) -> None:
 async def test_who_is_pinged(
     discord: Discord, raw: Raw, allowed: dict[str, object] | None, pinged: set[str]
 ) -> None:
-    """Notifications follow `allowed_mentions`; without it all who are named or replied to get one."""
+    """Notifications follow `allowed_mentions`; without it, everybody named or replied to gets one."""
     channel, bob, carol = discord.guild.channel(), discord.guild.member("bob"), discord.guild.member("carol")
     said = await discord.guild.member("ada").say(channel, "a")
     body = {"content": f"{bob.mention} @everyone", "message_reference": {"message_id": str(said.id)}}
@@ -216,7 +216,7 @@ async def test_edits_reactions_and_typing_are_told(discord: Discord) -> None:
 
 
 async def test_wait_that_fails_shows_what_is_there(discord: Discord) -> None:
-    """A wait that runs out is an assertion with the place's transcript."""
+    """A wait that times out is an assertion error with the place's transcript."""
     await discord.guild.member("ada").say(discord.guild.channel(), "only this")
     with pytest.raises(WaitFailed, match="only this"):
         await discord.guild.channel().wait_for(lambda m: m.content == "that", timeout=0.01)

@@ -46,7 +46,7 @@ async def test_posting_makes_or_changes_one(discord: Discord, raw: Raw) -> None:
 
 
 async def test_guild_has_commands_of_its_own(discord: Discord, raw: Raw) -> None:
-    """A guild's command goes before the global one, and is not there in another guild."""
+    """A guild's command takes precedence over the global one, and does not exist in another guild."""
     here, there = discord.guild, discord.add_guild("there", owner="ada")
     await raw.register(RUN)
     path = f"/applications/{discord.bot.id}/guilds/{here.id}/commands"
@@ -74,7 +74,7 @@ async def test_guild_has_commands_of_its_own(discord: Discord, raw: Raw) -> None
     ids=lambda bodies: str(bodies)[:70],
 )
 async def test_wrong_command_is_refused(discord: Discord, raw: Raw, bodies: list[dict[str, Any]]) -> None:
-    """What Discord would not register is not registered."""
+    """What Discord would not register is refused."""
     answer = await raw("PUT", f"/applications/{discord.bot.id}/commands", bodies)
     assert answer.code == 50035
     assert discord.commands.names() == set()
@@ -102,7 +102,7 @@ async def test_wrong_command_is_refused(discord: Discord, raw: Raw, bodies: list
 async def test_options_are_of_their_kind(
     discord: Discord, raw: Raw, given: dict[str, Any], right: bool
 ) -> None:
-    """A client sends only options there are, with values that fit, and all that are required."""
+    """A client sends only existing options, with valid values, and all required ones."""
     blue = [{"name": "Blue", "value": "b"}]
     options = [
         option("text", required=True, max_length=3),
@@ -122,7 +122,7 @@ async def test_options_are_of_their_kind(
 
 
 async def test_file_of_a_command_is_served(discord: Discord, raw: Raw) -> None:
-    """A file that comes with a command is told with an address that serves it."""
+    """A file that comes with a command has an address that serves it."""
     await raw.register({**RUN, "options": [option("file", ATTACHMENT)]})
     run = await discord.guild.member("ada").slash(discord.guild.channel(), "run", file=("a.csv", b"1"))
     [told] = run.data["resolved"]["attachments"].values()
@@ -131,7 +131,7 @@ async def test_file_of_a_command_is_served(discord: Discord, raw: Raw) -> None:
 
 
 async def test_commands_keep_to_their_places(discord: Discord, raw: Raw) -> None:
-    """A command is offered in its contexts and to who has its permissions."""
+    """A command is offered in its contexts, and to people who have its permissions."""
     moderators_only = {**RUN, "name": "rule", "default_member_permissions": 1 << 13}
     await raw.register({**RUN, "contexts": [0]}, {**RUN, "name": "dm", "contexts": [1]}, moderators_only)
     ada, bob, channel = discord.guild.member("ada"), discord.guild.member("bob"), discord.guild.channel()
@@ -144,7 +144,7 @@ async def test_commands_keep_to_their_places(discord: Discord, raw: Raw) -> None
 
 
 async def test_nextcord_removes_stale_commands(discord: Discord, raw: Raw) -> None:
-    """A command that an older version of the bot has registered is gone once a newer one was online."""
+    """A command that an older version of the bot registered is gone once a newer one has been online."""
     await raw.register({**RUN, "name": "stale"}, RUN)
     async with running(tiny(), discord):
         await discord.requests.wait_for("DELETE", "/applications/*/commands/*")

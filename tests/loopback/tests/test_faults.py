@@ -22,7 +22,7 @@ def path(discord: Discord) -> str:
 
 
 async def test_status_is_answered_so_many_times(discord: Discord, raw: Raw, path: str) -> None:
-    """A status comes twice and no more; above 500 without Discord's JSON."""
+    """A status comes exactly twice; from 500 up, without Discord's JSON."""
     fault = discord.faults.status("POST", "/channels/*/messages", 503, times=2)
     answers = [await raw("POST", path, {"content": "a"}) for _ in range(3)]
     assert [a.status for a in answers] == [503, 503, 200]
@@ -45,7 +45,7 @@ async def test_connection_is_dropped(discord: Discord, raw: Raw, path: str, hand
 
 
 async def test_request_is_held_until_released(discord: Discord, raw: Raw, path: str) -> None:
-    """A held request waits, and does its work when it is let go."""
+    """A held request waits, and does its work when it is released."""
     held = discord.faults.hold("POST", path)
     asking = asyncio.create_task(raw("POST", path, {"content": "a"}))
     await held.wait_for_hit()
@@ -69,7 +69,7 @@ async def test_delayed_request_is_handled_later(discord: Discord, raw: Raw, path
 async def test_too_many_as_discord_and_as_cloudflare(
     discord: Discord, raw: Raw, path: str, bare: bool, scope: str
 ) -> None:
-    """A 429 has its scope and comes by Via; Cloudflare's has Retry-After and nothing else."""
+    """A 429 has its scope and a Via header; Cloudflare's has Retry-After and nothing else."""
     discord.faults.too_many("POST", path, retry_after=0.5, scope=scope, bare=bare)
     answer = await raw("POST", path, {"content": "a"})
     assert answer.status == 429
@@ -97,7 +97,7 @@ async def test_strangers_are_unauthorized(discord: Discord, raw: Raw, path: str)
 
 
 async def test_nextcord_meets_a_fault(discord: Discord, tiny_bot: nextcord.Client) -> None:
-    """A 502 makes nextcord try again: the answer comes all the same."""
+    """A 502 makes nextcord try again, and the answer still arrives."""
     discord.faults.status("POST", "/channels/*/messages", 502)
     asked = await discord.guild.member("ada").say(discord.guild.channel(), "hi")
     await asked.wait_for_reply()
@@ -112,7 +112,7 @@ tiny().run(sys.argv[1])
 
 
 async def test_bot_in_a_process_is_killed_and_started_again(discord: Discord, tmp_path: Path) -> None:
-    """A bot that runs as a program finds its messages after it was killed."""
+    """A bot that runs as a program finds its messages again after being killed."""
     (tmp_path / "started_bot.py").write_text(BOT, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     command = [sys.executable, "-m", "tests.loopback.launch", discord.address, "started_bot", discord.token]

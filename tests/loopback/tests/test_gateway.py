@@ -1,4 +1,4 @@
-"""The gateway: how sessions start, go on and end, and what the bot is told by its intents."""
+"""The gateway: how sessions start, continue and end, and which events the bot gets by its intents."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ class Wire:
         return dict(await self.socket.receive_json())
 
     async def until(self, event: str) -> dict[str, Any]:
-        """The next event of that name; others are passed over."""
+        """The next event of that name; others are skipped."""
         while (told := await self.next())["t"] != event:
             pass
         return told
@@ -52,7 +52,7 @@ class Wire:
 
 @asynccontextmanager
 async def wired(raw: Raw) -> AsyncIterator[Wire]:
-    """A connection that has got its HELLO."""
+    """A connection that has received its HELLO."""
     async with raw.session.ws_connect(raw.discord.gateway.url) as socket:
         wire = Wire(socket, raw.discord.token)
         hello = await wire.next()
@@ -62,7 +62,7 @@ async def wired(raw: Raw) -> AsyncIterator[Wire]:
 
 
 async def test_session_starts_with_ready_and_guilds(discord: Discord, raw: Raw) -> None:
-    """READY names the guilds, GUILD_CREATE tells them with members and channels."""
+    """READY names the guilds, and GUILD_CREATE describes them with members and channels."""
     async with wired(raw) as wire:
         ready = await wire.identify()
         assert ready["guilds"] == [{"id": str(discord.guild.id), "unavailable": True}]
@@ -72,7 +72,7 @@ async def test_session_starts_with_ready_and_guilds(discord: Discord, raw: Raw) 
 
 
 async def test_heartbeat_is_answered_and_awaited() -> None:
-    """A heartbeat gets its acknowledgement; who has none to give is hung up on with 4009."""
+    """A heartbeat is acknowledged; a client that sends none is disconnected with 4009."""
     async with loopback(Limits(heartbeat=1.0)) as discord, raw_client(discord) as raw, wired(raw) as wire:
         await wire.send(1, None)
         assert (await wire.next())["op"] == 11
@@ -88,14 +88,14 @@ async def test_heartbeat_is_answered_and_awaited() -> None:
     ],
 )
 async def test_wrong_start_is_hung_up_on(raw: Raw, op: int, data: Any, code: int) -> None:
-    """A wrong token, a command before IDENTIFY, or what cannot be read ends the connection."""
+    """A wrong token, a command before IDENTIFY, or unreadable data ends the connection."""
     async with wired(raw) as wire:
         await wire.send(op, data)
         assert await wire.ended() == code
 
 
 async def test_second_identify_and_unknown_op_are_hung_up_on(raw: Raw) -> None:
-    """A session is started once, and only the known ops are taken."""
+    """A session is started once, and only known ops are accepted."""
     for op, code in ((2, 4005), (99, 4001)):
         async with wired(raw) as wire:
             await wire.identify()
@@ -112,7 +112,7 @@ async def test_content_intent_must_be_allowed() -> None:
 
 
 async def test_content_is_stripped_without_its_intent(discord: Discord, raw: Raw) -> None:
-    """Without the intent the bot reads only where it is mentioned, in DMs, and its own words."""
+    """Without the intent the bot reads only mentions of it, DMs, and its own messages."""
     ada, channel = discord.guild.member("ada"), discord.guild.channel()
     async with wired(raw) as wire:
         await wire.identify(ALL & ~CONTENT)
@@ -126,7 +126,7 @@ async def test_content_is_stripped_without_its_intent(discord: Discord, raw: Raw
 
 
 async def test_events_follow_the_intents(discord: Discord, raw: Raw) -> None:
-    """Who asked for direct messages only hears of nothing else, and what the bot may not see is not told."""
+    """A client that asked only for direct messages gets nothing else, nor what the bot may not see."""
     ada = discord.guild.member("ada")
     secret = discord.guild.channel("secret")
     discord.guild.overwrite(secret, discord.bot, deny="view_channel")
@@ -143,7 +143,7 @@ async def test_events_follow_the_intents(discord: Discord, raw: Raw) -> None:
 
 
 async def test_resume_replays_what_was_missed(discord: Discord, raw: Raw) -> None:
-    """After a break a client goes on from its last number; after a goodbye, or too late, it may not."""
+    """After a break a client resumes from its last number; after a goodbye, or too late, it may not."""
     ada, channel = discord.guild.member("ada"), discord.guild.channel()
     async with wired(raw) as wire:
         ready = await wire.identify()

@@ -23,7 +23,7 @@ async def run(discord: Discord, raw: Raw) -> Interaction:
 
 
 async def test_answer_after_three_seconds_is_unknown(discord: Discord, raw: Raw, run: Interaction) -> None:
-    """Who acknowledges later than 3 s gets 10062, and the person reads that it failed."""
+    """An acknowledgement after more than 3 s gets 10062, and the person reads that it failed."""
     discord.clock.advance(3.1)
     assert (await raw.callback(run, DEFER)).code == 10062
     assert run.failed
@@ -46,7 +46,7 @@ async def test_wrong_token_is_unknown(raw: Raw, run: Interaction) -> None:
 
 
 async def test_first_followup_takes_the_place_of_the_loading_message(raw: Raw, run: Interaction) -> None:
-    """After a deferral the first followup edits the loading message, and is as hidden as the deferral was."""
+    """The first followup after a deferral replaces the loading message, and is ephemeral if that was."""
     await raw.callback(run, DEFER, {"flags": EPHEMERAL})
     assert run.response is not None
     assert run.response.loading
@@ -70,7 +70,7 @@ async def test_original_response_is_read_changed_and_deleted(raw: Raw, run: Inte
 
 
 async def test_followup_before_the_answer_has_no_webhook(raw: Raw, run: Interaction) -> None:
-    """The token is good for followups only once the interaction was acknowledged."""
+    """The token is valid for followups only once the interaction has been acknowledged."""
     assert (await raw.follow(run, "POST", "", {"content": "a"})).code == 10015
     assert (await raw("POST", f"/webhooks/{raw.discord.bot.id}/nonsense", {"content": "a"})).code == 10015
 
@@ -126,7 +126,7 @@ async def test_button_answers_change_its_message(discord: Discord, raw: Raw, run
 
 
 async def test_modal_is_filled_in_as_a_client_does(discord: Discord, tiny_bot: nextcord.Client) -> None:
-    """A form takes what its inputs allow, from its person, once."""
+    """A form accepts what its inputs allow, only from its own person, and only once."""
     ada, bob = discord.guild.member("ada"), discord.guild.member("bob")
     answer = await (await ada.say(discord.guild.channel(), "hi")).wait_for_reply()
     modal = await (await ada.click(answer, "Edit")).wait_for_modal()
@@ -164,7 +164,7 @@ async def test_bot_answers_every_kind(discord: Discord, tiny_bot: nextcord.Clien
 
 
 async def test_bot_in_direct_messages(discord: Discord, tiny_bot: nextcord.Client) -> None:
-    """In a direct message the bot hears, and is commanded, in the context of a bot's DM."""
+    """In a direct message the bot gets messages and commands, in the context of a bot's DM."""
     ada = discord.person("ada")
     assert (await (await ada.say(ada.dm(), "hi")).wait_for_reply()).content == "heard: hi"
     run = await ada.slash(ada.dm(), "run", code="2")
@@ -173,7 +173,7 @@ async def test_bot_in_direct_messages(discord: Discord, tiny_bot: nextcord.Clien
 
 
 async def test_user_installed_bot_has_responses_only(discord: Discord, raw: Raw) -> None:
-    """Where the bot is not, it can answer an interaction and follow up five times, and nothing else."""
+    """Where the bot is not a member, it can answer an interaction and follow up five times, no more."""
     await raw.register({**RUN, "integration_types": [0, 1], "contexts": [0, 1, 2]})
     away = discord.add_guild("away", owner="carol", with_bot=False)
     carol, channel = away.member("carol"), away.channel()

@@ -8,7 +8,7 @@ from tests.loopback.raw import Raw, raw_client
 
 
 async def test_bucket_counts_down_and_refuses(discord: Discord, raw: Raw) -> None:
-    """Five messages in five seconds; the sixth is a 429 that tells when, by whose limit, and comes by Via."""
+    """Five messages in five seconds; the sixth gets a 429 with the wait, the scope and a Via header."""
     path = f"/channels/{discord.guild.channel().id}/messages"
     answers = [await raw("POST", path, {"content": "a"}) for _ in range(6)]
     assert [a.status for a in answers] == [200] * 5 + [429]
@@ -25,7 +25,7 @@ async def test_bucket_counts_down_and_refuses(discord: Discord, raw: Raw) -> Non
 
 
 async def test_channels_have_windows_of_their_own(discord: Discord, raw: Raw) -> None:
-    """The bucket has one name for a route, and counts each channel apart."""
+    """The bucket has one name for a route, and counts each channel separately."""
     one, two = discord.guild.channel("general").id, discord.guild.channel("random").id
     for _ in range(5):
         first = await raw("POST", f"/channels/{one}/messages", {"content": "a"})
@@ -35,7 +35,7 @@ async def test_channels_have_windows_of_their_own(discord: Discord, raw: Raw) ->
 
 
 async def test_everything_together_is_limited() -> None:
-    """More than so many requests a second are refused globally; answers to interactions are not counted."""
+    """Too many requests a second are refused globally; answers to interactions are not counted."""
     async with loopback(Limits(every_request=Rate(3, 60))) as discord, raw_client(discord) as raw:
         await raw.register({"name": "run", "description": "Run"})
         answers = [await raw("GET", "/users/@me") for _ in range(3)]

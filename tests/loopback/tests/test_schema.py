@@ -56,7 +56,7 @@ def menu(**changes: Any) -> dict[str, Any]:
     ids=lambda body: str(body)[:60],
 )
 async def test_message_against_the_rules_is_refused(discord: Discord, raw: Raw, body: Any) -> None:
-    """What the document allows and Discord does not is refused, and told."""
+    """What the document allows but Discord does not is refused and reported."""
     answer = await raw("POST", f"/channels/{discord.guild.channel().id}/messages", body)
     assert answer.code in (50035, 50006)
     assert discord.violations()
@@ -75,7 +75,7 @@ async def test_message_against_the_rules_is_refused(discord: Discord, raw: Raw, 
     ids=str,
 )
 async def test_message_against_the_document_is_refused(discord: Discord, raw: Raw, body: Any) -> None:
-    """What the document does not allow is refused, and told."""
+    """What the document does not allow is refused and reported."""
     answer = await raw("POST", f"/channels/{discord.guild.channel().id}/messages", body)
     assert answer.code == 50035
     assert discord.violations()
@@ -93,7 +93,7 @@ async def test_message_against_the_document_is_refused(discord: Discord, raw: Ra
     ids=lambda value: str(value)[:40],
 )
 async def test_misspelt_key_is_told(discord: Discord, raw: Raw, body: Any, key: str) -> None:
-    """Discord takes a key that it does not know and does nothing; the test hears of it."""
+    """Discord accepts an unknown key and ignores it; the test is told."""
     answer = await raw("POST", f"/channels/{discord.guild.channel().id}/messages", body)
     assert answer.status == 200
     [told] = discord.violations()
@@ -101,7 +101,7 @@ async def test_misspelt_key_is_told(discord: Discord, raw: Raw, body: Any, key: 
 
 
 async def test_violation_fails_the_test_that_caused_it() -> None:
-    """What nobody has taken fails at the end."""
+    """A violation that nobody takes fails the test at its end."""
     with pytest.raises(AssertionError, match="2001 characters"):
         async with loopback() as discord, raw_client(discord) as raw:
             await raw("POST", f"/channels/{discord.guild.channel().id}/messages", {"content": "a" * 2001})
@@ -115,7 +115,7 @@ async def test_route_that_is_not_there_is_told(discord: Discord, raw: Raw) -> No
 
 @needs_document
 def test_wrong_answer_of_ours_is_found() -> None:
-    """An answer without a field, with an id as a number, or with a wrong status is told."""
+    """An answer without a field, with an id as a number, or with a wrong status is reported."""
     schema = Schema()
     user: dict[str, Any] = {
         "id": "1",
@@ -135,7 +135,7 @@ def test_wrong_answer_of_ours_is_found() -> None:
 
 @needs_document
 def test_ids_come_in_as_numbers_too() -> None:
-    """Discord takes an id as a string or as a number."""
+    """Discord accepts an id as a string or as a number."""
     for channel in (1, "1"):
         body = {"content": "a", "message_reference": {"message_id": "1", "channel_id": channel}}
         assert Schema().request("POST", POST, body) == []

@@ -12,7 +12,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 30, 20)
 
 
 async def test_file_is_told_and_served(discord: Discord, raw: Raw) -> None:
-    """A file has a name, description, size, type, and a picture measures; its address serves the bytes."""
+    """A file has a name, description, size and type, and a picture has dimensions; its address serves it."""
     body = {"attachments": [{"id": 0, "filename": "a b.png", "description": "a plot"}]}
     path = f"/channels/{discord.guild.channel().id}/messages"
     [told] = (await raw("POST", path, body, {0: ("x", PNG)})).body["attachments"]
@@ -44,7 +44,7 @@ async def test_address_is_signed_expires_and_goes_with_its_message(discord: Disc
 
 @pytest.mark.parametrize(("sizes", "code"), [([10], 0), ([11], 40005), ([10, 10], 0), ([10, 10, 10], 40005)])
 async def test_sizes_are_limited(sizes: list[int], code: int) -> None:
-    """A file, and a request as a whole, may have so many bytes; else it is a 413."""
+    """A file, and a request as a whole, has a size limit; beyond it is a 413."""
     async with loopback(Limits(file=10, request=25)) as discord, raw_client(discord) as raw:
         files = {n: (f"{n}.txt", b"a" * size) for n, size in enumerate(sizes)}
         answer = await raw("POST", f"/channels/{discord.guild.channel().id}/messages", {}, files)
@@ -83,7 +83,7 @@ async def test_edit_keeps_what_it_lists(discord: Discord, raw: Raw) -> None:
 
 
 async def test_edit_may_not_empty_a_message(discord: Discord, raw: Raw) -> None:
-    """Without text, embeds and files there is no message; the edit is refused and changes nothing."""
+    """A message needs text, embeds or files: an edit that removes them all is refused and changes nothing."""
     path = f"/channels/{discord.guild.channel().id}/messages"
     path += "/" + (await raw("POST", path, {"content": "a"})).body["id"]
     assert (await raw("PATCH", path, {"content": ""})).code == 50006
@@ -92,7 +92,7 @@ async def test_edit_may_not_empty_a_message(discord: Discord, raw: Raw) -> None:
 
 
 async def test_callback_and_followup_take_files(discord: Discord, raw: Raw) -> None:
-    """A form goes with an interaction's answer and followups as well."""
+    """Files can be sent with an interaction's answer and followups as well."""
     await raw.register({"name": "run", "description": "Run"})
     run = await discord.guild.member("ada").slash(discord.guild.channel(), "run")
     assert (await raw.callback(run, 4, {"flags": 64}, files={0: ("a", b"1")})).status == 204

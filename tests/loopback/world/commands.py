@@ -29,14 +29,14 @@ class Commands:
         return {command["name"] for command in self.listed(scope)}
 
     def find(self, name: str, kind: int, guild_id: int | None) -> Json | None:
-        """The command that a person in that guild would run by this name: the guild's own goes first."""
+        """The command that a person in that guild would run by this name; the guild's own comes first."""
         for scope in dict.fromkeys((guild_id, GLOBAL)):
             if found := self._scopes.get(scope, {}).get((kind, name)):
                 return found
         return None
 
     def get(self, scope: int | None, command_id: int) -> Json:
-        """One by its id.
+        """A command by its id.
 
         Raises:
             Refusal: there is none (10063)
@@ -47,7 +47,7 @@ class Commands:
         raise Refusal(10063)
 
     def upsert(self, scope: int | None, body: Json) -> tuple[Json, bool]:
-        """Register one, or change the one of that name; and whether it is new."""
+        """Register a command, or change the one of that name; also returns whether it is new."""
         kept = self._scopes.setdefault(scope, {})
         key = _key(body)
         old = kept.get(key)
@@ -116,7 +116,7 @@ def _key(body: Json) -> tuple[int, str]:
 
 
 def _option(body: Json) -> Json:
-    """An option as Discord gives it back: without what was empty."""
+    """An option as Discord returns it: without empty fields."""
     kept = {k: v for k, v in body.items() if v is not None and v != [] and k != "options"}
     if body.get("options"):
         kept["options"] = [_option(each) for each in body["options"]]

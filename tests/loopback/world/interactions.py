@@ -108,7 +108,7 @@ class Interaction:
 
     @property
     def ephemeral(self) -> bool:
-        """Whether its original response is seen by its person only."""
+        """Whether only its person sees the original response."""
         return self.response is not None and self.response.ephemeral
 
     @property
@@ -129,7 +129,7 @@ class Interaction:
     async def wait_for[T](
         self, look: Callable[[Interaction], T | None], what: str, timeout: float = WAIT
     ) -> T:
-        """What `look` finds at it, once it does."""
+        """Wait for what `look` finds in it."""
         return await self.channel.watch.until(lambda: look(self), what, self.line, timeout)
 
     async def wait_for_ack(self, timeout: float = WAIT) -> Interaction:

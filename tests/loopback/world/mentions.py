@@ -13,7 +13,7 @@ EVERYONE = re.compile(r"@(everyone|here)\b")
 
 
 def resolve(message: Message, users: dict[int, User], allowed: dict[str, Any] | None) -> None:
-    """Fill in what `message` mentions and whom it pings; people who wrote it themselves pass None."""
+    """Fill in what `message` mentions and whom it pings; for messages that people wrote, pass None."""
     guild = message.channel.guild
     named = [users[i] for i in dict.fromkeys(map(int, USER.findall(message.content))) if i in users]
     roles = [i for i in dict.fromkeys(map(int, ROLE.findall(message.content))) if guild and i in guild.roles]

@@ -59,7 +59,7 @@ class Button:
 
 @dataclass(eq=False)
 class Message:
-    """A message; ended ones stay, with `deleted` True."""
+    """A message; deleted ones stay, with `deleted` True."""
 
     id: int
     channel: Channel
@@ -137,7 +137,7 @@ class Message:
             waiting[:0] = inner
 
     def keep_state(self, at: float) -> None:
-        """Write down what it shows now."""
+        """Record what it shows now."""
         self.history_of_states.append(
             State(
                 at,
@@ -150,7 +150,7 @@ class Message:
         )
 
     def line(self) -> str:
-        """It in a line, for whoever reads a failed test."""
+        """The message in one line, for whoever reads a failed test."""
         marks = [
             *(["deleted"] if self.deleted else []),
             *(["ephemeral"] if self.ephemeral else []),

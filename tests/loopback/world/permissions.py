@@ -1,4 +1,4 @@
-"""Who may do what where: roles, then a channel's overwrites, as Discord adds them up."""
+"""Who may do what where: roles, then a channel's overwrites, combined as Discord does."""
 
 from tests.loopback.world.state import Channel, Guild, User
 

@@ -21,12 +21,12 @@ TEXT, DM, PUBLIC_THREAD, PRIVATE_THREAD = 0, 1, 11, 12
 
 @dataclass(eq=False)
 class User:
-    """Somebody with an account, the bot too."""
+    """Somebody with an account; the bot is one too."""
 
     id: int
     name: str
     bot: bool = False
-    dms_closed: bool = False  # whether they take no direct messages
+    dms_closed: bool = False  # whether they accept no direct messages
 
     def __repr__(self) -> str:
         return f"<User {self.name}>"
@@ -60,14 +60,14 @@ class Membership:
 class Overwrite:
     """What a channel allows and denies a role or a member."""
 
-    kind: int  # 0 of a role, 1 of a member
+    kind: int  # 0 for a role, 1 for a member
     allow: int = 0
     deny: int = 0
 
 
 @dataclass(eq=False)
 class Guild:
-    """A server; `with_bot` is False where people use the bot that they have installed themselves."""
+    """A server; `with_bot` is False if people use the bot that they have installed themselves."""
 
     id: int
     name: str
@@ -136,7 +136,7 @@ class Channel:
         return [m for m in self.ever.values() if not m.deleted and m.ephemeral_for in (None, user.id)]
 
     def transcript(self) -> str:
-        """A line each message, for whoever reads a failed test."""
+        """A line for each message, for whoever reads a failed test."""
         return "\n".join(f"  {message.line()}" for message in self.ever.values())
 
     async def wait_for(

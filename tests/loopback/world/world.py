@@ -1,4 +1,4 @@
-"""Everything there is, and how it changes: each change is told to the bot and wakes who waits for it."""
+"""Everything there is, and how it changes: each change is sent to the bot and wakes whoever waits for it."""
 
 import mimetypes
 import re
@@ -44,13 +44,13 @@ class World:
         self.gateway = Gateway(self.bot, self.token, self.watch, self.clock, limits, self._guilds_told)
 
     def add_user(self, name: str) -> User:
-        """Somebody new."""
+        """Add a person."""
         user = User(self.ids.next(), name)
         self.users[user.id] = user
         return user
 
     def add_guild(self, name: str, owner: User, *, with_bot: bool = True) -> Guild:
-        """A guild with its owner, the bot if it is wanted, and everybody's role."""
+        """Add a guild with its owner, the bot if wanted, and everybody's role."""
         guild = Guild(self.ids.next(), name, owner.id, with_bot)
         guild.roles[guild.id] = Role(guild.id, "@everyone", permissions.MEMBERS)
         self.guilds[guild.id] = guild
@@ -61,7 +61,7 @@ class World:
         return guild
 
     def join(self, guild: Guild, user: User) -> Membership:
-        """A user comes into a guild."""
+        """Add a user to a guild."""
         membership = Membership(user, self.clock.now())
         guild.members[user.id] = membership
         self.tell_guild(guild, "GUILD_MEMBER_ADD", payloads.member(membership))
@@ -70,7 +70,7 @@ class World:
     def add_channel(
         self, kind: int, name: str, *, guild: Guild | None = None, parent: Channel | None = None
     ) -> Channel:
-        """A channel or a thread, not told to anybody yet."""
+        """A channel or a thread, not yet announced to anybody."""
         channel = Channel(
             self.ids.next(), kind, name, self.watch, self.clock.now(), guild=guild, parent=parent
         )
@@ -78,14 +78,14 @@ class World:
         return channel
 
     def keep_channel(self, channel: Channel) -> None:
-        """From now on there is this channel."""
+        """Store a channel that was just made."""
         self.channels[channel.id] = channel
         if channel.guild is not None:
             channel.guild.channels[channel.id] = channel
         self.watch.changed()
 
     def dm(self, user: User) -> Channel:
-        """The direct messages of a user and the bot, opened if need be."""
+        """The direct messages of a user and the bot, opened if necessary."""
         for channel in self.channels.values():
             if channel.kind == DM and user in channel.recipients:
                 return channel
@@ -96,7 +96,7 @@ class World:
     def attachment(
         self, name: str, data: bytes, description: str | None = None, *, ephemeral: bool = False
     ) -> Attachment:
-        """An uploaded file, under the name that Discord makes of its name."""
+        """An uploaded file, under the name that Discord derives from its own."""
         name = ODD_IN_NAMES.sub("_", name.replace("\\", "/").rpartition("/")[2]) or "unknown"
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         if kind.startswith("text/") or kind == "application/json":
@@ -104,7 +104,7 @@ class World:
         return Attachment(self.ids.next(), name, data, kind, description, ephemeral)
 
     def upload(self, channel: Channel, name: str, data: bytes, resolved: Json) -> str:
-        """A file that comes with a command: kept in an invisible message, told in `resolved`; its id."""
+        """Keep a command's file in an invisible message and add it to `resolved`; return its id."""
         attachment = self.attachment(name, data, ephemeral=True)
         sentences.written(name, data)
         holder = Message(self.ids.next(), channel, self.bot, self.clock.now(), ephemeral_for=0)
@@ -119,7 +119,7 @@ class World:
         mentions.resolve(message, self.users, message.allowed_mentions)
 
     def post(self, message: Message) -> None:
-        """A message appears."""
+        """Post a message."""
         self.ping(message)
         message.keep_state(message.created)
         channel = message.channel
@@ -129,7 +129,7 @@ class World:
         self._tell_message("MESSAGE_CREATE", message)
 
     def edited(self, message: Message, *, silently: bool = False) -> None:
-        """A message has changed; `silently` without the mark that it was edited."""
+        """Note that a message has changed; `silently` without the mark that it was edited."""
         if not silently:
             message.edited = self.clock.now()
             pinged = message.pinged
@@ -139,7 +139,7 @@ class World:
         self._tell_message("MESSAGE_UPDATE", message)
 
     def remove(self, message: Message) -> None:
-        """A message goes."""
+        """Delete a message."""
         message.deleted = True
         told = {"id": str(message.id), "channel_id": str(message.channel.id), **self._place(message.channel)}
         if not message.ephemeral:
@@ -153,7 +153,7 @@ class World:
             self.tell_channel(channel, "THREAD_UPDATE", payloads.channel(channel))
 
     def remove_channel(self, channel: Channel) -> None:
-        """A channel or a thread goes, and every message in it."""
+        """Delete a channel or a thread, and every message in it."""
         event = "THREAD_DELETE" if channel.is_thread else "CHANNEL_DELETE"
         told = payloads.channel(channel)
         self.tell_channel(channel, event, told)

@@ -1,4 +1,4 @@
-"""A context without Discord and a database, and messages that note what happens to them."""
+"""A context without Discord or a database, and messages that record what happens to them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 class FakeMessage:
-    """A message. It raises the `errors`, one an edit, before it is changed.
+    """A message. Each edit raises the next of the `errors`; once they are used up, edits succeed.
 
-    With a context it notes, at each edit, whether it belonged to an answer and was live.
+    Given a context, it records at each edit whether it belonged to an answer and was live.
     """
 
     def __init__(self, context: Context | None = None, *errors: Exception, content: str = "") -> None:
@@ -58,7 +58,7 @@ class FakeMessage:
 
 
 class FakeDestination:
-    """Takes every message, once it has raised its `errors`, one a message."""
+    """Accepts every message, once it has raised its `errors`, one per message."""
 
     def __init__(self, *errors: Exception) -> None:
         self.sent: list[FakeMessage] = []
@@ -111,7 +111,7 @@ class NoUpdates:
 
 
 class OneSession:
-    """A session that is open; no turn can be taken in it, since that is cancelled."""
+    """An open session. No turn can be taken in it: `a_context` cancels whoever asks for one."""
 
     def __init__(self) -> None:
         self.stops: list[tuple[int, bool]] = []
@@ -119,7 +119,7 @@ class OneSession:
         self.taken = ""
 
     async def stop_cell(self, seq: int, *, kill: bool) -> None:
-        """As `Session.stop_cell`: what has no number yet does not run."""
+        """As `Session.stop_cell`: a cell without a number is not running yet."""
         self.stops.append((seq, kill))
         if not seq:
             raise NothingRuns
@@ -166,7 +166,7 @@ def a_context(
     records: Sequence[CellRecord] = (),
     destinations: FakeDestinations | None = None,
 ) -> Context:
-    """A context without Discord and database, with these cells and their messages."""
+    """A context without Discord or a database, with these cells and their messages."""
 
     async def cancelled(*_args: object) -> None:
         raise asyncio.CancelledError
@@ -199,17 +199,17 @@ def a_context(
 
 
 def a_live_answer(context: Context, message: FakeMessage | None = None, turn: str = "") -> LiveAnswer:
-    """An answer of Ada's, perhaps in a message that is there."""
+    """One of Ada's answers, optionally in an existing message."""
     return LiveAnswer(context, ADA, "dm", [FakeDestination()], context.draft(), turn=turn, message=message)
 
 
 def a_record(seq: int, status: str = "running") -> CellRecord:
-    """A cell of Ada's."""
+    """The record of one of Ada's cells."""
     return CellRecord("u1", seq, "dm", "ada", "1", (), status, NOW)
 
 
 def a_session_record() -> SessionRecord:
-    """Ada's session."""
+    """The record of Ada's session."""
     return SessionRecord("u1", ADA, "dm", None, NOW, NOW)
 
 

@@ -1,4 +1,4 @@
-"""An answer on Discord: whose message it is while it is live, and whose it was before."""
+"""An answer on Discord: which answer a message belongs to, and which one it belonged to before."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from tests.bot.discord.answers.fakes import (
 
 
 async def test_a_message_that_is_taken_over_belongs_to_its_new_answer_before_it_changes() -> None:
-    """Whoever would show its old cell again sees that in time."""
+    """Whatever is about to show the old cell again notices in time."""
     context = a_context(OneSession())
     message = FakeMessage(context)
     answer = a_live_answer(context, message)
@@ -30,7 +30,7 @@ async def test_a_message_that_is_taken_over_belongs_to_its_new_answer_before_it_
 
 
 async def test_a_message_that_is_taken_over_by_an_answer_without_a_cell_is_no_longer_its_old_cells() -> None:
-    """Else a display that the old cell's person updates later would replace the new answer."""
+    """Otherwise a later update of the old cell's display would replace the new answer."""
     cells = FakeCells(MessageCell(MESSAGE, "u1", 3, CHANNEL))
     context = a_context(OneSession(), cells=cells)
     answer = a_live_answer(context, FakeMessage())
@@ -41,7 +41,7 @@ async def test_a_message_that_is_taken_over_by_an_answer_without_a_cell_is_no_lo
 
 
 async def test_a_turn_is_noted_with_its_message_with_its_cell_and_at_its_end() -> None:
-    """These three writes, whatever the cell shows: the next program knows at any moment what is left."""
+    """These three writes, whatever the cell shows: the next program always knows what is left to do."""
     cells = FakeCells()
     answer = a_live_answer(a_context(OneSession(), cells=cells), turn="t1")
     await answer.open()
@@ -58,12 +58,12 @@ async def test_a_turn_is_noted_with_its_message_with_its_cell_and_at_its_end() -
 
 
 async def test_an_answer_that_failed_before_its_session_was_open_is_noted_as_over() -> None:
-    """Unless its note is gone: then its person wanted everything to be deleted."""
+    """Unless its record is gone: then its person asked for everything to be deleted."""
     for forgotten, left in ((False, [MessageCell(MESSAGE, "u1", 0, CHANNEL)]), (True, [])):
         cells = FakeCells()
         answer = a_live_answer(a_context(None, cells=cells), turn="t1")
         await answer.open()
-        assert cells.records == [(ADA, "dm")]  # by which the note is found when ada is deleted
+        assert cells.records == [(ADA, "dm")]  # the session by which the answer is found when ada is deleted
         if forgotten:
             cells.noted.clear()
         await answer.finish("It failed.")
@@ -71,7 +71,7 @@ async def test_an_answer_that_failed_before_its_session_was_open_is_noted_as_ove
 
 
 async def test_an_answer_of_a_deleted_session_is_not_noted_in_the_next_one() -> None:
-    """Its person began anew before its last state was sent: the next cell 3 is not in its message."""
+    """Its person started over before its final state was sent: the new cell 3 is not in its message."""
     for again, left in ((False, [MessageCell(MESSAGE, "u1", 3, CHANNEL)]), (True, [])):
         cells, session = FakeCells(), OneSession()
         context = a_context(session, cells=cells)
@@ -87,7 +87,7 @@ async def test_an_answer_of_a_deleted_session_is_not_noted_in_the_next_one() -> 
 
 
 async def test_a_kill_before_the_cell_is_known_stays_one_though_stop_is_clicked() -> None:
-    """A message was edited, and then somebody clicks Stop under its answer."""
+    """A message is edited, and then somebody clicks Stop under its answer."""
     session = OneSession()
     answer = a_live_answer(a_context(session))
     await answer.stop(kill=True)

@@ -1,4 +1,4 @@
-"""The final state of an answer, and the ways that are left when Discord refuses one."""
+"""The final state of an answer, and the alternatives when Discord refuses it."""
 
 from typing import cast
 
@@ -18,7 +18,7 @@ def refused(kind: Refusal) -> DiscordRefused:
 
 
 def delivery(*destinations: FakeDestination) -> Delivery:
-    """A delivery to these."""
+    """A delivery to these destinations."""
     return Delivery(destinations, MessageLimits(), Pages(cast(Renderer, None), 0), ADA)
 
 
@@ -54,7 +54,7 @@ async def test_where_files_may_not_be_attached_a_sentence_says_how_to_get_each()
 
 
 async def test_where_the_bot_may_not_write_the_answer_goes_to_the_next_destination() -> None:
-    """What reaches nobody is not whole, and nothing is raised."""
+    """An answer that reaches nobody counts as incomplete, and nothing is raised."""
     here, direct = FakeDestination(refused(Refusal.CHANNEL_GONE)), FakeDestination()
     assert await delivery(here, direct).deliver(["text"], [], None) == (direct.sent, True)
     nowhere = FakeDestination(refused(Refusal.CHANNEL_GONE))
@@ -62,7 +62,7 @@ async def test_where_the_bot_may_not_write_the_answer_goes_to_the_next_destinati
 
 
 async def test_a_text_that_discord_does_not_accept_becomes_a_sentence() -> None:
-    """Then not all of the answer is there."""
+    """The answer then counts as incomplete."""
     here = FakeDestination(refused(Refusal.OTHER))
     _, is_whole = await delivery(here).deliver(["text"], [], None)
     assert not is_whole

@@ -1,4 +1,4 @@
-"""The note at the end of an answer: what its work returns, or why there is no more of it."""
+"""The note at the end of an answer: what its work returned, or why it stopped short."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from tests.bot.discord.answers.fakes import OneSession, a_context, a_live_answer
 async def note(
     context: Context, error: BaseException | None, *, runs: bool = False, several: bool = False
 ) -> str:
-    """The note of an answer, whose cell runs or has not begun, and whose work ends so."""
+    """The note of an answer whose cell is running or has not begun, and whose work ends this way."""
     answer = a_live_answer(context)
     answer.several = several
     if runs:
@@ -32,7 +32,7 @@ async def note(
 
 
 async def test_work_that_returns_has_its_own_note() -> None:
-    """Also while the bot ends."""
+    """Even while the bot is shutting down."""
     context = a_context(OneSession())
     assert await note(context, None) == "Done."
     context.closing = True
@@ -40,14 +40,14 @@ async def test_work_that_returns_has_its_own_note() -> None:
 
 
 async def test_a_failure_of_ours_is_a_sentence() -> None:
-    """Whether we know the error or not; nothing of it is raised."""
+    """Whether or not we know the error; it is not raised."""
     context = a_context(OneSession())
     assert "kernel" in await note(context, KernelClosed())
     assert await note(context, ZeroDivisionError("a / 0"))
 
 
 async def test_a_bot_that_ends_says_whether_the_cell_goes_on() -> None:
-    """One that has not begun is to be sent again; of a replay or a model's turn nothing more is done."""
+    """Code that has not begun must be sent again; a replay or a model's turn does not continue."""
     context = a_context(OneSession())
     context.closing = True
     for error in (GoesOn(), KernelClosed(), asyncio.CancelledError()):
@@ -57,6 +57,6 @@ async def test_a_bot_that_ends_says_whether_the_cell_goes_on() -> None:
 
 
 async def test_a_cancellation_while_the_bot_goes_on_is_one() -> None:
-    """It belongs to whoever cancelled the turn."""
+    """The cancellation is passed on to whoever cancelled the turn."""
     with pytest.raises(asyncio.CancelledError):
         await note(a_context(OneSession()), asyncio.CancelledError())

@@ -18,14 +18,14 @@ from tests.bot.discord.answers.fakes import (
 
 
 async def test_a_cells_record_is_that_of_its_number() -> None:
-    """The next entry is no stand-in for one that is gone."""
+    """If that record is gone, the next entry does not stand in for it."""
     context = a_context(records=[a_record(3)])
     assert await cell_record(context, "u1", 3) == a_record(3)
     assert await cell_record(context, "u1", 2) is None
 
 
 async def test_without_its_database_an_answer_has_no_messages() -> None:
-    """It is told anew then, and nothing of that is raised."""
+    """It is sent as a new message then, and nothing is raised."""
 
     class Away(FakeCells):
         async def of_cell(self, session_id: str, seq: int) -> Any:
@@ -35,7 +35,7 @@ async def test_without_its_database_an_answer_has_no_messages() -> None:
 
 
 async def test_an_answer_whose_channel_is_gone_goes_on_in_direct_messages() -> None:
-    """Nothing is taken over there."""
+    """It takes over no message there."""
 
     class Gone(FakeDestinations):
         async def channel(self, *_args: object) -> Any:
@@ -50,7 +50,7 @@ async def test_an_answer_whose_channel_is_gone_goes_on_in_direct_messages() -> N
 
 
 async def test_an_answer_leaves_a_channel_where_its_person_may_not_write_any_more() -> None:
-    """After a restart of the bot, the rest of a cell of somebody who was banned is shown to them alone."""
+    """After the bot restarts, the rest of a banned person's cell is shown to them alone."""
 
     class Muted(FakeDestinations):
         async def may_write(self, _user_id: int, channel_id: int) -> bool:

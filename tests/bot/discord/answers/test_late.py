@@ -13,7 +13,7 @@ from tests.bot.discord.answers.fakes import CHANNEL, MESSAGE, OneSession, a_cont
 async def test_late_output_that_cannot_be_told_holds_no_message_and_no_channel(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """And the task that keeps its message live ends."""
+    """The task that keeps its message live ends too."""
     context, told = a_context(OneSession()), []
 
     def fails(_draft: Draft, reply: Reply) -> None:

@@ -1,4 +1,4 @@
-"""The live message by itself, with a destination that only notes what it is told."""
+"""The live message by itself, with a destination that only records what it is sent."""
 
 import asyncio
 
@@ -36,7 +36,7 @@ class Noted:
 
 
 async def test_what_cannot_be_shown_leaves_the_message_to_its_last_state() -> None:
-    """A look that fails ends the live edits; `stop` raises nothing, and the message is there to be edited."""
+    """If rendering fails, live edits end; `stop` raises nothing, and the message can still be edited."""
     failing = asyncio.Event()
     looked = asyncio.Event()
 
@@ -57,7 +57,7 @@ async def test_what_cannot_be_shown_leaves_the_message_to_its_last_state() -> No
 
 
 async def test_forty_people_who_wait_make_one_request_each() -> None:
-    """All of them move up each time that a cell ends; Discord is told so once, and when it is their turn."""
+    """Each cell that ends moves all of them up; each message is edited only once, and again at its turn."""
     people = 40
     drafts = [Draft() for _ in range(people)]
     messages = [Noted() for _ in drafts]
@@ -75,10 +75,10 @@ async def test_forty_people_who_wait_make_one_request_each() -> None:
             if place >= ended:
                 drafts[place].add_reply(Reply(1, Queued(place - ended)))
                 lives[place].touch()
-        for _ in range(20):  # of the loop, in which every message could be edited many times
+        for _ in range(20):  # iterations of the event loop, enough for every message to be edited many times
             await asyncio.sleep(0)
     for live in lives:
         await live.stop()
     waiting = [edit for message in messages for edit in message.edits if "Waiting" in edit]
-    assert len(waiting) == people - 1  # nobody goes before the first
+    assert len(waiting) == people - 1  # nobody is ahead of the first
     assert len([edit for message in messages for edit in message.edits]) <= 2 * people

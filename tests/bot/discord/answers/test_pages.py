@@ -1,4 +1,4 @@
-"""Pages are made in threads: one at a time for each person, and a few in all."""
+"""Pages are made in threads: one at a time per person, and a few altogether."""
 
 import asyncio
 import threading
@@ -13,11 +13,11 @@ from bot.scratch.drawing import Renderer
 
 
 class Rooms:
-    """Work that waits until it is let go, and notes who works at a time."""
+    """Work that waits until it is released, and records who is working at the same time."""
 
     def __init__(self) -> None:
         self.go = threading.Event()
-        # It is full when as many work as may, and the test waits.
+        # Full once as many are working as may; the test waits for that.
         self.full = threading.Barrier(module.AT_ONCE + 1, timeout=30)
         self.threads: set[int] = set()
         self.now: Counter[int] = Counter()
@@ -26,7 +26,7 @@ class Rooms:
         self._lock = threading.Lock()
 
     def work(self, user_id: int) -> int:
-        """A page of a person's."""
+        """One person's page."""
         with self._lock:
             self.threads.add(threading.get_ident())
             self.now[user_id] += 1
@@ -46,7 +46,7 @@ def some_pages() -> Pages:
 
 
 async def test_the_loop_goes_on_while_pages_are_made() -> None:
-    """Whoever shows much has one thread at most, and all together have few."""
+    """However much one person shows, they use at most one thread, and everybody together only a few."""
     pages, rooms = some_pages(), Rooms()
     people = [1, 1, 1, 1, 2, 2, 3, 4, 5]
     tasks = [
@@ -63,7 +63,7 @@ async def test_the_loop_goes_on_while_pages_are_made() -> None:
 
 
 async def test_a_page_that_fails_fails_alone() -> None:
-    """Its error comes to whoever asked for it, and its place is free again."""
+    """Its error reaches whoever asked for it, and its place is free again."""
     pages = some_pages()
     for _ in range(2 * module.AT_ONCE):
         with pytest.raises(ZeroDivisionError):
@@ -72,7 +72,7 @@ async def test_a_page_that_fails_fails_alone() -> None:
 
 
 async def test_a_page_is_made_though_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the system gives none the page is made all the same."""
+    """If the system refuses a new thread, the page is made all the same."""
 
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")

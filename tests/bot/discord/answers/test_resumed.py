@@ -1,4 +1,4 @@
-"""Answers that an earlier program began, when this program ends before them."""
+"""Answers that an earlier program began, when this program ends before they do."""
 
 from bot.discord.answers.ending import GOES_ON
 from bot.discord.answers.resumed import ResumedAnswers
@@ -8,7 +8,7 @@ from tests.bot.discord.answers.fakes import OneSession, a_context, a_session_rec
 
 
 async def test_a_resumed_answer_says_that_the_bot_is_restarted_when_it_ends_first() -> None:
-    """Its message does not stay as if somebody still followed the cell, and nothing keeps it live."""
+    """Its message does not look as if the bot still followed the cell, and nothing keeps it live."""
     context = a_context(OneSession())
     direct = context.destinations.direct(1)
     resumed = ResumedAnswers(context)

@@ -1,4 +1,4 @@
-"""Edits that can wait: one at a time in each channel, with pauses, and after the answers that move there."""
+"""Edits that can wait: one at a time in each channel, with pauses, and after the channel's live answers."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ HERE, THERE = 1, 2
 
 
 class Edits:
-    """Edits by tasks of their own; what they have done is in `done`, in order."""
+    """Edits, each in its own task; `done` lists the finished ones in order."""
 
     def __init__(self, traffic: Traffic) -> None:
         self.traffic = traffic
@@ -19,14 +19,14 @@ class Edits:
         self.tasks: list[asyncio.Task[None]] = []
 
     async def begin(self, name: str, channel_id: int) -> None:
-        """Begin one, and let it come as far as it can without time passing."""
+        """Begin one, and let it get as far as it can without time passing."""
         self.tasks.append(asyncio.create_task(self._edit(name, channel_id)))
         await self.settle()
 
     async def settle(self) -> None:
-        """Let all come as far as they can."""
+        """Let all of them get as far as they can."""
         for _ in range(20):
-            await asyncio.sleep(0)  # one step of the loop
+            await asyncio.sleep(0)  # one iteration of the event loop
 
     async def _edit(self, name: str, channel_id: int) -> None:
         async with self.traffic.edit(channel_id):
@@ -34,7 +34,7 @@ class Edits:
 
 
 async def test_edits_of_a_channel_come_one_after_the_other_with_a_pause() -> None:
-    """Whoever makes them; those of another channel do not wait. Without pauses all come in their order."""
+    """Whoever makes them; other channels do not wait. Without pauses, all of them come in order."""
     edits = Edits(Traffic(FOREVER))
     for name, channel_id in (("a", HERE), ("b", HERE), ("c", HERE), ("d", THERE)):
         await edits.begin(name, channel_id)
@@ -45,7 +45,7 @@ async def test_edits_of_a_channel_come_one_after_the_other_with_a_pause() -> Non
 
 
 async def test_answers_that_move_go_first() -> None:
-    """All of those in the same channel, also when nothing pauses any more."""
+    """All those in the same channel, even once there are no more pauses."""
     edits = Edits(Traffic(0.0))
     edits.traffic.begin(HERE)
     edits.traffic.begin(HERE)
@@ -70,7 +70,7 @@ async def test_an_answer_that_moves_without_end_does_not_keep_an_edit_for_ever()
 
 
 async def test_an_edit_that_fails_or_is_cancelled_lets_the_next_one_go() -> None:
-    """And a channel where nothing goes on is forgotten."""
+    """A channel in which nothing is going on is forgotten."""
     edits = Edits(Traffic(0.0))
     with pytest.raises(ValueError, match="x"):
         async with edits.traffic.edit(HERE):

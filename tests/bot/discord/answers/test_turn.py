@@ -1,4 +1,4 @@
-"""A turn on Discord that comes to no final state."""
+"""A turn on Discord that never reaches a final state."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from tests.bot.discord.answers.fakes import ADA, FakeDestination, OneSession, a_
 
 
 async def test_a_turn_that_is_cancelled_holds_no_message_and_no_channel() -> None:
-    """Others would wait for it for good."""
+    """Otherwise others would wait for it forever."""
     context = a_context(OneSession())
     begin(context, Request(ADA, "ada", "dm", "1"), [FakeDestination()])
     (task,) = context.tasks._tasks

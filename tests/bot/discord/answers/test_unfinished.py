@@ -28,14 +28,14 @@ from tests.bot.discord.answers.fakes import (
 
 
 def noted(minutes: float, seq: int, first: int) -> MessageCell:
-    """A message that was sent so long before this program began."""
+    """A message that was sent this long before this program began."""
     return MessageCell(time_snowflake(NOW - timedelta(minutes=minutes)), "u1", seq, CHANNEL, first)
 
 
 async def test_unfinished_answers_are_those_of_an_earlier_program_whose_cell_does_not_run() -> None:
-    """The newest first; what this program has sent, what is over and what runs on is left alone.
+    """Newest first. Answers that this program sent, that are over, or whose cells still run are left alone.
 
-    Discord's clock may be ahead of ours, as that of the last one is.
+    Discord's clock may be ahead of ours, as it is for the last one.
     """
     words, ended, last = noted(9, 0, 1), noted(8, 2, 2), noted(-0.1, 0, 1)
     cells = FakeCells(words, ended, noted(7, 3, 3), noted(6, 4, -4), last, noted(-1, 0, 1))
@@ -44,7 +44,7 @@ async def test_unfinished_answers_are_those_of_an_earlier_program_whose_cell_doe
 
 
 async def test_an_unfinished_answer_keeps_its_words_and_says_that_it_is_over() -> None:
-    """It is noted as over, so that the next program leaves it alone."""
+    """It is recorded as over, so that the next program leaves it alone."""
     left = noted(9, 2, 2)
     cells, message = FakeCells(left), FakeMessage(content="Half of it\n-# Writing … 10 s")
     context = a_context(cells=cells, destinations=FakeDestinations(message))
@@ -55,7 +55,7 @@ async def test_an_unfinished_answer_keeps_its_words_and_says_that_it_is_over() -
 
 
 async def test_an_answer_that_discord_cannot_change_now_is_tried_again_by_the_next_program() -> None:
-    """One that is gone for good is noted as over."""
+    """One that is gone for good is recorded as over."""
     for kind, over in ((Refusal.UNREACHABLE, False), (Refusal.MESSAGE_GONE, True)):
         left = noted(9, 0, 1)
         cells, message = FakeCells(left), FakeMessage(None, DiscordRefused(kind, OSError()))
@@ -65,7 +65,7 @@ async def test_an_answer_that_discord_cannot_change_now_is_tried_again_by_the_ne
 
 
 def began(seconds: int, status: str) -> CellRecord:
-    """A cell that began so long after the message of five minutes ago was sent."""
+    """A cell that began this long after the message of five minutes ago was sent."""
     return replace(a_record(1, status), started_at=NOW - timedelta(minutes=5) + timedelta(seconds=seconds))
 
 
@@ -79,7 +79,7 @@ def began(seconds: int, status: str) -> CellRecord:
     ],
 )
 async def test_code_that_began_in_no_cell_has_not_run(records: Sequence[CellRecord], note: str) -> None:
-    """Unless a cell was broken off whose message nobody knows: it may be this one's."""
+    """Unless some cell was cut short and its message is unknown: it may belong to this one."""
     left = replace(noted(5, 0, 0), turn="t1")
     cells, message = FakeCells(left), FakeMessage(content="-# Thinking … 10 s")
     context = a_context(cells=cells, records=records, destinations=FakeDestinations(message))
@@ -90,7 +90,7 @@ async def test_code_that_began_in_no_cell_has_not_run(records: Sequence[CellReco
 
 
 async def test_an_answer_that_was_whole_is_noted_as_over_and_stays_as_it_is() -> None:
-    """The program before was killed between its last edit and its note."""
+    """The previous program was killed between its last edit and the record of it."""
     left = replace(noted(5, 2, 0), turn="t1")
     cells, message = FakeCells(left), FakeMessage()
     message.is_live = False
@@ -101,7 +101,7 @@ async def test_an_answer_that_was_whole_is_noted_as_over_and_stays_as_it_is() ->
 
 
 async def test_a_message_whose_turn_is_taken_up_or_that_has_changed_hands_is_left_alone() -> None:
-    """Whoever shows its cell now ends it."""
+    """Whatever shows its cell now will bring it to an end."""
     left = replace(noted(5, 0, 0), turn="t1")
     for taken, now in (("t1", left), ("t2", replace(left, seq=3))):
         cells, message, session = FakeCells(now), FakeMessage(), OneSession()
@@ -113,7 +113,7 @@ async def test_a_message_whose_turn_is_taken_up_or_that_has_changed_hands_is_lef
 
 
 async def test_a_message_that_cannot_even_be_looked_at_keeps_no_other_from_its_end() -> None:
-    """Whatever is wrong with it; the next program looks at it again."""
+    """Whatever is wrong with it; the next program tries it again."""
 
     class Odd(FakeDestinations):
         async def message(self, channel_id: int, message_id: int) -> FakeMessage:
@@ -133,7 +133,7 @@ async def test_a_message_that_cannot_even_be_looked_at_keeps_no_other_from_its_e
 async def test_an_answer_whose_cell_is_not_shown_in_it_is_over_all_the_same(
     found: bool, before: bool
 ) -> None:
-    """Its person may not write there any more, and gets it directly, once; or its session is no more."""
+    """Its person may no longer write there and gets it once as a direct message, or its session is gone."""
     left, directly = replace(noted(5, 2, 0), turn="t1"), noted(4, 2, 0)
     cells, message = (
         FakeCells(*[left, directly][: 1 + before]),

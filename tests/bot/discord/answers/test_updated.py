@@ -1,4 +1,4 @@
-"""Messages that a later cell has updated: which state they show in the end."""
+"""Messages that a later cell has updated: which state they finally show."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from filestore.records import CellRecord, MessageCell
 
 
 async def test_of_two_quick_updates_the_later_is_shown_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long Discord takes for the first: the second is not overtaken by what was read before it."""
+    """However long Discord takes over the first, older content never overwrites the second."""
     display, shown = "one", []
     takes_long = asyncio.Event()
 
@@ -57,7 +57,7 @@ async def test_of_two_quick_updates_the_later_is_shown_last(monkeypatch: pytest.
 async def test_a_message_that_cannot_be_shown_yet_keeps_no_other_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Such as one in which a newer answer moves: it is tried again after the others."""
+    """Such as one that holds a newer live answer: it is tried again after the others."""
     tried: list[int] = []
 
     async def displaying(_names: object, *, before: int) -> list[CellRecord]:
@@ -79,9 +79,9 @@ async def test_a_message_that_cannot_be_shown_yet_keeps_no_other_waiting(
 
 
 async def test_a_message_is_made_in_its_channels_lane_after_all_waiting() -> None:
-    """What was read before the wait may be old, and whoever waited twice would wait too long.
+    """Content read before the wait may be out of date, and waiting twice would take too long.
 
-    Drawing, which can take long, keeps no other message of the channel waiting.
+    Drawing, which can take a while, keeps no other message of the channel waiting.
     """
     traffic = Traffic(0.0)
     read: list[bool] = []
@@ -135,7 +135,7 @@ def cell(seq: int, *names: str) -> CellRecord:
 
 
 def test_a_display_that_is_updated_while_others_are_looked_up_is_looked_up_next() -> None:
-    """Whether the others were found or not."""
+    """Whether or not the others were found."""
     for found in ([], [cell(1, "a")]):
         waiting = _StaleDisplays(cast(Session, None))
         waiting.note(5, {"a"})

@@ -1,4 +1,4 @@
-"""Calls to Discord: what passes by itself is tried again, within bounds; what does not has a name."""
+"""Calls to Discord: temporary failures are retried, within limits; all others have a named exception."""
 
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ QUICK = Patience(tries=4, waiting=5.0, first=0.001)
 
 
 class Script:
-    """Raises what it is given, one a call, and then returns "done"."""
+    """Raises the errors it is given, one per call, and then returns "done"."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -43,7 +43,7 @@ TRANSIENT: dict[str, Callable[[], Exception]] = {
 
 @pytest.mark.parametrize("name", TRANSIENT)
 async def test_what_passes_is_tried_again(name: str) -> None:
-    """Three failures of a kind that passes, and then the answer."""
+    """Three temporary failures, and then the answer."""
     call = Script(*(TRANSIENT[name]() for _ in range(3)))
     assert await attempt(call, QUICK) == "done"
     assert call.calls == 4
@@ -51,7 +51,7 @@ async def test_what_passes_is_tried_again(name: str) -> None:
 
 @pytest.mark.parametrize("name", TRANSIENT)
 async def test_trying_again_has_an_end(name: str) -> None:
-    """What never passes is refused after the tries that there are."""
+    """A failure that never goes away is raised once the attempts are used up."""
     call = Script(*(TRANSIENT[name]() for _ in range(9)))
     with pytest.raises(DiscordRefused) as caught:
         await attempt(call, QUICK)
@@ -60,7 +60,7 @@ async def test_trying_again_has_an_end(name: str) -> None:
 
 
 async def test_a_wait_beyond_patience_is_not_waited() -> None:
-    """Who is asked to wait an hour gives up at once, and says how long it was to be."""
+    """A caller told to wait an hour gives up at once, and the error says how long the wait was."""
     with pytest.raises(DiscordRefused) as caught:
         await attempt(Script(failure(429, **{"Retry-After": "3600"})), QUICK)
     assert (caught.value.kind, caught.value.wait) == (Refusal.UNREACHABLE, 3600.0)
@@ -83,7 +83,7 @@ KINDS = {
 
 @pytest.mark.parametrize(("status", "code"), KINDS)
 async def test_refusals_have_names(status: int, code: int) -> None:
-    """A refusal is not tried again, and says what it is."""
+    """A refusal is not retried, and its exception says what it is."""
     call = Script(failure(status, code))
     with pytest.raises(DiscordRefused) as caught:
         await attempt(call, QUICK)
@@ -92,7 +92,7 @@ async def test_refusals_have_names(status: int, code: int) -> None:
 
 
 async def test_each_try_is_a_call_of_its_own() -> None:
-    """What a call builds, such as files, it builds anew for each try."""
+    """Anything a call builds, such as files, is built again for each attempt."""
     built: list[list[int]] = []
 
     async def call() -> list[int]:

@@ -1,4 +1,4 @@
-"""Who may write where, as an interaction tells it."""
+"""Who may write where, according to an interaction."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -21,6 +21,6 @@ UNCACHED = PartialMessageable(state=cast(Any, None), id=10)
     ],
 )
 def test_a_channel_in_no_cache_may_be_a_thread(rights: dict[str, bool], may: bool) -> None:
-    """Such as an archived one: who may write in threads alone is not refused there."""
+    """Such as an archived one: somebody who may write only in threads is not refused there."""
     interaction = SimpleNamespace(guild_id=1, permissions=Permissions(**rights), channel=UNCACHED)
     assert may_speak(cast(Any, interaction)) is may

@@ -14,7 +14,7 @@ from tests.bot.discord.answers.fakes import ADA, OneSession, a_context, a_live_a
 
 
 async def test_a_form_is_of_the_question_that_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the cell waits with another one by now, there is no form yet."""
+    """If the cell has asked another question by now, no form is shown yet."""
     session = OneSession()
     context = a_context(session)
     answer = a_live_answer(context)

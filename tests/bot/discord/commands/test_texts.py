@@ -1,4 +1,4 @@
-"""What the commands say keeps to what a message takes."""
+"""What the commands say fits in a message."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from kernels.interface import State
 @pytest.mark.parametrize("name", ["a", "name" * 20, "\U00020000" * 40], ids=["short", "long", "wide"])
 @pytest.mark.parametrize("count", [1, 150, 200, 5000])
 def test_variables_fit_into_a_message(name: str, count: int) -> None:
-    """However many and short they are, the list is at most one message, and counts what it leaves out."""
+    """However many and short they are, the list fills at most one message and counts what it omits."""
     text = variables_text(State(alive=True, variables=(Variable(name, "int", "1"),) * count))
     assert length(text) <= LONGEST
     shown = text.count(": int 1")

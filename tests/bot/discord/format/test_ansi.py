@@ -1,4 +1,4 @@
-"""Terminal colours as Discord has them."""
+"""Terminal colours, translated to those that Discord supports."""
 
 import re
 
@@ -26,7 +26,7 @@ from bot.discord.format.ansi import coloured
     ],
 )
 def test_colours_become_discords_own(text: str, shown: str) -> None:
-    """256 and true colours are brought to eight, what cannot be shown goes, each line stands for itself."""
+    """256 and true colours become eight, what cannot be shown is removed, each line sets its own colours."""
     assert coloured(text) == shown
 
 

@@ -38,7 +38,7 @@ PICTURE = base64.b64encode(b"\x89PNG picture").decode()
 
 
 def draft(replies: Iterable[Reply], code: str | None = None) -> Draft:
-    """A draft that has been told all of it."""
+    """A draft that has been given all of these."""
     made = Draft(code=code, plotly_script=lambda: "SCRIPT")
     for reply in replies:
         made.add_reply(reply)
@@ -46,7 +46,7 @@ def draft(replies: Iterable[Reply], code: str | None = None) -> Draft:
 
 
 def live(replies: Iterable[Reply], code: str | None = None) -> str:
-    """The live message's text."""
+    """The text of the live message."""
     (text,) = draft(replies, code).live_page(now=0)().parts
     return text
 
@@ -57,12 +57,12 @@ def final(replies: Iterable[Reply], drawn: Drawn | None = None) -> AnswerPage:
 
 
 def running(*events: Event) -> list[Reply]:
-    """The replies of a cell that goes on."""
+    """The replies of a cell that is still running."""
     return [Reply(1, event) for event in events]
 
 
 def test_an_asked_turn_shows_words_code_and_outputs_in_order() -> None:
-    """Words stream in, the model's code and what it showed stand between them, live and at the end."""
+    """Words stream in, with the model's code and its output between them, both live and at the end."""
     replies = [
         Reply(0, words="Let me "),
         Reply(0, words="look."),
@@ -79,7 +79,7 @@ def test_an_asked_turn_shows_words_code_and_outputs_in_order() -> None:
 
 
 def test_typed_code_is_shown_before_anything_happens() -> None:
-    """The first state of the message says what runs, and later for how long."""
+    """The message says from the start what is running, and later for how long."""
     started = Draft(code="x = 1\n" * 40)
     (text,) = started.live_page(now=5)().parts
     assert text == "```py\n" + "x = 1\n" * 14 + "# … 26 more lines\n```\n-# Running …"
@@ -89,7 +89,7 @@ def test_typed_code_is_shown_before_anything_happens() -> None:
 
 
 def test_a_place_in_line_is_said_once_and_then_rarely() -> None:
-    """Each cell that ends moves all who wait; the message says so once a minute, and their turn at once."""
+    """Each cell that ends moves up all who wait: shown once a minute, but at once when their turn comes."""
     waiting = Draft()
     told = []
     for seconds, position in enumerate(range(90, -1, -1)):
@@ -101,7 +101,7 @@ def test_a_place_in_line_is_said_once_and_then_rarely() -> None:
 
 
 def test_output_moves() -> None:
-    """A progress bar is one line, cleared output is gone, and the end of a long one is what is seen."""
+    """A progress bar is one line, cleared output is gone, and of long output the end is shown."""
     assert "```\n90%\n```" in live(running(printed("10%\r", "stderr"), printed("90%\r", "stderr")))
     cleared = live(running(printed("old\n"), ClearOutput(wait=True), printed("new\n")))
     assert "old" not in cleared
@@ -115,7 +115,7 @@ def test_output_moves() -> None:
 @pytest.mark.parametrize("start", ["```py\n", "Look:\n```py\n"])
 @pytest.mark.parametrize("end", ["", "```\nDone."])
 def test_the_end_of_long_words_is_seen_whatever_they_start_with(start: str, end: str) -> None:
-    """Code that a model writes moves as well, in a fence that is whole."""
+    """Code that a model is writing also shows its end, within a complete fence."""
     code = "".join(f"line_{n} = {n}\n" for n in range(400))
     text = live([Reply(0, words=start + code + end)])
     assert re.fullmatch(r"```\n…line_\d+ = \d+\n(?s:.*)line_399 = 399\n```(\nDone\.)?\n-# Writing …", text)
@@ -125,7 +125,7 @@ def test_the_end_of_long_words_is_seen_whatever_they_start_with(start: str, end:
 
 
 def test_a_plot_is_a_picture_at_the_end_and_a_line_before() -> None:
-    """Live it is announced; the final state has its bytes, and names places only where there are several."""
+    """Announced while live; the final state has its bytes, and marks places only if there are several."""
     replies = cell([shown(image_png=PICTURE, text_plain="<Figure size 640x480>")])
     assert "[a picture, shown at the end]" in live(replies[:1])
     page = final(replies)
@@ -170,14 +170,14 @@ def test_what_must_be_drawn_is_told_and_shown_drawn(bundle: dict[str, str], kind
 def test_what_could_not_be_drawn_is_shown_another_way(
     bundle: dict[str, str], text: str, uploads: list[str]
 ) -> None:
-    """The source or the text, in a fence or as a file, with a sentence."""
+    """As source or text, in a fence or as a file, with a sentence."""
     page = final(cell([shown(**bundle)]))
     assert text in page.parts[0]
     assert [upload.name for upload in page.uploads] == uploads
 
 
 def test_a_narrow_table_is_text() -> None:
-    """What fits a small form needs no picture."""
+    """A table that fits in a narrow block needs no picture."""
     table = "   a  b\n0  1  2"
     made = draft(cell([Result({"text/html": TABLE, "text/plain": table}, 1)]))
     assert made.drawings()() == ()
@@ -216,7 +216,7 @@ def test_sound_page_figure_and_words_go_as_what_they_are() -> None:
     ],
 )
 def test_markdown_of_a_cell_is_code_and_opens_nothing(text: str) -> None:
-    """Nobody takes it for the bot's words, and the output after it stays in its block."""
+    """Nobody can mistake it for the bot's words, and the output after it stays in its block."""
     events = [shown(text_markdown=text), printed("[OUTPUT](https://evil.example) ` ``")]
     for page in (live(running(*events)), "\n".join(final(cell(events)).parts)):
         left = acted_on(page)
@@ -228,7 +228,7 @@ def test_markdown_of_a_cell_is_code_and_opens_nothing(text: str) -> None:
 
 
 def test_output_stays_code_below_words_that_leave_code_open() -> None:
-    """The model's words are Markdown; a lone fence of theirs is theirs alone."""
+    """The model's words are Markdown; a fence left open in them does not affect what follows."""
     for words in ("```", "so `", "``````", "```\n```"):
         replies = [Reply(0, words=words), *cell([printed("[OUTPUT](https://evil.example) `")])]
         for page in (live(replies), final(replies).parts[0]):
@@ -236,7 +236,7 @@ def test_output_stays_code_below_words_that_leave_code_open() -> None:
 
 
 def test_script_alone_is_not_mentioned() -> None:
-    """What plotly sends before its first figure has nothing to see; text around it stays in one piece."""
+    """What plotly sends before its first figure shows nothing; the text around it stays in one piece."""
     bundle = shown(text_html="<script>draw()</script>")
     alone = final(cell([bundle]))
     assert alone.uploads == ()
@@ -246,7 +246,7 @@ def test_script_alone_is_not_mentioned() -> None:
 
 
 def test_an_error_is_an_ansi_block_of_its_own_frames() -> None:
-    """Colours of IPython become Discord's, the ruler goes, and the longest traceback fits."""
+    """IPython's colours become Discord's, the ruler is removed, and even the longest traceback fits."""
     lines = ("\x1b[31m" + "-" * 75 + "\x1b[39m", "\x1b[38;5;28;01mValueError\x1b[39;00m: no ```")
     page = final(cell([Failure("ValueError", "no", lines)], status="error", return_code=1))
     assert page.parts[0].startswith("```ansi\n\x1b[0;1;32mValueError\x1b[0m: no `\u200b`\u200b`\n```\n-# ")
@@ -256,7 +256,7 @@ def test_an_error_is_an_ansi_block_of_its_own_frames() -> None:
 
 
 def test_a_question_is_shown_until_it_is_answered() -> None:
-    """The prompt ends the live message; of a password it says that the answer is not shown."""
+    """The live message ends with the prompt; for a password it adds that the answer is not shown."""
     asked = draft(running(printed("hello\n"), InputRequest("Your *name*? ", False)))
     assert asked.question == InputRequest("Your *name*? ", False)
     assert asked.live_page(now=0)().parts[0].endswith("**Asks:** Your \\*name\\*?")
@@ -270,7 +270,7 @@ def test_a_question_is_shown_until_it_is_answered() -> None:
 
 
 def test_a_cell_that_does_not_stop_is_asked_about_until_it_is_decided_or_over() -> None:
-    """What it goes on to show changes nothing; names cannot shout; the final state has nothing of it."""
+    """Later output does not remove the question; names cannot ping; the final state does not contain it."""
     unstopped = Unstopped(("@everyone", "d*f"), limited=True, asks=False)
     asked = draft(running(InputRequest("who? ", False), unstopped, printed("more\n")))
     assert (asked.unstopped, asked.question) == (unstopped, None)  # the stop has ended the `input()`
@@ -289,7 +289,7 @@ def test_a_cell_that_does_not_stop_is_asked_about_until_it_is_decided_or_over() 
 
 
 def test_a_cell_that_asks_and_does_not_stop_shows_both() -> None:
-    """In whichever order they come; each goes by itself."""
+    """In whichever order they come; each disappears on its own."""
     question, unstopped = InputRequest("really? ", False), Unstopped((), limited=False, asks=True)
     for events in ((question, unstopped), (structs.replace(unstopped, asks=False), question)):
         asked = draft(running(*events))
@@ -302,7 +302,7 @@ def test_a_cell_that_asks_and_does_not_stop_shows_both() -> None:
 
 
 def test_files_are_summed_up_and_what_was_left_out_has_its_reason() -> None:
-    """Id, type, size and time left; ten are named; names cannot shout; the page has them all to send."""
+    """Id, type, size and time left; ten are named; names cannot ping; the page has all of them to send."""
     files = tuple(made(f"f{n}.csv", f"abcdefgh{n:02}") for n in range(12))
     page = final(
         cell([], files=(made("a`b @everyone.csv"), *files), skipped=(Skipped("big.bin", "over *it*"),))
@@ -318,7 +318,7 @@ def test_files_are_summed_up_and_what_was_left_out_has_its_reason() -> None:
 
 
 def test_a_record_that_waits_is_said_below_the_output() -> None:
-    """A person who looks for the cell in their notebook knows."""
+    """So that a person who misses the cell in their notebook knows why."""
     (text,) = final(cell([printed("x\n")], unrecorded="Not recorded yet: the disk is full.")).parts
     assert text.startswith("```\nx\n```\n-# Not recorded yet: the disk is full.\n")
 
@@ -340,25 +340,25 @@ def test_how_it_ended_and_what_was_lost_is_said() -> None:
 
 
 def test_a_resumed_turn_shows_what_its_record_has() -> None:
-    """Events that a program before us was told are in the result."""
+    """Events that an earlier program received are in the result."""
     replies = cell([printed("before\n"), printed("after\n")])
     assert "before\nafter" in final(replies[1:]).parts[0]
 
 
 def test_what_comes_later_stands_apart() -> None:
-    """Output of a thread after its cell's end is told as such."""
+    """Output that a thread prints after its cell has ended is marked as late."""
     page = final([*cell([printed("now\n")]), Reply(1, printed("then\n"), late=True)])
     assert page.parts[0].startswith("```\nnow\n```\n-# Later, from cell 1:\n```\nthen\n```")
 
 
 def test_a_sentence_of_the_front_ends_the_text() -> None:
-    """What failed is said below what was shown."""
+    """The failure is reported below what was shown."""
     page = draft(running(printed("some\n"))).final_page(note="the *database* cannot be reached")()
     assert page.parts == ("```\nsome\n```\nthe \\*database\\* cannot be reached",)
 
 
 def test_long_output_goes_in_up_to_four_messages_and_beyond_in_a_file() -> None:
-    """All of it is in the messages, or the whole is in a file and its first lines are shown."""
+    """Either the messages hold all of it, or a file does and its first lines are shown."""
     lines = [f"line {n}" for n in range(700)]
     page = final(cell([printed("\n".join(lines))]))
     assert 1 < len(page.parts) <= 4
@@ -375,7 +375,7 @@ def test_long_output_goes_in_up_to_four_messages_and_beyond_in_a_file() -> None:
 
 
 def test_a_file_that_has_not_all_of_a_text_says_so() -> None:
-    """What a cell's record has is a part, and called so; a stored file that has all is named instead."""
+    """A cell's record is only a part, and labelled so; a stored file with all of it is named instead."""
     cut = printed("begin\n" + "x\n" * 9000 + left_out(5000) + "x\n" * 9000)
     page = final(cell([cut]))
     (upload,) = page.uploads
@@ -394,7 +394,7 @@ def test_a_file_that_has_not_all_of_a_text_says_so() -> None:
 
 
 def test_a_file_that_a_cell_shows_is_sent_once() -> None:
-    """`Image("plot.png")` has the bytes of a file that goes along; another picture of its size does not."""
+    """`Image("plot.png")` has the same bytes as an attached file; another picture of that size has not."""
     data = base64.b64decode(PICTURE)
     saved = made("plot.png", size=len(data))
     same = replace(saved, record=replace(saved.record, sha256=hashlib.sha256(data).hexdigest()))
@@ -404,7 +404,7 @@ def test_a_file_that_a_cell_shows_is_sent_once() -> None:
 
 
 def test_the_file_of_a_whole_answer_has_all_of_it() -> None:
-    """Code and errors of which the message has only the first lines, too."""
+    """Including code and errors of which the message shows only the first lines."""
     replies: list[Reply] = []
     for number in range(1, 30):
         replies.append(Reply(number, code="\n".join(f"code_{number}_{line}" for line in range(40))))
@@ -420,7 +420,7 @@ def test_the_file_of_a_whole_answer_has_all_of_it() -> None:
 
 
 def test_a_picture_that_was_saved_as_it_is_shown_is_sent_once() -> None:
-    """The file goes along, under its own name; one that is too large for that does not stand for it."""
+    """The file is attached under its own name; one too large to attach does not replace the picture."""
     plot = Display({"image/png": PICTURE, "text/plain": "<Figure>"}, {"files": ["plots/a.png"]})
     saved = made("plots/a.png")
     page = final(cell([plot], files=(saved,)))
@@ -435,7 +435,7 @@ def test_a_picture_that_was_saved_as_it_is_shown_is_sent_once() -> None:
 
 
 def test_endless_words_are_in_a_file_too() -> None:
-    """A model that does not stop has its whole answer in a file, and the receipt is still there."""
+    """If a model does not stop, its whole answer goes into a file, and the receipt is still shown."""
     words = "".join(f"word {n} " for n in range(5000))
     page = final([Reply(0, words=words), Reply(0, usage=TurnUsage(1, 2, None, 0.0, "m"))])
     assert len(page.parts) <= 4
@@ -464,7 +464,7 @@ STEPS = st.one_of(
 
 @given(st.lists(STEPS, max_size=6))
 def test_no_turn_breaks_a_message(steps: list[list[Reply]]) -> None:
-    """Whatever happens: one live message, at most four last ones, within the limit, with whole fences."""
+    """Whatever happens: one live message, at most four final ones, within the limit, with complete fences."""
     made = draft(reply for step in steps for reply in step)
     (text,) = made.live_page(now=0)().parts
     parts = made.final_page()().parts
@@ -475,7 +475,7 @@ def test_no_turn_breaks_a_message(steps: list[list[Reply]]) -> None:
 
 
 def test_an_answer_of_many_cells_holds_what_one_may_show() -> None:
-    """The first cells are shown whole, and of the others it is said that the notebook has them."""
+    """The first cells are shown in full, and a line says that the others are in the notebook."""
     picture = {"output_type": "display_data", "data": {"image/png": "x" * (20 << 20)}, "metadata": {}}
     held, cells = 0, [CellEntry(number) for number in range(20)]
     for one in cells:
@@ -486,7 +486,7 @@ def test_an_answer_of_many_cells_holds_what_one_may_show() -> None:
 
 
 def test_a_page_that_nobody_goes_on_with_keeps_its_words_and_says_so() -> None:
-    """The line that moves goes, the note comes, and the message is no longer than Discord takes."""
+    """The note replaces the progress line, and the message is no longer than Discord accepts."""
     assert end_live_text("It was\n-# Writing … 20 s", "Ask again.") == "It was\n-# Ask again."
     assert end_live_text("-# Thinking …", "Ask again.") == "-# Ask again."
     assert end_live_text("no status", "Ask again.") == "no status\n-# Ask again."

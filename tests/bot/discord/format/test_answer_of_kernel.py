@@ -1,4 +1,4 @@
-"""From a cell in a real kernel to the messages that show it, all parts together."""
+"""From a cell in a real kernel to the messages that show it, with all parts working together."""
 
 import pytest
 
@@ -26,7 +26,7 @@ inner()
 
 @pytest.mark.timeout(120)
 async def test_a_cell_becomes_messages(sessions: Sessions) -> None:
-    """A bar is one line; table, formula and plot are pictures, errors are in colour, the file has its id."""
+    """A bar is one line; table, formula and plot are pictures; errors are coloured; the file has its id."""
     draft = Draft(code=CODE)
     lives: list[str] = []
 

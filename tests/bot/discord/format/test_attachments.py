@@ -1,4 +1,4 @@
-"""Which messages an answer goes out in, and that no file of it is lost without a word."""
+"""Which messages an answer is sent in; none of its files is lost without a word."""
 
 import io
 import zipfile
@@ -14,7 +14,7 @@ SMALL = MessageLimits(files=3, request=20_000, file=2_000, text=500, messages=2,
 
 
 def file(name: str, size: int = 10, file_id: str = "") -> Upload:
-    """A file whose content is its own."""
+    """A file with unique content."""
     return Upload(name, (name.encode() * size)[:size], file_id=file_id)
 
 
@@ -50,14 +50,14 @@ def names(messages: tuple[Outgoing, ...]) -> list[list[str]]:
 def test_texts_in_order_files_with_the_last(
     parts: list[str], uploads: list[Upload], contents: list[str], attached: list[list[str]]
 ) -> None:
-    """Names unique and safe, as many messages as files need."""
+    """Names are unique and safe, and there are as many messages as the files need."""
     messages = plan(parts, uploads, SMALL)
     assert [message.content for message in messages] == contents
     assert names(messages) == attached
 
 
 def test_bytes_of_a_request_divide_files_too() -> None:
-    """Two files of which one request holds only one go in two messages."""
+    """Two files that do not fit in one request are sent in two messages."""
     limits = MessageLimits(files=10, request=17_000 + 1_000, file=2_000)
     messages = plan(["a"], [file("a", 1_000), file("b", 1_000)], limits)
     assert names(messages) == [["a"], ["b"]]
@@ -92,14 +92,14 @@ def test_a_file_over_the_limit_is_named_with_how_to_get_it(upload: Upload, way: 
 
 
 def test_a_sentence_that_does_not_fit_has_a_message_of_its_own() -> None:
-    """The text is not cut for it."""
+    """The text is not cut to make room for it."""
     messages = plan(["a" * 490], [file("big.bin", 3_000)], SMALL)
     assert messages[0].content == "a" * 490
     assert messages[1].content.startswith("**Not attached:**")
 
 
 def test_without_uploads_says_why_and_loses_nothing() -> None:
-    """Where attaching is refused each file is named with its way, and the words are all there."""
+    """If attaching is refused, each file is named with how to get it, and no text is lost."""
     uploads = [file("plot.png"), file("data.csv", 10, "k7m3q9x2va")]
     messages = without_uploads(["a", "b"], uploads, "files may not be attached here", SMALL)
     assert not any(message.uploads for message in messages)
@@ -119,7 +119,7 @@ UPLOADS = st.lists(st.builds(file, NAMES, SIZES), max_size=30)
 def test_every_plan_keeps_to_the_limits_and_accounts_for_every_file(
     uploads: list[Upload], parts: list[str]
 ) -> None:
-    """Each file is attached, in a zip, named or counted; no message is beyond what Discord takes."""
+    """Each file is attached, zipped, named or counted; no message exceeds Discord's limits."""
     messages = plan(parts, uploads, SMALL)
     held, text = 0, "\n".join(message.content for message in messages)
     for message in messages:

@@ -1,4 +1,4 @@
-"""Which messages are code, and what code."""
+"""Which messages are code, and what that code is."""
 
 import pytest
 
@@ -22,7 +22,7 @@ from bot.discord.format.codeblocks import code_of
     ],
 )
 def test_python_blocks_are_code(text: str, code: str) -> None:
-    """The blocks' content, joined, whatever stands around them."""
+    """The blocks' content, joined, whatever text surrounds them."""
     assert code_of(text) == code
 
 
@@ -44,7 +44,7 @@ def test_python_blocks_are_code(text: str, code: str) -> None:
     ],
 )
 def test_all_else_is_words(text: str) -> None:
-    """Other languages, none, nothing in it, quoted or escaped: the model's business."""
+    """Blocks in another language or none, empty, quoted or escaped: all of it goes to the model."""
     assert code_of(text) is None
 
 
@@ -59,5 +59,5 @@ def test_all_else_is_words(text: str) -> None:
     ],
 )
 def test_blocks_of_no_language_are_code_when_told(text: str, code: str | None) -> None:
-    """With `bare` a block without a language counts where none is Python, one of another does not."""
+    """With `bare`, blocks without a language count if none is Python; those in another language never do."""
     assert code_of(text, bare=True) == code

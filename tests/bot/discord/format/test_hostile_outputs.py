@@ -1,4 +1,4 @@
-"""Whatever cells show, and however much of it: the pages of an answer take work in proportion, and little."""
+"""Whatever cells show, and however much: the work for an answer's pages is small and grows linearly."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -28,8 +28,8 @@ from tests.bot.replies import RESULT, made, printed, shown
 
 MANY = 5000  # more outputs than a cell may have, and files
 MIB = 1 << 20
-SIZE = MIB // 8  # of texts that everything is tried with: a quadratic search in one takes minutes
-HANG = 20.0  # seconds of the processor; what is tried here takes about one
+SIZE = MIB // 8  # length of the texts that everything is tried with: a quadratic search in one takes minutes
+HANG = 20.0  # seconds of processor time; what is tried here takes about one
 CODES = "\x1b[" + "1;" * (MIB // 2) + "m"
 TEXTS = {
     "one code": "\x1b[" + "1;" * (SIZE // 2) + "m",
@@ -69,14 +69,14 @@ SMALL: dict[str, Callable[[int], Event]] = {
 
 @pytest.fixture(autouse=True)
 def limit() -> Iterator[None]:
-    """Less processor time than only a hang takes."""
+    """Fails a test that uses more processor time than anything short of a hang would."""
     began = time.thread_time()
     yield
     assert time.thread_time() - began < HANG
 
 
 def ways(text: str) -> Iterator[Event]:
-    """Everything that may have a text in it."""
+    """Every reply that can contain a text."""
     yield Failure("E", "v", (text,))
     yield Stream("stdout", text)
     yield Result({"text/plain": text}, 1)
@@ -88,7 +88,7 @@ def ways(text: str) -> Iterator[Event]:
 
 
 def pages(*events: Event) -> tuple[AnswerPage, AnswerPage, AnswerPage, tuple[Outgoing, ...]]:
-    """A live page while the cell runs and one after it, the last page, and the messages."""
+    """Makes a live page during the cell and one after it, the final page, and the messages."""
     draft, outputs = Draft(code="x"), Outputs(max_text=MIB, max_shown=64 * MIB)
     for event in events:
         for passed in outputs.add_event(event):
@@ -101,7 +101,7 @@ def pages(*events: Event) -> tuple[AnswerPage, AnswerPage, AnswerPage, tuple[Out
 
 
 def counting(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[int]:
-    """The lengths of the texts that a function of a module gets from now on."""
+    """Collects the lengths of the texts that a module's function receives from now on."""
     lengths: list[int] = []
     inner = getattr(module, name)
 
@@ -115,7 +115,7 @@ def counting(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[in
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_any_long_text_is_shown(text: str, tmp_path: Path) -> None:
-    """In every kind of output, by every front, to the model, and compared."""
+    """In every kind of output: by every front, to the model, and in comparisons."""
     screen = Screen(tmp_path, lambda: "", colour=True)
     for event in ways(text):
         running, ended, last, outgoing = pages(event)
@@ -132,7 +132,7 @@ def test_any_long_text_is_shown(text: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("one", SMALL.values(), ids=SMALL)
 def test_thousands_of_outputs_are_shown(one: Callable[[int], Event]) -> None:
-    """Of each kind as many as a kernel can send."""
+    """As many of each kind as a kernel can send."""
     running, ended, last, outgoing = pages(*map(one, range(MANY)))
     assert max(map(length, (*running.parts, *ended.parts, *last.parts))) <= LONGEST
     assert len(outgoing) <= 8
@@ -142,7 +142,7 @@ def test_thousands_of_outputs_are_shown(one: Callable[[int], Event]) -> None:
 def test_what_is_coloured_does_not_grow_with_the_output(
     event: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of eight outputs of a megabyte of codes each page colours what it has room for."""
+    """Given eight outputs with a megabyte of codes each, a page colours only what it has room for."""
     draft = Draft()
     for _ in range(8):
         draft.add_reply(Reply(1, event))
@@ -155,7 +155,7 @@ def test_what_is_coloured_does_not_grow_with_the_output(
 
 
 def test_a_short_text_in_endless_codes_goes_without_its_colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has room for its text, not for a megabyte of codes."""
+    """There is room for its text, but not for a megabyte of codes."""
     coloured = counting(monkeypatch, bot.discord.format.markdown, "coloured")
     draft = Draft()
     draft.add_reply(Reply(1, Display({"text/plain": "\x1b[31m" * (MIB // 5) + "here"})))
@@ -164,7 +164,7 @@ def test_a_short_text_in_endless_codes_goes_without_its_colours(monkeypatch: pyt
 
 
 def test_one_code_changes_the_style_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of its numbers only the first are read."""
+    """Only the first of its numbers are read."""
     styles: list[int] = []
     inner = bot.discord.format.ansi._with
 
@@ -178,7 +178,7 @@ def test_one_code_changes_the_style_a_few_times_only(monkeypatch: pytest.MonkeyP
 
 
 def test_the_live_page_renders_what_it_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of hundreds of errors the last ones, and as much of a text as is seen."""
+    """Only the last of hundreds of errors, and only the visible part of a text."""
     draft = Draft()
     for number in range(500):
         draft.add_reply(Reply(1, Failure("E", "e", (f"{'x' * 700} {number}",))))
@@ -188,7 +188,7 @@ def test_the_live_page_renders_what_it_has_room_for(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_lines_between_head_and_tail_are_counted() -> None:
-    """Also where the middle is cut before anything is done with it."""
+    """Even if the middle is cut before it is processed."""
     total = 200_000
     draft = Draft()
     draft.add_reply(
@@ -204,7 +204,7 @@ def test_the_lines_between_head_and_tail_are_counted() -> None:
 
 
 def test_the_end_of_one_endless_line_is_seen_without_a_torn_code() -> None:
-    """Neither the head's last code nor the tail's first one leaves a piece of itself."""
+    """Neither the last code of the head nor the first of the tail leaves a fragment."""
     line = "".join(f"\x1b[38;5;{number % 256}m{number % 10}" for number in range(100_000))
     for page in (live_of(line), live_of(f"{CODES}the end"), live_of(f"the start{CODES}")):
         shown_text = strip_ansi(page).replace("```ansi\n", "").replace("```", "")
@@ -219,7 +219,7 @@ def live_of(text: str) -> str:
 
 
 def test_what_makes_an_answer_fit_grows_with_its_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twice as many outputs take twice the work: nothing is measured again for each of the others."""
+    """Twice as many outputs take twice the work: no block is measured again for each other block."""
     work = []
     for count in (100, 200):
         draft = Draft()
@@ -236,7 +236,7 @@ def test_what_makes_an_answer_fit_grows_with_its_blocks(monkeypatch: pytest.Monk
 
 
 def test_what_is_too_much_for_an_answer_is_counted_and_its_error_shown() -> None:
-    """The first outputs of a cell, how many more there are, and how it ended."""
+    """An answer shows the first outputs of a cell, how many more there are, and how it ended."""
     draft = Draft()
     for number in range(bot.discord.format.final.MOST + 99):
         draft.add_reply(Reply(1, shown(text_latex=f"${number}$", text_plain="<x>")))
@@ -252,7 +252,7 @@ def test_what_is_too_much_for_an_answer_is_counted_and_its_error_shown() -> None
 
 
 def test_thousands_of_files_are_named_and_packed() -> None:
-    """All of one name: each gets its own, and what was sent is told from what was not."""
+    """All have the same name: each gets its own, and the text says which were sent and which were not."""
     uploads = [Upload(("A.csv", "a.csv", "á.csv")[number % 3], b"x") for number in range(MANY)]
     messages = plan(("text",), uploads)
     assert "Not attached" not in messages[0].content
@@ -265,13 +265,13 @@ def test_thousands_of_files_are_named_and_packed() -> None:
 
 
 def test_what_was_told_is_not_looked_for_from_the_end() -> None:
-    """An error that is nearly what was shown, which Python's `rpartition` compares for minutes."""
+    """An error that nearly equals what was shown, which Python's `rpartition` would compare for minutes."""
     result = replace(RESULT, output="a" * MIB, error="ab" + "a" * (MIB // 2))
     assert of_result(result, ())[0]
 
 
 def test_a_page_is_of_the_moment_at_which_it_was_asked_for() -> None:
-    """A thread makes it while more is told."""
+    """A thread makes it while more output arrives."""
     draft = Draft()
     draft.add_reply(Reply(1, printed("one\n")))
     draft.add_reply(Reply(0, words="before"))

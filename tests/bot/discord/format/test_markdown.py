@@ -1,4 +1,4 @@
-"""Other people's text in Discord's Markdown: it breaks no fence and keeps to its room."""
+"""Untrusted text in Discord's Markdown: it breaks no fence and stays within its limit."""
 
 import re
 import time
@@ -18,7 +18,7 @@ FENCE_BREAKERS = st.lists(
 
 @given(FENCE_BREAKERS.map("".join), st.sampled_from([None, 150, 60]))
 def test_no_output_breaks_its_fence(text: str, room: int | None) -> None:
-    """The block has its own two fences and no other, and keeps to its room."""
+    """The block has its own two fences and no others, and stays within its limit."""
     for block in (fenced(text, "py", room=room), output_block(text, room=room)):
         assert block.count("```") == 2
         assert block.startswith("```")
@@ -28,7 +28,7 @@ def test_no_output_breaks_its_fence(text: str, room: int | None) -> None:
 
 @given(st.text(max_size=400), st.integers(60, 200), st.sampled_from(["head", "tail", "both"]))
 def test_clipped_fits(text: str, room: int, keep: str) -> None:
-    """Never longer than asked; what fits is as it was."""
+    """Never longer than asked; what fits is unchanged."""
     shown = clipped(text, room, keep=keep)
     assert length(shown) <= room
     if length(text) <= room:
@@ -36,7 +36,7 @@ def test_clipped_fits(text: str, room: int, keep: str) -> None:
 
 
 def test_clipping_keeps_head_and_tail_in_whole_lines_and_counts_the_rest() -> None:
-    """First and last lines stand, with a line between that says how many are missing."""
+    """The first and last lines stay, and a line between them says how many are missing."""
     lines = [f"line {n}" for n in range(100)]
     shown = clipped("\n".join(lines), 200).split("\n")
     missing = next(line for line in shown if line.startswith("["))
@@ -49,7 +49,7 @@ def test_clipping_keeps_head_and_tail_in_whole_lines_and_counts_the_rest() -> No
 
 
 def test_a_coloured_block_that_is_clipped_has_no_torn_code() -> None:
-    """One very long coloured line loses its colours rather than half of a code."""
+    """One very long coloured line loses its colours instead of being cut inside a code."""
     block = output_block("\x1b[31m" + "ab\x1b[32mc" * 2000, room=300)
     assert length(block) <= 300
     assert strip_ansi(block).count("[3") == 0
@@ -57,7 +57,7 @@ def test_a_coloured_block_that_is_clipped_has_no_torn_code() -> None:
 
 @pytest.mark.parametrize("keep", ["head", "tail", "both"])
 def test_backticks_that_only_colours_keep_apart_break_no_fence(keep: str) -> None:
-    """A line that is clipped loses its colours, and its backticks do not come together."""
+    """A clipped line loses its colours, and its backticks still do not form a fence."""
     block = output_block("`\x1b[31m`\x1b[32m`" * 1000, room=1000, keep=keep)
     assert block.count("```") == 2
     assert length(block) <= 1000
@@ -75,12 +75,12 @@ def test_backticks_that_only_colours_keep_apart_break_no_fence(keep: str) -> Non
     ],
 )
 def test_names_are_safe_to_show(name: str, shown: str) -> None:
-    """One line of inline code that nothing in the name can leave."""
+    """A name is one line of inline code, and nothing in it can break out."""
     assert code_name(name) == shown
 
 
 def test_plain_text_is_shown_as_it_is() -> None:
-    """Nothing that Markdown or a mention acts on is left without its backslash."""
+    """Every character that has a meaning in Markdown or a mention is escaped with a backslash."""
     assert plain("*a* <@1> `b`\n# c") == r"\*a\* \<\@1\> \`b\` # c"
     assert plain("# no heading - no list") == r"\# no heading - no list"
 
@@ -90,7 +90,7 @@ INLINE = re.compile(r"(`+)([\s\S]*?[^`])\1(?!`)")
 
 
 def acted_on(text: str) -> str:
-    """What is no code in a message, as Discord's clients read it: from left to right."""
+    """The parts of a message that are not code, as Discord's clients read it: from left to right."""
     rest, place = "", 0
     while place < len(text):
         found = (
@@ -119,7 +119,7 @@ def acted_on(text: str) -> str:
     ],
 )
 def test_code_ends_within_its_markdown(text: str, shown: str) -> None:
-    """What is whole stays as it is; what is open is closed, left out or escaped."""
+    """Complete code stays as it is; code left open is closed, left out or escaped."""
     assert closed(text) == shown
     assert closed(shown) == shown
 
@@ -130,7 +130,7 @@ def test_code_ends_within_its_markdown(text: str, shown: str) -> None:
     )
 )
 def test_no_words_open_the_blocks_after_them(words: str) -> None:
-    """Output with backticks and links of its own stays code below any words, in several blocks."""
+    """Output with its own backticks and links stays code below any words, even in several blocks."""
     output = fenced("OUTPUT ` `` [OUTPUT](https://x.example)")
     message = "\n".join([closed(words), output, closed(words), output])
     assert "OUTPUT" not in acted_on(message)
@@ -139,7 +139,7 @@ def test_no_words_open_the_blocks_after_them(words: str) -> None:
 
 @pytest.mark.parametrize("piece", ["` ", "`` ` ", "```", "\\`", "`a\n\n", "``````x", "```py\n```"])
 def test_closing_takes_no_longer_than_the_words(piece: str) -> None:
-    """Hundreds of thousands of backticks take no second."""
+    """Hundreds of thousands of backticks take less than a second."""
     before = time.process_time()
     closed(piece * (1_000_000 // len(piece)))
     assert time.process_time() - before < 5

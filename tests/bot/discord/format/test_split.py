@@ -1,4 +1,4 @@
-"""Long text in parts: nothing lost, nothing torn, every fence whole, whatever the text."""
+"""Long text in parts: whatever the text, nothing is lost or torn, and every fence is complete."""
 
 import re
 
@@ -17,7 +17,7 @@ LIMIT = 300
 
 
 def bare(text: str) -> str:
-    """What must not be lost: all but white space and fences with their language."""
+    """What must not be lost: everything but white space and fences with their language."""
     return re.sub(r"\s|`|py", "", text)
 
 
@@ -77,10 +77,10 @@ def test_a_part_ends_before_a_block_where_it_can() -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "\n\n"])
 def test_nothing_has_no_parts(text: str) -> None:
-    """White space is no message."""
+    """White space is not a message."""
     assert split(text) == []
 
 
 def test_length_counts_as_discords_clients_do() -> None:
-    """An emoji beyond the first plane is two."""
+    """An emoji beyond the first Unicode plane counts as two."""
     assert [length("abc"), length("é"), length("😀")] == [3, 1, 2]

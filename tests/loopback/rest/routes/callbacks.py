@@ -74,7 +74,7 @@ def _interaction(call: Call) -> Interaction:
 
 
 def new_message(world: World, interaction: Interaction, flags: int) -> Message:
-    """A message that answers an interaction, empty and not posted."""
+    """A message that answers an interaction, empty and not yet posted."""
     message = Message(world.ids.next(), interaction.channel, world.bot, world.clock.now())
     message.interaction = interaction
     message.flags = flags & (EPHEMERAL | LOADING)

@@ -74,7 +74,7 @@ async def get_message(call: Call) -> Reply:
 
 
 def _refuse_many_edits(call: Call, message: Message) -> None:
-    """30046: an old message may not be edited for ever."""
+    """30046: an old message may not be edited too often."""
     now, limits = call.world.clock.now(), call.world.limits
     rate: Rate = limits.old_message_edits
     if now - message.created > limits.old_message:
@@ -102,7 +102,7 @@ async def edit_message(call: Call) -> Reply:
 
 @route("DELETE", MESSAGE)
 async def delete_message(call: Call) -> Reply:
-    """Delete a message, of somebody else's with the permission."""
+    """Delete a message; somebody else's needs a permission."""
     channel = call.channel()
     message = call.message(channel)
     if message.author is not call.world.bot and (

@@ -15,7 +15,7 @@ DIFFERENT = 20
 
 
 def told(world: World, message: Message, user: User, emoji: str, change: str) -> None:
-    """Tell the bot that somebody has put a reaction (`change` "ADD") or taken it back ("REMOVE")."""
+    """Tell the bot that somebody has added a reaction (`change` "ADD") or removed it ("REMOVE")."""
     data: dict[str, Any] = {
         "user_id": str(user.id),
         "channel_id": str(message.channel.id),
@@ -31,7 +31,7 @@ def told(world: World, message: Message, user: User, emoji: str, change: str) ->
 
 @route("PUT", EMOJI + "/@me")
 async def add_reaction(call: Call) -> Reply:
-    """React; only with an emoji of Unicode."""
+    """Add a reaction; only Unicode emoji work."""
     channel = call.channel("read_message_history")
     message, emoji = call.message(channel), unquote(call.parameters["emoji_name"])
     if emoji.isascii():
@@ -59,12 +59,12 @@ def _take_back(call: Call, user: User) -> Reply:
 
 @route("DELETE", EMOJI + "/@me")
 async def remove_own_reaction(call: Call) -> Reply:
-    """Take the bot's reaction back."""
+    """Remove the bot's own reaction."""
     return _take_back(call, call.world.bot)
 
 
 @route("DELETE", EMOJI + "/{user_id}")
 async def remove_reaction(call: Call) -> Reply:
-    """Take somebody's reaction away."""
+    """Remove somebody's reaction."""
     call.channel("manage_messages")
     return _take_back(call, call.user())

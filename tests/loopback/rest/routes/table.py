@@ -3,7 +3,7 @@
     @route("GET", "/channels/{channel_id}")
     async def get_channel(call: Call) -> Reply: ...
 
-The template is the one of Discord's OpenAPI document, by which requests and responses are checked.
+The template is the path in Discord's OpenAPI document, against which requests and responses are checked.
 """
 
 from collections.abc import Awaitable, Callable
@@ -41,7 +41,7 @@ class Call:
         """A parameter that is an id.
 
         Raises:
-            Refusal: it is none
+            Refusal: it is not an id
         """
         value = self.parameters[name]
         if not value.isdecimal():
@@ -51,7 +51,7 @@ class Call:
         return int(value)
 
     def channel(self, *needed: str) -> Channel:
-        """The channel of the path, in which the bot has these permissions.
+        """The channel in the path, in which the bot must have these permissions.
 
         Raises:
             Refusal: there is none (10003), the bot does not see it (50001), or may not do it (50013)
@@ -66,7 +66,7 @@ class Call:
         return channel
 
     def message(self, channel: Channel) -> Message:
-        """The message of the path; an ephemeral one is out of reach here.
+        """The message in the path; an ephemeral one cannot be reached this way.
 
         Raises:
             Refusal: there is none (10008)
@@ -77,7 +77,7 @@ class Call:
         return message
 
     def user(self, name: str = "user_id") -> User:
-        """The user of the path.
+        """The user in the path.
 
         Raises:
             Refusal: there is none (10013)
@@ -93,7 +93,7 @@ ROUTES: dict[tuple[str, str], Route] = {}
 
 
 def route(method: str, template: str) -> Callable[[Route], Route]:
-    """Put a function into the table."""
+    """Register a function in the table."""
 
     def put(function: Route) -> Route:
         ROUTES[method, template] = function

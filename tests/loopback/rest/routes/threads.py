@@ -13,7 +13,7 @@ STARTER = 21
 def start(
     world: World, parent: Channel, owner: User, name: str, kind: int, message: Message | None
 ) -> Channel:
-    """A thread, told to the bot; below `message` it has the message's id."""
+    """Start a thread and tell the bot; below `message` it gets the message's id."""
     thread = Channel(
         message.id if message else world.ids.next(),
         kind,

@@ -1,4 +1,4 @@
-"""Users, the application, guilds, and where the gateway is."""
+"""Users, the application, guilds, and the gateway's address."""
 
 from tests.loopback.errors import Refusal
 from tests.loopback.payloads import places as payloads
@@ -14,7 +14,7 @@ async def get_me(call: Call) -> Reply:
 
 @route("GET", "/users/{user_id}")
 async def get_user(call: Call) -> Reply:
-    """Anybody."""
+    """Any user."""
     return Reply(payloads.user(call.user()))
 
 
@@ -63,13 +63,13 @@ async def get_application(call: Call) -> Reply:
 
 @route("GET", "/gateway")
 async def get_gateway(call: Call) -> Reply:
-    """Where the gateway is."""
+    """The gateway's address."""
     return Reply({"url": call.world.gateway.url})
 
 
 @route("GET", "/gateway/bot")
 async def get_gateway_of_bot(call: Call) -> Reply:
-    """Where the gateway is, and how often a session may start."""
+    """The gateway's address, and how often a session may start."""
     starts = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
     return Reply({"url": call.world.gateway.url, "shards": 1, "session_start_limit": starts})
 

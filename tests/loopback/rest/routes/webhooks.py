@@ -1,4 +1,4 @@
-"""Followups and changes by an interaction's token, which is good for 15 minutes."""
+"""Followups and changes by an interaction's token, which is valid for 15 minutes."""
 
 from tests.loopback.errors import Refusal
 from tests.loopback.rest import compose
@@ -11,7 +11,7 @@ TOKEN = "/webhooks/{webhook_id}/{webhook_token}"
 
 
 def _interaction(call: Call) -> Interaction:
-    """By the token.
+    """The interaction of a token.
 
     Raises:
         Refusal: there is none, or it has not been acknowledged (10015); it is too old (50027)
