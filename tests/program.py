@@ -1,4 +1,4 @@
-"""The real program as a process, driven through `--json` as a stranger would script it.
+"""The real program as a process, driven through `--json` as any script would drive it.
 
 async with Program.start(data, "--timeout", "5s") as program:
     result = await program.run("1 + 1", user=7)
@@ -23,12 +23,12 @@ Answer = dict[str, Any]
 
 
 class Program:
-    """`python -m bot.console --json` in a process of its own; `seen` has all answers so far, in order."""
+    """`python -m bot.console --json` in its own process; `seen` has all answers so far, in order."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.seen: list[Answer] = []
-        self.user = 1  # who asks, where a request does not say
+        self.user = 1  # who asks if a request does not say
         self._new = asyncio.Condition()
         self._reader = asyncio.create_task(self._read())
         self._next_id = 0
@@ -38,15 +38,15 @@ class Program:
     async def start(
         cls, data: Path, *flags: str, within: Sequence[str] = (), **settings: str
     ) -> AsyncIterator["Program"]:
-        """The program on the folder `data`, with more environment; it must end well, unless it was killed.
+        """Run the program on `data` with extra environment variables; it must exit with 0 unless it is killed.
 
-        `within` is a command that runs the one which is given to it.
+        `within` is a command that is given the program's command line, and runs it.
         """
         process = await asyncio.create_subprocess_exec(
             *(*within, sys.executable),
             *("-m", "bot.console", "--json", "--log-level", "error", "--data", str(data), *flags),
             cwd=ROOT,
-            env=os.environ | {"PRELOAD": "none"} | settings,  # a start of 0.5 s instead of 2
+            env=os.environ | {"PRELOAD": "none"} | settings,  # starts in 0.5 s instead of 2
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE,
@@ -78,7 +78,7 @@ class Program:
         self.process.stdin.write(line)
 
     async def answer(self, **wanted: Any) -> Answer:
-        """The first answer, past or to come, that has all these fields."""
+        """Return the first answer, past or future, that has all these fields."""
 
         def found() -> Answer | None:
             return next((one for one in self.seen if wanted.items() <= one.items()), None)
@@ -95,11 +95,11 @@ class Program:
         return await self.answer(id=sent, event="result")
 
     def events(self, sent: int, kind: str) -> list[Answer]:
-        """The answers of one kind that a request has had so far."""
+        """The answers of one kind to a request so far."""
         return [one for one in self.seen if one.get("id") == sent and one["event"] == kind]
 
     async def end(self) -> int:
-        """Close its input and return its exit status."""
+        """Close its input, and return its exit status."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         async with asyncio.timeout(PATIENCE):
@@ -115,7 +115,7 @@ class Program:
         assert self.process.stdout is not None
         while line := await self.process.stdout.readline():
             async with self._new:
-                if line.endswith(b"\n"):  # the last line of a killed program may be half of one
+                if line.endswith(b"\n"):  # a killed program's last line may be incomplete
                     answer = json.loads(line)
                     for name, value in answer.items():
                         sentences.read(f"--json, {answer['event']}, {name}", value, operator=name == "advice")
@@ -126,7 +126,7 @@ class Program:
 
 
 def _sent_file(request: Answer) -> bytes:
-    """The content of a file that a request hands over."""
+    """The content of a file that a request sends."""
     path = request.get("upload") or request.get("replay")
     try:
         return Path(path).read_bytes() if isinstance(path, str) else b""

@@ -1,4 +1,4 @@
-"""Everything that a conversation can have, as a picture."""
+"""Everything that a conversation can contain, as a picture."""
 
 import struct
 from pathlib import Path
@@ -28,12 +28,12 @@ MESSAGE: dict[str, Any] = {
 
 
 def conversation(*items: dict[str, Any]) -> dict[str, Any]:
-    """What is drawn of these items."""
+    """A conversation of these items."""
     return {"place": "# general", "names": {}, "items": list(items)}
 
 
 def test_all_kinds_of_things_are_drawn(tmp_path: Path) -> None:
-    """A message with everything, a form and a pause become a PNG; an emoji that no font has leaves no box."""
+    """A full message, a form and a pause become a PNG; an emoji that no font has leaves no box."""
     form = {"type": "form", "title": "Run", "fields": [{"label": "Python", "value": "1\n2"}]}
     made = tmp_path / "a.png"
     draw(conversation(MESSAGE, form, {"type": "pause", "text": "later"}), made)
