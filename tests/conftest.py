@@ -19,11 +19,11 @@ from tests import openapi, sentences
 from tests.attacks import tiers
 
 HERE = Path(__file__).resolve().parent
-LONG = (HERE, HERE / "bench")  # folders with tests that take half a minute
+LONG = (HERE, HERE / "bench")  # folders with tests of half a minute
 ROOT = HERE.parent
 KERNEL_PYTHON = ROOT / ".venv-kernels" / "bin" / "python"
 
-# The time that an example takes says more about the machine than about the code.
+# How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("kernelcord", deadline=None)
 hypothesis.settings.load_profile("kernelcord")
 

@@ -1,7 +1,7 @@
 """A model's API on loopback: Responses and Chat Completions, streamed as OpenAI does, with scripted answers.
 
     async with ModelServer.start() as server:
-        server.will(calls(run_python("6 * 7")), says("It is ", "42."))      # one answer per request, in order
+        server.will(calls(run_python("6 * 7")), says("It is ", "42."))      # one for each request, in order
         ...                                                               # OPENAI_BASE_URL=server.base_url
         server.requests[0].body                                           # `api` says of which API
         await server.requested(2)                                         # wait for the second request
@@ -32,7 +32,7 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Call:
-    """A tool call; `arguments` is sent as it is, whether JSON or not."""
+    """A tool call; `arguments` goes out as it is, JSON or not."""
 
     name: str
     arguments: str
@@ -95,7 +95,7 @@ def calls(*wanted: Call, words: Sequence[str] = (), **more: Any) -> Answer:
 
 
 def run_python(code: str) -> Call:
-    """The tool call that runs a cell."""
+    """The call that runs a cell."""
     return Call("run_python", json.dumps({"code": code}))
 
 
@@ -141,7 +141,7 @@ class ModelServer:
         return self.requests[count - 1]
 
     async def left(self, count: int = 1) -> None:
-        """Wait until this many clients have hung up in the middle of an answer."""
+        """Wait until so many clients have hung up in the middle of an answer."""
         await self._until(lambda: self.hung_up >= count)
 
     async def _until(self, is_so: Any) -> None:
@@ -270,7 +270,7 @@ def _add_words(events: "_Events", words: Sequence[str], response: Body) -> None:
         for piece in words:
             events.add("response.output_text.delta", **at, content_index=0, delta=piece, logprobs=[])
     events.stage = "end"
-    events.add("response.in_progress", response=response)  # an answer is held or cut here
+    events.add("response.in_progress", response=response)  # where an answer is held, or cut
     if words:
         events.add("response.output_text.done", **at, content_index=0, text=text, logprobs=[])
         events.add("response.content_part.done", **at, content_index=0, part=part)
@@ -335,7 +335,7 @@ def _as_chat(answer: Answer, body: Body) -> list[tuple[str, str]]:
     chunk("words", choice(role="assistant", content=""))
     for piece in answer.words:
         chunk("words", choice(content=piece))
-    chunk("end", choice(content=""))  # an answer is held or cut here
+    chunk("end", choice(content=""))  # where an answer is held, or cut
     for number, call in enumerate(answer.calls):
         function = {"name": call.name, "arguments": ""}
         first = {"index": number, "id": call.id, "type": "function", "function": function}

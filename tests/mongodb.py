@@ -22,7 +22,7 @@ TRIES = 120  # waits of half a second each for the server to answer
 
 
 class MongoServer:
-    """A server on a free port that can be killed and started again."""
+    """A server on a free port, which can be killed and started again."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -40,7 +40,7 @@ def document() -> Path | None:
 
 
 def expected() -> bool:
-    """Whether a run without the document must fail."""
+    """Whether a run without the document shall fail."""
     return os.environ.get("EXPECT_DISCORD_SCHEMA", "") not in ("", "0")
 
 

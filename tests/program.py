@@ -23,12 +23,12 @@ Answer = dict[str, Any]
 
 
 class Program:
-    """`python -m bot.console --json` in its own process; `seen` has all answers so far, in order."""
+    """`python -m bot.console --json` in a process of its own; `seen` has all answers so far, in order."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.seen: list[Answer] = []
-        self.user = 1  # who asks if a request does not say
+        self.user = 1  # who asks, where a request does not say
         self._new = asyncio.Condition()
         self._reader = asyncio.create_task(self._read())
         self._next_id = 0
@@ -38,7 +38,7 @@ class Program:
     async def start(
         cls, data: Path, *flags: str, within: Sequence[str] = (), **settings: str
     ) -> AsyncIterator["Program"]:
-        """Run the program on `data` with extra environment variables; it must exit with 0 unless it is killed.
+        """Run the program on `data` with extra environment variables; it must exit with 0 unless killed.
 
         `within` is a command that is given the program's command line, and runs it.
         """
@@ -46,7 +46,7 @@ class Program:
             *(*within, sys.executable),
             *("-m", "bot.console", "--json", "--log-level", "error", "--data", str(data), *flags),
             cwd=ROOT,
-            env=os.environ | {"PRELOAD": "none"} | settings,  # starts in 0.5 s instead of 2
+            env=os.environ | {"PRELOAD": "none"} | settings,  # a start of 0.5 s instead of 2
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE,
@@ -95,11 +95,11 @@ class Program:
         return await self.answer(id=sent, event="result")
 
     def events(self, sent: int, kind: str) -> list[Answer]:
-        """The answers of one kind to a request so far."""
+        """The answers of one kind that a request has had so far."""
         return [one for one in self.seen if one.get("id") == sent and one["event"] == kind]
 
     async def end(self) -> int:
-        """Close its input, and return its exit status."""
+        """Close its input and return its exit status."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         async with asyncio.timeout(PATIENCE):
@@ -126,7 +126,7 @@ class Program:
 
 
 def _sent_file(request: Answer) -> bytes:
-    """The content of a file that a request sends."""
+    """The content of a file that a request hands over."""
     path = request.get("upload") or request.get("replay")
     try:
         return Path(path).read_bytes() if isinstance(path, str) else b""

@@ -4,7 +4,7 @@
     sentences.written(text)                     # what a person has typed or sent may be repeated
 
 The simulated Discord, the `--json` program, the terminal's screen and every cell's result report here; the
-hooks in `conftest` fail the test in which something was wrong. `ALLOWED` lists the exceptions.
+hooks of `conftest` fail the test in which something was wrong. `ALLOWED` has the exceptions.
 """
 
 import io
@@ -53,7 +53,7 @@ ADVICE = {
     ),
 }
 FORBIDDEN = {kind: re.compile(pattern) for kind, pattern in (PATHS | ADVICE).items()}
-OPERATORS = tuple(ADVICE)  # allowed in what is told to whoever runs the program
+OPERATORS = tuple(ADVICE)  # what may be told to whoever runs the program
 
 # The test or its folder, a pattern for the text that is allowed there, and the reason.
 ALLOWED: tuple[tuple[str, str, str], ...] = (
@@ -112,7 +112,7 @@ def take(*, over: bool) -> list[str]:
 
 
 def _may_be_told(piece: str) -> bool:
-    """Whether the person has written it themselves, or it is one of the exceptions."""
+    """Whether a person has written it themselves, or it is one of the exceptions."""
     if any(piece in text for text in _written):
         return True
     test = os.environ.get("PYTEST_CURRENT_TEST", "")

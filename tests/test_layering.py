@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = 400  # lines of a module
-MOST_FILES = 14  # modules directly in a folder, apart from its __init__
+MOST_FILES = 14  # modules directly in a folder, its __init__ aside
 MOST_ROOMS = {"bot": 20, "kernels": 24}  # modules and folders directly in a package
 MAY_IMPORT = {
     "bot": {"bot", "config", "filestore", "kernels"},
@@ -114,7 +114,7 @@ def _reached(start: str, imports: Mapping[str, set[str]]) -> set[str]:
 
 
 def crowded(paths: Iterable[PurePath]) -> list[str]:
-    """The folders with too many modules, and the packages with too many modules and folders."""
+    """The folders with too many modules, and the packages with too many rooms."""
     modules = [path for path in paths if path.name != "__init__.py"]
     files = Counter(str(path.parent) for path in modules)
     rooms = Counter(package for package, _ in {path.parts[:2] for path in modules})
@@ -126,7 +126,7 @@ def crowded(paths: Iterable[PurePath]) -> list[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_module_keeps_to_the_layers(path: Path) -> None:
-    """Every module imports only what its layer may, has a descriptive name and fits on a few screens."""
+    """Every module imports only what its layer may, has a telling name and fits on a few screens."""
     assert violations(PurePosixPath(path), (ROOT / path).read_text(encoding="utf-8")) == []
 
 

@@ -149,7 +149,7 @@ def test_what_nobody_should_read_is_found(told: str) -> None:
     ],
 )
 def test_what_people_may_read_is_passed_over(told: str) -> None:
-    """A library's own path, commands, and words that only look similar."""
+    """A library's own path, commands, and words that only look alike."""
     assert list(problems(told)) == []
 
 
@@ -167,7 +167,7 @@ def test_files_and_archives_are_looked_into() -> None:
 
 
 def test_a_test_in_which_it_was_told_fails_with_the_sentence(tmp_path: Path) -> None:
-    """The terminal's user runs the program: they may read advice and their own paths, but no other paths."""
+    """The terminal's user runs the program: they may read advice and their own paths, and no others."""
     screen = Screen(tmp_path / "pictures", str, colour=False)
     screen.note(f"Set OPENAI_API_KEY. [picture: {tmp_path}/pictures/cell-1-1.png]")
     nothing_wrong(over=True)

@@ -20,7 +20,7 @@ def tracked(root: Path) -> list[Path]:
 
 
 def test_no_file_names_an_index_or_a_machine(root: Path) -> None:
-    """Packages come from wherever pip is configured to look, and the project runs from any folder."""
+    """Packages come from wherever pip is told to look, and the project runs from any folder."""
     if not (root / ".git").exists():
         pytest.skip("this is not a git checkout, so nothing is tracked")
     files = [path for path in tracked(root) if path.is_file()]

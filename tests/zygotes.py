@@ -44,7 +44,7 @@ def lent_zygotes(folder: Path) -> Iterator[Callable[..., Lent]]:
             }
             asked = (python, tuple(options["libraries"]), options["protected"], *sorted(own_to.items()))
             if asked not in started:
-                own = folder / str(len(started))  # the borrower's folder is deleted with its pool
+                own = folder / str(len(started))  # the borrower's goes with its pool
                 told = {name: text.replace("{}", str(own)) for name, text in own_to.items()}
                 started[asked] = stack.enter_context(
                     Forkserver(python, own, **{**options, "environment": told})

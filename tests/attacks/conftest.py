@@ -87,7 +87,7 @@ async def pool(
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def kernel(pool: Pool, host: Host) -> AsyncIterator[Kernel]:
-    """A session's kernel that has run a cell. After the attack its next cell must work, with nothing left."""
+    """A session's kernel that has run a cell. After the attack its next cell works, and nothing is left."""
     session = f"attacker-{next(_numbers)}"
     before = leftovers(pool)
     kernel = pool.kernel(session, NoFiles())

@@ -44,7 +44,7 @@ def main(uid: int, command: list[str]) -> None:
 
 
 def _closed(path: Path) -> Path | None:
-    """The outermost folder above the path that other users may not enter."""
+    """The outermost folder above the path that others may not enter."""
     return next((folder for folder in reversed(path.parents) if not folder.stat().st_mode & 0o001), None)
 
 

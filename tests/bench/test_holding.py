@@ -1,6 +1,6 @@
 """Months of use in brief: many turns of many people must not add memory, descriptors, threads or folders.
 
-Counted once after a first part, in which caches fill and thread pools grow, and again after the rest.
+Counted after a first part in which caches fill and pools of threads grow, and again after the rest.
 """
 
 import asyncio

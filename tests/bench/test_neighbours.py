@@ -14,8 +14,8 @@ from bench.subjects.deeds import DEEDS
 from bench.subjects.neighbours import beside, timed
 from tests.live.cells import PATIENCE
 
-SHORT = {"60,000 files deleted": 0.05, "a notebook of 300 MB": 0.1}  # so that each deed takes about a second
-LONG = ["no descriptor left"]  # it starts 130 kernels
+SHORT = {"60,000 files deleted": 0.05, "a notebook of 300 MB": 0.1}  # so that each takes a second or so
+LONG = ["no descriptor left"]  # it takes 130 kernels
 TOGETHER = [  # all of these share one bot
     name for name, deed in DEEDS.items() if not deed.settings and not deed.disk and not deed.descriptors
 ]

@@ -32,7 +32,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ],
 )
 def test_a_token_in_the_file_starts_the_bot(tmp_path: Path, text: str, program: str) -> None:
-    """However it is written there, the bot is started exactly when it would find its token itself."""
+    """However it is written there, the bot is started exactly when it would find its token."""
     (tmp_path / ".env").write_text(text)
     assert front() == program
     assert (load().discord_token is not None) == (program == "bot")

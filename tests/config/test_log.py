@@ -1,4 +1,4 @@
-"""The log: one line for each record, whatever is in it."""
+"""The log: one line a record, whatever is in it."""
 
 import logging
 import sys
@@ -19,7 +19,7 @@ def root_logger() -> Iterator[logging.Logger]:
 
 
 def record(message: str, *args: object) -> logging.LogRecord:
-    """A record as a logger creates it."""
+    """A record as a logger makes it."""
     return logging.LogRecord("kernels.cell.run", logging.WARNING, "run.py", 1, message, args, None)
 
 

@@ -17,7 +17,7 @@ GiB = 1024 * MiB
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An empty working folder, and none of our variables set."""
+    """An empty working folder, and none of our variables."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.delenv("KERNELCORD_DATA", raising=False)
@@ -120,7 +120,7 @@ def test_file_that_is_no_text_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_flag_beats_environment_beats_the_front_s_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the terminal a cell has no deadline unless the environment or a flag sets one."""
+    """At the terminal a cell has no deadline unless the environment or a flag sets one."""
     assert parsed(cell_timeout=None).cell_timeout is None
     monkeypatch.setenv("CELL_TIMEOUT", "5")
     assert parsed(cell_timeout=None).cell_timeout == timedelta(seconds=5)
@@ -248,7 +248,7 @@ def test_a_key_or_an_address_makes_a_model(given: dict[str, str], has_model: boo
 
 
 def test_a_budget_is_a_sum_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both daily budgets are unlimited unless set."""
+    """Both daily budgets are without limit unless set."""
     assert (load().daily_budget, load().daily_tokens) == (None, None)
     monkeypatch.setenv("DAILY_BUDGET", "2.50")
     monkeypatch.setenv("DAILY_TOKENS", "100000")
@@ -261,7 +261,7 @@ def test_a_budget_is_a_sum_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token appears neither in the settings' repr nor in the table."""
+    """A token appears neither in the settings' text nor in the table."""
     monkeypatch.setenv("DISCORD_TOKEN", "s3cr3t-token")
     settings = load()
     assert "s3cr3t" not in f"{settings!r} {settings} {table()}"

@@ -1,4 +1,4 @@
-"""The map, the walks and the tables in ARCHITECTURE.md are true."""
+"""The map, the walks and the tables of ARCHITECTURE.md are true."""
 
 import ast
 import importlib
@@ -30,7 +30,7 @@ def text(root: Path) -> str:
 
 
 def walk(text: str, title: str) -> list[tuple[str, str]]:
-    """The steps of a walk, each a file and a name defined in it."""
+    """The steps of a walk, each a file and the name in it."""
     part = text.partition(f"## The walk of a {title}\n")[2].partition("\n## ")[0]
     return STEP.findall(part)
 

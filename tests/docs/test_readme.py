@@ -47,7 +47,7 @@ def flags(text: str) -> set[str]:
 
 
 def of_program(name: str) -> set[str]:
-    """The flags that a program's help mentions."""
+    """The flags that a program's help names."""
     command = [sys.executable, "-m", name, "--help"]
     return flags(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
@@ -89,7 +89,7 @@ def test_default_retentions_are_the_settings(pages: dict[str, str]) -> None:
 
 
 def test_flags_are_flags(everything: str) -> None:
-    """Every flag that is mentioned exists."""
+    """Every flag that is named exists."""
     named = flags(everything.replace("<!--", "").replace("-->", ""))
     assert {"--timeout", "--replay", "--quick"} <= named
     programs = ("bot.console", "bench", "kernels.kernelspec", "kernels.sandbox")

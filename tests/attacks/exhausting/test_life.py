@@ -1,4 +1,4 @@
-"""Ways to die, to hang and to survive: the next cell works, and the person is told what was lost."""
+"""Ways to end, to hang and to live on: the next cell works, and the person is told what was lost."""
 
 import os
 import signal
@@ -110,7 +110,7 @@ SURVIVED = {
 
 @pytest.mark.parametrize(("code", "status"), SURVIVED.values(), ids=SURVIVED)
 async def test_what_a_kernel_survives(kernel: Kernel, code: str, status: str) -> None:
-    """The kernel goes on or is replaced, and the next cell is answered (see the fixture)."""
+    """The kernel goes on or is replaced, and a cell after it is answered (see the fixture)."""
     ran = await run(kernel, code)
     assert ran.status in (status, "died"), ran.output
 

@@ -1,4 +1,4 @@
-"""Messages that no honest kernel sends, and more messages than anybody can read."""
+"""Messages that no honest kernel sends, and more of them than anybody can read."""
 
 import asyncio
 import resource

@@ -731,7 +731,7 @@ for what, make in {
 
 
 async def test_a_million_waiting_descriptors_are_no_way_around(kernel: Kernel) -> None:
-    """Descriptors that are sent but not received are closed with their sockets; too many end the kernel."""
+    """Descriptors that are sent and not received are closed with their sockets; many of them end a kernel."""
     code = f"""{TRIES}
 held = []
 try:

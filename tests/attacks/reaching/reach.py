@@ -15,7 +15,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-DEEPEST = 3  # levels of folders that are searched
+DEEPEST = 3  # levels of folders that are looked into
 FEW, ALL = 20, 10_000  # entries of a folder; a few stand for their whole mount, but those of /proc differ
 MEMORY = ("pipe:", "socket:", "anon_inode:", "/memfd:", "/dev/zero (deleted)")  # files of no file system
 GET_FLAGS, SET_FLAGS = 0x80086601, 0x40086602  # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS of linux/fs.h
@@ -36,7 +36,7 @@ def walk(own: list[str], memory: list[str], known: list[str], *, pretended: bool
     """Yield each file that is found.
 
     `own` are the kernel's folders, `memory` its in-memory file systems, `known` paths to try although no folder
-    lists them. `pretended` says that calls which change attributes report success but do nothing.
+    lists them. `pretended` says that calls which change attributes report success and do nothing.
     """
     devices = {os.stat(path).st_dev for path in memory}
     for path in dict.fromkeys((*_of_processes(), *_of_mounts(), *_tree("/", own, DEEPEST), *known)):

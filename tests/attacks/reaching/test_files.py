@@ -59,7 +59,7 @@ async def test_what_is_no_file_is_not_captured(kernel: Kernel, host: Host) -> No
 
 @pytest.mark.tiers("S")  # all tiers capture in the same way
 async def test_a_swap_between_looking_and_reading_wins_nothing(kernel: Kernel, host: Host) -> None:
-    """While a thread keeps swapping a file for a link to a secret, no capture ever holds the secret."""
+    """While a thread swaps a file with a link to a secret, no capture ever holds the secret."""
     code = f"""
 import os, threading, time
 stop = time.time() + 4

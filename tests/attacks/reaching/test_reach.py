@@ -1,4 +1,4 @@
-"""Every file of the host that a kernel can name, by any route: none can be written or changed."""
+"""Every file of the host that a kernel can name, by any way: none can be written, and none changed."""
 
 import json
 import os
@@ -90,7 +90,7 @@ def _named(path: str, packages: list[str]) -> str:
 
 
 def _listed() -> dict[str, dict[str, str]]:
-    """The list in SECURITY.md: what can be done with each file, by tier."""
+    """The list in SECURITY.md: what can be done with each, by tier."""
     text = (ROOT / "SECURITY.md").read_text("utf-8").split("<!-- reach -->")[1].split("<!-- /reach -->")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.strip().splitlines()[2:]]
     return {name: dict(zip("SAB", tiers, strict=True)) for name, *tiers in rows}

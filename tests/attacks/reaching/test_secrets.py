@@ -224,7 +224,7 @@ if any(hashlib.sha256(found).hexdigest() == victim for found in seen):
 """
     try:
         ran = await refused(kernel, code, victim=hashlib.sha256(key).hexdigest())
-        assert "own key found: True" in ran.output  # so the search itself works
+        assert "own key found: True" in ran.output  # the search works
     finally:
         await pool.release("victim")
         pool.workspace("victim").remove()

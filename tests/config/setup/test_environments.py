@@ -95,7 +95,7 @@ def test_jupyter_finds_our_provisioner() -> None:
 
 
 def test_set_up_is_done_once(checkout: Path, commands: list[str]) -> None:
-    """The first run creates both environments, the second does nothing."""
+    """The first run makes both environments, the second does nothing."""
     main("run", checkout)
     assert [step.split(":")[0] for step in commands] == [".venv"] * 4 + [".venv-kernels"] * 3
     commands.clear()
@@ -126,7 +126,7 @@ def test_changed_lock_makes_its_environment_anew(checkout: Path, commands: list[
 def test_half_made_environment_is_made_anew(
     checkout: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A set-up that was interrupted in the middle of a step leaves no stamp, so the next one starts over."""
+    """A set-up that was ended in the middle of a step leaves no stamp, so the next one starts over."""
     working = setup.run
 
     def interrupted(step: str, *argv: str | Path, env: object = None) -> str:
@@ -146,7 +146,7 @@ def test_half_made_environment_is_made_anew(
 def test_second_make_waits_for_the_first(
     checkout: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two at once, one sets up; the other says that it is waiting, and then does what is left to do."""
+    """Of two at once, one sets up; the other says that it waits, and then finds what there is left to do."""
     waiting = threading.Event()
     monkeypatch.setattr(setup, "say", lambda line: waiting.set())
     second = threading.Thread(target=main, args=("run", checkout))
@@ -183,7 +183,7 @@ def test_interpreter_that_is_gone_means_anew(checkout: Path, commands: list[str]
 def test_moved_checkout_means_anew(
     checkout: Path, commands: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Environments contain absolute paths: a copied or renamed checkout has to create its own."""
+    """Environments hold absolute paths: a copied or renamed checkout has to make its own."""
     main("run", checkout)
     moved = tmp_path_factory.mktemp("elsewhere") / "kernelcord"
     checkout.rename(moved)
@@ -203,7 +203,7 @@ def test_locks_are_made_from_setup_cfg(root: Path) -> None:
 
 @pytest.mark.parametrize("name", ["uv", "bot", "dev", "kernels"])
 def test_lock_pins_every_package_with_hashes(root: Path, name: str) -> None:
-    """A lock names exact versions, each with at least one hash, and no URL."""
+    """A lock names exact versions, each with at least one hash, and no address."""
     text = (root / "config" / "locks" / f"{name}.txt").read_text()
     entries = text.replace("\\\n", " ").splitlines()
     assert entries

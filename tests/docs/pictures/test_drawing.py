@@ -1,4 +1,4 @@
-"""Everything that a conversation can contain, as a picture."""
+"""Everything that a conversation can have, as a picture."""
 
 import struct
 from pathlib import Path
@@ -33,7 +33,7 @@ def conversation(*items: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_all_kinds_of_things_are_drawn(tmp_path: Path) -> None:
-    """A full message, a form and a pause become a PNG; an emoji that no font has leaves no box."""
+    """A message with everything, a form and a pause become a PNG; an emoji that no font has leaves no box."""
     form = {"type": "form", "title": "Run", "fields": [{"label": "Python", "value": "1\n2"}]}
     made = tmp_path / "a.png"
     draw(conversation(MESSAGE, form, {"type": "pause", "text": "later"}), made)

@@ -9,7 +9,7 @@ NOW = 1_700_000_000.0
 
 
 def spans(text: str) -> Line:
-    """The spans of a text that forms one block."""
+    """The spans of a text that is one block."""
     (block,) = blocks(text, {7: "ada"}, NOW)
     return block.lines[0]
 
@@ -69,7 +69,7 @@ def test_ansi_codes_are_colours() -> None:
 
 
 def test_other_fences_are_plain() -> None:
-    """A fence without a language keeps codes and markup as text."""
+    """A fence without a language keeps codes and marks as text."""
     (block,) = blocks("```\n**a**\n```", {}, NOW)
     assert block.lines == ((Span("**a**"),),)
 

@@ -1,4 +1,4 @@
-"""What is deleted leaves nothing in the files of the embedded database, and others hardly wait for that."""
+"""Deleted data leaves no trace in the files of the embedded database, and others hardly wait for that."""
 
 import asyncio
 import random
@@ -26,7 +26,7 @@ def _files_with_secret(folder: Path) -> list[str]:
 
 
 async def _say_and_delete(store: Store) -> None:
-    """Two people's words and cells of many sizes, mixed, so that rows move between pages; one is deleted."""
+    """Mix two people's words and cells of many sizes, so that rows move between pages; delete one's."""
     for person in (1, 2):
         await store.sessions.get_or_create(f"u{person}", person, "here", NOW)
     chosen = random.Random(2)  # with this seed, 24 copies stay in gaps unless the file is compacted
@@ -56,7 +56,7 @@ async def test_nothing_of_what_was_deleted_can_be_read_from_the_files(tmp_path: 
 async def test_what_is_deleted_is_overwritten_in_a_file_too_large_to_compact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Then only the gaps of pages may keep something: here, no row has moved."""
+    """Only the gaps in pages may then keep something; here, no row has moved."""
     monkeypatch.setattr("filestore.sqlite.database.COMPACTED", 0)
     async with open_store(tmp_path) as store:
         await store.sessions.get_or_create("u1", 1, "here", NOW)
@@ -70,7 +70,7 @@ async def test_what_is_deleted_is_overwritten_in_a_file_too_large_to_compact(
 async def test_a_long_read_only_delays_the_erasing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever deletes does not wait for it: the log is emptied after one of the next writes."""
+    """Whoever deletes does not wait for the reader: the log is emptied after one of the next writes."""
     monkeypatch.setattr("filestore.sqlite.database.ERASING", 1)
     monkeypatch.setattr("filestore.sqlite.database.READING", 1)
     async with open_store(tmp_path) as store:
@@ -89,7 +89,7 @@ async def test_a_long_read_only_delays_the_erasing(
 
 
 class Compactions:
-    """Counts how often the file is written anew; while it is `held`, that goes on."""
+    """Counts how often the file is rewritten; a rewrite waits until `held` is set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun = 0
@@ -114,7 +114,7 @@ def compactions(monkeypatch: pytest.MonkeyPatch) -> Compactions:
 async def test_of_many_who_delete_at_once_all_are_served_together(
     tmp_path: Path, compactions: Compactions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By an erasing that begins after they have asked: one before may have missed what they deleted."""
+    """By a rewrite that begins after they asked: an earlier one may have missed what they deleted."""
     monkeypatch.setattr(database_module, "REST", 0)
     async with opened(tmp_path / "a.db") as database, asyncio.timeout(30):
         await asyncio.gather(*(database.erase_deleted() for _ in range(10)))
@@ -132,7 +132,7 @@ async def test_of_many_who_delete_at_once_all_are_served_together(
 async def test_between_two_erasings_is_a_rest_in_which_others_write(
     tmp_path: Path, compactions: Compactions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However often somebody deletes; and one who does not wait for it takes it from nobody."""
+    """However often somebody deletes; and a request that is cancelled does not cancel the others'."""
     monkeypatch.setattr(database_module, "REST", 1_000_000)  # times any erasing: more than this test takes
     async with opened(tmp_path / "a.db") as database, asyncio.timeout(30):
         await database.erase_deleted()
@@ -143,6 +143,6 @@ async def test_between_two_erasings_is_a_rest_in_which_others_write(
         waiting[0].cancel()
         await asyncio.wait(waiting[:1])
         database._rests_until = 0.0
-        waiting[1].cancel()  # it waits for the end of the rest as it was
+        waiting[1].cancel()  # it is still waiting for the original end of the rest
         await waiting[2]
         assert compactions.begun == 2
