@@ -71,7 +71,7 @@ async def measure(ground: Ground, subjects: Sequence[str]) -> tuple[list[Figure]
         print(f"measuring {subject} ...", file=sys.stderr, flush=True)
         try:
             figures += await SUBJECTS[subject](ground)
-        except Exception:  # perhaps stock Jupyter's client gave up; the other subjects go on
+        except Exception:  # stock Jupyter's client may have given up; the other subjects go on
             failed.append(subject)
             log.exception("%s could not be measured", subject)
     return figures, failed

@@ -1,7 +1,7 @@
 """Runs a program as an ordinary user, for root's tests: `python -m tests.attacks.ordinary UID COMMAND ...`
 
-The checkout and the interpreter may lie below folders that other users cannot enter. In its own mount
-namespace, the program covers those folders and binds what it needs back into place; the machine stays unchanged.
+The checkout and the interpreter may lie below folders closed to other users. In its own mount namespace,
+the program covers those folders and binds what it needs back into place; the machine itself stays unchanged.
 A control group holds the whole run, should an attack get through.
 """
 
@@ -21,7 +21,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def main(uid: int, command: list[str]) -> None:
-    """Replace this process with the program, run by the user."""
+    """Replace this process with the command, run as the user."""
     groups = Groups.found(GUARD)
     if groups is not None:
         groups.make(str(os.getpid()), GUARDED).add_process(os.getpid())

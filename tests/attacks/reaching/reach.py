@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 DEEPEST = 3  # levels of folders that are looked into
-FEW, ALL = 20, 10_000  # entries of a folder; a few stand for their whole mount, but those of /proc differ
+FEW, ALL = 20, 10_000  # entries of a folder that are tried; one mount's are all alike, /proc's are not
 MEMORY = ("pipe:", "socket:", "anon_inode:", "/memfd:", "/dev/zero (deleted)")  # files of no file system
 GET_FLAGS, SET_FLAGS = 0x80086601, 0x40086602  # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS of linux/fs.h
 XATTR = "user.kernelcord"

@@ -127,7 +127,7 @@ async def test_while_the_database_is_away_it_is_tried_now_and_then(
 
 
 async def test_the_task_ends_with_the_store(tmp_path: Path, clock: Any) -> None:
-    """Writes come in by themselves while the store is open; afterwards no task remains, even for others."""
+    """Waiting writes come in by themselves; once the store is closed no task remains, even if some wait."""
     before = asyncio.all_tasks()
     async with opened(tmp_path, clock, first_pause=0.05) as store:
         async with full():
