@@ -42,9 +42,9 @@ def pytest_sessionstart() -> None:
     os.environ["KERNELCORD_ENV"] = os.devnull
     for name in ("DISCORD_TOKEN", "MONGODB_URI", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
         os.environ.pop(name, None)
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # from a shell's `&`;
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's `&` leaves it;
         signal.signal(signal.SIGINT, signal.default_int_handler)  # all that we start would inherit it
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # from nohup, which our programs respect
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as nohup leaves it, which our programs respect
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if not KERNEL_PYTHON.exists():
         pytest.exit(f"The kernels' environment is missing ({KERNEL_PYTHON}): run `make test`.", returncode=4)

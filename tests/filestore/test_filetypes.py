@@ -106,7 +106,7 @@ def test_table_names_every_extension_once() -> None:
     ],
 )
 def test_extension_decides(filename: str, kind: str) -> None:
-    """The last extension counts, whatever its case; before that of a compression, the one inside."""
+    """The last extension counts, whatever its case; for a compressed file, the one before it, if known."""
     assert file_type(filename) == kind
 
 

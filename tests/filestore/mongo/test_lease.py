@@ -80,7 +80,7 @@ async def test_a_program_that_was_killed_here_is_no_hindrance(mongodb_uri: str, 
     finally:
         program.kill()
         await program.wait()
-    async with leased(mongodb_uri, replace(QUICK, silence=600.0)):  # nobody waits that long
+    async with leased(mongodb_uri, replace(QUICK, silence=600.0)):  # it does not wait that long
         pass
 
 
