@@ -1,4 +1,4 @@
-"""Where a benchmark works, and how much it does.
+"""Where a benchmark runs, and how many measurements it takes.
 
 ground = Ground(folder, python, QUICK)
 figures = await cells.figures(ground)
@@ -17,18 +17,18 @@ class Scale:
     starts: int  # pairs
     cells: int  # pairs
     kernels: int  # number of kernels that run cells at the same time
-    bursts: int  # pairs of rounds in which all of them do
+    bursts: int  # pairs of rounds in which all of them run cells
     burst: int  # cells of each kernel in one round
     single_files: int
-    many_files: int  # times that 100 files are written
+    many_files: int  # how often 100 files are written
     large_files: int  # pairs
     turns: int  # pairs
     notebooks: int  # pairs
     idle: int  # idle kernels
     crowd: int  # kernels that start at once
     crowds: int  # pairs
-    idle_rounds: int  # pairs of rounds in which these are measured
-    quiet: int  # cells of a neighbour before each deed
+    idle_rounds: int  # pairs of rounds that measure the idle kernels
+    quiet: int  # cells that the neighbour runs before each deed
 
 
 FULL = Scale(

@@ -1,4 +1,4 @@
-"""The machine and the versions that the figures are of: without these nobody can compare them."""
+"""The machine and the versions behind the figures: without these, nobody can compare them."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ def machine(python: Path) -> dict[str, object]:
 
 
 def sentence(about: dict[str, object]) -> str:
-    """The same for people."""
+    """The machine and the versions in one sentence."""
     return (
         "{cpu}, {cores} cores, {memory_gib} GiB; {system}; "
         "Python {python}, ipykernel {ipykernel}, jupyter_client {jupyter_client}"

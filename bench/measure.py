@@ -82,7 +82,7 @@ def quantile(samples: Sequence[float], part: float) -> float:
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """The figures as a Markdown table that also reads well as it is."""
+    """The figures as a Markdown table that also reads well as plain text."""
     rows = [HEADER, *(_row(figure) for figure in figures)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]

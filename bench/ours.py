@@ -21,11 +21,11 @@ from kernels.pool import Pool
 __all__ = ["NO_FILES", "bot", "kernels", "run"]
 
 SIZE = 128  # kernels at a time, more than any benchmark has
-FILES = 128  # files captured a cell
+FILES = 128  # files captured per cell
 
 
 class _NoFiles:
-    """kernels.broker.FileSource of somebody without files."""
+    """A kernels.broker.FileSource for somebody without files."""
 
     async def open(self, wanted: str) -> Opened:
         raise FileUnavailable.absent(wanted)
@@ -54,7 +54,7 @@ async def kernels(ground: Ground) -> AsyncIterator[Pool]:
 async def bot(ground: Ground, node: str = "auto", **more: object) -> AsyncIterator[Sessions]:
     """The bot on an SQLite store in the ground's folder, with a large quota; `node` is the setting NODE.
 
-    `more` are settings that differ from those here.
+    `more` are settings that override the ones here.
     """
     usual: dict[str, object] = {
         "max_kernels": SIZE,
@@ -73,7 +73,7 @@ async def bot(ground: Ground, node: str = "auto", **more: object) -> AsyncIterat
     async with compose(settings) as sessions:
         yield sessions
         if isinstance(sessions.pool, RemoteNode):
-            await sessions.pool.end()  # else it would keep the kernels
+            await sessions.pool.end()  # otherwise the kernels would go on running
 
 
 async def run(kernel: PersonKernel, code: str) -> None:

@@ -1,4 +1,4 @@
-"""What all tests share: where the checkout is, and that its two environments are there."""
+"""What all tests share: the checkout and its two environments, and checks on every test and run."""
 
 import gc
 import os
@@ -29,22 +29,22 @@ hypothesis.settings.load_profile("kernelcord")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Long bytes do not name a case: in archives they hold the time, and workers must agree on the names."""
+    """Keep long bytes out of test ids: archives contain the time, and workers must agree on the ids."""
     return argname if isinstance(val, bytes) and len(val) > 20 else None
 
 
 def pytest_sessionstart() -> None:
-    """Ends the run at once, in a sentence, where the tests would fail one by one."""
-    # All of our modules compiled anew take 0.5 s for each program that a test starts, and 8 s for a worker.
+    """End the run at once, with a sentence, if something that all tests need is missing."""
+    # Compiling all our modules anew takes 0.5 s for each program that a test starts, and 8 s for a worker.
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    # No test may spend anybody's money, or meet anybody's database.
+    # No test may spend anybody's money or touch anybody's database.
     os.environ["KERNELCORD_ENV"] = os.devnull
     for name in ("DISCORD_TOKEN", "MONGODB_URI", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
         os.environ.pop(name, None)
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so a shell starts what is to run behind it,
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # and so would be all that we start
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # so nohup starts it, and our programs respect that
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's `&` leaves it;
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # all that we start would inherit it
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as nohup leaves it, which our programs respect
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if not KERNEL_PYTHON.exists():
         pytest.exit(f"The kernels' environment is missing ({KERNEL_PYTHON}): run `make test`.", returncode=4)
@@ -52,39 +52,39 @@ def pytest_sessionstart() -> None:
         pytest.exit("Discord's OpenAPI document is missing: set DISCORD_OPENAPI to its place.", returncode=4)
 
 
-@pytest.hookimpl(tryfirst=True)  # before tests are put together by what they share
+@pytest.hookimpl(tryfirst=True)  # before tests are grouped by the fixtures that they share
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with the tests that take half a minute: other workers would wait for them at the end."""
+    """Run the tests that take half a minute first: at the end, other workers would wait for them."""
     items.sort(key=lambda item: item.path.parent not in LONG)
 
 
 def pytest_collection_finish() -> None:
-    """Leaves what was imported and collected out of the garbage collector's work.
+    """Take everything imported and collected so far out of the garbage collector's work.
 
-    To look at its 350,000 objects takes 0.2 s, and tests look several times each for what they leave behind.
+    A look at these 350,000 objects takes 0.2 s, and tests collect several times each to see what they leave.
     """
     gc.collect()
     gc.freeze()
 
 
 def pytest_report_header() -> str:
-    """Says whether the loopback Discord is held against Discord's own document."""
+    """Say whether the loopback Discord is checked against Discord's own OpenAPI document."""
     return openapi.told()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fails a run that has not attacked the sandbox in every tier that it should."""
+    """Fail a run that has not attacked the sandbox in every expected tier."""
     tiers.finish(session)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """A worker of pytest-xdist is done."""
+    """Collect the tiers that a pytest-xdist worker has attacked."""
     tiers.ran.update(getattr(node, "workeroutput", {}).get("tiers", {}))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Says which tiers were attacked, and what was not checked."""
+    """Say which tiers were attacked, and what was not checked."""
     if told := tiers.summary():
         terminalreporter.write_line(told)
     if openapi.document() is None:
@@ -105,7 +105,7 @@ def kernel_python() -> Path:
 
 @pytest.fixture(autouse=True)
 def _overheard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the terminal shows and what cells say, in this process, is looked at: see `tests.sentences`."""
+    """Check all that the terminal shows and cells output in this process: see `tests.sentences`."""
     write, result = Screen._write, Run._make_result
 
     def written(screen: Screen, text: str) -> None:
@@ -127,19 +127,19 @@ def _overheard(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Iterator[None]:
-    """Fails a test in which a person was told what they should not read."""
+    """Fail a test in which a person was told something that they should not read."""
     yield
     nothing_wrong(over=False)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown() -> Iterator[None]:
-    """The same of what they were told at its end."""
+    """The same for what they were told while it was torn down."""
     yield
     nothing_wrong(over=True)
 
 
 def nothing_wrong(*, over: bool) -> None:
-    """Fails if a person was told what they should not read, since this was asked last."""
+    """Fail if, since the last call, a person was told something that they should not read."""
     wrong = sentences.take(over=over)
     assert not wrong, "a person was told what they should not read:\n" + "\n".join(wrong)

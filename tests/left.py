@@ -1,9 +1,9 @@
-"""What a test has left behind, which the tests after it would meet.
+"""Finds what a test has left behind and later tests would run into.
 
 before = asyncio.all_tasks()
 ...
 assert not await tasks_left(before)
-assert not await cells_left(data, known)       # and every kernel is ended
+assert not await cells_left(data, known)       # and kernels of new sessions are ended
 assert len(await cells_left(data)) == 1        # in a test that leaves one on purpose
 """
 
@@ -20,14 +20,14 @@ from filestore.records import RUNNING
 from kernels.client.spawn import recorded
 from kernels.workspace.folder import scratch_id
 
-ENDING = 5.0  # seconds that a task may take to end which was told to
+ENDING = 5.0  # seconds that a cancelled task may take to end
 DATABASE = "kernelcord.db"
-# Timers of nextcord's, which its client does not end: of rate limits, of views and forms.
+# nextcord's timers for rate limits, views and forms, which its client does not stop.
 TIMERS = ("RateLimit.reset_remaining", "View.__timeout_task_impl", "Modal.__timeout_task_impl")
 
 
 async def tasks_left(before: set[asyncio.Task[None]]) -> list[str]:
-    """The tasks that were not there before and go on: a bot, or a person who waits."""
+    """The tasks started since `before` that are still running, such as a bot or a waiting person."""
     current = asyncio.current_task()
     new = {task for task in asyncio.all_tasks() if task is not current} - before
     left = {task for task in new if _what(task) not in TIMERS}
@@ -37,10 +37,10 @@ async def tasks_left(before: set[asyncio.Task[None]]) -> list[str]:
 
 
 async def cells_left(data: Path, known: set[str] | None = None) -> list[str]:
-    """The cells in a bot's data folder that nobody has finished, which the next bot would go on with.
+    """The unfinished cells in a bot's data folder, which the next bot would go on with.
 
-    They count as interrupted from then on, and their kernels are ended; so are, where some are `known`, those
-    of all other sessions.
+    They are marked as interrupted and their kernels ended. If `known` is given, the kernels of all sessions
+    that are not in it are ended instead, and these sessions are added to it.
     """
     if not (data / DATABASE).exists():
         return []
@@ -63,7 +63,7 @@ async def cells_left(data: Path, known: set[str] | None = None) -> list[str]:
 
 @asynccontextmanager
 async def node(data: Path) -> AsyncIterator[aiohttp.ClientSession | None]:
-    """For requests to the node of a data folder; None where none lives."""
+    """An HTTP session for the node of a data folder; None if no node is running."""
     found = recorded(data / "node")
     if found is None:
         yield None

@@ -3,13 +3,13 @@
     async with ModelServer.start() as server:
         server.will(calls(run_python("6 * 7")), says("It is ", "42."))      # one for each request, in order
         ...                                                               # OPENAI_BASE_URL=server.base_url
-        server.requests[0].body                                           # what was asked, and of which API
-        await server.requested(2)                                         # until the second request is there
-        await server.left(1)                                              # until a client has hung up on one
+        server.requests[0].body                                           # `api` says of which API
+        await server.requested(2)                                         # wait for the second request
+        await server.left(1)                                              # wait until a client hangs up
 
-Both `POST /v1/responses` and `POST /v1/chat/completions` take from the same script. An answer can wait in the
+`POST /v1/responses` and `POST /v1/chat/completions` share one script. An answer can wait in the
 middle (`hold`), break off (`cut`), come without usage, or be an error with any status and headers. Below
-`/page` and `/odd` it answers as servers do that have no such API: a web page, an error as a success.
+`/page` and `/odd` it answers like servers without such an API: a web page, an error sent as a success.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from aiohttp import web
 from tests import sentences
 
 PATIENCE = 30.0  # seconds to wait for a request on a loaded machine
-ENDS = ("length", "content_filter")  # of an answer that is not whole and yet no error
+ENDS = ("length", "content_filter")  # of an answer that is incomplete but not an error
 
 Body = dict[str, Any]
 
@@ -43,8 +43,8 @@ class Call:
 class Answer:
     """One streamed answer: words in these pieces, then calls.
 
-    `cut` ends it before its end is said: "quiet" closes the stream as if all were well, "reset" drops the
-    connection, "garbage" sends half a line of JSON first. `hold` is waited for after the words. `usage` is
+    `cut` breaks it off: "quiet" closes the stream as if all were well, "reset" drops the
+    connection, "garbage" sends half a line of JSON first. After the words it waits for `hold`. `usage` is
     (input, output, cached) tokens; None sends none. `finish` is an unusual end: "length", "content_filter",
     or the code of an error that the stream tells with `message`: in Chat Completions digits are a number.
     `thought` is sealed reasoning.
@@ -80,7 +80,7 @@ class Request:
 
     @property
     def text(self) -> str:
-        """All of it as JSON, to be searched."""
+        """The whole body as JSON, for searching."""
         return json.dumps(self.body, ensure_ascii=False)
 
 
@@ -100,7 +100,7 @@ def run_python(code: str) -> Call:
 
 
 class ModelServer:
-    """The server; `requests` has all it was asked, `hung_up` how many clients did not wait for the end."""
+    """The server; `requests` has every request, `hung_up` counts clients that left in mid-answer."""
 
     def __init__(self) -> None:
         self.base_url = ""
@@ -131,12 +131,12 @@ class ModelServer:
             await runner.cleanup()
 
     def will(self, *answers: Answer | Fault) -> None:
-        """Answer the next requests so."""
+        """Answer the next requests with these, one each."""
         self._script += answers
         sentences.written(*map(asdict, answers))  # the model's words are not ours
 
     async def requested(self, count: int) -> Request:
-        """The request of this number, from 1, once it is there."""
+        """Wait for the request with this number, counted from 1."""
         await self._until(lambda: len(self.requests) >= count)
         return self.requests[count - 1]
 
@@ -176,7 +176,7 @@ class ModelServer:
     async def _stream(
         self, request: web.Request, answer: Answer, lines: Sequence[tuple[str, str]]
     ) -> web.StreamResponse:
-        """Send lines, each with the stage that it belongs to: "words" or "end"."""
+        """Send lines, each paired with its stage: "words" or "end"."""
         stream = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         await stream.prepare(request)
         try:
@@ -278,7 +278,7 @@ def _add_words(events: "_Events", words: Sequence[str], response: Body) -> None:
 
 
 class _Events:
-    """The events of one answer, in order; `stage` is that of those that come next."""
+    """The events of one answer, in order; `stage` is the stage of the events added next."""
 
     def __init__(self) -> None:
         self.stage = "words"
@@ -291,7 +291,7 @@ class _Events:
         self.lines.append((self.stage, f"event: {kind}\ndata: {data}\n\n"))
 
     def begin(self, done: Body, **begun: Any) -> dict[str, Any]:
-        """Begin an item of the output, which will be `done` when it is finished; returns where it stands."""
+        """Begin an output item, which becomes `done` in the end; returns the fields that locate it."""
         index = len(self.output)
         self.output.append(done)
         self.add("response.output_item.added", output_index=index, item=done | begun)

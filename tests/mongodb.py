@@ -2,7 +2,7 @@
 
     with running_mongodb() as uri: ...
 
-It is never skipped: a server that does not start is an error that shows its log.
+Tests that need it are never skipped: a server that does not start is an error that shows its log.
 """
 
 import socket
@@ -18,7 +18,7 @@ from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure
 
 SERVER = Path(sys.executable).with_name("secantusd-py")
-TRIES = 120  # of half a second each until the server answers
+TRIES = 120  # waits of half a second each for the server to answer
 
 
 class MongoServer:
@@ -31,7 +31,7 @@ class MongoServer:
         self.uri = f"mongodb://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Start it on what lies in its folder, and wait until it answers."""
+        """Start it with the data in its folder, and wait until it answers."""
         log = self._folder / "log"
         command = [SERVER, "--host", "127.0.0.1", "--port", str(self._port)]
         command += ["--storage-path", str(self._folder / "data")]
@@ -42,7 +42,7 @@ class MongoServer:
         _wait_until_it_answers(self.uri, self._process, log)
 
     def kill(self) -> None:
-        """End it as a crash does."""
+        """Kill it, as a crash would."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

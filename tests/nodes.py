@@ -1,4 +1,4 @@
-"""Nodes that tests have started: none of them outlives its test."""
+"""Ends the nodes that tests have started, so that none outlives its test."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from tests.live.cells import until
 
 
 def node_pid(data: Path) -> int | None:
-    """The process of the node of a data folder, if one lives."""
+    """The process id of a data folder's node, if it is running."""
     found = recorded(data / "node")
     return found[1] if found else None
 

@@ -1,8 +1,8 @@
 """Where Discord's OpenAPI document is: `DISCORD_OPENAPI`, or `shared/discord/openapi.json` near the checkout.
 
-Near is beside a folder above the checkout, or above the repository that it is a worktree or a clone of.
-With `EXPECT_DISCORD_SCHEMA=1` a run without the document fails; else it goes without these checks and says
-so.
+"Near" means in any folder above the checkout, or above the repository that it is a worktree or a clone of.
+With `EXPECT_DISCORD_SCHEMA=1` a run without the document fails; otherwise it skips these checks
+and says so.
 """
 
 import os
@@ -45,7 +45,7 @@ def expected() -> bool:
 
 
 def told() -> str:
-    """What a run says of it."""
+    """The line in which a run says whether it has the document."""
     if document() is not None:
         return "discord: requests and responses are checked against Discord's OpenAPI document"
     return "discord: NOT checked against Discord's OpenAPI document (set DISCORD_OPENAPI to its place)"

@@ -1,4 +1,4 @@
-"""The real program as a process, driven through `--json` as a stranger would script it.
+"""The real program as a process, driven through `--json` as any script would drive it.
 
 async with Program.start(data, "--timeout", "5s") as program:
     result = await program.run("1 + 1", user=7)
@@ -38,9 +38,9 @@ class Program:
     async def start(
         cls, data: Path, *flags: str, within: Sequence[str] = (), **settings: str
     ) -> AsyncIterator["Program"]:
-        """The program on the folder `data`, with more environment; it must end well, unless it was killed.
+        """Run the program on `data` with extra environment variables; it must exit with 0 unless killed.
 
-        `within` is a command that runs the one which is given to it.
+        `within` is a command that is given the program's command line, and runs it.
         """
         process = await asyncio.create_subprocess_exec(
             *(*within, sys.executable),
@@ -78,7 +78,7 @@ class Program:
         self.process.stdin.write(line)
 
     async def answer(self, **wanted: Any) -> Answer:
-        """The first answer, past or to come, that has all these fields."""
+        """Return the first answer, past or future, that has all these fields."""
 
         def found() -> Answer | None:
             return next((one for one in self.seen if wanted.items() <= one.items()), None)
@@ -115,7 +115,7 @@ class Program:
         assert self.process.stdout is not None
         while line := await self.process.stdout.readline():
             async with self._new:
-                if line.endswith(b"\n"):  # the last line of a killed program may be half of one
+                if line.endswith(b"\n"):  # a killed program's last line may be incomplete
                     answer = json.loads(line)
                     for name, value in answer.items():
                         sentences.read(f"--json, {answer['event']}, {name}", value, operator=name == "advice")

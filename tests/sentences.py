@@ -1,7 +1,7 @@
-"""What a person is told in the tests, and what may not be in it: see `FORBIDDEN`.
+"""Checks everything that a person is told in the tests for what must not be in it: see `FORBIDDEN`.
 
-    sentences.read("Discord: a message", text)  # from wherever a test sees what reaches a person
-    sentences.written(text)                     # what a person has typed or sent, which may be repeated
+    sentences.read("Discord: a message", text)  # wherever a test sees a text that reaches a person
+    sentences.written(text)                     # what a person has typed or sent may be repeated
 
 The simulated Discord, the `--json` program, the terminal's screen and every cell's result report here; the
 hooks of `conftest` fail the test in which something was wrong. `ALLOWED` has the exceptions.
@@ -22,12 +22,12 @@ from typing import Any
 from config.settings import VARIABLES, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-LOOKED_AT = 1 << 18  # characters of the beginning of a text, and of its end; bytes of a file in an archive
+LOOKED_AT = 1 << 18  # characters checked at each end of a text; bytes checked of a file in an archive
 ARCHIVE = b"PK\x03\x04"
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
-AROUND = 60  # characters told before and after what is wrong
+AROUND = 60  # characters shown before and after the problem
 
-_REST = r"[^\s'\"`<>|]*"  # of a path; what goes before is not looked for, which can take long
+_REST = r"[^\s'\"`<>|]*"  # the rest of a path; its beginning is not searched for, which could take long
 _LIBRARIES = {f"{prefix}/lib/python3" for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix)}
 NAMES = sorted({VARIABLES.get(name, name).upper() for name in Settings.model_fields}, key=len, reverse=True)
 FLAGS = sorted({name.replace("_", "-") for name in Settings.model_fields}, key=len, reverse=True)
@@ -55,7 +55,7 @@ ADVICE = {
 FORBIDDEN = {kind: re.compile(pattern) for kind, pattern in (PATHS | ADVICE).items()}
 OPERATORS = tuple(ADVICE)  # what may be told to whoever runs the program
 
-# The test, or where it is; the text that is allowed there, as a pattern; why.
+# The test or its folder, a pattern for the text that is allowed there, and the reason.
 ALLOWED: tuple[tuple[str, str, str], ...] = (
     (
         "tests/live/code/test_scripts.py",
@@ -74,14 +74,14 @@ _written: list[str] = []
 
 
 def written(*values: Any) -> None:
-    """A person has typed or sent this: texts, bytes, and what JSON is made of."""
+    """Note what a person has typed or sent: strings, bytes, and JSON values."""
     _written.extend(_texts(values))
 
 
 def read(where: str, value: Any, *, operator: bool = False, own: Iterable[Path] = ()) -> None:
-    """A person reads this: a text, bytes of a file, or what JSON is made of.
+    """Check what a person reads: a string, the bytes of a file, or a JSON value.
 
-    With `operator` it is whoever runs the program. Paths below `own` are theirs, too.
+    With `operator`, the reader is whoever runs the program. Paths below `own` belong to the reader.
     """
     for text in _texts((value,)):
         _wrong.extend(f"{where}: {each}" for each in problems(text, operator=operator, own=own))
@@ -103,7 +103,7 @@ def problems(text: str, *, operator: bool = False, own: Iterable[Path] = ()) -> 
 
 
 def take(*, over: bool) -> list[str]:
-    """What was wrong since this was called last, each once; if a test is `over`, forget what was written."""
+    """The problems since the last call, without repeats; once a test is `over`, forget what was written."""
     found = list(dict.fromkeys(_wrong))
     _wrong.clear()
     if over:
@@ -133,7 +133,7 @@ def _texts(values: Iterable[Any]) -> Iterator[str]:
 
 
 def _in_file(data: bytes) -> Iterator[str]:
-    """The text of a file; of an archive that of its files; of a notebook its parts."""
+    """The text of a file, of each file in an archive, or of the parts of a notebook."""
     try:
         if data.startswith(ARCHIVE):
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -144,4 +144,4 @@ def _in_file(data: bytes) -> Iterator[str]:
         else:
             yield from _texts([json.loads(data)])
     except (ValueError, RecursionError, RuntimeError, OSError, EOFError, *DAMAGED):
-        yield data.decode("utf-8", "ignore")  # text that is no JSON, or an archive that is none
+        yield data.decode("utf-8", "ignore")  # plain text, or a damaged archive

@@ -1,4 +1,4 @@
-"""Who may import whom, what nothing is called, and how large a module or a folder may become."""
+"""Which module may import which, what no module may be called, how large modules and folders may grow."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "filestore": {"filestore"},
     "kernels": {"kernels"},
 }
-# A module's path starts with what may import the library; the rest of the project goes through it.
+# Only modules whose path starts like this may import the library; the rest of the project uses those modules.
 SOLE_IMPORTERS = {
     "jupyter_server": "kernels/node",
     "motor": "filestore/mongo",
@@ -45,7 +45,7 @@ TESTS = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py")
 
 
 def imported(path: PurePosixPath, tree: ast.AST) -> Iterator[str]:
-    """The full names of what a module imports, wherever in it the import stands."""
+    """The full names of everything that a module imports, at its top or anywhere else."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -56,7 +56,7 @@ def imported(path: PurePosixPath, tree: ast.AST) -> Iterator[str]:
 
 
 def violations(path: PurePosixPath, source: str) -> list[str]:
-    """What a module at `path` with this source does against the rules."""
+    """The rules that a module at `path` with this source breaks."""
     tree = ast.parse(source)
     found = []
     for name in imported(path, tree):
@@ -83,7 +83,7 @@ def violations(path: PurePosixPath, source: str) -> list[str]:
 
 
 def circles(sources: Mapping[PurePosixPath, str]) -> list[list[str]]:
-    """The groups of modules that import each other, directly or through others, in whichever way."""
+    """The groups of modules that import each other, directly or indirectly, with any kind of import."""
     names = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): path for path in sources}
     imports = {
         name: {found for each in imported(path, ast.parse(sources[path])) if (found := _module(each, names))}
@@ -97,7 +97,7 @@ def circles(sources: Mapping[PurePosixPath, str]) -> list[list[str]]:
 
 
 def _module(name: str, names: Container[str]) -> str:
-    """The module of ours that an imported name is, or is in; "" for others."""
+    """Our module that an imported name is or belongs to; "" for other libraries."""
     while name and name not in names:
         name = name.rpartition(".")[0]
     return name
@@ -131,7 +131,7 @@ def test_module_keeps_to_the_layers(path: Path) -> None:
 
 
 def test_no_class_name_means_two_things() -> None:
-    """Who searches for a class finds one, and who reads its name knows which it is."""
+    """A search for a class finds exactly one, and its name says which one it is."""
     names = Counter(
         node.name
         for path in MODULES
@@ -142,12 +142,12 @@ def test_no_class_name_means_two_things() -> None:
 
 
 def test_no_modules_import_each_other() -> None:
-    """Every module can be read, and changed, knowing only those below it; imports for types count too."""
+    """A module can be read and changed by knowing only those below it; type-only imports count too."""
     assert circles({PurePosixPath(path): (ROOT / path).read_text("utf-8") for path in MODULES}) == []
 
 
 def test_a_circle_is_seen_however_it_is_closed() -> None:
-    """By an import for types, within a function, relative, and over a third module."""
+    """By a type-only import, one inside a function, a relative one, and through a third module."""
     sources = {
         "bot/a.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from bot.b import B",
         "bot/b.py": "def f():\n    from . import c",
@@ -165,7 +165,7 @@ def test_every_folder_is_a_few_files() -> None:
 
 
 def test_a_crowded_folder_is_seen() -> None:
-    """A module too many, or a room too many; an __init__ is neither."""
+    """One module too many, or one room too many; an __init__ counts as neither."""
     full = [PurePosixPath(f"bot/{room}/{number}.py") for room in range(20) for number in range(MOST_FILES)]
     full += [path.with_name("__init__.py") for path in full]
     assert crowded(full) == []
@@ -174,7 +174,7 @@ def test_a_crowded_folder_is_seen() -> None:
 
 
 def test_every_package_is_looked_at() -> None:
-    """The rules are about modules that exist: each of the four packages has some."""
+    """The rules apply to existing modules: each of the four packages has some."""
     assert {path.parts[0] for path in MODULES} == set(MAY_IMPORT)
 
 
@@ -202,7 +202,7 @@ def test_every_package_is_looked_at() -> None:
     ],
 )
 def test_planted_violation_is_caught(path: str, source: str) -> None:
-    """Each rule sees a module that breaks it, and only once."""
+    """Each rule reports a module that breaks it, once."""
     assert len(violations(PurePosixPath(path), source)) == 1
 
 
@@ -222,5 +222,5 @@ def test_planted_violation_is_caught(path: str, source: str) -> None:
     ],
 )
 def test_what_the_layers_allow_passes(path: str, source: str) -> None:
-    """The rules leave alone what keeps to them."""
+    """A module that keeps the rules is not reported."""
     assert violations(PurePosixPath(path), source) == []

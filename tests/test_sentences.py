@@ -1,7 +1,7 @@
-"""No person reads a path of the host, or advice that only whoever runs the program can follow.
+"""Nobody is shown a path of the host, or advice that only whoever runs the program can follow.
 
-`tests.sentences` looks at what is told in all tests; here it is seen to find such a thing, and every text of
-the program itself is looked at.
+`tests.sentences` checks what people are told in all tests; here it is tested itself, and every text in the
+program's source is checked.
 """
 
 import ast
@@ -26,11 +26,11 @@ from tests.program import Program
 from tests.sentences import ALLOWED, FORBIDDEN, ROOT, problems
 
 PACKAGES = ("bot", "kernels", "filestore")
-NAME = re.compile(r"[\w./*-]+")  # no sentence: a name, or a path
-# What is given to these is for whoever runs the program: the log, and what the program ends with.
+NAME = re.compile(r"[\w./*-]+")  # a name or a path, not a sentence
+# Their arguments are for whoever runs the program: the log, and the errors that end the program.
 CALLS = {"log", "Misconfigured", "SandboxUnavailable"}
 
-# Where other such texts stand, and why nobody else reads them.
+# Other places with such texts, and why nobody else reads them.
 OPERATORS: dict[tuple[str, str], str] = {
     ("bot/__main__.py", "UNSET"): "the program ends with it",
     ("bot/wording/error_messages.py", "ADVICE"): "`advice` alone tells it, to whoever runs the program",
@@ -42,11 +42,11 @@ OPERATORS: dict[tuple[str, str], str] = {
 
 
 def texts(path: Path) -> Iterator[tuple[str, str, bool]]:
-    """The texts of a module: what each stands in, the text, and whether it is given to one of `CALLS`."""
+    """The texts of a module: where each one is, the text, and whether it is an argument of one of `CALLS`."""
 
     def walk(node: ast.AST, place: str, given: bool) -> Iterator[tuple[str, str, bool]]:
         match node:
-            case ast.Expr(value=ast.Constant()):  # what documents it
+            case ast.Expr(value=ast.Constant()):  # a docstring
                 return
             case ast.Constant(value=str(text)):
                 yield place, text, given
@@ -82,7 +82,7 @@ FOUND = [
 
 
 def test_only_texts_for_the_operator_have_the_operators_words() -> None:
-    """Of all texts in the program; each place that may have them is needed, and says why it may."""
+    """Checks all texts in the program; each exception is needed, and gives its reason."""
     wrong = [
         f"{file}, {place}: {text!r} ({kind})"
         for file, place, text, kind in FOUND
@@ -95,7 +95,7 @@ def test_only_texts_for_the_operator_have_the_operators_words() -> None:
 
 
 def test_every_text_of_the_program_is_looked_at(tmp_path: Path) -> None:
-    """In a table, a call, a pattern of several parts; not what documents it, and not what is logged."""
+    """In a table, in a call, in an f-string; docstrings are left out, and log lines are marked."""
     module = tmp_path / "module.py"
     module.write_text(
         '"""A module."""\nTABLE = {ValueError: lambda error: f"set {error.name} and MAX_MEMORY"}\n'
@@ -130,7 +130,7 @@ def test_every_text_of_the_program_is_looked_at(tmp_path: Path) -> None:
     ],
 )
 def test_what_nobody_should_read_is_found(told: str) -> None:
-    """Within any text, with what stands around it; unless the person has written it themselves."""
+    """It is found within any text and shown with its surroundings, unless the person wrote it themselves."""
     (found, *_) = problems(f"Look: {told}")
     assert told[:20] in found
     sentences.written({"code": [f"print({told!r})"]})
@@ -154,7 +154,7 @@ def test_what_people_may_read_is_passed_over(told: str) -> None:
 
 
 def test_files_and_archives_are_looked_into() -> None:
-    """A notebook's cells and outputs, and each file of a zip."""
+    """A notebook's cells and outputs are checked, and each file in a zip."""
     path = f"{ROOT}/data"
     notebook = json.dumps({"cells": [{"source": "1", "outputs": [{"text": f"\u00e4 {path}"}]}]}).encode()
     archive = io.BytesIO()
@@ -181,7 +181,7 @@ PLANTED = "Ask again once MAX_MEMORY is larger."
 
 
 async def test_everything_that_a_bot_sends_to_discord_is_looked_at() -> None:
-    """Messages, embeds, names and content of files, buttons; private answers, windows and suggestions."""
+    """Messages, embeds, names and contents of files, buttons, private answers, forms and suggestions."""
     row = {"type": 1, "components": [{"type": 2, "style": 1, "label": PLANTED, "custom_id": "x"}]}
     field = {"type": 1, "components": [{"type": 4, "style": 1, "label": "Code", "custom_id": "c"}]}
     option = {"name": "code", "description": "Code", "type": 3, "autocomplete": True}
@@ -215,7 +215,7 @@ async def test_everything_that_a_bot_sends_to_discord_is_looked_at() -> None:
 
 
 async def test_everything_that_the_program_answers_is_looked_at(tmp_path: Path) -> None:
-    """A cell's output, its result and errors; what the person has written is left out, and `advice`."""
+    """A cell's output, result and errors, but not `advice`, nor what the person has written."""
     async with Program.start(tmp_path, NODE="none", SANDBOX="none") as program:
         await program.run("print('Raise MAX' '_MEMORY')")
         found = sentences.take(over=True)
@@ -226,7 +226,7 @@ async def test_everything_that_the_program_answers_is_looked_at(tmp_path: Path) 
 
 
 async def test_everything_that_a_cell_shows_is_looked_at(tmp_path: Path) -> None:
-    """Also where a test runs it without any front."""
+    """Even if a test runs the cell without Discord, the terminal or `--json`."""
     settings = load(data=tmp_path, node="none", preload="none", sandbox="none")
     async with compose(settings) as sessions:
         await sessions.execute_code("1 / int('0')  # MAX_TEXT", 1)

@@ -1,4 +1,4 @@
-"""What no file of the project may hold: the address of a package index, or a path of somebody's machine."""
+"""What no file of the project may contain: a package index's address, or a path of somebody's machine."""
 
 import re
 import subprocess
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-# Put together from parts, so that this file holds none of it.
+# Put together from parts, so that this file does not match.
 INDEX_HOSTS = ("pypi" + r"\.org", "files" + r"\.pythonhosted", "pypi" + r"\.python\.org")
-# Nobody's: what other services call a working folder, and so do kernels (`kernels.inside.files.elsewhere`).
+# Except what other services, and our kernels, call a working folder (`kernels.inside.files.elsewhere`).
 OWN_PATHS = ("/ho" + r"me/(?!user\b|jovyan\b)\w", "/Use" + r"rs/\w", "/ro" + r"ot/\.", "/wo" + "rk/")
 FORBIDDEN = re.compile("|".join((*INDEX_HOSTS, *OWN_PATHS)))
 
@@ -37,5 +37,5 @@ def test_no_file_names_an_index_or_a_machine(root: Path) -> None:
     "line", ["--index-url https://pypi" + ".org/simple", "DATA = '/ho" + "me/ann/data'", "cd /Use" + "rs/ann"]
 )
 def test_planted_line_is_found(line: str) -> None:
-    """The pattern sees what it is for."""
+    """The patterns match the lines that they are meant for."""
     assert FORBIDDEN.search(line)

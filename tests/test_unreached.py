@@ -1,4 +1,4 @@
-"""Nothing in the product is unreached: every function, method and constant is used by another part of it."""
+"""The product has no dead code: every function, method and constant is used by another part of it."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from vulture import Vulture
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = ("bench", "bot", "config", "docs", "filestore", "kernels")
-CONFIDENCE = 60  # percent, of vulture's; everything that it can find
+CONFIDENCE = 60  # percent; vulture then reports all that it can find
 
-# Only a library calls or reads these: by the library, where they are, and their names.
+# Only a library calls or reads these: the library, the module, and the names in it.
 FOR_LIBRARIES: tuple[tuple[str, str, str], ...] = (
     (
         "nextcord",
@@ -78,7 +78,7 @@ FOR_LIBRARIES: tuple[tuple[str, str, str], ...] = (
 
 
 def test_nothing_is_unreached() -> None:
-    """What nobody uses is deleted; what only a library uses is named above, and only that."""
+    """Unused code has to be deleted; only what a library uses is listed above, and nothing else."""
     vulture = Vulture()
     vulture.scavenge([str(ROOT / package) for package in PRODUCT])
     found = {

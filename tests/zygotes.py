@@ -1,10 +1,10 @@
-"""Processes that the kernels of many tests are forked from, where each of their pools would start its own.
+"""Zygotes that the pools of many tests share, where each pool would otherwise start its own.
 
     with lent_zygotes(folder) as lend:
         monkeypatch.setattr("kernels.sandbox.confined.Forkserver", lend)
 
-A pool's start takes half a second of the processor, two with libraries. Nearly all of it is for its zygote's
-imports, and a zygote has nothing of a pool: it only forks.
+Starting a pool takes half a second of processor time, or two with libraries. Nearly all of it goes into the
+zygote's imports, and a zygote depends on no pool: it only forks.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ __all__ = ["Lent", "lent_zygotes"]
 
 
 class Lent:
-    """A forkserver that goes on when its borrower's block is left."""
+    """A forkserver that keeps running when its borrower leaves the `with` block."""
 
     def __init__(self, forkserver: Forkserver) -> None:
         self.fork = forkserver.fork
@@ -29,12 +29,12 @@ class Lent:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """The next borrower has it."""
+        """Leave it running for the next borrower."""
 
 
 @contextmanager
 def lent_zygotes(folder: Path) -> Iterator[Callable[..., Lent]]:
-    """Lends, in place of a `Forkserver`, one for each way in which it is asked for."""
+    """Lend forkservers in place of `Forkserver`, one for each set of arguments."""
     with ExitStack() as stack:
         started: dict[object, Forkserver] = {}
 

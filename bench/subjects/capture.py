@@ -1,4 +1,4 @@
-"""From a file that a cell has written to its announced id: the reply, the scan, the store, the record.
+"""The time from a cell's last byte in a file to the file's announced id: reply, scan, store, record.
 
 The cell says when it has written the file (by `time.monotonic`, which all processes share), so that neither
 the writing nor anything before it counts.
@@ -48,7 +48,7 @@ async def figures(ground: Ground) -> list[Figure]:
 
 
 def _announced(sessions: Sessions, files: int, size: int) -> Trial:
-    """A trial: milliseconds from the last byte written to the ids, with new bytes each time."""
+    """A trial that returns the milliseconds from the last byte to the ids, with new bytes each time."""
 
     async def trial() -> float:
         result = await sessions.execute_code(WRITE.format(files=files, size=size), USER)

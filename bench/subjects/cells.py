@@ -1,6 +1,6 @@
-"""How long a small cell takes, and how many of them a number of kernels run in a second.
+"""How long a small cell takes, and how many of them several kernels run in a second.
 
-Both kernels, or all of both kinds, live at the same time and take turns.
+The kernels of both kinds are alive at the same time, and take turns.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ async def through_node(ground: Ground) -> list[Figure]:
 
 
 async def rate(ground: Ground) -> list[Figure]:
-    """Cells per second of many kernels, each of which runs one cell after the other."""
+    """Cells per second of many kernels, each of which runs one cell after another."""
     many = ground.scale.kernels
     async with AsyncExitStack() as stack:
         mine, others = await _kernels(stack, ground, many)

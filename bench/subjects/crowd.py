@@ -19,7 +19,7 @@ async def figures(ground: Ground) -> list[Figure]:
     many, rounds = ground.scale.crowd, count()
     with Stock(ground.folder, ground.python) as stock:
         async with ours.kernels(ground) as pool:
-            # The zygote is there before the crowd comes.
+            # The zygote has started before the crowd comes.
             await ours.run(pool.kernel("first", ours.NO_FILES), CODE)
 
             async def mine() -> float:
@@ -43,5 +43,5 @@ async def figures(ground: Ground) -> list[Figure]:
 
 
 async def _all(start: Callable[[str], Awaitable[object]], names: list[str]) -> float:
-    """Seconds until all of them have answered."""
+    """Seconds until all kernels have answered."""
     return await milliseconds(asyncio.gather(*map(start, names))) / 1000

@@ -27,10 +27,10 @@ from kernels.errors import KernelError
 
 __all__ = ["DEEDS", "HOSTILE", "NEIGHBOUR", "Deed"]
 
-HOSTILE, NEIGHBOUR, STRANGERS = 1, 2, 1000  # ids of people; strangers have this one and those after it
+HOSTILE, NEIGHBOUR, STRANGERS = 1, 2, 1000  # ids of people; those of strangers count up from 1000
 PLACE = "terminal"
 MIB = 1 << 20
-PICTURE = 6 * MIB  # bytes, which are 8 MiB of base64
+PICTURE = 6 * MIB  # bytes, or 8 MiB of base64
 
 type Do = Callable[[Sessions, float], Coroutine[Any, Any, object]]
 
@@ -41,7 +41,7 @@ async def _nothing(_sessions: Sessions, _size: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """`settings` are the bot's; `descriptors` is how many descriptors its programs may have open.
+    """What a hostile person does; `settings` are the bot's, `descriptors` is how many its programs may open.
 
     `disk` is the size of a small disk for all data, and how many files it can have.
     """
@@ -54,7 +54,7 @@ class Deed:
 
 
 async def run(sessions: Sessions, code: str, person: int = HOSTILE) -> None:
-    """Run a cell of the hostile person, however it ends."""
+    """Run a cell of the hostile person, and ignore its errors."""
     with contextlib.suppress(BotError, FileStoreError, KernelError, OSError):
         await sessions.execute_code(code, person)
 
@@ -207,7 +207,7 @@ DEEDS: Mapping[str, Deed] = {
 def zygotes(pid: int) -> list[int]:
     """The zygotes among the processes that a process, or one of its children, has started."""
     found = []
-    with contextlib.suppress(OSError):  # it has ended meanwhile
+    with contextlib.suppress(OSError):  # it may have ended in the meantime
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in map(int, (task / "children").read_text().split()):
                 if b"zygote.py" in Path(f"/proc/{child}/cmdline").read_bytes():

@@ -1,4 +1,4 @@
-"""What one person's deeds cost another: somebody's `1+1` during each of them, and before it.
+"""What one person's deeds cost another: the time of somebody's `1+1` before and during each of them.
 
     figures = await neighbours.figures(ground)
     found = await beside("a full disk", "auto", folder, python, size=1.0, quiet=20)
@@ -29,8 +29,8 @@ __all__ = ["Timed", "beside", "figures", "timed", "within"]
 
 CODE = "1+1"
 WARM = 10  # cells
-LEAST = 20  # cells during a deed; if it is short, the last of them come after it
-PAUSE = 0.02  # seconds between the cells of the neighbour, who is no load
+LEAST = 20  # cells during a deed; if it is short, the last of them run after it
+PAUSE = 0.02  # seconds between the neighbour's cells, so that they are no load
 HOMES = {"none": "in process", "auto": "through the node"}
 
 
@@ -87,7 +87,7 @@ async def beside(name: str, home: str, folder: Path, python: Path, *, size: floa
 
 
 def within(deed: Deed, folder: Path) -> list[str]:
-    """The command that runs another one with what the deed needs, for example a small temporary disk."""
+    """A command that runs another one under the deed's conditions, for example on a small temporary disk."""
     command = []
     if deed.descriptors is not None:
         command += ["prlimit", f"--nofile={deed.descriptors}"]
@@ -106,7 +106,7 @@ async def measure(deed: Deed, home: str, ground: Ground, size: float, quiet: int
 
 
 async def timed(sessions: Sessions, deed: Deed, size: float, quiet: int) -> Timed:
-    """The same with a bot that runs already."""
+    """The same with a bot that is already running."""
 
     async def cell() -> float:
         await asyncio.sleep(PAUSE)
@@ -127,7 +127,7 @@ async def timed(sessions: Sessions, deed: Deed, size: float, quiet: int) -> Time
 
 
 def main() -> int:
-    """Do the deed that the arguments name."""
+    """Do the deed that is named in the arguments."""
     name, home, folder, python, size, quiet = sys.argv[1:]
     logging.basicConfig(level=logging.ERROR)
     ground = Ground(Path(folder), Path(python), FULL)

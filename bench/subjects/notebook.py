@@ -15,12 +15,12 @@ from kernels.notebooks.notebook import write
 __all__ = ["figures"]
 
 CELLS, PICTURES = 500, 100
-SIDE = 100  # pixels of a picture: 30 kB of noise, as large as a usual plot
+SIDE = 100  # pixels of a picture: 30 kB of noise, the size of a usual plot
 TABLE = "<table><tr><td>1</td><td>2</td></tr></table>"
 
 
 async def figures(ground: Ground) -> list[Figure]:
-    """From cells in memory to the bytes of the file; nbformat validates what it writes, too."""
+    """The time from cells in memory to the bytes of the file, which for nbformat includes validating it."""
     cells = [_cell(number) for number in range(CELLS)]
 
     async def ours() -> None:
@@ -38,7 +38,7 @@ async def figures(ground: Ground) -> list[Figure]:
 
 
 def _cell(number: int) -> Markdown | Code:
-    """One of five cells is words, and one has a picture."""
+    """Of every five cells, one is words and one has a picture."""
     every = CELLS // PICTURES
     if number % every == 1:
         return Markdown(f"Step {number}: **plot** what was computed.", "Ada")

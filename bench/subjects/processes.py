@@ -1,4 +1,4 @@
-"""What an idle kernel with pandas holds: the bot's descriptors and threads, the memory of its processes.
+"""What an idle kernel with pandas takes: descriptors and threads of the bot, memory of its processes.
 
 Measured as what each of a few kernels adds to a bot that has one already, so that what exists only once does
 not count.
@@ -24,7 +24,7 @@ type Start = Callable[[int], Awaitable[object]]
 
 
 async def figures(ground: Ground) -> list[Figure]:
-    """Both kinds in turn, each alone."""
+    """Both kinds in turn, never at the same time."""
     rounds = [(await _ours(ground), await _stock(ground)) for _ in range(ground.scale.idle_rounds)]
     descriptors, threads, memory = (
         Samples(tuple(mine[which] for mine, _ in rounds), tuple(other[which] for _, other in rounds))
@@ -66,13 +66,13 @@ async def _added(start: Start, kernels: int) -> Counts:
 
 
 def _held() -> Counts:
-    """Our descriptors and threads, and the memory of all processes below us."""
+    """Our descriptors and threads, and the memory of all our descendants."""
     own = PROC / "self"
     memory = sum(map(_memory, tree(os.getpid())[1:]))
     return len(list((own / "fd").iterdir())), len(list((own / "task").iterdir())), memory
 
 
 def _memory(pid: int) -> int:
-    """Bytes; a page that several processes share counts in part for each (proc_pid_smaps(5))."""
+    """Bytes; a page that several processes share counts proportionally for each (proc_pid_smaps(5))."""
     rollup = (PROC / str(pid) / "smaps_rollup").read_text("ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in rollup if line.startswith("Pss:"))

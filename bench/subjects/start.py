@@ -1,4 +1,4 @@
-"""From no kernel to one that has answered a cell that uses pandas."""
+"""The time from no kernel to one that has answered a cell that uses pandas."""
 
 from contextlib import AsyncExitStack
 from itertools import count

@@ -1,4 +1,4 @@
-"""A whole turn without model and Discord, compared with the same cell in a kernel by itself."""
+"""A whole turn without the model and Discord, compared with the same cell in a bare kernel."""
 
 from bench import ours
 from bench.ground import Ground

@@ -9,7 +9,7 @@ from tests.nodes import end_nodes
 
 
 async def main() -> None:
-    """Play and draw all of them."""
+    """Play and draw all conversations."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         try:

@@ -34,7 +34,7 @@ Json = dict[str, Any]
 
 
 class Story:
-    """What to draw, in the order in which it was shown; a message may be shown more than once.
+    """What to draw, in order; a message may be shown more than once.
 
     `ids` has the fixed id that replaces each random one, and grows: the stories of one bot share it.
     """
@@ -52,7 +52,7 @@ class Story:
             self._items.append(self._told(message) | {"opened": opened})
 
     def pause(self, text: str) -> None:
-        """Say what happens between two messages."""
+        """Note what happens between two messages."""
         self._items.append({"type": "pause", "text": text})
 
     def show_form(self, modal: Modal, *typed: str) -> None:
@@ -99,7 +99,7 @@ class Story:
 
 
 def _steady(text: str) -> str:
-    """A text whose receipt tells the time and the memory of some other run: of one for all runs."""
+    """A text in which the receipt's time and memory are replaced by the same values in all runs."""
 
     def receipt(found: re.Match[str]) -> str:
         memory = "" if found[1] is None else " · 7.0 MB" if float(found[1]) > MUCH else " · 1.6 MB"
@@ -113,7 +113,7 @@ def _reply(to: Message | None) -> Json | None:
 
 
 def _command(interaction: Interaction | None) -> Json | None:
-    """The command that a message answers, also by way of a form."""
+    """The command that a message answers, directly or through a form."""
     if interaction is None:
         return None
     first = interaction.source or interaction
@@ -123,7 +123,7 @@ def _command(interaction: Interaction | None) -> Json | None:
 
 
 async def play(data: Path) -> dict[str, Json]:
-    """What each scenario has to show, by its name; the bot's folder is `data`."""
+    """Play each scenario; returns the conversations by name. The bot's folder is `data`."""
     told: dict[str, Json] = {}
     ids: dict[str, str] = {}
     async with (

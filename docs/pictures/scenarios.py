@@ -53,7 +53,7 @@ def sales() -> bytes:
 
 
 async def plot(discord: Discord, server: ModelServer, story: "Story") -> None:
-    """A CSV, words to the model, its code, a plot, a file that comes back; then the list of files."""
+    """A CSV and a question to the model, its code, a plot and a file in return; then the list of files."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     server.will(
         calls(run_python(PLOT), words=["I take the mean of each month and draw it."], usage=(1893, 164, 0)),
@@ -73,7 +73,7 @@ async def plot(discord: Discord, server: ModelServer, story: "Story") -> None:
 
 
 async def files(discord: Discord, server: ModelServer, story: "Story") -> None:
-    """The files of a person, what they sent and what cells wrote, of which they may pick one."""
+    """A person's files, sent by them or written by cells, in a menu from which they can pick one."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     listed = await (await ada.slash(general, "files")).wait_for_message(lambda m: m.selects)
     story.show(listed, opened=True)
@@ -105,7 +105,7 @@ async def question(discord: Discord, server: ModelServer, story: "Story") -> Non
 
 
 async def _guess(answer: Message, person: Person, text: str) -> Modal:
-    """Press Answer and send the form, which is returned."""
+    """Press Answer and send the form; returns the form."""
     modal = await (await person.click(answer, "Answer")).wait_for_modal()
     await person.submit_modal(modal, {modal.fields()[0][0]: text})
     return modal

@@ -31,15 +31,15 @@ LIMITS = Limits(
     processes=48,
 )
 TIERS = [Tier(name) for name in os.environ.get("ATTACK_TIERS", "S,A,B").split(",")]
-AFTER = 15.0  # seconds until what an attack has left must be gone
+AFTER = 15.0  # seconds within which everything that an attack started must be gone
 _numbers = count(1)
 
 
-@pytest.hookimpl(tryfirst=True)  # before what is marked is left out
+@pytest.hookimpl(tryfirst=True)  # before marked tests are deselected
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves to `make soak` the tiers that a test's mark `tiers` does not name: they share what it tries.
+    """Leave tiers that a test's mark `tiers` does not name to `make soak`: the attacked code is the same.
 
-    Where the machine cannot do tier S, all that it can do are attacked with everything.
+    Where the machine cannot do tier S, every tier that it can do gets every attack.
     """
     left = [item for item in items if (tier := _tier(item)) and (named := _named(item)) and tier not in named]
     if left and "ATTACK_TIERS" not in os.environ and _has_s():
@@ -77,7 +77,7 @@ async def pool(
         tiers.ran[str(tier)] = str(error)
         pytest.skip(f"tier {tier}: {error}")
     tiers.ran[str(tier)] = ""
-    await value(making.kernel("first", NoFiles()), "1")  # what the first kernel makes for all is no leftover
+    await value(making.kernel("first", NoFiles()), "1")  # what it creates for all kernels is no leftover
     await making.release("first")
     try:
         yield making
@@ -94,7 +94,7 @@ async def kernel(pool: Pool, host: Host) -> AsyncIterator[Kernel]:
     assert await value(kernel, "x = 1; x") == "1"
     yield kernel
     answer = await value(kernel, "6 * 7")
-    assert "42" in answer.splitlines(), answer  # what the attack had started may still say its last words
+    assert "42" in answer.splitlines(), answer  # processes that the attack started may still print
     await pool.release(session)
     pool.workspace(session).remove()
     left = await settled(lambda: leftovers(pool) - before, AFTER)
@@ -103,6 +103,6 @@ async def kernel(pool: Pool, host: Host) -> AsyncIterator[Kernel]:
 
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """Things of the host that no kernel may reach."""
+    """Secrets, files and sockets of the host that no kernel may reach."""
     with ExitStack() as stack:
         yield Host.build(tmp_path_factory.mktemp("host"), stack)

@@ -1,4 +1,4 @@
-"""What stands on the host for attacks to reach, what they may leave behind, and the code that they share."""
+"""What the host has for attacks to reach, what they could leave behind, and the code that they share."""
 
 import asyncio
 import gc
@@ -19,7 +19,7 @@ from tests.live.cells import Ran, run
 
 CANARY = "KERNELCORD_ATTACK_CANARY"
 
-# What attacks are told in: each try that gets through is a line of output.
+# The helpers that attacks are written with: each attempt that succeeds prints a line.
 TRIES = """
 import contextlib, ctypes, errno, json, mmap, os, resource, signal, socket, stat, struct, subprocess, sys, threading, time
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -58,7 +58,7 @@ class Host:
 
     @classmethod
     def build(cls, folder: Path, stack: ExitStack) -> "Host":
-        """Make them, in a folder of the host."""
+        """Create them in a folder of the host."""
         secret = folder / "secret.env"
         secret.write_text("DISCORD_TOKEN=hush", "ascii")
         secret.chmod(0o600)
@@ -79,7 +79,7 @@ class Host:
 
 
 async def refused(kernel: Kernel, code: str, **names: object) -> Ran:
-    """Run an attack whose every try must fail; `names` are variables that it is told."""
+    """Run an attack of which every attempt must fail; `names` are variables that it is given."""
     told = "".join(f"{name} = {value!r}\n" for name, value in names.items())
     ran = await run(kernel, f"{TRIES}\n{told}\n{code}")
     assert ran.status == "ok", ran.output
@@ -88,8 +88,8 @@ async def refused(kernel: Kernel, code: str, **names: object) -> Ran:
 
 
 def leftovers(pool: Pool) -> set[str]:
-    """What there is of kernels on the machine: processes, groups, mounts, files, descriptors of ours."""
-    gc.collect()  # what only objects that hold each other still have
+    """All traces of kernels on the machine: processes, groups, mounts, files, our descriptors."""
+    gc.collect()  # closes what only reference cycles still hold
     workspaces = str(pool._workspaces)
     found = {f"process {pid}" for pid in tree(os.getpid())}
     for pid in usage.owned(os.geteuid()):
@@ -98,7 +98,7 @@ def leftovers(pool: Pool) -> set[str]:
                 found.add(f"process {pid}")
         except OSError:
             continue
-    found.discard(f"process {_zygote(pool)}")  # another one after it was killed
+    found.discard(f"process {_zygote(pool)}")  # not a leftover, and a new one if an attack has killed it
     groups = pool._sandbox._groups.folders.values() if pool._sandbox and pool._sandbox._groups else ()
     for folder in (*groups, pool._run_root, Path("/dev/shm")):
         found |= {str(path) for path in folder.glob("*/" if folder in groups else "*")}
@@ -119,7 +119,7 @@ def _of_system_v(kind: str) -> list[str]:
 
 
 async def settled(left: Callable[[], set[str]], seconds: float) -> set[str]:
-    """What is left, after some time at most."""
+    """What is left once nothing is, or after `seconds`."""
     until = time.monotonic() + seconds
     while (found := left()) and time.monotonic() < until:  # noqa: ASYNC110  the system tells nobody
         await asyncio.sleep(0.05)  # between two looks

@@ -1,8 +1,8 @@
-"""Runs a program as an ordinary user, for the tests of root: `python -m tests.attacks.ordinary UID COMMAND ...`
+"""Runs a program as an ordinary user, for root's tests: `python -m tests.attacks.ordinary UID COMMAND ...`
 
-The checkout and the interpreter may lie below folders that are closed to others. In a mount namespace of our own
-those are covered, and what is needed is bound to where it was; nothing of the machine is changed. A control group
-holds the whole run, should an attack get through.
+The checkout and the interpreter may lie below folders closed to other users. In its own mount namespace,
+the program covers those folders and binds what it needs back into place; the machine itself stays unchanged.
+A control group holds the whole run, should an attack get through.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def main(uid: int, command: list[str]) -> None:
-    """Become the program."""
+    """Replace this process with the command, run as the user."""
     groups = Groups.found(GUARD)
     if groups is not None:
         groups.make(str(os.getpid()), GUARDED).add_process(os.getpid())
@@ -38,7 +38,7 @@ def main(uid: int, command: list[str]) -> None:
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
-    _must(LIBC.prctl(4, 1, 0, 0, 0))  # dumpable, as a program is that the user has started
+    _must(LIBC.prctl(4, 1, 0, 0, 0))  # dumpable, like a program that the user has started
     os.chdir(ROOT)
     os.execv(command[0], command)
 

@@ -1,4 +1,4 @@
-"""The attacks once more by a bot that is no root: no control groups, and tiers A and B are all there is."""
+"""The attacks once more on a bot that is not root: no control groups, and only tiers A and B."""
 
 import os
 import shutil
@@ -12,9 +12,9 @@ import pytest
 from kernels.sandbox.limits.cgroup import Groups
 from tests.attacks.ordinary import GUARD
 
-UID = 54_321  # nobody's on any machine that we know
+UID = 54_321  # no user on any machine that we know of
 HERE = Path(__file__).parent
-SHORT = (  # where it matters most who we are
+SHORT = (  # where it matters most which user we are
     "reaching/test_secrets.py",
     "exhausting/test_resources.py",
     "reaching/test_reach.py",
@@ -24,7 +24,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="this run is that of an o
 
 
 def attack(*modules: str, seconds: float) -> None:
-    """Run the modules' attacks as the ordinary user; what failed is this test's failure."""
+    """Run the modules' attacks as the ordinary user; fails if any of them does."""
     folder = tempfile.mkdtemp(prefix="attacks-", dir="/tmp")
     os.chown(folder, UID, UID)
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=short", f"--basetemp={folder}/t"]
@@ -58,7 +58,7 @@ def attack(*modules: str, seconds: float) -> None:
 @as_root
 @pytest.mark.timeout(400)
 def test_the_attacks_fail_for_an_ordinary_user_too() -> None:
-    """Secrets and resources are held where nothing but namespaces, Landlock and our watchdog holds them."""
+    """Namespaces, Landlock and our watchdog alone protect secrets and enforce the limits."""
     attack(*SHORT, seconds=380)
 
 
@@ -66,7 +66,7 @@ def test_the_attacks_fail_for_an_ordinary_user_too() -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(1500)
 def test_all_attacks_fail_for_an_ordinary_user_too() -> None:
-    """All of them."""
+    """Every attack, not only the short selection."""
     attack(
         *sorted(str(path) for path in HERE.glob("*/test_*.py")),
         seconds=1400,

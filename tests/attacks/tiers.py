@@ -1,4 +1,4 @@
-"""Which tiers a test run has attacked, also by the workers of pytest-xdist, and whether all that were expected."""
+"""Which tiers a test run has attacked, in pytest-xdist's workers too, and whether any expected one is missing."""
 
 import os
 
@@ -8,7 +8,7 @@ ran: dict[str, str] = {}  # tier: "", or why the machine cannot do it
 
 
 def finish(session: pytest.Session) -> None:
-    """A worker tells what it ran; a run of its own fails where one of EXPECT_TIERS was not attacked."""
+    """A worker reports what it ran; the main run fails if one of EXPECT_TIERS was not attacked."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["tiers"] = ran
     elif missing():
@@ -22,7 +22,7 @@ def missing() -> list[str]:
 
 
 def summary() -> str:
-    """A line for the end of a run, "" for one without attacks."""
+    """Lines for the end of a run; "" if nothing was attacked and nothing expected."""
     who = "root" if os.geteuid() == 0 else f"uid {os.geteuid()}"
     told = ", ".join(f"{tier} (not here: {problem})" if problem else tier for tier, problem in ran.items())
     lines = [f"attacked tiers, as {who} on Linux {os.uname().release}: {told}"] if ran else []

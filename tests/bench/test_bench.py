@@ -35,7 +35,7 @@ PATIENCE = 120.0  # seconds
 
 
 async def test_what_is_compared_takes_turns() -> None:
-    """Ours and theirs are run one after the other, and the first rounds do not count."""
+    """Ours and theirs are run in turn, and the warm-up rounds do not count."""
     order: list[str] = []
 
     def trial(name: str) -> Trial:
@@ -51,26 +51,26 @@ async def test_what_is_compared_takes_turns() -> None:
 
 
 def test_ratio_is_the_median_of_the_pairs() -> None:
-    """A disturbance that falls on both sides of a pair does not move the ratio."""
+    """A disturbance that affects both measurements of a pair does not change the ratio."""
     figure = Figure("f", "ms", Samples((1.0, 100.0, 4.0), (2.0, 200.0, 4.0)), "stock")
     assert (figure.ours, figure.theirs, figure.ratio) == (4.0, 4.0, 0.5)
 
 
 def test_other_quantile_is_compared_as_such() -> None:
-    """A p99 is a measured value, and its ratio that of the two p99s."""
+    """A p99 is a measured value, and its ratio is that of the two p99s."""
     hundred = tuple(float(number) for number in range(1, 101))
     figure = Figure("f", "ms", Samples(hundred, tuple(2 * number for number in hundred)), quantile=0.99)
     assert (figure.ours, figure.theirs, figure.ratio) == (99.0, 198.0, 0.5)
 
 
 def test_nothing_beside_means_no_ratio() -> None:
-    """A figure that stands alone, or beside nothing but zeros, has no ratio."""
+    """A figure without a counterpart, or whose counterpart is always zero, has no ratio."""
     assert Figure("f", "ms", Samples((1.0,))).ratio is None
     assert Figure("f", "", Samples((1.0,), (0.0,))).ratio is None
 
 
 def test_table_lines_up() -> None:
-    """Every row has the header's columns, at the same places."""
+    """Every row has the header's columns, aligned with them."""
     figures = [
         Figure("one", "ms", Samples((1234.5,), (2.0,)), "stock", "<= 1 x"),
         Figure("two", "", Samples((0.5,))),
@@ -84,7 +84,7 @@ def test_table_lines_up() -> None:
 
 
 def test_json_line_is_one_line_with_raw_values() -> None:
-    """A program gets what was measured, not what was rounded for people."""
+    """Programs get the measured values, not those rounded for people."""
     line = json_line([Figure("one", "ms", Samples((1 / 3,)))], machine={"cores": 2}, quick=True)
     assert "\n" not in line
     told = json.loads(line)
@@ -96,7 +96,7 @@ def test_json_line_is_one_line_with_raw_values() -> None:
 def test_real_run_prints_the_machine_the_table_and_the_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Real subjects go through to what is printed, and the folder that they worked in is removed."""
+    """Real subjects are measured and printed, and the folder that they worked in is removed."""
     monkeypatch.setenv("KERNELCORD_DATA", str(tmp_path))
     assert main(["--quick", "notebook", "turn"], quick=ONCE) == 0
     about, rows, line = capsys.readouterr().out.strip().split("\n\n")
@@ -117,7 +117,7 @@ def test_a_subject_that_fails_does_not_take_the_others_with_it(
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It is told, the exit status says so, and what was measured is printed."""
+    """It is named, the exit status is not 0, and what was measured is printed."""
 
     async def failing(_: Ground) -> list[Figure]:
         raise RuntimeError("Kernel died before replying")
@@ -133,7 +133,7 @@ def test_a_subject_that_fails_does_not_take_the_others_with_it(
 
 
 def test_unknown_subject_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    """A subject that there is not is said before anything is measured."""
+    """An unknown subject is reported before anything is measured."""
     with pytest.raises(SystemExit):
         main(["nonsense"])
     told = capsys.readouterr().err
@@ -142,7 +142,7 @@ def test_unknown_subject_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 async def test_interrupted_run_leaves_nothing(root: Path, tmp_path: Path, number: signal.Signals) -> None:
-    """When it is told to end with kernels of both kinds alive, no process and no file of it stays."""
+    """A signal that comes while kernels of both kinds are alive leaves no process and no file behind."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "bench", "--quick", "rate"),
@@ -153,7 +153,7 @@ async def test_interrupted_run_leaves_nothing(root: Path, tmp_path: Path, number
     async with asyncio.timeout(PATIENCE):
         while not all(_below(process.pid, kind) for kind in ("ipykernel_launcher", "zygote.py")):
             assert process.returncode is None
-            await asyncio.sleep(0.05)  # nothing tells when another program's children are there
+            await asyncio.sleep(0.05)  # nothing reports when another program's children have started
         started = _below(process.pid)
         process.send_signal(number)
         assert await process.wait() == 130
@@ -162,9 +162,9 @@ async def test_interrupted_run_leaves_nothing(root: Path, tmp_path: Path, number
 
 
 def _below(pid: int, kind: str = "") -> list[int]:
-    """The processes that a process has started, and theirs, that have `kind` in their command line."""
+    """The descendants of a process that have `kind` in their command line."""
     found = []
-    with contextlib.suppress(OSError):  # it has ended meanwhile
+    with contextlib.suppress(OSError):  # it may have ended in the meantime
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in map(int, (task / "children").read_text().split()):
                 if kind.encode() in Path(f"/proc/{child}/cmdline").read_bytes():

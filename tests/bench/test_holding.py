@@ -1,4 +1,4 @@
-"""Months of work in short: many turns of many people hold memory, descriptors, threads and the database.
+"""Months of use in brief: many turns of many people must not add memory, descriptors, threads or folders.
 
 Counted after a first part in which caches fill and pools of threads grow, and again after the rest.
 """
@@ -25,12 +25,12 @@ PEOPLE = 50
 CELL = "n = globals().get('n', 0) + 1\nprint(n)\nopen('same.txt', 'w').write(str(n))"
 PLAIN = "n = globals().get('n', 0) + 1\nprint(n)"
 MIB = 1 << 20
-POOLED = 20  # threads by which pools may still grow, which have a new one whenever all of theirs are busy
+POOLED = 20  # threads by which the pools may still grow; they start one whenever all of theirs are busy
 
 
 @dataclass(frozen=True)
 class Held:
-    """What the bot and its node have at one time. `memory` is theirs alone, in bytes, kernels not counted."""
+    """What the bot and its node hold at one moment. `memory` is in bytes, without that of the kernels."""
 
     memory: int
     descriptors: int
@@ -40,7 +40,7 @@ class Held:
 
 
 def held(folder: Path) -> Held:
-    """As it is now, between two turns."""
+    """What they hold now, between two turns."""
     gc.collect()
     processes = [os.getpid(), int(json.loads((folder / "node" / "node.json").read_bytes())["pid"])]
     rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() for pid in processes]
@@ -55,15 +55,15 @@ def held(folder: Path) -> Held:
 
 
 async def turns(sessions: Sessions, numbers: Iterator[int], until: float | int) -> int:
-    """Turns of all people, each theirs in order and all of them at the same time; how many there were.
+    """Run turns of all people at the same time, each person's in order; returns how many there were.
 
-    `until` is their number, or as a float the time at which no more begin.
+    `until` is their number as an integer, or as a float the time after which none begins.
     """
     done = 0
 
     async def person(user_id: int) -> None:
         nonlocal done
-        for number in numbers:  # which all of them share
+        for number in numbers:  # shared by all of them
             if (number if isinstance(until, int) else monotonic()) >= until:
                 return
             result = await sessions.execute_code(CELL if number % 10 == 0 else PLAIN, user_id)
@@ -78,7 +78,7 @@ async def turns(sessions: Sessions, numbers: Iterator[int], until: float | int) 
 
 @pytest.fixture
 def data(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder for the bot, and a temporary folder in it that nobody else makes folders in."""
+    """A folder for the bot, with a temporary folder that no other program uses."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         temporary = Path(folder) / "t"
         temporary.mkdir()
@@ -88,7 +88,7 @@ def data(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 async def holds(data: Path, kernel_python: Path, first: float | int, rest: float | int) -> None:
-    """What is held after the `first` turns, or seconds of them, is held after the rest."""
+    """Check that after `rest` turns no more is held than after the `first`; floats are seconds of turns."""
     ground = Ground(data, kernel_python, FULL)
     async with ours.bot(ground) as sessions:
         some = await turns(sessions, count(), monotonic() + first if isinstance(first, float) else first)
@@ -103,7 +103,7 @@ async def holds(data: Path, kernel_python: Path, first: float | int, rest: float
 
 
 async def test_a_thousand_turns_of_fifty_people_hold_what_they_had(data: Path, kernel_python: Path) -> None:
-    """Through a node, with files now and then."""
+    """With kernels in a node, and files now and then."""
     await holds(data, kernel_python, 300, 700)
 
 

@@ -1,6 +1,6 @@
-"""A hostile neighbour: whatever one person does, another's cell comes to its end meanwhile.
+"""A hostile neighbour: whatever one person does meanwhile, another person's cell finishes.
 
-How long it takes is measured by `make bench ARGS=neighbours`; here it only has to end.
+`make bench ARGS=neighbours` measures how long it takes; here it only has to finish.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from tests.live.cells import PATIENCE
 
 SHORT = {"60,000 files deleted": 0.05, "a notebook of 300 MB": 0.1}  # so that each takes a second or so
 LONG = ["no descriptor left"]  # it takes 130 kernels
-TOGETHER = [  # one bot does for all of these
+TOGETHER = [  # all of these share one bot
     name for name, deed in DEEDS.items() if not deed.settings and not deed.disk and not deed.descriptors
 ]
 
@@ -38,7 +38,7 @@ def light(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_neighbours_cell_ends_while_somebody_is_at_it(
     name: str, home: str, tmp_path: Path, kernel_python: Path
 ) -> None:
-    """On a small disk, with few descriptors or few places: each with a bot of its own."""
+    """On a small disk, with few descriptors, or with room for few kernels: each deed with its own bot."""
     size = 1.0 if name in LONG else SHORT.get(name, 0.05)
     async with asyncio.timeout(2 * PATIENCE):
         found = await beside(name, home, tmp_path, kernel_python, size=size, quiet=1)
@@ -49,7 +49,7 @@ async def test_a_neighbours_cell_ends_while_somebody_is_at_it(
 async def test_a_neighbours_cells_end_while_somebody_does_one_thing_after_the_other(
     home: str, tmp_path: Path, kernel_python: Path
 ) -> None:
-    """Kernels in a node, and in the bot; whatever a deed has left is no excuse for the next one."""
+    """With kernels in a node, or in the bot; what one deed leaves behind must not affect the next."""
     async with ours.bot(Ground(tmp_path, kernel_python, FULL), home) as sessions:
         for name in TOGETHER:
             async with asyncio.timeout(2 * PATIENCE):

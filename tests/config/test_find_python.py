@@ -1,4 +1,4 @@
-"""The search for a Python: candidates are run, and a person is told what to install when none will do."""
+"""The search for a Python: candidates are run, and if none will do, the person is told what to install."""
 
 import os
 import subprocess
@@ -9,26 +9,26 @@ import pytest
 
 THIS = os.path.realpath(sys.executable)
 SHIM = "#!/bin/sh\necho 'pyenv: python3.12: command not found' >&2\nexit 127\n"
-OLD = "#!/bin/sh\nexit 1\n"  # what an old Python makes of the version check
+OLD = "#!/bin/sh\nexit 1\n"  # fails the version check, as an old Python does
 RIGHT = f'#!/bin/sh\nexec "{THIS}" "$@"\n'
 
 
 class Machine:
-    """A machine with these programs in its PATH, and nothing else of ours."""
+    """A machine whose PATH has only the programs added here."""
 
     def __init__(self, root: Path, folder: Path) -> None:
         self.script = root / "config" / "find-python"
         self.folder = folder
 
     def add(self, path: str, text: str) -> None:
-        """Puts a program there."""
+        """Add a program."""
         program = self.folder / path
         program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text(text)
         program.chmod(0o755)
 
     def search(self, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Looks for a Python as make does."""
+        """Look for a Python as make does."""
         env = {"PATH": str(self.folder / "bin"), "HOME": str(self.folder)} | environment
         command = ["/bin/sh", self.script]
         return subprocess.run(command, env=env, cwd=self.folder, capture_output=True, text=True, check=False)
@@ -57,7 +57,7 @@ def test_python_is_found_where_it_may_be(machine: Machine, path: str) -> None:
 
 
 def test_shim_that_fails_is_passed_over(machine: Machine) -> None:
-    """A pyenv shim called python3.12 can be there and not run; an old python3 is there and too old."""
+    """A pyenv shim called python3.12 may exist and still fail to run; an old python3 is too old."""
     machine.add("bin/python3", OLD)
     machine.add("bin/python3.12", SHIM)
     machine.add(".pyenv/versions/3.12.1/bin/python", RIGHT)
@@ -66,7 +66,7 @@ def test_shim_that_fails_is_passed_over(machine: Machine) -> None:
 
 
 def test_own_choice_comes_first_and_is_not_replaced(machine: Machine) -> None:
-    """$PYTHON is used, or refused in a sentence; another Python is not taken behind one's back."""
+    """$PYTHON is used, or refused with a sentence; no other Python silently takes its place."""
     machine.add("bin/python3", RIGHT)
     machine.add("mine", OLD)
     refused = machine.search(PYTHON=str(machine.folder / "mine"))
@@ -76,7 +76,7 @@ def test_own_choice_comes_first_and_is_not_replaced(machine: Machine) -> None:
 
 
 def test_no_python_says_what_to_install(machine: Machine) -> None:
-    """One sentence, with this system's own command."""
+    """It is one sentence, with the command for this system."""
     machine.add("bin/apt-get", "#!/bin/sh\n")
     found = machine.search()
     assert (found.returncode, found.stdout) == (1, "")

@@ -1,4 +1,4 @@
-"""Which program `make run` starts: the one that the settings have a token for."""
+"""Which program `make run` starts: the bot if the settings have a token, else the terminal."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from config.settings import load
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An empty working folder whose `.env` counts, and no token."""
+    """An empty working folder, whose `.env` is read, and no token."""
     monkeypatch.delenv("KERNELCORD_ENV")
     monkeypatch.delenv("DISCORD_TOKEN", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -39,7 +39,7 @@ def test_a_token_in_the_file_starts_the_bot(tmp_path: Path, text: str, program: 
 
 
 def test_a_token_elsewhere_starts_the_bot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """In the environment, or in the file that is named."""
+    """In the environment, or in the file that KERNELCORD_ENV names."""
     monkeypatch.setenv("DISCORD_TOKEN", "abc")
     assert front() == "bot"
     monkeypatch.setenv("DISCORD_TOKEN", "")
@@ -50,7 +50,7 @@ def test_a_token_elsewhere_starts_the_bot(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_a_file_that_cannot_be_read_is_left_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which says what is wrong with it, and ends."""
+    """The terminal says what is wrong with the file, and ends."""
     monkeypatch.setenv("KERNELCORD_ENV", "nowhere")
     assert front() == "bot.console"
 
@@ -59,7 +59,7 @@ def test_a_file_that_cannot_be_read_is_left_to_the_terminal(monkeypatch: pytest.
 def test_make_run_starts_it(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str, program: str
 ) -> None:
-    """The Makefile asks, and runs what it is told."""
+    """The Makefile asks which program to start, and starts it."""
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\n[ "$2" = config.front ] && exec {sys.executable} "$@"\necho "$@"\n')
     python.chmod(0o755)

@@ -11,7 +11,7 @@ from config.log import OneLine, configure
 
 @pytest.fixture
 def root_logger() -> Iterator[logging.Logger]:
-    """The root logger, put back as it was."""
+    """The root logger, restored afterwards."""
     logger = logging.getLogger()
     handlers, level = logger.handlers[:], logger.level
     yield logger
@@ -25,7 +25,7 @@ def record(message: str, *args: object) -> logging.LogRecord:
 
 @pytest.mark.parametrize("hostile", ["\n", "\r", "\x1b[31m", "\x00", "\u2028", "\u202e", "\x85", "\ud800"])
 def test_hostile_text_stays_in_its_line(hostile: str) -> None:
-    """No text ends its line, colours it, turns its direction or cannot be written."""
+    """No text can end its line, colour it, change its direction, or fail to be written."""
     line = OneLine().format(record("file %s", f"a{hostile}2026-01-01 ERROR forged"))
     assert hostile not in line
     assert len(line.splitlines()) == 1
@@ -33,7 +33,7 @@ def test_hostile_text_stays_in_its_line(hostile: str) -> None:
 
 
 def test_other_scripts_are_left_as_they_are() -> None:
-    """A name is readable in the log in whatever script it is."""
+    """A name is readable in the log, whatever its script."""
     assert OneLine().format(record("%s", "你好 مرحبا 😀")).endswith("WARNING kernels.cell.run: 你好 مرحبا 😀")
 
 
@@ -50,7 +50,7 @@ def test_traceback_is_in_the_same_line() -> None:
 
 
 def test_a_record_s_ids_end_its_line() -> None:
-    """They say what it is about; a hostile one ends no line either."""
+    """They say what the record is about; a hostile id cannot end the line either."""
     about = record("the cell is interrupted")
     about.session, about.cell = "u1\n", 3
     line = OneLine().format(about)
@@ -58,7 +58,7 @@ def test_a_record_s_ids_end_its_line() -> None:
 
 
 def test_secrets_are_blanked_out() -> None:
-    """A secret that a library quotes does not reach the log; an empty one blanks nothing."""
+    """A secret that a library quotes does not reach the log; an empty secret blanks out nothing."""
     line = OneLine(["mongodb://a:b@c", ""]).format(record("cannot reach %s", "mongodb://a:b@c/db"))
     assert line.endswith("cannot reach ***/db")
 
@@ -66,7 +66,7 @@ def test_secrets_are_blanked_out() -> None:
 def test_records_go_to_standard_error(
     root_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Standard output belongs to the cells; what is below the level is left out."""
+    """Standard output belongs to the cells; records below the level are left out."""
     configure("warning")
     logging.getLogger("bot").warning("said")
     logging.getLogger("bot").info("not said")
@@ -79,7 +79,7 @@ def test_records_go_to_standard_error(
 def test_libraries_do_not_log_what_people_write(
     root_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At "debug" nextcord logs every event, the answer to a getpass among them: not here."""
+    """At "debug" nextcord would log every event, even the answer to a getpass: our log has none of them."""
     configure("debug")
     for name in ("nextcord.gateway", "openai._base_client"):
         logging.getLogger(name).debug("swordfish")

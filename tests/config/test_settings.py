@@ -1,4 +1,4 @@
-"""Settings: where a value comes from, how it is written, and what is said of one that cannot be used."""
+"""Settings: where a value comes from, how it is written, and what is said if it cannot be used."""
 
 from argparse import ArgumentParser
 from datetime import timedelta
@@ -25,14 +25,14 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def parsed(*flags: str, **defaults: Any) -> Settings:
-    """What the flags make of the settings."""
+    """The settings that these flags give."""
     parser = ArgumentParser()
     add_flags(parser)
     return from_args(parser.parse_args(flags), **defaults)
 
 
 def test_defaults_are_those_of_the_design(root: Path) -> None:
-    """Nothing set means a minute a cell, 48 hours, 50 MiB a file, and data beside the code."""
+    """The defaults are a minute for a cell, 48 hours and 50 MiB for a file, and data beside the code."""
     settings = load()
     assert settings.cell_timeout == timedelta(seconds=60)
     assert settings.retention == timedelta(hours=48)
@@ -43,14 +43,14 @@ def test_defaults_are_those_of_the_design(root: Path) -> None:
 
 
 def test_every_default_is_a_value_that_is_accepted() -> None:
-    """Writing a default out changes nothing, so the README's table can be copied into .env."""
+    """Setting a default explicitly changes nothing, so the table of settings can be copied into .env."""
     plain = load()
     named = {name: written(value) for name, value in plain if value is not None}
     assert load(**named) == plain
 
 
 def test_environment_is_read_without_a_prefix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Each variable is the setting's name in capitals; only the data folder's says whose it is."""
+    """Each variable is the setting's name in capitals; only the data folder's starts with KERNELCORD."""
     monkeypatch.setenv("CELL_TIMEOUT", "5m")
     monkeypatch.setenv("MAX_FILES", "3")
     monkeypatch.setenv("KERNELCORD_DATA", "here")
@@ -69,7 +69,7 @@ def test_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_dotenv_is_read_behind_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """.env in the working folder counts, the environment counts more, and what is not ours is left alone."""
+    """.env in the working folder is read, the environment overrides it, and unknown names are left alone."""
     monkeypatch.delenv("KERNELCORD_ENV")
     (tmp_path / ".env").write_text("MAX_FILES=3\nMAX_KERNELS=5\nOTHER=1\n")
     monkeypatch.setenv("MAX_FILES", "4")
@@ -78,7 +78,7 @@ def test_dotenv_is_read_behind_the_environment(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_another_file_than_dotenv_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A service keeps its settings where it likes, and a test run reads nobody's."""
+    """A service can keep its settings anywhere, and a test run can read none at all."""
     (tmp_path / ".env").write_text("MAX_FILES=3\n")
     (tmp_path / "service").write_text("MAX_KERNELS=5\n")
     monkeypatch.setenv("KERNELCORD_ENV", str(tmp_path / "service"))
@@ -89,7 +89,7 @@ def test_another_file_than_dotenv_can_be_named(monkeypatch: pytest.MonkeyPatch, 
 def test_named_file_that_is_not_there_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A slip of the pen drops no budget in silence; an empty variable names no file."""
+    """A typo in the path must not silently drop a budget; an empty variable names no file."""
     monkeypatch.setenv("KERNELCORD_ENV", str(tmp_path / "sevrice"))
     with pytest.raises(SystemExit) as raised:
         parsed()
@@ -100,7 +100,7 @@ def test_named_file_that_is_not_there_is_told(
 
 
 def test_home_that_is_nobody_s_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A ~ with a name that no user has is a sentence, for a folder and for the file of settings."""
+    """A ~ with an unknown user's name gets a sentence, in a folder and in the settings file's path."""
     monkeypatch.setenv("KERNELCORD_DATA", "~nobody-at-all/data")
     with pytest.raises(
         InvalidSettings, match=r"^KERNELCORD_DATA is '~nobody-at-all/data', which is not a path"
@@ -112,7 +112,7 @@ def test_home_that_is_nobody_s_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_file_that_is_no_text_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A file that another editor saved in Latin-1 gets a sentence with its name."""
+    """A file that an editor saved in Latin-1 is reported in a sentence with its name."""
     monkeypatch.delenv("KERNELCORD_ENV")
     (tmp_path / ".env").write_bytes(b"# f\xfcr\nMAX_FILES=3\n")
     with pytest.raises(InvalidSettings, match=r"^\.env is not UTF-8 text"):
@@ -129,7 +129,7 @@ def test_flag_beats_environment_beats_the_front_s_default(monkeypatch: pytest.Mo
 
 
 def test_what_a_cell_leaves_running_has_a_budget_in_chat_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the terminal it is one's own machine: a thread may work for hours there, unless one is set."""
+    """The terminal runs on one's own machine: a thread may work for hours there unless a budget is set."""
     assert parsed().max_background == timedelta(minutes=10)
     assert parsed(max_background=None).max_background is None
     monkeypatch.setenv("MAX_BACKGROUND", "1h")
@@ -187,7 +187,7 @@ def test_invalid_value_is_told_in_a_sentence(
 
 
 def test_an_empty_path_is_not_the_working_folder() -> None:
-    """A flag from a variable that is not set would put all data wherever the program is started."""
+    """A flag given an unset variable would otherwise put all data wherever the program is started."""
     with pytest.raises(InvalidSettings, match="--data is '', which is not a path"):
         load(data="")
 
@@ -195,7 +195,7 @@ def test_an_empty_path_is_not_the_working_folder() -> None:
 def test_invalid_values_end_the_program_with_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All problems are told at once, a line each, by the name under which each value was given."""
+    """All problems are reported at once, a line each, by the name that each value was given under."""
     monkeypatch.setenv("QUOTA", "x")
     with pytest.raises(SystemExit) as raised:
         parsed("--timeout", "soon", "--data", "d")
@@ -206,7 +206,7 @@ def test_invalid_values_end_the_program_with_2(
 def test_misspelt_name_in_the_file_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A name that is nearly ours is a slip; another program's is left alone."""
+    """A name that is almost one of ours is a typo; another program's name is left alone."""
     monkeypatch.delenv("KERNELCORD_ENV")
     (tmp_path / ".env").write_text("CEL_TIMEOUT=5\nmax_files=3\nDATABASE_URL=x\nOPENAI_API_BASE=x\n")
     assert parsed().max_files == 3
@@ -216,7 +216,7 @@ def test_misspelt_name_in_the_file_is_told(
 def test_kernels_python_that_is_not_there_ends_the_program_with_2(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is told as what it is, before a sandbox fails with it; at another machine's node it is not ours."""
+    """It is reported before a sandbox fails with it, but not checked if another machine runs the kernels."""
     monkeypatch.setenv("KERNEL_PYTHON", str(tmp_path / "python"))
     for flags, name in (((), "KERNEL_PYTHON"), (("--kernel-python", str(tmp_path)), "--kernel-python")):
         with pytest.raises(SystemExit) as raised:
@@ -227,7 +227,7 @@ def test_kernels_python_that_is_not_there_ends_the_program_with_2(
 
 
 def test_settings_do_not_change() -> None:
-    """Settings are read once; nobody turns one while the program runs."""
+    """Settings are read once; nothing changes them while the program runs."""
     with pytest.raises(ValidationError):
         load().max_files = 1  # type: ignore[misc]
 
@@ -241,7 +241,7 @@ def test_settings_do_not_change() -> None:
     ],
 )
 def test_a_key_or_an_address_makes_a_model(given: dict[str, str], has_model: bool) -> None:
-    """A server of one's own may need no key; its address loses a slash at its end."""
+    """One's own server may need no key; a trailing slash is removed from its address."""
     settings = load(**given)
     assert settings.has_model is has_model
     assert not settings.openai_base_url.endswith("/")
@@ -281,7 +281,7 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_duration_is_read(text: str, seconds: float) -> None:
-    """Seconds are meant where no unit is given."""
+    """A number without a unit means seconds."""
     assert duration(text) == timedelta(seconds=seconds)
 
 
@@ -289,7 +289,7 @@ def test_duration_is_read(text: str, seconds: float) -> None:
     "text", ["", "0", "0s", "-5", "5 weeks", "1e9", "9" * 10, "5m30s", "٣", "inf", "nan"]
 )
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    """Neither nothing, nor less, nor for ever is a duration; `none` is how to have no limit."""
+    """Zero, a negative number and infinity are not durations; `none` means no limit."""
     with pytest.raises(ValueError, match="not a duration"):
         duration(text)
 
@@ -311,5 +311,5 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
     ],
 )
 def test_value_is_written_as_a_person_would(value: object, text: str) -> None:
-    """The largest unit that keeps a value whole."""
+    """Values are written in the largest unit that keeps them whole numbers."""
     assert written(value) == text

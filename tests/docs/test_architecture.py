@@ -19,7 +19,7 @@ from tests.loopback.loopback import Discord
 PACKAGES = ("bot", "kernels", "filestore", "config")
 STEP = re.compile(r"^\d+\. `([\w/]+\.py)` `([\w.]+)` ", re.MULTILINE)
 INSIDE = "kernels/inside/"  # runs in another process
-# It goes on for a while: a cell that is over at once is shown in its last state only, without an edit before.
+# It lasts a second: a cell that ends at once is shown only in its final state, without an edit before.
 CELL = "print('a line')\nopen('a.txt', 'w').write('a file')\nimport time; time.sleep(1)"
 
 
@@ -52,7 +52,7 @@ def names(source: str) -> set[str]:
 
 @pytest.mark.parametrize("title", ["message", "printed line", "captured file", "restart"])
 def test_every_step_of_a_walk_is_there(text: str, root: Path, title: str) -> None:
-    """Its file exists, and defines what is named."""
+    """Its file exists, and defines the name."""
     steps = walk(text, title)
     assert len(steps) >= 10
     for file, name in steps:
@@ -60,7 +60,7 @@ def test_every_step_of_a_walk_is_there(text: str, root: Path, title: str) -> Non
 
 
 def test_the_map_has_every_room(text: str, root: Path) -> None:
-    """One line for each folder of the product, and no line for one that is gone."""
+    """It has one line for each folder of the product, and none for a folder that is gone."""
     rooms = {str(path.parent.relative_to(root)) for name in PACKAGES for path in (root / name).rglob("*.py")}
     table = text.partition("## The map\n")[2].partition("\n## ")[0]
     listed = re.findall(r"^\| `([\w/]+)/` \|", table, re.MULTILINE)
@@ -70,7 +70,7 @@ def test_the_map_has_every_room(text: str, root: Path) -> None:
 
 
 def test_every_file_named_is_there(text: str, root: Path) -> None:
-    """In the tables and decisions too, and in CONTRIBUTING.md."""
+    """Files named in the tables, in the decisions and in CONTRIBUTING.md exist too."""
     both = text + (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:bot|kernels|filestore|config|tests|bench|docs)/[\w./]*)`", both))
     assert len(named) > 60
@@ -79,7 +79,7 @@ def test_every_file_named_is_there(text: str, root: Path) -> None:
 
 @contextmanager
 def noted(steps: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    """The steps that are taken while entered, as often as they are taken, in their order."""
+    """While entered, record each step as it is taken, in order and with repeats."""
     codes: dict[CodeType, tuple[str, str]] = {}
     for file, name in steps:
         value: Any = importlib.import_module(file.removesuffix(".py").replace("/", "."))
@@ -105,7 +105,7 @@ def noted(steps: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
 
 
 async def test_a_cell_takes_the_steps_in_their_order(text: str, discord: Discord, tmp_path: Path) -> None:
-    """A message with code that prints and writes a file, on Discord, with its kernel in the bot itself."""
+    """A Discord message with code that prints and writes a file, run by a kernel in the bot itself."""
     walks = {
         title: [step for step in walk(text, title) if not step[0].startswith(INSIDE)]
         for title in ("message", "printed line", "captured file")

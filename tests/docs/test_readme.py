@@ -15,7 +15,7 @@ from bot.terminal import json_fields, jsonl
 from bot.terminal.jsonl import JsonLines
 from config.settings import table
 
-LONGEST = 180  # lines of the README: what is longer is a page of docs/
+LONGEST = 180  # lines of the README; longer material belongs on a page of docs/
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def everything(readme: str, pages: dict[str, str]) -> str:
 
 
 def between(text: str, name: str) -> str:
-    """What stands between the comments that mark the part `name`."""
+    """The text between the comments that mark the part `name`."""
     return text.partition(f"<!-- {name} -->\n")[2].partition(f"\n<!-- /{name} -->")[0]
 
 
@@ -81,7 +81,7 @@ def test_kernels_packages_are_those_installed(pages: dict[str, str], root: Path)
 
 
 def test_default_retentions_are_the_settings(pages: dict[str, str]) -> None:
-    """The times in the table of what is kept are the settings' defaults."""
+    """The times in the table of what is kept match the defaults of the settings."""
     assert "`RETENTION` | `--retention` | `48h`" in table()
     assert "`TRANSCRIPT_RETENTION` | `--transcript-retention` | `30d`" in table()
     assert "48 hours" in pages["operating"]
@@ -97,7 +97,7 @@ def test_flags_are_flags(everything: str) -> None:
 
 
 async def test_requests_and_events_are_all_there(pages: dict[str, str]) -> None:
-    """The machine interface takes the requests that docs/json.md lists, says its events, and no others."""
+    """The machine interface has exactly the requests and events that docs/json.md lists."""
     listed = pages["json"].partition("Requests: ")[2].partition("\n\n")[0]
     requests, _, events = listed.partition("Events: ")
     told: list[str] = []
@@ -114,7 +114,7 @@ async def test_requests_and_events_are_all_there(pages: dict[str, str]) -> None:
 
 
 def test_local_links_resolve(root: Path) -> None:
-    """A link to a file of the project leads to one."""
+    """Every link to a file of the project leads to one."""
     texts = [*root.glob("*.md"), *root.glob("docs/*.md")]
     assert len(texts) > 10
     links = [
@@ -126,7 +126,7 @@ def test_local_links_resolve(root: Path) -> None:
 
 
 def test_folders_named_are_there(everything: str, root: Path) -> None:
-    """The packages and modules that are named exist."""
+    """Every package and module that is mentioned exists."""
     named = set(re.findall(r"(?<![\w-])((?:bot|kernels|filestore|config)/[a-z_/.]*)", everything))
     assert "bot/turn.py" in named
     assert [path for path in named if not (root / path).exists()] == []

@@ -68,7 +68,7 @@ def real_mongodb_uri() -> Iterator[str]:
 
 @contextmanager
 def empty_database(server: str) -> Iterator[str]:
-    """The URI of a database of its own on a server; dropped in the end."""
+    """The URI of a new database on a server; it is dropped at the end."""
     name = f"kernelcord-test-{secrets.token_hex(6)}"
     yield urlsplit(server)._replace(path=f"/{name}").geturl()
     client: MongoClient[dict[str, Any]] = MongoClient(server)
@@ -78,7 +78,7 @@ def empty_database(server: str) -> Iterator[str]:
 
 @pytest.fixture(params=BACKENDS)
 async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
-    """An empty store, on each backend, and once with all that the bot puts before it."""
+    """An empty store on each backend, and once with all the layers that the bot puts in front of it."""
     fixture = BACKENDS[request.param]
     uri = request.getfixturevalue(fixture) if fixture else None
     async with open_store(tmp_path, mongodb_uri=uri) as opened:
@@ -98,5 +98,5 @@ def blobs(tmp_path: Path) -> Blobs:
 
 @pytest.fixture
 def files(store: Store, blobs: Blobs, clock: Clock) -> FileStore:
-    """A file store on each backend, on the clock that stands."""
+    """A file store on each backend, with the clock that stands still."""
     return FileStore(store, blobs, clock=clock)

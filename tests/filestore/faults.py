@@ -1,4 +1,4 @@
-"""Databases that fail: on a full disk, locked by another program; and a disk that takes none of the spool."""
+"""Faults: a database on a full disk, one that another program has locked, and no disk space for the spool."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ from filestore.sqlite.database import SqliteDatabase
 
 @asynccontextmanager
 async def full(_data: Path | None = None) -> AsyncIterator[None]:
-    """While entered every write to SQLite is refused, and reads go on, as on a full disk."""
+    """While entered, every write to SQLite fails and reads work, as on a full disk."""
     transaction = SqliteDatabase._transaction
 
     def refuse(database: SqliteDatabase, begin: str, *rest: Any) -> Any:
@@ -33,7 +33,7 @@ async def full(_data: Path | None = None) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def locked(data: Path) -> AsyncIterator[None]:
-    """While entered, another program writes: ours wait in vain."""
+    """While entered, another program holds the write lock, and our writes wait in vain."""
     with closing(sqlite3.connect(data / "kernelcord.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
@@ -42,7 +42,7 @@ async def locked(data: Path) -> AsyncIterator[None]:
 
 @contextmanager
 def no_room(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """While entered, the disk takes nothing of the spool."""
+    """While entered, nothing of the spool can be written to the disk."""
 
     def fail(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -11,7 +11,7 @@ ANN, BOB, SESSION = 7, 8, "user:7"
 async def put(
     files: FileStore, name: str = "a.csv", content: bytes = b"a,b\n1,2\n", **other: object
 ) -> StoredFile:
-    """Put a file of Ann."""
+    """Put a file of Ann's."""
     arguments = {"user_id": ANN, "session_id": SESSION, "source": "generated"} | other
     return await files.put(filename=name, content=content, **arguments)  # type: ignore[arg-type]
 

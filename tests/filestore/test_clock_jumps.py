@@ -1,4 +1,4 @@
-"""A clock that is ahead is noticed, also by a program that was started meanwhile."""
+"""A clock that is ahead is noticed, even by a program that starts while it is."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ def test_a_clock_that_goes_on_has_not_jumped() -> None:
 
 
 def test_a_clock_that_is_set_ahead_is_told_once() -> None:
-    """The next look trusts it."""
+    """The next reading trusts the new time."""
     jumps = ClockJumps()
     jumps.forward(NOW)
     ahead = jumps.forward(NOW + timedelta(hours=49))
@@ -26,7 +26,7 @@ def test_a_clock_that_is_set_ahead_is_told_once() -> None:
 
 
 def test_a_program_that_starts_while_the_clock_is_ahead_notices(tmp_path: Path) -> None:
-    """It knows when a sweep was due; one that starts before that, or soon after, sweeps at once."""
+    """It knows when the next sweep was due: started before that time, or soon after, it sees no jump."""
     assert due_sweep(tmp_path) is None
     note_due(tmp_path, NOW)
     due = due_sweep(tmp_path)
@@ -37,6 +37,6 @@ def test_a_program_that_starts_while_the_clock_is_ahead_notices(tmp_path: Path) 
 
 
 def test_a_broken_note_is_none(tmp_path: Path) -> None:
-    """As after a power cut."""
+    """A note damaged by a power cut, for example, counts as absent."""
     (tmp_path / "sweep-due").write_bytes(b"\x00" * 10)
     assert due_sweep(tmp_path) is None

@@ -24,7 +24,7 @@ KIB = 1024
 
 
 async def test_put_file_loads_as_it_was(files: FileStore, clock) -> None:
-    """What is put is described truly and loads byte for byte."""
+    """A stored file is described correctly and loads byte for byte."""
     stored = await put(files, cell=3)
     loaded = await files.load_file(stored.file_id, ANN)
     assert loaded.record == stored
@@ -36,7 +36,7 @@ async def test_put_file_loads_as_it_was(files: FileStore, clock) -> None:
 
 
 async def test_content_may_come_from_a_file_from_its_position_on(files: FileStore, tmp_path: Path) -> None:
-    """Bytes, memory and files on disk are one; reading begins where the file object stands."""
+    """Bytes, buffers and files on disk all work; reading starts at the file object's position."""
     (tmp_path / "source").write_bytes(b"skipped,kept")
     with (tmp_path / "source").open("rb") as content:
         content.read(8)
@@ -77,7 +77,7 @@ async def test_expired_version_is_not_renewed(files: FileStore, clock) -> None:
 
 
 async def test_puts_of_one_name_at_once_get_one_version_each(files: FileStore) -> None:
-    """Versions are never given twice, whoever comes at the same time."""
+    """No version number is given twice, even to simultaneous puts."""
     stored = await asyncio.gather(*(put(files, content=b"%d" % number) for number in range(8)))
     assert sorted(file.version for file in stored) == list(range(1, 9))
 
@@ -93,7 +93,7 @@ async def test_same_content_at_once_is_one_file(files: FileStore, tmp_path: Path
     "name", ["\ud800.csv", "a\x00b.csv", "two\nlines.csv", "x" * 10_000 + ".csv", "../../.csv", ""]
 )
 async def test_hostile_name_is_repaired_stored_and_found(files: FileStore, name: str) -> None:
-    """A name is never a reason for a failing write, and what was put by a name is found by it."""
+    """No name makes a write fail, and a file can be found by the name it was put under."""
     stored = await put(files, name)
     assert len(stored.filename.encode()) <= 255
     assert stored.filename.isprintable()
@@ -117,7 +117,7 @@ async def test_quota_counts_what_is_unexpired(store: Store, blobs: Blobs, clock,
 
 
 async def test_content_that_is_refused_when_it_is_left_is_not_kept(files: FileStore, tmp_path: Path) -> None:
-    """Whoever hands it over finds out only then whether the copy is good; no row and no bytes remain."""
+    """The caller learns only then whether the copy is good; if not, no row and no bytes remain."""
 
     @asynccontextmanager
     async def content(*, good: bool) -> AsyncIterator[io.BytesIO]:
@@ -139,7 +139,7 @@ async def test_content_that_is_refused_when_it_is_left_is_not_kept(files: FileSt
 async def test_what_the_quota_has_no_room_for_is_not_copied(
     store: Store, blobs: Blobs, clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its size tells; but the newest version once more is renewed, which needs no room."""
+    """It is refused by its size; but repeating the newest version only renews it, which needs no room."""
     files = FileStore(store, blobs, clock=clock, quota=200 * KIB)
     kept = await put(files, "a.bin", bytes(150 * KIB))
     copied, copy = [], blobs.put
@@ -179,7 +179,7 @@ async def test_quota_holds_under_puts_at_once(store: Store, blobs: Blobs, clock)
 
 
 async def test_a_person_has_so_many_files_at_most(store: Store, blobs: Blobs, clock, tmp_path: Path) -> None:
-    """However small, at once or one by one; what is there is renewed, and what expired makes room."""
+    """However small, at once or one by one; existing files are renewed, and expired ones make room."""
     files = FileStore(store, blobs, clock=clock, most=3)
     results = await asyncio.gather(
         *(put(files, f"{number}.txt", b"%d" % number) for number in range(8)), return_exceptions=True
@@ -203,7 +203,7 @@ async def test_a_person_has_so_many_files_at_most(store: Store, blobs: Blobs, cl
 async def test_too_large_file_is_refused_and_leaves_nothing(
     store: Store, blobs: Blobs, clock, tmp_path: Path
 ) -> None:
-    """The limit holds for bytes, for files on disk however sparse, and for a source that never ends."""
+    """The limit applies to bytes, to files on disk, sparse ones too, and to a source that never ends."""
 
     class Endless(io.RawIOBase):
         def readable(self) -> bool:
@@ -252,7 +252,7 @@ async def test_ids_that_never_come_free_are_an_error(store: Store, blobs: Blobs,
 async def test_cancelled_put_leaves_nothing_that_is_announced(
     files: FileStore, store: Store, tmp_path: Path
 ) -> None:
-    """A put that is cancelled at any point leaves rows that load, and bytes that are named by a key."""
+    """A put cancelled at any point leaves only rows that load, and bytes under valid keys."""
 
     class Interrupting(io.BytesIO):
         def __init__(self, chunks: Iterator[bytes], task: list[asyncio.Task[StoredFile]]) -> None:

@@ -30,7 +30,7 @@ HOSTILE_IDS = [
 
 
 async def test_open_gives_a_real_read_only_descriptor(files: FileStore) -> None:
-    """The broker passes the descriptor on, so it must be a real one that nobody can write through."""
+    """The broker passes the descriptor on, so it must be a real one that cannot be written to."""
     opened = await files.open((await put(files)).file_id, ANN)
     with opened.file:
         assert os.pread(opened.file.fileno(), 100, 0) == b"a,b\n1,2\n"
@@ -77,7 +77,7 @@ async def test_foreign_expired_and_absent_read_the_same(files: FileStore, clock)
 
 
 async def test_foreign_person_can_neither_find_extend_delete_nor_share(files: FileStore) -> None:
-    """Every verb asks for the owner."""
+    """Every method checks the owner."""
     stored = await put(files)
     for attempt in (
         files.find(stored.file_id, BOB, SESSION),
@@ -112,7 +112,7 @@ async def test_name_finds_the_newest_version_in_the_session_then_anywhere(files:
 
 
 async def test_newest_is_what_was_put_last_whatever_the_clock_said(files: FileStore, clock) -> None:
-    """A clock that was ahead and is set right makes no older file the newest: by name, or in a list."""
+    """A clock that was ahead and is corrected makes no older file the newest, by name or in a list."""
     clock.advance(hours=5)
     first = await put(files, content=b"older")
     elsewhere = await put(files, content=b"elsewhere", session_id="other")
@@ -136,14 +136,14 @@ async def test_newest_is_what_was_put_last_whatever_the_clock_said(files: FileSt
 
 
 async def test_deleted_newest_version_leaves_the_one_before(files: FileStore) -> None:
-    """A name finds what is left of it."""
+    """The name then leads to the version before."""
     first, second = [await put(files, content=content) for content in (b"1", b"2")]
     await files.delete(second.file_id, ANN)
     assert await files.find("a.csv", ANN, SESSION) == first
 
 
 async def test_pages_list_all_files_newest_first(files: FileStore, clock) -> None:
-    """Pages neither repeat nor miss a file, also where several are of one moment."""
+    """Pages neither repeat nor miss a file, even if several have the same time."""
     stored = []
     for number in range(7):
         stored.append(await put(files, f"{number}.txt"))
@@ -175,7 +175,7 @@ async def test_list_holds_own_unexpired_files_of_the_session_asked_for(files: Fi
 
 
 async def test_extend_prolongs_and_never_shortens(files: FileStore, clock) -> None:
-    """Extending adds to the life a file has, or gives it a whole one from now."""
+    """Extending adds to a file's remaining life, or gives it a whole one from now."""
     stored = await put(files)
     assert (
         await files.extend(stored.file_id, ANN, timedelta(hours=5))
@@ -202,7 +202,7 @@ async def test_delete_leaves_neither_row_nor_bytes_nor_folder(
 
 
 async def test_share_lets_another_read_until_it_ends(files: FileStore, store: Store, clock) -> None:
-    """Who has a share reads and finds the file by id, owns nothing of it, and loses it with the share."""
+    """With a share, one finds and reads the file by id, does not own it, and loses access with the share."""
     stored = await put(files)
     await files.share(stored.file_id, ANN, BOB)
     await files.share(stored.file_id, ANN, BOB)
@@ -251,7 +251,7 @@ async def test_forget_deletes_everything_of_a_person_and_nothing_else(
 async def test_forget_deletes_bytes_of_the_person_that_no_record_names(
     files: FileStore, store: Store, tmp_path: Path, clock
 ) -> None:
-    """A crash can leave them whole, half written or in the trash; those of others stay."""
+    """A crash can leave such bytes complete, half written or in the trash; other people's stay."""
     await put(files)
     theirs = await put(files, user_id=BOB, session_id="user:8")
     await begin_run(store, Blobs(tmp_path / "files"), clock.now)
@@ -268,7 +268,7 @@ async def test_forget_deletes_bytes_of_the_person_that_no_record_names(
 async def test_forget_says_so_when_the_disk_keeps_bytes(
     files: FileStore, tmp_path: Path, store: Store, clock, monkeypatch: pytest.MonkeyPatch, large: bool
 ) -> None:
-    """Otherwise the person would be told that everything is deleted; the next try deletes it."""
+    """Otherwise the person would be told that everything is deleted; the next attempt deletes the rest."""
     if large:
         await store.sessions.get_or_create(SESSION, ANN, "dm", clock())
         cell = await store.transcripts.begin_cell(SESSION, "dm", "Ann", "1", clock())
@@ -285,7 +285,7 @@ async def test_forget_says_so_when_the_disk_keeps_bytes(
     with monkeypatch.context() as patch:
         patch.setattr("filestore.blobs.store.unlink", refuse)
         patch.setattr("filestore.blobs.space.unlink", refuse)
-        if len(before) > 1:  # a database by itself keeps large outputs in its rows
+        if len(before) > 1:  # a bare database keeps large outputs in its rows
             assert await files.forget_person(ANN) > 0
     assert bytes_on_disk(tmp_path) == before
     assert await files.forget_person(ANN) == 0
@@ -296,7 +296,7 @@ async def test_forget_says_so_when_the_disk_keeps_bytes(
 async def test_what_the_disk_keeps_of_one_session_keeps_no_other(
     files: FileStore, store: Store, blobs: Blobs, clock, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """Everything is tried before the person is told; a mark that cannot be read is said in the same way."""
+    """All sessions are tried before the person is told; an unreadable mark is reported in the same way."""
     for number in (1, 2):
         await store.sessions.get_or_create(f"s{number}", ANN, "dm", clock())
     theirs = await put(files, user_id=BOB, session_id="user:8")
@@ -326,7 +326,7 @@ async def test_what_the_disk_keeps_of_one_session_keeps_no_other(
 async def test_deleting_a_session_tries_each_file(
     files: FileStore, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that the disk keeps is gone for its person, the others are gone altogether, and they are told."""
+    """One that the disk keeps is gone for its person, the others altogether, and the person is told."""
     other, kept = await put(files), await put(files, "b.csv")  # the newest comes first
     delete = blobs.delete
 

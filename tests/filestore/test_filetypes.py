@@ -1,4 +1,4 @@
-"""File types: by extension from one table, by content when the name is no help or lies."""
+"""File types: by extension from one table, or by content if the name does not help or is wrong."""
 
 import gzip
 import io
@@ -28,7 +28,7 @@ AT_LEAST = {
 }
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(40)
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n"
-GZIP = gzip.compress(b"a,b\n1,2\n", mtime=0)  # its date would give each test process other test names
+GZIP = gzip.compress(b"a,b\n1,2\n", mtime=0)  # a date would give each test process different test ids
 TEXT = "plain words, with ünïcode and 👩‍🚀\n".encode()
 
 
@@ -57,7 +57,7 @@ def sqlite(tmp_path: Path) -> bytes:
 
 
 def test_table_names_every_extension_once() -> None:
-    """Each category has at least its count of extensions, and no extension stands in two."""
+    """Each category has at least so many extensions, and no extension is in two categories."""
     counts = {kind: len(extensions.split()) for kind, extensions in TABLE.items()}
     assert {kind: counts[kind] for kind, least in AT_LEAST.items() if counts[kind] < least} == {}
     assert counts["document"] + counts["other"] >= 10
@@ -106,7 +106,7 @@ def test_table_names_every_extension_once() -> None:
     ],
 )
 def test_extension_decides(filename: str, kind: str) -> None:
-    """The last extension counts, whatever its case; before a compression the one within it."""
+    """The last extension counts, whatever its case; for a compressed file, the one before it, if known."""
     assert file_type(filename) == kind
 
 
@@ -131,7 +131,7 @@ def test_extension_decides(filename: str, kind: str) -> None:
     ],
 )
 def test_content_decides_when_the_extension_is_unknown(filename: str, head: bytes, kind: str) -> None:
-    """Without an extension that means something the first bytes tell."""
+    """Without a meaningful extension, the first bytes decide."""
     assert file_type(filename, head) == kind
 
 
@@ -150,7 +150,7 @@ def test_content_decides_when_the_extension_is_unknown(filename: str, head: byte
     ],
 )
 def test_content_decides_when_the_extension_lies(filename: str, head: bytes, kind: str) -> None:
-    """A name that says one thing about bytes that clearly are another is not believed."""
+    """A name that contradicts what the bytes clearly are is not believed."""
     assert file_type(filename, head) == kind
 
 
@@ -212,5 +212,5 @@ def test_every_file_has_a_type(filename: str, head: bytes | None) -> None:
     rest=st.binary(max_size=300),
 )
 def test_every_extension_copes_with_any_content(extension: str, start: bytes, rest: bytes) -> None:
-    """A known extension over bytes that begin like something else still has a type of the table."""
+    """A known extension with bytes that begin like something else still gets a type from the table."""
     assert file_type(f"a.{extension}", start + rest) in TABLE

@@ -1,4 +1,4 @@
-"""The janitor, on every backend: what nobody can have goes, what somebody can have stays."""
+"""The janitor, on every backend: it deletes what nobody can reach and keeps what somebody can."""
 
 import asyncio
 import threading
@@ -28,14 +28,14 @@ def janitor(store: Store, blobs: Blobs, clock) -> Janitor:
 
 
 async def put(files: FileStore, name: str, content: bytes = b"12345", user_id: int = ANN) -> StoredFile:
-    """Put a file of Ann or another."""
+    """Put a file of Ann's, or of another person."""
     return await files.put(user_id, "s", name, content, source="generated")
 
 
 async def test_expired_file_goes_row_bytes_and_folder(
     janitor: Janitor, files: FileStore, store: Store, clock, tmp_path: Path
 ) -> None:
-    """Past its retention nothing is left of a file; one that lives is not touched."""
+    """After its retention, nothing is left of a file; one that has not expired is not touched."""
     await put(files, "a.txt")
     clock.advance(hours=24)
     living = await put(files, "b.txt", user_id=8)
@@ -63,7 +63,7 @@ async def test_more_files_than_a_batch_all_go(
 
 
 async def test_condemned_file_cannot_be_renewed(files: FileStore, store: Store, clock) -> None:
-    """Once its bytes may be going, no put, extension or clock that is slow brings a file back."""
+    """Once its bytes may be deleted, no put, no extension and no slow clock brings a file back."""
     stored = await put(files, "a.txt")
     slow = clock.now
     clock.advance(hours=48)
@@ -79,7 +79,7 @@ async def test_condemned_file_cannot_be_renewed(files: FileStore, store: Store, 
 async def test_orphans_go_to_the_trash_after_the_grace_time_and_a_day_later_for_good(
     janitor: Janitor, files: FileStore, blobs: Blobs, clock, tmp_path: Path
 ) -> None:
-    """Bytes without a row and half-written ones go when no put can still be busy with them, not before."""
+    """Bytes without a row and half-written ones go only when no put can still be working on them."""
     stored = await put(files, "a.txt")
     await blobs.put("7/orphan", b"123", limit=10)
     (tmp_path / "files/7/.half.0123.part").write_bytes(b"x")
@@ -100,7 +100,7 @@ async def test_orphans_go_to_the_trash_after_the_grace_time_and_a_day_later_for_
 async def test_row_without_bytes_stays_until_it_expires(
     janitor: Janitor, files: FileStore, store: Store, blobs, clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its bytes may be on a disk that is away, or in another data folder; it is named once."""
+    """Its bytes may be on a disk that is away or in another data folder; the log names it once."""
     lost, kept = await put(files, "a.txt"), await put(files, "b.txt")
     await blobs.delete(lost.blob_key)
     for _ in range(2):
@@ -173,7 +173,7 @@ async def test_put_and_sweep_at_once_lose_nothing(
 async def test_loop_goes_on_after_a_failing_sweep(
     store: Store, blobs: Blobs, clock, caplog, error: Exception
 ) -> None:
-    """A sweep that fails, of whatever, is logged, and the next one is made."""
+    """A sweep that fails, for any reason, is logged, and the next one still runs."""
     swept = asyncio.Event()
 
     class Flaky(Janitor):
@@ -197,7 +197,7 @@ async def test_loop_goes_on_after_a_failing_sweep(
 async def test_a_clock_that_jumps_ahead_deletes_nothing_at_once(
     store: Store, blobs: Blobs, files: FileStore, clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Set right before the next sweep, it has cost no file; else the next sweep goes by it."""
+    """If it is corrected before the next sweep, no file is lost; otherwise that sweep trusts it."""
     clock.now = datetime.now(UTC)
     first, second = await put(files, "a.txt"), await put(files, "b.txt")
     looks: asyncio.Queue[None] = asyncio.Queue()
@@ -209,7 +209,7 @@ async def test_a_clock_that_jumps_ahead_deletes_nothing_at_once(
     running = asyncio.create_task(Janitor(store, blobs, clock=look).run(timedelta(milliseconds=50)))
     try:
         await looks.get()
-        clock.advance(hours=49)  # and back before the sweep after the next
+        clock.advance(hours=49)  # and it is set back before the sweep after next
         await looks.get()
         clock.advance(hours=-49)
         for _ in range(3):
@@ -230,7 +230,7 @@ async def test_a_clock_that_jumps_ahead_deletes_nothing_at_once(
 async def test_a_program_that_starts_while_the_clock_is_ahead_deletes_nothing_at_once(
     store: Store, blobs: Blobs, files: FileStore, clock, tmp_path: Path
 ) -> None:
-    """And the next one, started with the right time, finds everything."""
+    """The next program, started at the right time, finds everything."""
     clock.now = datetime.now(UTC)
     put_before = await put(files, "a.txt")
     looks: asyncio.Queue[None] = asyncio.Queue()
@@ -242,7 +242,7 @@ async def test_a_program_that_starts_while_the_clock_is_ahead_deletes_nothing_at
     async def runs() -> None:
         running = asyncio.create_task(Janitor(store, blobs, clock=look).run(timedelta(hours=1), tmp_path))
         await looks.get()
-        await asyncio.sleep(0.2)  # nothing tells that a sweep was left out
+        await asyncio.sleep(0.2)  # nothing reports that a sweep was skipped
         running.cancel()
         await asyncio.wait([running])
 
@@ -257,7 +257,7 @@ async def test_a_program_that_starts_while_the_clock_is_ahead_deletes_nothing_at
 async def test_what_looks_through_all_files_takes_no_thread_that_people_wait_for(
     store: Store, blobs: Blobs, files: FileStore, janitor: Janitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Listing, tidying and emptying the trash are in a thread of their own, which is the only one."""
+    """Listing, tidying and emptying the trash use one thread of their own."""
     threads: set[str] = set()
     for name in ("_entries", "_folders", "_tidy"):
         owner = Blobs if name == "_tidy" else module

@@ -1,4 +1,4 @@
-"""Ids and names: what is drawn is recognised, what is hostile is repaired."""
+"""Ids and names: generated ids are recognised, and hostile names are repaired."""
 
 import re
 
@@ -21,14 +21,14 @@ def test_new_ids_are_ten_letters_that_cannot_be_mistaken() -> None:
 
 @given(st.text(ID_ALPHABET, min_size=10, max_size=10))
 def test_id_is_recognised_in_any_case(file_id: str) -> None:
-    """People type ids as they like."""
+    """People may type ids in upper or lower case."""
     assert file_id_of(file_id) == file_id
     assert file_id_of(f"\t{file_id.upper()}\n") == file_id
 
 
 @given(ANY_TEXT | st.none() | st.integers() | st.binary() | st.dictionaries(st.text(), st.integers()))
 def test_what_is_no_id_is_none(value: object) -> None:
-    """Only ten letters of the alphabet are an id; nothing else raises."""
+    """Only ten letters of the ids' alphabet are an id; anything else is None, without an exception."""
     file_id = file_id_of(value)
     assert file_id is None or (
         isinstance(value, str) and set(file_id) <= set(ID_ALPHABET) and len(file_id) == 10
@@ -37,7 +37,7 @@ def test_what_is_no_id_is_none(value: object) -> None:
 
 @given(ANY_TEXT)
 def test_clean_name_is_storable_and_stays_below_its_folder(name: str) -> None:
-    """A clean name is UTF-8, short, on one line, climbs nowhere, and is clean already."""
+    """A clean name is short UTF-8 on one line, leads to no other folder, and is not changed by cleaning."""
     clean = clean_name(name)
     assert 0 < len(clean.encode()) <= NAME_LIMIT
     assert not re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202e]", clean)
@@ -65,5 +65,5 @@ def test_clean_name_is_storable_and_stays_below_its_folder(name: str) -> None:
     ],
 )
 def test_names_are_repaired_as_little_as_needed(name: str, clean: str) -> None:
-    """A good name stays; of a long one its beginning and extension stay."""
+    """A good name is unchanged; a long one keeps its beginning and extension."""
     assert clean_name(name) == clean

@@ -1,4 +1,4 @@
-"""Whose the bytes are, on every backend: what a database does not know is not its to delete."""
+"""Who owns the bytes, on every backend: a database must not delete files that it does not know."""
 
 import json
 import shutil
@@ -25,25 +25,25 @@ def present(clock) -> None:
 
 @pytest.fixture
 async def other(tmp_path: Path) -> AsyncIterator[Store]:
-    """Another database, with nothing in it, for the same folder."""
+    """Another, empty database for the same folder."""
     async with open_sqlite(tmp_path / "other" / "kernelcord.db") as store:
         yield store
 
 
 def on_disk(tmp_path: Path) -> set[str]:
-    """Where all bytes are."""
+    """The paths of all files of bytes."""
     root = tmp_path / "files"
     found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
     return found - {".database"}
 
 
 def another(store: Store, blobs: Blobs, clock) -> tuple[FileStore, Janitor]:
-    """What works on another database with the same bytes."""
+    """A file store and a janitor for another database with the same bytes."""
     return FileStore(store, blobs, clock=clock), Janitor(store, blobs, clock=clock)
 
 
 async def test_an_id_is_the_databases_own_and_stays(store: Store, other: Store) -> None:
-    """Two databases never have the same."""
+    """Two databases never have the same id."""
     assert await store.identity.id() == await store.identity.id() != await other.identity.id()
     assert await store.identity.begin_run("f", "1") == ""
     assert await store.identity.begin_run("f", "2") == "1"
@@ -54,7 +54,7 @@ async def test_an_id_is_the_databases_own_and_stays(store: Store, other: Store) 
 async def test_an_empty_database_deletes_nothing_of_another(
     store: Store, other: Store, files: FileStore, blobs: Blobs, clock, tmp_path: Path, marked: bool
 ) -> None:
-    """MONGODB_URI forgotten once: days later all is there, also where no mark told whose it was."""
+    """MONGODB_URI forgotten once: everything is still there days later, even if no mark named the owner."""
     if marked:
         assert (await begin_run(store, blobs, clock.now)).ours
     stored = await put(files)
@@ -63,7 +63,7 @@ async def test_an_empty_database_deletes_nothing_of_another(
     assert not (await begin_run(other, blobs, clock.now)).ours
     mine = await put(theirs, "b.csv")
     for _ in range(4):
-        clock.advance(hours=12)  # the files of both live on
+        clock.advance(hours=12)  # neither file expires
         await theirs.extend(mine.file_id, ANN, timedelta(hours=12))
         assert await janitor.sweep(clock.now) == Swept()
     assert not (await begin_run(other, blobs, clock.now)).ours  # though it knows a file by now
@@ -76,7 +76,7 @@ async def test_an_empty_database_deletes_nothing_of_another(
 async def test_a_strangers_own_files_still_expire(
     store: Store, other: Store, files: FileStore, blobs: Blobs, clock, tmp_path: Path
 ) -> None:
-    """What a database knows is its to delete, wherever it lies."""
+    """A database may delete its own files, whoever owns the folder."""
     await begin_run(store, blobs, clock.now)
     stored = await put(files)
     theirs, janitor = another(other, blobs, clock)
@@ -90,7 +90,7 @@ async def test_a_strangers_own_files_still_expire(
 async def test_a_folder_of_before_goes_to_the_database_that_knows_a_file(
     store: Store, other: Store, files: FileStore, blobs: Blobs, clock, tmp_path: Path
 ) -> None:
-    """Without a mark one known id is proof enough; a stranger that came before does not get it."""
+    """Without a mark, one known id is proof enough; a stranger that came first does not get the folder."""
     await put(files)
     await blobs.put("7/unknown", b"x", limit=9)
     assert not (await begin_run(other, blobs, clock.now)).ours
@@ -104,7 +104,7 @@ async def test_a_folder_of_before_goes_to_the_database_that_knows_a_file(
 async def test_a_folder_without_files_goes_to_whoever_comes(
     store: Store, blobs: Blobs, files: FileStore, clock
 ) -> None:
-    """A new one, and one that holds nothing; then it is theirs."""
+    """A new or empty folder belongs to the first database that comes, and stays its own."""
     assert (await begin_run(store, blobs, clock.now)).ours
     await blobs.put("7/unknown", b"x", limit=9)
     assert (await begin_run(store, blobs, clock.now)).ours
@@ -113,11 +113,11 @@ async def test_a_folder_without_files_goes_to_whoever_comes(
 async def test_what_an_older_database_does_not_know_comes_back(
     store: Store, files: FileStore, blobs: Blobs, clock, tmp_path: Path
 ) -> None:
-    """A backup is restored by mistake: for a day the files that it does not know can be had again."""
+    """If a backup is restored by mistake, the files that it does not know can be recovered for a day."""
     await begin_run(store, blobs, clock.now)
     kept, later = await put(files), await put(files, "later.csv")
     row = next(file for file in await store.files.batch() if file.file_id == later.file_id)
-    await store.files.remove([later.file_id])  # as it was before the file
+    await store.files.remove([later.file_id])  # the database as it was before that file
     janitor = Janitor(store, blobs, clock=clock)
     clock.advance(hours=2)
     assert (await janitor.sweep(clock.now)).thrown == 1
@@ -133,7 +133,7 @@ async def test_what_an_older_database_does_not_know_comes_back(
 async def test_a_restored_database_takes_no_session_for_idle_and_no_file_for_expired_at_once(
     tmp_path: Path, blobs: Blobs, clock
 ) -> None:
-    """Whether what it last saw long ago was used since, it cannot know; it waits a day."""
+    """It cannot know what was used since the backup, so it waits a day."""
     path, copy = tmp_path / "kernelcord.db", tmp_path / "backup.db"
     async with open_sqlite(path) as store:
         assert (await begin_run(store, blobs, clock.now)).continued
@@ -163,7 +163,7 @@ async def test_a_restored_database_takes_no_session_for_idle_and_no_file_for_exp
 async def test_who_comes_back_after_another_takes_no_session_for_idle(
     store: Store, other: Store, blobs: Blobs, clock
 ) -> None:
-    """The person worked on in the same workspace, by the other database."""
+    """The person may have gone on in the same workspace with the other database."""
     await begin_run(store, blobs, clock.now)
     await store.sessions.get_or_create("s", ANN, "dm", clock.now)
     await begin_run(other, blobs, clock.now)
@@ -177,7 +177,7 @@ async def test_who_comes_back_after_another_takes_no_session_for_idle(
 async def test_another_data_folder_costs_no_row(
     store: Store, files: FileStore, blobs: Blobs, clock, tmp_path: Path
 ) -> None:
-    """The mirror of it: a folder that does not have the bytes is no proof that they are gone."""
+    """The reverse case: if a folder does not have the bytes, that does not prove that they are gone."""
     await begin_run(store, blobs, clock.now)
     stored = await put(files)
     elsewhere = Blobs(tmp_path / "elsewhere")
@@ -190,7 +190,7 @@ async def test_another_data_folder_costs_no_row(
 async def test_a_mark_that_cannot_be_read_lets_nothing_be_deleted(
     store: Store, files: FileStore, blobs: Blobs, clock, tmp_path: Path, text: str
 ) -> None:
-    """Somebody has edited it, or a disk has lost it; it is left as it is."""
+    """Somebody may have edited it, or a disk damaged it; it is left as it is."""
     stored = await put(files)
     await blobs.put("7/unknown", b"x", limit=9)
     await blobs.set_mark(text)
@@ -204,7 +204,7 @@ async def test_a_mark_that_cannot_be_read_lets_nothing_be_deleted(
 async def test_whoever_sets_the_database_in_the_mark_gives_it_the_folder(
     store: Store, other: Store, files: FileStore, blobs: Blobs, clock
 ) -> None:
-    """As the warning says, for when the other database is gone for good."""
+    """The warning recommends this if the other database is gone for good."""
     await begin_run(store, blobs, clock.now)
     await put(files)
     theirs = await begin_run(other, blobs, clock.now)

@@ -1,4 +1,4 @@
-"""The package as a whole: what it offers, what its errors say, what it does not do."""
+"""The package as a whole: what it exports, what its errors say, what importing it does not do."""
 
 import inspect
 import subprocess
@@ -13,7 +13,7 @@ from filestore.errors import FileStoreError, NoSuchFile
 
 
 def test_all_names_are_offered() -> None:
-    """What the package imports for its users is exactly what it says it offers."""
+    """The package exports exactly the names that it imports for its users."""
     public = {
         name
         for name, value in vars(filestore).items()
@@ -25,14 +25,14 @@ def test_all_names_are_offered() -> None:
 
 
 def test_every_error_is_in_the_tree_and_in_its_picture() -> None:
-    """Catching FileStoreError catches everything, and the docstring draws it."""
+    """Catching FileStoreError catches every error, and the docstring draws the whole tree."""
     tree = [value for value in vars(errors).values() if inspect.isclass(value)]
     assert all(issubclass(error, FileStoreError) for error in tree)
     assert all(error.__name__ in (errors.__doc__ or "") for error in tree)
 
 
 def test_error_of_an_absent_file_reads_well() -> None:
-    """The sentence is the one a person sees in a traceback, short and printable whatever was asked for."""
+    """A person sees this sentence in a traceback; it is short and printable whatever was asked for."""
     assert str(NoSuchFile("k7m3q9x2va")) == "no file k7m3q9x2va: it expired, or is not yours"
     assert str(NoSuchFile("x" * 10_000)) == f"no file {'x' * 40}…: it expired, or is not yours"
     assert str(NoSuchFile("a\nb\ud800")) == "no file a\ufffdb\ufffd: it expired, or is not yours"
@@ -40,13 +40,13 @@ def test_error_of_an_absent_file_reads_well() -> None:
 
 
 def test_moment_without_a_zone_is_refused() -> None:
-    """A time that could be any is never stored."""
+    """An ambiguous time is never stored."""
     with pytest.raises(ValueError, match="no time zone"):
         records.Said("s", 1, "p", "Ann", "hi", datetime(2030, 1, 1))  # noqa: DTZ001
 
 
 def test_moment_keeps_whole_milliseconds() -> None:
-    """Both databases keep milliseconds, so a record has no more."""
+    """Both databases store milliseconds, so records are no more precise."""
     said = records.Said("s", 1, "p", "Ann", "hi", datetime(2030, 1, 1, 0, 0, 0, 1_999, tzinfo=UTC))
     assert said.at.microsecond == 1_000
 

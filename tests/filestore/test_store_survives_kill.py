@@ -1,4 +1,4 @@
-"""Killed at any moment, the store keeps its promises."""
+"""The store keeps its promises if the program is killed at any moment."""
 
 import asyncio
 import os
@@ -71,7 +71,7 @@ async def test_kill_at_any_moment_leaves_only_files_that_load(
         janitor = Janitor(store, blobs, clock=lambda: datetime.now(UTC))
         later = datetime.now(UTC) + timedelta(hours=2)
         await janitor.sweep(later)
-        swept = await janitor.sweep(later + timedelta(hours=25))  # what was not announced was in the trash
+        swept = await janitor.sweep(later + timedelta(hours=25))  # unannounced files were in the trash
         keys = {row.blob_key for row in await store.files.batch(limit=100_000)}
         root = tmp_path / "files"
         on_disk = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
@@ -81,7 +81,7 @@ async def test_kill_at_any_moment_leaves_only_files_that_load(
 
 
 def _run_and_kill(data: Path, uri: str | None, lines: int) -> set[tuple[int, str]]:
-    """Kill the program once it has printed some lines; the files it announced and did not start to delete."""
+    """Kill the program once it has printed some lines; returns the files announced and not being deleted."""
     command = [sys.executable, "-c", PROGRAM, str(data), uri or ""]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -13,7 +13,7 @@ WIDTH = 800
 
 
 def draw(conversation: dict[str, Any], path: Path) -> None:
-    """Draw a conversation, which the package's text describes."""
+    """Draw a conversation; the package's docstring describes its format."""
     canvas = Canvas(WIDTH)
     canvas.write(24, 24, Span(conversation["place"], bold=True), 16, WHITE)
     canvas.box(0, 47, WIDTH, 1, RIM)

@@ -18,7 +18,7 @@ __all__ = ["BACK", "BLURPLE", "DIM", "FAINT", "FENCE", "RIM", "TEXT", "WHITE", "
 
 SCALE = 2
 TALLEST = 4000  # Discord's pixels
-PAD = 3.0  # pixels to the left and right of text with a box of its own
+PAD = 3.0  # pixels to the left and right of text that has its own box
 SMOOTH = 4  # how many times larger a shape is drawn, for smooth edges
 FONTS = Path(mpl.get_data_path()) / "fonts" / "ttf"
 
@@ -108,7 +108,7 @@ class Canvas:
         self.box(x + radius, y, width - radius, 2, colour)
 
     def picture(self, x: float, y: float, data: bytes, widest: float, tallest: float) -> float:
-        """Draw a picture with round corners, never enlarged; returns its height."""
+        """Draw a picture with round corners, without enlarging it; returns its height."""
         shown = Image.open(io.BytesIO(data)).convert("RGBA")
         factor = min(widest / shown.width, tallest / shown.height, 1.0)
         size = (round(shown.width * factor * SCALE), round(shown.height * factor * SCALE))
@@ -154,7 +154,7 @@ def _loaded(mono: bool, bold: bool, italic: bool, size: int) -> ImageFont.FreeTy
 
 
 def _seen(span: Span, size: float, mono: bool) -> str:
-    """The text without characters that the font lacks, such as most emoji: nothing is better than a box."""
+    """The text without characters that the font lacks, such as most emoji: a gap is better than a box."""
     font = _font(span, size, mono)
     seen = "".join(letter for letter in span.text if letter.isascii() or _has(font, letter))
     return (seen if seen == span.text else seen.strip()).expandtabs(4)

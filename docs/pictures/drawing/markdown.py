@@ -21,7 +21,7 @@ STARTS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("quote", re.compile(r"> ?(.*)")),
 )
 ITEM = re.compile(r"(?P<indent> *)(?P<mark>[-*]|\d+\.) +(?P<words>.*)")
-# What Discord's clients look for in a line, in their order. What stands within marks may have escaped marks.
+# The markup that Discord's clients look for in a line, in their order. It may enclose escaped marks.
 INNER = r"(?:\\.|[^\\])+?"
 INLINE: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("escaped", re.compile(r"\\([^0-9A-Za-z\s])")),
@@ -42,8 +42,8 @@ UNITS = (("year", 31_536_000), ("month", 2_592_000), ("day", 86_400), ("hour", 3
 class Block:
     """Some lines of one kind; only a fence has several.
 
-    An item of a list has its `mark`, "-" or such as "1.", and is `depth` lists deep, 0 in the outermost. A
-    text that goes on with an item is as deep as what the item's words stand in: 1 in the outermost list.
+    A list item has its `mark`, "-" or, for example, "1.", and its `depth`, 0 in the outermost list. Text that
+    continues an item is one deeper than the item, since it is aligned with the item's words.
     """
 
     kind: Kind
@@ -95,7 +95,7 @@ def _fence(language: str, text: str) -> Block:
 
 
 def _prose(text: str, names: Mapping[int, str], now: float) -> Iterator[Block]:
-    lists: list[int] = []  # the indents of the lists that an item may be in, the outermost first
+    lists: list[int] = []  # the indents of the lists that are open, the outermost first
     for line in text.strip("\n").split("\n") if text.strip() else ():
         item = ITEM.fullmatch(line)
         kind: Kind = "text"
@@ -119,7 +119,7 @@ def _prose(text: str, names: Mapping[int, str], now: float) -> Iterator[Block]:
 
 
 def _spans(text: str, like: Span, names: Mapping[int, str], now: float) -> Iterator[Span]:
-    """The spans of a line, which look `like` this; text within marks adds their look."""
+    """The spans of a line, styled `like` the given one; text within marks adds their style."""
     place = start = 0
     while place < len(text):
         name, found = next(

@@ -24,7 +24,7 @@ DIALOG = 440.0
 
 
 def message(canvas: Canvas, y: float, told: Json, names: dict[int, str], *, follows: bool) -> float:
-    """Draw a message from `y` on, without a head if it `follows` one of its author; returns its end."""
+    """Draw a message at `y`, without a head if it `follows` one by the same author; returns where it ends."""
     top = y
     if told["reply"] or told["command"]:
         y = _above(canvas, y + 14, told, names)
@@ -73,7 +73,7 @@ def form(canvas: Canvas, y: float, told: Json) -> float:
 
 
 def pause(canvas: Canvas, y: float, text: str) -> float:
-    """Draw a line across that says what happens in between."""
+    """Draw a line across, with a text that says what happens in between."""
     span = Span(text, bold=True)
     width = size_of(span, 11.5)
     canvas.box(16, y + 24, canvas.width - 32, 1, "#3f4147")
@@ -83,7 +83,7 @@ def pause(canvas: Canvas, y: float, text: str) -> float:
 
 
 def _above(canvas: Canvas, y: float, told: Json, names: dict[int, str]) -> float:
-    """The line above that shows what it answers: a message or a command."""
+    """Draw the line above a message that shows what it answers: a message or a command."""
     canvas.bend(35, y + 8, 32, 14, FAINT)
     answered = told["reply"] or told["command"]
     _avatar(canvas, 80, y + 8, 8, answered["author"], bot=answered.get("bot", False))
@@ -160,7 +160,7 @@ def _body(canvas: Canvas, y: float, told: Json, names: dict[int, str]) -> float:
 
 
 def _mark(canvas: Canvas, start: float, y: float, block: Block, size: float, colour: str) -> None:
-    """What stands before an item: its number, or by depth a disc, a circle or a square."""
+    """Draw an item's mark: its number, or, depending on its depth, a disc, a circle or a square."""
     middle = start - 12
     if block.mark != "-":
         number = Span(block.mark)
@@ -188,7 +188,7 @@ def _fence(canvas: Canvas, y: float, block: Block) -> float:
 
 
 def _chip(canvas: Canvas, y: float, name: str, size: int) -> float:
-    """A file that is not a picture."""
+    """Draw a file that is not a picture."""
     width, height = CHIP
     canvas.box(LEFT, y, width, height, FENCE, radius=8, rim="#232428")
     x = LEFT + 16
@@ -202,7 +202,7 @@ def _chip(canvas: Canvas, y: float, name: str, size: int) -> float:
 
 
 def _eye(canvas: Canvas, y: float) -> float:
-    """The note that nobody else sees the message."""
+    """Draw the note that only the reader can see the message."""
     canvas.circle(LEFT + 8, y + 9, 6, DIM)
     canvas.circle(LEFT + 8, y + 9, 3.6, BACK)
     canvas.circle(LEFT + 8, y + 9, 2, DIM)

@@ -73,7 +73,7 @@ def joined(line: Sequence[Span]) -> Line:
 
 
 def _without_end(line: Line) -> Line:
-    """A line without the space where it was broken."""
+    """A line without the space at which it was broken."""
     return (*line[:-1], replace(line[-1], text=line[-1].text.rstrip())) if line else line
 
 

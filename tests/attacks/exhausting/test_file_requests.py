@@ -1,4 +1,4 @@
-"""The way to the stored files, abused: too many requests, connections that are held, requests that are none."""
+"""Abuse of the file requests: too many of them, connections held open, and malformed requests."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from tests.attacks.conftest import AFTER
 from tests.attacks.host import TRIES, leftovers, settled
 from tests.live.cells import NoFiles, run, value
 
-# In one tier: the broker is the same.
+# In one tier only: all tiers use the same broker.
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.tiers("S")]
 
 CONNECT = f"""{TRIES}
@@ -63,7 +63,7 @@ socket.send_fds(line, [b'{"op": "list"}\\n'], [0] * 200)
 
 @pytest.mark.parametrize("code", QUIET.values(), ids=QUIET)
 async def test_a_bell_that_is_abused_costs_its_owner_only(kernel: Kernel, pool: Pool, code: str) -> None:
-    """The host's descriptors and tasks stay bounded, the person next door is answered."""
+    """The host's descriptors and tasks stay bounded, and another person's kernel is still answered."""
     ran = await run(
         kernel,
         f"{CONNECT}\ntry:\n"
@@ -78,7 +78,7 @@ async def test_a_bell_that_is_abused_costs_its_owner_only(kernel: Kernel, pool: 
 
 
 class Recording(NoFiles):
-    """A person without files who notes what is asked for."""
+    """The source of a person without files; it records what is asked for."""
 
     def __init__(self) -> None:
         self.asked: list[object] = []
@@ -96,7 +96,7 @@ class Recording(NoFiles):
 
 
 async def test_an_id_that_is_none_gives_nothing(pool: Pool) -> None:
-    """An operator of a database, a path, 10 KB, a list: the store is asked for texts only, and answers absent."""
+    """A database operator, a path, 10 KB, a list: the store is asked for strings only, and has none of them."""
     before = leftovers(pool)
     source = Recording()
     kernel = pool.kernel("asker", source)

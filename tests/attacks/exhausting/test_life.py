@@ -12,7 +12,7 @@ from kernels.pool import Pool
 from tests.attacks.conftest import LIMITS
 from tests.live.cells import NoFiles, run, until, value
 
-# In one tier: what ends is the same but for the init's namespace, which B has not.
+# In one tier only: kernels end in the same way in all of them, except that B has no PID namespace.
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.tiers("S")]
 
 DEATHS = {
@@ -21,7 +21,7 @@ DEATHS = {
     "os.kill(0, signal.SIGKILL)": -9,
     "ctypes.string_at(0)": -11,
     "os.abort()": -6,
-    "os.closerange(0, 1000)": -9,  # it hangs up on us, and is ended
+    "os.closerange(0, 1000)": -9,  # it closes its connections to us, so we kill it
     "resource.setrlimit(resource.RLIMIT_CPU, (1, 1))\nwhile True: pass": -9,
 }
 
@@ -29,7 +29,7 @@ DEATHS = {
 @pytest.mark.tiers("B")
 @pytest.mark.parametrize(("code", "exit_code"), DEATHS.items())
 async def test_death_is_told_with_what_was_lost(kernel: Kernel, code: str, exit_code: int) -> None:
-    """However it dies, the cell says so, with the exit code and the variables that are gone."""
+    """However a kernel dies, the cell reports it, with the exit code and the variables that are gone."""
     ran = await run(kernel, f"import ctypes, os, resource, signal\n{code}")
     (restarted,) = ran.restarts
     assert (ran.status, ran.result.exit_code, restarted.reason) == ("died", exit_code, "the kernel died")
@@ -68,7 +68,7 @@ IN_THE_WAY = {
 @pytest.mark.tiers("B")
 @pytest.mark.parametrize("code", IN_THE_WAY.values(), ids=IN_THE_WAY)
 async def test_nothing_that_is_left_is_in_the_way_of_the_next_kernel(kernel: Kernel, code: str) -> None:
-    """Its folders are made anew, and nothing of before runs in it, where they are in the workspace too."""
+    """The next kernel's own folders are created anew, and nothing left in them runs, in the workspace too."""
     ran = await run(
         kernel,
         f"import os, shutil\ntemporary = os.environ['TMPDIR']\ntry:\n    {code.replace(chr(10), chr(10) + '    ')}\n"
@@ -82,7 +82,7 @@ async def test_nothing_that_is_left_is_in_the_way_of_the_next_kernel(kernel: Ker
 @pytest.mark.tiers("B")
 @pytest.mark.parametrize("code", HANGS.values(), ids=HANGS)
 async def test_a_hang_ends_at_the_deadline(kernel: Kernel, code: str) -> None:
-    """Interrupt, then kill: the cell ends as timed out or died, with a fresh kernel where it had to be."""
+    """It is interrupted, then killed: the cell ends as "timeout" or "died", with a new kernel if needed."""
     kernel.limits = Limits(cell=timedelta(seconds=1))
     ran = await run(kernel, f"import os, signal, time\n{code}")
     kernel.limits = LIMITS
@@ -126,7 +126,7 @@ DAEMONS = {
 @pytest.mark.tiers("B")
 @pytest.mark.parametrize("how", DAEMONS.values(), ids=DAEMONS)
 async def test_no_process_outlives_its_kernel(kernel: Kernel, how: str) -> None:
-    """A daemon goes with its kernel, whichever way that ends; the fixture looks for it."""
+    """A daemon ends with its kernel, however the kernel ends; the fixture looks for it."""
     code = f"import os, signal, time\nif os.fork() == 0:\n    {how}\n    time.sleep(300)\n    os._exit(0)"
     assert (await run(kernel, code)).status in ("ok", "error")
     await run(kernel, "import os\nos._exit(1)")
@@ -134,7 +134,7 @@ async def test_no_process_outlives_its_kernel(kernel: Kernel, how: str) -> None:
 
 @pytest.mark.tiers("B")
 async def test_a_kernel_that_does_not_shut_down_is_killed(kernel: Kernel) -> None:
-    """It is asked, then told, then ended; closing it takes seconds and not for ever."""
+    """It gets a shutdown request, then a signal, then SIGKILL; closing it takes seconds, not for ever."""
     code = """
 import atexit, signal, threading, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -161,7 +161,7 @@ async def test_a_zygote_that_is_gone_costs_no_kernel(kernel: Kernel, pool: Pool)
 
 @pytest.mark.tiers("B")
 async def test_an_init_that_is_killed_takes_its_kernel_along(kernel: Kernel, pool: Pool) -> None:
-    """Whatever kills it from outside: nothing of the kernel goes on by itself."""
+    """Whatever kills the init from outside, none of the kernel's processes outlives it."""
     assert kernel._process is not None
     init = kernel._process.provisioner.pid
     assert init is not None

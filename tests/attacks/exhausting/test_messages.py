@@ -15,7 +15,7 @@ from kernels.wire.weight import weight
 from tests.attacks.conftest import LIMITS
 from tests.live.cells import run, value
 
-# In one tier: what a kernel sends is read by the same code.
+# In one tier only: the same code reads the messages of all tiers.
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.tiers("S")]
 
 LIAR = """
@@ -50,13 +50,13 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 async def test_a_lie_hurts_nobody(kernel: Kernel, lie: str) -> None:
-    """It raises nothing here, its own cell ends, and the next one is answered (see the fixture)."""
+    """It raises no error in the bot, its own cell ends, and the next one is answered (see the fixture)."""
     ran = await run(kernel, f"{LIAR}\n{lie}")
     assert ran.status == "ok", ran.output
 
 
 async def test_a_thousand_broken_messages_end_a_kernel(kernel: Kernel) -> None:
-    """Bad signatures are counted; no honest kernel sends one, so one that goes on is ended, and it is told."""
+    """No honest kernel sends a bad signature: after too many of them we kill the kernel, and say why."""
     ran = await run(
         kernel,
         f"{LIAR}\nfor n in range(3000): iopub.send_multipart([b't', b'<IDS|MSG>', b'0'] + [b'{{}}'] * 4)\ntime.sleep(9)",
@@ -96,20 +96,20 @@ time.sleep(1)
 
 
 async def test_a_kernel_that_hangs_up_is_ended(kernel: Kernel) -> None:
-    """It closes every connection: nothing could be heard of it any more, so nobody waits for it."""
+    """A kernel that closes all its connections can never answer again, so we kill it instead of waiting."""
     ran = await run(kernel, HANG_UP)
     assert ran.status == "died"
 
 
 async def test_what_is_sent_along_holds_nobody_up(kernel: Kernel) -> None:
-    """An open connection that would linger when it is closed, sent to us, is not closed in our event loop."""
+    """A kernel sends us a socket that blocks while it is closed; our event loop does not wait for that."""
     longest = 0.0
 
     async def turns() -> None:
         nonlocal longest
         while True:
             before = monotonic()
-            await asyncio.sleep(0.01)  # what is measured: how much later the loop comes back
+            await asyncio.sleep(0.01)  # the test measures how long the loop really takes to come back
             longest = max(longest, monotonic() - before)
 
     turning = asyncio.create_task(turns())
@@ -120,7 +120,7 @@ async def test_what_is_sent_along_holds_nobody_up(kernel: Kernel) -> None:
 
 @pytest.mark.parametrize("hold", ["time.sleep(60)", "while True: pass"], ids=["sleeps", "spins"])
 async def test_a_cell_that_says_it_is_over_and_goes_on_is_found_out(kernel: Kernel, hold: str) -> None:
-    """A forged reply ends the cell; the kernel must answer then, and it is interrupted and does."""
+    """A forged reply ends the cell while its code goes on; the kernel is interrupted, and answers again."""
     ran = await run(kernel, f"{LIAR}\nover()\n{hold}")
     assert ran.status in ("ok", "error")
     assert ran.result.execution_time < 10
@@ -128,7 +128,7 @@ async def test_a_cell_that_says_it_is_over_and_goes_on_is_found_out(kernel: Kern
 
 
 async def test_one_that_goes_on_whatever_is_asked_is_replaced(kernel: Kernel) -> None:
-    """It swallows the interrupt: the next cell has a fresh kernel, and is told why."""
+    """If it swallows the interrupt as well, the next cell gets a new kernel and the reason."""
     code = "while True:\n    try: time.sleep(60)\n    except KeyboardInterrupt: pass"
     ran = await run(kernel, f"{LIAR}\nover()\n{code}")
     assert ran.status in ("ok", "error")
@@ -165,7 +165,7 @@ LARGER = {
     ],
 )
 async def test_too_much_is_cut_and_the_kernel_stays(kernel: Kernel, code: str) -> None:
-    """What is too large is left out, with a word about it; no connection and no variable is lost."""
+    """Output that is too large is left out, with a note; no connection and no variable is lost."""
     ran = await run(kernel, f"{LIAR}\n{code}")
     assert ran.status in ("ok", "error"), (ran.status, ran.restarts)
     assert len(ran.output) < 1.5 * LIMITS.text
@@ -183,14 +183,14 @@ say('stream', {'name': 'stdout', 'text': 'a\r' * 1_000_000})
 
 
 async def test_small_messages_become_no_large_objects_and_hold_nobody_up(kernel: Kernel) -> None:
-    """A million empty lines took 8 MB and counted as nothing; an erase far from the start took 240 us."""
+    """A million empty lines once took 8 MB and counted as nothing; an erase far along a line took 240 us."""
     longest, before, most = 0.0, rss(), 0
 
     async def turns() -> None:
         nonlocal longest, most
         while True:
             began = monotonic()
-            await asyncio.sleep(0.01)  # what is measured: how much later the loop comes back
+            await asyncio.sleep(0.01)  # the test measures how long the loop really takes to come back
             longest, most = max(longest, monotonic() - began), max(most, rss())
 
     turning = asyncio.create_task(turns())
@@ -203,7 +203,7 @@ async def test_small_messages_become_no_large_objects_and_hold_nobody_up(kernel:
 
 
 def rss() -> int:
-    """Bytes that this process has in memory."""
+    """Resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
@@ -227,7 +227,7 @@ time.sleep(60)
     "flood", [*(f"{flood}\n{FLOOD}" for flood in FLOODS.values()), RAW], ids=[*FLOODS, "by every connection"]
 )
 async def test_a_flood_is_not_kept(kernel: Kernel, flood: str) -> None:
-    """A kernel that sends faster than we read waits, and of what is too large we keep nothing."""
+    """A kernel that sends faster than we read has to wait, and we keep nothing of oversized messages."""
     kernel.limits = Limits(cell=timedelta(seconds=2))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     ran = await run(kernel, f"{LIAR}\n{flood}")

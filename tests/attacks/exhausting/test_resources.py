@@ -1,6 +1,6 @@
-"""More than a share: processes, threads, memory, disk, and what is counted in none of them.
+"""Taking more than a fair share: processes, threads, memory, disk, and resources that none of these count.
 
-Every bomb is bounded, so that a machine on which it is not contained survives it.
+Every bomb is bounded, so that the machine survives even if the sandbox fails to contain it.
 """
 
 import re
@@ -22,7 +22,7 @@ from kernels.sandbox.limits.held_up import AT_FOLDER
 from tests.attacks.host import TRIES, refused
 from tests.live.cells import NoFiles, run, until, value
 
-# In one tier: control groups and watchdog are the same; A and B without groups: test_ordinary_user.py.
+# In one tier only: all use the same groups and watchdog. A and B without groups: test_ordinary_user.py.
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.tiers("S")]
 
 GUARD = """
@@ -74,16 +74,16 @@ for place in range(0, len(held), 4096): held[place] = 1
 
 @pytest.mark.parametrize(
     "bomb",
-    [  # one of them finds a control group that does not hold what is started in another tier
+    [  # one bomb in every tier shows whether its control group really holds the kernel
         pytest.param(bomb, id=name, marks=pytest.mark.tiers("A", "B") if name == "in the kernel" else ())
         for name, bomb in MEMORY.items()
     ],
 )
 async def test_memory_has_a_limit(kernel: Kernel, bomb: str) -> None:
-    """The cell ends as out of memory, whichever way it asked for it; and the person is told the limit."""
+    """However a cell takes too much memory, it fails or its kernel ends, and the person is told why."""
     ran = await run(kernel, f"{GUARD}\ntry: exec({bomb!r})\nfinally: time.sleep(3)")
     assert ran.status in ("out of memory", "died", "error"), (ran.status, ran.output)
-    if ran.status == "died":  # what is neither the kernel's nor mapped counts as files, on the disk or not
+    if ran.status == "died":  # memory of no process, such as a memfd's, counts as files
         assert ran.result.cause in ("workspace", "hiding", None)
     if ran.status != "error":
         (restarted,) = ran.restarts
@@ -107,7 +107,7 @@ print('codes', codes)
 
 
 async def test_no_name_of_a_process_keeps_its_memory_from_being_counted(kernel: Kernel) -> None:
-    """A name can have what ends a line of text: the look at all of its kernel failed for that."""
+    """A name can contain line breaks, and one that did made the reading of its whole kernel's usage fail."""
     bomb = BLINDING.replace("MANY", "100_000_000").replace("DOING", "10")
     ran = await run(kernel, f"{GUARD}\n{bomb}\ntime.sleep(3)")
     assert ran.status == "out of memory" or "-9" in ran.output, (ran.status, ran.output)
@@ -116,7 +116,7 @@ async def test_no_name_of_a_process_keeps_its_memory_from_being_counted(kernel: 
 
 
 async def test_no_name_of_a_process_keeps_its_time_from_being_counted(kernel: Kernel) -> None:
-    """What it goes on with after its cell ends with its budget."""
+    """A process that keeps running after its cell is ended when its budget is used up, whatever its name."""
     code = """
 import ctypes
 ctypes.CDLL(None).prctl(15, b'a\\rVmPTE:', 0, 0, 0)
@@ -132,7 +132,7 @@ if os.fork() == 0:
 
 
 async def test_shared_memory_that_is_not_mapped_any_more_is_held_too(kernel: Kernel) -> None:
-    """It counts for no process. Where no control group counts it there is none, and no device that is some."""
+    """No process is charged for it; where no control group is either, nobody can get any, by device or not."""
     code = """
 import mmap
 held = []
@@ -203,7 +203,7 @@ raise AssertionError('HELD 960000000')
 
 
 async def test_no_socket_holds_much(kernel: Kernel) -> None:
-    """Its buffers keep their size, whatever is asked for, over loopback too."""
+    """A socket's buffers keep their size, whatever size is asked for, over loopback too."""
     ran = await run(kernel, f"{FILL}\n{LARGE}")
     assert (ran.status, ran.result.cause) == ("ok", None), ran.output
 
@@ -214,7 +214,7 @@ async def test_no_socket_holds_much(kernel: Kernel) -> None:
     ids=MANY,
 )
 async def test_many_sockets_hold_no_more_than_the_limit_of_memory(kernel: Kernel, bomb: str) -> None:
-    """However few open files there are for them, and however many processes."""
+    """However few descriptors they need, and however many processes share them."""
     ran = await run(kernel, f"{FILL}\n{bomb}")
     assert ran.status in ("error", "died", "out of memory"), ran.output
     assert not re.search(r"HELD \d", ran.output)
@@ -224,7 +224,7 @@ async def test_many_sockets_hold_no_more_than_the_limit_of_memory(kernel: Kernel
 
 
 async def test_what_goes_on_after_its_cell_comes_to_an_end(pool: Pool, kernel: Kernel) -> None:
-    """When it has used up its budget of the processors the kernel ends, and the next cell is told why."""
+    """When it has used up its budget of processor time, the kernel is ended, and the next cell says why."""
     code = """
 import os, signal
 if os.fork() == 0:
@@ -235,7 +235,7 @@ while True: pass
     kernel.limits = replace(kernel.limits, cell=timedelta(seconds=0.3), background=timedelta(seconds=0.3))
     assert (await run(kernel, code)).status == "timeout"
     await until(lambda: not kernel.alive)
-    await pool.sweep(monotonic())  # which finds it dead first
+    await pool.sweep(monotonic())  # the sweep notices the dead kernel before the next cell does
     ran = await run(kernel, "6 * 7")
     assert ran.output.strip() == "42"
     (restarted,) = ran.restarts
@@ -310,24 +310,24 @@ print('made', len(held))
 
 @pytest.mark.parametrize(
     "bomb",
-    [  # one of them finds a control group that does not hold what is started in another tier
+    [  # one bomb in every tier shows whether its control group really holds the kernel
         pytest.param(bomb, id=name, marks=pytest.mark.tiers("A", "B") if name == "forks" else ())
         for name, bomb in FORKS.items()
     ],
 )
 async def test_processes_have_a_limit(kernel: Kernel, bomb: str) -> None:
-    """A bomb of processes ends at its limit, with an error of its own or with its kernel, and all of them go."""
+    """A fork bomb stops at the limit, with an error or with the end of its kernel, and every process goes."""
     ran = await run(kernel, f"{GUARD}\n{bomb}")
     assert ran.status in ("ok", "error", "died", "timeout", "out of memory"), ran.output
     if "made" in ran.output:
         assert int(ran.output.rpartition("made")[2]) < 200
     if ran.status == "died":
-        # Where the machine is busy, each look may meet only processes that have just ended.
+        # On a busy machine, the watchdog may only ever find processes that have just ended.
         assert ran.result.cause in ("processes", "hiding", None)
 
 
 async def test_threads_that_stay_do_not_hold_the_next_cell(kernel: Kernel) -> None:
-    """With all its processes taken, a kernel still runs cells, or is replaced; it is never stuck."""
+    """A kernel that has used up its processes still runs cells, or is replaced; it never gets stuck."""
     code = """
 import threading
 try:
@@ -389,7 +389,7 @@ for n in range(600): open(f'{n}.bin', 'wb').write(b'x' * 1_000_000)
 
 @pytest.mark.parametrize("bomb", DISK.values(), ids=DISK)
 async def test_disk_has_a_limit(kernel: Kernel, bomb: str) -> None:
-    """What a cell writes ends at the limit, by an error or with its kernel, and then it can be deleted."""
+    """Writing stops at the limit, with an error or the end of the kernel; the files can then be deleted."""
     ran = await run(kernel, f"{GUARD}\ntry: exec({bomb!r})\nfinally: time.sleep(3)")
     assert ran.status in ("error", "died", "out of memory"), (ran.status, ran.output[-300:])
     if ran.status == "died":
@@ -446,7 +446,7 @@ for n in range(12):
     ids=HIDDEN,
 )
 async def test_deleted_files_without_a_descriptor_are_kept_nowhere(kernel: Kernel, hide: str) -> None:
-    """The disk keeps all of them. Who may not look at the size of one ends the kernel for hiding it."""
+    """They still fill the disk. A file whose size the watchdog cannot read ends the kernel, for hiding it."""
     ran = await run(kernel, f"{TRIES}\n{hide}\ntime.sleep(20)")
     assert (ran.status, ran.result.cause) in (("error", None), ("died", "workspace"), ("died", "hiding"))
 
@@ -460,7 +460,7 @@ LEFT = {
 
 @pytest.mark.parametrize("leave", LEFT.values(), ids=LEFT)
 async def test_what_a_cell_leaves_over_a_limit_ends_no_other_cell(kernel: Kernel, leave: str) -> None:
-    """The kernel is looked at when the cell has ended, so the next one has a fresh kernel and is told why."""
+    """The kernel is checked at the end of each cell, so the next cell gets a new kernel and the reason."""
     first = await run(kernel, f"{GUARD}\n{leave}")
     second = await run(kernel, "import time\ntime.sleep(0.6)\n6 * 7")
     assert (second.status, second.output.strip()) == ("ok", "42")
@@ -471,7 +471,7 @@ async def test_what_a_cell_leaves_over_a_limit_ends_no_other_cell(kernel: Kernel
 
 
 async def test_one_file_over_the_limit_is_an_error_of_its_cell(kernel: Kernel) -> None:
-    """It alone does not fill the workspace, so the kernel goes on with all that it holds."""
+    """One such file does not fill the workspace, so the kernel goes on and keeps its variables."""
     ran = await run(kernel, f"{GUARD}\ntry: exec({DISK['one file']!r})\nfinally: time.sleep(1)")
     assert (ran.status, ran.restarts) == ("error", [])
     assert "File too large" in ran.output
@@ -520,7 +520,7 @@ print('well')
 
 
 async def test_no_room_is_taken_that_nothing_is_written_to(kernel: Kernel) -> None:
-    """Gigabytes in one call, which no limit on a file's size held. What libraries do works all the same."""
+    """One call cannot reserve gigabytes past the limit on a file's size; what libraries do still works."""
     ran = await run(kernel, f"{GUARD}\nimport os\n{TAKEN}\nos.unlink('other')\n{HONEST}")
     assert ran.status == "ok", ran.output
     assert "TAKEN" not in ran.output
@@ -540,7 +540,7 @@ def areas(number):
 
 
 async def test_advice_about_memory_takes_no_lock_of_it(kernel: Kernel) -> None:
-    """What is said not to be forked is forked all the same: nothing was changed for it."""
+    """`madvise` with MADV_DONTFORK succeeds and changes nothing: the page is still there in a child."""
     code = """
 page = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 page.write(b'here')
@@ -604,7 +604,7 @@ time.sleep(1)
 
 @contextmanager
 def looked_at(thread: int) -> Iterator[list[str]]:
-    """Where in Linux a thread of ours waits for the lock of a folder, as far as it is seen."""
+    """The kernel functions in which our thread was seen waiting for a folder's lock."""
     found: list[str] = []
     end = threading.Event()
 
@@ -624,7 +624,7 @@ def looked_at(thread: int) -> Iterator[list[str]]:
 
 
 async def test_who_holds_a_folder_keeps_nobody_elses_cell(pool: Pool, kernel: Kernel) -> None:
-    """Its own cells end, or its kernel does; meanwhile the loop waits for nothing, and others' cells go on."""
+    """Its own cells end, or its kernel; meanwhile our event loop waits for no lock, and others' cells run."""
     neighbour = pool.kernel("neighbour", NoFiles())
     try:
         assert await value(neighbour, "1") == "1"
@@ -640,7 +640,7 @@ async def test_who_holds_a_folder_keeps_nobody_elses_cell(pool: Pool, kernel: Ke
         pool.workspace("neighbour").remove()
 
 
-# Code of a person in threads of the kernel's own, which are older than any cell.
+# A person's code, run in threads that the kernel started before any cell.
 IN_THREADS = """
 import os, threading
 kernel, ended = get_ipython().kernel, threading.Event()
@@ -658,9 +658,9 @@ LOOKED_FOR = ("storemagic", "sitecustomize", "usercustomize", "debugpy", "ipytho
 
 
 async def test_a_full_workspace_can_only_be_emptied(pool: Pool, kernel: Kernel) -> None:
-    """No cell after the limit adds to it: by many cells a person gets no more than by one.
+    """No cell after the limit can add to it: many cells get a person no more room than one.
 
-    Nor does a module of theirs that has the name of one that a kernel looks for when it starts.
+    Nor can a module in the workspace that has the name of one that a kernel imports when it starts.
     """
     early = "open(f'early-{__name__}', 'w').write('x')\nraise ImportError"
     await run(kernel, f"for name in {LOOKED_FOR}: open(f'{{name}}.py', 'w').write({early!r})")
@@ -678,7 +678,7 @@ async def test_a_full_workspace_can_only_be_emptied(pool: Pool, kernel: Kernel) 
 
 
 async def test_once_too_many_folders_are_deleted_files_can_be_written(kernel: Kernel) -> None:
-    """The cell after that has a kernel that writes, and is told of the variables that went with the other."""
+    """The next cell has a kernel that may write, and is told which variables the old kernel took with it."""
     ran = await run(kernel, f"{GUARD}\n{DISK['folders within folders']}\ntime.sleep(5)")
     assert (ran.status, ran.result.cause) == ("died", "folders")
     assert "Permission denied" in (await run(kernel, "kept = 1\nopen('a', 'w')")).output
@@ -691,7 +691,7 @@ async def test_once_too_many_folders_are_deleted_files_can_be_written(kernel: Ke
 
 
 async def test_sparse_files_do_not_count_and_cannot_be_huge(kernel: Kernel) -> None:
-    """A file of 1 TB with nothing in it is refused by the limit of one file."""
+    """An empty file of 1 TB is refused by the limit on the size of a file."""
     ran = await run(kernel, "f = open('sparse', 'wb')\nf.truncate(1 << 40)")
     assert ran.status == "error"
     assert "File too large" in ran.output
@@ -713,7 +713,7 @@ async def test_spinning_processors_do_not_stop_others(kernel: Kernel, pool: Pool
 
 
 async def test_terminals_sockets_and_queues_run_out_inside(kernel: Kernel) -> None:
-    """What the machine has a number of is limited for a kernel before it ends for others."""
+    """Whatever the machine has only so many of, a kernel reaches its own limit before others run out."""
     code = """
 held = []
 for what, make in {

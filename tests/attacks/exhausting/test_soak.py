@@ -1,4 +1,4 @@
-"""The long versions: what is not left behind once is not left behind two hundred times either."""
+"""The long versions: what leaves nothing behind once leaves nothing behind two hundred times either."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.soak, pytes
 
 
 def _resident() -> int:
-    """MiB of memory that are ours."""
+    """Resident memory of this process in MiB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
 
 
@@ -37,7 +37,7 @@ async def test_two_hundred_kernels_leave_nothing(pool: Pool) -> None:
         await asyncio.gather(*(live(f"many-{n}-{k}") for k in range(4)))
     left = await settled(lambda: leftovers(pool) - before, AFTER)
     assert not left
-    assert threading.active_count() <= threads + (os.cpu_count() or 1) + 4  # asyncio's own, which it keeps
+    assert threading.active_count() <= threads + (os.cpu_count() or 1) + 4  # asyncio keeps its own
     assert _resident() - memory < 40
 
 
@@ -45,13 +45,13 @@ async def test_two_hundred_kernels_leave_nothing(pool: Pool) -> None:
     "bomb", [FORKS["forks of forks"], DISK["many files"], DISK["deleted files"], MEMORY["mapped"]]
 )
 async def test_a_bomb_again_and_again(pool: Pool, bomb: str) -> None:
-    """The tenth is contained as the first, and the folder does not grow by trying."""
+    """The tenth is contained like the first, and the folder does not grow with the attempts."""
     before = leftovers(pool)
     kernel = pool.kernel("again", NoFiles())
     sizes = []
     for _ in range(10):
         await run(kernel, f"{GUARD}\n{bomb}\ntime.sleep(1)")
-        # There may be last words of what the bomb started too.
+        # Processes that the bomb started may still print.
         assert "42" in (await value(kernel, "6 * 7")).splitlines()
         sizes.append(sum(path.stat().st_size for path in kernel.workspace.path.rglob("*") if path.is_file()))
     assert sizes[-1] <= sizes[0] + 1_000_000
@@ -61,7 +61,7 @@ async def test_a_bomb_again_and_again(pool: Pool, bomb: str) -> None:
 
 
 async def test_a_million_files_end_the_kernel(pool: Pool) -> None:
-    """Empty files cost no bytes and all the same the machine's inodes: at 100,000 the kernel is ended."""
+    """Empty files take no bytes but do take the machine's inodes: at 100,000 the kernel is ended."""
     kernel = pool.kernel("inodes", NoFiles())
     code = "import os\nfor n in range(1_000_000): os.close(os.open(f'{n}', os.O_CREAT))"
     ran = await run(kernel, code)

@@ -1,10 +1,10 @@
-"""Which files that are not its own a kernel can name, by any way, and what it can do to them.
+"""Which files a kernel can name, by any route, that are not its own, and what it can do to them.
 
     for found in walk(own=["/workspace"], memory=["/", "/tmp"], known=["/etc/shadow"], pretended=False): ...
 
 `test_reach.py` runs this in a kernel, and compares what is found with the list in SECURITY.md.
-The ways are paths, mounts, descriptors, and the links of /proc to what a process runs, maps and stands in.
-Nothing is changed but a file's time of last change where that is possible, which is what tells.
+The routes are paths, mounts, descriptors, and the links in /proc to a process's program, mappings, folders.
+The calls leave everything as it was, except a file's ctime, which shows that a call got through.
 """
 
 import array
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 DEEPEST = 3  # levels of folders that are looked into
-FEW, ALL = 20, 10_000  # entries of a folder: what holds for a mount holds for all of it; in /proc, all
+FEW, ALL = 20, 10_000  # entries of a folder that are tried; one mount's are all alike, /proc's are not
 MEMORY = ("pipe:", "socket:", "anon_inode:", "/memfd:", "/dev/zero (deleted)")  # files of no file system
 GET_FLAGS, SET_FLAGS = 0x80086601, 0x40086602  # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS of linux/fs.h
 XATTR = "user.kernelcord"
@@ -33,9 +33,9 @@ class Found:
 
 
 def walk(own: list[str], memory: list[str], known: list[str], *, pretended: bool) -> Iterator[Found]:
-    """All that is found.
+    """Yield each file that is found.
 
-    `own` are the kernel's folders, `memory` its file systems in memory, `known` paths that are tried where nothing
+    `own` are the kernel's folders, `memory` its in-memory file systems, `known` paths to try although no folder
     lists them. `pretended` says that calls which change attributes report success and do nothing.
     """
     devices = {os.stat(path).st_dev for path in memory}
@@ -115,7 +115,7 @@ def _can(path: str, what: os.stat_result) -> str:
 
 
 def _writable(path: str, what: os.stat_result) -> bool:
-    """Whether it can be written, or a file be made in it; a device takes bytes and stays what it is."""
+    """Whether it can be written, or a file created in it; a device is not changed by what is written to it."""
     if stat.S_ISCHR(what.st_mode):
         return False
     try:
@@ -131,7 +131,7 @@ def _writable(path: str, what: os.stat_result) -> bool:
 
 
 def _changed(path: str, pretended: bool) -> Iterator[str]:
-    """The calls that change it, each of which leaves it as it was but for the time of its last change."""
+    """The calls that succeed in changing the file; each one changes its ctime only."""
     for name, change in _changes(path):
         before = os.stat(path).st_ctime_ns
         try:

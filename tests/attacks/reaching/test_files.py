@@ -1,4 +1,4 @@
-"""Things that are no files, under names that are no names: none of them brings a byte of the host."""
+"""Things that are not regular files, and hostile names: neither makes capture read a byte of the host's."""
 
 import asyncio
 
@@ -36,7 +36,7 @@ for name in (b"\\xff\\xfe.csv", b"n" * 251 + b".csv", "a\\nb.csv".encode(), "\\u
 
 
 async def test_what_is_no_file_is_not_captured(kernel: Kernel, host: Host) -> None:
-    """Links, pipes, sockets, folders and doors that are closed are named, with the reason, and not read."""
+    """Links, pipes, sockets and folders are never read; those that are skipped are named with the reason."""
     ran = await run(kernel, f"secret = {str(host.secret)!r}\n{NOT_FILES}")
     assert ran.status == "ok", ran.output
     captured = {file.name for file in ran.result.captured}
@@ -57,7 +57,7 @@ async def test_what_is_no_file_is_not_captured(kernel: Kernel, host: Host) -> No
         assert reason in told
 
 
-@pytest.mark.tiers("S")  # capture is the same
+@pytest.mark.tiers("S")  # all tiers capture in the same way
 async def test_a_swap_between_looking_and_reading_wins_nothing(kernel: Kernel, host: Host) -> None:
     """While a thread swaps a file with a link to a secret, no capture ever holds the secret."""
     code = f"""
@@ -73,7 +73,7 @@ threading.Thread(target=swap).start()
     await run(kernel, code)
     secret = host.secret.read_bytes()
     for _ in range(12):
-        ran = await run(kernel, "import time; time.sleep(0.2)")  # in which the thread swaps on
+        ran = await run(kernel, "import time; time.sleep(0.2)")  # meanwhile the thread keeps swapping
         for file in ran.result.captured:
             try:
                 with file.open() as opened:
@@ -85,7 +85,7 @@ threading.Thread(target=swap).start()
 async def test_a_workspace_of_links_is_given_to_its_user_and_nothing_else(
     kernel: Kernel, pool: Pool, host: Host
 ) -> None:
-    """What people's code has put into a folder is never followed when the folder changes its owner."""
+    """Changing the owner of a workspace never follows the links that a person's code has put there."""
     await run(
         kernel, f"import os\nos.symlink({str(host.secret)!r}, 'a')\nos.symlink('/', 'b')\nos.mkdir('c')"
     )
@@ -95,9 +95,9 @@ async def test_a_workspace_of_links_is_given_to_its_user_and_nothing_else(
     assert (host.secret.stat().st_uid, host.secret.stat().st_mode) == (before.st_uid, before.st_mode)
 
 
-@pytest.mark.tiers("S")  # capture is the same
+@pytest.mark.tiers("S")  # all tiers capture in the same way
 async def test_a_file_that_grows_is_taken_when_it_rests(kernel: Kernel) -> None:
-    """A file that is being written is not captured half."""
+    """A file is not captured while it is still being written."""
     code = """
 import threading, time
 def grow():
@@ -110,12 +110,12 @@ threading.Thread(target=grow).start()
 """
     ran = await run(kernel, code)
     assert all(file.size % 1000 == 0 for file in ran.result.captured)
-    await asyncio.sleep(0.8)  # it rests
+    await asyncio.sleep(0.8)  # until it has stopped growing
 
 
-@pytest.mark.tiers("S")  # capture is the same
+@pytest.mark.tiers("S")  # all tiers capture in the same way
 async def test_a_thousand_files_are_counted_and_not_named(kernel: Kernel) -> None:
-    """At most 64 files come of one cell, and one over its size does not; the rest is a count."""
+    """A cell yields 64 files at most and none over the size limit; the rest are only counted."""
     ran = await run(
         kernel,
         "for n in range(1000): open(f'{n}.csv', 'w').write('1')\nopen('big.bin', 'wb').truncate(60_000_000)",

@@ -1,4 +1,4 @@
-"""The network, which is closed: this machine's, the local one, and what is no network but reached like one."""
+"""The network is closed: the machine's own, the local one, and socket families that reach something else."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_nothing_answers_on_any_address(kernel: Kernel, host: Host) -> None:
-    """Not the host's loopback, not the metadata address, no name server: there is no route but to itself."""
+    """Not the host's loopback, not the metadata address, no name server: a kernel can reach only itself."""
     code = """
 def connect(address, port, kind=socket.SOCK_STREAM):
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as ours:
@@ -40,7 +40,7 @@ else:
 
 
 async def test_families_beside_the_internets_are_closed(kernel: Kernel) -> None:
-    """AF_VSOCK and AF_ALG know no network namespace; the others are ground that is rarely walked."""
+    """AF_VSOCK and AF_ALG ignore network namespaces; the code of the others is rarely used and tested."""
     code = """
 for family in range(50):
     if family not in (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK):
@@ -58,7 +58,7 @@ tries("pairs of another family", lambda: socket.socketpair(socket.AF_INET))
 
 
 async def test_the_machines_own_network_is_not_told(kernel: Kernel, host: Host) -> None:
-    """No connection, socket or address of the host can be listed, nor its events be heard."""
+    """No connection, socket or address of the host can be listed, and none of its events received."""
     code = """
 def told(path, *words):
     if not any(word in line for line in open(path) for word in words):

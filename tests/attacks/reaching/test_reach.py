@@ -24,7 +24,7 @@ from tests.live.cells import run
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 WALK = (Path(__file__).parent / "reach.py").read_text("utf-8")
-# File systems of the kernel's own, where it has a tree of its own.
+# The kernel's own file systems, in tiers that give it its own tree.
 MEMORY = ["/", "/tmp", "/dev/shm", "/dev/pts"]
 ELSEWHERE = [
     "/etc/shadow",
@@ -41,7 +41,7 @@ ELSEWHERE = [
     "/run",
 ]
 
-# What is found, by the beginning of its path, as the list in SECURITY.md names it.
+# How the list in SECURITY.md names what is found, by the beginning of its path.
 NAMES = {
     "/proc/PID/exe": "the interpreter, by `/proc/PID/exe`",
     "/proc/PID/fd/": "`/dev/null`, by a descriptor",
@@ -61,7 +61,7 @@ NAMES = {
 
 
 async def test_no_file_of_the_host_can_be_changed(kernel: Kernel, pool: Pool, host: Host) -> None:
-    """Neither its bytes nor its mode, owner, dates and attributes; and SECURITY.md lists all that is there."""
+    """Neither its bytes nor its mode, owner, dates or attributes; and SECURITY.md lists every file found."""
     alone = pool.tier.namespaces
     packages = [str(path) for path in readable(KERNEL_PYTHON)]
     own = ["/workspace"] if alone else [str(kernel.workspace.path)]
@@ -99,7 +99,7 @@ def _listed() -> dict[str, dict[str, str]]:
 async def test_a_tier_whose_interpreter_can_be_changed_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Started from the host's own mount, a kernel of our user can set its mode: the self-test sees that."""
+    """On the host's own mount, a kernel of our user can chmod its interpreter; the self-test finds that."""
     monkeypatch.setattr(confined, "Forkserver", partial(_unprotected, confined.Forkserver))
     sandbox = Sandbox(
         Tier.A,

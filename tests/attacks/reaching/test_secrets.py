@@ -1,4 +1,4 @@
-"""What the host keeps to itself: its environment, files, processes and sockets, and other people's kernels."""
+"""What kernels must not reach: the host's environment, files, processes, sockets, other people's kernels."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_no_environment_holds_a_secret_of_ours(kernel: Kernel, host: Host) -> None:
-    """Neither its own, nor any process's that it can see, nor what a child process inherits."""
+    """Neither the kernel's own, nor that of a process it can see, nor what a child process inherits."""
     half, other = host.canary[:16], host.canary[16:]  # the attack itself must not contain it
     code = """
 canary = (half + other).encode()
@@ -33,7 +33,7 @@ for pid in {*range(1, 400), host_pid, os.getppid()}:
 
 
 async def test_files_of_the_host_cannot_be_read(kernel: Kernel, host: Host) -> None:
-    """By no path: directly, through links of its own, or through what /proc shows of processes."""
+    """By no path: neither directly, nor through its own links, nor through the links in /proc."""
     code = """
 tries("the file", lambda: read(secret))
 tries("its folder", lambda: os.listdir(os.path.dirname(secret)))
@@ -60,7 +60,7 @@ for private in ("/etc/shadow", "/var/log", "/home", "/etc/hostname"):
 
 
 async def test_nothing_of_the_host_changes(kernel: Kernel, host: Host) -> None:
-    """Not its files' modes and dates, though Landlock does not rule those; nor the system's settings."""
+    """Neither its files' modes and dates, which Landlock does not protect, nor the system's settings."""
     before = host.secret.stat()
     code = """
 def but_not_pretended(call):
@@ -82,7 +82,7 @@ tries("caches", lambda: os.open("/proc/sys/vm/drop_caches", os.O_WRONLY))
 
 
 async def test_devices_stay_as_they_are(kernel: Kernel) -> None:
-    """/dev/null takes bytes, and nobody changes its mode for the whole machine."""
+    """/dev/null can be written to, but nobody can change its mode for the whole machine."""
     before, changed = Path("/dev/null").stat().st_mode, Path("/dev/null").stat().st_ctime_ns
     await run(kernel, "import os\nopen('/dev/null', 'w').write('x')\nos.chmod('/dev/null', 0o600)")
     assert Path("/dev/null").stat().st_mode == before
@@ -92,9 +92,9 @@ async def test_devices_stay_as_they_are(kernel: Kernel) -> None:
 
 
 async def test_processes_of_the_host_are_out_of_reach(kernel: Kernel, pool: Pool, host: Host) -> None:
-    """No signal, no tracing, no memory, no limit and no priority of ours, of our zygote or of its own init.
+    """A kernel cannot signal, trace, read, limit or reprioritise our process, our zygote or its own init.
 
-    Nor may it have less time than others to hold a lock in, or have the machine run a program for its crashes.
+    Nor may it lower its own priority, to hold locks for longer, or have a crash run a program on the machine.
     """
     code = """
 for pid in {os.getppid(), host_pid, zygote} - {os.getpid()}:
@@ -144,7 +144,7 @@ print(os.getppid() > 0, [subprocess.run(["true"]).returncode for _ in range(3)])
 
 
 async def test_sockets_of_the_host_are_out_of_reach(kernel: Kernel, host: Host) -> None:
-    """By path or abstract, as streams or as datagrams, the request socket included."""
+    """By path or abstract name, as streams or as datagrams, and the request socket too."""
     code = """
 def connect(address, kind=socket.SOCK_STREAM):
     with socket.socket(socket.AF_UNIX, kind) as ours:
@@ -167,7 +167,7 @@ with contextlib.suppress(OSError):
 
 
 async def test_another_kernel_is_out_of_reach(kernel: Kernel, pool: Pool) -> None:
-    """Its workspace, its sockets and its key: the person next door."""
+    """A kernel cannot reach another person's workspace, sockets or key."""
     other = pool.kernel("victim", NoFiles())
     await run(other, "open('diary.txt', 'w').write('dear diary')")
     assert other._process is not None
@@ -197,9 +197,9 @@ for path in sockets:
         pool.workspace("victim").remove()
 
 
-@pytest.mark.tiers("S")  # the zygote is the same
+@pytest.mark.tiers("S")  # all tiers use the same zygote
 async def test_no_memory_holds_the_key_of_another_kernel(kernel: Kernel, pool: Pool) -> None:
-    """Kernels are copies of one process, which has never seen any of their keys."""
+    """Kernels are forked from one process, which never holds any of their keys."""
     other = pool.kernel("victim", NoFiles())
     await run(other, "1")
     assert other._process is not None
@@ -231,7 +231,7 @@ if any(hashlib.sha256(found).hexdigest() == victim for found in seen):
 
 
 async def test_no_rights_come_back(kernel: Kernel, pool: Pool, host: Host) -> None:
-    """No other user, no namespace, no mount, no setuid program and no preloaded library gives rights."""
+    """No change of user, namespace, mount, setuid program or preloaded library restores any privilege."""
     code = """
 for target in (0, 1, 65534):
     if os.getuid() != target:
@@ -305,7 +305,7 @@ class Stored(NoFiles):
 
 
 async def test_a_stored_file_is_read_and_never_changed(pool: Pool, tmp_path: Path) -> None:
-    """Neither through what comes with its bytes, nor by any descriptor there is while they come."""
+    """Neither by a descriptor that comes with its bytes, nor by any other that is open meanwhile."""
     stored = tmp_path / "secret.bin"
     stored.write_bytes(bytes(range(256)) * 20_000)
     stored.chmod(0o600)

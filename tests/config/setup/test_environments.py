@@ -1,4 +1,4 @@
-"""The environments: what is still to do, and when nothing is."""
+"""The environments: which steps remain, and when there are none."""
 
 import fcntl
 import json
@@ -31,7 +31,7 @@ def checkout(root: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the set-up would run, in place of running it; making an environment makes its interpreter."""
+    """The steps that the set-up would run. None is run, but a new environment gets an interpreter."""
     ran: list[str] = []
 
     def run(step: str, *argv: str | Path, env: object = None) -> str:
@@ -56,7 +56,7 @@ def test_nothing_done_means_all_is_to_do() -> None:
 
 
 def test_same_means_nothing_is_to_do() -> None:
-    """An environment made from the same is left alone, and so is one that has more than is asked for."""
+    """An environment that is up to date is left alone, and so is one that has more than is wanted."""
     assert remaining(WANTED, WANTED) == ()
     assert remaining(WANTED | {"dev": "d1"}, WANTED) == ()
 
@@ -68,18 +68,18 @@ def test_missing_step_is_added() -> None:
 
 @pytest.mark.parametrize("step", ["interpreter", "kernels"])
 def test_other_lock_or_interpreter_means_anew(step: str) -> None:
-    """What an older lock installed would linger, so the environment is made from nothing."""
+    """Packages of an older lock would linger, so the environment is created from scratch."""
     assert remaining(WANTED | {step: "other"}, WANTED) == tuple(WANTED)
 
 
 def test_changed_fonts_are_looked_through_again() -> None:
-    """A new font does not cost a new environment."""
+    """A new font repeats only the font step, and does not create the environment anew."""
     assert remaining(WANTED | {"fonts": "f0"}, WANTED) == ("fonts",)
 
 
 @pytest.mark.parametrize("name", ["setup.cfg", "pyproject.toml"])
 def test_changed_entry_points_are_installed_again(checkout: Path, commands: list[str], name: str) -> None:
-    """What the project tells of itself costs no new environment either, and is a no-op once it is there."""
+    """Changed project metadata reinstalls the project, once, and does not need a new environment either."""
     main("run", checkout)
     commands.clear()
     (checkout / name).write_text("changed")
@@ -104,7 +104,7 @@ def test_set_up_is_done_once(checkout: Path, commands: list[str]) -> None:
 
 
 def test_tests_add_their_packages_and_run_keeps_them(checkout: Path, commands: list[str]) -> None:
-    """`make run` needs the bot's packages only; `make test` adds to them; then both have nothing to do."""
+    """`make run` needs only the bot's packages; `make test` adds its own; after that both do nothing."""
     main("run", checkout)
     commands.clear()
     main("test", checkout)
@@ -115,7 +115,7 @@ def test_tests_add_their_packages_and_run_keeps_them(checkout: Path, commands: l
 
 
 def test_changed_lock_makes_its_environment_anew(checkout: Path, commands: list[str]) -> None:
-    """Only the environment whose lock changed is made again."""
+    """Only the environment whose lock changed is created anew."""
     main("run", checkout)
     commands.clear()
     (checkout / "config" / "locks" / "kernels.txt").write_text("kernels==2\n")
@@ -161,7 +161,7 @@ def test_second_make_waits_for_the_first(
 
 @pytest.mark.parametrize("stamp", ["", "{", "[]", "null", '"text"', "\ud800"])
 def test_broken_stamp_is_none(tmp_path: Path, stamp: str) -> None:
-    """A stamp that cannot be read stands for nothing done."""
+    """A stamp that cannot be read means that nothing is done."""
     environment = Environment(tmp_path, WANTED)
     environment.python.parent.mkdir()
     environment.python.touch()
@@ -193,7 +193,7 @@ def test_moved_checkout_means_anew(
 
 
 def test_locks_are_made_from_setup_cfg(root: Path) -> None:
-    """The checks' lock holds the bot's packages at the bot's versions; the kernels' stands alone."""
+    """The checks' lock has the bot's packages at the bot's versions; the kernels' lock is independent."""
     wanted = requirements(root / "setup.cfg")
     assert "-c " in wanted["dev"]
     assert wanted["bot"] in wanted["dev"]

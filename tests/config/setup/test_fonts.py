@@ -1,4 +1,4 @@
-"""Fonts: what is seen of the system's, which a plot uses, and that a plot then shows every script."""
+"""Fonts: which of the system's are found, which of them a plot uses, and that it then shows every script."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ plt.savefig("plot.png")
 
 
 def test_families_are_those_installed_after_dejavu() -> None:
-    """Latin text looks as everywhere; only what the system has follows, in the order of the list."""
+    """Latin text looks as usual; after it come the fonts that the system has, in the order of the list."""
     installed = ["Symbola", "Comic Sans", "WenQuanYi Micro Hei", "DejaVu Sans", "Noto Color Emoji"]
     assert choose(installed) == ["DejaVu Sans", "WenQuanYi Micro Hei", "Symbola"]
 
@@ -29,13 +29,13 @@ def test_system_without_fonts_keeps_dejavu() -> None:
 
 
 def test_families_stand_in_the_list_that_falls_back() -> None:
-    """matplotlib falls back over the names in font.family, so they stand there by name."""
+    """matplotlib falls back along the names in font.family, so the fonts are listed there by name."""
     assert "font.family: DejaVu Sans, Symbola\n" in matplotlibrc(["DejaVu Sans", "Symbola"])
     assert not any("," in family for family in FALLBACKS)
 
 
 def test_state_changes_with_a_font(tmp_path: Path) -> None:
-    """A font that is added below a folder of fonts is noticed, and nothing else is."""
+    """A font added below a font folder changes the state, and nothing else does."""
     (tmp_path / "truetype").mkdir()
     os.utime(tmp_path / "truetype", ns=(1, 1))
     before = state([tmp_path])

@@ -1,4 +1,4 @@
-"""What pip is told about registries, told to uv."""
+"""pip's settings for package registries, handed on to uv."""
 
 from config.setup.registry import uv_environment
 
@@ -15,7 +15,7 @@ list.format='columns'
 
 
 def test_pips_settings_become_uvs() -> None:
-    """Mirror, indexes, certificate and proxy are those that pip uses; the environment's beat the file's."""
+    """uv uses pip's mirror, indexes, certificate and proxy; environment variables override pip's file."""
     found = uv_environment(PIP_CONFIG, {})
     assert found == {
         "ALL_PROXY": "http://proxy.example:3128",
@@ -28,7 +28,7 @@ def test_pips_settings_become_uvs() -> None:
 
 
 def test_uvs_own_settings_stand() -> None:
-    """Who has configured uv itself is not overruled."""
+    """Settings of uv's own are not overridden."""
     found = uv_environment(
         PIP_CONFIG, {"UV_DEFAULT_INDEX": "https://own.example", "SSL_CERT_FILE": "/own.pem"}
     )
@@ -36,6 +36,6 @@ def test_uvs_own_settings_stand() -> None:
 
 
 def test_no_settings_change_nothing_but_the_strategy() -> None:
-    """Without a pip configuration, and with output that is none, uv goes its own way."""
+    """Without a pip configuration, or if pip's output is not one, uv keeps its own defaults."""
     assert uv_environment("", {}).keys() == {"UV_INDEX_STRATEGY"}
     assert uv_environment("WARNING: something\n", {}).keys() == {"UV_INDEX_STRATEGY"}

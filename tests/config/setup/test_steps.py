@@ -1,4 +1,4 @@
-"""The set-up's steps: what is shown of them, and what is said when one fails."""
+"""The set-up's steps: what is shown while they run, and what is said when one fails."""
 
 import sys
 
@@ -9,7 +9,7 @@ from config.setup.steps import explain, run
 
 
 def test_step_shows_a_line_and_returns_what_was_printed(capfd: pytest.CaptureFixture[str]) -> None:
-    """One line on standard error with the seconds; standard output stays empty, for the cells."""
+    """One line on standard error with the time it took; standard output is left to the cells."""
     assert run("the packages", sys.executable, "-c", "print('done')") == "done\n"
     out, err = capfd.readouterr()
     assert out == ""
@@ -26,7 +26,7 @@ def test_failed_step_carries_what_it_printed() -> None:
 
 
 def test_missing_command_fails_like_any_step() -> None:
-    """A program that is not there is a failed step, not a traceback."""
+    """A program that does not exist makes the step fail, without a traceback."""
     with pytest.raises(StepFailed, match="the packages"):
         run("the packages", "/nonexistent/program")
 
@@ -51,12 +51,12 @@ def test_missing_command_fails_like_any_step() -> None:
     ],
 )
 def test_known_failure_says_what_to_do(output: str, sentence: str) -> None:
-    """The first cause that is known is told in one sentence."""
+    """The first known cause is explained in one sentence."""
     assert sentence in explain(StepFailed("step", output, 1))
 
 
 def test_unknown_failure_says_its_last_line() -> None:
-    """Of a failure that nobody foresaw, the last line tells most."""
+    """When the cause is not known, the last line of the output says most."""
     assert (
         explain(StepFailed("step", "Traceback:\n  thing\nThingError: broken\n\n", 1)) == "ThingError: broken"
     )

@@ -28,7 +28,7 @@ MESSAGE: dict[str, Any] = {
 
 
 def conversation(*items: dict[str, Any]) -> dict[str, Any]:
-    """What is drawn of these items."""
+    """A conversation of these items."""
     return {"place": "# general", "names": {}, "items": list(items)}
 
 

@@ -41,19 +41,19 @@ def spans(text: str) -> Line:
     ],
 )
 def test_words_have_their_looks(text: str, expected: list[Span]) -> None:
-    """Marks become looks and are not shown; what only resembles a mark stays as it is."""
+    """Markup becomes styling and is not shown; text that only resembles markup stays as it is."""
     assert list(spans(text)) == expected
 
 
 def test_lines_have_their_kinds() -> None:
-    """A line's start says what it is, and every line break counts, but not those around a fence."""
+    """The start of a line says what it is; every line break counts, except those around a fence."""
     text = "# head\nwords\n\n- item\n> said\n```py\n# no heading\n- 1\n```\n-# small"
     kinds = [block.kind for block in blocks(text, {}, NOW)]
     assert kinds == ["heading", "text", "text", "item", "quote", "fence", "small"]
 
 
 def test_python_is_coloured_and_stays_the_same_text() -> None:
-    """A fence of Python has colours by its words; nothing of its text is lost, blank lines neither."""
+    """A Python fence is coloured by token; none of its text is lost, not even blank lines."""
     (block,) = blocks("```py\ndef f():\n\n    return 'a'\n```", {}, NOW)
     assert ["".join(span.text for span in line) for line in block.lines] == ["def f():", "", "    return 'a'"]
     assert block.lines[0][0].text == "def"
@@ -61,7 +61,7 @@ def test_python_is_coloured_and_stays_the_same_text() -> None:
 
 
 def test_ansi_codes_are_colours() -> None:
-    """The codes of an `ansi` fence colour what follows, over line ends, until they are taken back."""
+    """The codes of an `ansi` fence colour what follows, across lines, until they are reset."""
     (block,) = blocks("```ansi\n\x1b[1;31mE\nF\x1b[0m: no\n```", {}, NOW)
     first, second = block.lines
     assert first == (Span("E", bold=True, colour="#dc322f"),)
@@ -79,12 +79,12 @@ def test_other_fences_are_plain() -> None:
     [(172_800, "in 2 days"), (3600, "in an hour"), (-300, "5 minutes ago"), (-86_400, "a day ago")],
 )
 def test_relative_times(away: float, told: str) -> None:
-    """Times are told as from now, in the largest unit."""
+    """Times are shown relative to now, in the largest unit."""
     assert relative(NOW + away, NOW) == told
 
 
 def items(text: str) -> list[tuple[str, int, str, str]]:
-    """Kind, depth, mark and words of each block."""
+    """The kind, depth, mark and text of each block."""
     return [
         (block.kind, block.depth, block.mark, "".join(span.text for span in block.lines[0]))
         for block in blocks(text, {}, NOW)
@@ -92,7 +92,7 @@ def items(text: str) -> list[tuple[str, int, str, str]]:
 
 
 def test_lists_are_as_deep_as_they_are_indented() -> None:
-    """Whatever the indents are; numbers stay, and a line that goes on with an item stands below its words."""
+    """Whatever the indents are; numbers are kept, and a line that continues an item lies below its text."""
     assert items("- a\n  - b\n     * c\n  - d\n1. e\n    2. f") == [
         ("item", 0, "-", "a"),
         ("item", 1, "-", "b"),
@@ -110,7 +110,7 @@ def test_lists_are_as_deep_as_they_are_indented() -> None:
 
 
 def test_an_escaped_start_is_no_start() -> None:
-    """Neither of a list, a heading or a quote, nor of a fence."""
+    """An escaped mark starts no list, heading, quote or fence."""
     starts = ("- a", "# b", "> c", "-# d")
     assert items("\n".join(f"\\{start}" for start in starts)) == [("text", 0, "", start) for start in starts]
     fence = ("```py", "print(1)", "```")
@@ -119,6 +119,6 @@ def test_an_escaped_start_is_no_start() -> None:
 
 
 def test_preview_is_one_line() -> None:
-    """What is replied to is told in one line, its code too."""
+    """The message that is replied to is shown in one line, including its code."""
     shown = preview(blocks("look:\n```py\na = 1\nb\n```", {}, NOW))
     assert shown == (Span("look: "), Span("a = 1 b", look="code"))

@@ -1,4 +1,4 @@
-"""The README's conversations: what is shown of them, and that their pictures are there."""
+"""The README's conversations: what they show, and that their pictures exist."""
 
 import json
 import re
@@ -14,7 +14,7 @@ LARGEST = 150_000  # bytes
 
 
 async def test_a_story_is_what_was_shown(discord: Discord, data: Path) -> None:
-    """A scenario with the real bot: its messages in their states, with seconds that are always the same."""
+    """A scenario with the real bot: its messages in each state shown, with times that are always the same."""
     async with ModelServer.start() as server, running(discord, data):
         story = Story(discord, {})
         await scenarios.question(discord, server, story)
@@ -29,7 +29,7 @@ async def test_a_story_is_what_was_shown(discord: Discord, data: Path) -> None:
 
 
 def test_ids_are_steady(discord: Discord) -> None:
-    """Random ids are replaced by the same ones everywhere, in the order in which they come."""
+    """Random ids are replaced by fixed ones, in order of appearance, the same everywhere."""
     story = Story(discord, ids := {})
     story.pause("`abcdefgh23` and `zzzzzzzz99`")
     story.pause('load_file("abcdefgh23"), id zzzzzzzz99)')
@@ -40,7 +40,7 @@ def test_ids_are_steady(discord: Discord) -> None:
 
 
 def test_pages_show_each_picture_and_say_what_is_on_it(root: Path) -> None:
-    """Every scenario has its picture, not too large; a page shows it with words for who cannot see it."""
+    """Every scenario has a picture that is not too large, which a page shows with alternative text."""
     texts = [(root / name).read_text(encoding="utf-8") for name in ("README.md", "docs/discord.md")]
     found = [
         pair for text in texts for pair in re.findall(r"!\[([^\]]+)\]\((?:docs/)?(pictures/[^)]+)\)", text)

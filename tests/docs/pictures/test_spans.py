@@ -1,10 +1,10 @@
-"""Lines that are broken where they get too long."""
+"""Breaking lines that are too long."""
 
 from docs.pictures.drawing.spans import Line, Span, wrapped
 
 
 def test_lines_break_at_spaces_and_within_what_is_too_long() -> None:
-    """No line is wider than it may be; words stay whole where they can, code is cut anywhere."""
+    """No line is wider than allowed; words stay whole where possible, and code is broken anywhere."""
 
     def measure(span: Span) -> float:
         return len(span.text)

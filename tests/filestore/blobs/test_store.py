@@ -36,7 +36,7 @@ async def read(blobs: Blobs, key: str) -> bytes:
 async def test_bytes_come_back_whole_and_described(
     blobs: Blobs, tmp_path: Path, size: int, kind: str
 ) -> None:
-    """From whatever source, size, sum and beginning are those of the bytes that lie there."""
+    """Whatever the source, the size, checksum and head are those of the stored bytes."""
     data = os.urandom(size)
     (tmp_path / "source").write_bytes(data)
     with (tmp_path / "source").open("rb") as disk:
@@ -72,7 +72,7 @@ async def test_key_is_written_once(blobs: Blobs, tmp_path: Path) -> None:
 
 
 async def test_failed_put_leaves_nothing(blobs: Blobs, tmp_path: Path) -> None:
-    """A source that breaks or is too long leaves neither bytes, nor half of them, nor a folder."""
+    """A source that fails or is too long leaves neither bytes, nor part of them, nor a folder."""
 
     class Breaking(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
@@ -86,10 +86,10 @@ async def test_failed_put_leaves_nothing(blobs: Blobs, tmp_path: Path) -> None:
 
 
 async def test_source_that_grows_while_it_is_copied_is_held_to_the_limit(tmp_path: Path) -> None:
-    """The limit counts the bytes copied, not what the source says of itself."""
+    """The limit counts the bytes copied, not the size that the source reports."""
 
     class Growing(io.FileIO):
-        """A regular file that says it is empty."""
+        """A regular file that reports a size of zero."""
 
         def tell(self) -> int:
             position = super().tell()
@@ -106,7 +106,7 @@ async def test_source_that_grows_while_it_is_copied_is_held_to_the_limit(tmp_pat
 
 
 async def test_pipe_is_read_to_its_end(blobs: Blobs) -> None:
-    """A source with a descriptor that is no regular file is read."""
+    """A source with a descriptor that is not a regular file is read."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb") as target:
         target.write(b"through a pipe")
@@ -131,7 +131,7 @@ async def test_file_that_the_system_cannot_copy_is_read(
 
 
 async def test_delete_removes_the_empty_folder_only(blobs: Blobs, tmp_path: Path) -> None:
-    """The last file takes its folder along; deleting what is not there is nothing."""
+    """Deleting the last file deletes its folder; deleting something absent does nothing."""
     await blobs.put("7/a", b"x", limit=1)
     await blobs.put("7/b", b"x", limit=1)
     await blobs.delete("7/a")
@@ -161,7 +161,7 @@ async def test_delete_removes_the_empty_folder_only(blobs: Blobs, tmp_path: Path
     ],
 )
 async def test_key_that_could_lead_elsewhere_is_refused(blobs: Blobs, key: str) -> None:
-    """No verb takes a key that is not folder/name of plain letters."""
+    """No method accepts a key other than folder/name in plain characters."""
     for attempt in (blobs.put(key, b"x", limit=1), blobs.open(key), blobs.delete(key), blobs.missing([key])):
         with pytest.raises(ValueError, match="not a key"):
             await attempt
@@ -169,7 +169,7 @@ async def test_key_that_could_lead_elsewhere_is_refused(blobs: Blobs, key: str) 
 
 @given(st.text(max_size=200))
 def test_no_key_escapes_the_root(key: str) -> None:
-    """Whatever text is a key lies right below a folder of the root."""
+    """Any text that is accepted as a key lies directly below a folder of the root."""
     root = Path("/nowhere/files")
     try:
         path = Blobs(root)._path(key)
@@ -180,7 +180,7 @@ def test_no_key_escapes_the_root(key: str) -> None:
 
 
 async def test_link_in_the_place_of_bytes_is_not_followed(blobs: Blobs, tmp_path: Path) -> None:
-    """Even who can write into the directory cannot make us read another file."""
+    """Even somebody who can write to the directory cannot make us read another file."""
     (tmp_path / "secret").write_bytes(b"secret")
     (tmp_path / "files/7").mkdir(parents=True)
     (tmp_path / "files/7/a").symlink_to(tmp_path / "secret")
@@ -189,7 +189,7 @@ async def test_link_in_the_place_of_bytes_is_not_followed(blobs: Blobs, tmp_path
 
 
 async def test_folders_list_keys_only(blobs: Blobs, tmp_path: Path) -> None:
-    """Temporary files and whatever else lies there are not taken for bytes."""
+    """Temporary files and anything else there are not listed as stored bytes."""
     assert [folder async for folder in blobs.folders()] == []
     for key in ("7/a", "7/b", "8/c"):
         await blobs.put(key, b"12345", limit=5)
@@ -203,7 +203,7 @@ async def test_folders_list_keys_only(blobs: Blobs, tmp_path: Path) -> None:
 async def test_put_survives_its_folder_being_swept_away(
     blobs: Blobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder that a sweep removes, empty, at the moment of a put is made again."""
+    """If a sweep removes the empty folder just before the bytes are put there, it is created again."""
     make_folder, removed = blobs._make_folder, []
 
     def make_and_lose(folder: Path) -> None:
@@ -219,7 +219,7 @@ async def test_put_survives_its_folder_being_swept_away(
 
 
 async def test_cancelled_open_closes_what_it_opened(blobs: Blobs) -> None:
-    """No descriptor stays open when who asked for it is gone."""
+    """No descriptor stays open if the caller is cancelled."""
     await blobs.put("7/a", b"x", limit=1)
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(20):
@@ -232,7 +232,7 @@ async def test_cancelled_open_closes_what_it_opened(blobs: Blobs) -> None:
 
 
 async def test_thrown_away_bytes_come_back_or_go(blobs: Blobs, tmp_path: Path) -> None:
-    """The trash holds them under their key with the moment; nobody opens or lists them meanwhile."""
+    """The trash keeps them under their key, with the time; meanwhile nobody can open or list them."""
     at = datetime(2030, 1, 1, tzinfo=UTC)
     for key in ("7/a", "7/b"):
         await blobs.put(key, key.encode(), limit=9)
@@ -249,7 +249,7 @@ async def test_thrown_away_bytes_come_back_or_go(blobs: Blobs, tmp_path: Path) -
     with await blobs.open("7/a") as file:
         assert file.read() == b"7/a"
     await blobs.put("7/b", b"new", limit=9)
-    await blobs.bring_back("7/b")  # what stands there is never replaced
+    await blobs.bring_back("7/b")  # never replaces existing bytes
     with await blobs.open("7/b") as file:
         assert file.read() == b"new"
     await blobs.empty_trash(["7/b"])
@@ -257,7 +257,7 @@ async def test_thrown_away_bytes_come_back_or_go(blobs: Blobs, tmp_path: Path) -
 
 
 async def test_a_mark_is_whole_private_and_no_bytes(blobs: Blobs, tmp_path: Path) -> None:
-    """It stands in the directory, which is made for it, and half of one is swept."""
+    """The mark is a file in the directory, which is created if needed; a half-written mark is swept away."""
     assert await blobs.mark() is None
     for text in ("one", "two"):
         await blobs.set_mark(text)

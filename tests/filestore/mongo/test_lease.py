@@ -34,28 +34,28 @@ asyncio.run(main())
 
 @pytest.fixture
 def identity(mongodb_uri: str) -> Iterator[Any]:
-    """The collection in which the lease is."""
+    """The collection that holds the lease."""
     with MongoClient[dict[str, Any]](mongodb_uri) as client:
         yield client.get_default_database()["identity"]
 
 
-QUICK = LeasePace(beat=0.2, silence=1.0, look=0.05)  # a second in place of half a minute
+QUICK = LeasePace(beat=0.2, silence=1.0, look=0.05)  # a second instead of half a minute
 
 
 @asynccontextmanager
 async def leased(uri: str, pace: LeasePace = QUICK) -> AsyncIterator[Store]:
-    """The store as a program has it."""
+    """Open the store as a program does."""
     async with open_mongo(uri, pace) as store:
         yield store
 
 
 def test_a_killed_program_is_taken_for_dead_within_a_minute() -> None:
-    """And a living one is heard several times until then."""
+    """A living one renews its lease several times in that period."""
     assert 3 * LeasePace().beat <= LeasePace().silence < 60
 
 
 async def test_a_second_program_is_refused_and_told_what_to_do(mongodb_uri: str, tmp_path: Path) -> None:
-    """As on a data folder; once the first has ended, the second may."""
+    """As with a data folder; once the first has ended, the second can start."""
     async with leased(mongodb_uri):
         with pytest.raises(StoreInUse) as caught:
             async with leased(mongodb_uri):
@@ -67,7 +67,7 @@ async def test_a_second_program_is_refused_and_told_what_to_do(mongodb_uri: str,
 
 
 async def test_a_program_that_was_killed_here_is_no_hindrance(mongodb_uri: str, tmp_path: Path) -> None:
-    """That its process is gone is seen at once."""
+    """We notice at once that its process is gone."""
     program = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", PROGRAM, mongodb_uri), stdout=asyncio.subprocess.PIPE
     )
@@ -80,14 +80,14 @@ async def test_a_program_that_was_killed_here_is_no_hindrance(mongodb_uri: str, 
     finally:
         program.kill()
         await program.wait()
-    async with leased(mongodb_uri, replace(QUICK, silence=600.0)):  # which is not waited for
+    async with leased(mongodb_uri, replace(QUICK, silence=600.0)):  # it does not wait that long
         pass
 
 
 async def test_one_elsewhere_is_waited_for_until_it_has_been_silent(
     mongodb_uri: str, identity: Any, tmp_path: Path
 ) -> None:
-    """A kill there frees the database after a while; whoever still counts keeps it."""
+    """A program killed on another machine loses its lease after a while; one that renews it keeps it."""
     identity.insert_one({"_id": "lease", "beat": 7} | ELSEWHERE)
 
     async def beat() -> None:
@@ -108,7 +108,7 @@ async def test_one_elsewhere_is_waited_for_until_it_has_been_silent(
 async def test_one_that_has_lost_its_lease_writes_nothing_until_it_has_it_back(
     mongodb_uri: str, identity: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As after a laptop's sleep: what comes meanwhile waits, as while the database is away."""
+    """As after a laptop's sleep: until then, its writes wait as if the database were away."""
     async with leased(mongodb_uri) as store:
         await until(lambda: identity.find_one({"_id": "lease"})["beat"] > 0)
         identity.update_one({"_id": "lease"}, {"$set": ELSEWHERE})
@@ -134,7 +134,7 @@ async def _keep_beating(identity: Any) -> None:
 async def test_a_starting_program_leaves_others_running_cells_and_files_alone(
     mongodb_uri: str, clock: Any
 ) -> None:
-    """A row says whose it is: a program on another folder neither ends a cell nor deletes a row of it."""
+    """Rows name their data folder: a program with another folder ends no cell and deletes no row of it."""
     async with open_mongo(mongodb_uri) as one, open_mongo(mongodb_uri) as other:
         await one.identity.begin_run("folder of one", "1")
         await other.identity.begin_run("folder of other", "2")

@@ -47,7 +47,7 @@ def a_file(clock, **changes: Any) -> StoredFile:
 
 
 async def test_server_that_is_down_is_one_clear_error() -> None:
-    """A server that does not answer, and a URI that is none, are StoreUnavailable."""
+    """A server that does not answer and an invalid URI both raise StoreUnavailable."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         for uri in (
@@ -63,7 +63,7 @@ async def test_server_that_is_down_is_one_clear_error() -> None:
 
 
 def test_server_that_is_down_is_waited_for_five_seconds_at_most() -> None:
-    """The driver's own thirty seconds would leave people waiting."""
+    """The driver's default of thirty seconds would keep people waiting."""
     from filestore.mongo import database
 
     assert database.SERVER_SELECTION <= 5_000
@@ -104,7 +104,7 @@ async def test_values_from_outside_are_never_operators(mongodb_uri: str, clock) 
 
 
 async def test_retried_insert_that_meets_its_own_document_is_done(mongodb_uri: str) -> None:
-    """A cancelled insert may have been written; its retry succeeds, another document does not."""
+    """A cancelled insert may have been written; retrying it succeeds, inserting another document fails."""
     async with connected(mongodb_uri) as database:
         things = database["things"]
         await things.index("key", unique=True)
@@ -116,7 +116,7 @@ async def test_retried_insert_that_meets_its_own_document_is_done(mongodb_uri: s
 
 
 async def test_cancelled_adds_leave_rows_that_can_be_added_again(mongodb_uri: str, clock) -> None:
-    """Whatever a cancelled add has written, the same add afterwards gives that row, once."""
+    """Whatever a cancelled add has written, repeating it gives exactly one row."""
     async with open_mongo(mongodb_uri) as store:
         for number in range(20):
             file = a_file(
@@ -124,7 +124,7 @@ async def test_cancelled_adds_leave_rows_that_can_be_added_again(mongodb_uri: st
             )
             adding = asyncio.create_task(store.files.add(file, quota=200))
             for _ in range(number):
-                await asyncio.sleep(0)  # a little further each time
+                await asyncio.sleep(0)  # each time it gets a little further
             adding.cancel()
             await asyncio.wait([adding])
             assert (await store.files.add(file, quota=200)).file_id == file.file_id
@@ -174,7 +174,7 @@ async def test_claim_of_a_dead_process_lapses(mongodb_uri: str, clock) -> None:
 
 
 async def test_claim_of_a_clock_that_was_ahead_counts_no_more(mongodb_uri: str, clock) -> None:
-    """It would not lapse before that clock's time has come."""
+    """Otherwise it would not lapse until the time of that clock."""
     with MongoClient(mongodb_uri, tz_aware=True) as client:
         claim = {"file_id": "dead", "size": 95, "until": clock.now + timedelta(days=3)}
         client.get_default_database()["quotas"].insert_one({"_id": 7, "revision": 3, "claims": [claim]})
@@ -183,7 +183,7 @@ async def test_claim_of_a_clock_that_was_ahead_counts_no_more(mongodb_uri: str, 
 
 
 async def test_quota_holds_over_several_processes(mongodb_uri: str, clock, tmp_path) -> None:
-    """Two bots that put files of one person at the same moment stay within the quota together."""
+    """Two bots that store one person's files at the same moment stay within the quota together."""
     async with open_mongo(mongodb_uri) as one, open_mongo(mongodb_uri) as other:
         stores = [FileStore(store, Blobs(tmp_path), clock=clock, quota=50) for store in (one, other)]
         results = await asyncio.gather(
@@ -197,7 +197,7 @@ async def test_quota_holds_over_several_processes(mongodb_uri: str, clock, tmp_p
 async def test_no_document_comes_near_the_limit_and_nothing_stays_after_forget(
     mongodb_uri: str, clock, tmp_path
 ) -> None:
-    """Long texts lie in pieces, old ones are dropped when replaced, and all go with the person."""
+    """Long texts are stored in pieces, which are deleted when replaced, and all go with the person."""
     async with open_mongo(mongodb_uri) as store:
         await store.sessions.get_or_create("s", 7, "dm", clock.now)
         cell = await store.transcripts.begin_cell("s", "dm", "Ann", "é" * 3_000_000, clock.now)
@@ -253,13 +253,13 @@ async def test_dates_are_dates_and_no_index_expires(mongodb_uri: str, clock) -> 
 
 
 def test_sqlite_never_loads_the_mongodb_driver() -> None:
-    """Who does not use MongoDB does not wait for its driver."""
+    """Those who do not use MongoDB need not wait for its driver to load."""
     program = "import filestore, sys; sys.exit('motor' in sys.modules or 'pymongo' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 async def test_cells_go_on_while_the_server_is_killed_and_come_in_when_it_is_back(tmp_path, clock) -> None:
-    """Begun before, finished without a server; begun and finished without one; both in order, by itself."""
+    """Cells that end or begin while it is down are recorded, in order, once it is back."""
     output = {"output_type": "stream", "name": "stdout", "text": "x" * 300_000}  # in pieces of their own
     with mongodb_server() as server:
         async with (
@@ -275,8 +275,8 @@ async def test_cells_go_on_while_the_server_is_killed_and_come_in_when_it_is_bac
                 cell = await kept.transcripts.begin_cell(session_id, "dm", "Ann", "second", clock.now)
                 await kept.transcripts.append_outputs(session_id, cell.seq, [output])
                 await kept.transcripts.finish_cell(session_id, cell.seq, status="error")
-                assert cell.seq == seq  # of a session that nobody can look up, after the highest of all
-            with pytest.raises(StoreUnavailable):  # a part of it would look like the whole
+                assert cell.seq == seq  # its session cannot be looked up: numbered after the highest of all
+            with pytest.raises(StoreUnavailable):  # part of it would look like all of it
                 await kept.transcripts.entries("s")
             await asyncio.to_thread(server.start)
             await until(lambda: kept.transcripts.waiting("s") is None is kept.transcripts.waiting("t"))
@@ -292,7 +292,7 @@ async def test_cells_go_on_while_the_server_is_killed_and_come_in_when_it_is_bac
 
 
 async def test_what_was_brought_in_is_not_brought_in_twice(mongodb_uri: str, clock) -> None:
-    """Entries, batches of outputs and turns, done again by whoever does not know that they are done."""
+    """A program that does not know that entries, outputs and turns were written can write them again."""
     output = {"output_type": "stream", "name": "stdout", "text": "tick"}
     used = UsageRecord(7, clock.now, "m", 10, 2, 0.1, 1.5)
     async with open_mongo(mongodb_uri) as store:
@@ -312,7 +312,7 @@ async def test_what_was_brought_in_is_not_brought_in_twice(mongodb_uri: str, clo
 
 
 async def test_a_server_without_room_is_told_from_one_that_is_away() -> None:
-    """People can do something about the one."""
+    """People can do something about a full disk."""
     async with connected("mongodb://127.0.0.1") as database:
         for code, kind in ((14031, StoreFull), (11600, StoreUnavailable)):
             with pytest.raises(StoreUnavailable) as caught, database["entries"]._answering():
@@ -339,7 +339,7 @@ WRITES: dict[str, Callable[[Store, Any], Awaitable[Any]]] = {
 async def test_what_is_just_written_is_not_counted_twice(
     mongodb_uri: str, clock, monkeypatch: pytest.MonkeyPatch, write: str
 ) -> None:
-    """The janitor counts when the row has changed, and the sum that belongs to it has not."""
+    """The janitor counts at a moment when a row has changed but its sum has not yet."""
     changed, goes_on = asyncio.Event(), asyncio.Event()
     async with open_mongo(mongodb_uri) as store:
         await store.sessions.get_or_create("s", 7, "dm", clock.now)
@@ -371,7 +371,7 @@ async def test_what_is_just_written_is_not_counted_twice(
 
 
 async def test_sums_that_a_crash_has_left_wrong_are_set_right(mongodb_uri: str, clock) -> None:
-    """Also those of a person who has none yet; what is right stays untouched."""
+    """Also for a person who has no sums yet; correct sums are left alone."""
     async with open_mongo(mongodb_uri) as store:
         await store.files.add(a_file(clock), quota=100)
         await store.files.add(a_file(clock, file_id="b", blob_key="8/b", user_id=8), quota=100)

@@ -1,4 +1,4 @@
-"""Large outputs lie outside their records, count in their person's quota, and go with their transcript."""
+"""Large outputs are stored outside their records, count towards the quota, and go with their transcript."""
 
 import asyncio
 import json
@@ -57,7 +57,7 @@ async def raw(request: pytest.FixtureRequest, tmp_path: Path, at_once: int) -> A
 
 @pytest.fixture
 async def kept(raw: Store, blobs: Blobs, clock: Clock, tmp_path: Path) -> AsyncIterator[SpooledStore]:
-    """All that the bot puts before it; Ann and Bob have a session each."""
+    """The database behind all that the bot puts in front of it; Ann and Bob have a session each."""
     large = with_large_outputs(raw, blobs, quota=QUOTA, clock=clock)
     async with spooled(large, tmp_path / "spool", clock=clock) as store:
         for user_id in (ANN, BOB):
@@ -75,26 +75,26 @@ def stream(text: str) -> dict[str, Any]:
 
 
 async def run(store: Store, clock: Clock, *outputs: dict[str, Any], user_id: int = ANN) -> CellRecord:
-    """A finished cell that has shown this."""
+    """Record a finished cell with these outputs."""
     cell = await store.transcripts.begin_cell(f"u{user_id}", "dm", "Ann", "1", clock.now)
     await store.transcripts.finish_cell(f"u{user_id}", cell.seq, status="ok", outputs=outputs)
     return cell
 
 
 async def brief(store: Store, user_id: int = ANN) -> list[CellRecord]:
-    """The cells of a person, with short forms of what is large."""
+    """A person's cells, with short forms of large outputs."""
     found = await store.transcripts.entries(f"u{user_id}", brief=True)
     return [entry for entry in found if isinstance(entry, CellRecord)]
 
 
 async def whole(store: Store, user_id: int = ANN) -> list[tuple[dict[str, Any], ...]]:
-    """All outputs of a person's cells."""
+    """All outputs of a person's cells, in full."""
     found = await store.transcripts.entries(f"u{user_id}")
     return [entry.outputs for entry in found if isinstance(entry, CellRecord)]
 
 
 async def on_disk(blobs: Blobs) -> list[BlobEntry]:
-    """All bytes."""
+    """All files of bytes."""
     return [entry async for folder in blobs.folders() for entry in folder]
 
 
@@ -102,7 +102,7 @@ async def on_disk(blobs: Blobs) -> list[BlobEntry]:
 async def test_large_outputs_lie_outside_and_read_whole(
     kept: SpooledStore, raw: Store, blobs: Blobs, clock: Clock
 ) -> None:
-    """The record has a few lines of each; all of them come back, in order, late ones too."""
+    """The record has only a few lines of each; all outputs can be read back, in order, late ones too."""
     small, big = stream("small"), [stream("x" * LARGE), stream("last")]
     cell = await run(kept, clock, *big)
     await kept.transcripts.append_outputs(f"u{ANN}", cell.seq, [small], batch="0" * 24)
@@ -124,7 +124,7 @@ async def test_large_outputs_lie_outside_and_read_whole(
 async def test_a_try_that_came_to_its_end_unheard_loses_no_bytes(
     kept: SpooledStore, raw: Store, blobs: Blobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection breaks after the server has written late output: the next try finds it, and is whole."""
+    """The connection breaks after the server has written late output: a retry finds all of it."""
     cell = await run(kept, clock)
     append = raw.transcripts.append_outputs
 
@@ -146,7 +146,7 @@ async def test_a_try_that_came_to_its_end_unheard_loses_no_bytes(
 async def test_outputs_that_were_written_unheard_are_whole_when_they_are_written_again(
     kept: SpooledStore, raw: Store, blobs: Blobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever writes late ones is cut off once the database has them, as at the program's end."""
+    """The writer is cancelled once the database has the late outputs, as at the end of the program."""
     big = [stream("x" * LARGE), stream("last")]
     cell = await run(kept, clock)
     large = with_large_outputs(raw, blobs, quota=QUOTA, clock=clock)
@@ -168,7 +168,7 @@ async def test_outputs_that_were_written_unheard_are_whole_when_they_are_written
 
 @on_each
 async def test_the_newest_come_first_page_by_page(kept: SpooledStore, clock: Clock) -> None:
-    """What a question to the model reads: of one place, without large outputs, from the end."""
+    """For a question to the model: the latest entries of one place, without large outputs."""
     for number in range(5):
         await kept.transcripts.say(f"u{ANN}", f"place {number % 2}", "Ann", str(number), clock.now)
     cell = await run(kept, clock, stream("y" * LARGE * 2))
@@ -199,7 +199,7 @@ async def test_outputs_count_and_the_oldest_make_room(
     assert await kept.files.used(ANN, clock.now) < QUOTA
     records = {record.seq: record for record in await brief(kept)}
     assert not records[before[0].seq].outside
-    # This is made of the whole, not of a short form.
+    # The new short form is made from the full output, not from the previous short form.
     assert list(records[before[0].seq].outputs) == short(first, MADE_ROOM)
     assert all(records[cell.seq].outside for cell in (*before[1:], new))
     assert (await brief(kept, BOB))[0].seq == other.seq
@@ -211,7 +211,7 @@ async def test_outputs_count_and_the_oldest_make_room(
 async def test_room_is_made_only_between_writes(
     kept: SpooledStore, raw: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bytes of a write are there before its entry refers to them, and would count as the oldest ones."""
+    """Bytes are written before the entry that refers to them, and would otherwise count as the oldest."""
     for number in range(2):
         await run(kept, clock, stream(f"{number}" * 300 * KIB))
     finish, writing, go_on = raw.transcripts.finish_cell, asyncio.Event(), asyncio.Event()
@@ -249,14 +249,14 @@ async def test_room_is_made_only_between_writes(
     ids=["emoji", "keys", "metadata", "numbers"],
 )
 def test_all_of_an_output_counts(output: dict[str, Any]) -> None:
-    """Whatever it is that makes it large: as JSON it is no larger than it is said to be, or it is large."""
+    """Whatever makes it large is counted, whether text, keys, metadata or numbers."""
     assert size_of([output]) > LARGE
     assert size_of([stream("é")]) == len(json.dumps([stream("é")]))
 
 
 @on_each
 async def test_what_comes_late_is_no_way_around_the_quota(kept: SpooledStore, clock: Clock) -> None:
-    """However small each piece of it is."""
+    """However small its pieces are."""
     cell = await run(kept, clock)
     for number in range(QUOTA // 20_000 + 20):
         piece = stream(f"{number}" + "x" * 20_000)
@@ -270,7 +270,7 @@ async def test_what_comes_late_is_no_way_around_the_quota(kept: SpooledStore, cl
 async def test_a_file_takes_room_of_old_outputs_and_files_alone_are_refused(
     kept: SpooledStore, blobs: Blobs, clock: Clock
 ) -> None:
-    """What one sees in a notebook never keeps a file from being stored, and is told where it is shortened."""
+    """Outputs never keep a file from being stored: they are shortened, and say so."""
     files = FileStore(kept, blobs, clock=clock, quota=QUOTA)
     await run(kept, clock, stream("0" * 600 * KIB))
     await files.put(ANN, f"u{ANN}", "a.bin", b"x" * 800 * KIB, source="uploaded")
@@ -298,7 +298,7 @@ async def test_a_file_takes_room_of_old_outputs_and_files_alone_are_refused(
 async def test_nothing_is_left_of_a_transcript_that_is_deleted(
     kept: SpooledStore, raw: Store, blobs: Blobs, clock: Clock, how: str
 ) -> None:
-    """Bytes, rows and sums: of the cleared, of the retired, of who wanted to be forgotten; others' stay."""
+    """No bytes, rows or sums stay, whether it is cleared, retired or its person forgotten; others' do."""
     await run(kept, clock, stream("x" * LARGE))
     await run(kept, clock, stream("y" * LARGE), user_id=BOB)
     match how:
@@ -318,7 +318,7 @@ async def test_nothing_is_left_of_a_transcript_that_is_deleted(
 async def test_the_janitor_keeps_what_transcripts_refer_to(
     kept: SpooledStore, blobs: Blobs, clock: Clock
 ) -> None:
-    """Outputs are no orphans; what a crash has left of others is."""
+    """Outputs of a transcript are not orphans; bytes that a crash left without one are."""
     clock.now = datetime.now(UTC)
     await begin_run(kept, blobs, clock.now)
     await run(kept, clock, stream("x" * LARGE))
@@ -332,7 +332,7 @@ async def test_the_janitor_keeps_what_transcripts_refer_to(
 async def test_missing_bytes_read_as_what_is_left(
     kept: SpooledStore, blobs: Blobs, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A disk that has lost them does not make the transcript unreadable."""
+    """If the disk has lost the bytes, the transcript can still be read."""
     await run(kept, clock, stream("begin" + "x" * LARGE))
     for entry in await on_disk(blobs):
         await blobs.delete(entry.key)
@@ -346,7 +346,7 @@ async def test_missing_bytes_read_as_what_is_left(
 async def test_a_disk_without_room_for_outputs_keeps_others_cells_direct(
     kept: SpooledStore, blobs: Blobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One person's large output waits in the spool; others are recorded as ever, and it is tried again."""
+    """One person's large output waits in the spool and is tried again; others are recorded as usual."""
     put = blobs.put
 
     async def refuse(*_: Any, **__: Any) -> Any:
@@ -371,7 +371,7 @@ async def test_a_disk_without_room_for_outputs_keeps_others_cells_direct(
 async def test_what_waited_for_the_database_lies_outside_in_the_end(
     kept: SpooledStore, blobs: Blobs, clock: Clock
 ) -> None:
-    """The spool's line is whole; the record that comes of it is not large."""
+    """The spool keeps the full output; the record that is written later has it outside."""
     async with full():
         await run(kept, clock, stream("x" * LARGE))
         assert await whole(kept) == [(stream("x" * LARGE),)]
@@ -419,7 +419,7 @@ async def test_a_data_folder_of_before_is_read_counted_and_shortened(tmp_path: P
 
 
 async def test_a_mongodb_of_before_is_counted(mongodb_uri: str, tmp_path: Path, clock: Clock) -> None:
-    """Sessions, entries and files of an earlier version have their sums after the first start."""
+    """After the first start, sessions, entries and files of an earlier version have sums."""
     from pymongo import MongoClient
 
     big = stream("x" * 300 * KIB)
@@ -450,7 +450,7 @@ async def test_a_mongodb_of_before_is_counted(mongodb_uri: str, tmp_path: Path, 
 async def test_outputs_that_are_read_while_they_are_replaced_are_read_again(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader gets the old ones or the new ones, never what is left of deleted bytes."""
+    """A reader gets the old outputs or the new ones, never the remains of deleted bytes."""
     async with open_store(tmp_path) as raw:
         blobs = Blobs(tmp_path / "files")
         store = with_large_outputs(raw, blobs, quota=QUOTA, clock=clock)
@@ -479,7 +479,7 @@ async def test_outputs_that_are_read_while_they_are_replaced_are_read_again(
     ],
 )
 def test_a_short_form_is_short_whatever_the_outputs_are(output: dict[str, Any]) -> None:
-    """One output, and two thousand of it: a few kilobytes at most, that a notebook can hold."""
+    """One output, or two thousand, become at most a few kilobytes that a notebook can hold."""
     for outputs in ([output], [output] * 2000):
         made = short(outputs, "a note")
         assert len(json.dumps(made)) <= LIMIT + 100

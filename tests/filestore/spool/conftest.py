@@ -1,4 +1,4 @@
-"""A store with a spool before it, whose database can be made to fail."""
+"""A store with a spool in front of it, whose database can be made to fail."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -26,7 +26,7 @@ def printed(text: str) -> dict[str, Any]:
 
 @dataclass
 class Opened:
-    """A store with a spool before it, and what is behind."""
+    """A store with a spool in front of it, and the database behind it."""
 
     kept: SpooledStore
     raw: Store
@@ -35,7 +35,7 @@ class Opened:
 
     @property
     def folder(self) -> Path:
-        """Where the journals are; no other database has been here."""
+        """The folder with the journals of the only database there."""
         (folder,) = (self.data / "spool").iterdir()
         return folder
 
@@ -49,7 +49,7 @@ class Opened:
 
 @asynccontextmanager
 async def opened(data: Path, clock: Any, waits: Waits | None = None, **more: Any) -> AsyncIterator[Opened]:
-    """Open all of it; `more` goes to the spool."""
+    """Open the database and the spool; `more` is passed to the spool."""
     async with (
         open_sqlite(data / "kernelcord.db", waits or Waits()) as raw,
         spooled(raw, data / "spool", clock=clock, **more) as kept,
@@ -60,7 +60,7 @@ async def opened(data: Path, clock: Any, waits: Waits | None = None, **more: Any
 
 @pytest.fixture
 async def store(tmp_path: Path, clock: Any, request: pytest.FixtureRequest) -> AsyncIterator[Opened]:
-    """A store whose database can be made to fail; nothing is brought in but when a test says so.
+    """A store whose database can be made to fail; writes are brought in only when a test says so.
 
     A test may give the spool's room as a parameter.
     """

@@ -1,4 +1,4 @@
-"""Which cells may run while their record is written, and the numbers that these have."""
+"""Which cells may run before they are recorded, and the numbers that they get."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,14 +25,14 @@ SESSION = "u7"
 
 @pytest.fixture
 async def raw(tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
-    """A database."""
+    """A database that stores large outputs outside their records."""
     async with open_store(tmp_path) as raw:
         yield with_large_outputs(raw, Blobs(tmp_path / "files"), quota=QUOTA, clock=clock)
 
 
 @pytest.fixture
 async def kept(raw: Store, tmp_path: Path, clock: Clock) -> AsyncIterator[SpooledStore]:
-    """The same with a spool before it; nothing is brought in but when a test says so."""
+    """The same with a spool in front of it; writes are brought in only when a test says so."""
     async with spooled(raw, tmp_path / "spool", clock=clock, first_pause=1000.0) as kept:
         await kept.sessions.get_or_create(SESSION, ANN, "dm", clock.now)
         yield kept
@@ -55,7 +55,7 @@ class Begun:
 async def test_a_cell_that_is_certain_to_be_recorded_is_told_of_with_its_number(
     kept: SpooledStore, clock: Clock
 ) -> None:
-    """But the first one of a session, and long code, which a quota can refuse, are recorded first."""
+    """The first cell of a session, and long code, which the quota may refuse, are recorded first."""
     begun = Begun(kept, clock)
     await begun("first")
     assert begun.early == []
@@ -73,7 +73,7 @@ async def test_a_cell_that_is_certain_to_be_recorded_is_told_of_with_its_number(
 async def test_while_anything_waits_for_the_database_no_cell_runs_before_it_is_recorded(
     kept: SpooledStore, clock: Clock
 ) -> None:
-    """What waits can fill the spool, which then refuses the cell. The one that finds the fault may run."""
+    """Waiting writes can fill the spool, which then refuses cells. The cell that finds the fault may run."""
     begun = Begun(kept, clock)
     await begun("first")
     await begun("other", "u8")
@@ -92,7 +92,7 @@ async def test_while_anything_waits_for_the_database_no_cell_runs_before_it_is_r
 async def test_a_number_that_the_spool_refused_is_left_out(
     kept: SpooledStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The cell after it has the number that it was told."""
+    """The next cell keeps the number that it was promised."""
     begun = Begun(kept, clock)
     await begun("first")
     async with full():
@@ -110,7 +110,7 @@ async def test_a_number_that_the_spool_refused_is_left_out(
 async def test_what_follows_a_cell_whose_number_was_taken_goes_to_its_new_one(
     kept: SpooledStore, raw: Store, clock: Clock
 ) -> None:
-    """Whoever runs it knows it by the number that it was told, which another program has used meanwhile."""
+    """Its runner only knows the promised number, which another program has used in the meantime."""
     begun = Begun(kept, clock)
     await begun("first")
     other = await raw.transcripts.begin_cell(SESSION, "dm", "Bob", "theirs", clock.now)
@@ -127,7 +127,7 @@ async def test_what_follows_a_cell_whose_number_was_taken_goes_to_its_new_one(
 
 
 async def test_a_cell_that_was_adopted_counts(kept: SpooledStore, clock: Clock) -> None:
-    """The numbers go on after one that a node had kept."""
+    """Numbering continues after the number of a cell that a node had kept."""
     begun = Begun(kept, clock)
     await begun("first")
     adopted = CellRecord(SESSION, 5, "", "", "ran", (), "running", clock.now)
@@ -138,7 +138,7 @@ async def test_a_cell_that_was_adopted_counts(kept: SpooledStore, clock: Clock) 
 async def test_a_cell_that_the_database_refuses_at_last_is_told_once(
     kept: SpooledStore, raw: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It waits under the number that it was told, and comes in under it."""
+    """It waits, and is later recorded, under the number that was promised."""
     begun = Begun(kept, clock)
     await begun("first")
 

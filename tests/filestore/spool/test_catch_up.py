@@ -1,4 +1,4 @@
-"""What waits is brought in once, in order, and nothing holds up the rest."""
+"""Waiting writes are brought in once, in order, and none of them holds up the rest."""
 
 import asyncio
 import shutil
@@ -21,7 +21,7 @@ from tests.live.cells import until
 
 
 async def test_bringing_in_twice_does_nothing_more(store: Opened, blobs: Blobs, tmp_path: Path) -> None:
-    """After a crash before the journal was removed, the next program does all of it again."""
+    """If the program crashes before the journal is removed, the next one brings everything in again."""
     files = FileStore(store.kept, blobs, clock=store.clock)
     used = UsageRecord(ANN, store.clock(), "m", 10, 2, 0.1, 1.5)
     cell = await store.cell("1", printed("x"))
@@ -49,7 +49,7 @@ async def test_bringing_in_twice_does_nothing_more(store: Opened, blobs: Blobs, 
 async def test_a_write_that_can_never_be_done_holds_nobody_up(
     store: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither its own session, from which it is set aside, nor the others."""
+    """It is set aside, and holds up neither its own session nor others."""
     async with full():
         await store.cell("bad")
         await store.cell("good")
@@ -69,13 +69,13 @@ async def test_a_write_that_can_never_be_done_holds_nobody_up(
     (aside,) = store.folder.iterdir()
     assert b'"bad"' in aside.read_bytes()
     await store.kept.sessions.delete(SESSION)
-    assert list(store.folder.iterdir()) == []  # it goes with what it belongs to
+    assert list(store.folder.iterdir()) == []  # the set-aside write is deleted with its session
 
 
 async def test_sessions_whose_writes_fail_for_ever_do_not_keep_others_waiting(
     store: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many they are and whenever they came."""
+    """However many such sessions there are, and whenever they came."""
     async with full():
         for number in range(5):
             await store.cell("bad", session_id=f"bad {number}")
@@ -101,7 +101,7 @@ async def test_sessions_whose_writes_fail_for_ever_do_not_keep_others_waiting(
 async def test_while_the_database_is_away_it_is_tried_now_and_then(
     store: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By one task, at a pace that falls, and by no write of a person."""
+    """Only one task tries it, less and less often; no person's write does."""
     pauses: list[float] = []
     tried = 0
 
@@ -127,7 +127,7 @@ async def test_while_the_database_is_away_it_is_tried_now_and_then(
 
 
 async def test_the_task_ends_with_the_store(tmp_path: Path, clock: Any) -> None:
-    """Nothing goes on behind, also while something waits; and what waits comes in by itself."""
+    """Waiting writes come in by themselves; once the store is closed no task remains, even if some wait."""
     before = asyncio.all_tasks()
     async with opened(tmp_path, clock, first_pause=0.05) as store:
         async with full():
@@ -143,7 +143,7 @@ async def test_the_task_ends_with_the_store(tmp_path: Path, clock: Any) -> None:
 async def test_a_deletion_waits_for_what_is_on_its_way_into_the_database(
     store: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A write that is brought in at that moment does not come after the deletion."""
+    """A write that is being brought in at that moment is not recorded after the deletion."""
     async with full():
         await store.cell()
     on_its_way, go_on = asyncio.Event(), asyncio.Event()
@@ -158,7 +158,7 @@ async def test_a_deletion_waits_for_what_is_on_its_way_into_the_database(
     bringing_in = asyncio.create_task(store.kept.catch_up.bring_in())
     await on_its_way.wait()
     deleting = asyncio.create_task(store.kept.sessions.delete(SESSION))
-    await asyncio.wait([deleting], timeout=0.3)  # it would be done by then
+    await asyncio.wait([deleting], timeout=0.3)  # long enough for it to finish if it did not wait
     go_on.set()
     await deleting
     await bringing_in
@@ -170,7 +170,7 @@ async def test_a_deletion_waits_for_what_is_on_its_way_into_the_database(
 async def test_what_follows_an_entry_whose_number_was_taken_goes_to_its_new_one(
     store: Opened, clock: Any, tmp_path: Path, crash: str
 ) -> None:
-    """Also if the program is killed in between, before or after its journal is written anew; and once."""
+    """Even if the program is killed in between, before or after it rewrites its journal; and only once."""
     mine, theirs = printed("mine"), printed("theirs")
     async with full():
         waited = await store.cell("mine", mine)
@@ -179,7 +179,7 @@ async def test_what_follows_an_entry_whose_number_was_taken_goes_to_its_new_one(
     other = await store.raw.transcripts.begin_cell(SESSION, PLACE, "Bob", "theirs", clock())
     await store.raw.transcripts.finish_cell(SESSION, other.seq, status="ok", outputs=[theirs])
     assert other.seq == waited.seq
-    if crash == "after its entry":  # the database goes away once more, and the journal has what is left
+    if crash == "after its entry":  # the database fails again, and the journal has the rest
         (journal,) = store.kept.transcripts._spool.waiting.values()
         entry = journal.writes[0]
         seq = await store.kept.catch_up.bring_in_write(entry)
@@ -192,7 +192,7 @@ async def test_what_follows_an_entry_whose_number_was_taken_goes_to_its_new_one(
         shutil.copytree(store.data / "spool", tmp_path / "copy")
     else:
         await store.kept.catch_up.bring_in()
-    if crash != "none":  # what the killed program left, over the database as it is now
+    if crash != "none":  # the next program finds what the killed one left
         async with spooled(store.raw, tmp_path / "copy", clock=clock):
             pass
     await store.kept.catch_up.bring_in()
@@ -201,6 +201,6 @@ async def test_what_follows_an_entry_whose_number_was_taken_goes_to_its_new_one(
     message = await store.raw.message_cells.get(5)
     assert message is not None
     assert message.seq == cells[1].seq
-    await store.kept.transcripts.append_outputs(SESSION, waited.seq, [printed("late")])  # of whoever ran it
+    await store.kept.transcripts.append_outputs(SESSION, waited.seq, [printed("late")])  # by its old number
     cells = [entry for entry in await store.raw.transcripts.entries(SESSION) if isinstance(entry, CellRecord)]
     assert [len(cell.outputs) for cell in cells] == [1, 2]

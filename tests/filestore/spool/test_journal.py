@@ -1,4 +1,4 @@
-"""Journals: what waits is on the disk, private and whole, as far as the disk takes it."""
+"""Journals: waiting writes are on the disk, private and complete, as far as there is room."""
 
 import asyncio
 import errno
@@ -19,7 +19,7 @@ from tests.filestore.spool.conftest import PLACE, SESSION, Opened, opened, print
 
 
 async def test_what_waits_outlives_a_kill(tmp_path: Path, clock: Any) -> None:
-    """The program is killed right after it was told; the next one brings all of it in first."""
+    """The program is killed right after its writes return; the next one brings them all in first."""
     program = f"""
 import asyncio, os
 from pathlib import Path
@@ -47,7 +47,7 @@ asyncio.run(main())
 
 
 async def test_half_a_line_is_cut_off_and_a_broken_journal_is_set_aside(store: Opened, clock: Any) -> None:
-    """What was whole before the break is brought in; the broken file stays for whoever wants to look."""
+    """The complete lines before the damage are brought in; the broken file is kept for inspection."""
     async with full():
         await store.cell("mine")
         await store.cell("other", session_id="u8")
@@ -64,7 +64,7 @@ async def test_half_a_line_is_cut_off_and_a_broken_journal_is_set_aside(store: O
 
 
 async def test_what_is_added_to_half_a_line_can_be_read(store: Opened, clock: Any) -> None:
-    """The outage goes on under the next program."""
+    """The outage continues while the next program runs."""
     async with full():
         await store.cell("before")
         path = store.kept.transcripts._spool.journal(f"session {SESSION}").path
@@ -81,7 +81,7 @@ async def test_what_is_added_to_half_a_line_can_be_read(store: Opened, clock: An
 async def test_a_full_disk_leaves_it_in_memory_until_there_is_room(
     store: Opened, monkeypatch: pytest.MonkeyPatch, clock: Any
 ) -> None:
-    """It is said, and once there is room all of it is on the disk, in its order."""
+    """The state says so, and once there is room, everything is on the disk, in order."""
     async with full():
         await store.cell("first")
         with no_room(monkeypatch):
@@ -100,7 +100,7 @@ async def test_a_full_disk_leaves_it_in_memory_until_there_is_room(
 async def test_a_file_in_which_nothing_was_ever_whole_is_no_broken_one(
     store: Opened, clock: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A full disk leaves none. One that an earlier version or a kill has left goes at the next start."""
+    """A full disk leaves no such file; one left by an earlier version or a kill goes at the next start."""
     async with full():
         with no_room(monkeypatch):
             await store.cell("first")
@@ -125,7 +125,7 @@ async def test_a_file_in_which_nothing_was_ever_whole_is_no_broken_one(
 async def test_what_is_only_in_memory_comes_in_all_the_same(
     store: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database has room before the disk of the spool does."""
+    """The database may have room before the spool's disk does."""
     with no_room(monkeypatch):
         async with full():
             await store.cell("first")
@@ -134,7 +134,7 @@ async def test_what_is_only_in_memory_comes_in_all_the_same(
 
 
 async def test_the_spool_is_private(store: Opened) -> None:
-    """Folders are 0700 and files 0600: what people ran is in them."""
+    """Folders are 0700 and files 0600, since they contain what people ran."""
     async with full():
         await store.cell()
         (journal,) = store.folder.iterdir()
@@ -145,7 +145,7 @@ async def test_the_spool_is_private(store: Opened) -> None:
 async def test_what_waits_for_another_database_is_named_and_empty_folders_go(
     tmp_path: Path, clock: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is not lost, and an operator hears of it at each start."""
+    """It is not lost, and the operator is told about it at each start."""
     for name in ("kept", "empty"):
         (tmp_path / "spool" / name).mkdir(parents=True)
     (tmp_path / "spool/kept/a.jsonl").write_text("{}")
@@ -157,7 +157,7 @@ async def test_what_waits_for_another_database_is_named_and_empty_folders_go(
 
 
 async def test_what_waits_for_one_database_never_comes_into_another(tmp_path: Path, clock: Any) -> None:
-    """Also of one that lies in the same place; the right one, under another name too, gets it."""
+    """Not even if it is in the same place; the right one gets it, even under another name."""
     spool, first, second = (tmp_path / name for name in ("spool", "first", "second"))
     async with open_store(first) as raw, spooled(raw, spool, clock=clock) as kept, full():
         await kept.transcripts.say(SESSION, PLACE, "Ann", "words", clock())
@@ -173,7 +173,7 @@ async def test_what_waits_for_one_database_never_comes_into_another(tmp_path: Pa
 async def test_a_journal_that_was_half_rewritten_leaves_nothing(
     store: Opened, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The program is killed before the new file takes the old one's place; none of its words stay."""
+    """The program is killed before the new file replaces the old one; the half-written file is deleted."""
 
     def killed(*_: object) -> None:
         raise SystemExit
@@ -195,7 +195,7 @@ async def test_a_journal_that_was_half_rewritten_leaves_nothing(
 async def test_a_journal_that_the_disk_keeps_is_no_deletion(
     store: Opened, clock: Any, monkeypatch: pytest.MonkeyPatch, brought_in: bool
 ) -> None:
-    """Else the next program would bring in again what its person had deleted, whether or not it waited."""
+    """Otherwise the next program would bring in again what a person has deleted, waiting or not."""
     async with full():
         await store.cell("mine")
 

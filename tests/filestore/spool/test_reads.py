@@ -1,4 +1,4 @@
-"""Reads of a database that is away."""
+"""Reads while the database is away."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from tests.filestore.spool.conftest import SESSION, Opened
 async def test_only_a_read_that_waited_in_vain_spares_others_the_wait(
     store: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A database that is away keeps everybody waiting; a transcript that is damaged is one person's."""
+    """A slow failure means that the database is away; a quick one only that one transcript is damaged."""
     await store.cell(session_id="u8")
     entries = store.raw.transcripts.entries
     delay = 0.0

@@ -1,4 +1,4 @@
-"""What waits for one person takes no room from others."""
+"""One person's waiting writes take no room from others."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ from tests.filestore.spool.conftest import PLACE, SESSION, Opened, printed
 
 @pytest.mark.parametrize("store", [SpoolRoom(40_000, 60_000, spare=10_000)], indirect=True)
 async def test_one_person_fills_neither_the_spool_nor_the_share_of_others(store: Opened) -> None:
-    """Over the limits outputs are left out, which is said; far beyond them that person has to wait."""
+    """Over the limits, outputs are left out, with a note; far over, that person's writes are refused."""
     large = printed("x" * 30_000)
     async with full():
         for session_id in ("u7-a", "u7-b"):
@@ -34,10 +34,10 @@ async def test_one_person_fills_neither_the_spool_nor_the_share_of_others(store:
             await go_on()
         for _ in range(20):
             await store.kept.usage.add(UsageRecord(ANN, store.clock(), "m", 1, 2, 0.25, 0.5))
-        assert (await store.kept.usage.total(ANN, EPOCH)).turns == 20  # who has no room pays all the same
+        assert (await store.kept.usage.total(ANN, EPOCH)).turns == 20  # usage counts even without room
         others = await store.cell("4", session_id="u8")
         assert store.kept.transcripts.waiting("u8") == Waiting(full=True, durable=True)
-        await store.cell("5", large, session_id="u8")  # there is no room for this in all
+        await store.cell("5", large, session_id="u8")  # the spool as a whole has no room for this
     await store.kept.catch_up.bring_in()
     (whole,) = await store.raw.transcripts.entries(SESSION)
     (without,) = await store.raw.transcripts.entries("u7-a")
@@ -53,7 +53,7 @@ async def test_one_person_fills_neither_the_spool_nor_the_share_of_others(store:
 
 
 async def test_who_is_cancelled_has_written_it(store: Opened) -> None:
-    """To the database or to the spool, once, and what comes after it is in order."""
+    """A cancelled write is done once, in the database or the spool, and later writes stay in order."""
     async with full():
         for number in range(10):
             saying = asyncio.create_task(

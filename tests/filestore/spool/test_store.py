@@ -17,7 +17,7 @@ from tests.filestore.spool.conftest import PLACE, SESSION, Opened
 
 
 async def test_of_notes_about_a_kernel_the_last_one_waits(store: Opened) -> None:
-    """However many there are, they take no room from what cells have shown."""
+    """However many there are, they take no room from the outputs of cells."""
     async with full():
         await store.cell("x = 1")
         for number in range(50):
@@ -31,7 +31,7 @@ async def test_of_notes_about_a_kernel_the_last_one_waits(store: Opened) -> None
 
 
 async def test_a_note_about_a_kernel_leaves_what_was_set_aside(store: Opened) -> None:
-    """It is kept for the operator; only a deletion deletes it."""
+    """Journals that were set aside are kept for the operator; only a deletion removes them."""
     aside = store.kept.transcripts._spool.journal(f"session {SESSION}").path.with_suffix(".broken")
     async with full():
         await store.cell("x = 1")
@@ -44,7 +44,7 @@ async def test_a_note_about_a_kernel_leaves_what_was_set_aside(store: Opened) ->
 
 
 async def test_what_is_kept_of_a_deletion_has_what_waits_as_well(store: Opened) -> None:
-    """Turns that wait for the database are kept under the number too, and no name is left with them."""
+    """Turns that wait for the database are also kept under the anonymous number, with no name left."""
     async with full():
         await store.kept.usage.add(UsageRecord(ANN, store.clock(), "m", 1, 2, 0.25, 0.5))
         with pytest.raises(StoreUnavailable):
@@ -59,7 +59,7 @@ async def test_what_is_kept_of_a_deletion_has_what_waits_as_well(store: Opened) 
 
 @pytest.mark.parametrize("kept", [True, False])
 async def test_what_was_set_aside_of_a_person_is_deleted_with_them(store: Opened, kept: bool) -> None:
-    """Also where the sums of their day stay, and when only their session is deleted; others' stays."""
+    """Even if the sums of their usage are kept; other people's journals stay."""
     asides = []
     for person in (ANN, BOB):
         journal = store.kept.transcripts._spool.journal(f"person {person}")
@@ -75,7 +75,7 @@ async def test_what_was_set_aside_of_a_person_is_deleted_with_them(store: Opened
 
 
 async def test_what_is_spent_meanwhile_counts(store: Opened) -> None:
-    """A database that is away makes nothing free, and nothing is counted twice when it is back."""
+    """Usage counts while the database is away, and is not counted twice when it is back."""
     turn = UsageRecord(ANN, store.clock(), "m", 100, 20, 0.5, 1.0)
     await store.kept.usage.add(turn)
     async with full():
@@ -91,7 +91,7 @@ async def test_what_is_spent_meanwhile_counts(store: Opened) -> None:
 
 
 async def test_a_cells_file_gets_its_id_when_the_database_is_back(store: Opened, blobs: Blobs) -> None:
-    """Not announced before; its bytes are no orphans meanwhile; then it is offered, for as long as any."""
+    """Until then it is not announced, and its bytes are not orphans; then it lives as long as any file."""
     files = FileStore(store.kept, blobs, clock=store.clock)
     async with full():
         cell = await store.cell()
@@ -116,7 +116,7 @@ async def test_a_cells_file_gets_its_id_when_the_database_is_back(store: Opened,
 
 
 async def test_files_that_wait_stay_within_the_quota(store: Opened, blobs: Blobs) -> None:
-    """Nobody fills the disk while nobody counts; and what is too much after all is refused by name."""
+    """Nobody can fill the disk in an outage; a file that is over the quota in the end is refused by name."""
     files = FileStore(store.kept, blobs, clock=store.clock, quota=100)
     await put(files, "0.bin", b"0" * 50)
     async with full():
@@ -137,7 +137,7 @@ async def test_files_that_wait_stay_within_the_quota(store: Opened, blobs: Blobs
 async def test_what_has_expired_meanwhile_leaves_room_for_a_file_that_waited(
     store: Opened, blobs: Blobs
 ) -> None:
-    """The quota is that of the moment at which the file gets its id."""
+    """The quota is checked when the file gets its id."""
     files = FileStore(store.kept, blobs, clock=store.clock, quota=100)
     await put(files, "0.bin", b"0" * 60)
     async with full():
@@ -152,7 +152,7 @@ async def test_what_has_expired_meanwhile_leaves_room_for_a_file_that_waited(
 
 @pytest.mark.parametrize("store", [SpoolRoom(person=0, spare=0)], indirect=True)
 async def test_a_file_that_cannot_even_wait_leaves_no_bytes(store: Opened, blobs: Blobs) -> None:
-    """Nobody fills the disk with what nobody will ever know."""
+    """Nobody can fill the disk with bytes that no record will ever name."""
     files = FileStore(store.kept, blobs, clock=store.clock)
     async with full():
         with pytest.raises(SpoolFull):
@@ -163,7 +163,7 @@ async def test_a_file_that_cannot_even_wait_leaves_no_bytes(store: Opened, blobs
 async def test_an_upload_in_an_outage_leaves_no_bytes(
     store: Opened, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However often a person tries: neither when nothing can be read, nor when nothing can be written."""
+    """Neither if nothing can be written, nor if nothing can be read, however often a person tries."""
     files = FileStore(store.kept, blobs, clock=store.clock)
     async with full():
         with pytest.raises(StoreUnavailable):
@@ -184,7 +184,7 @@ async def test_an_upload_in_an_outage_leaves_no_bytes(
 async def test_a_file_can_be_deleted_to_make_room_on_a_full_disk(
     store: Opened, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its row, which the database cannot change before, goes after its bytes; others' files stay."""
+    """Its bytes go first, since the database cannot change the row until then; others' files stay."""
     files = FileStore(store.kept, blobs, clock=store.clock)
     stored = await put(files)
     raw, condemn = FileStore(store.raw, blobs, clock=store.clock), store.raw.files.condemn
@@ -206,7 +206,7 @@ async def test_a_file_can_be_deleted_to_make_room_on_a_full_disk(
 async def test_expired_files_make_room_on_a_full_disk(
     store: Opened, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sweep that would free the disk does not fail because the disk is full; what lives on stays."""
+    """The sweep that frees the disk works although the disk is full; files that have not expired stay."""
     files = FileStore(store.kept, blobs, clock=store.clock)
     expired = await put(files, "old.csv")
     store.clock.advance(hours=40)  # type: ignore[attr-defined]
@@ -226,7 +226,7 @@ async def test_expired_files_make_room_on_a_full_disk(
 
 
 async def test_a_message_leads_to_its_cell_meanwhile(store: Opened) -> None:
-    """Its buttons work as before."""
+    """The message's buttons keep working during an outage."""
     await store.kept.message_cells.set(MessageCell(3, SESSION, 1, 4))
     async with full():
         cell = await store.cell()
@@ -239,7 +239,7 @@ async def test_a_message_leads_to_its_cell_meanwhile(store: Opened) -> None:
         await store.kept.message_cells.set(going_on)
         assert await store.kept.message_cells.going_on(1) == [going_on]
         taken_over = MessageCell(2, SESSION, 0, 9)
-        await store.kept.message_cells.set(taken_over)  # of several notes the last one counts
+        await store.kept.message_cells.set(taken_over)  # the latest note counts
         expected.remove(MessageCell(2, SESSION, cell.seq, 9))
         assert await store.kept.message_cells.get(2) == taken_over
         assert await store.kept.message_cells.of_cell(SESSION, cell.seq) == expected
@@ -251,7 +251,7 @@ async def test_a_message_leads_to_its_cell_meanwhile(store: Opened) -> None:
 async def test_nothing_of_a_person_who_is_forgotten_comes_back(
     store: Opened, blobs: Blobs, clock: Any
 ) -> None:
-    """Deleted while it waits: transcript, sessions that the database never knew, usage, files, bytes."""
+    """Waiting transcripts, sessions that the database never knew, usage, files and bytes are all deleted."""
     files = FileStore(store.kept, blobs, clock=store.clock)
     async with full():
         await store.kept.sessions.get_or_create("u7-new", ANN, PLACE, store.clock())
@@ -276,7 +276,7 @@ async def test_nothing_of_a_person_who_is_forgotten_comes_back(
 
 
 async def test_a_session_is_opened_meanwhile(store: Opened) -> None:
-    """A new one as new, a known one as it is; both are in the database afterwards, and their use is noted."""
+    """New and known sessions can be opened; both are in the database afterwards, with their last use."""
     known = await store.raw.sessions.get_or_create("u8", BOB, "there", store.clock())
     start = store.clock()
     async with full():

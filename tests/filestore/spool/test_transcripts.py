@@ -1,4 +1,4 @@
-"""A transcript that waits reads as it will read, with numbers that nobody else gets."""
+"""A waiting transcript already reads as it will in the end, with numbers that no other entry gets."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tests.filestore.spool.conftest import PLACE, SESSION, Opened, printed
 async def test_what_is_refused_waits_and_comes_in_its_order(
     store: Opened, fault: Callable[[Path], AbstractAsyncContextManager[None]]
 ) -> None:
-    """Begun before, between and in the outage: it reads the same while it waits and afterwards."""
+    """Cells begun before, between and during outages read the same while they wait and afterwards."""
     transcripts, now = store.kept.transcripts, store.clock()
     before = await transcripts.begin_cell(SESSION, PLACE, "Ann", "before", now)
     async with fault(store.data):
@@ -47,7 +47,7 @@ async def test_what_is_refused_waits_and_comes_in_its_order(
 
 
 async def test_a_page_of_a_transcript_that_waits_has_its_limits(store: Opened) -> None:
-    """Number, place and length hold also for what waits."""
+    """Waiting entries are filtered by number, place and page length as well."""
     transcripts, now = store.kept.transcripts, store.clock()
     for number in range(3):
         await transcripts.say(SESSION, f"place {number % 2}", "Ann", str(number), now)
@@ -61,7 +61,7 @@ async def test_a_page_of_a_transcript_that_waits_has_its_limits(store: Opened) -
 
 
 async def test_nobody_gets_a_number_twice(store: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A session goes on counting; of one that nobody can look up some numbers are left out."""
+    """A session goes on counting; in one that cannot be looked up, some numbers are skipped."""
     for _ in range(3):
         await store.raw.transcripts.say("u8", PLACE, "Bob", "earlier", store.clock())
     async with full():
@@ -81,7 +81,7 @@ async def test_nobody_gets_a_number_twice(store: Opened, monkeypatch: pytest.Mon
 
 
 async def test_a_number_that_another_entry_has_is_given_up(store: Opened) -> None:
-    """Nothing of either is lost; what comes of the cell, and its messages, go to its new number."""
+    """Nothing of either is lost; the cell's later outputs and its messages follow it to its new number."""
     async with full():
         cell = await store.kept.transcripts.begin_cell(SESSION, PLACE, "Ann", "mine", store.clock())
         await store.kept.message_cells.set(MessageCell(1, SESSION, cell.seq, 9))

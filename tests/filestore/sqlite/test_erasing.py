@@ -1,4 +1,4 @@
-"""What is deleted leaves nothing in the files of the embedded database, and others hardly wait for that."""
+"""Deleted data leaves no trace in the files of the embedded database, and others hardly wait for that."""
 
 import asyncio
 import random
@@ -26,7 +26,7 @@ def _files_with_secret(folder: Path) -> list[str]:
 
 
 async def _say_and_delete(store: Store) -> None:
-    """Two people's words and cells of many sizes, mixed, so that rows move between pages; one is deleted."""
+    """Mix two people's words and cells of many sizes, so that rows move between pages; delete one's."""
     for person in (1, 2):
         await store.sessions.get_or_create(f"u{person}", person, "here", NOW)
     chosen = random.Random(2)  # with this seed, 24 copies stay in gaps unless the file is compacted
@@ -82,7 +82,7 @@ async def test_a_long_read_only_delays_the_erasing(tmp_path: Path, caplog: pytes
 
 
 class Compactions:
-    """Counts how often the file is written anew; while it is `held`, that goes on."""
+    """Counts how often the file is rewritten; a rewrite waits until `held` is set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun = 0
@@ -135,6 +135,6 @@ async def test_between_two_erasings_is_a_rest_in_which_others_write(
         waiting[0].cancel()
         await asyncio.wait(waiting[:1])
         database._rests_until = 0.0
-        waiting[1].cancel()  # it waits for the end of the rest as it was
+        waiting[1].cancel()  # it is still waiting for the original end of the rest
         await waiting[2]
         assert compactions.begun == 2

@@ -31,7 +31,7 @@ LATER = datetime(2031, 1, 1, tzinfo=UTC)
 
 
 async def test_database_is_private_and_durable(tmp_path: Path) -> None:
-    """The file and its log are ours alone, and a commit is synced before it is told."""
+    """Only we can read the file and its log, and a commit returns only once it is synced."""
     async with open_store(tmp_path / "new" / "data") as store:
         await store.transcripts.say("s", "p", "Ann", "hi", NOW)
         files = list((tmp_path / "new/data").iterdir())
@@ -51,7 +51,7 @@ async def test_database_is_private_and_durable(tmp_path: Path) -> None:
 async def test_write_soon_is_on_disk_right_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    """It does not wait, everybody sees what it wrote, the log is synced next, and `write` waits again."""
+    """It does not wait for the disk, its data is visible, the log is synced next, and `write` still waits."""
     synced: list[str] = []
     monkeypatch.setattr("os.fsync", lambda file: synced.append(os.readlink(f"/proc/self/fd/{file}")))
     path = tmp_path / "a.db"
@@ -78,7 +78,7 @@ async def test_write_soon_is_on_disk_right_after(
 async def test_writings_at_one_moment_share_a_sync_and_an_end_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The five writings of a turn on Discord, and those of a crowd, bring one wait; no timer has any left."""
+    """The five writes of a Discord turn, or those of a crowd, share one sync, at the end at the latest."""
     synced: list[str] = []
     monkeypatch.setattr("os.fsync", lambda file: synced.append(os.readlink(f"/proc/self/fd/{file}")))
     async with open_sqlite(tmp_path / "kernelcord.db", Waits(soon=600.0)) as store:
@@ -93,7 +93,7 @@ async def test_writings_at_one_moment_share_a_sync_and_an_end_waits_for_it(
 
 
 async def test_the_loop_waits_for_no_other_writer(tmp_path: Path) -> None:
-    """While another transaction goes on, what is small is left to the thread, and the loop has its turns."""
+    """During another transaction, small writes are left to the thread, and the event loop keeps running."""
     async with opened(tmp_path / "a.db") as database:
         began, goes_on = threading.Event(), threading.Event()
 
@@ -114,7 +114,7 @@ async def test_the_loop_waits_for_no_other_writer(tmp_path: Path) -> None:
 
 
 async def test_the_log_does_not_grow_for_ever(tmp_path: Path) -> None:
-    """What the loop has written is brought into the file now and then, so that the log begins anew."""
+    """What the event loop writes is checkpointed into the file now and then, so that the log starts over."""
     path = tmp_path / "a.db"
     sizes = []
 
@@ -126,13 +126,13 @@ async def test_the_log_does_not_grow_for_ever(tmp_path: Path) -> None:
         for _ in range(3):
             for _ in range(2 * TIDIED):
                 await database.write_soon(replace, 4000)
-                await database.write(lambda _: None)  # the thread has done what was left to it
+                await database.write(lambda _: None)  # waits until the thread has done its work
             sizes.append(path.with_name("a.db-wal").stat().st_size)
     assert sizes[2] < 1.5 * sizes[0]
 
 
 async def test_who_reads_what_was_there_before_holds_no_writer_up(tmp_path: Path) -> None:
-    """A backup that goes on for a minute: the log waits to be brought into the file, and nobody with it."""
+    """During a long backup, only the checkpoint of the log has to wait, and no writer."""
     add = "INSERT INTO counters VALUES ('s', 1) ON CONFLICT DO UPDATE SET seq = seq + 1 RETURNING seq"
     async with opened(tmp_path / "a.db", Waits(busy=120_000)) as database, asyncio.timeout(30):
         with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as backup:
@@ -153,7 +153,7 @@ async def test_who_reads_what_was_there_before_holds_no_writer_up(tmp_path: Path
     ],
 )
 async def test_the_loop_writes_no_large_output(tmp_path: Path, output: dict[str, Any]) -> None:
-    """Wherever in it the size lies; and nor does it write many small ones."""
+    """Whichever part of the output is large; nor does the event loop write many small ones."""
     threads: set[int] = set()
 
     def note(statement: str) -> None:
@@ -172,7 +172,7 @@ async def test_the_loop_writes_no_large_output(tmp_path: Path, output: dict[str,
 
 
 async def test_what_is_written_soon_outlives_the_program(tmp_path: Path) -> None:
-    """A finished cell is finished, though the program ends itself the moment it is told."""
+    """A finished cell stays finished, even if the program exits right after the write returns."""
     program = f"""
 import asyncio, os
 from datetime import UTC, datetime
@@ -192,7 +192,7 @@ asyncio.run(main())
 
 
 async def test_store_is_there_after_it_was_closed(tmp_path: Path) -> None:
-    """What was kept reads in the next run."""
+    """The next run can read what was stored."""
     async with open_store(tmp_path) as store:
         said = await store.transcripts.say("s", "p", "Ann", "hi", NOW)
     async with open_store(tmp_path) as store:
@@ -200,7 +200,7 @@ async def test_store_is_there_after_it_was_closed(tmp_path: Path) -> None:
 
 
 async def test_old_schema_is_brought_up_to_date(tmp_path: Path) -> None:
-    """A file made before any table existed gets them all, once."""
+    """A file without any tables gets them all, once."""
     sqlite3.connect(tmp_path / "kernelcord.db").close()
     for _ in range(2):
         async with open_store(tmp_path) as store:
@@ -224,7 +224,7 @@ async def test_newer_schema_is_left_alone(tmp_path: Path) -> None:
 
 
 async def test_file_that_is_no_database_is_one_clear_error(tmp_path: Path) -> None:
-    """A broken file, or a place where none can be made, is StoreUnavailable."""
+    """A broken file, or a place where none can be created, raises StoreUnavailable."""
     (tmp_path / "kernelcord.db").write_bytes(b"not a database, but long enough to be looked at" * 100)
     with pytest.raises(StoreUnavailable, match="not a database"):
         async with open_store(tmp_path):
@@ -236,7 +236,7 @@ async def test_file_that_is_no_database_is_one_clear_error(tmp_path: Path) -> No
 
 
 async def test_transaction_is_whole_or_nothing(tmp_path: Path) -> None:
-    """What raises in the middle of a transaction has changed nothing, and the next one works."""
+    """A transaction that raises halfway changes nothing, and the next one works."""
     async with opened(tmp_path / "a.db") as database:
 
         def fail(connection: sqlite3.Connection) -> None:
@@ -254,7 +254,7 @@ async def test_transaction_is_whole_or_nothing(tmp_path: Path) -> None:
 
 
 async def test_cancelled_writes_leave_no_transaction_open(tmp_path: Path) -> None:
-    """Whoever is cancelled while writing has written all or nothing, and others go on writing."""
+    """A cancelled write is complete or not done at all, and others can go on writing."""
     async with open_store(tmp_path) as store:
         tasks = [asyncio.create_task(store.transcripts.say("s", "p", "Ann", f"{n}", NOW)) for n in range(100)]
         await tasks[10]
@@ -291,7 +291,7 @@ async def test_several_processes_share_the_file(tmp_path: Path) -> None:
 
 
 async def test_files_of_before_are_numbered_as_their_versions_and_times_say(tmp_path: Path) -> None:
-    """A file of the third schema opens; a version that a clock put into the future stays below the next."""
+    """A file with the third schema opens; a version dated by a clock that was ahead stays below the next."""
     rows = [  # session, name, version, uploaded
         ("s", "a", 1, 1),
         ("s", "b", 1, 2),
@@ -330,7 +330,7 @@ async def test_files_of_before_are_numbered_as_their_versions_and_times_say(tmp_
 
 
 async def _with_many_rows(data: Path) -> Path:
-    """A database of some hundred pages."""
+    """A database of a few hundred pages."""
     async with open_store(data) as store:
         for number in range(50):
             await store.transcripts.say("s", "p", "Ann", f"{number} " * 5000, NOW)
@@ -338,7 +338,7 @@ async def _with_many_rows(data: Path) -> Path:
 
 
 async def test_a_file_that_was_overwritten_in_its_middle_is_noticed_at_the_start(tmp_path: Path) -> None:
-    """Not only when somebody asks for what was there."""
+    """Not only when somebody reads the damaged part."""
     path = await _with_many_rows(tmp_path)
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2 // 4096 * 4096)
@@ -350,7 +350,7 @@ async def test_a_file_that_was_overwritten_in_its_middle_is_noticed_at_the_start
 
 
 async def test_a_large_file_is_looked_through_for_a_while_only(tmp_path: Path) -> None:
-    """The start waits no longer than it may, and all connections work afterwards."""
+    """The check at the start stops after its time limit, and all connections work afterwards."""
     await _with_many_rows(tmp_path)
     for _ in range(3):
         async with open_sqlite(tmp_path / "kernelcord.db", Waits(check=0.0)) as store:
@@ -359,7 +359,7 @@ async def test_a_large_file_is_looked_through_for_a_while_only(tmp_path: Path) -
 
 
 async def test_no_cursor_leaves_its_thread_open(tmp_path: Path) -> None:
-    """Its end resets the connection: a full disk was once told as a transaction that was not there."""
+    """A cursor's end resets its connection: a full disk was once reported as a missing transaction."""
     async with opened(tmp_path / "a.db") as database:
         for run in (database.write, database.read, lambda work: database.write_soon(work, 0)):
             cursor = await run(lambda each: each.execute("SELECT 1"))
@@ -368,7 +368,7 @@ async def test_no_cursor_leaves_its_thread_open(tmp_path: Path) -> None:
 
 
 async def test_a_file_that_may_not_grow_is_full(tmp_path: Path) -> None:
-    """In the loop and in the thread; reads go on, and so do writes once there is room."""
+    """In the event loop and in the thread; reads work, and so do writes once there is room."""
     async with opened(tmp_path / "a.db") as database:
         add = "INSERT INTO counters VALUES (hex(randomblob(20000)), 0)"
         for write in (database.write, lambda work: database.write_soon(work, 0)):
@@ -382,7 +382,7 @@ async def test_a_file_that_may_not_grow_is_full(tmp_path: Path) -> None:
 
 
 async def test_an_open_that_changes_nothing_writes_nothing(tmp_path: Path) -> None:
-    """So that a full disk does not keep the program from starting."""
+    """Otherwise a full disk would keep the program from starting."""
     async with open_store(tmp_path) as store:
         await store.transcripts.say("s", "p", "Ann", "x", NOW)
     before = (tmp_path / "kernelcord.db").read_bytes()
@@ -392,7 +392,7 @@ async def test_an_open_that_changes_nothing_writes_nothing(tmp_path: Path) -> No
 
 
 async def test_a_lock_is_waited_for_once_and_not_by_everybody_in_line(tmp_path: Path) -> None:
-    """Behind one that has waited in vain the others are told soon."""
+    """Once one write has waited in vain, those queued behind it fail soon."""
     async with opened(tmp_path / "a.db", Waits(busy=60_000, locked=1)) as database:
         database._locked_until = time.monotonic() + 60
         with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as other:
@@ -405,7 +405,7 @@ async def test_a_lock_is_waited_for_once_and_not_by_everybody_in_line(tmp_path: 
 
 
 async def test_a_put_takes_no_longer_beside_many_files(tmp_path: Path) -> None:
-    """The sums of a person are kept: SQLite takes as many steps for a put as beside ten files."""
+    """Each person's sums are stored, so SQLite needs no more steps for a put than beside ten files."""
     row = """INSERT INTO user_files (file_id, user_id, session_id, filename, version, blob_key, file_size,
              sha256, file_type, source, uploaded_at, expires_at, number)
              VALUES (?, 7, 's', ?, 1, ?, 1, '', 'text', 'generated', 0, 4000000000000, ?)"""
@@ -413,7 +413,7 @@ async def test_a_put_takes_no_longer_beside_many_files(tmp_path: Path) -> None:
         files = SqliteFiles(database)
 
         async def steps_of_a_put_beside(first: int, last: int) -> int:
-            """How many tens of SQLite's instructions a put takes once these files are there."""
+            """How many tens of SQLite instructions a put takes beside these files."""
             others = ((f"{n}", f"{n}", f"7/{n}", n) for n in range(first, last))
             await database.write(lambda connection: connection.executemany(row, others))
             steps: list[None] = []

@@ -1,4 +1,4 @@
-"""Sessions, usage, servers' settings and messages' cells, on every backend."""
+"""Sessions, usage, server settings and the cells of messages, on every backend."""
 
 import asyncio
 from dataclasses import replace
@@ -12,7 +12,7 @@ from filestore.store import Store
 
 
 async def test_session_is_made_once(store: Store, clock) -> None:
-    """Whoever comes first makes the session; everyone after finds that one."""
+    """The first caller creates the session; everyone after that gets the same one."""
     made = await store.sessions.get_or_create("s", 7, "dm", clock.now)
     assert made == SessionRecord("s", 7, "dm", None, clock.now, clock.now)
     clock.advance(hours=1)
@@ -31,7 +31,7 @@ async def test_session_made_at_once_is_one(store: Store, clock) -> None:
 
 
 async def test_session_keeps_kernel_and_last_use(store: Store, clock) -> None:
-    """What is set is read, whatever is in it; the last use never goes back."""
+    """What is set can be read, whatever it contains; the time of last use never goes back."""
     made = await store.sessions.get_or_create("s", 7, "dm", clock.now)
     later = clock.now + timedelta(hours=1)
     kernel = '{"timeout": 5, "$set": {"a.b": [1, null, "é"]}, "": true}'
@@ -44,7 +44,7 @@ async def test_session_keeps_kernel_and_last_use(store: Store, clock) -> None:
 
 
 async def test_absent_session_cannot_be_changed(store: Store, clock) -> None:
-    """A session that was deleted does not come back when something is noted of it."""
+    """Updating a deleted session does not bring it back."""
     for change in (
         store.sessions.touch("s", clock.now),
         store.sessions.set_kernel("s", "k"),
@@ -67,7 +67,7 @@ async def test_sessions_list_by_person_and_by_idleness(store: Store, clock) -> N
 
 
 async def test_all_sessions_can_be_noted_as_used(store: Store, clock) -> None:
-    """Each one, and none earlier than it was."""
+    """Every one of them, and none gets an earlier time than it had."""
     for name in "ab":
         await store.sessions.get_or_create(name, 7, "dm", clock.now)
         clock.advance(hours=1)
@@ -78,7 +78,7 @@ async def test_all_sessions_can_be_noted_as_used(store: Store, clock) -> None:
 
 
 async def test_deleted_session_takes_its_transcript_along(store: Store, clock) -> None:
-    """Nothing of a deleted session stays; deleting it again is nothing."""
+    """Nothing of a deleted session stays; deleting it again does nothing."""
     for session_id in ("s", "t"):
         await store.sessions.get_or_create(session_id, 7, "dm", clock.now)
         await store.transcripts.begin_cell(session_id, "dm", "Ann", "1", clock.now)
@@ -92,7 +92,7 @@ async def test_deleted_session_takes_its_transcript_along(store: Store, clock) -
 
 
 async def test_moments_are_utc_cut_to_milliseconds(store: Store) -> None:
-    """What is returned at once is what is read later, on whatever clock it was told."""
+    """What is returned at once equals what is read later, whatever the time zone."""
     eastern = timezone(timedelta(hours=-5))
     at = datetime(2030, 1, 1, 20, 0, 0, 123_999, tzinfo=eastern)
     made = await store.sessions.get_or_create("s", 7, "dm", at)
@@ -124,7 +124,7 @@ async def test_usage_sums_a_persons_turns_since_a_moment(store: Store, clock) ->
 
 
 async def test_usage_that_is_forgotten_can_be_kept_without_a_name(store: Store, clock) -> None:
-    """From a moment on it becomes that of a number, at that moment and of no model; the rest is deleted."""
+    """Usage since a moment moves to a number, dated to the moment, without a model; the rest is deleted."""
     day = clock.now
     turn = UsageRecord(7, day, "m", input_tokens=10, output_tokens=2, cost=0.25, cell_seconds=1.5)
     for usage in (
@@ -134,13 +134,13 @@ async def test_usage_that_is_forgotten_can_be_kept_without_a_name(store: Store, 
         replace(turn, user_id=8),
     ):
         await store.usage.add(usage)
-    for _ in range(2):  # twice is as good as once
+    for _ in range(2):  # doing it twice changes nothing
         await store.usage.forget_person(7, kept_as=-(2**63), since=day)
         assert await store.usage.total(7, day - timedelta(days=9)) == UsageTotal()
         assert await store.usage.total(-(2**63), day) == UsageTotal(2, 20, 4, 0.5, 3.0)
     assert await store.usage.total(-(2**63), day + timedelta(milliseconds=1)) == UsageTotal()
     assert (await store.usage.total(8, day)).turns == 1
-    await store.usage.add(turn)  # of the same kind as one that is kept
+    await store.usage.add(turn)  # equal to one that was kept
     await store.usage.forget_person(7, kept_as=-(2**63), since=day)
     assert (await store.usage.total(-(2**63), day)).turns == 3
     await store.usage.forget_kept(day)
@@ -151,7 +151,7 @@ async def test_usage_that_is_forgotten_can_be_kept_without_a_name(store: Store, 
 
 
 async def test_server_settings_are_replaced_whole(store: Store) -> None:
-    """A server has the settings last set, and none before."""
+    """A server has the settings that were set last, and none before that."""
     assert await store.server_settings.get(1) == {}
     await store.server_settings.set(1, {"a": 1, "$b": {"c.d": 2}})
     await store.server_settings.set(2, {"e": 3})
@@ -171,7 +171,7 @@ async def test_message_leads_to_the_cell_it_made_last(store: Store, clock) -> No
 
 
 async def test_messages_of_answers_that_go_on_are_found_until_they_are_over(store: Store, clock) -> None:
-    """Those that a program has left in the middle; not those of cells alone, and none of long ago."""
+    """Those of answers that a program left unfinished, but not old ones, nor those of cells alone."""
     await store.sessions.get_or_create("s", 7, "dm", clock.now)
     turn = MessageCell(14, "s", 0, 7, turn="5f0c9a1e")
     going_on = [MessageCell(12, "s", 0, 7, first=1), MessageCell(13, "s", 4, 7, first=3), turn]
@@ -199,7 +199,7 @@ async def test_message_of_a_deleted_session_is_not_noted(store: Store, clock) ->
 
 
 async def test_cell_leads_to_its_messages(store: Store, clock) -> None:
-    """Who has a cell's output finds the channel and the messages to show it in, and no other cell's."""
+    """From a cell one finds the channel and the messages that show it, and no other cell's messages."""
     for session_id in ("s", "t"):
         await store.sessions.get_or_create(session_id, 7, "dm", clock.now)
     assert await store.message_cells.of_cell("s", 1) == []

@@ -1,4 +1,4 @@
-"""What a start, or a deletion, asks of the database does not grow with the sessions, or the transcript."""
+"""The queries at a start do not grow with the sessions, and a deletion is split into short steps."""
 
 import asyncio
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from filestore.store import Store
 
 
 class Counted:
-    """Counts what is asked of either database."""
+    """Counts the queries to either database."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked = 0
@@ -32,7 +32,7 @@ class Counted:
         monkeypatch.setattr(mongo.Collection, "_answering", counted_answering)
 
     def since_then(self) -> int:
-        """How many times something was asked since this was called last."""
+        """The number of queries since the last call."""
         asked, self.asked = self.asked, 0
         return asked
 
@@ -40,7 +40,7 @@ class Counted:
 async def test_sessions_with_unfinished_cells_are_found_at_once(
     store: Store, clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last used first, none that was not used since then, with as many queries for 200 as for 2."""
+    """Last used first, only those used since then, and with as many queries for 200 as for 2."""
     start = clock.now
     for name in ("old", "a", "b"):
         await store.sessions.get_or_create(name, 7, "dm", clock.now)
@@ -89,7 +89,7 @@ async def test_a_cell_that_waits_for_the_database_is_an_unfinished_one(tmp_path,
 async def test_others_write_while_a_long_transcript_is_deleted(
     store: Store, clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It goes bit by bit, and all of it."""
+    """It is deleted bit by bit, and completely."""
     await store.sessions.get_or_create("s", 7, "dm", clock.now)
     outputs = [{"output_type": "stream", "name": "stdout", "text": "x"}]
     for _ in range(250):

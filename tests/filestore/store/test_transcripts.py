@@ -29,7 +29,7 @@ async def cells(store: Store) -> list[CellRecord]:
 
 
 async def test_words_and_cells_share_one_counter(store: Store, clock) -> None:
-    """What is returned is what is read later, numbered from 1 in the order it came."""
+    """What is returned equals what is read later, numbered from 1 in order of arrival."""
     said = await store.transcripts.say(SESSION, PLACE, "Ann", "please *add*", clock.now)
     cell = await begin(store, clock)
     answer = await store.transcripts.say(SESSION, PLACE, "model", "it is 2", clock.now)
@@ -39,7 +39,7 @@ async def test_words_and_cells_share_one_counter(store: Store, clock) -> None:
 
 
 async def test_begun_cell_is_running_until_finished(store: Store, clock) -> None:
-    """A cell is there before its code runs, and unfinished until it is told to be finished."""
+    """A cell is recorded before its code runs, and is unfinished until it is reported as finished."""
     cell = await begin(store, clock)
     other = await begin(store, clock)
     assert (cell.status, cell.outputs, cell.execution_time) == ("running", (), None)
@@ -76,7 +76,7 @@ async def test_outputs_join_before_and_after_the_end(store: Store, clock) -> Non
 
 
 async def test_finish_without_outputs_keeps_those_appended(store: Store, clock) -> None:
-    """A cell that a crash broke off keeps what it had shown."""
+    """A cell that a crash interrupted keeps what it had shown."""
     cell = await begin(store, clock)
     await store.transcripts.append_outputs(SESSION, cell.seq, [stream("so far")])
     await store.transcripts.finish_cell(SESSION, cell.seq, status="died")
@@ -85,7 +85,7 @@ async def test_finish_without_outputs_keeps_those_appended(store: Store, clock) 
 
 
 async def test_absent_cell_is_an_error(store: Store, clock) -> None:
-    """Outputs of a cell that is not there, or of words, are never taken silently."""
+    """Outputs for a cell that does not exist, or for words, are never silently accepted."""
     said = await store.transcripts.say(SESSION, PLACE, "Ann", "hi", clock.now)
     for seq in (said.seq, 99):
         with pytest.raises(NoSuchCell) as caught:
@@ -96,7 +96,7 @@ async def test_absent_cell_is_an_error(store: Store, clock) -> None:
 
 
 async def test_twenty_mib_of_outputs_and_long_text_read_whole(store: Store, clock) -> None:
-    """Neither one huge output, nor many, nor huge code ever fails; all of it reads as it was."""
+    """One huge output, many outputs and huge code are all accepted, and read back unchanged."""
     code = "# ünïcode\n" * (2 * MIB // 10)
     said = await store.transcripts.say(SESSION, PLACE, "Ann", "é" * 3 * MIB, clock.now)
     cell = await begin(store, clock, code)
@@ -113,7 +113,7 @@ async def test_twenty_mib_of_outputs_and_long_text_read_whole(store: Store, cloc
 
 
 async def test_late_output_many_times_is_kept_in_order(store: Store, clock) -> None:
-    """A thread that prints for long after its cell loses nothing."""
+    """A thread that goes on printing long after its cell loses nothing."""
     cell = await begin(store, clock)
     await store.transcripts.finish_cell(SESSION, cell.seq, status="ok", outputs=[])
     for number in range(40):
@@ -139,7 +139,7 @@ async def test_hostile_text_is_stored(store: Store, clock) -> None:
 
 
 async def test_entries_come_in_pages_and_by_place(store: Store, clock) -> None:
-    """A transcript reads in pages after a number, and a place sees only its own."""
+    """A transcript can be read in pages after a number, and by place."""
     for number in range(5):
         await store.transcripts.say(SESSION, f"place {number % 2}", "Ann", str(number), clock.now)
     await store.transcripts.say("another session", "place 0", "Ann", "x", clock.now)
@@ -151,7 +151,7 @@ async def test_entries_come_in_pages_and_by_place(store: Store, clock) -> None:
 
 
 async def test_numbers_are_given_once_under_load(store: Store, clock) -> None:
-    """Cells begun at once never share a number, and the order of numbers is that of reading."""
+    """Cells begun at the same time never share a number, and are read in the order of their numbers."""
     begun = await asyncio.gather(*(begin(store, clock, f"{number}") for number in range(20)))
     assert len({cell.seq for cell in begun}) == 20
     assert await store.transcripts.entries(SESSION) == sorted(begun, key=lambda cell: cell.seq)
@@ -174,7 +174,7 @@ async def test_clear_forgets_one_session_and_goes_on_counting(store: Store, cloc
 
 
 async def test_transcript_read_while_its_cell_is_finished_again_is_whole(store: Store, clock) -> None:
-    """A reader sees a cell's outputs as they were before or after, never without."""
+    """A reader sees a cell's outputs from before or after, never none."""
     cell = await begin(store, clock)
     versions = [(stream(mark * MIB),) for mark in "abcd"]
     await store.transcripts.finish_cell(SESSION, cell.seq, status="ok", outputs=versions[0])
@@ -190,7 +190,7 @@ async def test_transcript_read_while_its_cell_is_finished_again_is_whole(store: 
 
 
 async def test_a_cell_can_be_given_a_higher_number(store: Store, clock) -> None:
-    """The numbers go on from there; one that is taken is never given again."""
+    """Numbering continues from there; a number that is taken is never given again."""
     numbers = [
         (await store.transcripts.begin_cell("s", PLACE, "Ann", "1", clock.now, least=least)).seq
         for least in (3, 2, 4, 9, 1)
