@@ -131,6 +131,7 @@ class SqliteDatabase:
         async with self._erasing:
             if self._erased > before:
                 return
+            # Others write meanwhile: what is waited for is their share of the time.
             await asyncio.sleep(max(0.0, self._rests_until - time.monotonic()))
             self._begun += 1
             await self._erase()

@@ -53,8 +53,7 @@ def sas(source: Source) -> Any:
         read = getattr(import_module("pyreadstat"), name)
         try:
             return read(path, **source.options)[0]
-        except Exception as error:
-            # pyreadstat's own class is in a private module; other errors are raised again.
+        except Exception as error:  # pyreadstat's class is in a private module; others are raised again
             if "encoding" in source.options or "convert string" not in str(error):
                 raise
             frame = read(path, **source.options, encoding="WINDOWS-1252")[0]
