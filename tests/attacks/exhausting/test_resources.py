@@ -682,7 +682,7 @@ async def test_once_too_many_folders_are_deleted_files_can_be_written(kernel: Ke
     ran = await run(kernel, f"{GUARD}\n{DISK['folders within folders']}\ntime.sleep(5)")
     assert (ran.status, ran.result.cause) == ("died", "folders")
     assert "Permission denied" in (await run(kernel, "kept = 1\nopen('a', 'w')")).output
-    assert (await run(kernel, "import os\nos.system('rm -rf ./*')")).restarts == []
+    assert (await run(kernel, "import os\nos.system('rm -rf d')")).restarts == []
     ran = await run(kernel, "open('a', 'w').write('xy')")
     assert (ran.status, ran.output.strip()) == ("ok", "2")
     assert [restarted.reason for restarted in ran.restarts] == [over_limit("room", kernel.limits)]
