@@ -104,6 +104,7 @@ async def test_an_opening_that_never_ends_is_given_up_in_words(world: World) -> 
             await sessions.session(1, "dm")
         assert "the kernels do not answer" in sentence(caught.value)
         del world.kernels.of["u1"]
+        sessions._opening = 30.0
         await sessions.session(1, "dm")
 
 

@@ -13,8 +13,8 @@ from bot.wording.error_messages import sentence
 
 @pytest.fixture
 def jobs() -> Iterator[Jobs]:
-    """Two pieces at once, and little patience."""
-    jobs = Jobs(2, patience=0.2)
+    """Two pieces at once."""
+    jobs = Jobs(2, patience=60)
     yield jobs
     jobs.close()
 
@@ -42,9 +42,9 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_person_has_one_at_a_time_and_all_have_two() -> None:
+async def test_a_person_has_one_at_a_time_and_all_have_two(jobs: Jobs) -> None:
     """Of three jobs of one person and one each of two others, one of hers and one other run."""
-    work = Work(Jobs(2, patience=60))
+    work = Work(jobs)
     asked = [asyncio.create_task(work.one(user_id)) for user_id in (1, 1, 1, 2, 3)]
     await settled()
     assert work.at_work == [1, 2]
@@ -68,9 +68,9 @@ async def test_who_asks_again_and_again_is_refused_and_nobody_else(jobs: Jobs) -
     await asyncio.gather(*asked, other)
 
 
-async def test_who_would_wait_for_long_is_told_so(jobs: Jobs) -> None:
+async def test_who_would_wait_for_long_is_told_so() -> None:
     """While others take all places, the turn never comes; once they are free, the next job gets one."""
-    work = Work(jobs)
+    work = Work(Jobs(2, patience=0.2))
     others = [asyncio.create_task(work.one(user_id)) for user_id in (1, 2)]
     await settled()
     with pytest.raises(TooBusy) as caught:

@@ -102,11 +102,11 @@ async def test_a_folder_that_cannot_be_made_is_told_to_its_session(
 
 
 async def test_a_node_without_descriptors_lets_those_go_on_that_are_there(
-    node: RemoteNode, settings: NodeSettings, neighbour: Neighbour, monkeypatch: pytest.MonkeyPatch
+    node: RemoteNode, settings: NodeSettings, neighbour: Neighbour
 ) -> None:
     """Who comes is told in words; the log has a line of it, and not one for each look."""
-    impatient = NodePatience(connecting=0.3, finding=(0.1,), between=(0.05, 0.1))
-    monkeypatch.setattr(node, "patience", impatient)
+    patience = node.patience
+    node.patience = NodePatience(connecting=0.3, finding=(0.1,), between=(0.05, 0.1))
     found = recorded(settings.folder)
     assert found is not None
     set_limit, before = limited(settings, resource.RLIMIT_NOFILE), (settings.folder / "log").stat().st_size
@@ -120,6 +120,7 @@ async def test_a_node_without_descriptors_lets_those_go_on_that_are_there(
         assert await neighbour.goes_on()
     finally:
         set_limit(soft)
+        node.patience = patience
     log = (settings.folder / "log").read_text()[before:]
     assert log.count("new connections have to wait") <= 1
     assert log.count("Traceback") <= 1

@@ -56,6 +56,7 @@ async def test_a_question_that_nobody_answers_ends(fresh: Kernel) -> None:
     fresh.limits = Limits(answer=timedelta(seconds=0.5))
     ran = await run(fresh, "input('anybody? ')")
     assert (ran.status, ran.result.cause, ran.restarts) == ("timeout", "no answer", [])
+    fresh.limits = Limits()
     assert (await run(fresh, "input()", answers=["here"])).output.endswith("'here'\n")
 
 
