@@ -19,8 +19,8 @@ in `__del__` or in another callback from C code. And while a message is being se
 half of it unsent.
 """
 
+import _signal  # type: ignore[import-not-found]  # below `signal`, and without its enumerations
 import asyncio
-import inspect
 import signal
 import sys
 import threading
@@ -34,9 +34,9 @@ from jupyter_client.session import Session
 __all__ = ["Interrupts", "take_interrupts"]
 
 AGAIN, MOST = 0.02, 50  # seconds between two signals of one interrupt; signals at most
-# Python's wrapper around it turns arguments into enumerations, which takes 10 us; each cell calls it four
-# times.
-_handle: Callable[[int, Any], Any] = inspect.unwrap(signal.signal)
+# `signal.signal` looks for an enumeration that the handler is a member of, which takes 15 us; each cell calls
+# it four times.
+_handle: Callable[[int, Any], Any] = _signal.signal
 
 
 def take_interrupts(handler: Any) -> Any:

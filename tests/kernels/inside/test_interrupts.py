@@ -119,3 +119,15 @@ def test_one_that_python_could_not_raise_was_not_noticed(
     other: Any = SimpleNamespace(exc_type=ValueError)
     interrupts.not_raised(other)
     assert told == [other]
+
+
+def test_the_handler_is_changed_without_enumerations(interrupts: Interrupts) -> None:
+    """Each cell changes it four times, and `signal.signal` calls ten more functions each time."""
+    called: list[str] = []
+    sys.setprofile(lambda _frame, event, arg: called.append(arg.__qualname__) if event == "c_call" else None)
+    try:
+        before = take_interrupts(interrupts.interrupt)
+    finally:
+        sys.setprofile(None)
+    assert take_interrupts(before) == interrupts.interrupt
+    assert called == ["signal", "setprofile"]
