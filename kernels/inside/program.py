@@ -63,6 +63,7 @@ class InsideKernel(IPythonKernel):  # type: ignore[misc]
         self._open_files = open_files.OpenFiles()
         self._elsewhere = elsewhere.TemporaryFiles(elsewhere.temporary(), os.getcwd())
         self._questions = questions.InputQuestions(self.session, self.stdin_socket, _may_ask)
+        self._variables = variables.Variables(self.shell)
         self.own_streams: Any = (sys.stdout, sys.stderr)
         self.shell.kernel = self  # a forked kernel's shell is older than the kernel
 
@@ -116,7 +117,7 @@ class InsideKernel(IPythonKernel):  # type: ignore[misc]
         """Add the variables and the memory they take to the metadata of each reply."""
         metadata = dict(super().finish_metadata(parent, metadata, reply_content))
         metadata["kernelcord"] = {
-            "variables": variables.describe(self.shell),
+            "variables": self._variables.describe(),
             "memory": memory.used(),
             "elsewhere": self._elsewhere.written(),
         }

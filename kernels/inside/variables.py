@@ -1,20 +1,64 @@
-"""The person's variables in a few words each, if possible without running code of theirs."""
+"""The person's variables in a few words each, if possible without running code of theirs.
 
+variables = Variables(shell)
+variables.describe()        # [["df", "DataFrame", "5 x 3"]]: after each cell
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import takewhile
+from operator import is_not
 from typing import Any
+
+__all__ = ["LONGEST", "MOST", "Variables"]
 
 MOST = 200  # variables described; the newest are kept
 LONGEST = 60  # characters of a name or a type
 
 
-def describe(shell: Any) -> list[list[str]]:
-    """[name, type, detail] of each variable that the person has defined: ["df", "DataFrame", "5 x 3"]."""
-    try:
-        namespace, hidden = shell.user_ns, shell.user_ns_hidden
-        mine = [name for name in list(namespace) if type(name) is str and name[:1] != "_"]
-        names = [name for name in mine if name not in hidden]
-        return [_describe(name, namespace[name]) for name in names[-MOST:] if name in namespace]
-    except BaseException:  # noqa: BLE001  the person can replace any part of it, and the reply must go out
-        return []
+class Variables:
+    """The variables of a shell's namespace.
+
+    IPython adds two or three names with each cell (`_i12` and `_12`), so a thousand cells leave thousands.
+    They are not looked at again: a dictionary keeps its order, so whatever is new comes after the name that
+    stands for the last cell's code. No code makes that very object, so if it is there, it is where it was.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._last: object = None  # the newest name of a cell's code
+        self._before: list[str] = []  # the person's names before that one
+
+    def describe(self) -> list[list[str]]:
+        """[name, type, detail] of each variable that the person has defined: ["df", "DataFrame", "5 x 3"]."""
+        try:
+            namespace, hidden = self._shell.user_ns, self._shell.user_ns_hidden
+            names = [name for name in self._names(namespace) if name not in hidden]
+            return [_describe(name, namespace[name]) for name in names[-MOST:] if name in namespace]
+        except BaseException:  # noqa: BLE001  the person can replace any part of it, and the reply must go out
+            return []
+
+    def _names(self, namespace: dict[Any, Any]) -> list[str]:
+        """The names without an underscore, in their order."""
+        new = list(
+            takewhile(partial(is_not, self._last), reversed(namespace))
+        )  # in one step, despite threads
+        known = self._before if len(new) < len(namespace) else []
+        new.reverse()
+        again = set(_own(new))  # they may have been deleted meanwhile, and defined again
+        before = [name for name in known if name in namespace and name not in again]
+        if codes := [position for position, name in enumerate(new) if _is_code(name)]:
+            self._last, self._before = new[codes[-1]], [*before, *_own(new[: codes[-1]])]
+        return [*before, *_own(new)]
+
+
+def _is_code(name: object) -> bool:
+    """Whether it is IPython's name for the code of a cell."""
+    return type(name) is str and name[:2] == "_i" and name[2:].isdecimal()
+
+
+def _own(names: list[Any]) -> Iterator[str]:
+    return (name for name in names if type(name) is str and name[:1] != "_")
 
 
 def _describe(name: str, value: object) -> list[str]:

@@ -3,12 +3,37 @@
 from types import SimpleNamespace
 from typing import Any
 
-from kernels.inside.variables import LONGEST, MOST, describe
+from kernels.inside.variables import LONGEST, MOST, Variables
 
 
 def shell(**names: Any) -> SimpleNamespace:
     """A shell with these variables, of which IPython hides one."""
     return SimpleNamespace(user_ns=names, user_ns_hidden={"exit": None})
+
+
+def describe(shell: SimpleNamespace) -> list[list[str]]:
+    """What the first cell of a kernel would tell."""
+    return Variables(shell).describe()
+
+
+class Cells:
+    """A shell in which cells run, as far as its names show it."""
+
+    def __init__(self) -> None:
+        self.shell = shell()
+        self.variables = Variables(self.shell)
+        self.count = 0
+
+    def run(self, code: str = "") -> list[str]:
+        """Run a cell; returns the names that are told after it, which must be those of a first look."""
+        self.count += 1
+        names = self.shell.user_ns
+        names |= {"_i": "", f"_i{self.count}": code}
+        exec(code, names)
+        names["_" + str(self.count)] = None
+        told = self.variables.describe()
+        assert told == describe(self.shell)
+        return [name for name, *_ in told]
 
 
 def test_values_have_their_type_and_size() -> None:
@@ -53,3 +78,39 @@ def test_there_are_not_too_many_nor_too_long() -> None:
     assert told[-1][0] == f"v{MOST + 4}"
     assert describe(shell(**{"x" * 100: 1}))[0][0] == "x" * LONGEST
     assert describe(shell(**{"\ud800": 1}))[0][0] == "?"
+
+
+def test_names_that_come_and_go_are_told_in_their_order() -> None:
+    """Whatever cells do with the names of earlier ones, and what threads do between two cells."""
+    cells = Cells()
+    assert cells.run() == []
+    assert cells.run("a = 1; b = 2") == ["a", "b"]
+    assert cells.run("c = 3") == ["a", "b", "c"]
+    cells.shell.user_ns["thread"] = 0
+    assert cells.run("a = 5") == ["a", "b", "c", "thread"]
+    assert cells.run("del b; d = 4; b = 2") == ["a", "c", "thread", "d", "b"]
+    assert cells.run("del c") == ["a", "thread", "d", "b"]
+    assert cells.run("del _i6, _i7; a, e = 1, 2") == ["a", "thread", "d", "b", "e"]
+    assert cells.run("exit = 1; _f = 2; _i = 3; _i9 = 4") == ["a", "thread", "d", "b", "e"]
+    assert cells.run("globals().clear()") == []
+    assert cells.run("z = y = 1") == ["z", "y"]
+
+
+def test_names_of_earlier_cells_are_not_looked_at_again() -> None:
+    """However many there are: each cell of IPython adds two, for its code and for its value."""
+
+    class Counted(dict[str, Any]):
+        looked = 0
+
+        def __reversed__(self) -> Any:
+            for name in super().__reversed__():
+                self.looked += 1
+                yield name
+
+    cells = Cells()
+    names = cells.shell.user_ns = Counted()
+    for _ in range(100):
+        cells.run()
+    names.looked = 0
+    assert cells.variables.describe() == []
+    assert names.looked == 2  # the last cell's value, and the name of its code
