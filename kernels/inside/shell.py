@@ -31,7 +31,7 @@ from .files import elsewhere
 from .input import standard_input
 from .interrupts import Interrupts
 from .libraries import advice, figures
-from .output import streams
+from .output import formats, streams
 
 __all__ = ["Shell", "interrupts"]
 
@@ -70,6 +70,11 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
             return open(file, mode, *args, **kwargs)
 
         self.user_ns["open"] = self.user_ns_hidden["open"] = standard_or_file
+
+    def init_display_formatter(self) -> None:
+        """Make what decides in which formats a value is shown."""
+        self.display_formatter = formats.Formats(parent=self)
+        self.configurables.append(self.display_formatter)
 
     def forget(self) -> None:
         """Forget what the cell has shown: IPython keeps it for its own `%notebook`."""

@@ -160,6 +160,18 @@ USES = (
         "the shell was made in the zygote, in another folder and environment",
     ),
     Use(
+        "ipykernel.zmqshell:ZMQInteractiveShell",
+        "init_display_formatter display_formatter configurables",
+        "kernels/inside/shell.py",
+        "values that can only be text are not looked up in ten formatters",
+    ),
+    Use(
+        "IPython.core.formatters:DisplayFormatter",
+        "format formatters mimebundle_formatter",
+        "kernels/inside/output/formats.py",
+        "the same: 30 us a cell",
+    ),
+    Use(
         "ipykernel.zmqshell",
         "system",
         "kernels/inside/shell.py",
