@@ -72,7 +72,7 @@ FOR_LIBRARIES: tuple[tuple[str, str, str], ...] = (
     (
         "jupyter_client",
         "kernels",
-        "_connect_control_socket _kernel_spec cleanup cmd has_process launch_kernel",
+        "_connect_control_socket _dateutil_parse _kernel_spec cleanup cmd has_process launch_kernel",
     ),
 )
 

@@ -31,6 +31,18 @@ told["first"] = sys.path.index("") > sys.path.index(os.path.dirname(os.__file__)
 told["before packages"] = "site-packages" in sys.path[sys.path.index("") + 1]
 surrogate = made.session.pack({"text": "half of \\ud83d"})
 told["sent"] = json.loads(surrogate)["text"] == "half of \\ud83d"
+
+called = []
+def note(frame, event, _):
+    if event == "call":
+        called.append(frame.f_code.co_name)
+DATES = ("2026-11-30T11:16:58Z", "2026-11-30T11:16:58.25Z", "2026-11-30T11:16:58.123456+05:30")
+sys.setprofile(note)
+read = [program.jsonutil.parse_date(date) for date in DATES]
+sys.setprofile(None)
+told["calls for a date"] = len(called) / len(DATES)
+from dateutil.parser import isoparse
+told["dates"] = read == [isoparse(date) for date in DATES]
 print(json.dumps(told))
 """
 
@@ -66,3 +78,9 @@ def test_the_persons_own_modules_come_behind_pythons(told: dict[str, Any]) -> No
 def test_modules_see_a_cell_around_them_only_while_entered(told: dict[str, Any]) -> None:
     """They see it through `get_ipython`, as in Jupyter."""
     assert told["in cell"]
+
+
+def test_dates_of_requests_are_read_by_python_itself(told: dict[str, Any]) -> None:
+    """They are the same moments as dateutil's, which calls ten functions for each."""
+    assert told["dates"]
+    assert told["calls for a date"] == 2  # `parse_date`, and the look whether there is a time zone
