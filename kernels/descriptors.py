@@ -35,7 +35,7 @@ __all__ = [
 MOST = 1 << 20  # that we ever ask for, and Linux's own maximum by default (fs.nr_open)
 KERNEL = 1024  # that a kernel's process may have open, whatever our own limit is
 OPENING = 4  # for a session: its connection on each side, a file or two while it is opened
-STARTING = 21  # for a kernel: 12 while it lives, and more while it starts
+STARTING = 21  # for a kernel: 13 while it lives, and more while it starts
 SPARE = 64  # that must stay free when something new is begun
 SO_PASSRIGHTS = 83  # include/uapi/asm-generic/socket.h
 

@@ -123,8 +123,10 @@ class Confined:
         """Release what it held; a kernel that still runs ends, unless it was detached."""
         self._watchdog.unwatch(self._watched)
         self.child.close()
-        if self._group is not None and not self._detached:
-            await to_the_end(in_thread(self._group.remove))
+        if self._group is not None:
+            self._group.close()
+            if not self._detached:
+                await to_the_end(in_thread(self._group.remove))
 
     def _too_much(self, fault: Fault) -> None:
         self.fault = fault

@@ -34,6 +34,7 @@ def group(groups: Groups) -> Iterator[Group]:
     """A kernel's group."""
     made = groups.make("kernel", LIMITS)
     yield made
+    made.close()
     made.remove()
     assert not any(folder.exists() for folder in made.folders)
 
@@ -259,7 +260,23 @@ def test_version_2_limits(own: Path, tmp_path: Path) -> None:
 def test_version_2_tells_of_a_kill(own: Path, events: str, killed: bool) -> None:
     """Only kills count, not slowdowns at the limit."""
     (own / "memory.events").write_text(events)
-    assert (Group((own,)).killed > 0) is killed
+    with contextlib.closing(Group((own,))) as group:
+        assert (group.killed > 0) is killed
+
+
+def test_the_file_that_counts_is_opened_once(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each cell asks, and to open the file takes longer than to read it. Once closed, nothing is opened."""
+    opened: list[Path] = []
+    really = os.open
+    monkeypatch.setattr(os, "open", lambda path, *flags: opened.append(path) or really(path, *flags))
+    (own / "memory.events").write_text("oom_kill 0\n")
+    group = Group((own,))
+    assert group.killed == 0
+    (own / "memory.events").write_text("oom 1\noom_kill 12\n")
+    assert (group.killed, group.at_its_limit) == (12, True)
+    group.close()
+    group.close()
+    assert (group.killed, opened) == (0, [own / "memory.events"])
 
 
 @pytest.mark.parametrize("missing", ["memory", "pids"])
