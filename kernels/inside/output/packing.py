@@ -5,16 +5,19 @@ and all text in the same message is lost. Here what UTF-8 cannot encode is escap
 """
 
 import json
+from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]
 from typing import Any
 
 from jupyter_client.jsonutil import json_clean, json_default
 
-_ENCODER = json.JSONEncoder(default=json_default, ensure_ascii=False, allow_nan=False)
+# `JSONEncoder(default=json_default, ensure_ascii=False, allow_nan=False).encode` makes one for each message,
+# which takes as long as to write a small one.
+_encode = c_make_encoder(None, json_default, encode_basestring, None, ": ", ", ", False, False, False)
 
 
 def pack(message: Any) -> bytes:
     """The message as JSON, in ASCII if it contains what UTF-8 cannot encode, or JSON, such as NaN."""
     try:
-        return _ENCODER.encode(message).encode()
+        return "".join(_encode(message, 0)).encode()
     except (TypeError, ValueError):
         return json.dumps(json_clean(message), default=json_default, allow_nan=False).encode()
