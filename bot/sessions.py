@@ -386,7 +386,8 @@ class Sessions:
             await session.end_turns()
 
     async def _remove(self, session_id: str) -> None:
-        """End the session's kernel and remove its workspace."""
+        """End the session's kernel and remove its workspace; the caller holds its lock."""
+        await self._end_turns(session_id)  # those that have begun while the lock was waited for
         self._released.pop(session_id, None)
         log.info("the kernel and the workspace are removed", extra={"session": session_id})
         if (session := self._open.pop(session_id, None)) is not None:
