@@ -271,15 +271,23 @@ class Sessions:
         return await session.upload(name, data)
 
     async def discard(self, user_id: int, place: str) -> None:
-        """Delete a session: its kernel, workspace, transcript and stored files."""
-        session_id = self.id_of(user_id, place)
+        """Delete a session: its kernel, workspace, transcript and stored files.
+
+        Raises: BytesStay once all was tried.
+        """
+        session_id, left = self.id_of(user_id, place), 0
         await self._end_turns(session_id)
         async with self._locks.one(user_id, session_id):
             await self._remove(session_id)
             await self.store.files.bring_in(user_id)  # what waits could not be found, and would come later
-            await self.store.sessions.delete(session_id)
-            await self.files.delete_all_of(session_id, user_id)
+            try:
+                await self.store.sessions.delete(session_id)
+            except BytesStay:  # of what its cells have shown, and the files are deleted
+                left += 1
+            left += await self.files.delete_all_of(session_id, user_id)
         await self.store.sessions.erase_deleted()  # which may take seconds, while the person can begin anew
+        if left:
+            raise BytesStay("see the log")
 
     async def forget_person(self, user_id: int) -> None:
         """Delete everything of a person, with their usage. Raises: BytesStay once all was tried."""

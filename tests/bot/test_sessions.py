@@ -736,6 +736,27 @@ async def test_what_the_disk_keeps_keeps_nothing_else(world: World, monkeypatch:
     assert done == ["files", "usage", "erased"]
 
 
+async def test_what_the_disk_keeps_of_a_session_keeps_none_of_its_files(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files are deleted, and deleted rows are erased from the database, before the person is told."""
+    erased = []
+    async with Program(world) as sessions:
+        await sessions.upload("a.txt", b"a", 1)
+
+        async def refuses(_session_id: str) -> None:
+            raise BytesStay("no")
+
+        async def erases() -> None:
+            erased.append((await sessions.list_user_files(1)).files)
+
+        monkeypatch.setattr(sessions.store.sessions, "delete", refuses)
+        monkeypatch.setattr(sessions.store.sessions, "erase_deleted", erases)
+        with pytest.raises(BytesStay):
+            await sessions.discard(1, "terminal")
+    assert erased == [()]
+
+
 async def test_who_deletes_everything_can_begin_anew_while_it_is_erased(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
