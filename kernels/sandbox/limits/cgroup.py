@@ -266,17 +266,19 @@ def _delegated(parent: Path, name: str) -> Path:
 def _locked(folder: Path, stack: contextlib.ExitStack) -> int:
     """Make a folder and lock it; `stack` undoes both if it is left early. Raises: OSError."""
     for _ in range(TRIES):
-        folder.mkdir(exist_ok=True)
-        with contextlib.ExitStack() as trying:
+        # Until it is locked, another program can remove it at any moment.
+        with (
+            contextlib.suppress(FileNotFoundError, FileExistsError, BlockingIOError),
+            contextlib.ExitStack() as trying,
+        ):
+            folder.mkdir(exist_ok=True)
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             trying.callback(os.close, lock)
-            with contextlib.suppress(FileNotFoundError, BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                # Otherwise it was removed before it was locked.
-                if os.path.samestat(os.fstat(lock), folder.stat()):
-                    trying.callback(_remove, folder)
-                    stack.push(trying.pop_all())
-                    return lock
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(lock), folder.stat()):
+                trying.callback(_remove, folder)
+                stack.push(trying.pop_all())
+                return lock
         sleep(AGAIN)
     raise BlockingIOError(f"{folder} is locked")
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from kernels.limits import Limits, MiB
-from kernels.sandbox.limits import cgroup
 from kernels.sandbox.limits.cgroup import Group, Groups, unique_name
 
 LIMITS = Limits(memory=48 * MiB, processes=12, cpus=1.5)
@@ -186,21 +185,25 @@ def test_a_part_with_a_process_in_it_stays(groups: Groups) -> None:
     assert not any(parts(groups, name))
 
 
+@pytest.mark.parametrize("step", ["open", "flock"])
 def test_a_part_that_is_removed_before_it_is_locked_is_made_again(
-    groups: Groups, monkeypatch: pytest.MonkeyPatch
+    groups: Groups, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """Another program that cleans up may come between the two steps."""
-    lock, taken = fcntl.flock, []
+    """Another program that cleans up may come before either step."""
+    module = {"open": os, "flock": fcntl}[step]
+    take, taken = getattr(module, step), list[str]()
 
-    def flock(descriptor: int, operation: int) -> None:
-        if not taken:
-            taken.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+    def removed_before(what: Path | int, *args: int) -> object:
+        if not taken and (isinstance(what, int) or what in expected):
+            taken.append(str(what) if step == "open" else os.readlink(f"/proc/self/fd/{what}"))
             os.rmdir(taken[0])
-        lock(descriptor, operation)
+        return take(what, *args)
 
-    monkeypatch.setattr(cgroup.fcntl, "flock", flock)
+    name = unique_name()
+    expected = {folder.parent / name for folder in groups.folders.values()}
     before = len(os.listdir("/proc/self/fd"))
-    found = Groups.found(unique_name())
+    monkeypatch.setattr(module, step, removed_before)
+    found = Groups.found(name)
     assert found is not None
     assert all(folder.exists() for folder in found.folders.values())
     assert taken[0] in map(str, found.folders.values())
