@@ -124,7 +124,7 @@ async def compose(
         )
         await stack.enter_async_context(sessions)
         every = min(SWEEP, settings.retention)
-        due = due_sweep(settings.data)
+        due = due_sweep(settings.data, now())
         janitor = Janitor(store, blobs, clock=now)
         works: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
             "janitor": partial(janitor.run, every, settings.data),

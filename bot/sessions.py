@@ -271,15 +271,16 @@ class Sessions:
         return await session.upload(name, data)
 
     async def discard(self, user_id: int, place: str) -> None:
-        """Delete a session: its kernel, workspace, transcript and stored files."""
+        """Delete a session: kernel, workspace, transcript, files. Raises: BytesStay once all was tried."""
         session_id = self.id_of(user_id, place)
         await self._end_turns(session_id)
         async with self._locks.one(user_id, session_id):
             await self._remove(session_id)
             await self.store.files.bring_in(user_id)  # what waits could not be found, and would come later
-            await self.store.sessions.delete(session_id)
-            await self.files.delete_all_of(session_id, user_id)
+            left = await self.files.forget_session(session_id, user_id)
         await self.store.sessions.erase_deleted()  # which may take seconds, while the person can begin anew
+        if left:
+            raise BytesStay("see the log")
 
     async def forget_person(self, user_id: int) -> None:
         """Delete everything of a person, with their usage. Raises: BytesStay once all was tried."""
@@ -352,8 +353,7 @@ class Sessions:
     def _unused(self, session: Session, now: float) -> bool:
         if session.busy or session.files.put_off or session.kernel.goes_on:  # only this object knows of these
             return False
-        # Whatever waits for the database will be told.
-        waits = self.store.transcripts.waiting(session.record.session_id)
+        waits = self.store.transcripts.waiting(session.record.session_id)  # and will be told
         return now - session.idle_since > IDLE and waits is None
 
     async def release_idle_often(self) -> None:
@@ -386,7 +386,8 @@ class Sessions:
             await session.end_turns()
 
     async def _remove(self, session_id: str) -> None:
-        """End the session's kernel and remove its workspace."""
+        """End the session's kernel and remove its workspace; the caller holds its lock."""
+        await self._end_turns(session_id)  # those that have begun while the lock was waited for
         self._released.pop(session_id, None)
         log.info("the kernel and the workspace are removed", extra={"session": session_id})
         if (session := self._open.pop(session_id, None)) is not None:

@@ -244,9 +244,9 @@ class FileStore:
         own = await self._own(file_id, owner_id, self._clock())
         await self._store.shares.remove(own.file_id, owner_id, user_id)
 
-    async def delete_all_of(self, session_id: str, user_id: int) -> None:
-        """Delete the person's files of this session, and bytes. Raises: BytesStay once all were tried."""
-        left = 0
+    async def forget_session(self, session_id: str, user_id: int) -> int:
+        """Delete a session with its transcript and files; returns how many of them the disk keeps."""
+        left = await self._delete_transcript(session_id)
         async for file in self.all_of(user_id, session_id):
             try:
                 await self.delete(file.file_id, user_id)
@@ -255,8 +255,7 @@ class FileStore:
             except OSError:
                 left += 1
                 log.exception("the bytes of file %s are left to the janitor", file.file_id)
-        if left:
-            raise BytesStay("see the log")
+        return left
 
     async def forget_person(self, user_id: int) -> int:
         """Delete all of a person except their usage: files and bytes, sessions, transcripts, shares.
@@ -267,10 +266,7 @@ class FileStore:
         await self._store.files.condemn_all(user_id)
         left = (await remove_expired(self._store.files, self._blobs, self._clock(), user_id=user_id)).left
         for session in await self._store.sessions.of_user(user_id):
-            try:
-                await self._store.sessions.delete(session.session_id)
-            except BytesStay:  # of this session, and the others are deleted
-                left += 1
+            left += await self._delete_transcript(session.session_id)
         await self._store.shares.forget_person(user_id)
         try:
             if await is_ours(self._store, self._blobs):
@@ -279,6 +275,14 @@ class FileStore:
             left += 1
             log.exception("bytes of person %s cannot be deleted", user_id)
         return left
+
+    async def _delete_transcript(self, session_id: str) -> int:
+        """Delete a session's record and transcript; returns 1 if the disk keeps bytes of it, else 0."""
+        try:
+            await self._store.sessions.delete(session_id)
+        except BytesStay:
+            return 1
+        return 0
 
     async def _condemn(self, file_id: str, user_id: int) -> StoredFile:
         valid = file_id_of(file_id)

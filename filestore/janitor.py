@@ -19,7 +19,7 @@ from typing import Never
 
 from filestore.blobs.removal import Removed, remove_expired
 from filestore.blobs.store import Blobs
-from filestore.clock_jumps import ClockJumps, due_sweep, note_due
+from filestore.clock_jumps import ClockJumps, due_sweep, note_due, note_left_out
 from filestore.ownership import current
 from filestore.store import Store
 
@@ -64,20 +64,25 @@ class Janitor:
         If the clock has jumped ahead since the last sweep, one sweep is left out; the next trusts the clock.
         When the next one is due is kept in `folder`.
         """
-        jumps = ClockJumps(due_sweep(folder) if folder else None)
+        jumps = ClockJumps(due_sweep(folder, self._clock()) if folder else None)
+        level = logging.INFO  # at the start it most often means that no program ran
         while True:
             now = self._clock()
             if ahead := jumps.forward(now):
-                log.warning("the clock has jumped ahead by %s: nothing is removed for %s", ahead, every)
+                told = "the clock has jumped ahead by %s, or no program ran: nothing is removed for %s"
+                log.log(level, told, ahead, every)
+                if folder:
+                    note_left_out(folder, now + every)
             else:
+                if folder:
+                    note_due(folder, now + every)
                 try:
-                    if folder:
-                        note_due(folder, now + every)
                     swept = await self.sweep(now)
                     if any(astuple(swept)):
                         log.info("swept: %s", swept)
                 except Exception:  # whatever fails this time, there must be a next sweep
                     log.exception("the sweep failed")
+            level = logging.WARNING
             await asyncio.sleep(every.total_seconds())  # the interval between sweeps
 
     async def sweep(self, now: datetime) -> Swept:

@@ -38,8 +38,7 @@ __all__ = ["RemoteNode"]
 log = logging.getLogger(__name__)
 
 ENDING, LOOK = 20.0, 0.05  # seconds that a node may take to end its kernels, and between looks
-# Seconds; a request may delete very much.
-PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=PATIENCE.connecting, sock_read=300.0)
+ANSWER = 300.0  # seconds without a byte of an answer; a request may delete very much
 CLOSING = aiohttp.ClientWSTimeout(ws_close=2.0)  # seconds; a frozen node does not answer a close
 WRONG_TOKEN = (401, 403)
 AWAY = (0.5, 2.0, 8.0, 30.0)  # seconds between attempts to attend
@@ -170,12 +169,13 @@ class RemoteNode:
         """
         if data is not None and not isinstance(data, bytes):
             data = _LeftOpen(data)
+        times = aiohttp.ClientTimeout(total=None, sock_connect=self.patience.connecting, sock_read=ANSWER)
         for last in (False, True):
             await self.connected(start=start)
             assert self._http is not None
             try:
                 async with self._http.request(
-                    method, f"kernelcord/{path}", params=params, data=data, timeout=PATIENT
+                    method, f"kernelcord/{path}", params=params, data=data, timeout=times
                 ) as response:
                     if response.status != CHANGING or last:
                         return await body_of(response)

@@ -60,10 +60,16 @@ async def test_an_opening_that_hangs_keeps_nobody_else_waiting(world: World) -> 
     async with Program(world) as sessions, asyncio.timeout(20):
         await sessions.session(3, "dm")
         hanging = [f"u{user_id}" for user_id in (1, *range(11, 10 + AT_ONCE))]
+        hang = asyncio.Barrier(len(hanging) + 1)
+
+        async def hangs_with_others() -> None:
+            await hang.wait()
+            await hangs()
+
         for name in hanging:  # everybody who may open at the same time
-            world.kernels.of[name].opening = hangs
+            world.kernels.of[name].opening = hangs_with_others
         opening = [asyncio.create_task(sessions.session(int(name[1:]), "dm")) for name in hanging]
-        await asyncio.sleep(0.05)  # they hang by now
+        await hang.wait()
         assert (await sessions.execute_code("x", user_id=2)).success
         assert (await sessions.execute_code("x", user_id=3)).success
         for task in opening:
@@ -154,8 +160,11 @@ async def test_a_removal_that_hangs_keeps_only_its_person_waiting(
     """A kernel that does not end, or 60,000 files: others still run cells, and open and remove sessions."""
     go_on = asyncio.Event()
 
+    hanging = asyncio.Event()
+
     async def removing(session_id: str) -> None:
         if session_id.startswith("u1"):
+            hanging.set()
             await go_on.wait()
 
     async with Program(world, scope="place") as sessions, asyncio.timeout(20):
@@ -168,7 +177,7 @@ async def test_a_removal_that_hangs_keeps_only_its_person_waiting(
             "sweep": lambda: sessions.sweep(world.now + 49 * HOUR),
         }
         work = asyncio.create_task(works[what]())
-        await asyncio.sleep(0.05)  # it hangs by now
+        await hanging.wait()
         own = asyncio.create_task(sessions.session(1, "terminal"))
         new = asyncio.create_task(sessions.session(1, "new place"))
         assert (await sessions.execute_code("x", 2)).success
@@ -734,6 +743,27 @@ async def test_what_the_disk_keeps_keeps_nothing_else(world: World, monkeypatch:
         with pytest.raises(BytesStay):
             await sessions.forget_person(1)
     assert done == ["files", "usage", "erased"]
+
+
+async def test_what_the_disk_keeps_of_a_session_keeps_none_of_its_files(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files are deleted, and deleted rows are erased from the database, before the person is told."""
+    erased = []
+    async with Program(world) as sessions:
+        await sessions.upload("a.txt", b"a", 1)
+
+        async def refuses(_session_id: str) -> None:
+            raise BytesStay("no")
+
+        async def erases() -> None:
+            erased.append((await sessions.list_user_files(1)).files)
+
+        monkeypatch.setattr(sessions.store.sessions, "delete", refuses)
+        monkeypatch.setattr(sessions.store.sessions, "erase_deleted", erases)
+        with pytest.raises(BytesStay):
+            await sessions.discard(1, "terminal")
+    assert erased == [()]
 
 
 async def test_who_deletes_everything_can_begin_anew_while_it_is_erased(

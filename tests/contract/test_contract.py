@@ -20,7 +20,7 @@ from kernels.node import messages
 from kernels.wire.sizes import LARGEST_ANSWER, LARGEST_CODE
 from kernels.workspace.captured import FileChanged
 from tests.contract.files import CONTENT, SomeFiles
-from tests.live.cells import Ran, late_until, run, value
+from tests.live.cells import Ran, late_until, run, until, value
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
@@ -161,9 +161,10 @@ async def test_cells_queue_and_are_told_their_position(kernel: PersonKernel) -> 
     async with kernel.run("input()") as first:
         taking = aiter(first)
         assert isinstance(await anext(taking), InputRequest)
-        second = asyncio.create_task(run(kernel, "2"))
-        third = asyncio.create_task(run(kernel, "3"))
-        await asyncio.sleep(0.2)  # they are in the queue by now
+        told = list[Event](), list[Event]()
+        second = asyncio.create_task(run(kernel, "2", on_event=told[0].append))
+        third = asyncio.create_task(run(kernel, "3", on_event=told[1].append))
+        await until(lambda: all(told))
         second.cancel()
         first.answer("on")
         async for _ in taking:

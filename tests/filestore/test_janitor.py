@@ -254,6 +254,29 @@ async def test_a_program_that_starts_while_the_clock_is_ahead_deletes_nothing_at
     assert (await files.load_file(put_before.file_id, ANN)).data == b"12345"
 
 
+@pytest.mark.parametrize("refused", [False, True])
+async def test_programs_that_run_for_minutes_sweep_too(
+    janitor: Janitor, clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    """The terminal, once a day: every other start sweeps. Each one does if the disk refuses the notes."""
+    began, swept = clock.now, list[float]()
+
+    async def sweep(now: datetime) -> Swept:
+        swept.append((now - began) / DAY)
+        return NOTHING
+
+    monkeypatch.setattr(janitor, "sweep", sweep)
+    if refused:
+        (tmp_path / "sweep-due").mkdir()
+    for _ in range(5):
+        running = asyncio.create_task(janitor.run(HOUR, tmp_path))
+        await asyncio.sleep(0)  # it has begun, and waits for its next sweep
+        running.cancel()
+        await asyncio.wait([running])
+        clock.advance(hours=24)
+    assert swept == ([0, 1, 2, 3, 4] if refused else [0, 2, 4])
+
+
 async def test_what_looks_through_all_files_takes_no_thread_that_people_wait_for(
     store: Store, blobs: Blobs, files: FileStore, janitor: Janitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

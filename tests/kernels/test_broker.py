@@ -410,30 +410,31 @@ async def test_descriptors_that_come_with_a_request_are_not_kept(requests: socke
     assert descriptors() <= before
 
 
-@pytest.mark.parametrize("times", [BrokerTimes(asking=1.0)])
-async def test_connections_that_nobody_receives_are_bounded(requests: socket.socket) -> None:
+async def test_connections_that_nobody_receives_are_bounded(shelf: Shelf) -> None:
     """A kernel that only asks has few connections open, which end by themselves; then it is served."""
-    before = descriptors()
-    requests.setblocking(False)
-    for _ in range(2000):
-        with suppress(BlockingIOError):
-            requests.send(b".")
-        await asyncio.sleep(0)
-    _, (line,), _, _ = socket.recv_fds(requests, 1, 1)
-    with socket.socket(fileno=line) as first:
-        first.settimeout(20)
-        assert await asyncio.to_thread(first.recv, 1) == b""
-    lines = 0
-    with suppress(BlockingIOError):
-        while True:
-            _, (line,), _, _ = socket.recv_fds(requests, 1, 1)
-            os.close(line)
-            lines += 1
+    async with Broker(shelf, BrokerTimes(asking=1.0)) as broker:
+        requests, before = broker.request_socket, descriptors()
+        requests.setblocking(False)
+        for _ in range(2000):
+            with suppress(BlockingIOError):
+                requests.send(b".")
             await asyncio.sleep(0)
-    assert 0 < lines < 2000
-    requests.settimeout(20)
-    assert (await ask(requests, {"op": "list"}))[0]["ok"]
-    assert descriptors() <= before + module.AT_ONCE
+        _, (line,), _, _ = socket.recv_fds(requests, 1, 1)
+        with socket.socket(fileno=line) as first:
+            first.settimeout(20)
+            assert await asyncio.to_thread(first.recv, 1) == b""
+        lines = 0
+        with suppress(BlockingIOError):
+            while True:
+                _, (line,), _, _ = socket.recv_fds(requests, 1, 1)
+                os.close(line)
+                lines += 1
+                await asyncio.sleep(0)
+        assert 0 < lines < 2000
+        broker._times = BrokerTimes()
+        requests.settimeout(20)
+        assert (await ask(requests, {"op": "list"}))[0]["ok"]
+        assert descriptors() <= before + module.AT_ONCE
 
 
 async def test_a_request_is_not_lost_while_there_are_no_descriptors(

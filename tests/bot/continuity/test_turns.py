@@ -110,6 +110,45 @@ async def test_no_turn_begins_while_its_session_waits_to_be_deleted(world: World
         assert (await sessions.execute_code("x", 1, place="dm")).success
 
 
+@pytest.mark.parametrize("everything", [True, False])
+async def test_a_turn_that_begins_while_its_deletion_waits_for_others_ends_before_it(
+    world: World, everything: bool
+) -> None:
+    """The deletion waits for turns in another place, or for an opening; nothing may be stored after it."""
+    began, stored, waits = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    async with Program(world, scope="place") as sessions:
+        session, other = [await sessions.session(1, place) for place in ("a", "b")]
+
+        async def works() -> None:
+            with session.turn():
+                began.set()
+                await until(lambda: session.turns._ending > 0 or deleting.done())
+                await session.files._store.put(1, session.record.session_id, "a", b"1", source="generated")
+                stored.set()
+
+        async def holds() -> None:
+            async with sessions._locks.one(1, session.record.session_id):
+                waits.set()
+                await began.wait()
+
+        if everything:
+            with other.turn():
+                deleting = asyncio.create_task(sessions.forget_person(1))
+                await until(lambda: other.turns._ending > 0 and not session.turns._ending)
+                working = asyncio.create_task(works())
+                await began.wait()
+        else:
+            opening = asyncio.create_task(holds())
+            await waits.wait()
+            deleting = asyncio.create_task(sessions.discard(1, "a"))
+            await asyncio.sleep(0)  # it has found no turn, and waits for the lock
+            working = asyncio.create_task(works())
+            await opening
+        await asyncio.gather(deleting, working)
+        assert stored.is_set()
+        assert (await sessions.list_user_files(1)).files == ()
+
+
 async def test_a_replay_ends_when_the_quota_is_used_up(world: World) -> None:
     """It is a single turn, so what is always recorded, such as words, must not exceed the quota."""
     cells = [Code("x"), *(Markdown(f"{number} {'w' * 20_000}") for number in range(50))]

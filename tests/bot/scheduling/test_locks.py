@@ -74,6 +74,6 @@ async def test_who_is_cancelled_holds_nothing() -> None:
         waits.task.cancel()
         held.task.cancel()
         await asyncio.wait([held.task, waits.task])
-        async with asyncio.timeout(5), locks.one(1, "a"):
+        async with asyncio.timeout(30), locks.one(1, "a"):
             pass
     assert locks._people == {}

@@ -128,7 +128,7 @@ async def test_whoever_types_k_kills_and_is_told_the_loss(
         await person.until(lambda seen: DECIDE.strip() in seen)
         assert DOES_NOT_STOP in person.seen
         assert "Killing its kernel loses kept, and whatever this cell has defined" in person.seen
-        assert person.seen.count("caught\n") == 1
+        await person.until(lambda seen: seen.count("caught\n") == 1)
         person.type("kitten" + ENTER + CTRL_C)
         await person.until(lambda seen: seen.count("caught\n") == 2)
         assert "Fresh kernel" not in person.seen

@@ -40,7 +40,7 @@ for n in range({LINES // 2}, {LINES}): print(n, flush=True)
 _ = open("a.txt", "w").write("abc")
 """
 # An outage of half a second is what one of a minute is else.
-IMPATIENT = NodePatience(connecting=0.3, heartbeat=0.4, finding=(0.1,), between=(0.05, 0.1), soon=0.2)
+IMPATIENT = NodePatience(between=(0.05, 0.1), soon=0.2)
 WHOLE = "".join(f"{n}\n" for n in range(LINES))
 
 
@@ -117,14 +117,15 @@ async def test_a_cell_goes_on_while_its_node_refuses(tmp_path: Path) -> None:
 async def test_a_cell_goes_on_while_its_node_is_silent(tmp_path: Path) -> None:
     """A frozen node keeps its connections; nothing is lost in either direction."""
     settings = plain(tmp_path)
-    async with noded(settings, IMPATIENT) as node:
+    async with noded(settings, replace(IMPATIENT, heartbeat=0.4)) as node:
         found = recorded(settings.folder)
         assert found is not None
         kernel, events = node.kernel("a", SomeFiles()), list[Event]()
         ran = asyncio.create_task(run(kernel, PRINTS, on_event=events.append))
         await during(ran, events)
+        node.patience = replace(node.patience, connecting=0.3, finding=(0.1,))
         with frozen(found[1]):
-            await until(lambda: told_to_wait(events) == 1)
+            await until(lambda: told_to_wait(events) > 0)
             go_on(tmp_path)
             with pytest.raises(NodeUnavailable, match="does not answer"):
                 await node.kernel("b", SomeFiles()).left_running()

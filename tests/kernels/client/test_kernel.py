@@ -71,7 +71,7 @@ def sent(kernel: RemoteKernel) -> list[str]:
 
 async def late(kernel: RemoteKernel) -> Late:
     """The next piece of late output."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         return await anext(aiter(kernel.late()))
 
 
@@ -92,7 +92,7 @@ async def test_news_is_for_the_cell_that_it_names(kernel: RemoteKernel, node: As
     assert kernel._link._acknowledged == [2]
     result = RunResult("ok", "x", (), captured=(FILE,))
     kernel.take_news(CellEnd(n=3, run="b-1", result=result, variables=(Variable("x", "int", "1"),)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async with cell:
             assert [event async for event in cell] == [Stream("stdout", "x")]
     assert kernel.variables == (Variable("x", "int", "1"),)

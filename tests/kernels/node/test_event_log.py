@@ -136,5 +136,5 @@ async def test_late_output_waits_where_it_is_bounded_when_nobody_takes_it() -> N
     await asyncio.sleep(0)
     assert not waiting.done()
     taken(log)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await waiting

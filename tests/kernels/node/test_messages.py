@@ -193,7 +193,7 @@ class Odd(Command, tag=False):
 
 async def instead(cell: RemoteCell, command: Command) -> None:
     """A cell whose first command is replaced by another one."""
-    async with asyncio.timeout(5), cell:
+    async with asyncio.timeout(30), cell:
         cell._host.send(command)
         async for _ in cell:
             pass
@@ -206,7 +206,7 @@ async def test_a_command_that_is_not_known_is_answered_and_the_session_goes_on(n
     await kernel.left_running()
     connection = link._socket
     for odd in (Odd(do="dance"), Odd(do="CatchUp"), Odd(do="CatchUp", since="now")):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             with pytest.raises(OSError, match="command"):
                 await link.call(odd)
     for code in (UNSET, 7):
@@ -275,7 +275,7 @@ async def test_what_is_no_message_ends_its_websocket_with_a_reason(
 ) -> None:
     """A bot that sends such a thing does not keep reconnecting to send it again."""
     assert node._http is not None
-    async with asyncio.timeout(5), node._http.ws_connect("kernelcord/sessions/none/channel") as socket:
+    async with asyncio.timeout(30), node._http.ws_connect("kernelcord/sessions/none/channel") as socket:
         if message.startswith("[{"):
             await socket.send_bytes(encode(Hello("a", Limits())))
             await socket.receive()

@@ -251,7 +251,7 @@ async def test_a_workspace_with_many_changes_is_left_alone_for_a_while(root: Pat
             write()
 
     await asyncio.to_thread(wait_for_no_watch)  # the watch of the previous test
-    async with watched(root, many=10, rest=1.0) as watching:
+    async with watched(root, many=10, rest=60.0) as watching:
         watching.watch("1", wild)
         watching.watch("2", calm)
         await calm.next(writer(workspace))
@@ -261,6 +261,8 @@ async def test_a_workspace_with_many_changes_is_left_alone_for_a_while(root: Pat
             while watches() != 1:  # noqa: ASYNC110  nothing tells when a watcher is another one
                 await asyncio.sleep(0.01)
         await calm.next(writer(workspace))
+        watching._resting["1"].cancel()
+        asyncio.get_running_loop().call_soon(watching._has_rested, "1")  # as after that minute
         await wild.next()
         await wild.next(write)
 

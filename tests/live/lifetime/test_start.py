@@ -57,11 +57,11 @@ async def test_a_start_that_takes_too_long_says_how_far_it_got(
     fresh: Kernel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What had come, what was still awaited, and what its processes were doing; the next try works."""
-    fresh.start_times = StartTimes(answer=3.0, ask_again=1.0)
+    fresh.start_times = StartTimes(answer=4.0, ask_again=1.0)
     lost = losing(monkeypatch, module._Receiver, "__call__", "iopub_welcome")
     with pytest.raises(KernelStartFailed) as failed:
         await run(fresh, "1")
-    assert failed.value.reason == "it did not answer within 3 s"
+    assert failed.value.reason == "it did not answer within 4 s"
     for part in ("iopub greeted", "shell greeted", "awaited: iopub_welcome; processes: ", "python"):
         assert part in failed.value.state
     (told,) = [record for record in caplog.records if "did not answer within" in record.message]
