@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -92,7 +93,8 @@ def _at_home(folder: Path) -> None:
 def _ready() -> None:
     """Say so, and close the pipes to the program that has started us."""
     if "--detach" in sys.argv:
-        print(READY, flush=True)
+        with suppress(BrokenPipeError):  # it has given up, and the next one finds us
+            print(READY, flush=True)
         with open(os.devnull, "rb+", buffering=0) as nothing:
             os.dup2(nothing.fileno(), 0)
             os.dup2(nothing.fileno(), 1)

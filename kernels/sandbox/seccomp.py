@@ -41,7 +41,8 @@ SOL_SOCKET = 1
 # default).
 PRETENDED_OPTIONS = (13, 7, 8, 32, 33)
 ATTACH = (26, 50, 51, 52)  # SO_ATTACH_FILTER, _BPF, and the two of SO_REUSEPORT: programs in the kernel
-SETLEASE, NOTIFY = 1024, 1026  # of fcntl: make every other opener of a file wait, or watch a folder
+# Of fcntl: F_SETLEASE and F_SETDELEG make every other opener of a file wait, F_NOTIFY watches a folder.
+SETLEASE, SETDELEG, NOTIFY = 1024, 1040, 1026
 SETPIPE_SZ = 1031  # likewise: a pipe of up to 1 MiB, which Linux counts for nobody
 NO_SHARED_TABLE = 2  # CLOSE_RANGE_UNSHARE: descriptors of one thread alone, where nobody looks
 CLONE_THREAD, CLONE_FILES = 0x10000, 0x400  # a thread without the descriptors of the others: likewise
@@ -145,7 +146,7 @@ def _assembled(alone: bool, network: bool, counted: bool, full: bool) -> bytes:
         *_when(CLONE, [*_if_any_bit(0, NEW_NAMESPACES, errno.EPERM), *lone]),
         *_when(CLOSE_RANGE, _if_any_bit(2, NO_SHARED_TABLE, errno.EPERM)),
         *_when(SETSOCKOPT, [*of_socket, *_if_one_of(2, PRETENDED_OPTIONS, 0), *_refuse(ATTACH, errno.EPERM)]),
-        *_when(FCNTL, _if_one_of(1, [SETLEASE, NOTIFY, SETPIPE_SZ, *HINTS], errno.EPERM)),
+        *_when(FCNTL, _if_one_of(1, [SETLEASE, SETDELEG, NOTIFY, SETPIPE_SZ, *HINTS], errno.EPERM)),
         *_when(IOCTL, [*_if_one_of(1, [TIOCSTI, TIOCLINUX, TIOCSETD], errno.EPERM), *by_kind]),
         *_when(MADVISE, _if_one_of(2, [COLD, PAGEOUT, *FLAGGING], 0)),
         *_when(PREADV2, uncached),

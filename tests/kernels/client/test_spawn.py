@@ -122,13 +122,16 @@ async def test_who_comes_while_a_node_starts_after_anothers_death_waits_for_it(t
         left = {path.name for path in (settings.folder / "jupyter").rglob("jpserver-*")}
         assert (settings.folder / RECORD).exists()
         assert left
-        starting = await asyncio.create_subprocess_exec(  # as a bot that is killed right afterwards would
+        nobody_reads, said = os.pipe()  # as when its bot is killed, or gives up, before it is ready
+        starting = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "kernels.node", "--detach"),
             cwd=ROOT,
             stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
+            stdout=said,
             stderr=asyncio.subprocess.DEVNULL,
         )
+        os.close(nobody_reads)
+        os.close(said)
         await starting.communicate(replace(settings, token="another").to_json().encode())
         await until(lambda: _held(settings.folder))
         bots = [
