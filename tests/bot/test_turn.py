@@ -452,7 +452,8 @@ async def test_a_file_beyond_the_quota_is_skipped_with_its_reason(tmp_path: Path
         assert "over your 1000 B (0 B used); delete files" in result.skipped[0].reason
         with pytest.raises(QuotaExceeded):
             await sessions.upload("big.bin", b"x" * 2000, 1)
-        result = await sessions.execute_code("for n in range(5): _ = open(f'{n}.txt', 'w').write(str(n))", 1)
+        writes = "import time\nfor n in range(5): _ = open(f'{n}.txt', 'w').write(str(n)); time.sleep(0.02)"
+        result = await sessions.execute_code(writes, 1)
         assert [file.filename for file in result.generated_files] == ["0.txt", "1.txt"]
         assert [one.name for one in result.skipped] == ["2.txt and 2 more"]
         assert "you have 2 stored files, as many as one person may; delete some" in result.skipped[0].reason

@@ -77,6 +77,11 @@ def finished(message: Message) -> bool:
     return "Re-run" in labels(message)
 
 
+def output(message: Message) -> str:
+    """What an answer shows of its cell, without the lines about it, which have numbers of their own."""
+    return "\n".join(line for line in message.content.splitlines() if not line.startswith("-# "))
+
+
 def code(text: str) -> str:
     """A block of Python as a person types it."""
     return f"```py\n{text}\n```"

@@ -61,7 +61,8 @@ ABOUT = {
     "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
 }
 CHANGING = re.compile(
-    r"\d\d:\d\d:\d\d|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|T_[0-9a-f]{5}|(?<=sk-)[a-z-]+id-\d+"
+    r"\d\d:\d\d:\d\d|(?<=\d{4}-\d\d-\d\d )\d\d:\d\d"
+    r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|T_[0-9a-f]{5}|(?<=sk-)[a-z-]+id-\d+"
 )
 
 

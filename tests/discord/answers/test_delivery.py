@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.discord.kernelcord import SOON, code, finished, labels, run, running
+from tests.discord.kernelcord import SOON, code, finished, labels, output, run, running
 from tests.loopback.loopback import Discord
 from tests.loopback.people.person import Person
 from tests.loopback.world.messages import Message
@@ -83,7 +83,7 @@ async def test_without_the_history_the_answer_is_no_reply(discord: Discord, data
     discord.guild.overwrite(general, discord.bot, deny="read_message_history")
     async with running(discord, data):
         await ada.say(general, f"{discord.bot.mention} {code('print(3 + 4)')}")
-        told = await general.wait_for(lambda m: finished(m) and "7" in m.content, timeout=SOON)
+        told = await general.wait_for(lambda m: finished(m) and "7" in output(m), timeout=SOON)
     assert told.reference is None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.discord.kernelcord import SOON, answered, code, labels, running
+from tests.discord.kernelcord import SOON, answered, code, labels, output, running
 from tests.left import cells_left
 from tests.loopback.loopback import Discord
 from tests.loopback.world.messages import Message
@@ -62,7 +62,7 @@ async def test_late_output(discord: Discord, data: Path) -> None:
     hal, general = discord.guild.member("hal"), discord.guild.channel("general")
     async with running(discord, data, shutdown_grace="0.2") as stop:
         await answered(await hal.say(general, f"{discord.bot.mention} {code(LATE)}"))
-        await general.wait_for(lambda m: "Later" in m.content and "7" in m.content, timeout=SOON)
+        await general.wait_for(lambda m: "Later" in m.content and "7" in output(m), timeout=SOON)
         stop.set()
     assert not unfinished(discord)
 

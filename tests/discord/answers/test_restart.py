@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bot.wording.cell_messages import NOT_RUN
-from tests.discord.kernelcord import COMMANDS, SOON, code, finished, labels, run
+from tests.discord.kernelcord import COMMANDS, SOON, code, finished, labels, output, run
 from tests.loopback.loopback import Discord
 from tests.loopback.world.messages import Message
 from tests.model_server import ModelServer, calls, run_python, says
@@ -85,7 +85,7 @@ async def test_killed_bot_comes_back_to_its_cell(discord: Discord, home: Path) -
         assert len(ours(discord)) == 2
         again = await ada.click(ours(discord)[0], "Re-run")
         await again.wait_for_message(lambda m: m is not ours(discord)[0] and finished(m), timeout=SOON)
-        assert "7" in (await run(discord, ada, "kept")).content
+        assert "7" in output(await run(discord, ada, "kept"))
 
 
 def rows(home: Path, query: str, *given: object) -> list[tuple[object, ...]]:
@@ -234,7 +234,7 @@ async def test_bot_that_is_told_to_end_leaves_every_message_in_a_last_state(
     async with started(discord, home):
         await answer.wait_for(lambda m: finished(m) and "the end" in m.content, 2 * SOON)
         assert "line 0" in answer.content
-        assert "7" in (await run(discord, ada, "kept")).content
+        assert "7" in output(await run(discord, ada, "kept"))
 
 
 async def test_cell_that_ends_in_the_grace_is_told_before_the_end(discord: Discord, home: Path) -> None:

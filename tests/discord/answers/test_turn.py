@@ -8,7 +8,7 @@ from bot.discord.answers.answer import LiveAnswer
 from bot.discord.format.answer import Draft
 from bot.request import Picture, Request
 from kernels.cell.outputs import Outputs
-from tests.discord.kernelcord import SOON, answered, code, finished, labels, run, running
+from tests.discord.kernelcord import SOON, answered, code, finished, labels, output, run, running
 from tests.loopback.loopback import Discord
 from tests.model_server import ModelServer, calls, run_python, says
 
@@ -73,13 +73,13 @@ async def test_edit_of_a_finished_answer_finds_all_of_its_messages(discord: Disc
         await general.wait_for(lambda m: finished(m) and "number 299" in m.content, after=asked, timeout=SOON)
         assert len(ours()) > 1
         await ada.edit(asked, f"{discord.bot.mention} {code('print(6 * 7)')}")
-        answer = await asked.wait_for_reply(lambda m: finished(m) and "42" in m.content, timeout=SOON)
+        answer = await asked.wait_for_reply(lambda m: finished(m) and "42" in output(m), timeout=SOON)
         assert ours() == [answer.content]
         await ada.edit(asked, f"{discord.bot.mention} {code('print(6 * 8)')}")
-        await answer.wait_for(lambda m: finished(m) and "48" in m.content, SOON)
+        await answer.wait_for(lambda m: finished(m) and "48" in output(m), SOON)
         discord.world.remove(answer)
         await ada.edit(asked, f"{discord.bot.mention} {code('print(6 * 9)')}")
-        await general.wait_for(lambda m: finished(m) and "54" in m.content, after=asked, timeout=SOON)
+        await general.wait_for(lambda m: finished(m) and "54" in output(m), after=asked, timeout=SOON)
 
 
 async def test_who_is_forgotten_is_forgotten_here_too(discord: Discord, data: Path) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bot.discord.bounds import Bounds
-from tests.discord.kernelcord import SOON, answered, code, finished, run, running
+from tests.discord.kernelcord import SOON, answered, code, finished, output, run, running
 from tests.loopback.loopback import Discord
 from tests.loopback.people.person import Person
 from tests.loopback.rest.faults import Request
@@ -70,7 +70,7 @@ async def test_updated_messages_wait_for_answers_that_move_and_are_edited_once(
         await displays.show(ada, 2)
         endless = code("import time\nwhile True: print(1, flush=True); time.sleep(0.1)")
         asked = await bob.say(discord.guild.channel("general"), f"{discord.bot.mention} {endless}")
-        answer = await asked.wait_for_reply(lambda m: "1" in m.content, timeout=SOON)
+        answer = await asked.wait_for_reply(lambda m: "1" in output(m), timeout=SOON)
         for value in "ac":
             await run(discord, ada, f"for h in (h0, h1): h.update({value!r})")
         assert not displays.edits
@@ -96,9 +96,9 @@ async def test_an_update_of_an_old_cell_does_not_replace_a_newer_answer(discord:
         await run(discord, ada, "h.update('two')", ada.dm())
         await looked_at.wait_for_hit()
         await ada.edit(asked, f"{discord.bot.mention} {code('print(6 * 7)')}")
-        await answer.wait_for(lambda m: finished(m) and "42" in m.content, SOON)
+        await answer.wait_for(lambda m: finished(m) and "42" in output(m), SOON)
         looked_at.release()
-    assert "42" in answer.content
+    assert "42" in output(answer)
     assert "two" not in answer.content
 
 

@@ -5,7 +5,7 @@ import io
 import zipfile
 from pathlib import Path
 
-from tests.discord.kernelcord import SOON, code, finished, labels, run, running
+from tests.discord.kernelcord import SOON, code, finished, labels, output, run, running
 from tests.loopback.loopback import Discord, loopback
 from tests.loopback.settings import Limits
 from tests.model_server import ModelServer, says
@@ -19,7 +19,7 @@ async def test_stop_ends_the_cell(discord: Discord, data: Path) -> None:
         answer = await asked.wait_for_reply(lambda m: "on" in m.content, timeout=SOON)
         await (await ada.click(answer, "Stop")).wait_for_ack()
         await answer.wait_for(lambda m: finished(m) and "Interrupted" in m.content, SOON)
-        assert "2" in (await run(discord, ada, "1 + 1")).content
+        assert "2" in output(await run(discord, ada, "1 + 1"))
 
 
 async def test_only_the_owner_may_click(discord: Discord, data: Path) -> None:
@@ -130,7 +130,7 @@ async def test_password_is_neither_shown_nor_stored(discord: Discord, data: Path
         modal = await (await ada.click(answer, "Answer")).wait_for_modal()
         assert "no password field" in modal.title
         await ada.submit_modal(modal, {modal.fields()[0][0]: "swordfish"})
-        await answer.wait_for(lambda m: finished(m) and "9" in m.content, SOON)
+        await answer.wait_for(lambda m: finished(m) and "9" in output(m), SOON)
         sent = await (await ada.click(answer, "Notebook")).wait_for_message(
             lambda m: m.attachments, timeout=SOON
         )
@@ -183,7 +183,7 @@ async def test_cells_of_one_kernel_wait_for_each_other(discord: Discord, data: P
         running_one = await first.wait_for_reply(lambda m: "Answer" in labels(m), timeout=SOON)
         second = await ada.say(general, f"{discord.bot.mention} {code('print(2)')}")
         waiting = await second.wait_for_reply(
-            lambda m: "Stop" in labels(m) and "1" in m.content, timeout=SOON
+            lambda m: "Stop" in labels(m) and "Waiting: 1" in m.content, timeout=SOON
         )
         await (await ada.click(waiting, "Stop")).wait_for_ack()
         await waiting.wait_for(finished, SOON)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot.wording.cell_messages import DOES_NOT_STOP
-from tests.discord.kernelcord import SOON, code, finished, labels, run, running
+from tests.discord.kernelcord import SOON, code, finished, labels, output, run, running
 from tests.live.cells import deaf
 from tests.loopback.loopback import Discord
 from tests.loopback.people.person import Person
@@ -79,7 +79,7 @@ async def test_the_question_goes_when_its_cell_ends_by_itself(discord: Discord, 
         await answer.wait_for(lambda m: finished(m) and "the end" in m.content, SOON)
         assert DOES_NOT_STOP not in answer.content
         assert "never" not in answer.content
-        assert "7" in (await run(discord, ada, "print(kept_here)", ada.dm())).content
+        assert "7" in output(await run(discord, ada, "print(kept_here)", ada.dm()))
 
 
 @pytest.mark.soak
@@ -100,7 +100,7 @@ async def test_an_edit_of_the_message_kills_without_a_question(discord: Discord,
     async with running(discord, data):
         asked, answer = await deaf(discord, ada, general)
         await ada.edit(asked, f"{discord.bot.mention} {code('print(6 * 7)')}")
-        await answer.wait_for(lambda m: finished(m) and "42" in m.content, SOON)
+        await answer.wait_for(lambda m: finished(m) and "42" in output(m), SOON)
         assert DOES_NOT_STOP not in answer.content
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.discord.kernelcord import SOON, answered, code, finished, run, running
+from tests.discord.kernelcord import SOON, answered, code, finished, output, run, running
 from tests.loopback.loopback import Discord
 from tests.model_server import ModelServer, calls, run_python, says
 
@@ -12,9 +12,9 @@ async def test_code_runs_wherever_the_bot_is_meant(discord: Discord, data: Path)
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         mentioned = await run(discord, ada, "x = 6\nprint(x)")
-        assert "6" in mentioned.content
+        assert "6" in output(mentioned)
         replied = await answered(await ada.say(general, code("print(x * 7)"), reply_to=mentioned, ping=False))
-        assert "42" in replied.content
+        assert "42" in output(replied)
         assert "x is 6" in (await run(discord, ada, "print(f'x is {x}')", ada.dm())).content
 
 
@@ -45,7 +45,7 @@ async def test_answers_in_threads_where_the_server_wants_it(discord: Discord, da
         thread = await general.wait_for_thread(timeout=SOON)
         await thread.wait_for(finished, timeout=SOON)
         again = await ada.say(thread, code("y + 1"))
-        assert "2" in (await answered(again)).content
+        assert "2" in output(await answered(again))
         assert not [m for m in general.messages if m.reference is asked]
 
 
@@ -86,7 +86,7 @@ async def test_without_a_model_words_are_answered_with_what_is_missing(discord: 
         asked = await ada.say(ada.dm(), "hello")
         answer = await asked.wait_for_reply(lambda m: "no model here" in m.content, timeout=SOON)
         assert "OPENAI" not in answer.content
-        assert "3" in (await run(discord, ada, "1 + 2", ada.dm())).content
+        assert "3" in output(await run(discord, ada, "1 + 2", ada.dm()))
 
 
 async def test_edited_message_runs_again_in_its_answer(discord: Discord, data: Path) -> None:
@@ -97,7 +97,7 @@ async def test_edited_message_runs_again_in_its_answer(discord: Discord, data: P
         answer = await answered(asked)
         assert "ZeroDivisionError" in answer.content
         await ada.edit(asked, f"{discord.bot.mention} {code('print(1 / 4)')}")
-        await answer.wait_for(lambda m: "0.25" in m.content and finished(m), SOON)
+        await answer.wait_for(lambda m: "0.25" in output(m) and finished(m), SOON)
         assert "ZeroDivisionError" not in answer.content
     assert len([m for m in general.messages if m.author.id == discord.bot.id]) == 1
 
@@ -132,7 +132,7 @@ async def test_edit_stops_what_still_runs(discord: Discord, data: Path) -> None:
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await ada.say(general, f"{discord.bot.mention} {code('print(5)\nwhile True: pass')}")
-        answer = await asked.wait_for_reply(lambda m: "5" in m.content, timeout=SOON)
+        answer = await asked.wait_for_reply(lambda m: "5" in output(m), timeout=SOON)
         await ada.edit(asked, f"{discord.bot.mention} {code('print("new")')}")
         await answer.wait_for(lambda m: "new" in m.content and finished(m), SOON)
 

@@ -7,7 +7,7 @@ import pytest
 from bot.files import PersonFiles
 from bot.scratch.kernel import ScratchKernel
 from kernels.errors import KernelClosed
-from tests.discord.kernelcord import SOON, answered, code, run, running
+from tests.discord.kernelcord import SOON, answered, code, output, run, running
 from tests.loopback.loopback import Discord
 from tests.model_server import ModelServer, calls, run_python, says
 
@@ -126,7 +126,7 @@ async def test_file_that_cannot_be_fetched_is_named(discord: Discord, data: Path
         asked = await ada.say(general, f"{discord.bot.mention} {code('1 + 1')}", files=[("a.csv", TABLE)])
         asked.attachments[0].id += 1  # before the bot gets to it
         await asked.wait_for_reply(lambda m: "`a.csv` could not be read" in m.content, timeout=SOON)
-        assert "2" in (await answered(asked)).content
+        assert "2" in output(await answered(asked))
 
 
 @pytest.mark.parametrize("error", [ValueError("fault"), OSError(5, "Input/output error"), KernelClosed()])
@@ -145,5 +145,5 @@ async def test_whatever_fails_about_files_their_message_is_answered(
                 patch.setattr(*patched, fails)
                 text = f"{discord.bot.mention} {code('6 * 7')}"
                 asked = await ada.say(general, text, files=[("a.csv", TABLE), ("b.csv", TABLE)])
-                assert "42" in (await answered(asked)).content
+                assert "42" in output(await answered(asked))
                 assert any(told in m.content for m in general.messages if m.reference is asked)

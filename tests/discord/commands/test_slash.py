@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.discord.kernelcord import SOON, answered, code, finished, labels, run, running
+from tests.discord.kernelcord import SOON, answered, code, finished, labels, output, run, running
 from tests.loopback.loopback import Discord
 from tests.model_server import ModelServer, calls, run_python, says
 
@@ -48,8 +48,8 @@ async def test_run_code_of_a_message(discord: Discord, data: Path) -> None:
     words = await ada.say(general, "no code at all, is it")
     async with running(discord, data):
         asked = await bob.context_menu("Run code", written)
-        assert "42" in (await asked.wait_for_message(finished, timeout=SOON)).content
-        assert "7" in (await run(discord, bob, "seven")).content
+        assert "42" in output(await asked.wait_for_message(finished, timeout=SOON))
+        assert "7" in output(await run(discord, bob, "seven"))
         assert "NameError" in (await run(discord, ada, "seven")).content
         refused = await (await bob.context_menu("Run code", words)).wait_for_message()
         assert refused.ephemeral
@@ -156,7 +156,7 @@ async def test_stop_says_which_cell_it_stops_and_where(discord: Discord, data: P
         )
         assert told.ephemeral
         await asks.wait_for(lambda m: finished(m) and "Interrupted" in m.content, SOON)
-        assert "42" in (await answered(waiting)).content
+        assert "42" in output(await answered(waiting))
 
 
 async def test_stop_vars_and_reset(discord: Discord, data: Path) -> None:
@@ -167,7 +167,7 @@ async def test_stop_vars_and_reset(discord: Discord, data: Path) -> None:
         assert "othing" in nothing.content
         await run(discord, ada, "kept_here = 12")
         asked = await ada.say(general, f"{discord.bot.mention} {code('print(1)\nwhile True: pass')}")
-        answer = await asked.wait_for_reply(lambda m: "1" in m.content, timeout=SOON)
+        answer = await asked.wait_for_reply(lambda m: "1" in output(m), timeout=SOON)
         told = await (await ada.slash(general, "stop")).wait_for_message()
         assert told.content.startswith("Stopping the ")
         await answer.wait_for(lambda m: finished(m) and "Interrupted" in m.content, SOON)
@@ -240,7 +240,7 @@ async def test_notebook_is_given_and_run_again(discord: Discord, data: Path) -> 
         assert len(json.loads(notebook)["cells"]) == 2
         again = await bob.slash(general, "notebook", replay=("session.ipynb", notebook))
         ran = await again.wait_for_message(lambda m: "Ran 2 of 2" in m.content, timeout=SOON)
-        assert "21" in ran.content
+        assert "21" in output(ran)
         broken = await bob.slash(general, "notebook", replay=("session.ipynb", b"{"))
         await broken.wait_for_message(lambda m: "JSON" in m.content, timeout=SOON)
 
@@ -329,7 +329,7 @@ async def test_app_of_a_person_in_a_server_without_the_bot(discord: Discord, dat
         asked = await bob.slash(
             away.channel("general"), "run", code="print(3 + 4)\nopen('f.txt', 'w').write('f');"
         )
-        answer = await asked.wait_for_message(lambda m: finished(m) and "7" in m.content, timeout=SOON)
+        answer = await asked.wait_for_message(lambda m: finished(m) and "7" in output(m), timeout=SOON)
         assert answer.file("f.txt").data == b"f"
         assert labels(answer)
         long = await bob.slash(

@@ -10,7 +10,17 @@ from bot.__main__ import serve
 from bot.discord.api.retry import DiscordRefused
 from bot.discord.client import Client
 from bot.discord.supervise import CannotServe
-from tests.discord.kernelcord import COMMANDS, SOON, code, finished, labels, run, running, settings_for
+from tests.discord.kernelcord import (
+    COMMANDS,
+    SOON,
+    code,
+    finished,
+    labels,
+    output,
+    run,
+    running,
+    settings_for,
+)
 from tests.loopback.loopback import Discord
 from tests.model_server import ModelServer, says
 
@@ -23,7 +33,7 @@ async def test_gateway_that_refuses_at_the_start_is_tried_again(discord: Discord
     await discord.requests.wait_for("GET", "/gateway*")
     discord.gateway.refusing = False
     await discord.ready(*COMMANDS, timeout=SOON)
-    assert "7" in (await run(discord, discord.guild.member("ada"), "print(3 + 4)")).content
+    assert "7" in output(await run(discord, discord.guild.member("ada"), "print(3 + 4)"))
     stop.set()
     await serving
 
@@ -35,7 +45,7 @@ async def test_event_that_cannot_be_read_is_left_out(discord: Discord, data: Pat
         connections = discord.gateway.identified, discord.gateway.resumed
         discord.gateway.dispatch("MESSAGE_CREATE", {"id": "1", "guild_id": str(discord.guild.id)})
         discord.gateway.dispatch("GUILD_MEMBER_ADD", {})
-        assert "7" in (await run(discord, ada, "print(3 + 4)")).content
+        assert "7" in output(await run(discord, ada, "print(3 + 4)"))
         assert (discord.gateway.identified, discord.gateway.resumed) == connections
 
 
@@ -45,7 +55,7 @@ async def test_text_that_is_no_event_at_all(discord: Discord, data: Path) -> Non
     async with running(discord, data):
         discord.gateway.send_raw("{")
         await discord.gateway.wait_for(lambda g: g.identified + g.resumed > 1, SOON)
-        assert "7" in (await run(discord, ada, "print(3 + 4)")).content
+        assert "7" in output(await run(discord, ada, "print(3 + 4)"))
 
 
 async def test_invalid_session_does_not_register_commands_again(discord: Discord, data: Path) -> None:
@@ -56,7 +66,7 @@ async def test_invalid_session_does_not_register_commands_again(discord: Discord
         discord.gateway.invalidate()
         await discord.gateway.wait_for(lambda g: g.identified == 2, SOON)
         await discord.gateway.wait_for_online(SOON)
-        assert "7" in (await run(discord, ada, "print(3 + 4)")).content
+        assert "7" in output(await run(discord, ada, "print(3 + 4)"))
         assert len(discord.requests.matching("*", "/applications/*/commands*")) == registered
 
 

@@ -11,7 +11,17 @@ from bot.__main__ import serve
 from bot.discord.bounds import Bounds
 from bot.discord.connections import FREE, LONGEST, Pauses
 from bot.discord.supervise import CannotServe, supervise
-from tests.discord.kernelcord import COMMANDS, SOON, code, finished, labels, run, running, settings_for
+from tests.discord.kernelcord import (
+    COMMANDS,
+    SOON,
+    code,
+    finished,
+    labels,
+    output,
+    run,
+    running,
+    settings_for,
+)
 from tests.loopback.bots import tiny
 from tests.loopback.gateway.sessions import Gateway
 from tests.loopback.loopback import Discord
@@ -67,7 +77,7 @@ async def test_everything_works_after_a_connection_has_begun_again(
         await asking.wait_for(lambda m: finished(m) and "asked in flight" in m.content, SOON)
         await (await ada.select(listed, "made.txt")).wait_for_ack()
         await listed.wait_for(lambda m: "expires" in m.content)
-        for begun, output in [  # all of them begin, and then the test waits for each
+        for begun, shown in [  # all of them begin, and then the test waits for each
             (await ada.submit_modal(typed, {"Python": "print('typed', 1)"}), "typed 1"),
             (await ada.submit_modal(edited, {"Python": "print('edited', 2)"}), "edited 2"),
             (await ada.slash(general, "run", code="print('run', 3)"), "run 3"),
@@ -77,13 +87,13 @@ async def test_everything_works_after_a_connection_has_begun_again(
             ran = await begun.wait_for_message(
                 lambda m: m not in (answer, asking) and finished(m), timeout=SOON
             )
-            assert output in ran.content
+            assert shown in output(ran)
         form = await (await ada.slash(general, "run")).wait_for_modal()
         sent = await ada.submit_modal(form, {"Python": "print('form', 4)"})
         assert "form 4" in (await sent.wait_for_message(finished, timeout=SOON)).content
-        assert "8" in (await run(discord, ada, "print(3 + 5)", ada.dm())).content
+        assert "8" in output(await run(discord, ada, "print(3 + 5)", ada.dm()))
         mentioned = await ada.say(thread, f"{discord.bot.mention} {code('print(4 + 5)')}")
-        assert "9" in (await mentioned.wait_for_reply(finished, timeout=SOON)).content
+        assert "9" in output(await mentioned.wait_for_reply(finished, timeout=SOON))
         assert len(discord.requests.matching("*", "/applications/*/commands*")) == registered
 
 
@@ -144,7 +154,7 @@ async def test_gateway_that_always_hangs_up_is_asked_ever_more_rarely(
         await asyncio.sleep(0.5)  # enough for a hundred connections without pauses
         assert discord.gateway.hung_up <= FREE + 1
         discord.gateway.hanging_up = None
-        assert "7" in (await run(discord, ada, "print(3 + 4)")).content
+        assert "7" in output(await run(discord, ada, "print(3 + 4)"))
     told = [record.message for record in caplog.records if record.levelno >= logging.INFO]
     assert sum("end too soon; the next one in" in line for line in told) in (1, 2)
     assert "connected to Discord again, the session goes on" in told

@@ -42,7 +42,7 @@ def secret(tmp_path: Path) -> Path:
 
 
 def names(scan: Scan) -> list[str]:
-    """The names that were captured."""
+    """The names that were captured; files that were written within one tick can come in any order."""
     return [file.name for file in scan.captured]
 
 
@@ -182,7 +182,7 @@ def test_only_what_is_open_for_writing_is_brought_to_the_disk(
     monkeypatch.setattr(os, "fdatasync", synced.append)
     (folder / "closed.csv").write_bytes(b"1")
     with (folder / "open.csv").open("wb"):
-        assert names(Capture(folder).scan()) == ["closed.csv", "open.csv"]
+        assert sorted(names(Capture(folder).scan())) == ["closed.csv", "open.csv"]
     assert len(synced) == 1
 
 
@@ -279,7 +279,7 @@ def test_files_come_in_the_order_of_writing_and_of_too_many_the_first(folder: Pa
         path.parent.mkdir(exist_ok=True)
         path.write_text(name)
         os.utime(path, (0, 0))
-        time.sleep(0.02)  # the clock for file times has a tick of some milliseconds
+        time.sleep(TICK / 1e9)
     scan = Capture(folder, max_files=3).scan()
     assert names(scan) == ["zebra", "b/apple", "mango"]
     assert list(reasons(scan)) == ["late"]
@@ -293,7 +293,7 @@ def test_what_sqlite_keeps_beside_a_database_is_no_file(folder: Path) -> None:
         (folder / name).write_bytes(b"some")
     (folder / "x.db-wal").touch()
     capture = Capture(folder)
-    assert names(scan := capture.scan()) == ["x.db", "notes-wal", "notes"]
+    assert sorted(names(scan := capture.scan())) == ["notes", "notes-wal", "x.db"]
     assert scan.skipped == ()
     (folder / "x.db-wal").write_bytes(b"\x37\x7f\x06\x82rows")
     (folder / "x.db-journal").write_bytes(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7rows")
@@ -479,7 +479,8 @@ def test_what_the_cell_wrote_comes_before_what_was_there(folder: Path) -> None:
     (folder / "zz_result.csv").touch()
     os.utime(folder / "zz_result.csv", (0, 0))  # as a program does that unpacks an archive
     scan = Capture(folder).scan(since=since)
-    assert names(scan) == ["zz_result.csv", *(f"{number:03}.txt" for number in range(63))]
+    first, *others = names(scan)
+    assert (first, len(others)) == ("zz_result.csv", 63)
 
 
 def test_what_is_older_than_a_cell_can_be_taken_for_known(folder: Path) -> None:
@@ -526,6 +527,7 @@ def test_only_so_much_is_reported_and_the_rest_is_left_for_later(folder: Path) -
     """What was left is still news; things that cannot be captured count too."""
     for name in ("a", "b", "c", "d"):
         (folder / name).touch()
+        time.sleep(TICK / 1e9)
     (folder / "e").symlink_to("a")
     capture = Capture(folder)
     assert names(capture.scan(most=3)) == ["a", "b", "c"]
