@@ -149,9 +149,17 @@ class PersonFiles:
             await self._store.make_room(self._user_id, size)
 
     async def upload(self, name: str, data: bytes) -> StoredFile:
-        """Store a person's file and put it into the workspace. Raises: as `FileStore.put`."""
+        """Store a person's file and put it into the workspace. Raises: as `FileStore.put`.
+
+        If the disk does not take it there, it is not kept in the store either: that is what people are told.
+        """
         stored = await self._store.put(self._user_id, self._session_id, name, data, source="uploaded")
-        await self._place(stored.filename, data)
+        try:
+            await self._place(stored.filename, data)
+        except (StoreFull, OSError):
+            with contextlib.suppress(FileStoreError, OSError):  # what could not be placed is the error
+                await self._store.delete(stored.file_id, self._user_id)
+            raise
         return stored
 
     async def bring(self, wanted: Sequence[str]) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ from typing import Any, BinaryIO, Protocol, Self
 
 from kernels.concurrency.cancellation import to_the_end
 from kernels.concurrency.threads import in_thread
-from kernels.descriptors import refuse_descriptors
+from kernels.descriptors import OutOfDescriptors, leaves_spare, refuse_descriptors
 
 LONGEST_REQUEST = 64 * 1024  # bytes, its newline included
 LONGEST_NAME = 1024  # characters of a file's id or name
@@ -224,15 +224,26 @@ def _refusal(message: str, *, missing: bool = False) -> dict[str, Any]:
 
 async def _connection() -> tuple[socket.socket, socket.socket]:
     """The two ends of a new connection, as soon as there are descriptors for them."""
+    waits = False
     while True:
         try:
-            ours, theirs = socket.socketpair()
+            return _connected()
         except OSError as error:
-            logger.warning("A kernel's request for files has to wait: %s", error)
+            if not waits:
+                logger.warning("A kernel's request for files has to wait: %s", error.strerror)
+            waits = True
             await asyncio.sleep(PAUSE)  # nothing tells when there is a descriptor again
-        else:
-            refuse_descriptors(ours)
-            return ours, theirs
+
+
+def _connected() -> tuple[socket.socket, socket.socket]:
+    """As `_connection`. All kernels together must leave enough for everything else. Raises: OSError."""
+    ours, theirs = socket.socketpair()
+    if not all(leaves_spare(end.fileno()) for end in (ours, theirs)):
+        ours.close()
+        theirs.close()
+        raise OutOfDescriptors
+    refuse_descriptors(ours)
+    return ours, theirs
 
 
 async def _read_line(peer: socket.socket) -> bytes:

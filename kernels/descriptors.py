@@ -2,6 +2,7 @@
 
     raise_limit()               # once, at the start
     need(STARTING)              # before something that opens so many. Raises: OutOfDescriptors
+    leaves_spare(descriptor)    # after something was opened that can wait
     refuse_descriptors(own)
 
 With a thousand people descriptors become scarce, and when they run out, whatever needs the next one fails,
@@ -26,6 +27,7 @@ __all__ = [
     "STARTING",
     "OutOfDescriptors",
     "free",
+    "leaves_spare",
     "lower",
     "need",
     "raise_limit",
@@ -61,8 +63,20 @@ def raise_limit() -> None:
 
 def free() -> int:
     """How many more files this program may open."""
+    return _limit() - len(os.listdir("/dev/fd"))
+
+
+def leaves_spare(descriptor: int) -> bool:
+    """Whether a descriptor that was just opened leaves `SPARE` others free.
+
+    The system gives the lowest number that is free, so nothing has to be counted.
+    """
+    return descriptor < _limit() - SPARE
+
+
+def _limit() -> int:
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return (MOST if soft == resource.RLIM_INFINITY else soft) - len(os.listdir("/dev/fd"))
+    return MOST if soft == resource.RLIM_INFINITY else soft
 
 
 def need(number: int) -> None:

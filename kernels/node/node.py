@@ -166,11 +166,13 @@ class Node:
         return session.kernel.alive or session.kernel.busy
 
     def _can_be_found(self) -> bool:
-        """Whether the record in its folder is this node's."""
+        """Whether the record in its folder is this node's, as far as can be seen."""
         try:
             return decode((self.folder / RECORD).read_bytes(), NodeRecord).pid == os.getpid()
-        except (OSError, NotDecoded):
+        except (FileNotFoundError, NotADirectoryError, NotDecoded):
             return False
+        except OSError:  # as without a free descriptor, which must end nobody's kernel
+            return True
 
 
 def _write(path: Path, record: NodeRecord) -> None:

@@ -202,7 +202,7 @@ def confine(
     if tier is Tier.A:
         flags |= CLONE_NEWUSER
     mounts = _mounts(paths, limits, INSIDE_UID if uid is None else uid, counted=counted) if names else ()
-    filtered = seccomp.assemble(alone=names, network=limits.network, counted=counted, full=full)
+    filtered = seccomp.assemble(alone=names, network=limits.network, counted=counted)
     return Confinement(
         namespaces=names,
         clone_flags=flags,

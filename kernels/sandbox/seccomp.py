@@ -57,13 +57,13 @@ KIND, STREAM, SEQPACKET = 0xF, 1, 5  # of a socket, without its flags
 NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW* flag that clone(2) takes
 # Type into, or read, a terminal that is not one's own; or have the machine load a module for one's own.
 TIOCSTI, TIOCLINUX, TIOCSETD = 0x5412, 0x541C, 0x5423
-# By the second byte of ioctl's request, what file systems do to a file that is open for reading only: flags,
-# version, encryption, verity (f, v).
-OF_FILE_SYSTEMS = (0x6600, 0x7600)
-# In every tier: taking room on the disk that nothing is written to, which no limit on a file's size holds,
-# and the hints by which one byte takes it (X, of XFS and others); what btrfs has of its own (0x94).
-TAKING_ROOM = (0x5800, 0x9400)
-OF_SOCKETS = 0x8900  # likewise: the machine's interfaces and addresses, which a socket of any kind tells
+# By the second byte of ioctl's request. What file systems do to a file that is open for reading only: flags,
+# version, encryption, verity (f, v). Keys stay in the system when a kernel has ended, and a folder whose key
+# is gone cannot be removed as others are. Taking room on the disk that nothing is written to, which no limit
+# on a file's size holds, and the hints by which one byte takes it (X, of XFS and others); what btrfs has of
+# its own (0x94).
+OF_FILE_SYSTEMS = (0x6600, 0x7600, 0x5800, 0x9400)
+OF_SOCKETS = 0x8900  # where it is not alone: the machine's interfaces and addresses, which any socket tells
 KIND_OF_REQUEST = 0xFF00
 SET_DUMPABLE = 4  # hides memory and descriptors from the watchdog, where it is not root
 # RLIMIT_CORE, pretended to be set: the program that the machine may run for a crash (core_pattern), as root
@@ -97,25 +97,25 @@ class _Step:
 ALLOWED, OTHER_CALLS = _Step(RETURN, ALLOW), _Step(LOAD, NUMBER)
 
 
-def assemble(*, alone: bool = True, network: bool = False, counted: bool = True, full: bool = False) -> bytes:
+def assemble(*, alone: bool = True, network: bool = False, counted: bool = True) -> bytes:
     """The filter. `alone`: namespaces hide the machine's processes, sockets and network from it.
 
     Otherwise internet sockets need `network`, and other sockets can only be made in pairs. `counted`: a
-    control group counts its memory; without one it cannot have shared memory without a name. `full`: nothing
-    may be added to its workspace. Raises: SandboxUnavailable on a processor other than x86-64.
+    control group counts its memory; without one it cannot have shared memory without a name.
+
+    Raises: SandboxUnavailable on a processor other than x86-64.
     """
     if platform.machine() != "x86_64":
         raise SandboxUnavailable("the system call filter is written for x86-64 only")
-    return _assembled(alone, network, counted, full)
+    return _assembled(alone, network, counted)
 
 
 @cache  # it takes 1 ms, and is the same for nearly every kernel
-def _assembled(alone: bool, network: bool, counted: bool, full: bool) -> bytes:
+def _assembled(alone: bool, network: bool, counted: bool) -> bytes:
     families = [*([UNIX] if alone else []), *([INET, INET6, NETLINK] if alone or network else [])]
     # Its own answer, the one that libzmq takes for "no interfaces" and does not end the process at.
     no_netlink = [] if NETLINK in families else [_argument(0), *_refuse([NETLINK], errno.EINVAL)]
-    in_sight = OF_FILE_SYSTEMS if network else (*OF_FILE_SYSTEMS, OF_SOCKETS)
-    closed = TAKING_ROOM if alone else (*TAKING_ROOM, *in_sight)
+    closed = OF_FILE_SYSTEMS if alone or network else (*OF_FILE_SYSTEMS, OF_SOCKETS)
     by_kind = [_Step(AND, KIND_OF_REQUEST), *_refuse(closed, errno.ENOTTY)]
     protocols = {INET: PROTOCOLS, INET6: PROTOCOLS, NETLINK: (ROUTE,)}
     by_family = [
@@ -139,7 +139,6 @@ def _assembled(alone: bool, network: bool, counted: bool, full: bool) -> bytes:
         *_refuse(calls.IGNORED.values(), 0),
         *_no_core(),
         *([] if counted else _uncounted()),
-        *(_refuse(calls.GROWING.values(), errno.EPERM) if full else []),
         *([] if alone else _sharing(network=network)),
         *_when(SOCKET, [*no_netlink, *_unless_one_of(0, families, errno.EAFNOSUPPORT), *of_family]),
         *_when(SOCKETPAIR, _unless_one_of(0, [UNIX], errno.EAFNOSUPPORT)),

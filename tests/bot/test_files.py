@@ -1,5 +1,6 @@
 """Storing a cell's files while something still writes to them, or when there is no room for them."""
 
+import errno
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from bot.files import PersonFiles
 from filestore import open_store
 from filestore.blobs.copying import Written
 from filestore.blobs.store import Blobs
+from filestore.errors import StoreFull
 from filestore.files import FileStore
 from filestore.records import SessionRecord
 from kernels.workspace.captured import Captured
@@ -131,3 +133,20 @@ async def test_what_there_is_no_room_for_is_not_copied(tmp_path: Path, *, full: 
         assert all(
             "50 MB more would be over your 4 MB" in one.reason.replace(".0 MB", " MB") for one in kept.skipped
         )
+
+
+@pytest.mark.parametrize(("number", "raised"), [(errno.ENOSPC, StoreFull), (errno.EROFS, OSError)])
+async def test_an_upload_that_the_workspace_does_not_take_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, raised: type[Exception]
+) -> None:
+    """The person is told that it is not stored: it is in no list, and has no bytes."""
+    async with a_world(tmp_path) as world:
+
+        async def refuse(*_: object, **__: object) -> str:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(world.files.kernel, "place", refuse)
+        with pytest.raises(raised):
+            await world.files.upload("a.csv", b"a,b\n")
+        assert (await world.store.list_user_files(1)).files == ()
+        assert world.on_disk() == []

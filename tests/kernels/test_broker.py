@@ -21,6 +21,7 @@ import pytest
 
 from kernels import broker as module
 from kernels.broker import Broker, BrokerTimes, FileRow, FileUnavailable, Opened
+from kernels.descriptors import SPARE
 from kernels.inside.files import stored as inside
 
 ROW = FileRow(
@@ -454,6 +455,26 @@ async def test_a_request_is_not_lost_while_there_are_no_descriptors(
         peer.settimeout(20)
         peer.sendall(b'{"op": "list"}\n')
         assert json.loads(await asyncio.to_thread(peer.recv, 65536))["ok"]
+
+
+async def test_requests_leave_descriptors_for_everything_else(
+    requests: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They wait while no more are free than the rest of the program needs, which is logged once for each."""
+    before, limits = descriptors(), resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (SPARE, limits[1]))  # of which none may be used
+    try:
+        requests.send(b".")
+        while not caplog.records:  # noqa: ASYNC110  a log has no event
+            await asyncio.sleep(0)
+        await asyncio.sleep(3 * module.PAUSE)
+        assert descriptors() == before
+        os.close(os.open(os.devnull, os.O_RDONLY))  # something else
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    _, (line,), _, _ = await asyncio.to_thread(socket.recv_fds, requests, 1, 1)
+    os.close(line)
+    assert len(caplog.records) == 1
 
 
 async def test_leaving_closes_everything(shelf: Shelf) -> None:

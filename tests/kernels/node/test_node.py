@@ -1,6 +1,9 @@
 """A node ends all that it has, even while bots come and go."""
 
 import asyncio
+import resource
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +11,7 @@ from typing import Any
 import pytest
 
 from kernels.node.node import Node
+from kernels.node.settings import RECORD
 from tests.contract.conftest import node_settings
 
 
@@ -56,3 +60,22 @@ async def test_a_session_that_goes_meanwhile_keeps_a_drained_node_from_no_kernel
     async with asyncio.timeout(30):
         await node.until_idle()
     assert not second.kernel.alive
+
+
+@pytest.mark.parametrize("lacking", ["descriptors", "record"])
+async def test_only_a_record_that_is_gone_ends_a_node_with_kernels(node: Node, lacking: str) -> None:
+    """Not one that cannot be read for a while, as without a free descriptor."""
+    node.settings = replace(node.settings, node_idle=timedelta(seconds=0.05))
+    node.ready = True
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if lacking == "descriptors":
+        node.folder.mkdir()
+        (node.folder / RECORD).touch()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        asyncio.get_running_loop().call_later(0.1, node.drain)
+        async with asyncio.timeout(20):
+            await node.until_idle()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert node._draining.is_set() == (lacking == "descriptors")
