@@ -13,7 +13,7 @@ from bot.reply import Reply
 from bot.request import Request
 from bot.session import Session
 from filestore.errors import QuotaExceeded
-from filestore.records import CellRecord, Said
+from filestore.records import ENTRY, CellRecord, Said
 from kernels.cell.events import Stream
 from kernels.cell.result import Late
 from kernels.errors import KernelClosed
@@ -108,6 +108,17 @@ async def test_no_turn_begins_while_its_session_waits_to_be_deleted(world: World
                 await sessions.execute_code("x", 1, place="dm")
         await deleting
         assert (await sessions.execute_code("x", 1, place="dm")).success
+
+
+async def test_a_replay_of_many_short_cells_ends_when_the_quota_is_used_up(world: World) -> None:
+    """However short they are, each takes room in the database."""
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "dm")
+        sessions.files._quota = 100 * ENTRY
+        with pytest.raises(QuotaExceeded):
+            await replayed(session, [Markdown("")] * 1000)
+        assert await sessions.files.used(1) == 100 * ENTRY
+        assert len(await session.transcript.entries()) == 100
 
 
 async def test_a_replay_ends_when_the_quota_is_used_up(world: World) -> None:
