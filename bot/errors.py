@@ -1,7 +1,8 @@
 """The bot's own errors. Those of a kernel or of the store pass through unchanged.
 
 BotError
-|-- NothingRuns, NotOpened, NotAFile, NotText, DataInUse, AtWork, TooBusy, OverLimit, OverBudget
+|-- NothingRuns, NotOpened, DeletedSince, NotAFile, NotText, DataInUse
+|-- AtWork, TooBusy, OverLimit, OverBudget
 `-- ModelError
     |-- NoModel, BadKey, NoSuchModel, NoSuchAddress, TooLong, NoCredit
     `-- RateLimited, OutOfReach, CutOff, Refused
@@ -24,6 +25,10 @@ class NotOpened(BotError):
     def __init__(self, cause: BaseException) -> None:
         super().__init__(cause)
         self.cause = cause
+
+
+class DeletedSince(BotError):
+    """The person has had everything deleted after they had asked for this."""
 
 
 class NotAFile(BotError):

@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from bot.files import KeptFiles
+from bot.model.turn import ask
 from bot.notebooks.replay import Step, replay
-from bot.reply import Reply
+from bot.reply import Reply, tell_nobody
 from bot.request import Request
 from bot.session import Session
+from bot.turn import take_turn
 from filestore.errors import QuotaExceeded
 from filestore.records import ENTRY, CellRecord, Said
 from kernels.cell.events import Stream
@@ -95,6 +97,20 @@ async def test_a_file_that_arrives_after_its_session_was_deleted_is_not_stored(w
         with pytest.raises(KernelClosed):
             await session.upload("a.csv", b"a\n1\n")
         assert (await sessions.list_user_files(1)).files == ()
+
+
+async def test_no_turn_begins_in_a_session_that_was_found_before_its_deletion(world: World) -> None:
+    """Its cell, its words and what the model costs would be recorded where nothing deletes them."""
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "dm")
+        await sessions.forget_person(1)
+        with pytest.raises(KernelClosed):
+            await take_turn(session, Request(1, "Ann", "dm", "x"), tell_nobody)
+        with pytest.raises(KernelClosed):
+            await ask(
+                session, Request(1, "Ann", "dm", words="?"), cast(Any, None), sessions.ledger, tell_nobody
+            )
+        assert await session.transcript.entries() == []
 
 
 async def test_no_turn_begins_while_its_session_waits_to_be_deleted(world: World) -> None:
