@@ -22,7 +22,7 @@ from bot.continuity.deletions import Deletions
 from bot.continuity.earlier_answer import broken_off_reply
 from bot.continuity.kernel_notes import note_swept, note_untold, note_used
 from bot.continuity.losses import KernelNote
-from bot.continuity.removal import remove_person
+from bot.continuity.removal import remove_person, remove_session
 from bot.continuity.resumed_turns import ResumedTurns, unfinished_sessions
 from bot.errors import NoModel, NotOpened
 from bot.model.stopping import ModelTurn
@@ -274,14 +274,11 @@ class Sessions:
         return await session.upload(name, data)
 
     async def discard(self, user_id: int, place: str) -> None:
-        """Delete a session: its kernel, workspace, transcript and stored files."""
+        """Delete a session: its kernel, workspace, transcript and files. Raises: as `remove_session`."""
         session_id = self.id_of(user_id, place)
         await self._end_turns(session_id)
         async with self._locks.one(user_id, session_id):
-            await self._remove(session_id)
-            await self.store.files.bring_in(user_id)  # what waits could not be found, and would come later
-            await self.store.sessions.delete(session_id)
-            await self.files.delete_all_of(session_id, user_id)
+            await remove_session(self.store, self.files, session_id, user_id, self._remove)
         await self.store.sessions.erase_deleted()  # which may take seconds, while the person can begin anew
 
     async def forget_person(self, user_id: int) -> None:

@@ -4,12 +4,46 @@
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
+from bot.errors import NotAllDeleted
 from bot.model.usage import Ledger
+from filestore.errors import BytesStay, FileStoreError
 from filestore.files import FileStore
 from filestore.spool import SpooledStore
+from kernels.errors import KernelError
 
-__all__ = ["remove_person"]
+__all__ = ["remove_person", "remove_session"]
+
+FILES, KERNEL, SAID = "your stored files", "your kernel and workspace", "everything said and run with it"
+BYTES = "bytes of deleted files"
+Remove = Callable[[str], Awaitable[None]]
+
+
+async def remove_session(
+    store: SpooledStore, files: FileStore, session_id: str, user_id: int, remove: Remove
+) -> None:
+    """Delete a session; `remove` ends its kernel and removes its workspace.
+
+    The first step needs the database, so that nothing is deleted while that is away. Raises: KernelError,
+    StoreUnavailable; NotAllDeleted if it breaks off later; BytesStay if the disk keeps bytes of files.
+    """
+    steps: dict[str, Callable[[], Awaitable[None]]] = {
+        FILES: partial(files.condemn_all_of, session_id, user_id),
+        KERNEL: partial(remove, session_id),
+        SAID: partial(store.sessions.delete, session_id),
+        BYTES: partial(files.delete_all_of, session_id, user_id),
+    }
+    gone: list[str] = []
+    for what, step in steps.items():
+        try:
+            await step()
+        except (FileStoreError, KernelError) as error:
+            if not gone or (what is BYTES and isinstance(error, BytesStay)):
+                raise
+            stays = [what for what in steps if what not in gone]
+            raise NotAllDeleted(gone, stays, error) from error
+        gone.append(what)
 
 
 async def remove_person(
@@ -17,7 +51,7 @@ async def remove_person(
     files: FileStore,
     ledger: Ledger,
     user_id: int,
-    remove: Callable[[str], Awaitable[None]],
+    remove: Remove,
 ) -> int:
     """Delete all of a person; `remove` ends a session's kernel and removes its workspace.
 

@@ -70,7 +70,7 @@ async def test_what_was_set_aside_of_a_person_is_deleted_with_them(store: Opened
     if kept:
         await store.kept.usage.forget_person(ANN, kept_as=-5, since=EPOCH)
     else:
-        await store.kept.files.bring_in(ANN)
+        await store.kept.files.condemn_all(ANN)
     assert [path.exists() for path in asides] == [False, True]
 
 
