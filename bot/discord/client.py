@@ -110,10 +110,12 @@ class Client(nextcord.Client):
 
     async def forget_person(self, user_id: int) -> None:
         """Delete everything of a person. Raises: KernelError, FileStoreError."""
-        await self._context.sessions.forget_person(user_id)
-        self._chat.forget_person(user_id)
-        self._late.forget_person(user_id)
-        self._context.updates.forget_person(user_id)
+        try:
+            await self._context.sessions.forget_person(user_id)
+        finally:  # whatever stays, nothing of theirs is run or shown again by itself
+            self._chat.forget_person(user_id)
+            self._late.forget_person(user_id)
+            self._context.updates.forget_person(user_id)
 
     async def drain(self, grace: float) -> None:
         """Begin nothing new, let what runs go on for `grace` seconds, then let kernels go with their cells.
