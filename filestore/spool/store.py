@@ -203,10 +203,10 @@ class SpooledFiles:
     async def condemn_all(self, user_id: int, session_id: str | None = None) -> None:
         """Records that wait are brought in first, because the bytes are found and deleted by them.
 
-        What was set aside is deleted here. Raises: StoreUnavailable if that is not possible.
+        What was set aside of them is deleted here. Raises: StoreUnavailable if that is not possible.
         """
         await self._catch_up.bring_in_all_of(person_key(user_id))
-        await self._spool.forget_aside(person_key(user_id))
+        await self._spool.forget_aside(person_key(user_id), session_id)
         await self._files.condemn_all(user_id, session_id)
 
     async def known_keys(self, blob_keys: Collection[str]) -> set[str]:
