@@ -1,12 +1,14 @@
 """The bot's own errors. Those of a kernel or of the store pass through unchanged.
 
 BotError
-|-- NothingRuns, NotOpened, NotAFile, NotText, DataInUse, AtWork, TooBusy, OverLimit, OverBudget
+|-- NothingRuns, NotOpened, DeletedSince, NotAllDeleted, NotAFile, NotText, DataInUse
+|-- AtWork, TooBusy, OverLimit, OverBudget
 `-- ModelError
     |-- NoModel, BadKey, NoSuchModel, NoSuchAddress, TooLong, NoCredit
     `-- RateLimited, OutOfReach, CutOff, Refused
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -23,6 +25,20 @@ class NotOpened(BotError):
 
     def __init__(self, cause: BaseException) -> None:
         super().__init__(cause)
+        self.cause = cause
+
+
+class DeletedSince(BotError):
+    """The person has had everything deleted after they had asked for this."""
+
+
+class NotAllDeleted(BotError):
+    """A deletion broke off because of `cause`: what is `gone` by then, and what `stays`."""
+
+    def __init__(self, gone: Sequence[str], stays: Sequence[str], cause: Exception) -> None:
+        super().__init__(gone, stays, cause)
+        self.gone = gone
+        self.stays = stays
         self.cause = cause
 
 

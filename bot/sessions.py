@@ -18,10 +18,12 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, Self
 
+from bot.continuity.deletions import Deletions
 from bot.continuity.earlier_answer import broken_off_reply
 from bot.continuity.kernel_notes import note_swept, note_untold, note_used
 from bot.continuity.losses import KernelNote
-from bot.continuity.resumed_turns import ResumedTurns, untold_sessions
+from bot.continuity.removal import remove_person, remove_session
+from bot.continuity.resumed_turns import ResumedTurns, unfinished_sessions
 from bot.errors import NoModel, NotOpened
 from bot.model.stopping import ModelTurn
 from bot.model.turn import ModelAnswer, ask
@@ -54,7 +56,6 @@ __all__ = ["Sessions"]
 
 log = logging.getLogger(__name__)
 
-LONGEST_AWAY = timedelta(days=1)  # nobody waits longer for a cell that was running
 OPENING = 90.0  # seconds to open a session, including the start of a node
 AT_ONCE = 4  # sessions opened at a time; 130 at a time delayed a neighbour's cell by half a second
 TURN = 1.0  # seconds after which a slow opening no longer keeps the next from starting; it usually takes 0.01
@@ -96,6 +97,7 @@ class Sessions:
         self.pool = pool
         self.model = model
         self.jobs = Jobs()
+        self.deletions = Deletions()
         self.ledger = ledger or Ledger(store.usage, clock)
         self._clock = clock
         self._scope = scope
@@ -136,10 +138,11 @@ class Sessions:
     async def session(self, user_id: int, place: str) -> Session:
         """The person's session for this place, opened if necessary.
 
-        Raises: StoreUnavailable, KernelError, NotOpened.
+        Raises: StoreUnavailable, KernelError, NotOpened; DeletedSince, see `Deletions`.
         """
         session_id = self.id_of(user_id, place)
         async with self._locks.one(user_id, session_id):
+            self.deletions.check(user_id)
             now = self._clock()
             session = await self._get_or_open(session_id, user_id, place)
             session.last_used, session.idle_since = now, monotonic()
@@ -154,9 +157,12 @@ class Sessions:
     async def add_record(self, user_id: int, place: str) -> None:
         """Add the session's record if it has none, so that what is noted of it is found when it is deleted.
 
-        Raises: StoreUnavailable.
+        Raises: StoreUnavailable, DeletedSince.
         """
-        await self.store.sessions.get_or_create(self.id_of(user_id, place), user_id, place, self._clock())
+        session_id = self.id_of(user_id, place)
+        async with self._locks.one(user_id, session_id):  # or it might come back after its deletion
+            self.deletions.check(user_id)
+            await self.store.sessions.get_or_create(session_id, user_id, place, self._clock())
 
     async def _get_or_open(self, session_id: str, user_id: int, place: str) -> Session:
         """The session, opened if necessary; the caller holds its lock.
@@ -213,10 +219,7 @@ class Sessions:
         Without it the cells of a session are resumed when its person next needs the session. A session that
         cannot be opened does not affect the others. Raises: FileStoreError, KernelError, once all were tried.
         """
-        found = await self.store.sessions.unfinished(self._clock() - LONGEST_AWAY)
-        found += await untold_sessions(
-            self.pool, self.store.sessions, {record.session_id for record in found}
-        )
+        found = await unfinished_sessions(self.pool, self.store.sessions, self._clock())
         # Only those that exist under the present scope:
         ours = [one for one in found if self.id_of(one.user_id, one.place) == one.session_id]
 
@@ -271,26 +274,22 @@ class Sessions:
         return await session.upload(name, data)
 
     async def discard(self, user_id: int, place: str) -> None:
-        """Delete a session: kernel, workspace, transcript, files. Raises: BytesStay once all was tried."""
+        """Delete a session with all that it has. Raises: as `remove_session`; BytesStay once all was tried."""
         session_id = self.id_of(user_id, place)
         await self._end_turns(session_id)
         async with self._locks.one(user_id, session_id):
-            await self._remove(session_id)
-            await self.store.files.bring_in(user_id)  # what waits could not be found, and would come later
-            left = await self.files.forget_session(session_id, user_id)
+            left = await remove_session(self.store, self.files, session_id, user_id, self._remove)
         await self.store.sessions.erase_deleted()  # which may take seconds, while the person can begin anew
         if left:
             raise BytesStay("see the log")
 
     async def forget_person(self, user_id: int) -> None:
         """Delete everything of a person, with their usage. Raises: BytesStay once all was tried."""
+        self.deletions.note(user_id)
         records = await self.store.sessions.of_user(user_id)
         await asyncio.gather(*(self._end_turns(record.session_id) for record in records))
         async with self._locks.all_of(user_id):
-            for record in await self.store.sessions.of_user(user_id):
-                await self._remove(record.session_id)
-            left = await self.files.forget_person(user_id)
-            await self.ledger.forget_person(user_id)
+            left = await remove_person(self.store, self.files, self.ledger, user_id, self._remove)
         await self.store.sessions.erase_deleted()
         if left:
             raise BytesStay("see the log")

@@ -244,18 +244,31 @@ class FileStore:
         own = await self._own(file_id, owner_id, self._clock())
         await self._store.shares.remove(own.file_id, owner_id, user_id)
 
-    async def forget_session(self, session_id: str, user_id: int) -> int:
-        """Delete a session with its transcript and files; returns how many of them the disk keeps."""
-        left = await self._delete_transcript(session_id)
-        async for file in self.all_of(user_id, session_id):
-            try:
-                await self.delete(file.file_id, user_id)
-            except NoSuchFile:  # it has expired meanwhile
-                pass
-            except OSError:
-                left += 1
-                log.exception("the bytes of file %s are left to the janitor", file.file_id)
-        return left
+    async def condemn_all_of(self, session_id: str, user_id: int) -> None:
+        """Make the person's files of this session expire for good; on a full disk their bytes go first.
+
+        Raises: StoreUnavailable, and then nothing has changed unless the disk is full.
+        """
+        try:
+            await self._store.files.condemn_all(user_id, session_id)
+        except StoreFull:
+            async for file in self.all_of(user_id, session_id):
+                with suppress(OSError):
+                    await self._blobs.delete(file.blob_key)
+            await self._store.files.condemn_all(user_id, session_id)
+
+    async def delete_all_of(self, session_id: str, user_id: int) -> None:
+        """Delete the person's files of this session, with bytes that an earlier try has left.
+
+        Raises: BytesStay once all were tried; StoreUnavailable.
+        """
+        await self.condemn_all_of(session_id, user_id)
+        now = self._clock()
+        gone = await remove_expired(
+            self._store.files, self._blobs, now, user_id=user_id, session_id=session_id
+        )
+        if gone.left:
+            raise BytesStay("see the log")
 
     async def forget_person(self, user_id: int) -> int:
         """Delete all of a person except their usage: files and bytes, sessions, transcripts, shares.

@@ -190,6 +190,7 @@ class Wanted(TypedDict, total=False):
 
 
 MOST_ENTRIES = 1000
+ENTRY = 256  # bytes that an entry counts in its person's quota in addition to its code or words
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,8 +87,8 @@ class FileRecords(Protocol):
     async def condemn(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
         """Make the person's own file expire for good."""
 
-    async def condemn_all(self, user_id: int) -> None:
-        """Make all files of a person expire for good."""
+    async def condemn_all(self, user_id: int, session_id: str | None = None) -> None:
+        """Make all files of a person, or of one session of theirs, expire for good."""
 
     async def condemned(
         self,
@@ -97,6 +97,7 @@ class FileRecords(Protocol):
         after: str = "",
         limit: int = 200,
         user_id: int | None = None,
+        session_id: str | None = None,
         folder: str | None = None,
     ) -> list[StoredFile]:
         """Condemn the files that expired by `now`, and list them in order of id, from `after` on.

@@ -11,6 +11,7 @@ await resumed.wait_all()
 import asyncio
 import logging
 from collections.abc import Collection
+from datetime import datetime, timedelta
 from functools import partial
 
 from bot.reply import Front, Reply, Tell
@@ -22,10 +23,11 @@ from filestore.store import SessionRecords
 from kernels.errors import GoesOn, KernelError
 from kernels.interface import Kernels
 
-__all__ = ["ResumedTurns", "untold_sessions"]
+__all__ = ["ResumedTurns", "unfinished_sessions"]
 
 log = logging.getLogger(__name__)
 
+LONGEST_AWAY = timedelta(days=1)  # nobody waits longer for a cell that was running
 LETTING_GO = 2.0  # seconds that a resumed turn has to end by itself
 
 
@@ -90,9 +92,13 @@ class ResumedTurns:
             await asyncio.gather(*slow, return_exceptions=True)
 
 
-async def untold_sessions(
-    pool: Kernels, sessions: SessionRecords, known: Collection[str]
-) -> list[SessionRecord]:
+async def unfinished_sessions(pool: Kernels, sessions: SessionRecords, now: datetime) -> list[SessionRecord]:
+    """The sessions of which there is something to tell: with cells that were running, or news in a node."""
+    found = await sessions.unfinished(now - LONGEST_AWAY)
+    return found + await _untold(pool, sessions, {record.session_id for record in found})
+
+
+async def _untold(pool: Kernels, sessions: SessionRecords, known: Collection[str]) -> list[SessionRecord]:
     """The sessions, besides those `known`, of which a node has news.
 
     It may be a cell that ran before it was recorded, if the previous program was killed at that moment.

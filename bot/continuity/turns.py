@@ -38,10 +38,10 @@ class Turns:
     def one(self, run: Cell | None = None) -> Iterator[None]:
         """While entered, a turn is in progress, and the end of its cell, if it has one, is not recorded.
 
-        Raises: KernelClosed while somebody waits for the end of all: nobody would stop this one.
+        Raises: KernelClosed while somebody waits for the end of all, since nobody would stop this one, and
+        once the session is closed, as it may be between the moment when it was found and this one.
         """
-        if self._ending:
-            raise KernelClosed
+        self.go_on()
         recorded = asyncio.Event()
         if run is not None:
             self._cells[run] = recorded

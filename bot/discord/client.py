@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from contextvars import copy_context
 from datetime import UTC, datetime
 from typing import Any
 
 import nextcord
 from nextcord import ApplicationError, ApplicationInvokeError, InteractionType
 
+from bot.continuity.deletions import Deletions
 from bot.discord.answers.late import LateAnswers
 from bot.discord.answers.resumed import ResumedAnswers
 from bot.discord.answers.unfinished import end_unfinished, unfinished
@@ -81,7 +83,11 @@ class Client(nextcord.Client):
         self._registering: asyncio.Task[Any] | None = None
         self._pauses = Pauses(time.monotonic)
         parsers = self._connection.parsers
-        parsers |= {event: _guarded(event, parse) for event, parse in parsers.items() if event not in NEEDED}
+        parsers |= {
+            event: _guarded(event, parse, sessions.deletions)
+            for event, parse in parsers.items()
+            if event not in NEEDED
+        }
         outlast_ready(self._connection)
         self.http._buckets = _Forgotten()
         self.http.ws_connect = self._pausing(self.http.ws_connect)  # type: ignore[assignment, method-assign]
@@ -106,8 +112,9 @@ class Client(nextcord.Client):
         """Delete everything of a person. Raises: KernelError, FileStoreError."""
         try:
             await self._context.sessions.forget_person(user_id)
-        finally:
+        finally:  # whatever stays, nothing of theirs is run or shown again by itself
             self._chat.forget_person(user_id)
+            self._late.forget_person(user_id)
             self._context.updates.forget_person(user_id)
 
     async def drain(self, grace: float) -> None:
@@ -256,12 +263,19 @@ class _Forgotten(dict[str, Any]):
         """Keep nothing."""
 
 
-def _guarded(event: str, parser: Parser) -> Parser:
-    """Logs and skips an event that nextcord cannot read, so that it does not end the connection."""
+def _guarded(event: str, parser: Parser, deletions: Deletions) -> Parser:
+    """Logs and skips an event that nextcord cannot read, so that it does not end the connection.
+
+    Each event is read in a context of its own, which all that it begins inherits, as asked at that moment.
+    """
+
+    def parse_now(data: Mapping[str, Any]) -> None:
+        deletions.asked()
+        parser(data)
 
     def parse(data: Mapping[str, Any]) -> None:
         try:
-            parser(data)
+            copy_context().run(parse_now, data)
         except Exception:  # whatever Discord sent, the next event must be read
             log.exception("an event %s could not be read", event)
 

@@ -9,6 +9,7 @@ import nextcord
 from bot.discord.api.destinations import Destination
 from bot.discord.api.retry import DiscordRefused, attempt, unless_refused
 from bot.discord.context import Context
+from bot.discord.failures import EXPECTED
 from bot.discord.format.attachments import plan
 from bot.discord.format.markdown import code_name, fenced, plain
 from bot.discord.format.split import split
@@ -76,7 +77,7 @@ async def _store(
     try:
         session = await context.sessions.session(user_id, place)
     except Exception as error:  # whatever fails about the files, the message is answered
-        if not isinstance(error, FileStoreError | KernelError):
+        if not isinstance(error, EXPECTED):
             log.exception("no session could be opened for files")
         return Received(notes=(f"Your files are not stored: {plain(clause(error))}.",))
     names = FreeNames()

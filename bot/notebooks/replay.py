@@ -18,6 +18,7 @@ from bot.scheduling.jobs import Jobs
 from bot.session import Session
 from bot.turn import take_turn
 from bot.wording.error_messages import sentence
+from filestore.records import ENTRY
 from kernels.concurrency.threads import in_thread
 from kernels.errors import TooLarge
 from kernels.notebooks.cells import RAISES, SKIP, Code, Markdown, Notebook, Raw
@@ -90,7 +91,7 @@ async def _replay(
     while (cell := await in_thread(next, cells, None)) is not None:
         session.turns.go_on()
         words = cell.code if isinstance(cell, Code) else _words(cell)
-        await session.files.make_room(len(words))
+        await session.files.make_room(ENTRY + len(words))
         if not isinstance(cell, Code):
             await session.transcript.say(request.place, "", words)  # nobody has checked who the author is
             continue

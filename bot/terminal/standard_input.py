@@ -12,32 +12,55 @@ import io
 import sys
 import threading
 import tokenize
+from collections import deque
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import CancelledError
 
 from bot.errors import NotText
 
 __all__ = ["InputLines", "whole"]
 
+AHEAD, AHEAD_BYTES = 100, 1 << 20  # lines that are read ahead, and their bytes together
+
 
 class InputLines:
-    """The lines, one read ahead. Of a line longer than `longest` bytes only its beginning is given."""
+    """The lines, some read ahead. Of a line longer than `longest` bytes only its beginning is given.
+
+    What has been read by the time of one turn of the event loop is given in that turn, up to AHEAD lines:
+    while cells of one user keep the loop busy, another's line would otherwise wait for all turns before it.
+    """
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
-        self._lines: asyncio.Queue[bytes] = asyncio.Queue(1)
+        self._lines: deque[bytes] = deque()
+        self._taken = threading.Condition()  # for `_lines`: there is room, or nobody wants more
+        self._come = asyncio.Event()  # there are lines, or no more are wanted
+        self._over = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         _in_thread(lambda: self._read(loop))
-        while line := await self._lines.get():
-            yield line
+        while True:
+            await self._come.wait()
+            self._come.clear()
+            for line in self._take():
+                if self._over or not line:  # an empty one is the end
+                    return
+                yield line
+            if self._over:
+                return
 
     def end_input(self) -> None:
         """Give no more lines."""
-        while not self._lines.empty():
-            self._lines.get_nowait()
-        self._lines.put_nowait(b"")
+        self._over = True
+        self._come.set()
+        self._take()
+
+    def _take(self) -> list[bytes]:
+        with self._taken:
+            lines = list(self._lines)
+            self._lines.clear()
+            self._taken.notify()
+        return lines
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         while True:
@@ -46,12 +69,21 @@ class InputLines:
             while len(rest) == self._longest and not rest.endswith(b"\n"):
                 # The line will be refused: drop the rest of it.
                 rest = sys.stdin.buffer.readline(self._longest)
+            with self._taken:
+                while not (self._over or self._fits(line)):
+                    self._taken.wait()
+                self._lines.append(line)
             try:
-                asyncio.run_coroutine_threadsafe(self._lines.put(line), loop).result()
-            except (RuntimeError, CancelledError):  # the event loop has ended: nobody listens any more
+                loop.call_soon_threadsafe(self._come.set)
+            except RuntimeError:  # the event loop has ended: nobody listens any more
                 return
-            if not line:
+            if not line or self._over:
                 return
+
+    def _fits(self, line: bytes) -> bool:
+        """Whether the line may be read ahead of those before it; any may if there are none."""
+        waiting = sum(map(len, self._lines))
+        return not self._lines or (len(self._lines) < AHEAD and waiting + len(line) <= AHEAD_BYTES)
 
 
 async def whole() -> tuple[str, NotText | None]:

@@ -17,11 +17,13 @@ from bot.errors import (
     BadKey,
     CutOff,
     DataInUse,
+    DeletedSince,
     NoCredit,
     NoModel,
     NoSuchAddress,
     NoSuchModel,
     NotAFile,
+    NotAllDeleted,
     NothingRuns,
     NotOpened,
     NotText,
@@ -102,6 +104,11 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     ),
     KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
     NotOpened: lambda error: f"your session could not be opened: {_not_opened(error.cause)}",
+    DeletedSince: lambda _: "not done: you had everything of yours deleted after you had asked for this",
+    NotAllDeleted: lambda error: (
+        f"not everything is deleted: {clause(error.cause)}. Gone: {', '.join(error.gone)}."
+        f" Still there: {', '.join(error.stays)}"
+    ),
     NodeUnavailable: lambda error: f"the kernels cannot be reached: {_last_line(error.reason)}",
     NodeIncompatible: lambda _: "the kernels are being updated; try again in a few minutes",
     NotebookError: str,

@@ -6,11 +6,14 @@ there is room: then the bytes of expired files, which nobody can read or renew e
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from filestore.blobs.store import Blobs
 from filestore.errors import StoreFull
+from filestore.records import StoredFile
 from filestore.store import FileRecords
 
 log = logging.getLogger(__name__)
@@ -26,18 +29,25 @@ class Removed:
 
 
 async def remove_expired(
-    files: FileRecords, blobs: Blobs, now: datetime, *, user_id: int | None = None, folder: str | None = None
+    files: FileRecords,
+    blobs: Blobs,
+    now: datetime,
+    *,
+    user_id: int | None = None,
+    session_id: str | None = None,
+    folder: str | None = None,
 ) -> Removed:
-    """Remove the files that expired by `now`, of one person or (None) of all.
+    """Remove the files that expired by `now`, of one person or session or (None) of all.
 
     With `folder` only those whose bytes are in that folder: other bytes can be deleted only by a program that
     uses their folder.
     """
+    condemned = partial(files.condemned, now, user_id=user_id, session_id=session_id, folder=folder)
     try:
-        return await _remove_condemned(files, blobs, now, user_id, folder)
+        return await _remove_condemned(files, blobs, condemned)
     except StoreFull:
         await _make_room(files, blobs, now, user_id, folder)
-        return await _remove_condemned(files, blobs, now, user_id, folder)
+        return await _remove_condemned(files, blobs, condemned)
 
 
 async def _make_room(
@@ -53,11 +63,11 @@ async def _make_room(
 
 
 async def _remove_condemned(
-    files: FileRecords, blobs: Blobs, now: datetime, user_id: int | None, folder: str | None
+    files: FileRecords, blobs: Blobs, condemned: Callable[..., Awaitable[list[StoredFile]]]
 ) -> Removed:
     count = freed = left = 0
     after = ""
-    while batch := await files.condemned(now, after=after, user_id=user_id, folder=folder):
+    while batch := await condemned(after=after):
         after = batch[-1].file_id
         gone = []
         for file in batch:

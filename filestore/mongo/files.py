@@ -95,9 +95,11 @@ class MongoFiles:
         own = equal(file_id=file_id, user_id=user_id) | _unexpired(now)
         return _stored_file(await self._files.change(own, {"$set": {"expires_at": EPOCH}}))
 
-    async def condemn_all(self, user_id: int) -> None:
-        await self._files.change_all(equal(user_id=user_id), {"$set": {"expires_at": EPOCH}})
-        await self._quotas.forget_person(user_id)
+    async def condemn_all(self, user_id: int, session_id: str | None = None) -> None:
+        theirs = equal(user_id=user_id) | given(session_id=session_id)
+        await self._files.change_all(theirs, {"$set": {"expires_at": EPOCH}})
+        if session_id is None:
+            await self._quotas.forget_person(user_id)
 
     async def condemned(
         self,
@@ -106,9 +108,11 @@ class MongoFiles:
         after: str = "",
         limit: int = 200,
         user_id: int | None = None,
+        session_id: str | None = None,
         folder: str | None = None,
     ) -> list[StoredFile]:
-        expired = {"expires_at": {"$lte": now}, "file_id": {"$gt": after}} | given(user_id=user_id)
+        expired = {"expires_at": {"$lte": now}, "file_id": {"$gt": after}}
+        expired |= given(user_id=user_id, session_id=session_id)
         if folder is not None:
             expired["folder"] = {"$in": ["", None, folder]}  # None: without the field
         found = await self._many(expired, [("file_id", 1)], limit)

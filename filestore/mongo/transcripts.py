@@ -25,6 +25,7 @@ from filestore.mongo.texts import Texts
 from filestore.outputs.outside import all_outputs
 from filestore.outputs.short import MADE_ROOM, note
 from filestore.records import (
+    ENTRY,
     MOST_ENTRIES,
     RUNNING,
     Appended,
@@ -42,7 +43,6 @@ log = logging.getLogger(__name__)
 
 SIZES = ("output_size", "large_size")  # bytes of an entry's outputs, and how many of them lie outside
 AT_ONCE = 50  # large outputs shortened at once
-SMALL = 1024  # characters of code or words up to which they do not count: counting takes a request
 READ_TRIES = 5  # if an entry's outputs are replaced while it is read, it is read again
 
 
@@ -308,7 +308,7 @@ class MongoTranscripts:
         document |= {"author": record.author, "text": await self._texts.keep(record.session_id, text)}
         owner = await self._owner(record.session_id)
         document |= {"kind": kind, "at": at, "owner": owner, "folder": self._database.folder}
-        size = len(text) if len(text) > SMALL else 0
+        size = ENTRY + len(text)
         document |= {"text_size": size, "output_size": 0, "large_size": 0}
         if isinstance(record, CellRecord):
             document |= {"status": record.status, "execution_time": None, "execution_count": None}

@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from filestore.mongo.database import Collection, Document, MongoDatabase, equal
 from filestore.mongo.quotas import MongoQuotas
-from filestore.mongo.transcripts import SMALL
+from filestore.records import ENTRY
 
 __all__ = ["upgrade"]
 
@@ -37,7 +37,7 @@ async def _sizes(texts: Collection, entry: Document) -> Document:
     kept = [entry.get("outputs", ""), *entry.get("late", ())]
     outputs = sum([await _length(texts, each) for each in kept])
     text = await _length(texts, entry["text"])
-    return {"text_size": text if text > SMALL else 0, "output_size": outputs, "large_size": 0}
+    return {"text_size": ENTRY + text, "output_size": outputs, "large_size": 0}
 
 
 async def _length(texts: Collection, kept: str | ObjectId) -> int:

@@ -141,10 +141,13 @@ class Journal:
             await asyncio.to_thread(_append, self._aside, line + b"\n")
         await self.drop_first()
 
-    async def forget_aside(self) -> None:
-        """Delete what was set aside: it is of somebody who is deleted."""
+    async def forget_aside(self, session_id: str | None = None) -> None:
+        """Delete what was set aside: it is of somebody, or only of a session, that is deleted."""
         with suppress(OSError):
-            await asyncio.to_thread(self._aside.unlink, missing_ok=True)
+            if session_id is None:
+                await asyncio.to_thread(self._aside.unlink, missing_ok=True)
+            else:
+                await asyncio.to_thread(_drop_lines, self._aside, json.dumps(session_id).encode())
 
     async def _clear(self) -> None:
         self._unsaved.clear()
@@ -283,6 +286,22 @@ def _replace(path: Path, key: str, writes: Iterable[Write]) -> int:
         raise
     sync_folder(path.parent)
     return len(data)
+
+
+def _drop_lines(path: Path, mark: bytes) -> None:
+    """Drop the lines that contain `mark`, whether they can be read or not."""
+    if not path.exists():
+        return
+    lines = path.read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if mark not in line]
+    if not kept:
+        _remove(path)
+    elif len(kept) < len(lines):
+        temporary = path.with_suffix(PART)
+        temporary.unlink(missing_ok=True)
+        _append(temporary, b"".join(kept))
+        os.replace(temporary, path)
+        sync_folder(path.parent)
 
 
 def _erase(paths: Iterable[Path]) -> None:

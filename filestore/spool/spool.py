@@ -112,11 +112,14 @@ class Spool:
                 if not journal.writes:
                     self.waiting.pop(key, None)
 
-    async def forget_aside(self, key: str) -> None:
-        """Delete what was set aside of a key's writes, because it could not be read or brought in."""
+    async def forget_aside(self, key: str, session_id: str | None = None) -> None:
+        """Delete what was set aside of a key's writes, because it could not be read or brought in.
+
+        Of a person's writes only those of one session, if that is given.
+        """
         journal = self.journal(key)
         async with journal.turn, journal.lock:
-            await journal.forget_aside()
+            await journal.forget_aside(session_id)
 
     async def save(self) -> None:
         """Try once more to save what is only in memory."""

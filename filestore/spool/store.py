@@ -200,18 +200,14 @@ class SpooledFiles:
             raise NotRecordedYet(self._spool.reason)
         return stored
 
-    async def condemn_all(self, user_id: int) -> None:
-        """Records that wait are brought in first, because the bytes are found and deleted by them."""
-        await self.bring_in(user_id)
-        await self._files.condemn_all(user_id)
+    async def condemn_all(self, user_id: int, session_id: str | None = None) -> None:
+        """Records that wait are brought in first, because the bytes are found and deleted by them.
 
-    async def bring_in(self, user_id: int) -> None:
-        """Bring in the records of a person that wait, to be deleted; what was set aside is deleted here.
-
-        Raises: StoreUnavailable if that is not possible.
+        What was set aside of them is deleted here. Raises: StoreUnavailable if that is not possible.
         """
         await self._catch_up.bring_in_all_of(person_key(user_id))
-        await self._spool.forget_aside(person_key(user_id))
+        await self._spool.forget_aside(person_key(user_id), session_id)
+        await self._files.condemn_all(user_id, session_id)
 
     async def known_keys(self, blob_keys: Collection[str]) -> set[str]:
         """Includes keys of records that wait: their bytes are no orphans."""

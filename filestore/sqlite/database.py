@@ -300,6 +300,8 @@ class SqliteDatabase:
 async def opened(path: Path, waits: Waits | None = None) -> AsyncIterator[SqliteDatabase]:
     """The database at `path`, which is first created (0600) or migrated to the newest schema.
 
+    A log shows that an earlier program was killed, perhaps before it had erased what was deleted: that is
+    done then. (Another program that is at work has a log, too, and hardly notices.)
     Raises: StoreUnavailable, StoreTooNew; StoreDamaged after a check of a few seconds at most.
     """
     waits = waits or Waits()
@@ -309,8 +311,11 @@ async def opened(path: Path, waits: Waits | None = None) -> AsyncIterator[Sqlite
             await asyncio.to_thread(_make_private, path)
         except OSError as error:
             raise StoreUnavailable(f"{path}: {error.strerror}") from error
+        killed = await asyncio.to_thread(_has_log, path)
         await database.write(_migrate)
         await database.read(partial(_check, path, waits.check))
+        if killed:
+            await database.erase_deleted()
         yield database
     finally:
         await database.close()
@@ -319,6 +324,14 @@ async def opened(path: Path, waits: Waits | None = None) -> AsyncIterator[Sqlite
 def _make_private(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+
+
+def _has_log(path: Path) -> bool:
+    """Whether there is a log with something in it, which closing a database removes."""
+    try:
+        return os.stat(f"{path}-wal").st_size > 0
+    except OSError:
+        return False
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

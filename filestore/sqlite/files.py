@@ -90,8 +90,10 @@ class SqliteFiles:
     async def condemn(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
         return await self._set_expiry("?", EPOCH, file_id, user_id, now)
 
-    async def condemn_all(self, user_id: int) -> None:
-        await self._database.change("UPDATE user_files SET expires_at = ? WHERE user_id = ?", EPOCH, user_id)
+    async def condemn_all(self, user_id: int, session_id: str | None = None) -> None:
+        query = """UPDATE user_files SET expires_at = ?
+                   WHERE user_id = ? AND session_id = coalesce(?, session_id)"""
+        await self._database.change(query, EPOCH, user_id, session_id)
 
     async def condemned(
         self,
@@ -100,15 +102,17 @@ class SqliteFiles:
         after: str = "",
         limit: int = 200,
         user_id: int | None = None,
+        session_id: str | None = None,
         folder: str | None = None,
     ) -> list[StoredFile]:
-        chosen = values(EPOCH, now, after, user_id, folder, limit)
+        chosen = values(EPOCH, now, after, user_id, session_id, folder, limit)
 
         def work(connection: Connection) -> list[StoredFile]:
             rows = connection.execute(
                 """UPDATE user_files SET expires_at = ? WHERE file_id IN (
                        SELECT file_id FROM user_files WHERE expires_at <= ? AND file_id > ?
-                       AND user_id = coalesce(?, user_id) AND folder IN ('', coalesce(?, folder))
+                       AND user_id = coalesce(?, user_id) AND session_id = coalesce(?, session_id)
+                       AND folder IN ('', coalesce(?, folder))
                        ORDER BY file_id LIMIT ?) RETURNING *""",
                 chosen,
             ).fetchall()

@@ -5,21 +5,25 @@ outputs and lists are JSON text.
 """
 
 LARGE = 32 * 1024  # bytes; changing it takes a new step
-# Characters of code or words up to which they do not count: most are so short, and counting costs.
+# Until step 10, the characters of code or words up to which these did not count.
 SMALL = 1024
 
-# Everybody's sums, recounted, in the order of the columns of `people`.
-COUNTED = f"""SELECT
+
+def _counted(entries: str) -> str:
+    """Everybody's sums, recounted, in the order of the columns of `people`; `entries` have `text_bytes`."""
+    return f"""SELECT
     user_id, sum(files), sum(file_bytes), sum(text_bytes), sum(output_bytes), sum(large_bytes)
 FROM (
     SELECT user_id, 1 AS files, file_size AS file_bytes, 0 AS text_bytes, 0 AS output_bytes, 0 AS large_bytes
     FROM user_files
     UNION ALL
-    SELECT user_id, 0, 0, length(text), 0, 0 FROM entries JOIN sessions USING (session_id)
-    WHERE length(text) > {SMALL}
+    SELECT user_id, 0, 0, {entries}
     UNION ALL
     SELECT owner, 0, 0, 0, size, iif(size > {LARGE}, size, 0) FROM outputs WHERE owner IS NOT NULL
 ) GROUP BY user_id"""
+
+
+COUNTED = _counted("length(text) + 256, 0, 0 FROM entries JOIN sessions USING (session_id)")
 
 _FIRST = (
     """CREATE TABLE user_files (
@@ -163,7 +167,11 @@ _SUMS = (
         output_bytes INTEGER NOT NULL DEFAULT 0,
         large_bytes INTEGER NOT NULL DEFAULT 0
     ) STRICT""",
-    f"INSERT INTO people {COUNTED}",
+    f"""INSERT INTO people {
+        _counted(
+            f"length(text), 0, 0 FROM entries JOIN sessions USING (session_id) WHERE length(text) > {SMALL}"
+        )
+    }""",
     """CREATE TRIGGER file_added AFTER INSERT ON user_files BEGIN
         INSERT INTO people (user_id, files, file_bytes) VALUES (NEW.user_id, 1, NEW.file_size)
         ON CONFLICT (user_id) DO UPDATE
@@ -208,4 +216,33 @@ _SUMS = (
 
 _TURNS = ("ALTER TABLE message_cells ADD COLUMN turn TEXT NOT NULL DEFAULT ''",)
 
-MIGRATIONS = (_FIRST, _CHANNELS, _ANSWERS, _NUMBERS, _IDENTITY, _BATCHES, _UNFINISHED, _SUMS, _TURNS)
+# From here on every entry counts, with 256 bytes (`records.ENTRY`) for its row: a notebook that is run again
+# has up to 10,000, however short.
+_ENTRIES = (
+    "DROP TRIGGER entry_added",
+    "DROP TRIGGER entry_removed",
+    """CREATE TRIGGER entry_added AFTER INSERT ON entries BEGIN
+        INSERT INTO people (user_id, text_bytes)
+        SELECT user_id, length(NEW.text) + 256 FROM sessions WHERE session_id = NEW.session_id
+        ON CONFLICT (user_id) DO UPDATE SET text_bytes = text_bytes + excluded.text_bytes;
+    END""",
+    """CREATE TRIGGER entry_removed AFTER DELETE ON entries BEGIN
+        UPDATE people SET text_bytes = text_bytes - length(OLD.text) - 256
+        WHERE user_id = (SELECT user_id FROM sessions WHERE session_id = OLD.session_id);
+    END""",
+    "DELETE FROM people",
+    f"INSERT INTO people {COUNTED}",
+)
+
+MIGRATIONS = (
+    _FIRST,
+    _CHANNELS,
+    _ANSWERS,
+    _NUMBERS,
+    _IDENTITY,
+    _BATCHES,
+    _UNFINISHED,
+    _SUMS,
+    _TURNS,
+    _ENTRIES,
+)

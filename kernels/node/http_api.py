@@ -72,7 +72,8 @@ class _NodeRequest(JupyterHandler):
         """Answer what cannot be a session's id, and what the system refuses, with the reason."""
         try:
             yield
-        except ValueError as error:
+        except ValueError as error:  # it may be our own fault, too, and then nobody else tells
+            self.log.warning("%s %s is refused", self.request.method, self.request.path, exc_info=True)
             raise web.HTTPError(400, str(error)) from None
         except OSError as error:
             self._errno = error.errno

@@ -22,7 +22,9 @@ KINDS = {"iopub": "SUB", "shell": "DEALER", "stdin": "DEALER", "control": "DEALE
 READ = 64 << 10  # bytes that are read at once
 LARGEST = 16 << 20  # bytes of one message; a kernel clips its messages to less (`inside.output.clip`)
 MOST_FRAMES = 1000  # frames of one message; usual are six, and one for each buffer of a comm
-MOST_WAITING = 64 << 20  # bytes that wait to be sent; a cell of 4 MiB takes 24 MiB at most, when escaped
+# Bytes that wait to be sent. When escaped, a cell of 4 MiB takes 24 MiB at most, and so does the code that a
+# person is given hints on; an answer to `input()` takes 6 MiB, and nothing else is large.
+MOST_WAITING = {"iopub": 1 << 20, "shell": 64 << 20, "stdin": 8 << 20, "control": 1 << 20}
 
 
 class Channel:
@@ -31,6 +33,7 @@ class Channel:
     def __init__(self, name: str, path: str, identity: bytes) -> None:
         self.received = 0  # bytes, ever
         self.ended = False
+        self._most_waiting = MOST_WAITING[name]
         self._loop = asyncio.get_running_loop()
         self._decoder = Decoder(largest=LARGEST, most_frames=MOST_FRAMES)
         self._waiting = bytearray(introduction(KINDS[name], identity))  # to be sent
@@ -58,7 +61,7 @@ class Channel:
             self._waiting += packed(frames)
             if self._greeted and not self._writing:
                 self._flush()
-            if len(self._waiting) > MOST_WAITING:
+            if len(self._waiting) > self._most_waiting:
                 self.close()
 
     def watch(self, readable: Callable[[], None]) -> None:

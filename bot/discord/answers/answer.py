@@ -26,7 +26,7 @@ from bot.discord.buttons.view import FINISHED, buttons
 from bot.discord.context import Context
 from bot.discord.format.answer import AnswerPage, Draft
 from bot.discord.format.attachments import Outgoing, Upload
-from bot.errors import NothingRuns
+from bot.errors import DeletedSince, NothingRuns
 from bot.model.stopping import ModelTurn
 from bot.reply import ExecutionResult, GeneratedFile, Reply
 from bot.session import Session
@@ -303,7 +303,7 @@ class LiveAnswer:
     ) -> None:
         """Note whose the messages are, and the turn that goes on in them; "" if they show its end."""
         sessions = self._context.sessions
-        if not (self.cell or self.turn or self._took_over):
+        if not (self.cell or self.turn or self._took_over) or sessions.deletions.since(self.user_id):
             return
         first = (self._first or NONE_YET) if self.several else 0
         if is_over:
@@ -316,6 +316,8 @@ class LiveAnswer:
                 if turn and sessions.opened(self.session_id) is None:  # the work may fail before it is opened
                     await sessions.add_record(self.user_id, self.place)
                 await sessions.store.message_cells.set(MessageCell(*ids, first, turn))
+            except DeletedSince:
+                return
             except FileStoreError:
                 log.exception("the buttons of message %d will not find their cell", message.message_id)
 

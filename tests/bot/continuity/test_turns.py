@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from bot.files import KeptFiles
+from bot.model.turn import ask
 from bot.notebooks.replay import Step, replay
-from bot.reply import Reply
+from bot.reply import Reply, tell_nobody
 from bot.request import Request
 from bot.session import Session
+from bot.turn import take_turn
 from filestore.errors import QuotaExceeded
-from filestore.records import CellRecord, Said
+from filestore.records import ENTRY, CellRecord, Said
 from kernels.cell.events import Stream
 from kernels.cell.result import Late
 from kernels.errors import KernelClosed
@@ -97,6 +99,20 @@ async def test_a_file_that_arrives_after_its_session_was_deleted_is_not_stored(w
         assert (await sessions.list_user_files(1)).files == ()
 
 
+async def test_no_turn_begins_in_a_session_that_was_found_before_its_deletion(world: World) -> None:
+    """Its cell, its words and what the model costs would be recorded where nothing deletes them."""
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "dm")
+        await sessions.forget_person(1)
+        with pytest.raises(KernelClosed):
+            await take_turn(session, Request(1, "Ann", "dm", "x"), tell_nobody)
+        with pytest.raises(KernelClosed):
+            await ask(
+                session, Request(1, "Ann", "dm", words="?"), cast(Any, None), sessions.ledger, tell_nobody
+            )
+        assert await session.transcript.entries() == []
+
+
 async def test_no_turn_begins_while_its_session_waits_to_be_deleted(world: World) -> None:
     """Nobody would stop it: the deletion would have to wait, and the turn could record something later."""
     async with Program(world) as sessions:
@@ -147,6 +163,17 @@ async def test_a_turn_that_begins_while_its_deletion_waits_for_others_ends_befor
         await asyncio.gather(deleting, working)
         assert stored.is_set()
         assert (await sessions.list_user_files(1)).files == ()
+
+
+async def test_a_replay_of_many_short_cells_ends_when_the_quota_is_used_up(world: World) -> None:
+    """However short they are, each takes room in the database."""
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "dm")
+        sessions.files._quota = 100 * ENTRY
+        with pytest.raises(QuotaExceeded):
+            await replayed(session, [Markdown("")] * 1000)
+        assert await sessions.files.used(1) == 100 * ENTRY
+        assert len(await session.transcript.entries()) == 100
 
 
 async def test_a_replay_ends_when_the_quota_is_used_up(world: World) -> None:

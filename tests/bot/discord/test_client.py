@@ -1,7 +1,7 @@
 """The client, without Discord."""
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -9,19 +9,22 @@ from bot.discord.client import Client
 from filestore.errors import BytesStay
 
 
-async def test_what_the_disk_keeps_of_a_person_is_all_that_stays() -> None:
-    """Their last messages and the displays that wait to be updated are forgotten before they are told."""
-    forgotten: list[str] = []
+async def test_a_deletion_that_fails_forgets_what_would_begin_by_itself() -> None:
+    """Messages that could be edited, late output and displays that wait to be shown again."""
+    forgotten: list[tuple[str, int]] = []
+
+    def part(name: str) -> Any:
+        return SimpleNamespace(forget_person=lambda user_id: forgotten.append((name, user_id)))
 
     async def refuses(_user_id: int) -> None:
-        forgotten.append("sessions")
-        raise BytesStay("no")
+        raise BytesStay("see the log")
 
-    def kept(what: str) -> SimpleNamespace:
-        return SimpleNamespace(forget_person=lambda _user_id: forgotten.append(what))
-
-    context = SimpleNamespace(sessions=SimpleNamespace(forget_person=refuses), updates=kept("displays"))
-    client = cast(Any, SimpleNamespace(_context=context, _chat=kept("messages")))
+    sessions = SimpleNamespace(forget_person=refuses)
+    client: Any = SimpleNamespace(
+        _context=SimpleNamespace(sessions=sessions, updates=part("updates")),
+        _chat=part("chat"),
+        _late=part("late"),
+    )
     with pytest.raises(BytesStay):
-        await Client.forget_person(client, 1)
-    assert forgotten == ["sessions", "messages", "displays"]
+        await Client.forget_person(client, 7)
+    assert forgotten == [("chat", 7), ("late", 7), ("updates", 7)]

@@ -2,7 +2,11 @@
 
 import asyncio
 import gc
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+
+import pytest
 
 from bot.discord.answers.answer import LiveAnswer
 from bot.discord.format.answer import Draft
@@ -80,6 +84,43 @@ async def test_edit_of_a_finished_answer_finds_all_of_its_messages(discord: Disc
         discord.world.remove(answer)
         await ada.edit(asked, f"{discord.bot.mention} {code('print(6 * 9)')}")
         await general.wait_for(lambda m: finished(m) and "54" in output(m), after=asked, timeout=SOON)
+
+
+@pytest.mark.parametrize("how", ["message", "file", "edit", "command"])
+async def test_what_waits_for_discord_is_not_begun_after_a_deletion(
+    discord: Discord, data: Path, how: str
+) -> None:
+    """Whatever a person has asked before /privacy delete: it does not run, and nothing is stored of it."""
+    dan, general = discord.guild.member("dan"), discord.guild.channel("general")
+    later = f"{discord.bot.mention} {code('print(1)')}"
+    async with running(discord, data):
+        asked = await dan.say(general, later) if how == "edit" else None
+        if asked is not None:
+            await answered(asked)
+        method, path = {
+            "message": ("POST", f"/channels/{general.id}/messages"),
+            "file": ("POST", "*/typing"),
+            "edit": ("PATCH", f"/channels/{general.id}/messages/*"),
+            "command": ("PATCH", "/webhooks/*/messages/@original"),
+        }[how]
+        held = discord.faults.hold(method, path)
+        if asked is not None:
+            await dan.edit(asked, f"{discord.bot.mention} {code('print(2)')}")
+        elif how == "command":
+            await dan.slash(general, "run", code="print(2)")
+        else:
+            await dan.say(general, later, files=[("a.csv", b"a\n1\n")] if how == "file" else [])
+        await held.wait_for_hit()
+        confirm = await (await dan.slash(general, "privacy", what="delete")).wait_for_message()
+        await (await dan.click(confirm, "Delete everything")).wait_for_message(
+            lambda m: "is deleted" in m.content, timeout=SOON
+        )
+        held.release()
+        told = await general.wait_for(lambda m: "Not done: you had everything" in m.content, timeout=SOON)
+        assert not finished(told)
+    with closing(sqlite3.connect(data / "kernelcord.db")) as database:
+        count = "SELECT count(*) FROM sessions WHERE user_id = ?"
+        assert database.execute(count, (dan.user.id,)).fetchone() == (0,)
 
 
 async def test_who_is_forgotten_is_forgotten_here_too(discord: Discord, data: Path) -> None:

@@ -21,7 +21,7 @@ from filestore.mongo.lease import LeasePace
 from filestore.outputs.large import LARGE, with_large_outputs
 from filestore.outputs.short import LIMIT, MADE_ROOM, NO_ROOM, short, size_of
 from filestore.ownership import begin_run
-from filestore.records import CellRecord
+from filestore.records import ENTRY, CellRecord
 from filestore.spool import SpooledStore, spooled
 from filestore.sqlite import open_sqlite
 from filestore.sqlite.schema import MIGRATIONS
@@ -410,7 +410,7 @@ async def test_a_data_folder_of_before_is_read_counted_and_shortened(tmp_path: P
         assert len(record.outputs[0]["text"]) < LARGE
         assert [output async for output in store.transcripts.outputs(record)] == [big, big, late]
         shown = 2 * len(json.dumps(big)) + len(json.dumps(late))
-        assert await store.files.used(ANN, clock.now) == 1000 + len(code) + shown
+        assert await store.files.used(ANN, clock.now) == 1000 + ENTRY + len(code) + shown
         assert await raw.files.recount() == 0
         await run(store, clock, stream("y" * 900 * KIB))
         shortened = (await whole(store))[0]

@@ -70,8 +70,27 @@ async def test_what_was_set_aside_of_a_person_is_deleted_with_them(store: Opened
     if kept:
         await store.kept.usage.forget_person(ANN, kept_as=-5, since=EPOCH)
     else:
-        await store.kept.files.bring_in(ANN)
+        await store.kept.files.condemn_all(ANN)
     assert [path.exists() for path in asides] == [False, True]
+
+
+async def test_what_was_set_aside_of_one_session_is_deleted_with_it(store: Opened) -> None:
+    """Where each place has a session of its own, the person's other places keep theirs, readable or not."""
+    files = FileStore(store.kept, Blobs(store.data / "files"), clock=store.clock)
+    journal = store.kept.transcripts._spool.journal(f"person {ANN}")
+    async with full():
+        for session_id in (SESSION, f"{SESSION}-2"):
+            with pytest.raises(NotRecordedYet):
+                await put(files, session_id=session_id, source="generated")
+        await store.kept.usage.add(UsageRecord(ANN, store.clock(), "m", 1, 2, 0.25, 0.5))
+    first, second, usage = journal.path.read_bytes().splitlines(keepends=True)[1:]
+    await store.kept.catch_up.bring_in()
+    aside = journal.path.with_suffix(".broken")
+    aside.write_bytes(b"".join([first, second, b"[broken\n", first[:-9] + b"\n", usage]))
+    await files.delete_all_of(SESSION, ANN)
+    assert aside.read_bytes() == b"".join([second, b"[broken\n", usage])
+    await store.kept.files.condemn_all(ANN)
+    assert not aside.exists()
 
 
 async def test_what_is_spent_meanwhile_counts(store: Opened) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shutil
 import sqlite3
 import threading
 from contextlib import closing
@@ -51,6 +52,17 @@ async def test_nothing_of_what_was_deleted_can_be_read_from_the_files(tmp_path: 
         assert _files_with_secret(tmp_path) == []
         assert len(await store.transcripts.newest("u2")) > 0
         await store.transcripts.say("u2", "here", "Ann", "on", NOW)
+
+
+async def test_what_a_killed_program_has_not_erased_is_erased_at_the_next_start(tmp_path: Path) -> None:
+    """It stays in the log, and nothing else would remember that."""
+    async with open_store(tmp_path / "killed") as store:
+        await _say_and_delete(store)
+        shutil.copytree(tmp_path / "killed", tmp_path / "left")  # as a program that is killed leaves it
+    assert _files_with_secret(tmp_path / "left") != []
+    async with open_store(tmp_path / "left") as store:
+        assert _files_with_secret(tmp_path / "left") == []
+        assert len(await store.transcripts.newest("u2")) > 0
 
 
 async def test_what_is_deleted_is_overwritten_in_a_file_too_large_to_compact(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from filestore.errors import NoSuchCell
-from filestore.records import CellRecord, MessageCell, Said
+from filestore.records import ENTRY, CellRecord, MessageCell, Said
 from filestore.store import Store
 
 SESSION, PLACE = "user:7", "channel:1"
@@ -36,6 +36,19 @@ async def test_words_and_cells_share_one_counter(store: Store, clock) -> None:
     assert [said.seq, cell.seq, answer.seq] == [1, 2, 3]
     assert await store.transcripts.entries(SESSION) == [said, cell, answer]
     assert said == Said(SESSION, 1, PLACE, "Ann", "please *add*", clock.now)
+
+
+async def test_every_entry_counts_for_its_person_however_short(store: Store, clock) -> None:
+    """A notebook that is run again has thousands: what a row takes counts in addition to its text."""
+    await store.sessions.get_or_create(SESSION, 7, PLACE, clock.now)
+    for _ in range(10):
+        await store.transcripts.say(SESSION, PLACE, "Ann", "", clock.now)
+    await begin(store, clock, "1 + 1")
+    await begin(store, clock, "x" * 5000)
+    assert await store.files.used(7, clock.now) == 12 * ENTRY + 5 + 5000
+    assert await store.files.recount() == 0
+    await store.transcripts.clear(SESSION)
+    assert await store.files.used(7, clock.now) == 0
 
 
 async def test_begun_cell_is_running_until_finished(store: Store, clock) -> None:

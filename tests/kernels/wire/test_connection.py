@@ -65,15 +65,20 @@ async def test_a_subscription_can_be_made_again(folder: Path) -> None:
         await asyncio.to_thread(far.subscribed)
 
 
-async def test_a_kernel_that_reads_nothing_is_sent_no_more(folder: Path) -> None:
-    """A kernel could ask again and again, and all the answers for it would pile up here."""
+@pytest.mark.parametrize("name", KINDS)
+async def test_a_kernel_that_reads_nothing_is_sent_no_more(folder: Path, name: str) -> None:
+    """A kernel could ask again and again, and all the answers for it would pile up here.
+
+    All its channels together hold little more than the largest messages that they need.
+    """
+    assert sum(MOST_WAITING.values()) <= 80 << 20
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(folder / "deaf"))
         listening.listen()
-        channel = Channel("stdin", str(folder / "deaf"), b"client")
-        channel.send([bytes(MOST_WAITING // 2)])
+        channel = Channel(name, str(folder / "deaf"), b"client")
+        channel.send([bytes(MOST_WAITING[name] // 2)])
         assert not channel.ended
-        channel.send([bytes(MOST_WAITING // 2)])
+        channel.send([bytes(MOST_WAITING[name] // 2)])
         channel.send([b"goes nowhere"])
         assert channel.ended
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from nextcord.ui import View
 
+from bot.continuity.deletions import Deletions
 from bot.discord.answers.answer import LiveAnswer
 from bot.discord.api.destinations import Destinations, Names, SentMessage
 from bot.discord.api.retry import PATIENCE, Patience
@@ -192,6 +193,7 @@ def a_context(
         id_of=lambda *_: "u1",
         session=cancelled,
         add_record=add_record,
+        deletions=Deletions(),
     )
     declared: dict[str, Any] = {name: field.default for name, field in Settings.model_fields.items()}
     known = cast(Destinations, destinations or FakeDestinations())
