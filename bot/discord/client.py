@@ -103,8 +103,9 @@ class Client(nextcord.Client):
         await self._resumed.fail(record, cell, error)
 
     async def forget_person(self, user_id: int) -> None:
-        """Delete everything of a person. Raises: KernelError, FileStoreError."""
+        """Delete everything of a person. Raises: KernelError, FileStoreError, OSError."""
         await self._context.sessions.forget_person(user_id)
+        await self._context.pages.clean()
         self._chat.forget_person(user_id)
         self._context.updates.forget_person(user_id)
 
