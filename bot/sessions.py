@@ -274,7 +274,7 @@ class Sessions:
         return await session.upload(name, data)
 
     async def discard(self, user_id: int, place: str) -> None:
-        """Delete a session with all that it has. Raises: as `remove_session`; BytesStay once all was tried."""
+        """Delete a session with all it has. Raises: as `remove_session`; BytesStay once all was tried."""
         session_id = self.id_of(user_id, place)
         await self._end_turns(session_id)
         async with self._locks.one(user_id, session_id):

@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     quota_files: Count = 2000
     """number of stored files of one person"""
     session_scope: Literal["user", "place"] = "user"
-    """one kernel for each `user`, or for each `place` (channel or DM)"""
+    """one kernel for each `user`, or for each `place` (channel, thread or DM)"""
     cell_timeout: Limit = timedelta(seconds=60)
     """a cell's time; at the terminal `none` unless set"""
     input_timeout: Limit = timedelta(minutes=5)

@@ -109,13 +109,14 @@ class Client(nextcord.Client):
         await self._resumed.fail(record, cell, error)
 
     async def forget_person(self, user_id: int) -> None:
-        """Delete everything of a person. Raises: KernelError, FileStoreError."""
+        """Delete everything of a person. Raises: KernelError, FileStoreError, OSError."""
         try:
             await self._context.sessions.forget_person(user_id)
         finally:  # whatever stays, nothing of theirs is run or shown again by itself
             self._chat.forget_person(user_id)
             self._late.forget_person(user_id)
             self._context.updates.forget_person(user_id)
+        await self._context.pages.clean()
 
     async def drain(self, grace: float) -> None:
         """Begin nothing new, let what runs go on for `grace` seconds, then let kernels go with their cells.

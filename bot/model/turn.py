@@ -83,7 +83,7 @@ async def ask(
     is kept and returned. If the model fails, what was said and run is kept too, and the usage is told before
     the error is raised.
 
-    Raises: ModelError, OverBudget, StoreUnavailable, KernelStartFailed.
+    Raises: ModelError, OverBudget, StoreUnavailable, KernelStartFailed; KernelClosed when the session ends.
     """
     model_turn = model_turn or ModelTurn(request.place)
     with session.turn():
@@ -183,6 +183,7 @@ class _Answering:
         asked = ChatMessage("person", words + more, pictures, picture_links(asked_words))
         self._history = [*history.entries(), now, asked]
         await self._check()  # before the words are recorded: a refused question was never asked
+        self._session.turns.go_on()  # nor was one whose session has been deleted by now
         await transcript.say(request.place, person(request.author), words)
 
     async def _converse(self) -> None:

@@ -69,6 +69,14 @@ class Renderer:
         pictures = {int(key): _decoded(bundle.get("image/png")) for key, bundle in shown.items()}
         return {key: picture for key, picture in pictures.items() if picture is not None}
 
+    async def clean(self) -> None:
+        """Delete what is left of people's outputs in kernels that draw nothing now: a kill leaves them there.
+
+        Raises: KernelError, OSError.
+        """
+        for scratch in tuple(self._free):
+            await scratch.clean()
+
 
 def _decoded(value: object) -> bytes | None:
     """A PNG of a reasonable size, or None: anything may come out of the sandbox."""

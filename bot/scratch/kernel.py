@@ -47,6 +47,7 @@ class ScratchKernel:
         self._turn = turn
         self._lock = asyncio.Lock()
         self._cleaning: asyncio.Task[None] | None = None
+        self._is_clean = False  # whether nothing is left of any work, an earlier program's included
 
     async def work(
         self, module: str, tasks: Mapping[str, Any], files: Mapping[str, BinaryIO], *, seconds: float
@@ -65,8 +66,8 @@ class ScratchKernel:
             except TimeoutError:
                 log.info("%s: no turn came within %.0f s", self._name, seconds)
                 return done
-            if self._cleaning is not None:
-                await asyncio.wait([self._cleaning])  # a caller that was cancelled did not wait for it
+            await self._wait_until_cleaned()
+            self._is_clean = False
             try:
                 async with asyncio.timeout(seconds):
                     while left and not await self._run(module, left, files, done):
@@ -80,6 +81,21 @@ class ScratchKernel:
                 self._cleaning = asyncio.create_task(self._throw_away(), name=f"throwing {self._name} away")
                 await asyncio.shield(self._cleaning)
         return done
+
+    async def clean(self) -> None:
+        """Delete what is left of work that was broken off, also by the end of an earlier program.
+
+        Raises: KernelError, OSError.
+        """
+        async with self._lock:
+            await self._wait_until_cleaned()
+            if not self._is_clean:
+                await self._kernels.remove(self._name)
+                self._is_clean = True
+
+    async def _wait_until_cleaned(self) -> None:
+        if self._cleaning is not None:
+            await asyncio.wait([self._cleaning])  # a caller that was cancelled did not wait for it
 
     async def _run(
         self,
@@ -117,6 +133,7 @@ class ScratchKernel:
     async def _throw_away(self) -> None:
         try:
             await self._kernels.remove(self._name)
+            self._is_clean = True
         except (KernelError, OSError) as error:  # the next piece of work tries again
             log.warning("%s could not be thrown away: %s", self._name, error)
 

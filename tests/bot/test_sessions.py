@@ -2,15 +2,18 @@
 
 import asyncio
 import errno
+import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
+from types import SimpleNamespace
 
 import pytest
 
 from bot.continuity.losses import KernelNote
 from bot.errors import NotOpened
-from bot.reply import Reply
+from bot.reply import Reply, tell_nobody
+from bot.request import Request
 from bot.sessions import AT_ONCE, IDLE, Sessions
 from bot.wording.error_messages import sentence
 from filestore.errors import BytesStay, NotRecordedYet, StoreFull, StoreUnavailable
@@ -785,3 +788,29 @@ async def test_who_deletes_everything_can_begin_anew_while_it_is_erased(
             assert (await sessions.execute_code("x", 1)).success
             deleting.cancel()
             await asyncio.wait([deleting])
+
+
+async def test_a_question_that_outlives_the_wait_of_a_deletion_is_not_recorded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it waits for, such as the first look at what is installed, may take longer than that."""
+    prepares, goes_on = threading.Event(), threading.Event()
+
+    def prompt(*_given: object, **_more: object) -> str:
+        prepares.set()
+        goes_on.wait()
+        return ""
+
+    monkeypatch.setattr("bot.model.turn.system_prompt", prompt)
+    monkeypatch.setattr("bot.session.ENDING", 0.05)
+    model = SimpleNamespace(name="m", rounds=1, history_tokens=1000)
+    async with Program(world, model=model) as sessions:
+        asking = asyncio.create_task(sessions.ask(Request(1, "ada", "dm", words="mine"), tell_nobody))
+        try:
+            await asyncio.to_thread(prepares.wait)
+            await sessions.forget_person(1)
+        finally:
+            goes_on.set()
+        with pytest.raises(KernelClosed):
+            await asking
+        assert await sessions.store.transcripts.entries("u1") == []

@@ -53,6 +53,10 @@ class Pages:
         drawn = await self.draw(user_id, draft, known)
         return await self.make(user_id, draft.final_page(drawn, note=note, largest=self._largest))
 
+    async def clean(self) -> None:
+        """As `Renderer.clean`."""
+        await self._renderer.clean()
+
 
 async def _in_thread[T](work: Callable[[], T]) -> T:
     try:

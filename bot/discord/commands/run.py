@@ -103,6 +103,7 @@ class RunCommands(ClientCog):
             return
         if everything:
             await self._context.sessions.discard(user_id, place)
+            await self._context.pages.clean()
         else:
             await (await self._context.sessions.session(user_id, place)).reset()
         await privately(interaction, f"Your next cell gets a fresh kernel. {GONE if everything else KEPT}")

@@ -170,3 +170,40 @@ async def test_ones_pictures_are_drawn_one_answer_at_a_time_beside_others() -> N
         drawing.cancel()
     await asyncio.wait(many)
     assert kernels.alive == set()
+
+
+async def test_what_broken_off_work_has_left_is_deleted_once() -> None:
+    """Whether a program was killed or could not throw it away, it is gone when somebody wants that."""
+    kernels = Fake((["a", "b", "c"], "ok"), (["a", "b", "c"], "ok"))
+    kernels.alive = {"scratch"}  # left by a program that was killed
+    removed: list[str] = []
+    refused = False
+
+    async def remove(session_id: str) -> None:
+        if refused:
+            raise OSError("refused")
+        removed.append(session_id)
+        kernels.alive.discard(session_id)
+
+    with nothing_left(kernels) as scratch, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "remove", remove)
+        for _ in range(2):
+            await scratch.clean()
+            assert removed == ["scratch"]
+        await scratch.work("drawing", TASKS, {}, seconds=20)
+        await scratch.clean()
+        assert removed == ["scratch"] * 3  # before the work, and after it
+        run = kernels.run
+
+        def then_refuse(code: str, **more: Any) -> Any:
+            nonlocal refused
+            refused = True
+            return run(code, **more)
+
+        patch.setattr(kernels, "run", then_refuse)
+        await scratch.work("drawing", TASKS, {}, seconds=20)
+        assert kernels.alive == {"scratch"}
+        with pytest.raises(OSError, match="refused"):
+            await scratch.clean()
+        refused = False
+        await scratch.clean()

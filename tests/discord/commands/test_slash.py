@@ -279,6 +279,34 @@ async def test_privacy_exports_and_deletes(discord: Discord, data: Path) -> None
         assert "NameError" in (await run(discord, ada, "mine")).content
 
 
+async def test_nothing_stays_of_outputs_that_a_killed_bot_was_drawing(
+    discord: Discord, tmp_path: Path
+) -> None:
+    """They lie in workspaces that belong to nobody; /privacy and a full reset delete them all."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+
+    def left() -> list[Path]:
+        return list((tmp_path / "workspaces").glob("renderer-*"))
+
+    def leave() -> None:
+        for number in range(3):
+            folder = tmp_path / "workspaces" / f"renderer-{number}.apart"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "tasks.json").write_text("{}")
+
+    leave()
+    async with running(discord, tmp_path, node="none", preload="none"):
+        asked = await (await ada.slash(general, "privacy", what="delete")).wait_for_message()
+        clicked = await ada.click(asked, "Delete everything")
+        await clicked.wait_for_message(lambda m: "is deleted" in m.content, timeout=SOON)
+        assert left() == []
+    leave()
+    async with running(discord, tmp_path, node="none", preload="none"):
+        reset = await ada.slash(general, "reset", everything=True)
+        await reset.wait_for_message(lambda m: "are deleted" in m.content, timeout=SOON)
+        assert left() == []
+
+
 async def test_privacy_gives_no_budget_back_and_says_so(discord: Discord, data: Path) -> None:
     """What counts towards today's limit survives the deletion and a full reset, and both answers say so."""
     cleo, general = discord.guild.member("cleo"), discord.guild.channel("general")
