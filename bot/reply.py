@@ -138,7 +138,7 @@ async def tell_nobody(_reply: Reply) -> None:
 class Front(Protocol):
     """Where people read what comes of their cells without having asked for it just now."""
 
-    def tell_late(self, record: SessionRecord, reply: Reply) -> None:
+    async def tell_late(self, record: SessionRecord, reply: Reply) -> None:
         """Show what came after the end of a cell."""
 
     async def tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
@@ -151,12 +151,12 @@ class Front(Protocol):
 class NoFront:
     """For programs that only want results."""
 
-    def tell_late(self, record: SessionRecord, reply: Reply) -> None:
+    async def tell_late(self, record: SessionRecord, reply: Reply) -> None:
         """Show nothing."""
 
     async def tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
         """Treat it like late output."""
-        self.tell_late(record, reply)
+        await self.tell_late(record, reply)
 
     async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
         """Show nothing."""

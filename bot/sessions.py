@@ -195,7 +195,7 @@ class Sessions:
         record = await self.store.sessions.get_or_create(session_id, user_id, place, self._clock())
 
         async def tell_late(reply: Reply) -> None:
-            self.front.tell_late(record, reply)
+            await self.front.tell_late(record, reply)
 
         session = Session(record, self.store, self.files, self.pool, self._clock, tell_late, self.jobs)
         unfinished = await session.open(restored=self._restored and session_id not in self._seen)

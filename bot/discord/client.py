@@ -96,7 +96,7 @@ class Client(nextcord.Client):
         self.add_view(AnswerButtons(ButtonActions(context).by_name))
         self.add_view(ExpiredViews())
 
-    def tell_late(self, record: SessionRecord, reply: Reply) -> None:
+    async def tell_late(self, record: SessionRecord, reply: Reply) -> None:
         """See `bot.reply.Front`."""
         self._late.tell(record, reply)
 

@@ -4,7 +4,8 @@
         return await until_told(front.serve(lines), sessions, settings.shutdown_grace, front.end)
 
 SIGTERM tells it to, and SIGHUP unless nohup made it ignore that. Then nothing new is begun, running cells get
-some time, and after that they go on in the node that their kernels are in.
+some time, and after that they go on in the node that their kernels are in. A program whose output
+nobody reads any more ends in the same way.
 """
 
 import asyncio
@@ -35,15 +36,23 @@ class ToldToEnd(Exception):
 
 
 async def until_told[T](
-    work: Coroutine[Any, Any, T], sessions: Sessions, grace: timedelta, end: Callable[[], bool]
+    work: Coroutine[Any, Any, T],
+    sessions: Sessions,
+    grace: timedelta,
+    end: Callable[[], bool],
+    gone: asyncio.Future[OSError] | None = None,
 ) -> T:
     """Do `work` until it is done or the program is told to end.
 
     `end` makes it begin nothing new, and returns whether something runs, which may then go on for `grace`.
-    After that the kernels are released with their cells. Raises: ToldToEnd.
+    After that the kernels are released with their cells. Once `gone` has an error, nobody learns any more
+    what comes of them: in a node they are released at once, so that the next program tells it.
+
+    Raises: ToldToEnd; the error of `gone`.
     """
     loop = asyncio.get_running_loop()
     told: asyncio.Future[int] = loop.create_future()
+    gone = gone or loop.create_future()
     ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     numbers = [signal.SIGTERM, *([] if ignored else [signal.SIGHUP])]
 
@@ -54,18 +63,21 @@ async def until_told[T](
     for number in numbers:
         loop.add_signal_handler(number, tell, number)
     task = asyncio.create_task(work, name="front")
-    either: list[asyncio.Future[Any]] = [task, told]
+    either: list[asyncio.Future[Any]] = [task, told, gone]
     try:
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        if told.result() == signal.SIGHUP:
+        if told.done() and told.result() == signal.SIGHUP:
             _leave_terminal()
         if end():
             log.info("the program ends; what runs may go on for %.0f s", grace.total_seconds())
-            await asyncio.wait({task}, timeout=grace.total_seconds())
+            until: set[asyncio.Future[Any]] = {task, gone} if sessions.pool.outlived else {task}
+            await asyncio.wait(until, timeout=grace.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
         await sessions.release_all()
         await asyncio.wait({task}, timeout=LEAVING)
+        if not told.done():
+            raise gone.result()
         raise ToldToEnd(told.result())
     finally:
         await stop(task)

@@ -17,7 +17,6 @@ import base64
 import contextlib
 import json
 import logging
-import sys
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable
 from dataclasses import asdict
@@ -64,11 +63,17 @@ class BadRequest(ValueError):
 
 
 class JsonLines:
-    """Serves requests from `lines` and writes answers with `write`."""
+    """Serves requests from `lines` and writes answers with `write`, which does not wait for the reader.
 
-    def __init__(self, sessions: Sessions, write: Callable[[str], object] = sys.stdout.write) -> None:
+    `room` waits for it: no request is begun, and no cell goes on being told, before that.
+    """
+
+    def __init__(
+        self, sessions: Sessions, write: Callable[[str], object], room: Callable[[], Awaitable[object]]
+    ) -> None:
         self._sessions = sessions
         self._write = write
+        self._room = room
         # Of the users with requests to be carried out; what goes to a running cell has a queue of its own.
         self._queues: dict[tuple[int, bool], deque[Line]] = {}
         self._urgent_work: set[asyncio.Task[None]] = set()
@@ -100,6 +105,7 @@ class JsonLines:
                 except BadRequest as error:
                     known = {key: error.request[key] for key in ("id", "user") if key in error.request}
                     self._say(known | {"event": "error", "line": number, "message": str(error)})
+                    await self._room()
             if self._urgent_work:  # for example an answer to a cell
                 await asyncio.wait(self._urgent_work)
             if not self._ending:  # else a cell that asks can be answered after the next start
@@ -115,12 +121,14 @@ class JsonLines:
                 self._fail(user, queue.popleft(), KernelClosed())
         return bool(self._queues)
 
-    def tell_late(self, record: SessionRecord, reply: Reply) -> None:
+    async def tell_late(self, record: SessionRecord, reply: Reply) -> None:
         """Write what a cell's code printed after its end."""
+        await self._room()
         self._write_reply(record.user_id, {}, reply)
 
     async def tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
         """Write what happens in a cell that an earlier program began."""
+        await self._room()
         self._write_reply(record.user_id, {}, reply)
 
     async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
@@ -155,6 +163,10 @@ class JsonLines:
         """Carry out the user's requests in order until there are none left; then forget the user."""
         queue = self._queues[user, urgent]
         while queue:
+            if not urgent:
+                await self._room()
+            if not queue:  # they were refused meanwhile, because the program ends
+                break
             request = queue.popleft()
             verb = next(verb for verb in self._verbs if verb in request)
             await self._safely(user, request, self._verbs[verb])
@@ -260,6 +272,7 @@ class JsonLines:
         return await self._sessions.session(user, PLACE)
 
     async def _tell_reply(self, user: int, request: Line, reply: Reply) -> None:
+        await self._room()
         self._write_reply(user, request, reply)
 
     def _write_reply(self, user: int, request: Line, reply: Reply) -> None:
@@ -293,7 +306,6 @@ class JsonLines:
 
     def _say(self, fields: dict[str, Any]) -> None:
         self._write(json.dumps(fields) + "\n")
-        sys.stdout.flush()
 
 
 def _parts(line: bytes) -> int:

@@ -26,6 +26,7 @@ from bot.terminal.paths import created, opened
 from bot.terminal.repl import Repl, progress
 from bot.terminal.screen import Screen
 from bot.terminal.standard_input import InputLines, whole
+from bot.terminal.standard_output import OutgoingLines
 from bot.wording.cell_messages import ending
 from bot.wording.error_messages import at_start, sentence
 from config import log
@@ -41,27 +42,34 @@ from kernels.text import visible
 __all__ = ["main"]
 
 USER_ID = 1  # the person at the terminal
+LAST_LINES = 5.0  # seconds for a slow reader to take what is left when the program ends
 
 
 async def serve_json(settings: Settings) -> bool:
     """Answer JSON lines until standard input ends. Raises: BrokenPipeError if nobody reads the answers."""
-    async with compose(settings, JsonLines) as sessions:
-        front, lines = sessions.front, InputLines(LONGEST)
-        assert isinstance(front, JsonLines)
+    lines, output = InputLines(LONGEST), OutgoingLines(sys.stdout.fileno())
+    front_of = partial(JsonLines, write=output.write, room=output.room)
+    try:
+        async with compose(settings, front_of) as sessions:
+            front = sessions.front
+            assert isinstance(front, JsonLines)
 
-        async def serve() -> None:
-            await sessions.resume()
-            await front.serve(lines)
+            async def serve() -> None:
+                await sessions.resume()
+                await front.serve(lines)
+                await output.written()
 
-        def end() -> bool:
-            lines.end_input()
-            return front.end()
+            def end() -> bool:
+                lines.end_input()
+                return front.end()
 
-        try:
-            await until_told(serve(), sessions, settings.shutdown_grace, end)
-        except ExceptionGroup as failures:  # of all users' tasks; only a BrokenPipeError is a normal end
-            _, others = failures.split(BrokenPipeError)
-            raise (others or BrokenPipeError) from None
+            await until_told(serve(), sessions, settings.shutdown_grace, end, output.gone)
+    finally:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_LINES):
+                await output.written()
+    if output.gone.done():
+        raise output.gone.result()
     return True
 
 
@@ -176,8 +184,7 @@ def main() -> int:
             sys.stdout.flush()
         os._exit(128 + told.number)  # without waiting for a thread that still reads
     except BrokenPipeError:  # whoever read the output has enough, for example `head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes when it ends
-        return 128 + signal.SIGPIPE
+        os._exit(128 + signal.SIGPIPE)  # likewise; nothing can be flushed
     except (BotError, FileStoreError, KernelError, NotebookError, OSError) as error:
         print(visible.text(at_start(error)), file=sys.stderr)
         return 2

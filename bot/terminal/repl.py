@@ -107,7 +107,7 @@ class Repl:
             with contextlib.suppress(BotError, FileStoreError, KernelError):  # the cell says it
                 await (await self.kernel()).widen(columns)
 
-    def tell_late(self, _record: SessionRecord, reply: Reply) -> None:
+    async def tell_late(self, _record: SessionRecord, reply: Reply) -> None:
         """Show what a cell's code printed after its end."""
         self._screen.show(reply)
         self._screen.end_line()

@@ -23,7 +23,7 @@ class LateAnswers(NoFront):
     def __init__(self, told: list[Reply]) -> None:
         self.told = told
 
-    def tell_late(self, record: SessionRecord, reply: Reply) -> None:
+    async def tell_late(self, record: SessionRecord, reply: Reply) -> None:
         self.told.append(reply)
 
 

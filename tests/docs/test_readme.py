@@ -1,11 +1,13 @@
 """What the README and the pages in docs/ say is true."""
 
+import asyncio
 import json
 import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from configparser import ConfigParser
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -105,7 +107,7 @@ async def test_requests_and_events_are_all_there(pages: dict[str, str]) -> None:
     async def lines() -> AsyncIterator[bytes]:
         yield b"{}"
 
-    await JsonLines(cast(Any, None), told.append).serve(lines())
+    await JsonLines(cast(Any, None), told.append, partial(asyncio.sleep, 0)).serve(lines())
     taken = json.loads(told[0])["message"].partition(": ")[2].split(", ")
     assert set(re.findall(r"`(\w+)`", requests)) == {*taken, "user_files", "keep_going"}
     sources = "".join(Path(module.__file__).read_text("utf-8") for module in (json_fields, jsonl))

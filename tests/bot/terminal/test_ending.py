@@ -56,6 +56,29 @@ async def test_a_cell_that_takes_longer_goes_on_in_its_node(tmp_path: Path) -> N
         assert (await program.run("name, kept"))["output"] == "('Bob', 41)\n"
 
 
+async def test_when_nobody_reads_on_everybodys_cells_go_on_in_their_node(tmp_path: Path) -> None:
+    """At once, whoever was printing, though requests could still come; the next program tells the results."""
+    data, settings = tmp_path / "data", {"SANDBOX": "none", "SHUTDOWN_GRACE": "60s"}
+    waits = "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.05)\nkept = 41"
+    async with Program.start(data, **settings) as program:
+        await program.run("y = 1", user=2)
+        prints = program.send(user=1, code=waits.replace("time.sleep", "print(1, flush=True), time.sleep"))
+        program.send(user=2, code="open('silent', 'w').close()\n" + waits)
+        await program.answer(id=prints, event="stream")
+        async with asyncio.timeout(PATIENCE):
+            while not (data / "workspaces" / "u2" / "silent").exists():  # noqa: ASYNC110  it tells nobody
+                await asyncio.sleep(0.02)
+        program.process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
+        assert await ended(program) == 128 + signal.SIGPIPE
+    for user in "12":
+        (data / "workspaces" / f"u{user}" / "go").touch()
+    async with Program.start(data, **settings) as program:
+        for user, cell in ((1, 1), (2, 2)):
+            told = await program.answer(user=user, cell=cell, event="result")
+            assert (told["status"], told["lost"]) == ("ok", [])
+            assert (await program.run("kept", user=user))["output"] == "41\n"
+
+
 async def test_without_a_node_a_longer_cell_ends_with_its_kernel_and_has_a_result(tmp_path: Path) -> None:
     """The result comes from the same program, which leaves no process behind."""
     settings = {"NODE": "none", "SANDBOX": "none", "SHUTDOWN_GRACE": "0.2"}

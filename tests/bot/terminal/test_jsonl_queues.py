@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, cast
 
 from bot.sessions import Sessions
@@ -65,10 +66,16 @@ class Lines:
         self.sessions = Slow()
         self.told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._lines: asyncio.Queue[bytes] = asyncio.Queue()
+        self.read = asyncio.Event()  # by whoever reads the answers
+        self.read.set()
         self.front = JsonLines(
-            cast("Sessions", self.sessions), lambda text: self.told.put_nowait(json.loads(text))
+            cast("Sessions", self.sessions), lambda text: self.told.put_nowait(json.loads(text)), self.room
         )
         self.serving = asyncio.create_task(self.front.serve(self._read()))
+
+    async def room(self) -> None:
+        """Until the answers are read."""
+        await self.read.wait()
 
     def send(self, **request: Any) -> None:
         """A line."""
@@ -96,6 +103,23 @@ async def test_nobody_waits_for_another_user() -> None:
         lines.sessions.open.set()
         lines.end()
         await lines.serving
+
+
+async def test_while_the_answers_are_not_read_no_request_begins() -> None:
+    """They wait in order, but what is said to a cell does not; read on, and all are carried out."""
+    lines = Lines()
+    async with asyncio.timeout(30):
+        lines.sessions.open.set()
+        lines.read.clear()
+        for number in range(3):
+            lines.send(user=1, files=True, id=number)
+        lines.send(user=2, input=7, id="urgent")
+        assert (await lines.told.get())["id"] == "urgent"
+        assert lines.told.empty()
+        lines.read.set()
+        lines.end()
+        await lines.serving
+    assert [lines.told.get_nowait()["id"] for _ in range(3)] == [0, 1, 2]
 
 
 async def test_answers_that_were_sent_come_before_the_end_of_the_input() -> None:
@@ -149,7 +173,7 @@ async def test_nothing_is_kept_of_users_whose_requests_are_done() -> None:
 async def test_a_cell_of_before_that_comes_to_no_result_is_an_error_of_its_own() -> None:
     """It names its person and cell number, so that nobody waits for the result for ever."""
     told: list[str] = []
-    front = JsonLines(cast("Sessions", None), told.append)
+    front = JsonLines(cast("Sessions", None), told.append, partial(asyncio.sleep, 0))
     record = SessionRecord("u7", 7, "json", None, EPOCH, EPOCH)
     await front.fail_resumed(record, 3, KernelClosed())
     fields = json.loads(told[0])

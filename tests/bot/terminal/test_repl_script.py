@@ -11,6 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.program import ROOT
 
+ALONE = ("--json", "--node", "none", "--shutdown-grace", "0.1")  # whose cells end with the program
 LIGHT = ("--preload", "none")  # scripts that do not plot need no libraries, and start in half the time
 PLOTS = ("--preload", "matplotlib.pyplot")
 
@@ -108,7 +109,7 @@ async def test_a_notebook_that_fails_ends_the_script_with_status_1(tmp_path: Pat
     ("flags", "cells"),
     [
         ((), "while True: print(1, flush=True)"),
-        (("--json",), '{"user": 1, "code": "while True: print(1, flush=True)"}\n{"user": 2, "code": "2"}\n'),
+        (ALONE, '{"user": 1, "code": "while True: print(1, flush=True)"}\n{"user": 2, "code": "2"}\n'),
     ],
     ids=["script", "json"],
 )
