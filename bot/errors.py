@@ -2,7 +2,7 @@
 
 BotError
 |-- NothingRuns, NotOpened, DeletedSince, NotAllDeleted, NotAFile, NotText, DataInUse
-|-- AtWork, TooBusy, OverLimit, OverBudget
+|-- AtWork, TooBusy, OverLimit, OverBudget, WorkspaceFull
 `-- ModelError
     |-- NoModel, BadKey, NoSuchModel, NoSuchAddress, TooLong, NoCredit
     `-- RateLimited, OutOfReach, CutOff, Refused
@@ -40,6 +40,15 @@ class NotAllDeleted(BotError):
         self.gone = gone
         self.stays = stays
         self.cause = cause
+
+
+class WorkspaceFull(BotError):
+    """A file does not fit into a workspace beside what is there: `limit` in bytes is for all of it."""
+
+    def __init__(self, name: str, limit: int) -> None:
+        super().__init__(f"{name} does not fit into a workspace of {limit} bytes")
+        self.name = name
+        self.limit = limit
 
 
 class NotAFile(BotError):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
+from bot.errors import WorkspaceFull
 from bot.reply import GeneratedFile
 from bot.wording.error_messages import clause, put_off
 from filestore.blobs.space import DISK_FULL
@@ -29,7 +30,7 @@ from filestore.files import FileStore
 from filestore.records import SessionRecord, StoredFile
 from kernels.broker import FileRow, FileUnavailable, Opened
 from kernels.errors import KernelError
-from kernels.interface import Kernels, PersonKernel
+from kernels.interface import WORKSPACE_FULL, Kernels, PersonKernel
 from kernels.workspace.captured import Captured, FileChanged, Skipped
 from kernels.workspace.names import shown_name
 
@@ -63,6 +64,7 @@ class PersonFiles:
         self._user_id = record.user_id
         self._session_id = record.session_id
         self._put_off: dict[str, Captured] = {}  # by name: stored as soon as that is possible
+        self._limits = pool.limits
         self.kernel: PersonKernel = pool.kernel(record.session_id, self)
 
     @property
@@ -149,14 +151,14 @@ class PersonFiles:
             await self._store.make_room(self._user_id, size)
 
     async def upload(self, name: str, data: bytes) -> StoredFile:
-        """Store a person's file and put it into the workspace. Raises: as `FileStore.put`.
+        """Store a person's file and put it into the workspace. Raises: as `FileStore.put` and `bring`.
 
-        If the disk does not take it there, it is not kept in the store either: that is what people are told.
+        If it cannot be put there, it is not kept in the store either: it is in both or in neither.
         """
         stored = await self._store.put(self._user_id, self._session_id, name, data, source="uploaded")
         try:
             await self._place(stored.filename, data)
-        except (StoreFull, OSError):
+        except Exception:  # whatever it is, people are told that the file is not stored
             with contextlib.suppress(FileStoreError, OSError):  # what could not be placed is the error
                 await self._store.delete(stored.file_id, self._user_id)
             raise
@@ -165,7 +167,7 @@ class PersonFiles:
     async def bring(self, wanted: Sequence[str]) -> tuple[str, ...]:
         """Put stored files into the workspace; returns their names.
 
-        Raises: NoSuchFile, in which case none is put there; StoreFull if the disk has no room.
+        Raises: NoSuchFile, in which case none is put there; WorkspaceFull; StoreFull if the disk has no room.
         """
         found = [await self._store.find(one, self._user_id, self._session_id) for one in wanted]
         names = []
@@ -175,10 +177,12 @@ class PersonFiles:
                 names.append(await self._place(stored.filename, opened.file))
         return tuple(names)
 
-    async def _place(self, name: str, content: BinaryIO | bytes) -> str:
+    async def _place(self, name: str, content: BinaryIO | bytes, *, beside: str = "") -> str:
         try:
-            return await self.kernel.place(name, content)
+            return await self.kernel.place(name, content, beside=beside)
         except OSError as error:
+            if error.errno == WORKSPACE_FULL and (limit := self._limits.workspace) is not None:
+                raise WorkspaceFull(name, limit) from error
             if error.errno in DISK_FULL:
                 raise StoreFull(str(error)) from error
             raise
@@ -216,7 +220,10 @@ class PersonFiles:
         """The path for `file_path`: a copy beside the person's own files. Raises: FileUnavailable."""
         opened = await self.open(wanted)
         with opened.file:
-            return await self.kernel.place(opened.filename, opened.file, beside=opened.file_id)
+            try:
+                return await self._place(opened.filename, opened.file, beside=opened.file_id)
+            except WorkspaceFull as error:
+                raise FileUnavailable(clause(error)) from None
 
     async def list(self) -> Sequence[FileRow]:
         """The files for `list_files()`, newest first."""

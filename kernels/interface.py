@@ -8,6 +8,7 @@
 tests/contract run on both.
 """
 
+import errno
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ from kernels.introspection import Completions
 from kernels.limits import Limits
 from kernels.workspace.captured import Scan
 
-__all__ = ["Cell", "Kernels", "PersonKernel", "State"]
+__all__ = ["WORKSPACE_FULL", "Cell", "Kernels", "PersonKernel", "State"]
+
+WORKSPACE_FULL = errno.EDQUOT  # of the OSError of `PersonKernel.place`
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,10 @@ class PersonKernel(Protocol):
         """End the process, with its variables; the next cell gets a fresh one. The files stay."""
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
-        """Put a file into the workspace without capturing it; returns the name it got."""
+        """Put a file into the workspace without capturing it; returns the name it got.
+
+        Raises: OSError, with WORKSPACE_FULL if with it the workspace would be over its limit.
+        """
 
 
 class Kernels(Protocol):

@@ -65,9 +65,9 @@ class Kernel(LocalKernel, introspection.Hinting):
         starts: TimedSlots,
         limits: Limits,
     ) -> None:
-        super().__init__(workspace, Capture(workspace.path, max_file=limits.file, max_files=limits.files))
+        capture = Capture(workspace.path, max_file=limits.file, max_files=limits.files)
+        super().__init__(workspace, capture, limits)
         self.session_id = session_id
-        self.limits = limits
         self.start_times = StartTimes()
         self.grace = GRACE
         self.outputs = workspace.path.parent

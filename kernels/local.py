@@ -9,9 +9,11 @@ from contextlib import asynccontextmanager
 from typing import BinaryIO
 
 from kernels.concurrency.threads import in_thread
-from kernels.interface import Cell
+from kernels.interface import WORKSPACE_FULL, Cell
+from kernels.limits import Limits
+from kernels.sandbox.limits import usage
 from kernels.workspace.captured import Scan
-from kernels.workspace.folder import Workspace
+from kernels.workspace.folder import Workspace, is_scratch
 from kernels.workspace.scan import Capture
 
 __all__ = ["LocalCell", "LocalKernel"]
@@ -31,7 +33,8 @@ class LocalKernel:
 
     goes_on = False  # no cell goes on that nobody waits for
 
-    def __init__(self, workspace: Workspace, capture: Capture) -> None:
+    def __init__(self, workspace: Workspace, capture: Capture, limits: Limits) -> None:
+        self.limits = limits
         self.workspace = workspace
         self.capture = capture
         self._caught_up = False
@@ -67,9 +70,14 @@ class LocalKernel:
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
 
+        def check_room(size: int) -> None:
+            path, most = self.workspace.path, self.limits.workspace
+            if most is not None and not is_scratch(path.name) and usage.size(path) + size > most:
+                raise OSError(WORKSPACE_FULL, "the workspace is full")
+
         def place() -> str:
             with self.capture.lock:
-                placed = self.workspace.put_file(name, source, beside=beside)
+                placed = self.workspace.put_file(name, source, beside=beside, check_room=check_room)
                 self.capture.accept(placed)
                 return placed
 

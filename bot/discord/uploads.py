@@ -13,6 +13,7 @@ from bot.discord.failures import EXPECTED
 from bot.discord.format.attachments import plan
 from bot.discord.format.markdown import code_name, fenced, plain
 from bot.discord.format.split import split
+from bot.errors import BotError
 from bot.request import Picture, Request
 from bot.scratch.file_cards import file_cards
 from bot.wording.error_messages import clause
@@ -95,9 +96,9 @@ async def _store(
         except KernelError as error:  # every other file would wait for the same kernel
             more = len(attachments) - number
             these = f"{code_name(name)} and {more} more are" if more else f"{code_name(name)} is"
-            notes.append(f"{these} not in your workspace: {plain(clause(error))}.")
+            notes.append(f"{these} not stored: {plain(clause(error))}.")
             break
-        except FileStoreError as error:
+        except (BotError, FileStoreError) as error:
             notes.append(f"{code_name(name)}: {plain(clause(error))}.")
         except Exception as error:  # see above
             log.exception("an upload could not be stored")

@@ -35,6 +35,7 @@ from bot.errors import (
     TooBusy,
     TooLong,
 )
+    WorkspaceFull,
 from bot.wording.withheld import folderless, of_request
 from filestore.errors import (
     BytesStay,
@@ -88,6 +89,10 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     ),
     StoreDamaged: lambda _: "the database is damaged: its operator has to repair it",
     NotRecordedYet: lambda _: "it has no id yet: you are offered it as soon as the database can record it",
+    WorkspaceFull: lambda error: (
+        f"your workspace is full: with {error.name} it would be over {human_size(error.limit)}; delete files"
+        " in it with a cell, and try again"
+    ),
     SpoolFull: lambda _: (
         "the database cannot be reached, and no more of yours can wait for it; try again in a while"
     ),

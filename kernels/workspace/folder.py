@@ -91,12 +91,20 @@ class Workspace:
                     with suppress(OSError):  # a folder of that name is not ours
                         os.unlink(entry.name, dir_fd=here)
 
-    def put_file(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
+    def put_file(
+        self,
+        name: str,
+        source: BinaryIO | bytes,
+        *,
+        beside: str = "",
+        check_room: Callable[[int], None] = lambda _size: None,
+    ) -> str:
         """Write a file into the folder, whole or not at all, and return the name it got.
 
         A file or a link of that name is replaced (the link, not its target); if a folder has the name, the
         file becomes `data-2.csv`. With `beside` (a file id) nothing of the person's is replaced: the file
-        becomes `data-<beside>.csv`, and if one there has the same bytes already nothing is written.
+        becomes `data-<beside>.csv`, and if one there has the same bytes already nothing is written. Before
+        anything is, `check_room` gets the file's size in bytes, and may raise.
 
         To capture it is a new file unless it is told otherwise: hold `capture.lock` over this and
         `capture.accept`.
@@ -107,6 +115,11 @@ class Workspace:
         stream = BytesIO(source) if isinstance(source, bytes) else source
         temporary = f"{UNFINISHED}{secrets.token_hex(8)}"
         with folder(self.path) as here:
+            if beside and (same := _same_file(_candidates(safe_name(name), beside), stream, here)):
+                return same
+            begin = stream.tell()
+            check_room(stream.seek(0, os.SEEK_END) - begin)
+            stream.seek(begin)
             try:
                 with open(temporary, "w+b", opener=_creator(here)) as ours:
                     shutil.copyfileobj(stream, ours, CHUNK)
@@ -160,6 +173,7 @@ def _settle(temporary: str, ours: BinaryIO, candidates: Iterator[str], here: int
     """Give the temporary file the first name that is free or, unless `keep`, may be replaced."""
     for name in candidates:
         if keep and _exists(name, here):
+            ours.seek(0)
             if _has_bytes(name, ours, here):
                 return name
             continue
@@ -177,13 +191,26 @@ def _exists(name: str, here: int) -> bool:
     return True
 
 
+def _same_file(candidates: Iterator[str], stream: BinaryIO, here: int) -> str | None:
+    """The first of the names that has the stream's bytes, if no name before it is free."""
+    begin = stream.tell()
+    for name in candidates:
+        if not _exists(name, here):
+            return None
+        found = _has_bytes(name, stream, here)
+        stream.seek(begin)
+        if found:
+            return name
+    raise AssertionError("the candidates never end")
+
+
 def _has_bytes(name: str, ours: BinaryIO, here: int) -> bool:
+    """Whether the file has the bytes of `ours` from where that stands."""
     try:
         theirs = os.fdopen(open_plain(name, here), "rb")
     except OSError:  # a link, a pipe, a folder, or unreadable
         return False
     with theirs:
-        ours.seek(0)
         while chunk := ours.read(CHUNK):
             if theirs.read(len(chunk)) != chunk:
                 return False

@@ -10,13 +10,18 @@ from typing import BinaryIO
 
 import pytest
 
+from bot.errors import WorkspaceFull
 from bot.files import PersonFiles
+from bot.wording.error_messages import clause
 from filestore import open_store
 from filestore.blobs.copying import Written
 from filestore.blobs.store import Blobs
 from filestore.errors import StoreFull
 from filestore.files import FileStore
 from filestore.records import SessionRecord
+from kernels.broker import FileUnavailable
+from kernels.errors import NodeUnavailable
+from kernels.interface import WORKSPACE_FULL
 from kernels.workspace.captured import Captured
 from kernels.workspace.scan import Capture
 from tests.bot.fake_kernels import FakeKernels
@@ -135,18 +140,46 @@ async def test_what_there_is_no_room_for_is_not_copied(tmp_path: Path, *, full: 
         )
 
 
-@pytest.mark.parametrize(("number", "raised"), [(errno.ENOSPC, StoreFull), (errno.EROFS, OSError)])
+REFUSED = {
+    OSError(errno.ENOSPC, "full"): StoreFull,
+    OSError(errno.EROFS, "read-only"): OSError,
+    OSError(WORKSPACE_FULL, "full"): WorkspaceFull,
+    NodeUnavailable("gone"): NodeUnavailable,
+}
+
+
+@pytest.mark.parametrize(("error", "raised"), REFUSED.items(), ids=map(str, REFUSED))
 async def test_an_upload_that_the_workspace_does_not_take_is_not_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, raised: type[Exception]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, raised: type[Exception]
 ) -> None:
     """The person is told that it is not stored: it is in no list, and has no bytes."""
     async with a_world(tmp_path) as world:
 
         async def refuse(*_: object, **__: object) -> str:
-            raise OSError(number, os.strerror(number))
+            raise error
 
         monkeypatch.setattr(world.files.kernel, "place", refuse)
         with pytest.raises(raised):
             await world.files.upload("a.csv", b"a,b\n")
         assert (await world.store.list_user_files(1)).files == ()
         assert world.on_disk() == []
+
+
+async def test_a_full_workspace_is_told_to_whoever_asks_for_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a cell, and in one by `file_path`: the sentence names the limit, and the file stays stored."""
+    async with a_world(tmp_path) as world:
+
+        async def refuse(*_: object, **__: object) -> str:
+            raise OSError(WORKSPACE_FULL, "full")
+
+        stored = await world.store.put(1, "u1", "a.csv", b"a,b\n", source="uploaded")
+        monkeypatch.setattr(world.files.kernel, "place", refuse)
+        with pytest.raises(WorkspaceFull) as refused:
+            await world.files.bring([stored.file_id])
+        told = "your workspace is full: with a.csv it would be over 512"
+        assert told in clause(refused.value)
+        with pytest.raises(FileUnavailable, match=told):
+            await world.files.place(stored.file_id)
+        assert (await world.store.list_user_files(1)).files == (stored,)

@@ -346,12 +346,13 @@ async def test_a_file_for_which_the_disk_has_no_room_is_tried_again(
 async def test_a_workspace_without_room_is_told_as_a_full_disk(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For an uploaded file and for one that a cell should find there; the file itself is stored."""
+    """For an upload, which is not stored either, and for a stored file that a cell should find there."""
 
     async def fail(*_: Any, **__: Any) -> str:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     session = await sessions.session(1, "terminal")
+    stored = await sessions.upload("before.txt", b"1", 1)
     monkeypatch.setattr(session.kernel, "place", fail)
     with pytest.raises(StoreFull):
         await sessions.upload("mine.txt", b"1", 1)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,11 +15,13 @@ from kernels.cell.events import Display, Event, Failure, InputRequest, Queued, R
 from kernels.cell.result import Late
 from kernels.client import session_socket
 from kernels.errors import NoQuestion, TooLarge
-from kernels.interface import Kernels, PersonKernel
+from kernels.interface import WORKSPACE_FULL, Kernels, PersonKernel
 from kernels.limits import Limits
 from kernels.node import messages
+from kernels.pool import Pool
 from kernels.wire.sizes import LARGEST_ANSWER, LARGEST_CODE
 from kernels.workspace.captured import FileChanged
+from tests.contract.conftest import node_settings, noded
 from tests.contract.files import CONTENT, SomeFiles
 from tests.live.cells import Ran, late_until, run, until, value
 
@@ -402,6 +405,25 @@ async def test_a_file_that_was_placed_stays_open_and_can_be_placed_again(kernel:
             name = await kernel.place("again.csv", file)
             assert await value(kernel, f"len(open({name!r}).read())") == str(len(CONTENT))
             assert not file.closed
+
+
+async def test_what_does_not_fit_into_the_workspace_is_not_placed(
+    where: str, tmp_path: Path, files: SomeFiles
+) -> None:
+    """It counts with what is there; a smaller file fits, and so does one that is there already."""
+    settings = node_settings(tmp_path, Limits(workspace=100_000))
+    here = Pool(python=settings.python, workspaces=settings.workspaces, limits=settings.limits, libraries=())
+    async with here if where == "here" else noded(settings) as kernels:
+        kernel = kernels.kernel("full", files)
+        await run(kernel, "open('mine', 'wb').write(b'x' * 50_000);")
+        assert await kernel.place("a", b"y" * 30_000, beside="id") == "a"
+        for name in "bc":
+            with pytest.raises(OSError, match=r"\S") as refused:
+                await kernel.place(name, BytesIO(b"z" * 30_000))
+            assert refused.value.errno == WORKSPACE_FULL
+        assert await kernel.place("a", b"y" * 30_000, beside="id") == "a"
+        assert await kernel.place("d", b"small") == "d"
+        assert await value(kernel, "import glob; sorted(glob.glob('*'))") == "['a', 'd', 'mine']"
 
 
 async def test_stored_files_are_loaded_placed_and_listed(kernel: PersonKernel) -> None:

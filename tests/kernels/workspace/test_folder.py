@@ -1,9 +1,11 @@
 """A workspace is made, filled and removed, whatever the code that shares it has put there."""
 
+import errno
 import os
 import socket
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,27 @@ def test_beside_never_takes_a_link_or_a_pipe_for_the_file(workspace: Workspace, 
     assert workspace.put_file("data.csv", b"stored", beside="k7m3") == "data-k7m3-2.csv"
 
 
+def test_what_is_written_is_asked_for_first(workspace: Workspace) -> None:
+    """The size that is left of the source; a refusal writes nothing, and what is there needs no room."""
+    asked: list[int] = []
+
+    def refuse(size: int) -> None:
+        asked.append(size)
+        raise OSError(errno.EDQUOT, "full")
+
+    source = BytesIO(b"a,b\n1,2\n")
+    source.seek(4)
+    with pytest.raises(OSError, match="full"):
+        workspace.put_file("data.csv", source, check_room=refuse)
+    assert os.listdir(workspace.path) == []
+    source.seek(4)
+    assert workspace.put_file("data.csv", source, beside="k7m3", check_room=asked.append) == "data.csv"
+    source.seek(4)
+    assert workspace.put_file("data.csv", source, beside="k7m3", check_room=refuse) == "data.csv"
+    assert asked == [4, 4]
+    assert (workspace.path / "data.csv").read_bytes() == b"1,2\n"
+
+
 def test_a_failed_placing_leaves_nothing(workspace: Workspace) -> None:
     """A source that breaks off leaves neither the file nor a part of it."""
     source = (workspace.path.parent / "source").open("wb+")
@@ -148,6 +171,7 @@ def test_remove_takes_a_tree_900_deep(workspace: Workspace) -> None:
 
 CLOSED = """
 import os, tempfile
+from io import BytesIO
 from pathlib import Path
 from kernels.workspace.folder import Workspace
 if os.geteuid() == 0:
