@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.errors import DataInUse
+from bot.errors import DataInUse, NodeLives
 from bot.model.day_secrets import DaySecrets
 from bot.model.usage import Ledger
 from bot.reply import Front, NoFront
@@ -31,6 +31,7 @@ from filestore.ownership import Ownership
 from filestore.spool import spooled
 from filestore.store import FileRecords, Store
 from kernels.client import NodeEndpoint, RemoteNode, at, local_node, socket_for
+from kernels.client.spawn import recorded
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.concurrency.threads import in_thread
@@ -68,12 +69,14 @@ async def compose(
 ) -> AsyncIterator[Sessions]:
     """Everything running: the store, the janitor, the kernels, the sessions and their front.
 
-    Raises: DataInUse, StoreUnavailable, NodeUnavailable, NodeIncompatible, and OSError when the data folder
-    cannot be used.
+    Raises: DataInUse, NodeLives, StoreUnavailable, NodeUnavailable, NodeIncompatible, and OSError when the
+    data folder cannot be used.
     """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         stack.enter_context(_locked(settings.data))
+        if settings.node == "none":
+            _check_no_node(settings.data)
         uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
         database = await stack.enter_async_context(open_store(settings.data, mongodb_uri=uri))
         blobs = Blobs(settings.data / "files")
@@ -294,6 +297,16 @@ def _limits(settings: Settings) -> Limits:
         workspace=settings.max_workspace,
         network=settings.kernel_network == "host",
     )
+
+
+def _check_no_node(data: Path) -> None:
+    """Check that no node of an earlier start works in this folder: two kernels would share a workspace.
+
+    And no deletion would reach the node's. Raises: NodeLives, OSError.
+    """
+    for folder in data.glob("node*"):  # one of another version has its folder beside ours
+        if found := recorded(folder):
+            raise NodeLives(found[1])
 
 
 @contextmanager

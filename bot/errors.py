@@ -2,7 +2,7 @@
 
 BotError
 |-- NothingRuns, NotOpened, DeletedSince, NotAllDeleted, NotAFile, NotText, DataInUse
-|-- AtWork, TooBusy, OverLimit, OverBudget, WorkspaceFull
+|-- AtWork, TooBusy, OverLimit, OverBudget, WorkspaceFull, NodeLives
 `-- ModelError
     |-- NoModel, BadKey, NoSuchModel, NoSuchAddress, TooLong, NoCredit
     `-- RateLimited, OutOfReach, CutOff, Refused
@@ -86,6 +86,14 @@ class AtWork(BotError):
 
 class TooBusy(BotError):
     """There are too many jobs of others: this one did not get its turn in time."""
+
+
+class NodeLives(BotError):
+    """A node, process `pid`, keeps kernels in this data folder, where this program is to keep its own."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(pid)
+        self.pid = pid
 
 
 class OverLimit(BotError):

@@ -19,6 +19,7 @@ from bot.errors import (
     DataInUse,
     DeletedSince,
     NoCredit,
+    NodeLives,
     NoModel,
     NoSuchAddress,
     NoSuchModel,
@@ -34,8 +35,8 @@ from bot.errors import (
     Refused,
     TooBusy,
     TooLong,
-)
     WorkspaceFull,
+)
 from bot.wording.withheld import folderless, of_request
 from filestore.errors import (
     BytesStay,
@@ -88,11 +89,11 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
         "the disk is full and takes nothing new; delete files, in a cell or with /files, and try again"
     ),
     StoreDamaged: lambda _: "the database is damaged: its operator has to repair it",
-    NotRecordedYet: lambda _: "it has no id yet: you are offered it as soon as the database can record it",
     WorkspaceFull: lambda error: (
         f"your workspace is full: with {error.name} it would be over {human_size(error.limit)}; delete files"
         " in it with a cell, and try again"
     ),
+    NotRecordedYet: lambda _: "it has no id yet: you are offered it as soon as the database can record it",
     SpoolFull: lambda _: (
         "the database cannot be reached, and no more of yours can wait for it; try again in a while"
     ),
@@ -130,6 +131,7 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
         " \ufffd: save it as UTF-8, or name its encoding in the first line (# coding: latin-1)"
     ),
     DataInUse: lambda error: f"another Kernelcord works in {error.folder}",
+    NodeLives: lambda error: f"a node, process {error.pid}, keeps kernels in this data folder",
     AtWork: lambda error: f"you have {error.kind} under way already: wait until it is done, or stop it",
     TooBusy: lambda _: "too many others are having this done just now; try again in a minute",
     OverLimit: lambda error: f"it would be larger than {human_size(error.limit)}",
@@ -168,6 +170,9 @@ ADVICE: dict[type[Exception], Callable[[Any], str]] = {
     StoreFull: lambda _: "The disk is full: make room on it, and start again.",
     StoreInUse: lambda _: "Either end it, or name another database in MONGODB_URI.",
     DataInUse: lambda _: "Either end it, or choose another folder by --data.",
+    NodeLives: lambda error: (
+        f"Set NODE to auto, or end the node by `kill {error.pid}`: that ends its kernels and their cells."
+    ),
     NodeIncompatible: lambda error: (
         f"The node that NODE names is of {'a newer' if error.newer else 'an older'} Kernelcord (process"
         f" {error.pid}): start one of this version at another address and name that in NODE. The other keeps"

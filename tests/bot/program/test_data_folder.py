@@ -2,8 +2,10 @@
 
 import asyncio
 import errno
+import fcntl
 import io
 import json
+import os
 import sqlite3
 import zipfile
 from contextlib import AsyncExitStack, closing
@@ -13,11 +15,16 @@ from pathlib import Path
 import pytest
 
 from bot.compose import compose
+from bot.errors import NodeLives
 from bot.notebooks.bundle import bundle
+from bot.wording.error_messages import at_start
 from config.settings import Settings, load
 from filestore.blobs.store import Blobs
 from filestore.errors import StoreFull
 from filestore.sqlite.identity import SqliteIdentity
+from kernels.inside.procfs import started
+from kernels.node.encoding import encode
+from kernels.node.settings import ALIVE, RECORD, NodeRecord
 from tests.filestore.faults import full
 
 MINE, THEIRS = "belong to another database", "is not as it was"
@@ -181,3 +188,22 @@ async def test_what_is_brought_in_at_a_start_says_whose_bytes_it_has(tmp_path: P
         assert file.folder == mark["folder"]
     with closing(sqlite3.connect(data / "kernelcord.db")) as database:
         assert database.execute("SELECT folder FROM entries WHERE seq = 2").fetchall() == [(mark["folder"],)]
+
+
+async def test_without_a_node_none_may_live_in_the_folder(tmp_path: Path) -> None:
+    """Its kernels would go on in workspaces that others use, and no deletion would reach them."""
+    folder = tmp_path / "node-3"
+    folder.mkdir()
+    record = NodeRecord("/socket", "secret", os.getpid(), started(os.getpid()))
+    (folder / RECORD).write_bytes(encode(record))
+    alive = os.open(folder / ALIVE, os.O_CREAT | os.O_RDWR)
+    fcntl.flock(alive, fcntl.LOCK_EX)
+    with pytest.raises(NodeLives) as refused:
+        async with compose(settings_of(tmp_path)):
+            pass
+    assert f"process {os.getpid()}, keeps kernels in this data folder. Set NODE to auto" in at_start(
+        refused.value
+    )
+    os.close(alive)  # the node has ended
+    async with compose(settings_of(tmp_path)):
+        pass
