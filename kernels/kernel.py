@@ -64,9 +64,10 @@ class Kernel(LocalKernel, introspection.Hinting):
         slots: SlotQueue,
         starts: TimedSlots,
         limits: Limits,
+        claim: Callable[[], object] = lambda: None,
     ) -> None:
         capture = Capture(workspace.path, max_file=limits.file, max_files=limits.files)
-        super().__init__(workspace, capture, limits)
+        super().__init__(workspace, capture, limits, claim)
         self.session_id = session_id
         self.start_times = StartTimes()
         self.grace = GRACE

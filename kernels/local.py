@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import BinaryIO
 
@@ -33,7 +33,10 @@ class LocalKernel:
 
     goes_on = False  # no cell goes on that nobody waits for
 
-    def __init__(self, workspace: Workspace, capture: Capture, limits: Limits) -> None:
+    def __init__(
+        self, workspace: Workspace, capture: Capture, limits: Limits, claim: Callable[[], object]
+    ) -> None:
+        self._claim = claim  # gives the workspace its owner, which takes long if that changes
         self.limits = limits
         self.workspace = workspace
         self.capture = capture
@@ -66,6 +69,7 @@ class LocalKernel:
 
     def _tidy(self) -> None:
         with self.capture.lock:
+            self._claim()  # before files are placed or accepted: capture would see a change of owner
             self.workspace.tidy()
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
@@ -77,6 +81,7 @@ class LocalKernel:
 
         def place() -> str:
             with self.capture.lock:
+                self._claim()
                 placed = self.workspace.put_file(name, source, beside=beside, check_room=check_room)
                 self.capture.accept(placed)
                 return placed

@@ -133,17 +133,17 @@ class Pool:
         """
         kernel = self._kernels.get(session_id)
         if kernel is None:
-            if self._sandbox is not None:  # before any file is placed: capture would see a change of owner
-                self._sandbox.own(self.workspace(session_id).path)
+            workspace = self.workspace(session_id)
             kernel = self._kernels[session_id] = Kernel(
                 session_id,
-                self.workspace(session_id),
+                workspace,
                 source,
-                launcher=partial(self._launcher, self.workspace(session_id)),
+                launcher=partial(self._launcher, workspace),
                 run_root=self._run_root,
                 slots=self._scratch_slots if is_scratch(session_id) else self._slots,
                 starts=self._starts,
                 limits=self.limits,
+                claim=partial(self._claim, workspace),
             )
             self._observer.watch(session_id, kernel.workspace_changed)
         return kernel
@@ -212,6 +212,11 @@ class Pool:
         if self._sandbox is None:
             return PlainLauncher(self.python, workspace.path, request_socket)
         return ConfinedLauncher(self._sandbox, workspace.path, request_socket)
+
+    def _claim(self, workspace: Workspace) -> None:
+        if self._sandbox is not None:
+            with contextlib.suppress(FileNotFoundError):  # it is gone: whatever needs it says so
+                self._sandbox.own(workspace.path)
 
     def _reason(self, kernel: Kernel, now: float) -> str | None:
         """Why this kernel is to be ended now, or None."""

@@ -278,6 +278,8 @@ class Sandbox:
         """
         if not self._users:
             return None
+        if (owner := workspace.lstat().st_uid) in self._users:
+            return owner
         with self._claiming:
             return users.claim(self._workspaces, workspace, self._users)
 
