@@ -356,7 +356,7 @@ async def test_a_workspace_without_room_is_told_as_a_full_disk(
     monkeypatch.setattr(session.kernel, "place", fail)
     with pytest.raises(StoreFull):
         await sessions.upload("mine.txt", b"1", 1)
-    (stored,) = (await sessions.list_user_files(1)).files
+    assert (await sessions.list_user_files(1)).files == (stored,)
     with pytest.raises(StoreFull):
         await sessions.execute_code("1", 1, [stored.file_id])
 
@@ -445,12 +445,12 @@ async def test_two_uploads_of_one_name_are_both_kept(sessions: Sessions) -> None
 
 
 async def test_a_file_beyond_the_quota_is_skipped_with_its_reason(tmp_path: Path) -> None:
-    """The cell's result is unaffected; one sentence for all files says how much is used and what to do."""
+    """The cell's result is unaffected; one sentence for all files says what is used and what to do."""
     settings = load(data=tmp_path / "data", quota="1000", quota_files=2, node="none", preload="none")
     async with compose(settings) as sessions:
         result = await sessions.execute_code("open('big.bin', 'wb').write(b'x' * 2000); 1", 1)
         assert result.success
-        assert "over your 1000 B (0 B used); delete files" in result.skipped[0].reason
+        assert "over your 1000 B (299 B used); delete files" in result.skipped[0].reason
         with pytest.raises(QuotaExceeded):
             await sessions.upload("big.bin", b"x" * 2000, 1)
         writes = "import time\nfor n in range(5): _ = open(f'{n}.txt', 'w').write(str(n)); time.sleep(0.02)"
