@@ -152,13 +152,16 @@ class PersonFiles:
         """Store a person's file and put it into the workspace. Raises: as `FileStore.put`.
 
         If the disk does not take it there, it is not kept in the store either: that is what people are told.
+        Only what had been stored before stays: the same file keeps its id.
         """
+        before = await self._store.newest(name, self._user_id, self._session_id)
         stored = await self._store.put(self._user_id, self._session_id, name, data, source="uploaded")
         try:
             await self._place(stored.filename, data)
         except (StoreFull, OSError):
-            with contextlib.suppress(FileStoreError, OSError):  # what could not be placed is the error
-                await self._store.delete(stored.file_id, self._user_id)
+            if before is None or before.file_id != stored.file_id:
+                with contextlib.suppress(FileStoreError, OSError):  # what could not be placed is the error
+                    await self._store.delete(stored.file_id, self._user_id)
             raise
         return stored
 
