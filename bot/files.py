@@ -153,14 +153,17 @@ class PersonFiles:
     async def upload(self, name: str, data: bytes) -> StoredFile:
         """Store a person's file and put it into the workspace. Raises: as `FileStore.put` and `bring`.
 
-        If it cannot be put there, it is not kept in the store either: it is in both or in neither.
+        If it cannot be put there, it is not kept in the store either: it is in both or in neither. Only what
+        had been stored before stays: the same file keeps its id.
         """
+        before = await self._store.newest(name, self._user_id, self._session_id)
         stored = await self._store.put(self._user_id, self._session_id, name, data, source="uploaded")
         try:
             await self._place(stored.filename, data)
         except Exception:  # whatever it is, people are told that the file is not stored
-            with contextlib.suppress(FileStoreError, OSError):  # what could not be placed is the error
-                await self._store.delete(stored.file_id, self._user_id)
+            if before is None or before.file_id != stored.file_id:
+                with contextlib.suppress(FileStoreError, OSError):  # what could not be placed is the error
+                    await self._store.delete(stored.file_id, self._user_id)
             raise
         return stored
 

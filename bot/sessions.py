@@ -24,7 +24,7 @@ from bot.continuity.kernel_notes import note_swept, note_untold, note_used
 from bot.continuity.losses import KernelNote
 from bot.continuity.removal import remove_person, remove_session
 from bot.continuity.resumed_turns import ResumedTurns, unfinished_sessions
-from bot.errors import NoModel, NotOpened
+from bot.errors import DeletedSince, NoModel, NotOpened
 from bot.model.stopping import ModelTurn
 from bot.model.turn import ModelAnswer, ask
 from bot.model.usage import Ledger
@@ -99,8 +99,7 @@ class Sessions:
         self.jobs = Jobs()
         self.deletions = Deletions()
         self.ledger = ledger or Ledger(store.usage, clock)
-        self._clock = clock
-        self._scope = scope
+        self._clock, self._scope = clock, scope
         self._retention = retention
         self._transcripts = transcripts
         self._open: dict[str, Session] = {}
@@ -230,7 +229,7 @@ class Sessions:
         for failure in failures:
             if isinstance(failure, FileStoreError | KernelError):
                 raise failure
-            if failure is not None:
+            if failure is not None and not isinstance(failure, DeletedSince):
                 log.error("cells that were running could not be resumed", exc_info=failure)
         self._all_resumed = True
 
@@ -345,9 +344,11 @@ class Sessions:
                 await session.close()
 
     async def _reopen(self, record: SessionRecord) -> None:
-        """Open a released session again, so that its news is told."""
+        """Open a released session again, unless it is deleted by then, so that its news is told."""
+        self.deletions.asked()  # so is this: a task of its own tells the news, perhaps after a deletion
         async with self._locks.one(record.user_id, record.session_id):
-            await self._get_or_open(record.session_id, record.user_id, record.place)
+            if record.session_id in self._released:
+                await self._get_or_open(record.session_id, record.user_id, record.place)
 
     def _unused(self, session: Session, now: float) -> bool:
         if session.busy or session.files.put_off or session.kernel.goes_on:  # only this object knows of these

@@ -153,6 +153,10 @@ class FileStore:
                     return found
         raise NoSuchFile(id_or_name)
 
+    async def newest(self, filename: str, user_id: int, session_id: str) -> StoredFile | None:
+        """The newest version that the session has of this name, if any."""
+        return await self._store.files.named(clean_name(filename), user_id, self._clock(), session_id)
+
     async def open(self, file_id: str, user_id: int) -> OpenFile:
         """The file's record and its bytes as an open file, for its owner and whom it is shared with."""
         valid = file_id_of(file_id)

@@ -3,6 +3,7 @@
 `bot.sessions` has ended the turns by then, and keeps others from opening what is being deleted.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -15,6 +16,8 @@ from kernels.errors import KernelError
 
 __all__ = ["remove_person", "remove_session"]
 
+log = logging.getLogger(__name__)
+
 FILES, KERNEL, SAID = "your stored files", "your kernel and workspace", "everything said and run with it"
 BYTES = "bytes of deleted files"
 Remove = Callable[[str], Awaitable[None]]
@@ -26,7 +29,8 @@ async def remove_session(
     """Delete a session; `remove` ends its kernel and removes its workspace.
 
     Returns whether the disk keeps bytes of something. The first step needs the database, so that nothing is
-    deleted while that is away. Raises: KernelError, StoreUnavailable; NotAllDeleted if it breaks off later.
+    deleted while that is away. Raises: StoreUnavailable; NotAllDeleted if it breaks off later, and then what
+    was said is erased, too, if it is gone.
     """
     steps: dict[str, Callable[[], Awaitable[None]]] = {
         FILES: partial(files.condemn_all_of, session_id, user_id),
@@ -40,9 +44,12 @@ async def remove_session(
             await step()
         except BytesStay:  # of some outputs or files; what can be deleted is
             left = True
-        except (FileStoreError, KernelError) as error:
+        except (FileStoreError, KernelError, OSError) as error:
             if not gone:
                 raise
+            log.exception("session %s could not be deleted whole", session_id)
+            if SAID in gone:
+                await store.sessions.erase_deleted()
             stays = [what for what in steps if what not in gone]
             raise NotAllDeleted(gone, stays, error) from error
         gone.append(what)
@@ -58,7 +65,8 @@ async def remove_person(
 ) -> int:
     """Delete all of a person; `remove` ends a session's kernel and removes its workspace.
 
-    Returns how many files, sessions and folders the disk keeps. Raises: KernelError, StoreUnavailable.
+    Returns how many files, sessions and folders the disk keeps.
+    Raises: KernelError, StoreUnavailable, OSError.
     """
     for record in await store.sessions.of_user(user_id):
         await remove(record.session_id)

@@ -184,6 +184,7 @@ class Client(nextcord.Client):
         if self._has_resumed:
             return
         self._has_resumed = True
+        self._context.sessions.deletions.asked()  # what is found now may be deleted until it is told
         try:
             left = await unfinished(self._context, self._began)
             await self._context.sessions.resume()

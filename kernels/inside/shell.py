@@ -73,7 +73,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
 
     def init_display_formatter(self) -> None:
         """Make what decides in which formats a value is shown."""
-        self.display_formatter = formats.Formats(parent=self)
+        self.display_formatter = formats.DisplayFormatter(parent=self)
         self.configurables.append(self.display_formatter)
 
     def forget(self) -> None:

@@ -26,7 +26,7 @@ class Variables:
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
-        self._last: object = None  # the newest name of a cell's code
+        self._last = object()  # the newest name of a cell's code
         self._before: list[str] = []  # the person's names before that one
 
     def describe(self) -> list[list[str]]:

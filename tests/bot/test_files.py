@@ -183,3 +183,22 @@ async def test_a_full_workspace_is_told_to_whoever_asks_for_a_file(
         with pytest.raises(FileUnavailable, match=told):
             await world.files.place(stored.file_id)
         assert (await world.store.list_user_files(1)).files == (stored,)
+
+
+async def test_a_file_that_was_stored_before_outlasts_its_second_upload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes under the same name are the same file: only what the failed upload has added goes."""
+    async with a_world(tmp_path) as world:
+        first = await world.files.upload("a.csv", b"a,b\n")
+
+        async def refuse(*_: object, **__: object) -> str:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(world.files.kernel, "place", refuse)
+        for data in (b"a,b\n", b"other\n"):
+            with pytest.raises(StoreFull):
+                await world.files.upload("a.csv", data)
+        assert [file.file_id for file in (await world.store.list_user_files(1)).files] == [first.file_id]
+        assert (await world.store.load_file(first.file_id, 1)).data == b"a,b\n"
+        assert len(world.on_disk()) == 1

@@ -12,7 +12,7 @@ import pytest
 
 from bot.continuity.losses import KernelNote
 from bot.errors import NotOpened
-from bot.reply import Reply, tell_nobody
+from bot.reply import NoFront, Reply, tell_nobody
 from bot.request import Request
 from bot.sessions import AT_ONCE, IDLE, Sessions
 from bot.wording.error_messages import sentence
@@ -307,6 +307,37 @@ async def test_idle_sessions_let_their_connections_go_and_what_they_tell_later_i
         assert list(sessions._open) == ["u1"]
         await until(lambda: bool(world.told))
         assert world.told[0].event == Stream("stdout", "at last\n")
+
+
+async def test_an_idle_session_that_is_deleted_is_not_opened_for_its_news(world: World) -> None:
+    """Nor can anything be noted by what tells the news of one that was opened before the deletion."""
+    noted: list[bool] = []
+
+    class Front(NoFront):
+        def tell_late(self, record: SessionRecord, reply: Reply) -> None:
+            asyncio.create_task(sessions.forget_person(1)).add_done_callback(
+                lambda _: noted.append(sessions.deletions.since(record.user_id))
+            )
+
+    async with Program(world, front=lambda _: Front()) as sessions:
+        await world.ran(sessions, "x", 1)
+        await sessions.release_idle(monotonic() + IDLE + 1)
+        world.kernels.have_news = ["u1"]
+        async with sessions._locks.one(1, "u1"):
+            deleting = asyncio.create_task(sessions.forget_person(1))
+            await until(sessions._locks._people[1].gate.locked)
+            looking = asyncio.create_task(sessions.release_idle(monotonic()))
+            await until(lambda: sessions._locks._people[1].waiting["u1"] == 2)
+        await deleting
+        await looking
+        assert sessions._open == {}
+        assert await sessions.store.sessions.of_user(1) == []
+        await world.ran(sessions, "x", 1)
+        await sessions.release_idle(monotonic() + IDLE + 1)
+        world.kernels.of["u1"].told.put_nowait(Late(1, Stream("stdout", "at last\n")))
+        await sessions.release_idle(monotonic())
+        await until(lambda: bool(noted))
+        assert noted == [True]
 
 
 async def test_an_idle_session_that_cannot_be_opened_keeps_no_other_from_telling(world: World) -> None:

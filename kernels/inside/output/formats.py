@@ -8,16 +8,15 @@ from types import NoneType
 from typing import Any
 
 from IPython.core import formatters
-from IPython.core.formatters import DisplayFormatter
 
-__all__ = ["Formats"]
+__all__ = ["DisplayFormatter"]
 
 TEXT = "text/plain"
 PLAIN = {NoneType, bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset}
 
 
-class Formats(DisplayFormatter):  # type: ignore[misc]
-    """IPython's formats of a value, each by its MIME type."""
+class DisplayFormatter(formatters.DisplayFormatter):  # type: ignore[misc]
+    """IPython's formats of a value, each by its MIME type; also by name, which `%config` goes by."""
 
     def format(self, obj: Any, include: Any = None, exclude: Any = None) -> Any:
         """The data and the metadata of a value in each of its formats."""

@@ -1,5 +1,7 @@
 """A deletion that cannot be carried out whole deletes nothing, or says what is gone."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -43,22 +45,27 @@ async def test_a_reset_while_the_database_is_away_deletes_nothing(
         assert world.kernels.removed == ["u1", scratch_id("u1")]
 
 
-@pytest.mark.parametrize("fails", ["kernel", "transcript", "bytes"])
+@pytest.mark.parametrize("fails", ["kernel", "workspace", "transcript", "bytes"])
 async def test_a_reset_that_breaks_off_says_what_is_gone_and_what_is_still_there(
     world: World, monkeypatch: pytest.MonkeyPatch, fails: str
 ) -> None:
     """And once more deletes the rest."""
     whole = (FILES, KERNEL, SAID, BYTES)
-    gone = {"kernel": 1, "transcript": 2, "bytes": 3}[fails]
+    gone = {"kernel": 1, "workspace": 1, "transcript": 2, "bytes": 3}[fails]
+    erased = []
 
     async def down(_session_id: str) -> None:
-        raise NodeUnavailable("down")
+        raise NodeUnavailable("down") if fails == "kernel" else OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    async def erase() -> None:
+        erased.append(await sessions.store.sessions.get("u1"))
 
     async with Program(world) as sessions:
         await sessions.execute_code("x", 1)
         stored = await sessions.upload("a.csv", b"a\n", 1)
         with monkeypatch.context() as patch:
-            if fails == "kernel":
+            patch.setattr(sessions.store.sessions, "erase_deleted", erase)
+            if fails in ("kernel", "workspace"):
                 patch.setattr(world.kernels, "removing", down)
             elif fails == "transcript":
                 patch.setattr(sessions.store.sessions, "delete", unavailable)
@@ -70,7 +77,8 @@ async def test_a_reset_that_breaks_off_says_what_is_gone_and_what_is_still_there
         assert told.endswith(f"Gone: {', '.join(whole[:gone])}. Still there: {', '.join(whole[gone:])}.")
         with pytest.raises(NoSuchFile):
             await sessions.load_file(stored.file_id, 1)
-        assert ("u1" in world.kernels.removed) == (fails != "kernel")
+        assert ("u1" in world.kernels.removed) == (gone > 1)
+        assert erased == ([None] if fails == "bytes" else [])
         kept = await sessions.store.sessions.get("u1")
         assert (kept is None) == (fails == "bytes")
         await sessions.discard(1, "terminal")

@@ -15,11 +15,13 @@ from bot.errors import (
     NoModel,
     NoSuchAddress,
     NotAFile,
+    NotAllDeleted,
     NothingRuns,
     NotOpened,
     NotText,
     OverLimit,
     Refused,
+    WorkspaceFull,
 )
 from bot.reply import ExecutionResult
 from bot.wording.cell_messages import ending, lost_with, restart, unrecorded
@@ -199,6 +201,8 @@ EXAMPLES: dict[type[BaseException], BaseException] = {
     NodeIncompatible: NodeIncompatible(7, newer=True),
     TooLarge: TooLarge("the code", 2048, 1024, "send less"),
     NotAFile: NotAFile(Path("a")),
+    NotAllDeleted: NotAllDeleted(["your stored files"], ["your kernel and workspace"], KernelClosed()),
+    WorkspaceFull: WorkspaceFull("a.csv", 1024),
     DataInUse: DataInUse(Path("a")),
     OverLimit: OverLimit(1024),
     StoreInUse: StoreInUse("host", 7),

@@ -96,6 +96,13 @@ def test_names_that_come_and_go_are_told_in_their_order() -> None:
     assert cells.run("z = y = 1") == ["z", "y"]
 
 
+def test_names_are_told_beside_what_is_no_name() -> None:
+    """A namespace is a dictionary: anything can be a key, from the first cell on."""
+    names = shell(a=1)
+    names.user_ns |= {None: 0, 5: 0}
+    assert describe(names) == [["a", "int", "1"]]
+
+
 def test_names_of_earlier_cells_are_not_looked_at_again() -> None:
     """However many there are: each cell of IPython adds two, for its code and for its value."""
 

@@ -9,7 +9,8 @@ from tests.kernels.inside.kernel_python import run
 CODE = """
 import json, sys
 from IPython.core.formatters import BaseFormatter, DisplayFormatter
-from inside.output.formats import Formats
+from IPython.core.interactiveshell import InteractiveShell
+from inside.output.formats import DisplayFormatter as Formats
 
 class Number(int):
     def _repr_html_(self):
@@ -52,6 +53,9 @@ told = {"asked": len(asked)}
 BaseFormatter.lookup = ask
 for change in CHANGES:
     told[change] = made(Formats, change) == made(DisplayFormatter, change)
+shell = InteractiveShell.instance()
+shell.configurables[:] = [Formats(parent=shell)]
+told["config"] = shell.run_line_magic("config", "DisplayFormatter.active_types")
 print(json.dumps(told))
 """
 
@@ -72,3 +76,10 @@ def test_values_have_the_formats_that_ipython_finds(told: dict[str, object]) -> 
 def test_a_number_is_not_looked_up_in_every_formatter(told: dict[str, object]) -> None:
     """Only in those two of eleven that show a value in no format of their own."""
     assert told["asked"] == 2
+
+
+def test_config_shows_which_formats_there_are(told: dict[str, object]) -> None:
+    """By the name that IPython's pages use."""
+    config = told["config"]
+    assert isinstance(config, list)
+    assert config[:2] == ["text/plain", "text/html"]
