@@ -148,14 +148,14 @@ class Node:
         """
         limit = self.settings.node_idle.total_seconds() if self.settings.node_idle else None
         while not self._draining.is_set():
-            if limit is not None and monotonic() - self._alone_since >= limit:
+            if self.bots or any(one.attended or self._has_kernel(one) for one in self._sessions.values()):
+                self._alone_since = monotonic()  # even if we were stopped for longer than `limit`
+            elif limit is not None and monotonic() - self._alone_since >= limit:
                 return
             if limit is not None and self.ready and not self._can_be_found():
                 return
             with suppress(TimeoutError):  # nothing tells that time has passed
                 await asyncio.wait_for(self._draining.wait(), None if limit is None else limit / LOOKS)
-            if self.bots or any(one.attended or self._has_kernel(one) for one in self._sessions.values()):
-                self._alone_since = monotonic()
         while any(map(self._has_kernel, self._sessions.values())):
             for session in list(self._sessions.values()):
                 if monotonic() - session.kernel.last_used > DRAINED:

@@ -79,3 +79,13 @@ async def test_only_a_record_that_is_gone_ends_a_node_with_kernels(node: Node, l
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert node._draining.is_set() == (lacking == "descriptors")
+
+
+async def test_a_node_that_was_stopped_for_long_keeps_its_kernels(node: Node) -> None:
+    """By SIGSTOP, or because the machine stood still: that is no time without kernels."""
+    node.settings = replace(node.settings, node_idle=timedelta(seconds=60))
+    node._alone_since -= 3600
+    asyncio.get_running_loop().call_later(0.1, node.drain)
+    async with asyncio.timeout(20):
+        await node.until_idle()
+    assert node._draining.is_set()
