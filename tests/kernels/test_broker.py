@@ -23,6 +23,7 @@ from kernels import broker as module
 from kernels.broker import Broker, BrokerTimes, FileRow, FileUnavailable, Opened
 from kernels.descriptors import SPARE
 from kernels.inside.files import stored as inside
+from tests.descriptors import descriptors, left_open
 
 ROW = FileRow(
     "k7m3q9x2va", "data.csv", "data", 4, "uploaded", "2026-01-01T00:00:00+00:00", "2026-01-03T00:00:00+00:00"
@@ -128,11 +129,6 @@ async def ask(requests: socket.socket, request: object) -> tuple[dict[str, Any],
 def ours() -> int:
     """How many threads there are, apart from those that the loop keeps for its `to_thread`."""
     return sum(not thread.name.startswith("asyncio_") for thread in threading.enumerate())
-
-
-def descriptors() -> int:
-    """How many descriptors this process has open."""
-    return len(os.listdir("/proc/self/fd"))
 
 
 async def test_open_sends_the_bytes_and_no_descriptor(requests: socket.socket, shelf: Shelf) -> None:
@@ -376,7 +372,7 @@ async def test_500_hostile_connections_leave_nothing(
         for _ in range(module.AT_ONCE):  # behind the last of them in every place
             assert (await ask(requests, {"op": "list"}))[0]["ok"]
     assert caplog.records == []
-    assert descriptors() <= before
+    assert not await left_open(before)
     assert all(file.closed for file in shelf.handed)
 
 
@@ -395,7 +391,7 @@ async def test_a_peer_that_sends_descriptors_leaves_none_with_us(requests: socke
 
     before = descriptors()
     assert (await asyncio.to_thread(push))["ok"]
-    assert descriptors() <= before
+    assert not await left_open(before)
 
 
 async def test_descriptors_that_come_with_a_request_are_not_kept(requests: socket.socket) -> None:
@@ -408,7 +404,7 @@ async def test_descriptors_that_come_with_a_request_are_not_kept(requests: socke
     _, (line,), _, _ = await asyncio.to_thread(socket.recv_fds, requests, 1, 1)
     os.close(line)
     assert (await ask(requests, {"op": "list"}))[0]["ok"]
-    assert descriptors() <= before
+    assert not await left_open(before)
 
 
 async def test_connections_that_nobody_receives_are_bounded(shelf: Shelf) -> None:
@@ -435,7 +431,7 @@ async def test_connections_that_nobody_receives_are_bounded(shelf: Shelf) -> Non
         broker._times = BrokerTimes()
         requests.settimeout(20)
         assert (await ask(requests, {"op": "list"}))[0]["ok"]
-        assert descriptors() <= before + module.AT_ONCE
+        assert not await left_open(before, module.AT_ONCE)
 
 
 async def test_a_request_is_not_lost_while_there_are_no_descriptors(
@@ -468,7 +464,7 @@ async def test_requests_leave_descriptors_for_everything_else(
         while not caplog.records:  # noqa: ASYNC110  a log has no event
             await asyncio.sleep(0)
         await asyncio.sleep(3 * module.PAUSE)
-        assert descriptors() == before
+        assert descriptors() <= before
         os.close(os.open(os.devnull, os.O_RDONLY))  # something else
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
@@ -489,7 +485,7 @@ async def test_leaving_closes_everything(shelf: Shelf) -> None:
     for peer in peers:
         peer.close()
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    assert descriptors() == before
+    assert not await left_open(before)
     assert ours() == threads
 
 
@@ -520,7 +516,7 @@ async def test_what_a_kernel_does_to_its_request_socket_is_its_own_loss(
                 broker.request_socket.close()
         assert (await ask(other.request_socket, {"op": "list"}))[0]["ok"]
     assert caplog.records == []
-    assert descriptors() == before
+    assert not await left_open(before)
 
 
 def connect_to_nobody(requests: socket.socket) -> None:

@@ -16,6 +16,7 @@ from filestore.blobs.copying import PIECE, copy
 from filestore.blobs.space import FOLDER_TRIES
 from filestore.blobs.store import Blobs
 from filestore.errors import BlobExists, BlobMissing, FileTooLarge
+from tests.descriptors import descriptors, left_open
 
 MIB = 1024 * 1024
 
@@ -221,14 +222,14 @@ async def test_put_survives_its_folder_being_swept_away(
 async def test_cancelled_open_closes_what_it_opened(blobs: Blobs) -> None:
     """No descriptor stays open if the caller is cancelled."""
     await blobs.put("7/a", b"x", limit=1)
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     for _ in range(20):
         opening = asyncio.create_task(blobs.open("7/a"))
         await asyncio.sleep(0)  # lets it start
         opening.cancel()
         with pytest.raises(asyncio.CancelledError):
             await opening
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert not await left_open(before)
 
 
 async def test_thrown_away_bytes_come_back_or_go(blobs: Blobs, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import socket
 import time
 from contextlib import ExitStack, closing
@@ -16,6 +15,7 @@ from jupyter_client.session import Session
 from kernels.node.encoding import decode, encode
 from kernels.wire.channel import KINDS, LARGEST, MOST_WAITING, Channel
 from kernels.wire.connection import BATCH_TIME, DELIMITER, MOST_VALUES, Message, Wire
+from tests.descriptors import descriptors, left_open
 from tests.kernels.wire.wires import KEY, FarEnd, Received, wired
 
 
@@ -359,10 +359,6 @@ async def test_drained_means_that_all_was_received(folder: Path) -> None:
 
 async def test_a_wire_leaves_no_descriptor(folder: Path) -> None:
     """Sockets and the reader are gone when the block is left."""
-
-    def descriptors() -> int:
-        return len(os.listdir("/proc/self/fd"))
-
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     far = FarEnd(context, folder)
     before = descriptors()
@@ -370,8 +366,8 @@ async def test_a_wire_leaves_no_descriptor(folder: Path) -> None:
     with closing(Wire(far.connection, Session(key=KEY), Received())) as wire:
         wire.connect()
         await asyncio.to_thread(far.subscribed)
-        assert descriptors() > before
+        assert descriptors() - before
     far.close()
     context.destroy(linger=0)
-    assert descriptors() < before
+    assert not await left_open(before)
     assert asyncio.all_tasks() == tasks

@@ -13,6 +13,7 @@ from kernels.inside.output import last_words as inside
 from kernels.inside.output.last_words import COUNT, KEPT, LANDING, PART
 from kernels.process.last_words import LastWords
 from kernels.wire.connection import Message
+from tests.descriptors import descriptors, still_open
 
 
 @pytest.fixture
@@ -183,12 +184,16 @@ def test_nobody_can_make_the_memory_larger_and_nothing_stays(words: LastWords) -
     """The memory is sealed, and its descriptors are closed."""
     with pytest.raises(PermissionError):
         os.ftruncate(words.descriptors["last words"], 1 << 30)
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
+
+    def ours() -> int:
+        return sum("pipe:" in new or "memfd:" in new for new in descriptors() - before)
+
     with LastWords() as others:
-        assert len(os.listdir("/proc/self/fd")) == before + 5
+        assert ours() == 5
         others.started()
-        assert len(os.listdir("/proc/self/fd")) == before + 3
-    assert len(os.listdir("/proc/self/fd")) == before
+        assert ours() == 3
+    assert not still_open(before)
 
 
 @pytest.mark.parametrize(

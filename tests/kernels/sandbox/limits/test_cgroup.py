@@ -13,6 +13,7 @@ import pytest
 
 from kernels.limits import Limits, MiB
 from kernels.sandbox.limits.cgroup import Group, Groups, unique_name
+from tests.descriptors import descriptors, still_open
 
 LIMITS = Limits(memory=48 * MiB, processes=12, cpus=1.5)
 NAMES = iter(range(1000))
@@ -202,14 +203,14 @@ def test_a_part_that_is_removed_before_it_is_locked_is_made_again(
 
     name = unique_name()
     expected = {folder.parent / name for folder in groups.folders.values()}
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     monkeypatch.setattr(module, step, removed_before)
     found = Groups.found(name)
     assert found is not None
     assert all(folder.exists() for folder in found.folders.values())
     assert taken[0] in map(str, found.folders.values())
     found.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert not still_open(before)
 
 
 # Version 2, by its files: https://docs.kernel.org/admin-guide/cgroup-v2.html
