@@ -97,6 +97,7 @@ class RemoteKernel(introspection.Hinting):
         self._unknown: _Lost | None = None  # set if the next node has to learn the workspace
         self._columns: int | None = None  # how wide tables may be, if somebody has said so
         self._answering: set[asyncio.Task[None]] = set()
+        self._told = False  # it was logged that a cell's question for files was not answered
         self._client = secrets.token_hex(4)  # another for each object, so that numbering begins anew
         hello = messages.Hello(self._client, node.limits)
         self._link = Link(node.connect_to(session_id), hello, self, node.patience)
@@ -350,8 +351,11 @@ class RemoteKernel(introspection.Hinting):
         except FileUnavailable as refusal:
             answer.refused = refusal.message
         except Exception as error:  # whatever it is, the cell must not wait for an answer in vain
-            trace = not isinstance(error, OSError)  # which a cell can cause as often as it likes
-            log.error("a cell's question for stored files was not answered: %r", error, exc_info=trace)
+            level = logging.DEBUG if self._told else logging.ERROR  # a cell can cause them without end
+            self._told, trace = True, not isinstance(error, OSError)
+            log.log(
+                level, "a question for stored files was not answered (said once): %r", error, exc_info=trace
+            )
             answer.failed = type(error).__name__
         self.send(answer)
 

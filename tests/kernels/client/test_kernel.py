@@ -15,7 +15,16 @@ from kernels.client.session_socket import Connect, SessionSocket
 from kernels.errors import NodeUnavailable
 from kernels.limits import Limits
 from kernels.node.encoding import FileOnNode
-from kernels.node.messages import CellEnd, CellEvent, LateOutput, RunningCell, Welcome, read_commands
+from kernels.node.messages import (
+    CellEnd,
+    CellEvent,
+    FileQuestion,
+    FilesAnswer,
+    LateOutput,
+    RunningCell,
+    Welcome,
+    read_commands,
+)
 from kernels.workspace.captured import Scan, Stamp
 from tests.live.cells import NoFiles
 
@@ -161,6 +170,28 @@ async def test_a_node_that_is_gone_takes_the_cell_along_and_the_next_one_learns_
     assert (cell.result.status, cell.result.cause, cell.result.restarted) == ("died", "node", restarted)
     assert kernel.variables == ()
     waiting.detach()
+
+
+class Failing(NoFiles):
+    """A workspace from which its code removes what is put there."""
+
+    async def place(self, wanted: str) -> str:
+        raise FileNotFoundError(wanted)
+
+
+async def test_questions_that_cannot_be_answered_do_not_fill_the_log(
+    node: Asked, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A cell can ask them as often as it likes; each is answered."""
+    kernel, answers = RemoteKernel(node, "u1", Failing()), list[object]()
+    monkeypatch.setattr(kernel, "send", answers.append)
+    for number in range(3):
+        kernel.question(FileQuestion(number, "place", "a.csv"))
+        await asyncio.wait(kernel._answering)
+    assert answers == [FilesAnswer(ask=number, failed="FileNotFoundError") for number in range(3)]
+    (record,) = caplog.records
+    assert "FileNotFoundError" in record.message
+    await kernel.detach()
 
 
 async def test_the_next_node_is_told_how_wide_tables_may_be(node: Asked) -> None:
