@@ -26,6 +26,7 @@ __all__ = ["CLOSING", "Context", "DisplayUpdates"]
 log = logging.getLogger(__name__)
 
 RECEIVED = 3  # people whose files are received at a time: each file is in memory until it is stored
+SENT = 4  # people to whom large files are sent at a time: those of an answer are in memory until all are sent
 CLOSING = "I am being restarted. Please send this again in a moment."
 
 
@@ -69,6 +70,7 @@ class Context:
         )
         self.pages = Pages(Renderer(sessions.pool), self.limits.file)
         self.receiving = Slots(RECEIVED, each=1)
+        self.sending = Slots(SENT, each=1)
         self.picture_room = PictureRoom()
         self.pace = settings.discord_pace.total_seconds()  # between two edits of a message
         self.traffic = Traffic(self.bounds.apart * self.pace, longest=self.bounds.edit_waits)
