@@ -172,6 +172,40 @@ async def test_a_node_that_is_gone_takes_the_cell_along_and_the_next_one_learns_
     waiting.detach()
 
 
+class Slow(NoFiles):
+    """A workspace into which nothing can be put before `free` is set."""
+
+    def __init__(self) -> None:
+        self.free = asyncio.Event()
+        self.begun = 0
+
+    async def place(self, wanted: str) -> str:
+        self.begun += 1
+        await self.free.wait()
+        return wanted
+
+
+async def test_few_files_are_placed_at_a_time_and_none_that_nobody_waits_for(
+    node: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node gives up and asks again while the disk is slow: what is under way must not become more."""
+    slow, answers = Slow(), list[object]()
+    kernel = RemoteKernel(node, "u1", slow)
+    monkeypatch.setattr(kernel, "send", answers.append)
+    for number in range(6):
+        kernel.question(FileQuestion(number, "place", "a.csv"))
+    kernel.question(FileQuestion(6, "list", ""))
+    for _ in range(9):
+        await asyncio.sleep(0)
+    assert (slow.begun, answers) == (2, [FilesAnswer(ask=6)])
+    monkeypatch.setattr("kernels.client.kernel.BOT_TIME", 0.0)
+    slow.free.set()
+    await asyncio.wait(kernel._answering)
+    assert answers[1:] == [FilesAnswer(ask=number, name="a.csv") for number in (0, 1)]
+    assert slow.begun == 2
+    await kernel.detach()
+
+
 class Failing(NoFiles):
     """A workspace from which its code removes what is put there."""
 
