@@ -13,7 +13,7 @@ def new_turn() -> str:
     return secrets.token_hex(4)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Picture:
     """A picture for the model to see; `mime` is such as "image/png"."""
 

@@ -119,6 +119,7 @@ class Broker:
         self._free = asyncio.Semaphore(AT_ONCE)
         self._files = asyncio.Semaphore(FILES_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._told = False  # it was logged that a request failed
         self._requests, self.request_socket = socket.socketpair(socket.AF_UNIX, SOCKET_TYPE)
         refuse_descriptors(self._requests)
         self._requests.setblocking(False)
@@ -181,10 +182,11 @@ class Broker:
             return _refusal(str(bad)), None
         except FileUnavailable as refusal:
             return _refusal(refusal.message, missing=True), None
-        except OSError as error:  # a cell can cause them as often as it likes
-            logger.warning("A kernel's request for files failed: %r", error)
-        except Exception:  # the kernel reads one sentence, and our log has the traceback
-            logger.exception("A kernel's request for files failed")
+        except Exception as error:  # the kernel reads one sentence, and our log has the reason
+            level = logging.DEBUG if self._told else logging.WARNING  # a cell can cause them without end
+            trace = not isinstance(error, OSError)
+            logger.log(level, "A kernel's request for files failed (said once): %r", error, exc_info=trace)
+            self._told = True
         return _refusal("the files cannot be reached right now: try again in a moment"), None
 
     async def _perform(

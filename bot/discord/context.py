@@ -12,8 +12,10 @@ from bot.discord.api.destinations import Destinations
 from bot.discord.bounds import Bounds
 from bot.discord.format.answer import Draft
 from bot.discord.format.attachments import MessageLimits
+from bot.discord.picture_room import PictureRoom
 from bot.discord.rate_limit import RateLimit
 from bot.discord.tasks import Tasks
+from bot.scheduling.slots import Slots
 from bot.scratch.drawing import Renderer
 from bot.sessions import Sessions
 from config.settings import Settings
@@ -23,6 +25,8 @@ __all__ = ["CLOSING", "Context", "DisplayUpdates"]
 
 log = logging.getLogger(__name__)
 
+RECEIVED = 3  # people whose files are received at a time: each file is in memory until it is stored
+SENT = 4  # people to whom large files are sent at a time: those of an answer are in memory until all are sent
 CLOSING = "I am being restarted. Please send this again in a moment."
 
 
@@ -65,6 +69,9 @@ class Context:
             messages=settings.discord_messages,
         )
         self.pages = Pages(Renderer(sessions.pool), self.limits.file)
+        self.receiving = Slots(RECEIVED, each=1)
+        self.sending = Slots(SENT, each=1)
+        self.picture_room = PictureRoom()
         self.pace = settings.discord_pace.total_seconds()  # between two edits of a message
         self.traffic = Traffic(self.bounds.apart * self.pace, longest=self.bounds.edit_waits)
         self.tasks = Tasks()

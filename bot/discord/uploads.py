@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import nextcord
 
@@ -16,6 +17,7 @@ from bot.discord.format.split import split
 from bot.errors import BotError
 from bot.request import Picture, Request
 from bot.scratch.file_cards import file_cards
+from bot.session import Session
 from bot.wording.error_messages import clause
 from filestore.errors import FileStoreError
 from filestore.records import StoredFile
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 VISIBLE = {"image/png", "image/jpeg", "image/gif", "image/webp"}  # what a model can look at
 LARGEST = 5 * 1024 * 1024  # bytes of a picture for the model
+UNSEEN = "too many pictures wait for the model: it does not see this one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +89,11 @@ async def _store(
     pictures: list[Picture] = []
     notes: list[str] = []
     for number, attachment in enumerate(attachments, 1):
-        data = await read(context, attachment)  # one by one: together they may be half a gigabyte
-        if isinstance(data, str):
-            notes.append(data)
-            continue
         name = names.free(attachment.filename, "-2")
         try:
-            stored.append(await session.upload(name, data))
+            # One by one, those of several messages too: together they may be gigabytes.
+            async with context.receiving.one(user_id):
+                one = await _store_one(context, session, attachment, name)
         except KernelError as error:  # every other file would wait for the same kernel
             more = len(attachments) - number
             these = f"{code_name(name)} and {more} more are" if more else f"{code_name(name)} is"
@@ -104,11 +105,35 @@ async def _store(
             log.exception("an upload could not be stored")
             notes.append(f"{code_name(name)} could not be stored: {plain(clause(error))}.")
         else:
-            mime = (attachment.content_type or "").partition(";")[0]
-            if mime in VISIBLE and len(data) <= LARGEST:
-                pictures.append(Picture(mime, data))
+            stored += one.stored
+            pictures += one.pictures
+            notes += one.notes
     cards = await file_cards(session.files, session.scratch, stored)
     return Received(tuple(cards[file.file_id] for file in stored), tuple(pictures), tuple(notes))
+
+
+class _KeptFile(NamedTuple):
+    """What became of one file."""
+
+    stored: tuple[StoredFile, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+async def _store_one(
+    context: Context, session: Session, attachment: nextcord.Attachment, name: str
+) -> _KeptFile:
+    """Read a file and store it. Raises: as `Session.upload`."""
+    data = await read(context, attachment)
+    if isinstance(data, str):
+        return _KeptFile(notes=(data,))
+    stored = await session.upload(name, data)
+    picture = Picture((attachment.content_type or "").partition(";")[0], data)
+    if picture.mime not in VISIBLE or len(data) > LARGEST:
+        return _KeptFile((stored,))
+    if not context.picture_room.take(session.record.user_id, picture):
+        return _KeptFile((stored,), notes=(f"{code_name(name)} is stored, but {UNSEEN}.",))
+    return _KeptFile((stored,), (picture,))
 
 
 async def read(context: Context, attachment: nextcord.Attachment) -> bytes | str:

@@ -30,7 +30,7 @@ from bot.model.prompt import (
 from bot.model.stopping import ModelTurn
 from bot.model.tokens import entry_tokens, request_tokens, text_tokens
 from bot.model.usage import Ledger, price
-from bot.model.view import attached, of_file, of_result
+from bot.model.view import TOGETHER, attached, of_file, of_result, with_room
 from bot.reply import ExecutionResult, Reply, Tell, TurnUsage
 from bot.request import MODEL, Request, person
 from bot.session import Session
@@ -117,6 +117,7 @@ class _Answering:
         self._results: list[ExecutionResult] = []
         self._restarted: list[Restarted] = []
         self._bad_calls = 0
+        self._room = TOGETHER  # bytes of pictures that cells may still show to the model
         self._price = price(model.name)
         self._account = ledger.open_account(request.user_id, self._price)
         self._sending = 0  # tokens of the API request in progress, by our own count
@@ -195,7 +196,7 @@ class _Answering:
             if self._model_turn.stopped or not self._calls or not may_call:
                 break
             for call in self._calls:
-                self._history.append(await self._use(call))
+                self._history.append(self._with_room(await self._use(call)))
         if not (self._words or self._results or self._model_turn.stopped):
             raise Refused("it answered with nothing")
 
@@ -254,6 +255,16 @@ class _Answering:
             self._history += [*thoughts, *([ChatMessage("model", "".join(said))] if said else [])]
         if may_call:
             self._history += self._calls
+
+    def _with_room(self, result: ToolResult) -> ToolResult:
+        """The result without the pictures that are too many for one answer, but with a note on them."""
+        pictures = with_room(result.pictures, self._room)
+        self._room -= sum(len(picture.data) for picture in pictures)
+        hidden = len(result.pictures) - len(pictures)
+        note = (
+            f"\n[not shown to you, too much for one answer: {counted(hidden, 'picture')}]" if hidden else ""
+        )
+        return replace(result, text=result.text + note, pictures=pictures)
 
     async def _use(self, call: ToolCall) -> ToolResult:
         """Carry out a call; if the model made a mistake, the result says which."""

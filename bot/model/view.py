@@ -20,7 +20,7 @@ from kernels.cell.events import Restarted
 from kernels.inside.loading.encodings import encoding_of, is_binary
 from kernels.text.clipping import clip, counted, human_size, strip_ansi
 
-__all__ = ["attached", "of_file", "of_record", "of_result"]
+__all__ = ["TOGETHER", "attached", "of_file", "of_record", "of_result", "with_room"]
 
 TEXT = 8_000  # characters of a cell's output: its beginning and its end
 ERROR = 4_000  # characters of a traceback
@@ -28,6 +28,9 @@ EARLIER = 2_000  # characters of the output of a cell from an earlier turn
 HEAD = 4_000  # bytes of a text file
 PICTURES = 4  # of one cell that are shown
 PICTURE = 4 * 1024 * 1024  # bytes of one picture
+# Bytes of the pictures that are attached, and of those that the cells of one answer show: each request has
+# all of them, as text, several times in memory.
+TOGETHER = 16 * 1024 * 1024
 NAMED = 40  # files, and pictures that are not shown, that are named; the rest are counted
 READABLE = {"text", "code", "structured", "data", "web", "notebook"}  # types of files that may be text
 ATTACHED = 8  # pictures sent along with a message
@@ -76,7 +79,17 @@ def _without_traceback(result: ExecutionResult) -> str:
 def attached(pictures: Sequence[Picture]) -> tuple[Picture, ...]:
     """The pictures that the model gets to see: only real ones, not too large and not too many."""
     fit = [one for one in pictures if len(one.data) <= PICTURE and size_of(one.data) and one.mime in TAKEN]
-    return tuple(fit[:ATTACHED])
+    return with_room(fit[:ATTACHED], TOGETHER)
+
+
+def with_room(pictures: Sequence[Picture], room: int) -> tuple[Picture, ...]:
+    """Those of the pictures that fit into this many bytes, in order."""
+    fit: list[Picture] = []
+    for picture in pictures:
+        if len(picture.data) <= room:
+            room -= len(picture.data)
+            fit.append(picture)
+    return tuple(fit)
 
 
 def of_record(cell: CellRecord) -> str:

@@ -284,7 +284,8 @@ def _replace(path: Path, key: str, writes: Iterable[Write]) -> int:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    with suppress(OSError):  # the file is the new one all the same
+        sync_folder(path.parent)
     return len(data)
 
 

@@ -182,7 +182,8 @@ class Router:
         if ours:
             self.variables, self.elsewhere = _variables(metadata), _elsewhere(metadata)
         self.doubtful = self.doubtful or count is None or not ours
-        run.reply(str(content.get("status")), count, _memory(metadata) if ours else None)
+        status = content.get("status")
+        run.reply(status if isinstance(status, str) else "", count, _memory(metadata) if ours else None)
 
     def _ask(self, run: Run) -> None:
         """Pass a question on when all output before it has come, which a mark in the output shows."""

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Protocol
 from urllib.parse import quote
 
 from kernels import introspection
-from kernels.broker import FileSource, FileUnavailable
+from kernels.broker import BOT_TIME, FILES_AT_ONCE, FileSource, FileUnavailable
 from kernels.cell.events import ClearOutput, Display, Restarted, Result, Stream
 from kernels.cell.result import Late, Variable
 from kernels.client.captured import RemoteFile
@@ -97,6 +97,8 @@ class RemoteKernel(introspection.Hinting):
         self._unknown: _Lost | None = None  # set if the next node has to learn the workspace
         self._columns: int | None = None  # how wide tables may be, if somebody has said so
         self._answering: set[asyncio.Task[None]] = set()
+        self._files = asyncio.Semaphore(FILES_AT_ONCE)  # that are given or placed
+        self._told = False  # it was logged that a cell's question for files was not answered
         self._client = secrets.token_hex(4)  # another for each object, so that numbering begins anew
         hello = messages.Hello(self._client, node.limits)
         self._link = Link(node.connect_to(session_id), hello, self, node.patience)
@@ -252,7 +254,8 @@ class RemoteKernel(introspection.Hinting):
             self._link.acknowledge(news.n)
 
     def question(self, asked: messages.FileQuestion) -> None:
-        self._keep(asyncio.create_task(self._answer(asked), name="stored files for a node"))
+        work = self._answer(asked) if asked.op == "list" else self._answer_in_turn(asked)
+        self._keep(asyncio.create_task(work, name="stored files for a node"))
 
     def out_of_reach(self) -> None:
         for cell in list(self._cells.values()):
@@ -336,6 +339,17 @@ class RemoteKernel(introspection.Hinting):
         assert scan is not None
         return Scan(self.opened(number, scan.captured), scan.skipped)
 
+    async def _answer_in_turn(self, asked: messages.FileQuestion) -> None:
+        """Answer a question for a file, unless its node has given up by the time that others are done.
+
+        A node asks again when it has given up, and keeps a copy of each file that we still send.
+        """
+        clock = asyncio.get_running_loop().time
+        came = clock()
+        async with self._files:
+            if clock() - came < BOT_TIME:
+                await self._answer(asked)
+
     async def _answer(self, asked: messages.FileQuestion) -> None:
         answer = messages.FilesAnswer(ask=asked.ask)
         try:
@@ -350,8 +364,11 @@ class RemoteKernel(introspection.Hinting):
         except FileUnavailable as refusal:
             answer.refused = refusal.message
         except Exception as error:  # whatever it is, the cell must not wait for an answer in vain
-            trace = not isinstance(error, OSError)  # which a cell can cause as often as it likes
-            log.error("a cell's question for stored files was not answered: %r", error, exc_info=trace)
+            level = logging.DEBUG if self._told else logging.ERROR  # a cell can cause them without end
+            self._told, trace = True, not isinstance(error, OSError)
+            log.log(
+                level, "a question for stored files was not answered (said once): %r", error, exc_info=trace
+            )
             answer.failed = type(error).__name__
         self.send(answer)
 

@@ -55,6 +55,7 @@ DENIED: dict[str, int] = {
     "setdomainname": 171,  # likewise
     "vmsplice": 278,  # shares pages in ways that broke often
     "mq_open": 240,  # queues live outside the workspace and its limits
+    "mq_unlink": 241,  # removes those of others where the IPC namespace is the machine's; Landlock allows it
     "memfd_secret": 447,  # memory that nobody can count
     "move_pages": 279,  # other processes' memory
     "migrate_pages": 256,  # likewise

@@ -75,6 +75,7 @@ class Wire:
         self._loop = asyncio.get_running_loop()
         self._channels: dict[str, Channel] = {}
         self._rest: asyncio.TimerHandle | None = None
+        self._failed = False  # whether it was logged that a message could not be processed
 
     def connect(self) -> bool:
         """Connect the channels that are not yet; False if the kernel does not listen. Raises: OSError."""
@@ -148,7 +149,10 @@ class Wire:
             try:
                 self._receive(self.parsed(name, frames))
             except Exception:  # a fault of ours with one message must not cost the kernel its reader
-                log.exception("a message of a kernel could not be processed")
+                if not self._failed:
+                    log.exception("a message of a kernel could not be processed (said once)")
+                self._failed = True
+                self._receive(None)  # it counts as broken, or a kernel could send such messages without end
             took = self._loop.time() - began
             if took > BATCH_TIME:
                 return REST * took

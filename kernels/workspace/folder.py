@@ -31,6 +31,9 @@ CREATING = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 UNFINISHED = ".placing-"  # begins the name of a file that is being written; 16 hexadecimal digits follow
 LEFT_OVER = re.compile(re.escape(UNFINISHED) + r"[0-9a-f]{16}")
 SCRATCH = ".apart"  # ends the id of a scratch kernel
+# Names for one file that are tried, and whose files are compared with it: code can make any number of files
+# with such names, as large as it likes, and nobody could put anything else there meanwhile.
+TRIED = 10
 
 
 def scratch_id(name: str) -> str:
@@ -166,15 +169,16 @@ def _candidates(name: str, beside: str) -> Iterator[str]:
     if beside:
         yield with_suffix(name, f"-{beside}")
     for number in count(2):
-        yield with_suffix(name, f"-{beside}-{number}" if beside else f"-{number}")
+        last = str(number) if number <= TRIED else secrets.token_hex(8)
+        yield with_suffix(name, f"-{beside}-{last}" if beside else f"-{last}")
 
 
 def _settle(temporary: str, ours: BinaryIO, candidates: Iterator[str], here: int, *, keep: bool) -> str:
     """Give the temporary file the first name that is free or, unless `keep`, may be replaced."""
-    for name in candidates:
+    for tried, name in enumerate(candidates):
         if keep and _exists(name, here):
             ours.seek(0)
-            if _has_bytes(name, ours, here):
+            if tried < TRIED and _has_bytes(name, ours, here):
                 return name
             continue
         with suppress(IsADirectoryError):
@@ -194,14 +198,14 @@ def _exists(name: str, here: int) -> bool:
 def _same_file(candidates: Iterator[str], stream: BinaryIO, here: int) -> str | None:
     """The first of the names that has the stream's bytes, if no name before it is free."""
     begin = stream.tell()
-    for name in candidates:
+    for name in islice(candidates, TRIED):
         if not _exists(name, here):
             return None
         found = _has_bytes(name, stream, here)
         stream.seek(begin)
         if found:
             return name
-    raise AssertionError("the candidates never end")
+    return None
 
 
 def _has_bytes(name: str, ours: BinaryIO, here: int) -> bool:
@@ -211,6 +215,11 @@ def _has_bytes(name: str, ours: BinaryIO, here: int) -> bool:
     except OSError:  # a link, a pipe, a folder, or unreadable
         return False
     with theirs:
+        begin = ours.tell()
+        size = ours.seek(0, os.SEEK_END) - begin
+        if os.fstat(theirs.fileno()).st_size != size:
+            return False
+        ours.seek(begin)
         while chunk := ours.read(CHUNK):
             if theirs.read(len(chunk)) != chunk:
                 return False

@@ -288,6 +288,16 @@ async def test_a_store_that_fails_is_a_sentence_without_its_secrets(
     assert "hunter2" in caplog.text
 
 
+async def test_requests_that_fail_do_not_fill_the_log(
+    requests: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A cell can cause them as often as it likes, as by removing what is put into its workspace."""
+    for _ in range(3):
+        answer, _ = await ask(requests, {"op": "open", "file": "broken"})
+        assert not answer["ok"]
+    assert len(caplog.records) == 1
+
+
 @pytest.mark.parametrize("times", [BrokerTimes(answering=0.1)])
 async def test_a_store_that_hangs_is_given_up(
     requests: socket.socket, caplog: pytest.LogCaptureFixture

@@ -14,7 +14,7 @@ show the rest, and which answers the bot before it did not end (`unfinished.py`)
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import timedelta
 
 from bot.continuity.losses import merge_losses
@@ -40,6 +40,7 @@ __all__ = ["LiveAnswer", "closed_on_failure"]
 log = logging.getLogger(__name__)
 
 UNSHOWABLE = "This answer could not be shown, which is our fault. Your notebook has all of it."
+LARGE = 2 << 20  # bytes of files, together, from which on few such answers are sent at a time
 NONE_YET = 1  # noted in place of the number of the first cell while there is none
 
 
@@ -185,11 +186,7 @@ class LiveAnswer:
         try:
             final = await self._final_page(note)
             page = final or AnswerPage((UNSHOWABLE,))
-            uploads = [*page.uploads, *await self._read(page.files)]
-            message = await self._stop_live()
-            view = buttons(FINISHED if self.cell else ())
-            delivery = Delivery(self._destinations, self._context.limits, self._context.pages, self.user_id)
-            self._messages, is_whole = await delivery.deliver(page.parts, uploads, view, message)
+            is_whole = await self._deliver(page)
             if not self._forgotten or await self._is_noted():
                 await self._note(self._messages, is_over=not self.runs)
             await self._ping()
@@ -263,6 +260,21 @@ class LiveAnswer:
             return self._message
         await self._live.stop()
         return self._live.message
+
+    async def _deliver(self, page: AnswerPage) -> bool:
+        """Send the page with its files; returns whether the messages hold all of its text.
+
+        If the files are large, this waits for its turn: Discord's limits can make an answer wait for long,
+        and its files with it.
+        """
+        large = sum(file.size for file in page.files) > LARGE
+        async with self._context.sending.one(self.user_id) if large else nullcontext():
+            uploads = [*page.uploads, *await self._read(page.files)]
+            message = await self._stop_live()
+            view = buttons(FINISHED if self.cell else ())
+            delivery = Delivery(self._destinations, self._context.limits, self._context.pages, self.user_id)
+            self._messages, is_whole = await delivery.deliver(page.parts, uploads, view, message)
+        return is_whole
 
     async def _read(self, files: Iterable[GeneratedFile]) -> list[Upload]:
         """The files that may be sent along; the text names the others with their ids."""

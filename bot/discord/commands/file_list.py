@@ -113,9 +113,10 @@ async def get(context: Context, interaction: Interaction, id_or_name: str) -> No
         text = TOO_LARGE.format(name=code_name(found.filename), size=size, id=found.file_id)
         await privately(interaction, text)
         return
-    loaded = await context.sessions.load_file(found.file_id, user_id)
     name = found.filename.rpartition("/")[2]
-    await privately(interaction, f"`{found.file_id}`", uploads=[Upload(name, loaded.data)])
+    async with context.sending.one(user_id):  # clicks are not counted as turns
+        loaded = await context.sessions.load_file(found.file_id, user_id)
+        await privately(interaction, f"`{found.file_id}`", uploads=[Upload(name, loaded.data)])
 
 
 def _options(files: Sequence[StoredFile]) -> list[nextcord.SelectOption]:

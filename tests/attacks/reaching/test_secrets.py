@@ -1,5 +1,6 @@
 """What kernels must not reach: the host's environment, files, processes, sockets, other people's kernels."""
 
+import ctypes
 import hashlib
 import os
 from pathlib import Path
@@ -164,6 +165,18 @@ with contextlib.suppress(OSError):
     await refused(kernel, code, datagrams=str(host.folder / "datagrams"), **names)
     with pytest.raises(BlockingIOError):
         host.datagrams.recv(10)
+
+
+async def test_a_message_queue_of_the_host_is_not_removed(kernel: Kernel) -> None:
+    """In tier B the queues are the machine's, and Landlock rules only files that have a path."""
+    call, queue = ctypes.CDLL(None, use_errno=True).syscall, f"kernelcord-attack-{os.getpid()}"
+    opened = call(240, queue.encode(), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600, None)
+    assert opened >= 0, os.strerror(ctypes.get_errno())
+    try:
+        await refused(kernel, 'tries("a message queue", lambda: call(241, queue.encode()))', queue=queue)
+    finally:
+        os.close(opened)
+        assert call(241, queue.encode()) == 0
 
 
 async def test_another_kernel_is_out_of_reach(kernel: Kernel, pool: Pool) -> None:

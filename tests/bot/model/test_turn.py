@@ -1,6 +1,7 @@
 """Turns that ask the model: a real kernel, the real client, and a scripted model API on loopback."""
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -23,6 +24,9 @@ from tests.model_server import Answer as Scripted
 from tests.model_server import Call, Fault, ModelServer, calls, run_python, says
 
 PLOT = "import matplotlib.pyplot as plt; plt.plot([1, 2]); plt.show()"
+DOT = (  # a PNG of one pixel
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
 SLEEP = "print('begun', flush=True); import time; time.sleep(600)"
 
 
@@ -234,6 +238,18 @@ async def test_long_output_is_clipped_and_many_pictures_are_counted(
     assert len(text) < 10_000
     assert sum(part["type"] == "input_image" for part in result["output"]) == 4
     assert text.count("[a further picture, not shown to you]") == 2
+
+
+async def test_pictures_of_one_answer_have_a_limit(
+    asked: Sessions, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request has all that came before, so eight cells with four pictures each would make it huge."""
+    code = f"from base64 import b64decode\nfrom IPython.display import Image\nImage(b64decode({DOT!r}))"
+    monkeypatch.setattr("bot.model.turn.TOGETHER", 2 * len(base64.b64decode(DOT)))
+    server.will(*[calls(run_python(code)) for _ in range(3)], says("Three dots."))
+    await Front(asked).ask("go")
+    assert server.requests[3].text.count("data:image/png") == 2
+    assert server.requests[3].text.count("[not shown to you, too much for one answer: 1 picture]") == 1
 
 
 async def test_what_was_lost_with_a_kernel_is_told_to_the_model(asked: Sessions, server: ModelServer) -> None:

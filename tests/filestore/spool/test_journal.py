@@ -14,6 +14,7 @@ from filestore import open_store
 from filestore.errors import BytesStay
 from filestore.records import CellRecord, Waiting
 from filestore.spool import spooled
+from filestore.spool.journal import Journal
 from tests.filestore.faults import full, no_room
 from tests.filestore.spool.conftest import PLACE, SESSION, Opened, opened, printed
 
@@ -189,6 +190,30 @@ async def test_a_journal_that_was_half_rewritten_leaves_nothing(
     async with spooled(store.raw, store.data / "spool", clock=clock) as again:
         assert len(await again.transcripts.entries(SESSION)) == 1
     assert list(store.folder.iterdir()) == []
+
+
+async def test_a_rewritten_journal_goes_on_although_its_folder_is_not_synced(
+    store: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is the new one, and shorter: what comes next must follow its end, with nothing in between."""
+
+    def fail(folder: Path) -> None:
+        if not list(folder.glob("*.part")):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async with full():
+        await store.cell("a long line of code")
+        journal = store.kept.transcripts._spool.journal(f"session {SESSION}")
+        await journal.drop_first()
+        with monkeypatch.context() as patched:
+            patched.setattr("filestore.spool.journal.sync_folder", fail)
+            await journal.rewrite()
+        await store.cell("the next")
+    loaded = Journal.load(journal.path)
+    assert loaded is not None
+    assert loaded.writes == journal.writes
+    assert len(loaded.writes) == 3
+    assert [path.suffix for path in store.folder.iterdir()] == [".jsonl"]
 
 
 @pytest.mark.parametrize("brought_in", [True, False])

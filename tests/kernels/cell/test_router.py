@@ -1,6 +1,7 @@
 """Whom a message belongs to: the running cell, late output, or nobody."""
 
 import asyncio
+import functools
 import re
 from datetime import timedelta
 from typing import Any
@@ -63,6 +64,17 @@ def text(words: str, parent: str = "a") -> Message:
 def waiting(routing: Router) -> list[Late]:
     """All late output that has not been taken yet."""
     return [routing.late.get_nowait() for _ in range(routing.late.qsize())]
+
+
+@pytest.mark.parametrize("status", [None, 7, {"status": "ok"}, "nested"])
+async def test_a_reply_whose_status_is_no_text_ends_the_cell(status: Any) -> None:
+    """Even one that is nested as deep as JSON may be, which cannot be made a text."""
+    if status == "nested":
+        status = functools.reduce(lambda inner, _: [inner], range(100_000), [])
+    routing = router()
+    cell = begun(routing)
+    routing.receive(message("execute_reply", {"status": status}))
+    assert cell.told == [("", None)]
 
 
 async def test_a_cell_gets_its_own_messages() -> None:

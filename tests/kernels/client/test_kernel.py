@@ -15,7 +15,16 @@ from kernels.client.session_socket import Connect, SessionSocket
 from kernels.errors import NodeUnavailable
 from kernels.limits import Limits
 from kernels.node.encoding import FileOnNode
-from kernels.node.messages import CellEnd, CellEvent, LateOutput, RunningCell, Welcome, read_commands
+from kernels.node.messages import (
+    CellEnd,
+    CellEvent,
+    FileQuestion,
+    FilesAnswer,
+    LateOutput,
+    RunningCell,
+    Welcome,
+    read_commands,
+)
 from kernels.workspace.captured import Scan, Stamp
 from tests.live.cells import NoFiles
 
@@ -161,6 +170,62 @@ async def test_a_node_that_is_gone_takes_the_cell_along_and_the_next_one_learns_
     assert (cell.result.status, cell.result.cause, cell.result.restarted) == ("died", "node", restarted)
     assert kernel.variables == ()
     waiting.detach()
+
+
+class Slow(NoFiles):
+    """A workspace into which nothing can be put before `free` is set."""
+
+    def __init__(self) -> None:
+        self.free = asyncio.Event()
+        self.begun = 0
+
+    async def place(self, wanted: str) -> str:
+        self.begun += 1
+        await self.free.wait()
+        return wanted
+
+
+async def test_few_files_are_placed_at_a_time_and_none_that_nobody_waits_for(
+    node: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node gives up and asks again while the disk is slow: what is under way must not become more."""
+    slow, answers = Slow(), list[object]()
+    kernel = RemoteKernel(node, "u1", slow)
+    monkeypatch.setattr(kernel, "send", answers.append)
+    for number in range(6):
+        kernel.question(FileQuestion(number, "place", "a.csv"))
+    kernel.question(FileQuestion(6, "list", ""))
+    for _ in range(9):
+        await asyncio.sleep(0)
+    assert (slow.begun, answers) == (2, [FilesAnswer(ask=6)])
+    monkeypatch.setattr("kernels.client.kernel.BOT_TIME", 0.0)
+    slow.free.set()
+    await asyncio.wait(kernel._answering)
+    assert answers[1:] == [FilesAnswer(ask=number, name="a.csv") for number in (0, 1)]
+    assert slow.begun == 2
+    await kernel.detach()
+
+
+class Failing(NoFiles):
+    """A workspace from which its code removes what is put there."""
+
+    async def place(self, wanted: str) -> str:
+        raise FileNotFoundError(wanted)
+
+
+async def test_questions_that_cannot_be_answered_do_not_fill_the_log(
+    node: Asked, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A cell can ask them as often as it likes; each is answered."""
+    kernel, answers = RemoteKernel(node, "u1", Failing()), list[object]()
+    monkeypatch.setattr(kernel, "send", answers.append)
+    for number in range(3):
+        kernel.question(FileQuestion(number, "place", "a.csv"))
+        await asyncio.wait(kernel._answering)
+    assert answers == [FilesAnswer(ask=number, failed="FileNotFoundError") for number in range(3)]
+    (record,) = caplog.records
+    assert "FileNotFoundError" in record.message
+    await kernel.detach()
 
 
 async def test_the_next_node_is_told_how_wide_tables_may_be(node: Asked) -> None:

@@ -228,6 +228,13 @@ def test_with_others_in_sight_nothing_is_done_to_them() -> None:
         assert verdict(assemble(), call) == ALLOW
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_message_queues_are_neither_made_nor_removed(*, alone: bool) -> None:
+    """In tier B the queues are the machine's, and Landlock rules only files that have a path."""
+    for call in ("mq_open", "mq_unlink"):
+        assert verdict(assemble(alone=alone), DENIED[call]) == refused(errno.EPERM)
+
+
 def test_a_pair_whose_datagrams_can_be_sent_anywhere_is_refused() -> None:
     """A datagram can carry an address; with the machine's sockets in sight, streams and packets remain."""
     program = assemble(alone=False)

@@ -127,6 +127,29 @@ async def test_a_broken_message_is_none_and_the_next_one_arrives(folder: Path, b
     assert received.messages == [None, Message("iopub", "stream", "p", {}, {})]
 
 
+class Failing(Received):
+    """Fails at every message that could be parsed."""
+
+    def __call__(self, message: Message | None) -> None:
+        if message is not None:
+            raise RecursionError("in our code")
+        super().__call__(message)
+
+
+async def test_a_message_that_we_fail_at_counts_as_broken(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A kernel that knows such a message could send it without end; the log has the first one."""
+    async with wired(folder, Failing()) as (_, far, received):
+        for _ in range(3):
+            far.publish(*far.frames(b"{}"))
+        await received.count(3)
+    assert received.messages == [None] * 3
+    (record,) = caplog.records
+    assert record.message == "a message of a kernel could not be processed (said once)"
+    assert "in our code" in caplog.text
+
+
 async def test_a_text_may_have_any_number_of_marks(folder: Path) -> None:
     """Commas, brackets, quotes and backslashes in a text are no values, however many they are."""
     text = ',[{"\\' * MOST_VALUES

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kernels.workspace.folder import BadSessionId, Workspace
+from kernels.workspace.safe_open import open_plain
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -95,6 +97,50 @@ def test_beside_never_takes_a_link_or_a_pipe_for_the_file(workspace: Workspace, 
     (workspace.path / "data.csv").symlink_to(tmp_path / "twin")
     os.mkfifo(workspace.path / "data-k7m3.csv")
     assert workspace.put_file("data.csv", b"stored", beside="k7m3") == "data-k7m3-2.csv"
+
+
+@pytest.mark.parametrize("beside", ["k7m3", ""])
+def test_few_names_are_tried_however_many_are_taken(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, beside: str
+) -> None:
+    """Code can take a thousand names, with files of the same size: ten of them are compared, twice."""
+    compared: list[str] = []
+
+    def note(name: str, inside: int) -> int:
+        compared.append(name)
+        return open_plain(name, inside)
+
+    monkeypatch.setattr("kernels.workspace.folder.open_plain", note)
+    between = f"-{beside}" if beside else ""
+    names = ["data.csv", f"data{between}.csv", *(f"data{between}-{number}.csv" for number in range(2, 1000))]
+    for name in names:
+        path = workspace.path / name
+        if beside:
+            path.write_bytes(b"Stored")
+        else:
+            path.mkdir(exist_ok=True)
+    placed = workspace.put_file("data.csv", b"stored", beside=beside)
+    assert re.fullmatch(rf"data{between}-[0-9a-f]{{16}}\.csv", placed)
+    assert (workspace.path / placed).read_bytes() == b"stored"
+    assert compared == (2 * names[:10] if beside else [])
+
+
+def test_a_file_of_another_size_is_not_read(workspace: Workspace) -> None:
+    """A sparse file of any size takes no room on the disk, so code can have many; comparing reads none."""
+
+    class Counted(BytesIO):
+        count = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            found = super().read(size)
+            self.count += len(found)
+            return found
+
+    source = Counted(bytes(1000))
+    (workspace.path / "data.csv").write_bytes(bytes(1001))
+    assert workspace.put_file("data.csv", source, beside="k7m3") == "data-k7m3.csv"
+    assert source.count == 1000
+    assert (workspace.path / "data-k7m3.csv").read_bytes() == bytes(1000)
 
 
 def test_what_is_written_is_asked_for_first(workspace: Workspace) -> None:
