@@ -78,6 +78,7 @@ class LiveAnswer:
         self.asked = asked
         self.several = several or asked is not None
         self.kept = False  # the person wanted one of its cells to go on
+        self.over = asyncio.Event()  # nothing more will be done with its messages
         self._first = first
         self._late = late
         self._stopped: bool | None = None  # stopped before a cell was known; whether with `kill`
@@ -143,6 +144,7 @@ class LiveAnswer:
         if self._live is not None:
             self._live.close()
         self._let_go()
+        self.over.set()
 
     async def tell(self, reply: Reply) -> None:
         """Add one step of the turn."""
