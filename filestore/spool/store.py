@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filestore.errors import NotRecordedYet, QuotaExceeded, StoreUnavailable, TooManyFiles
+from filestore.errors import BytesStay, NotRecordedYet, QuotaExceeded, StoreUnavailable, TooManyFiles
 from filestore.records import (
     EPOCH,
     CellRecord,
@@ -123,10 +123,17 @@ class SpooledSessions:
         return found
 
     async def delete(self, session_id: str) -> None:
-        await self._spool.drop_writes(session_key(session_id))
+        """Raises: BytesStay once all was tried, if the disk keeps what waits, or bytes of outputs."""
+        stays: BytesStay | None = None
+        try:
+            await self._spool.drop_writes(session_key(session_id))
+        except BytesStay as error:
+            stays = error
         await self._sessions.delete(session_id)
         self._transcripts.forget_session(session_id)
         self._spool.owners.pop(session_key(session_id), None)
+        if stays is not None:
+            raise stays
 
 
 class SpooledUsage:
