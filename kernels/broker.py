@@ -51,11 +51,15 @@ logger = logging.getLogger(__name__)
 
 
 class FileUnavailable(Exception):
-    """The person cannot have this file; `message` is the sentence that they read."""
+    """The person cannot have this file; `message` is the sentence that they read.
 
-    def __init__(self, message: str) -> None:
+    `number` is the errno of what their code gets, such as EDQUOT if there is no room for it; with 0 there is no
+    such file.
+    """
+
+    def __init__(self, message: str, number: int = 0) -> None:
         super().__init__(message)
-        self.message = message
+        self.message, self.number = message, number
 
     @classmethod
     def absent(cls, wanted: str) -> Self:
@@ -180,6 +184,8 @@ class Broker:
         except _BadRequest as bad:
             return _refusal(str(bad)), None
         except FileUnavailable as refusal:
+            if refusal.number:
+                return _refusal(refusal.message) | {"errno": refusal.number}, None
             return _refusal(refusal.message, missing=True), None
         except OSError as error:  # a cell can cause them as often as it likes
             logger.warning("A kernel's request for files failed: %r", error)

@@ -348,7 +348,7 @@ class RemoteKernel(introspection.Hinting):
                     await self._give(asked)
                     return
         except FileUnavailable as refusal:
-            answer.refused = refusal.message
+            answer.refused, answer.number = refusal.message, refusal.number
         except Exception as error:  # whatever it is, the cell must not wait for an answer in vain
             trace = not isinstance(error, OSError)  # which a cell can cause as often as it likes
             log.error("a cell's question for stored files was not answered: %r", error, exc_info=trace)
