@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 class FileUnavailable(Exception):
     """The person cannot have this file; `message` is the sentence that they read.
 
-    `number` is the errno of what their code gets, such as EDQUOT if there is no room for it; with 0 there is no
+    `number` is the errno of what their code gets, such as EDQUOT without room for it; 0 says that there is no
     such file.
     """
 

@@ -332,7 +332,7 @@ class _QuotaSessions:
         return record
 
     async def delete(self, session_id: str) -> None:
-        """What is in the database goes though the disk may keep bytes of outputs; the janitor tries these again.
+        """The rows go though the disk may keep bytes of outputs, which the janitor tries again to delete.
 
         Raises: BytesStay once all was tried.
         """
