@@ -80,7 +80,7 @@ class LiveAnswer:
         self.kept = False  # the person wanted one of its cells to go on
         self.over = asyncio.Event()  # nothing more will be done with its messages
         self._first = first
-        self._late = late
+        self.late = late
         self._stopped: bool | None = None  # stopped before a cell was known; whether with `kill`
         self._context = context
         self._destinations = list(destinations)
@@ -249,7 +249,7 @@ class LiveAnswer:
             return None
 
     async def _look(self) -> MessageLook:
-        names = [] if self._late else ["stop"]
+        names = [] if self.late else ["stop"]
         if self.draft.unstopped is not None:
             names = ["wait", "kill"]
         if self.draft.question is not None:

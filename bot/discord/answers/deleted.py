@@ -36,8 +36,10 @@ async def end_before_deletion(context: Context, session_ids: Collection[str]) ->
     """
     try:
         async with asyncio.timeout(LONGEST):
-            live = [one for one in context.live_answers.values() if one.session_id in session_ids]
-            for answer in live:
+            answers = [one for one in context.live_answers.values() if one.session_id in session_ids]
+            for answer in answers:
+                if answer.late:  # it has no button that ends a cell, and goes on as long as its kernel
+                    continue
                 await answer.over.wait()
             for noted in await _left(context, session_ids):
                 with unless_refused("message %d looks as if its cell ran", noted.message_id):

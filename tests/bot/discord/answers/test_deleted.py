@@ -35,14 +35,16 @@ async def test_a_deletion_waits_for_the_final_state_of_what_is_live() -> None:
     answer, other = a_live_answer(context), a_live_answer(context)
     await answer.open()
     other.session_id = "u2"
-    context.live_answers[-1] = other
+    late = a_live_answer(context)
+    late.late = True  # a thread prints for ever
+    context.live_answers |= {-1: other, -2: late}
     deleting = asyncio.create_task(end_before_deletion(context, ["u1"]))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert not deleting.done()
     await answer.finish("Stopped.")
     await deleting
-    assert list(context.live_answers.values()) == [other]
+    assert list(context.live_answers.values()) == [other, late]
 
 
 async def test_what_an_earlier_program_has_left_live_ends_before_its_note_goes() -> None:
