@@ -75,8 +75,8 @@ async def compose(
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         stack.enter_context(_locked(settings.data))
-        if settings.node == "none":
-            _check_no_node(settings.data)
+        if settings.node != "auto":
+            _check_no_node(settings.data, settings.node)
         uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
         database = await stack.enter_async_context(open_store(settings.data, mongodb_uri=uri))
         blobs = Blobs(settings.data / "files")
@@ -299,13 +299,14 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _check_no_node(data: Path) -> None:
-    """Check that no node of an earlier start works in this folder: two kernels would share a workspace.
+def _check_no_node(data: Path, wanted: str) -> None:
+    """Check that no node of an earlier start works in this folder, unless it is the `wanted` one.
 
-    And no deletion would reach the node's. Raises: NodeLives, OSError.
+    No deletion would reach its kernels, and those of this program might share their workspaces.
+    Raises: NodeLives, OSError.
     """
     for folder in data.glob("node*"):  # one of another version has its folder beside ours
-        if found := recorded(folder):
+        if (found := recorded(folder)) and found[0].address != wanted.rstrip("/"):
             raise NodeLives(found[1])
 
 

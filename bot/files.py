@@ -7,6 +7,7 @@ kept = await files.keep(captured, skipped, cell)
 
 import asyncio
 import contextlib
+import errno
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -226,7 +227,9 @@ class PersonFiles:
             try:
                 return await self._place(opened.filename, opened.file, beside=opened.file_id)
             except WorkspaceFull as error:
-                raise FileUnavailable(clause(error)) from None
+                raise FileUnavailable(clause(error), WORKSPACE_FULL) from None
+            except StoreFull as error:
+                raise FileUnavailable(clause(error), errno.ENOSPC) from None
 
     async def list(self) -> Sequence[FileRow]:
         """The files for `list_files()`, newest first."""

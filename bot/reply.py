@@ -4,7 +4,7 @@ What comes of cells that nobody waits for goes to the program's `Front`: late ou
 earlier program began.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -147,6 +147,9 @@ class Front(Protocol):
     async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
         """Say that such a cell comes to no result, and why."""
 
+    async def end_answers(self, session_ids: Collection[str]) -> None:
+        """Wait until nothing looks as if cells of these sessions, which are to be deleted, still ran."""
+
 
 class NoFront:
     """For programs that only want results."""
@@ -160,6 +163,9 @@ class NoFront:
 
     async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
         """Show nothing."""
+
+    async def end_answers(self, session_ids: Collection[str]) -> None:
+        """There are none."""
 
 
 def return_code(result: RunResult) -> int:

@@ -28,7 +28,7 @@ from bot.errors import DeletedSince, NoModel, NotOpened
 from bot.model.stopping import ModelTurn
 from bot.model.turn import ModelAnswer, ask
 from bot.model.usage import Ledger
-from bot.reply import ExecutionResult, Front, NoFront, Reply, Tell, tell_nobody
+from bot.reply import ExecutionResult, Front, NoFront, Tell, tell_nobody
 from bot.request import Request
 from bot.scheduling.concurrently import for_each
 from bot.scheduling.jobs import Jobs
@@ -127,6 +127,7 @@ class Sessions:
         In a node their cells go on, and whoever waits for one gets GoesOn. Without a node the kernels end,
         and whoever waits for a cell gets its result, or KernelClosed.
         """
+        self._resumed.leaving()
         closing = [session.close() for session in self._open.values()]
         self._open.clear()
         for failure in await asyncio.gather(*closing, return_exceptions=True):
@@ -192,10 +193,7 @@ class Sessions:
 
     async def _open_session(self, session_id: str, user_id: int, place: str) -> tuple[Session, Unfinished]:
         record = await self.store.sessions.get_or_create(session_id, user_id, place, self._clock())
-
-        async def tell_late(reply: Reply) -> None:
-            await self.front.tell_late(record, reply)
-
+        tell_late = partial(self.front.tell_late, record)
         session = Session(record, self.store, self.files, self.pool, self._clock, tell_late, self.jobs)
         unfinished = await session.open(restored=self._restored and session_id not in self._seen)
         self._seen.add(session_id)
@@ -276,6 +274,7 @@ class Sessions:
         """Delete a session with all it has. Raises: as `remove_session`; BytesStay once all was tried."""
         session_id = self.id_of(user_id, place)
         await self._end_turns(session_id)
+        await self.front.end_answers([session_id])
         async with self._locks.one(user_id, session_id):
             left = await remove_session(self.store, self.files, session_id, user_id, self._remove)
         await self.store.sessions.erase_deleted()  # which may take seconds, while the person can begin anew
@@ -285,8 +284,9 @@ class Sessions:
     async def forget_person(self, user_id: int) -> None:
         """Delete everything of a person, with their usage. Raises: BytesStay once all was tried."""
         self.deletions.note(user_id)
-        records = await self.store.sessions.of_user(user_id)
-        await asyncio.gather(*(self._end_turns(record.session_id) for record in records))
+        session_ids = [record.session_id for record in await self.store.sessions.of_user(user_id)]
+        await asyncio.gather(*map(self._end_turns, session_ids))
+        await self.front.end_answers(session_ids)
         async with self._locks.all_of(user_id):
             left = await remove_person(self.store, self.files, self.ledger, user_id, self._remove)
         await self.store.sessions.erase_deleted()

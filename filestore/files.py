@@ -251,7 +251,8 @@ class FileStore:
     async def condemn_all_of(self, session_id: str, user_id: int) -> None:
         """Make the person's files of this session expire for good; on a full disk their bytes go first.
 
-        Raises: StoreUnavailable, and then nothing has changed unless the disk is full.
+        Raises: StoreUnavailable, and then nothing has changed unless the disk is full; BytesStay once all has
+        expired, if the disk keeps what waited for the database.
         """
         try:
             await self._store.files.condemn_all(user_id, session_id)
@@ -266,12 +267,16 @@ class FileStore:
 
         Raises: BytesStay once all were tried; StoreUnavailable.
         """
-        await self.condemn_all_of(session_id, user_id)
+        left = 0
+        try:
+            await self.condemn_all_of(session_id, user_id)
+        except BytesStay:
+            left = 1
         now = self._clock()
         gone = await remove_expired(
             self._store.files, self._blobs, now, user_id=user_id, session_id=session_id
         )
-        if gone.left:
+        if gone.left or left:
             raise BytesStay("see the log")
 
     async def forget_person(self, user_id: int) -> int:
@@ -280,8 +285,12 @@ class FileStore:
         Bytes without a record, which a crash has left, are deleted, too. Returns how many files, sessions and
         folders the disk keeps. Raises: StoreUnavailable.
         """
-        await self._store.files.condemn_all(user_id)
-        left = (await remove_expired(self._store.files, self._blobs, self._clock(), user_id=user_id)).left
+        left = 0
+        try:
+            await self._store.files.condemn_all(user_id)
+        except BytesStay:  # of what waited for the database
+            left = 1
+        left += (await remove_expired(self._store.files, self._blobs, self._clock(), user_id=user_id)).left
         for session in await self._store.sessions.of_user(user_id):
             left += await self._delete_transcript(session.session_id)
         await self._store.shares.forget_person(user_id)

@@ -17,6 +17,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # when a condemned file counts as expi
 RUNNING = "running"  # the status of a cell that has begun and not finished
 
 _UNSTORABLE = re.compile(r"[\ud800-\udfff\x00]")
+_PERSONS = re.compile(r"u(-?[0-9]+)(?:-.*)?", re.DOTALL)  # as `bot.sessions` makes them
 
 
 def moment(at: datetime) -> datetime:
@@ -30,6 +31,12 @@ def moment(at: datetime) -> datetime:
 def storable(text: str) -> str:
     """The text with U+FFFD in place of every lone surrogate and NUL."""
     return _UNSTORABLE.sub("\ufffd", text)
+
+
+def person_of(session_id: str) -> int | None:
+    """The person whose session it is, as its id says ("u7", or "u7-dm-9" for one place), or None."""
+    found = _PERSONS.fullmatch(session_id)
+    return int(found[1]) if found else None
 
 
 def _repair(record: object, *, text: Sequence[str] = (), moments: Sequence[str] = ()) -> None:

@@ -51,11 +51,15 @@ logger = logging.getLogger(__name__)
 
 
 class FileUnavailable(Exception):
-    """The person cannot have this file; `message` is the sentence that they read."""
+    """The person cannot have this file; `message` is the sentence that they read.
 
-    def __init__(self, message: str) -> None:
+    `number` is the errno of what their code gets, such as EDQUOT without room for it; 0 says that there is no
+    such file.
+    """
+
+    def __init__(self, message: str, number: int = 0) -> None:
         super().__init__(message)
-        self.message = message
+        self.message, self.number = message, number
 
     @classmethod
     def absent(cls, wanted: str) -> Self:
@@ -181,6 +185,8 @@ class Broker:
         except _BadRequest as bad:
             return _refusal(str(bad)), None
         except FileUnavailable as refusal:
+            if refusal.number:
+                return _refusal(refusal.message) | {"errno": refusal.number}, None
             return _refusal(refusal.message, missing=True), None
         except Exception as error:  # the kernel reads one sentence, and our log has the reason
             level = logging.DEBUG if self._told else logging.WARNING  # a cell can cause them without end

@@ -36,7 +36,7 @@ from kernels.process.kernel_process import KernelProcess, StartTimes, run_folder
 from kernels.process.launchers import Launcher
 from kernels.wire import sizes
 from kernels.workspace.captured import Scan
-from kernels.workspace.folder import Workspace
+from kernels.workspace.folder import Workspace, owner
 from kernels.workspace.late import LateFiles
 from kernels.workspace.scan import Capture
 
@@ -180,7 +180,7 @@ class Kernel(LocalKernel, introspection.Hinting):
         if self.dead:
             await self.replace(self._why())
         if self._process is None and not self._closed:
-            slot = self._slot = self._slots.enter()
+            slot = self._slot = self._slots.enter(owner(self.session_id))
             try:
                 async for position in slot:
                     yield position

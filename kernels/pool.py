@@ -7,7 +7,8 @@
 Kernels start with their first cell, as many at a time as there are processors, less one. They stay while
 there is memory: when the machine runs short of it, kernels that nobody uses are ended, the longest idle
 first, until there is enough. There are `size` slots for kernels: when all are taken, a cell waits in a queue
-and tells its position, and a kernel that nobody uses is ended to free its slot. Scratch kernels
+and tells its position, and a kernel that nobody uses is ended to free its slot, of their own if whoever waits
+has one. A person with many kernels never holds all slots, and one with fewer goes first. Scratch kernels
 (`kernels.workspace.folder.scratch_id`) have a few slots of their own.
 
 Leaving the block ends every kernel and leaves no process, socket or run folder behind. Workspaces stay.
@@ -40,7 +41,7 @@ from kernels.sandbox.forkserver import LIBRARIES
 from kernels.sandbox.limits.machine import Machine, Memory
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.tier_choice import choose
-from kernels.workspace.folder import Workspace, is_scratch
+from kernels.workspace.folder import Workspace, is_scratch, owner
 from kernels.workspace.observer import Observer
 from kernels.workspace.removal import Removal
 from kernels.workspace.temporary import all_folders, own_folder, remove_dead
@@ -52,6 +53,7 @@ log = logging.getLogger(__name__)
 LOOK = 0.25  # seconds between looks at the machine's memory; a cell can take 1 GiB in half a second
 RECENT = 600.0  # seconds that a kernel is kept until memory is nearly gone: its person may come back
 NEARLY = 2  # memory is nearly gone when a half of what counts as short is left
+OTHERS = 4  # one of so many slots, but at least one, is left to others than the person with the most kernels
 SCRATCH_SLOTS = 6  # for scratch kernels; a bot has no more, and sees to it that nobody holds them all
 
 
@@ -97,7 +99,7 @@ class Pool:
         self._wanted = tier
         self._libraries = libraries
         self._sandbox: Sandbox | None = None
-        self._slots = SlotQueue(size)
+        self._slots = SlotQueue(size, share=max(1, size - max(1, size // OTHERS)))
         self._scratch_slots = SlotQueue(SCRATCH_SLOTS)
         self._starts = TimedSlots(max(1, _processors() - 1))  # one is left to the cells that run
         self._memory = memory or Machine().memory
@@ -178,7 +180,11 @@ class Pool:
 
         One kernel's failure is logged and never stops the sweep.
         """
-        for kernel in sorted(self._kernels.values(), key=lambda kernel: kernel.last_used):
+
+        def first(kernel: Kernel) -> tuple[bool, float]:  # whoever waits gives up a kernel of their own
+            return not self._slots.waits_for(owner(kernel.session_id)), kernel.last_used
+
+        for kernel in sorted(self._kernels.values(), key=first):
             reason = self._reason(kernel, now)
             if reason is not None:
                 try:
@@ -227,7 +233,8 @@ class Pool:
             return None
         if self._idle is not None and unused > self._idle.total_seconds():
             return "it was not used for a long time"
-        if self._slots.waiting and unused > self._times.spared and not is_scratch(kernel.session_id):
+        wanted = not is_scratch(kernel.session_id) and self._slots.wants(owner(kernel.session_id))
+        if wanted and unused > self._times.spared:
             return "it was not in use and others needed its place"
         part = 1 if unused > RECENT else NEARLY
         if unused > self._times.brief and self._memory().is_short(self.limits.memory, part):

@@ -20,7 +20,7 @@ from bot.session import BegunCell, Session
 from bot.turn import take_turn
 from filestore.records import SessionRecord
 from filestore.store import SessionRecords
-from kernels.errors import GoesOn, KernelError
+from kernels.errors import GoesOn, KernelClosed, KernelError
 from kernels.interface import Kernels
 
 __all__ = ["ResumedTurns", "unfinished_sessions"]
@@ -37,6 +37,7 @@ class ResumedTurns:
     def __init__(self, patience: float = LETTING_GO) -> None:
         self._patience = patience
         self._tasks: set[asyncio.Task[None]] = set()
+        self._leaving = False
 
     def begin(self, session: Session, begun: BegunCell, front: Front) -> None:
         """Resume a cell, and show it on `front`."""
@@ -51,8 +52,9 @@ class ResumedTurns:
         async def resume() -> None:
             try:
                 await take_turn(session, request, tell, begun=begun)
-            except GoesOn:
-                return  # this program ends, and the next one resumes the cell
+            except GoesOn:  # this program ends, and the next one resumes the cell
+                if not self._leaving:  # or it goes with its session, which is deleted
+                    await front.fail_resumed(session.record, cell.seq, KernelClosed())
             except KernelError as error:
                 log.info("cell %d of session %s: %s", cell.seq, session.record.session_id, error)
                 await give_up(error)
@@ -79,6 +81,10 @@ class ResumedTurns:
         task = asyncio.create_task(told(), name=f"end of cell {reply.cell}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def leaving(self) -> None:
+        """From now on, a cell whose kernel is let go is one for the next program."""
+        self._leaving = True
 
     async def wait_all(self) -> None:
         """Wait until they end, now that their sessions are released.

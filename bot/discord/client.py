@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from contextvars import copy_context
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ import nextcord
 from nextcord import ApplicationError, ApplicationInvokeError, InteractionType
 
 from bot.continuity.deletions import Deletions
+from bot.discord.answers.deleted import end_before_deletion
 from bot.discord.answers.late import LateAnswers
 from bot.discord.answers.resumed import ResumedAnswers
 from bot.discord.answers.unfinished import end_unfinished, unfinished
@@ -107,6 +108,10 @@ class Client(nextcord.Client):
     async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
         """See `bot.reply.Front`."""
         await self._resumed.fail(record, cell, error)
+
+    async def end_answers(self, session_ids: Collection[str]) -> None:
+        """See `bot.reply.Front`."""
+        await end_before_deletion(self._context, session_ids)
 
     async def forget_person(self, user_id: int) -> None:
         """Delete everything of a person. Raises: KernelError, FileStoreError, OSError."""

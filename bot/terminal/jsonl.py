@@ -18,7 +18,7 @@ import contextlib
 import json
 import logging
 from collections import deque
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection
 from dataclasses import asdict
 from functools import partial
 from typing import Any, BinaryIO
@@ -135,6 +135,9 @@ class JsonLines:
         """Write why a cell that an earlier program began has no result."""
         fields = {"event": "error", "error": type(error).__name__, "message": sentence(error)}
         self._answer(record.user_id, {}, {"cell": cell} | fields)
+
+    async def end_answers(self, session_ids: Collection[str]) -> None:
+        """What was written does not change."""
 
     def _accept(self, request: Line, users: asyncio.TaskGroup) -> None:
         user = request.get("user", 1)

@@ -9,7 +9,7 @@ import contextlib
 import re
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -120,6 +120,9 @@ class Repl:
     async def fail_resumed(self, _record: SessionRecord, _cell: int, error: Exception) -> None:
         """Say why such a cell has no result."""
         self._screen.note(for_operator(error))
+
+    async def end_answers(self, session_ids: Collection[str]) -> None:
+        """What was shown does not change."""
 
     async def _take(self, text: str) -> None:
         self._taking, self._failed = True, False

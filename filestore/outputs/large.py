@@ -332,9 +332,19 @@ class _QuotaSessions:
         return record
 
     async def delete(self, session_id: str) -> None:
-        await self._transcripts.delete_bytes(session_id)
+        """The rows go though the disk may keep bytes of outputs, which the janitor tries again to delete.
+
+        Raises: BytesStay once all was tried.
+        """
+        stays: BytesStay | None = None
+        try:
+            await self._transcripts.delete_bytes(session_id)
+        except BytesStay as error:
+            stays = error
         await self._sessions.delete(session_id)
         self._quota.forget_session(session_id)
+        if stays is not None:
+            raise stays
 
 
 async def _delete_all(blobs: Blobs, keys: Iterable[str]) -> int:

@@ -10,7 +10,6 @@ are written later.
 
 import asyncio
 import errno
-import hashlib
 import json
 import logging
 import os
@@ -22,9 +21,10 @@ from pathlib import Path
 
 from filestore.blobs.space import remove_if_empty, sync_folder
 from filestore.errors import BytesStay
+from filestore.spool.file_names import digest, file_name, header, renamed, theirs
 from filestore.spool.writes import Write, decode, encode, renumbered
 
-__all__ = ["Journal", "loaded", "make_folder", "name_others"]
+__all__ = ["Journal", "erase_all_of", "loaded", "make_folder", "name_others"]
 
 log = logging.getLogger(__name__)
 
@@ -58,11 +58,16 @@ class Journal:
     @cached_property
     def path(self) -> Path:
         """Its file, which exists while writes of it are on the disk."""
-        return self._folder / f"{hashlib.sha256(_header(self.key)).hexdigest()[:32]}{SUFFIX}"
+        return self._folder / f"{file_name(self.key)}{SUFFIX}"
 
     @property
     def _aside(self) -> Path:
         return self.path.with_suffix(BROKEN)
+
+    @property
+    def _old_aside(self) -> Path:
+        """What an earlier version set aside, if nothing in it told how it should be named today."""
+        return self._folder / f"{digest(self.key)}{BROKEN}"
 
     @property
     def durable(self) -> bool:
@@ -79,7 +84,7 @@ class Journal:
         """Write the lines that are not on the disk yet; if that fails they stay in memory."""
         if not self._unsaved:
             return
-        lines = self._unsaved if self._on_disk else [_header(self.key), *self._unsaved]
+        lines = self._unsaved if self._on_disk else [header(self.key), *self._unsaved]
         data = b"".join(line + b"\n" for line in lines)
         try:
             await asyncio.to_thread(_append, self.path, data, self._on_disk)
@@ -119,10 +124,7 @@ class Journal:
         self._sizes.clear()
         self.size = 0
         await self._clear()
-        try:
-            await asyncio.to_thread(_erase, (self.path, self._aside))
-        except OSError as error:
-            raise BytesStay(error.strerror) from error
+        await asyncio.to_thread(_erase, (self.path, self._aside, self._old_aside))
 
     def renumber(self, session_id: str, old: int, new: int) -> None:
         """Change writes that are for an entry to the number that the entry has got; `rewrite` saves this."""
@@ -142,12 +144,19 @@ class Journal:
         await self.drop_first()
 
     async def forget_aside(self, session_id: str | None = None) -> None:
-        """Delete what was set aside: it is of somebody, or only of a session, that is deleted."""
-        with suppress(OSError):
-            if session_id is None:
-                await asyncio.to_thread(self._aside.unlink, missing_ok=True)
-            else:
-                await asyncio.to_thread(_drop_lines, self._aside, json.dumps(session_id).encode())
+        """Delete what was set aside: it is of somebody, or only of a session, that is deleted.
+
+        Raises: BytesStay.
+        """
+        asides = (self._aside, self._old_aside)
+        if session_id is None:
+            await asyncio.to_thread(_erase, asides)
+            return
+        try:
+            for aside in asides:
+                await asyncio.to_thread(_drop_lines, aside, session_id)
+        except OSError as error:
+            raise BytesStay(error.strerror) from error
 
     async def _clear(self) -> None:
         self._unsaved.clear()
@@ -198,9 +207,16 @@ def loaded(folder: Path) -> Iterator[Journal]:
     """
     for path in folder.glob(f"*{PART}"):
         path.unlink()
+    for path in list(folder.glob(f"*{BROKEN}")):
+        renamed(path)
     for path in sorted(folder.glob(f"*{SUFFIX}")):
-        if (journal := Journal.load(path)) is not None:
+        if (journal := Journal.load(renamed(path))) is not None:
             yield journal
+
+
+def erase_all_of(folder: Path, user_id: int) -> None:
+    """Remove every file of a person, to which no record may lead. Raises: BytesStay once all were tried."""
+    _erase(theirs(folder, user_id))
 
 
 def make_folder(folder: Path) -> None:
@@ -235,18 +251,14 @@ def name_others(own: Path) -> None:
             )
 
 
-def _header(key: str) -> bytes:
-    return json.dumps({"key": key}).encode()
-
-
 def _has_nothing(whole: bytes) -> bool:
     """Whether a file has only a part of its first line: the disk was full, or the program was killed."""
     return b"\n" not in whole and HEADER.startswith(whole[: len(HEADER)])
 
 
-def _key(header: bytes) -> str:
+def _key(first: bytes) -> str:
     with suppress(ValueError, TypeError, KeyError):
-        return str(json.loads(header)["key"])
+        return str(json.loads(first)["key"])
     return ""
 
 
@@ -275,7 +287,15 @@ def _append(path: Path, data: bytes, at: int | None = None) -> None:
 
 def _replace(path: Path, key: str, writes: Iterable[Write]) -> int:
     """Replace the file by one with these writes; returns its size."""
-    data = b"".join(line + b"\n" for line in (_header(key), *map(encode, writes)))
+    data = b"".join(line + b"\n" for line in (header(key), *map(encode, writes)))
+    _write_anew(path, data)
+    with suppress(OSError):  # the file is the new one all the same
+        sync_folder(path.parent)
+    return len(data)
+
+
+def _write_anew(path: Path, data: bytes) -> None:
+    """Replace the file by one with these bytes, or leave it as it is; the folder is not synced."""
     temporary = path.with_suffix(PART)
     temporary.unlink(missing_ok=True)
     try:
@@ -284,31 +304,33 @@ def _replace(path: Path, key: str, writes: Iterable[Write]) -> int:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    with suppress(OSError):  # the file is the new one all the same
-        sync_folder(path.parent)
-    return len(data)
 
 
-def _drop_lines(path: Path, mark: bytes) -> None:
-    """Drop the lines that contain `mark`, whether they can be read or not."""
+def _drop_lines(path: Path, session_id: str) -> None:
+    """Drop the lines that name this session as theirs, whether they can be read or not."""
     if not path.exists():
         return
+    mark = b'"session_id": ' + json.dumps(session_id).encode()  # in a text, its quotes would be escaped
     lines = path.read_bytes().splitlines(keepends=True)
     kept = [line for line in lines if mark not in line]
     if not kept:
         _remove(path)
     elif len(kept) < len(lines):
-        temporary = path.with_suffix(PART)
-        temporary.unlink(missing_ok=True)
-        _append(temporary, b"".join(kept))
-        os.replace(temporary, path)
+        _write_anew(path, b"".join(kept))
         sync_folder(path.parent)
 
 
 def _erase(paths: Iterable[Path]) -> None:
+    """Remove the files that exist. Raises: BytesStay once all were tried."""
+    refused: OSError | None = None
     for path in paths:
-        if path.exists():
-            _remove(path)
+        try:
+            if path.exists():
+                _remove(path)
+        except OSError as error:
+            refused = error
+    if refused is not None:
+        raise BytesStay(refused.strerror) from refused
 
 
 def _remove(path: Path) -> None:

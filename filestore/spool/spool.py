@@ -13,11 +13,21 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from filestore.cancellation import to_the_end
-from filestore.errors import BytesRefused, SpoolFull, StoreFull, StoreUnavailable
+from filestore.errors import BytesRefused, BytesStay, SpoolFull, StoreFull, StoreUnavailable
 from filestore.records import Waiting
-from filestore.spool.journal import Journal, loaded, make_folder
+from filestore.spool.file_names import person_of_key
+from filestore.spool.journal import Journal, erase_all_of, loaded, make_folder
 from filestore.spool.reads import Reads
-from filestore.spool.writes import CellFinished, OutputsAppended, UsageAdded, Write, encode, least_size
+from filestore.spool.writes import (
+    CellFinished,
+    OutputsAppended,
+    UsageAdded,
+    Write,
+    encode,
+    least_size,
+    person_key,
+    session_key,
+)
 
 __all__ = ["Spool", "SpoolRoom"]
 
@@ -115,11 +125,28 @@ class Spool:
     async def forget_aside(self, key: str, session_id: str | None = None) -> None:
         """Delete what was set aside of a key's writes, because it could not be read or brought in.
 
-        Of a person's writes only those of one session, if that is given.
+        Of a person's writes only those of one session, if that is given. Raises: BytesStay.
         """
         journal = self.journal(key)
         async with journal.turn, journal.lock:
             await journal.forget_aside(session_id)
+
+    async def forget_person(self, user_id: int) -> None:
+        """Drop all that waits of a person, and delete all that was set aside, of their sessions as well.
+
+        A session whose journal is damaged may have no record, by which its journal would be found.
+        Raises: BytesStay once all were tried.
+        """
+        refused: BytesStay | None = None
+        own = {person_key(user_id), session_key(f"u{user_id}")}  # these can have files that nothing names
+        for key in own.union(key for key in list(self._journals) if person_of_key(key) == user_id):
+            try:
+                await self.drop_writes(key)
+            except BytesStay as error:
+                refused = error
+        await asyncio.to_thread(erase_all_of, self._folder, user_id)
+        if refused is not None:
+            raise refused
 
     async def save(self) -> None:
         """Try once more to save what is only in memory."""

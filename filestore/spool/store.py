@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filestore.errors import NotRecordedYet, QuotaExceeded, StoreUnavailable, TooManyFiles
+from filestore.errors import BytesStay, NotRecordedYet, QuotaExceeded, StoreUnavailable, TooManyFiles
 from filestore.records import (
     EPOCH,
     CellRecord,
@@ -123,10 +123,17 @@ class SpooledSessions:
         return found
 
     async def delete(self, session_id: str) -> None:
-        await self._spool.drop_writes(session_key(session_id))
+        """Raises: BytesStay once all was tried, if the disk keeps what waits, or bytes of outputs."""
+        stays: BytesStay | None = None
+        try:
+            await self._spool.drop_writes(session_key(session_id))
+        except BytesStay as error:
+            stays = error
         await self._sessions.delete(session_id)
         self._transcripts.forget_session(session_id)
         self._spool.owners.pop(session_key(session_id), None)
+        if stays is not None:
+            raise stays
 
 
 class SpooledUsage:
@@ -155,11 +162,16 @@ class SpooledUsage:
     async def forget_person(
         self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH
     ) -> None:
-        """With `kept_as`, what waits is brought into the database first, so that it is kept as well."""
+        """With `kept_as`, what waits is brought into the database first, so that it is kept as well.
+
+        All else that waits of the person is dropped. Raises: BytesStay once all was tried.
+        """
         if kept_as is not None:
             await self._catch_up.bring_in_all_of(person_key(user_id))
-        await self._spool.drop_writes(person_key(user_id))
-        await self._usage.forget_person(user_id, kept_as=kept_as, since=since)
+        try:
+            await self._spool.forget_person(user_id)
+        finally:
+            await self._usage.forget_person(user_id, kept_as=kept_as, since=since)
 
 
 class SpooledFiles:
@@ -203,11 +215,12 @@ class SpooledFiles:
     async def condemn_all(self, user_id: int, session_id: str | None = None) -> None:
         """Records that wait are brought in first, because the bytes are found and deleted by them.
 
-        What was set aside of them is deleted here. Raises: StoreUnavailable if that is not possible.
+        What was set aside of them is deleted here. Raises: StoreUnavailable if that is not possible; once the
+        records are condemned BytesStay, if the disk keeps what was set aside.
         """
         await self._catch_up.bring_in_all_of(person_key(user_id))
-        await self._spool.forget_aside(person_key(user_id), session_id)
         await self._files.condemn_all(user_id, session_id)
+        await self._spool.forget_aside(person_key(user_id), session_id)
 
     async def known_keys(self, blob_keys: Collection[str]) -> set[str]:
         """Includes keys of records that wait: their bytes are no orphans."""

@@ -153,8 +153,8 @@ class SpooledTranscripts:
     async def clear(self, session_id: str) -> None:
         key = session_key(session_id)
         await self._spool.drop_writes(key, EntryAdded, OutputsAppended, CellFinished, MessageNoted)
-        await self._spool.forget_aside(key)
         await self._store.transcripts.clear(session_id)
+        await self._spool.forget_aside(key)
 
     def forget_session(self, session_id: str) -> None:
         """The session is gone, and its numbers start again."""

@@ -234,6 +234,20 @@ _ENTRIES = (
     f"INSERT INTO people {COUNTED}",
 )
 
+# Entries that are there before their session's record count from when it is there: whatever their removal
+# takes off has been added.
+_LATE_RECORDS = (
+    """CREATE TRIGGER session_added AFTER INSERT ON sessions
+        WHEN EXISTS (SELECT 1 FROM entries WHERE session_id = NEW.session_id) BEGIN
+        INSERT OR IGNORE INTO people (user_id) VALUES (NEW.user_id);
+        UPDATE people SET text_bytes = text_bytes
+            + (SELECT sum(length(text) + 256) FROM entries WHERE session_id = NEW.session_id)
+        WHERE user_id = NEW.user_id;
+    END""",
+    "DELETE FROM people",
+    f"INSERT INTO people {COUNTED}",
+)
+
 MIGRATIONS = (
     _FIRST,
     _CHANNELS,
@@ -245,4 +259,5 @@ MIGRATIONS = (
     _SUMS,
     _TURNS,
     _ENTRIES,
+    _LATE_RECORDS,
 )

@@ -362,7 +362,7 @@ class RemoteKernel(introspection.Hinting):
                     await self._give(asked)
                     return
         except FileUnavailable as refusal:
-            answer.refused = refusal.message
+            answer.refused, answer.number = refusal.message, refusal.number
         except Exception as error:  # whatever it is, the cell must not wait for an answer in vain
             level = logging.DEBUG if self._told else logging.ERROR  # a cell can cause them without end
             self._told, trace = True, not isinstance(error, OSError)

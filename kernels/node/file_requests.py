@@ -52,7 +52,7 @@ class BotFiles:
         if future is None:
             return
         if answer.refused is not None:
-            future.set_exception(FileUnavailable(answer.refused))
+            future.set_exception(FileUnavailable(answer.refused, answer.number))
         elif answer.failed is not None:
             future.set_exception(ConnectionError(answer.failed))
         else:

@@ -148,7 +148,8 @@ class Acknowledge(Command):
 class FilesAnswer(Command):
     """The answer to the `FileQuestion` number `ask`: a list, the name of a placed file, or why there is none.
 
-    `refused` is a sentence for the person; `failed` says that the store could not be asked.
+    `refused` is a sentence for the person, with the errno `number` unless it is that there is no such file;
+    `failed` says that the store could not be asked.
     """
 
     ask: int
@@ -156,6 +157,7 @@ class FilesAnswer(Command):
     name: str = ""
     refused: str | None = None
     failed: str | None = None
+    number: int = 0
 
 
 class GetState(Command):

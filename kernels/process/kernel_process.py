@@ -138,6 +138,8 @@ class KernelProcess:
                 await self._exits_within(ORDERLY)
         await self.provisioner.kill()
         if not await self._exits_within(KILLED):
+            await self.provisioner.kill()  # now without its init, which does not answer
+        if not await self._exits_within(KILLED):
             log.error("the kernel process %s cannot be killed; it is left behind", self.provisioner.pid)
 
     async def _wait_until_up(self, times: StartTimes) -> None:

@@ -12,9 +12,11 @@ import os
 import select
 import signal
 from datetime import timedelta
+from functools import partial
 
 from kernels.inside.procfs import children, started, words
 from kernels.limits import Fault
+from kernels.process.killing import Ending
 from kernels.process.waits import readable
 
 __all__ = ["Adopted", "Process", "Unwatched"]
@@ -25,6 +27,7 @@ class Process:
 
     def __init__(self, pid: int, start: str) -> None:
         self.pid = pid
+        self._ending = Ending(pid)
         self._pidfd = -1
         with contextlib.suppress(ProcessLookupError):
             self._pidfd = os.pidfd_open(pid)
@@ -56,8 +59,14 @@ class Process:
     def end(self) -> None:
         """End the init with all that it has started: as PID 1 by SIGKILL, else it ends them when asked."""
         with contextlib.suppress(OSError):
-            alone = _is_first(self.pid)
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL if alone else signal.SIGTERM)
+            if _is_first(self.pid):
+                self._send(signal.SIGKILL)
+            else:
+                self._ending.ask(self._pidfd, partial(self._send, signal.SIGTERM))
+
+    def _send(self, number: int) -> None:
+        with contextlib.suppress(OSError):
+            signal.pidfd_send_signal(self._pidfd, number)
 
     def close(self) -> None:
         """Close the descriptor."""

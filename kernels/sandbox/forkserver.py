@@ -24,6 +24,7 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Self
@@ -31,6 +32,7 @@ from typing import Any, Self
 from kernels.concurrency.threads import in_thread
 from kernels.errors import KernelStartFailed
 from kernels.inside.procfs import children
+from kernels.process.killing import Ending
 from kernels.process.waits import readable
 
 __all__ = ["LIBRARIES", "UNPREPARED", "Child", "Forkserver"]
@@ -59,6 +61,7 @@ class Child:
         self._pidfd = pidfd
         self._control = control
         self._said = b""
+        self._ending = Ending(pid)
         self.exit_code: int | None = None
 
     def spawn(self, request: Mapping[str, Any], descriptors: Mapping[str, int]) -> None:
@@ -107,8 +110,11 @@ class Child:
         self._say("detach\n")
 
     def end(self) -> None:
-        """Kill the kernel and all that it has started; if it has ended, that is no error."""
-        self._say("end\n")
+        """Kill the kernel and all that it has started; if it has ended, that is no error.
+
+        Where there is no namespace, the init does that, unless it does not answer.
+        """
+        self._ending.ask(self._pidfd, partial(self._say, "end\n"))
 
     def kill(self) -> None:
         """Kill the init itself, and with it the whole PID namespace."""
@@ -118,9 +124,11 @@ class Child:
     def close(self) -> None:
         """Close the descriptors; a kernel that still runs ends, unless it was detached."""
         if self._pidfd >= 0:
+            self._control.close()
+            with contextlib.suppress(OSError):  # it may have been stopped, and has to see that
+                signal.pidfd_send_signal(self._pidfd, signal.SIGCONT)
             os.close(self._pidfd)
             self._pidfd = -1
-            self._control.close()
 
     def _say(self, line: str) -> None:
         with contextlib.suppress(OSError):

@@ -24,6 +24,7 @@ from kernels.workspace.names import safe_name, with_suffix
 from kernels.workspace.safe_open import folder, open_plain, unlock
 
 SESSION_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
+PERSON = re.compile(r"u-?[0-9]+(?=-|$)")  # begins the id of each of a person's sessions
 CHUNK = 1024 * 1024  # bytes
 BATCH = 10_000  # names held at once while deleting
 CREATING = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -44,6 +45,12 @@ def scratch_id(name: str) -> str:
 def is_scratch(session_id: str) -> bool:
     """Whether it is the id of a scratch kernel."""
     return session_id.endswith(SCRATCH)
+
+
+def owner(session_id: str) -> str:
+    """Whose session it is: "u7" for "u7-dm-9" and "u7-dm-10", which are one person's; others stand alone."""
+    found = PERSON.match(session_id)
+    return found[0] if found else session_id
 
 
 class Stopped(Exception):

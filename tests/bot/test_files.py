@@ -180,9 +180,26 @@ async def test_a_full_workspace_is_told_to_whoever_asks_for_a_file(
             await world.files.bring([stored.file_id])
         told = "your workspace is full: with a.csv it would be over 512"
         assert told in clause(refused.value)
-        with pytest.raises(FileUnavailable, match=told):
+        with pytest.raises(FileUnavailable, match=told) as unavailable:
             await world.files.place(stored.file_id)
+        assert unavailable.value.number == WORKSPACE_FULL
         assert (await world.store.list_user_files(1)).files == (stored,)
+
+
+async def test_a_full_disk_is_told_to_whoever_asks_for_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not that the file could not be reached: what helps is to make room."""
+    async with a_world(tmp_path) as world:
+
+        async def refuse(*_: object, **__: object) -> str:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        stored = await world.store.put(1, "u1", "a.csv", b"a,b\n", source="uploaded")
+        monkeypatch.setattr(world.files.kernel, "place", refuse)
+        with pytest.raises(FileUnavailable, match="the disk is full") as refused:
+            await world.files.place(stored.file_id)
+        assert refused.value.number == errno.ENOSPC
 
 
 async def test_a_file_that_was_stored_before_outlasts_its_second_upload(

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import threading
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -754,6 +755,25 @@ async def test_what_is_noted_of_a_session_that_never_opened_goes_with_its_person
         await sessions.forget_person(1)
         assert await cells.get(100) is None
         assert await sessions.store.sessions.of_user(1) == []
+
+
+async def test_answers_end_while_it_is_known_where_they_are(world: World) -> None:
+    """A bot that is killed in the middle of a deletion leaves none that nobody knows of."""
+    found: list[tuple[list[str], bool, int]] = []
+
+    class Front(NoFront):
+        async def end_answers(self, session_ids: Collection[str]) -> None:
+            busy = any(session.busy for session in sessions._open.values())
+            records = [await sessions.store.sessions.get(one) for one in session_ids]
+            found.append((list(session_ids), busy, sum(record is not None for record in records)))
+
+    async with Program(world, front=lambda _: Front()) as sessions:
+        await sessions.execute_code("x", 1)
+        await sessions.execute_code("x", 2)
+        await sessions.discard(1, "terminal")
+        await sessions.execute_code("x", 1)
+        await sessions.forget_person(1)
+    assert found == [(["u1"], False, 1)] * 2
 
 
 async def test_what_the_disk_keeps_keeps_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

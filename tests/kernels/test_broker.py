@@ -4,6 +4,7 @@ import array
 import asyncio
 import contextlib
 import ctypes
+import errno
 import json
 import logging
 import os
@@ -54,6 +55,8 @@ class Shelf:
             self.waiting += 1
             self.held.set()
             await self.release.wait()
+        if wanted == "large":
+            raise FileUnavailable("your workspace is full", errno.EDQUOT)
         if wanted not in ("k7m3q9x2va", "slow"):
             raise FileUnavailable.absent(wanted)
 
@@ -237,6 +240,14 @@ async def test_an_absent_file_has_the_one_answer(requests: socket.socket, op: st
         "missing": True,
         "message": f"no file {wanted}: it expired, or is not yours",
     }
+    assert none == b""
+
+
+async def test_a_file_without_room_is_not_an_absent_one(requests: socket.socket) -> None:
+    """The kernel gets the error that programs expect of a full disk."""
+    answer, none = await ask(requests, {"op": "path", "file": "large"})
+    message = "your workspace is full"
+    assert answer == {"ok": False, "missing": False, "message": message, "errno": errno.EDQUOT}
     assert none == b""
 
 

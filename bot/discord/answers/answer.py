@@ -79,8 +79,9 @@ class LiveAnswer:
         self.asked = asked
         self.several = several or asked is not None
         self.kept = False  # the person wanted one of its cells to go on
+        self.over = asyncio.Event()  # nothing more will be done with its messages
         self._first = first
-        self._late = late
+        self.late = late
         self._stopped: bool | None = None  # stopped before a cell was known; whether with `kill`
         self._context = context
         self._destinations = list(destinations)
@@ -144,6 +145,7 @@ class LiveAnswer:
         if self._live is not None:
             self._live.close()
         self._let_go()
+        self.over.set()
 
     async def tell(self, reply: Reply) -> None:
         """Add one step of the turn."""
@@ -244,7 +246,7 @@ class LiveAnswer:
             return None
 
     async def _look(self) -> MessageLook:
-        names = [] if self._late else ["stop"]
+        names = [] if self.late else ["stop"]
         if self.draft.unstopped is not None:
             names = ["wait", "kill"]
         if self.draft.question is not None:

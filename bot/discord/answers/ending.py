@@ -44,7 +44,7 @@ async def note_of(context: Context, answer: LiveAnswer, work: Awaitable[str]) ->
     except EXPECTED as error:
         if context.closing and isinstance(error, GoesOn | KernelClosed):
             return restarting(context, answer)
-        return sentence(error)
+        return sentence(KernelClosed() if isinstance(error, GoesOn) else error)  # its session is deleted
     except Exception as error:  # whatever it is, the message must not stay as it was
         log.exception("the request of %d failed", answer.user_id)
         return sentence(error)

@@ -3,6 +3,7 @@
 An answer goes on where its messages are or, if they are gone, in the person's direct messages.
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -109,6 +110,10 @@ class ResumedAnswers:
                 await answer.open()
         except DiscordRefused as refused:
             log.error("cell %d of %s can be shown nowhere: %s", cell, record.session_id, refused)
+        except asyncio.CancelledError:
+            if self._context.closing and message is not None:  # it may have been made live just now
+                self._finish(answer, noted[1:], restarting(self._context, answer))
+            raise
         if begun is None:
             return answer, ()
         answer.began(datetime.now(UTC) - begun.started_at)

@@ -34,6 +34,7 @@ CAPABILITY_VERSION_3 = 0x20080522
 PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 4, 22, 38, 2
 PR_SET_CHILD_SUBREAPER = 36
 LANDLOCK_RULE_PATH_BENEATH = 1
+LANDLOCK_LOG_SAME_EXEC_OFF = 1  # of Linux 6.15; what a program that is run later is refused is never logged
 OF_FILES = 1 | 2 | 4 | (1 << 14) | (1 << 15)  # Landlock's rights that are not about folders
 FIRST_TO_END = 500  # of 1000: the system ends it before any program of the same size
 HALF_SHARE = 3  # of niceness: half a share of the processors, as in the control groups of tier S
@@ -261,11 +262,18 @@ def _drop_capabilities() -> None:
 def rule(ruleset: int | None) -> None:
     """Apply a set of Landlock's rules for good, in addition to those in force; None changes nothing.
 
-    The argument is a descriptor that `ruleset` returned; it is closed. Raises: OSError.
+    The argument is a descriptor that `ruleset` returned; it is closed. What is refused is not logged, or a
+    person's code could flood the machine's audit log. Raises: OSError.
     """
-    if ruleset is not None:
-        _call("syscall", LANDLOCK_RESTRICT, ruleset, 0)
-        os.close(ruleset)
+    if ruleset is None:
+        return
+    try:
+        _call("syscall", LANDLOCK_RESTRICT, ruleset, LANDLOCK_LOG_SAME_EXEC_OFF)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        _call("syscall", LANDLOCK_RESTRICT, ruleset, 0)  # before Linux 6.15 there were no flags, and no log
+    os.close(ruleset)
 
 
 def ruleset(rules: list[list[Any]] | None) -> int | None:

@@ -135,7 +135,7 @@ class _StoredFiles:
 
         Raises:
             FileNotFoundError: the person has no such file.
-            OSError: the service cannot be reached, or could not answer.
+            OSError: the service cannot be reached, or could not answer; EDQUOT and ENOSPC: there is no room.
         """
         if isinstance(wanted, os.PathLike):
             wanted = os.fspath(wanted)
@@ -149,6 +149,8 @@ class _StoredFiles:
                 raise EOFError
         except (OSError, ValueError, EOFError):
             raise ConnectionError("the files cannot be reached right now: try again in a moment") from None
+        if number := answer.get("errno"):
+            raise OSError(number, answer["message"])
         if not answer["ok"]:
             raise (FileNotFoundError if answer["missing"] else OSError)(answer["message"])
         return answer, data

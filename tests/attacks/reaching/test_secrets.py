@@ -293,7 +293,7 @@ tries("a delegation of a folder", lambda: __import__("fcntl").fcntl(os.open(".",
 tries("typing into a terminal", lambda: __import__("fcntl").ioctl(0, 0x5412, b"x"))
 tries("System V memory", lambda: call(29, 0, 4096, 0o1600))
 tries("message queues", lambda: call(240, b"x", 0o102, 0o600, 0))
-tries("an x32 call", lambda: subprocess.run([sys.executable, "-c", "import ctypes; ctypes.CDLL(None).syscall(0x40000000 + 39)"], check=True))
+tries("an x32 call", lambda: call(0x40000000 + 39))
 for program in ("su", "sudo", "mount", "passwd", "newgrp"):
     tries(program, lambda: subprocess.run([program, "-c", "id"], check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=5).returncode and None)
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import zipfile
 from contextlib import AsyncExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from config.settings import Settings, load
 from filestore.blobs.store import Blobs
 from filestore.errors import StoreFull
 from filestore.sqlite.identity import SqliteIdentity
+from kernels.errors import NodeUnavailable
 from kernels.inside.procfs import started
 from kernels.node.encoding import encode
 from kernels.node.settings import ALIVE, RECORD, NodeRecord
@@ -30,9 +32,10 @@ from tests.filestore.faults import full
 MINE, THEIRS = "belong to another database", "is not as it was"
 
 
-def settings_of(data: Path) -> Settings:
+def settings_of(data: Path, node: str = "none") -> Settings:
     """Settings for kernels without any isolation, since none is started."""
-    return load(data=data, preload="none", node="none", sandbox="none")
+    token = {} if node == "none" else {"node_token": "secret"}
+    return load(data=data, preload="none", node=node, sandbox="none", **token)
 
 
 async def test_a_database_that_is_forgotten_once_costs_nothing(
@@ -190,8 +193,10 @@ async def test_what_is_brought_in_at_a_start_says_whose_bytes_it_has(tmp_path: P
         assert database.execute("SELECT folder FROM entries WHERE seq = 2").fetchall() == [(mark["folder"],)]
 
 
-async def test_without_a_node_none_may_live_in_the_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("node", ["none", "http://127.0.0.1:9", "/another/socket"])
+async def test_no_node_but_the_one_that_is_used_may_live_in_the_folder(tmp_path: Path, node: str) -> None:
     """Its kernels would go on in workspaces that others use, and no deletion would reach them."""
+    settings = settings_of(tmp_path, node)
     folder = tmp_path / "node-3"
     folder.mkdir()
     record = NodeRecord("/socket", "secret", os.getpid(), started(os.getpid()))
@@ -199,11 +204,17 @@ async def test_without_a_node_none_may_live_in_the_folder(tmp_path: Path) -> Non
     alive = os.open(folder / ALIVE, os.O_CREAT | os.O_RDWR)
     fcntl.flock(alive, fcntl.LOCK_EX)
     with pytest.raises(NodeLives) as refused:
-        async with compose(settings_of(tmp_path)):
+        async with compose(settings):
             pass
     assert f"process {os.getpid()}, keeps kernels in this data folder. Set NODE to auto" in at_start(
         refused.value
     )
+    if node != "none":
+        (folder / RECORD).write_bytes(encode(replace(record, address=node)))
+        with pytest.raises(NodeUnavailable):  # it is the one that is used, and does not answer
+            async with compose(settings):
+                pass
     os.close(alive)  # the node has ended
-    async with compose(settings_of(tmp_path)):
-        pass
+    if node == "none":
+        async with compose(settings):
+            pass

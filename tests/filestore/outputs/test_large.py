@@ -1,7 +1,9 @@
 """Large outputs are stored outside their records, count towards the quota, and go with their transcript."""
 
 import asyncio
+import errno
 import json
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -13,7 +15,7 @@ import pytest
 
 from filestore import open_store
 from filestore.blobs.store import BlobEntry, Blobs
-from filestore.errors import QuotaExceeded, StoreUnavailable
+from filestore.errors import BytesStay, QuotaExceeded, StoreUnavailable
 from filestore.files import FileStore
 from filestore.janitor import Janitor, Swept
 from filestore.mongo import open_mongo
@@ -312,6 +314,31 @@ async def test_nothing_is_left_of_a_transcript_that_is_deleted(
     assert await kept.files.used(ANN, clock.now) == 0
     assert await whole(kept, BOB) == [(stream("y" * LARGE),)]
     assert await raw.files.recount() == 0
+
+
+@on_each
+async def test_the_words_of_a_deletion_go_though_the_disk_keeps_bytes(
+    kept: SpooledStore, raw: Store, blobs: Blobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The person is told, nothing refers to the bytes any more, and the janitor tries these again."""
+    clock.now = datetime.now(UTC)
+    await begin_run(kept, blobs, clock.now)
+    await run(kept, clock, stream("x" * LARGE))
+
+    async def refuse(_key: str) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(blobs, "delete", refuse)
+        with pytest.raises(BytesStay):
+            await kept.sessions.delete(f"u{ANN}")
+    assert await raw.sessions.get(f"u{ANN}") is None
+    assert await raw.transcripts.entries(f"u{ANN}") == []
+    assert await kept.files.used(ANN, clock.now) == 0
+    assert len(await on_disk(blobs)) == 1
+    swept = await Janitor(kept, blobs, clock=clock).sweep(clock.now + timedelta(hours=2))
+    assert swept == Swept(thrown=1)
+    assert await on_disk(blobs) == []
 
 
 @on_each

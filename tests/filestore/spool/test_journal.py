@@ -234,6 +234,7 @@ async def test_a_journal_that_the_disk_keeps_is_no_deletion(
         with pytest.raises(BytesStay):
             await store.kept.sessions.delete(SESSION)
     assert len(list(store.folder.iterdir())) == 1
+    assert await store.raw.sessions.get(SESSION) is None
     await store.kept.sessions.delete(SESSION)
     assert list(store.folder.iterdir()) == []
     async with spooled(store.raw, store.data / "spool", clock=clock):

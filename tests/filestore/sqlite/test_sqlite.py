@@ -429,3 +429,24 @@ async def test_a_put_takes_no_longer_beside_many_files(tmp_path: Path) -> None:
         few = await steps_of_a_put_beside(1, 11)
         assert 0 < await steps_of_a_put_beside(100, 10_000) <= few + 10
         assert await files.used(7, NOW) == 10 + 9_900 + 2 * 5
+
+
+async def test_an_entry_counts_from_when_its_session_has_a_record(tmp_path: Path) -> None:
+    """Whatever is taken off when it is deleted has been added: the person's other sums stay as they are."""
+    async with open_sqlite(tmp_path / "kernelcord.db") as store:
+        await store.sessions.get_or_create("s1", 7, "p", NOW)
+        await store.transcripts.say("s1", "p", "Ann", "x" * 1000, NOW)
+        others = await store.files.used(7, NOW)
+        for number in range(3):
+            await store.transcripts.say("s2", "p", "Ann", "y" * 100 * number, NOW)
+        assert (others, await store.files.used(7, NOW)) == (1256, 1256)
+        for _ in range(2):
+            await store.sessions.get_or_create("s2", 7, "p", NOW)
+            assert await store.files.used(7, NOW) == others + 300 + 3 * 256
+        await store.transcripts.say("s3", "p", "Bob", "z", NOW)
+        await store.sessions.get_or_create("s3", 8, "p", NOW)
+        assert await store.files.used(8, NOW) == 257
+        assert await store.files.recount() == 0
+        await store.sessions.delete("s2")
+        assert await store.files.used(7, NOW) == others
+        assert await store.files.recount() == 0

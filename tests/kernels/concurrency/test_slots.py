@@ -91,6 +91,56 @@ def test_places_are_never_more_and_never_fewer(places: int, steps: list[tuple[bo
     assert (queue.served, queue.waiting) == (min(len(inside), places), max(0, len(inside) - places))
 
 
+def test_nobody_holds_more_than_their_share_and_others_go_before_their_rest() -> None:
+    """A free slot stays for others; whoever has fewer goes first, and who has a slot keeps it."""
+    queue = SlotQueue(4, share=3)
+    many = [queue.enter("many") for _ in range(6)]
+    assert [entry.served for entry in many] == [True] * 3 + [False] * 3
+    assert queue.wants("many")
+    assert not queue.wants("few")
+    few = [queue.enter("few") for _ in range(2)]
+    assert [entry.served for entry in few] == [True, False]
+    assert queue.wants("few")
+    new = queue.enter("new")
+    line = [new, few[1], *many[3:]]
+    assert [entry.position for entry in line] == [1, 2, 3, 4, 5]
+    for leaving in (many[0], many[1]):
+        leaving.leave()
+    assert (new.served, few[1].served, many[3].served) == (True, True, False)
+    assert (queue.served, queue.waiting) == (4, 3)
+    new.leave()
+    assert many[3].served
+    for entry in (*few, many[2]):
+        entry.leave()
+    assert [entry.served for entry in many[3:]] == [True] * 3
+    assert not queue.waits_for("many")
+
+
+@given(
+    st.integers(1, 5),
+    st.integers(1, 5),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), max_size=40),
+)
+def test_a_slot_is_free_only_if_nobody_may_have_it(
+    slots: int, share: int, steps: list[tuple[int, int]]
+) -> None:
+    """In whatever order people come and go; no owner ever holds more than a share."""
+    queue, inside = SlotQueue(slots, share=share), list[QueueEntry]()
+    for who, which in steps:
+        if which < 6 or not inside:
+            inside.append(queue.enter(f"u{who}"))
+        else:
+            inside.pop(which % len(inside)).leave()
+        held = [entry.owner for entry in inside if entry.served]
+        waiting = {entry.owner for entry in inside if not entry.served}
+        assert len(held) <= slots
+        assert all(held.count(owner) <= share for owner in held)
+        assert len(held) == slots or all(held.count(owner) == share for owner in waiting)
+        assert sorted(entry.position for entry in inside if not entry.served) == [
+            *range(1, len(inside) - len(held) + 1)
+        ]
+
+
 async def test_turns_are_taken_in_order_and_given_back_once() -> None:
     """Whoever takes too long keeps nobody waiting, and does not return a second place at the end."""
     turns, inside, most = TimedSlots(1), 0, 0

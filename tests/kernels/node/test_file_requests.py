@@ -33,9 +33,10 @@ async def test_questions_are_pending_until_they_are_answered() -> None:
             FileQuestion(2, "place", "b"),
         ]
     )
-    source.answer(FilesAnswer(ask=2, refused="no file b"))
-    with pytest.raises(FileUnavailable, match="no file b"):
+    source.answer(FilesAnswer(ask=2, refused="no room for b", number=122))
+    with pytest.raises(FileUnavailable, match="no room for b") as refused:
         await placing
+    assert refused.value.number == 122
     opened = Opened("id", "a", "data", 1, BytesIO(b"x"))
     assert source.opened(1, opened)
     assert await opening is opened

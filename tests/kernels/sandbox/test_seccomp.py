@@ -24,7 +24,7 @@ from kernels.sandbox.calls import (
 from kernels.sandbox.seccomp import assemble
 
 X86_64, I386, AARCH64 = 0xC000003E, 0x40000003, 0xC00000B7
-ALLOW, KILL = 0x7FFF0000, 0x80000000
+ALLOW, ANSWER = 0x7FFF0000, 0x00050000  # an answer is an error, or 0
 SOCKET, SOCKETPAIR, CLONE, IOCTL, PERSONALITY, MKNOD, MKNODAT = 41, 53, 56, 16, 135, 133, 259
 HEADERS = [Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"), Path("/usr/include/asm/unistd_64.h")]
 
@@ -92,15 +92,23 @@ def test_all_else_is_allowed() -> None:
 
 
 @pytest.mark.parametrize("architecture", [I386, AARCH64, 0])
-def test_another_architecture_is_killed(architecture: int) -> None:
+def test_another_architecture_has_no_calls(architecture: int) -> None:
     """The kernel's 32-bit entry has other numbers, so it is closed."""
-    assert verdict(assemble(), 20, architecture=architecture) == KILL
+    assert verdict(assemble(), 20, architecture=architecture) == refused(errno.ENOSYS)
 
 
 @pytest.mark.parametrize("number", [0x40000000, 0x40000000 | 101, 0xFFFFFFFF])
-def test_the_x32_numbers_are_killed(number: int) -> None:
+def test_there_are_no_x32_numbers(number: int) -> None:
     """The third entry to a 64-bit kernel is closed too, and with it -1, which a tracer uses."""
-    assert verdict(assemble(), number) == KILL
+    assert verdict(assemble(), number) == refused(errno.ENOSYS)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_nothing_that_a_cell_calls_is_written_to_the_audit_log(alone: bool) -> None:
+    """Linux writes an entry for whatever a filter kills, traps or logs; a cell may try without end."""
+    steps = struct.iter_unpack("=HBBI", assemble(alone=alone, counted=alone))
+    verdicts = {value & 0xFFFF0000 for code, _, _, value in steps if code == 0x06}
+    assert verdicts == {ALLOW, ANSWER}
 
 
 @pytest.mark.parametrize(

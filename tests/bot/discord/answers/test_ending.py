@@ -7,6 +7,7 @@ import pytest
 from bot.discord.answers.ending import GOES_ON, NO_MORE, note_of
 from bot.discord.context import CLOSING, Context
 from bot.reply import Reply
+from bot.wording.error_messages import sentence
 from kernels.errors import GoesOn, KernelClosed
 from tests.bot.discord.answers.fakes import OneSession, a_context, a_live_answer
 
@@ -60,3 +61,9 @@ async def test_a_cancellation_while_the_bot_goes_on_is_one() -> None:
     """The cancellation is passed on to whoever cancelled the turn."""
     with pytest.raises(asyncio.CancelledError):
         await note(a_context(OneSession()), asyncio.CancelledError())
+
+
+async def test_a_cell_that_is_let_go_while_the_bot_goes_on_is_not_said_to_be_told_later() -> None:
+    """Its session is being deleted, and nobody is being restarted."""
+    said = await note(a_context(OneSession()), GoesOn(), runs=True)
+    assert said == sentence(KernelClosed())

@@ -1,5 +1,6 @@
 """What a process does to itself, as far as any user may; `tests/attacks` tries the whole."""
 
+import errno
 import json
 import os
 import sys
@@ -135,6 +136,42 @@ def test_no_rules_are_none() -> None:
     """A tier without Landlock has none to apply."""
     assert confine.ruleset(None) is None
     confine.rule(None)
+
+
+@pytest.mark.parametrize("knows_flags", [True, False])
+def test_what_landlock_refuses_is_not_logged_where_it_would_be(
+    monkeypatch: pytest.MonkeyPatch, knows_flags: bool
+) -> None:
+    """From Linux 6.15 on, each refusal would be in the machine's audit log; earlier ones know no flags."""
+    asked: list[int] = []
+
+    def restrict(_name: str, number: int, _ruleset: int, flags: int) -> int:
+        assert number == confine.LANDLOCK_RESTRICT
+        asked.append(flags)
+        if flags and not knows_flags:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return 0
+
+    monkeypatch.setattr(confine, "_call", restrict)
+    ours = os.open(os.devnull, os.O_RDONLY)
+    confine.rule(ours)
+    assert asked == ([1] if knows_flags else [1, 0])
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(ours)
+
+
+def test_rules_that_cannot_be_applied_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing runs half confined, and nothing but a flag that is not known is tried again."""
+    asked: list[int] = []
+
+    def refuse(_name: str, _number: int, _ruleset: int, flags: int) -> int:
+        asked.append(flags)
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(confine, "_call", refuse)
+    with pytest.raises(PermissionError):
+        confine.rule(0)
+    assert asked == [1]
 
 
 def test_a_call_that_fails_says_which() -> None:

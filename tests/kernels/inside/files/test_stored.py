@@ -1,6 +1,7 @@
 """`load_file`, `file_path` and `list_files` in the kernels' own Python, over a real broker."""
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -203,3 +204,27 @@ def test_a_name_of_several_lines_is_one_in_what_is_said(
         said = r"^x_empty\.csv is empty \(load_file\('x\\nempty\.csv', raw=True\)"
         with pytest.raises(ValueError, match=said):
             files.load_file("x\nempty.csv")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "number"),
+    [
+        ({"missing": True}, FileNotFoundError, None),
+        ({"missing": False}, OSError, None),
+        ({"missing": False, "errno": errno.EDQUOT}, OSError, errno.EDQUOT),
+        ({"missing": False, "errno": errno.ENOSPC}, OSError, errno.ENOSPC),
+    ],
+)
+def test_what_is_refused_is_the_error_that_programs_expect(
+    monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any], kind: type[OSError], number: int | None
+) -> None:
+    """Only a file that is not there is not found."""
+    told = json.dumps({"ok": False, "message": "the sentence"} | answer).encode()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        files = inside_files._StoredFiles(os.dup(ours.fileno()), "/")
+        monkeypatch.setattr(files, "_exchange", lambda _request: (told, b""))
+        with pytest.raises(kind, match="the sentence") as refused:
+            files.file_path("k7m3q9x2va")
+        files._request_socket.close()
+    assert (type(refused.value), refused.value.errno) == (kind, number)

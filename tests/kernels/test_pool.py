@@ -1,0 +1,100 @@
+"""Which kernels a pool ends for those who wait, and how many slots one person holds, without real kernels."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernels.limits import Limits
+from kernels.pool import Pool, PoolTimes
+from kernels.sandbox.limits.machine import Memory
+from kernels.workspace.folder import owner
+
+NOW = 1000.0
+
+
+class FakeKernel:
+    """A kernel that is alive and idle, unless it is busy, and gives up its slot when it is ended."""
+
+    dead = False
+
+    def __init__(self, pool: Pool, session_id: str, last_used: float = 0.0, *, busy: bool = False) -> None:
+        self.session_id, self.last_used, self.busy = session_id, last_used, busy
+        self.slot = pool._slots.enter(owner(session_id))
+        self.ended: list[str] = []
+        pool._kernels[session_id] = self  # type: ignore[assignment]
+
+    @property
+    def alive(self) -> bool:
+        """As `Kernel.alive`."""
+        return self.slot.served and not self.ended
+
+    async def cull(self, reason: str) -> None:
+        """As `Kernel.cull`."""
+        self.ended.append(reason)
+        self.slot.leave()
+
+
+def a_pool(folder: Path, size: int) -> Pool:
+    """One that is never entered, on a machine with all the memory that it wants."""
+    plenty: Any = lambda: Memory(1 << 40, 1 << 40)  # noqa: E731
+    return Pool(
+        python=folder,
+        workspaces=folder,
+        limits=Limits(),
+        size=size,
+        idle=None,
+        memory=plenty,
+        times=PoolTimes(spared=5.0),
+    )
+
+
+def test_the_sessions_of_one_person_have_one_owner() -> None:
+    """In any place, and no session of somebody else."""
+    assert {owner(name) for name in ("u7", "u7-dm-1", "u7-channel-7")} == {"u7"}
+    for alone in ("u77", "u77-dm-1", "a", "a-b", "u7x-1", "renderer-0"):
+        assert owner(alone) not in ("u7", "a") or alone == "a"
+    assert owner("u77-dm-1") == "u77"
+
+
+@pytest.mark.parametrize(("size", "most"), [(1, 1), (2, 1), (3, 2), (4, 3), (16, 12)])
+async def test_a_newcomer_finds_a_slot_however_many_cells_one_person_runs(
+    tmp_path: Path, size: int, most: int
+) -> None:
+    """One person leaves a quarter to others, at least one slot of several, and does not go first again."""
+    pool = a_pool(tmp_path, size)
+    busy = [FakeKernel(pool, f"u7-thread-{number}", NOW, busy=True) for number in range(size + 2)]
+    assert sum(kernel.slot.served for kernel in busy) == most
+    newcomer = FakeKernel(pool, "u8", NOW, busy=True)
+    assert newcomer.slot.served == (size > 1)
+    if size == 1:
+        assert newcomer.slot.position == 1
+    busy[0].slot.leave()
+    assert sum(kernel.slot.served for kernel in busy) == (most if size > 1 else 0)
+    assert newcomer.slot.served
+
+
+async def test_who_waits_gives_up_a_kernel_of_their_own_first(tmp_path: Path) -> None:
+    """The one that was idle the longest, even if others' were idle for longer."""
+    pool = a_pool(tmp_path, 3)
+    other = FakeKernel(pool, "u8", 1.0)
+    newer, older = FakeKernel(pool, "u7-b", 30.0), FakeKernel(pool, "u7-a", 20.0)
+    waits = FakeKernel(pool, "u7-c", NOW, busy=True)
+    await pool.sweep(NOW)
+    assert [bool(one.ended) for one in (other, newer, older)] == [False, False, True]
+    assert "others needed its place" in older.ended[0]
+    assert waits.slot.served
+    stranger = FakeKernel(pool, "u9", NOW, busy=True)
+    await pool.sweep(NOW)  # somebody with no kernel takes the longest idle
+    assert [bool(one.ended) for one in (other, newer)] == [True, False]
+    assert stranger.slot.served
+
+
+async def test_nobody_elses_kernel_ends_for_who_holds_their_share(tmp_path: Path) -> None:
+    """It would help nobody."""
+    pool = a_pool(tmp_path, 3)
+    others = FakeKernel(pool, "u8", 1.0)
+    mine = [FakeKernel(pool, f"u7-{number}", NOW, busy=True) for number in range(4)]
+    await pool.sweep(NOW)
+    assert not others.ended
+    assert [kernel.slot.served for kernel in mine] == [True, True, False, False]
