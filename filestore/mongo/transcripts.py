@@ -157,7 +157,7 @@ class MongoTranscripts:
         if await self._entries.change(which, change) is None:
             await self._drop_outside([outside.blob_key])
             return Finished(dropped=(outside.blob_key,))
-        await self._drop_outside([old["blob"]])
+        await self._discard([], [old["blob"]])
         return Finished(dropped=(old["blob"],))
 
     @changing
@@ -186,8 +186,7 @@ class MongoTranscripts:
             return Finished()
         kept = [old["outputs"], *old["late"]]
         dropped = [each["blob"] for each in kept if isinstance(each, dict) and "blob" in each]
-        await self._texts.drop(kept)
-        await self._drop_outside(dropped)
+        await self._discard(kept, dropped)
         await self._count(old.get("owner"), {name: told[name] - old.get(name, 0) for name in SIZES})
         return Finished(dropped=tuple(dropped))
 
@@ -271,6 +270,18 @@ class MongoTranscripts:
         """Record bytes before an entry refers to them, so that they are always found."""
         document = {"_id": outside.blob_key, "session_id": session_id, "seq": seq, "owner": owner}
         await self._outside.insert_all([document | {"order": ObjectId()}])
+
+    async def _discard(self, kept: Sequence[object], keys: Sequence[str]) -> None:
+        """Delete what an entry refers to no more. If that fails, the entry is recorded all the same.
+
+        If its writer were told of a failure, it would delete the bytes to which the entry refers by now. What
+        is left is deleted with the session.
+        """
+        try:
+            await self._texts.drop(kept)
+            await self._drop_outside(keys)
+        except StoreUnavailable as error:
+            log.warning("outputs that were replaced are kept until their session is deleted: %s", error)
 
     async def _drop_outside(self, keys: Sequence[str]) -> None:
         if keys:
