@@ -222,10 +222,10 @@ class MongoTranscripts:
     async def clear(self, session_id: str) -> None:
         sizes = await self._entries.sums(equal(session_id=session_id), "text_size", *SIZES)
         await self._entries.delete(equal(session_id=session_id))
+        await self._count(await self._owner(session_id), {name: -int(sizes[name]) for name in ROWS.values()})
         await self._texts.clear(session_id)
         await self._messages.delete(equal(session_id=session_id))
         await self._outside.delete(equal(session_id=session_id))
-        await self._count(await self._owner(session_id), {name: -int(sizes[name]) for name in ROWS.values()})
 
     async def kept_outside(self, session_id: str) -> list[str]:
         documents = await self._outside.many(equal(session_id=session_id), [("order", 1)])
