@@ -69,6 +69,14 @@ def test_server_that_is_down_is_waited_for_five_seconds_at_most() -> None:
     assert database.SERVER_SELECTION <= 5_000
 
 
+async def test_a_server_that_stops_answering_is_noticed_within_seconds() -> None:
+    """With the driver's default its question whether the server lives waits for 20 s more."""
+    async with connected("mongodb://127.0.0.1") as database:
+        options = database._database.client.options.pool_options
+        assert options.connect_timeout == 5.0
+        assert options.socket_timeout is None  # indexing many documents may take long
+
+
 async def test_database_is_named_by_the_uri_or_kernelcord() -> None:
     """A URI without a database means "kernelcord"."""
     for uri, name in (("mongodb://127.0.0.1/mine", "mine"), ("mongodb://127.0.0.1", "kernelcord")):
