@@ -90,16 +90,24 @@ class MongoTranscripts:
         await self._counters.change(equal(_id=entry.session_id), {"$max": {"seq": seq}}, upsert=True)
         there = await self._entries.one(equal(session_id=entry.session_id, seq=seq))
         if there is not None:
-            kind, at = _kind(entry)
-            if (there["kind"], there["at"], there["author"]) == (kind, at, entry.author):
+            if await self._is(there, entry):
                 return seq
-            same = equal(session_id=entry.session_id, kind=kind, at=at, author=entry.author)
-            moved = await self._entries.one(same | {"seq": {"$gt": seq}})
-            if moved is not None:  # an earlier program has given it a new number already
-                return int(moved["seq"])
+            later = equal(session_id=entry.session_id, at=_kind(entry)[1]) | {"seq": {"$gt": seq}}
+            for moved in await self._entries.many(later, [("seq", 1)]):
+                if await self._is(moved, entry):  # an earlier program has given it a new number already
+                    return int(moved["seq"])
             seq = await self._next_seq(entry.session_id)
         await self._add(replace(entry, seq=seq))
         return seq
+
+    async def _is(self, there: Document, entry: Said | CellRecord) -> bool:
+        """Whether a document is this entry, whatever number it has."""
+        if (there["kind"], there["at"], there["author"]) != (*_kind(entry), entry.author):
+            return False
+        text = there["text"]
+        if isinstance(text, ObjectId):
+            text = (await self._texts.read([text])).get(text)
+        return bool(text == (entry.markdown if isinstance(entry, Said) else entry.code))
 
     async def last_seq(self, session_id: str | None = None) -> int:
         counter = await self._counters.one(given(_id=session_id), [("seq", -1)])
