@@ -23,7 +23,7 @@ CLAIM = timedelta(minutes=1)
 MOST_AHEAD = 2 * CLAIM  # a claim that ends later was made with a clock that was ahead, and is ignored
 FIELDS = ("files", "file_bytes", "text_bytes", "output_bytes", "large_bytes")
 # Of somebody who has nothing; documents of an earlier version may lack some fields.
-NOTHING = {name: {"$in": [0, None]} for name in FIELDS} | {"claims": {"$in": [[], None]}}
+NOTHING: Document = {name: {"$in": [0, None]} for name in FIELDS} | {"claims": {"$in": [[], None]}}
 ROWS = {"text_bytes": "text_size", "output_bytes": "output_size", "large_bytes": "large_size"}
 
 
