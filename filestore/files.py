@@ -131,11 +131,11 @@ class FileStore:
                 file_id = self._new_id()
                 continue
             except (QuotaExceeded, TooManyFiles, SpoolFull, StoreFull):
-                await self._blobs.delete(key)
+                await self._drop_bytes(key)
                 raise
             # Any other failure may have written the record after all; the janitor sorts that out.
             if stored.blob_key != key:
-                await self._blobs.delete(key)
+                await self._drop_bytes(key)
             return stored
         raise FileIdTaken(file_id)
 
@@ -341,10 +341,14 @@ class FileStore:
                 file_id, key, written = await self._write(user_id, entered)
         except BaseException:  # also when a cell is cancelled: bytes without a record would stay
             if key:  # leaving the content raised: its bytes are not to be kept
-                with suppress(OSError):  # the janitor finds them
-                    await to_the_end(self._blobs.delete(key))
+                await to_the_end(self._drop_bytes(key))
             raise
         return file_id, key, written
+
+    async def _drop_bytes(self, key: str) -> None:
+        """Delete bytes that have no record. If the disk refuses, the janitor finds them."""
+        with suppress(OSError):
+            await self._blobs.delete(key)
 
     async def _refuse_by_size(
         self, user_id: int, session_id: str, name: str, content: BinaryIO | bytes

@@ -111,6 +111,7 @@ class BrokerTimes:
     asking: float = 5.0  # for a request to arrive whole, and for its answer to be taken
     answering: float = 30.0  # for the store; more than `turn` and BOT_TIME together: each gives its reason
     turn: float = 10.0  # that a file waits for those before it
+    listing: float = 0.05  # between two lists, each of which takes the bot 5 ms of processor time
     taking: float = 60.0  # for a kernel to take a file's bytes; 50 MiB usually take 0.05 s
 
 
@@ -122,6 +123,8 @@ class Broker:
         self._times = times or BrokerTimes()
         self._free = asyncio.Semaphore(AT_ONCE)
         self._files = asyncio.Semaphore(FILES_AT_ONCE)
+        self._lists = asyncio.Lock()
+        self._next_list = 0.0  # when the next list may be asked for, in the loop's time
         self._tasks: set[asyncio.Task[None]] = set()
         self._told = False  # it was logged that a request failed
         self._requests, self.request_socket = socket.socketpair(socket.AF_UNIX, SOCKET_TYPE)
@@ -199,8 +202,7 @@ class Broker:
         self, request: dict[str, Any], held: ExitStack
     ) -> tuple[dict[str, Any], Opened | None]:
         if request.get("op") == "list":
-            rows = await self._source.list()
-            return {"ok": True, "files": [asdict(row) for row in rows]}, None
+            return {"ok": True, "files": [asdict(row) for row in await self._list()]}, None
         wanted = _wanted(request)
         if request.get("op") not in ("open", "path"):
             raise _BadRequest("the request has an unknown op: it can be open, path or list")
@@ -211,6 +213,16 @@ class Broker:
         held.enter_context(opened.file)
         told = {"file_id": opened.file_id, "filename": opened.filename, "file_type": opened.file_type}
         return {"ok": True, **told, "size": opened.size}, opened
+
+    async def _list(self) -> Sequence[FileRow]:
+        """The list of files. Lists are asked for one after another, and not without a pause."""
+        clock = asyncio.get_running_loop().time
+        async with self._lists:
+            await asyncio.sleep(self._next_list - clock())
+            try:
+                return await self._source.list()
+            finally:
+                self._next_list = clock() + self._times.listing
 
     async def _turn(self, held: ExitStack) -> None:
         """Wait until another file may be sent or placed."""

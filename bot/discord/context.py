@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 RECEIVED = 3  # people whose files are received at a time: each file is in memory until it is stored
 SENT = 4  # people to whom large files are sent at a time: those of an answer are in memory until all are sent
+MOST_LIVE = 50  # answers of one person that go on or wait: each is a task, and its message is edited
 CLOSING = "I am being restarted. Please send this again in a moment."
 
 
@@ -88,6 +89,9 @@ class Context:
         """Why nothing can be begun for this person now; None if it can, and then it counts as a turn."""
         if self.closing:
             return CLOSING
+        going_on = sum(answer.user_id == user_id for answer in self.live_answers.values())
+        if going_on >= MOST_LIVE:
+            return f"{going_on} of your messages are still being answered: wait until some are, or stop them."
         wait = self.rate.take_turn(user_id)
         if not wait:
             return None

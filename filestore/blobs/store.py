@@ -204,8 +204,9 @@ class Blobs:
             sync_folder(target.parent)
             sync_folder(self._root)
         except BaseException:  # whatever stopped it, neither claim nor half a copy stays
-            temporary.unlink(missing_ok=True)
-            unlink(target)
+            for path in (temporary, target):
+                with suppress(OSError):  # what stopped it is what is told
+                    unlink(path)
             raise
         return written
 

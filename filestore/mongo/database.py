@@ -4,9 +4,10 @@
         await database["user_files"].insert({...})
 
 Writes wait for a majority and the journal. If the server does not answer, for whatever reason, the error is
-StoreUnavailable; if it is down, that takes 5 s at most. A value that a person sent can never act as an
-operator, because filters are built with `equal`. The driver is past its end of life. Its successor,
-`pymongo.AsyncMongoClient`, differs here only by an `await` before `aggregate` and `close`.
+StoreUnavailable. If it is down, that takes 5 s at most; if it stops answering, about 20 s, since the driver
+asks it every 10 s whether it lives. A value that a person sent can never act as an operator, because filters
+are built with `equal`. The driver is past its end of life. Its successor, `pymongo.AsyncMongoClient`, differs
+here only by an `await` before `aggregate` and `close`.
 """
 
 from collections import Counter
@@ -27,6 +28,7 @@ Document = dict[str, Any]
 Order = Sequence[tuple[str, int]]
 
 SERVER_SELECTION = 5_000  # milliseconds until a server that is down is an error; the driver's own is 30,000
+CONNECT = 5_000  # milliseconds to connect, and for an answer to the driver's own questions; else 20,000
 UPSERT_TRIES = 5
 NO_ROOM = 14031  # the server's code OutOfDiskSpace
 DATABASE = "kernelcord"  # when the URI names none
@@ -184,7 +186,12 @@ async def connected(uri: str, *, server_selection: int = SERVER_SELECTION) -> As
     """The database that `uri` names, or else "kernelcord"; nothing is sent yet. Raises: StoreUnavailable."""
     try:
         client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-            uri, w="majority", journal=True, serverSelectionTimeoutMS=server_selection, tz_aware=True
+            uri,
+            w="majority",
+            journal=True,
+            serverSelectionTimeoutMS=server_selection,
+            connectTimeoutMS=CONNECT,
+            tz_aware=True,
         )
     except (PyMongoError, ValueError) as error:
         raise StoreUnavailable(f"the MongoDB URI is wrong: {error}") from error

@@ -99,7 +99,7 @@ class MongoFiles:
         theirs = equal(user_id=user_id) | given(session_id=session_id)
         await self._files.change_all(theirs, {"$set": {"expires_at": EPOCH}})
         if session_id is None:
-            await self._quotas.forget_person(user_id)
+            await self._quotas.forget_claims(user_id)
 
     async def condemned(
         self,

@@ -4,7 +4,7 @@ There are no transactions, because a standalone server has none. A put claims it
 before it writes the file's document, so that simultaneous puts never exceed the quota or the number of files.
 A claim of a process that died lapses after a minute. A crash between a document and its sum leaves the sum
 wrong until the next `recount`, which skips people whose documents are just changing, since their sums will
-follow.
+follow. Sums that are all zero are deleted: nothing should tell of a person of whom nothing is left.
 """
 
 import asyncio
@@ -22,6 +22,8 @@ __all__ = ["CLAIM", "FIELDS", "MongoQuotas"]
 CLAIM = timedelta(minutes=1)
 MOST_AHEAD = 2 * CLAIM  # a claim that ends later was made with a clock that was ahead, and is ignored
 FIELDS = ("files", "file_bytes", "text_bytes", "output_bytes", "large_bytes")
+# Of somebody who has nothing; documents of an earlier version may lack some fields.
+NOTHING: Document = {name: {"$in": [0, None]} for name in FIELDS} | {"claims": {"$in": [[], None]}}
 ROWS = {"text_bytes": "text_size", "output_bytes": "output_size", "large_bytes": "large_size"}
 
 
@@ -82,20 +84,23 @@ class MongoQuotas:
         grown = {name: value for name, value in by.items() if value}
         if user_id is not None and grown:
             upsert = max(grown.values()) > 0  # a person who was forgotten is not recorded again
-            await self._quotas.change(
+            ledger = await self._quotas.change(
                 equal(_id=user_id),
                 {"$inc": {"revision": 1} | grown} | ({"$setOnInsert": {"claims": []}} if upsert else {}),
                 upsert=upsert,
             )
+            if ledger is not None and not any(ledger.get(name) for name in ("claims", *FIELDS)):
+                await self._quotas.delete(equal(_id=user_id) | NOTHING)
 
     async def taken(self, user_id: int, now: datetime) -> tuple[int, Document]:
         """The bytes of a person's unexpired files and transcripts, and the person's sums."""
         ledger = await self._quotas.one(equal(_id=user_id)) or {"_id": user_id}
         return (await self._taken(ledger, now))[1], ledger
 
-    async def forget_person(self, user_id: int) -> None:
-        """Delete a person's sums."""
-        await self._quotas.delete(equal(_id=user_id))
+    async def forget_claims(self, user_id: int) -> None:
+        """A person is to be forgotten: claims lapse now, sums go with the last of what they have."""
+        await self._quotas.change(equal(_id=user_id), {"$inc": {"revision": 1}, "$set": {"claims": []}})
+        await self._quotas.delete(equal(_id=user_id) | NOTHING)
 
     async def recount(self) -> int:
         """See store.FileRecords."""
@@ -109,6 +114,7 @@ class MongoQuotas:
             counted = _counted(files.get(user_id, {}), entries.get(user_id, {}))
             if not _has(before.get(user_id, {}), counted):
                 wrong += await self._recount_one(user_id)
+        await self._quotas.delete(NOTHING)
         return wrong
 
     async def _recount_one(self, user_id: int) -> bool:

@@ -90,16 +90,24 @@ class MongoTranscripts:
         await self._counters.change(equal(_id=entry.session_id), {"$max": {"seq": seq}}, upsert=True)
         there = await self._entries.one(equal(session_id=entry.session_id, seq=seq))
         if there is not None:
-            kind, at = _kind(entry)
-            if (there["kind"], there["at"], there["author"]) == (kind, at, entry.author):
+            if await self._is(there, entry):
                 return seq
-            same = equal(session_id=entry.session_id, kind=kind, at=at, author=entry.author)
-            moved = await self._entries.one(same | {"seq": {"$gt": seq}})
-            if moved is not None:  # an earlier program has given it a new number already
-                return int(moved["seq"])
+            later = equal(session_id=entry.session_id, at=_kind(entry)[1]) | {"seq": {"$gt": seq}}
+            for moved in await self._entries.many(later, [("seq", 1)]):
+                if await self._is(moved, entry):  # an earlier program has given it a new number already
+                    return int(moved["seq"])
             seq = await self._next_seq(entry.session_id)
         await self._add(replace(entry, seq=seq))
         return seq
+
+    async def _is(self, there: Document, entry: Said | CellRecord) -> bool:
+        """Whether a document is this entry, whatever number it has."""
+        if (there["kind"], there["at"], there["author"]) != (*_kind(entry), entry.author):
+            return False
+        text = there["text"]
+        if isinstance(text, ObjectId):
+            text = (await self._texts.read([text])).get(text)
+        return bool(text == (entry.markdown if isinstance(entry, Said) else entry.code))
 
     async def last_seq(self, session_id: str | None = None) -> int:
         counter = await self._counters.one(given(_id=session_id), [("seq", -1)])
@@ -157,7 +165,7 @@ class MongoTranscripts:
         if await self._entries.change(which, change) is None:
             await self._drop_outside([outside.blob_key])
             return Finished(dropped=(outside.blob_key,))
-        await self._drop_outside([old["blob"]])
+        await self._discard([], [old["blob"]])
         return Finished(dropped=(old["blob"],))
 
     @changing
@@ -186,8 +194,7 @@ class MongoTranscripts:
             return Finished()
         kept = [old["outputs"], *old["late"]]
         dropped = [each["blob"] for each in kept if isinstance(each, dict) and "blob" in each]
-        await self._texts.drop(kept)
-        await self._drop_outside(dropped)
+        await self._discard(kept, dropped)
         await self._count(old.get("owner"), {name: told[name] - old.get(name, 0) for name in SIZES})
         return Finished(dropped=tuple(dropped))
 
@@ -223,10 +230,10 @@ class MongoTranscripts:
     async def clear(self, session_id: str) -> None:
         sizes = await self._entries.sums(equal(session_id=session_id), "text_size", *SIZES)
         await self._entries.delete(equal(session_id=session_id))
+        await self._count(await self._owner(session_id), {name: -int(sizes[name]) for name in ROWS.values()})
         await self._texts.clear(session_id)
         await self._messages.delete(equal(session_id=session_id))
         await self._outside.delete(equal(session_id=session_id))
-        await self._count(await self._owner(session_id), {name: -int(sizes[name]) for name in ROWS.values()})
 
     async def kept_outside(self, session_id: str) -> list[str]:
         documents = await self._outside.many(equal(session_id=session_id), [("order", 1)])
@@ -271,6 +278,18 @@ class MongoTranscripts:
         """Record bytes before an entry refers to them, so that they are always found."""
         document = {"_id": outside.blob_key, "session_id": session_id, "seq": seq, "owner": owner}
         await self._outside.insert_all([document | {"order": ObjectId()}])
+
+    async def _discard(self, kept: Sequence[object], keys: Sequence[str]) -> None:
+        """Delete what an entry refers to no more. If that fails, the entry is recorded all the same.
+
+        If its writer were told of a failure, it would delete the bytes to which the entry refers by now. What
+        is left is deleted with the session.
+        """
+        try:
+            await self._texts.drop(kept)
+            await self._drop_outside(keys)
+        except StoreUnavailable as error:
+            log.warning("outputs that were replaced are kept until their session is deleted: %s", error)
 
     async def _drop_outside(self, keys: Sequence[str]) -> None:
         if keys:

@@ -274,7 +274,7 @@ class _QuotaTranscripts:
             await self._quota.make_room(owner, written.size)
             return await write(brief, OutsideOutputs(key, written.size, len(outputs), short=len(brief)))
         except QuotaExceeded:
-            await self._blobs.delete(key)
+            await _delete_all(self._blobs, [key])
             return replace(await write(short(outputs, NO_ROOM), None), whole=False)
         except BaseException:  # another try writes the bytes again
             with suppress(OSError):

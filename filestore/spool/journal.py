@@ -139,8 +139,10 @@ class Journal:
     async def set_aside(self) -> None:
         """Move the first write to a file beside this one, so that it no longer blocks those after it."""
         line = await asyncio.to_thread(encode, self.writes[0])
-        with suppress(OSError):
+        try:
             await asyncio.to_thread(_append, self._aside, line + b"\n")
+        except OSError:  # it would block those after it for as long as the disk takes nothing
+            log.exception("a write of %s that cannot be brought in is lost", self.key)
         await self.drop_first()
 
     async def forget_aside(self, session_id: str | None = None) -> None:

@@ -66,10 +66,10 @@ class SqliteTranscripts:
                 (entry.session_id, entry.seq),
             )
             there = connection.execute(
-                "SELECT kind, text, at FROM entries WHERE session_id = ? AND seq = ?",
+                "SELECT kind, text, at, author FROM entries WHERE session_id = ? AND seq = ?",
                 (entry.session_id, entry.seq),
             ).fetchone()
-            if there is not None and tuple(there) == _essence(entry):
+            if there is not None and tuple(there) == (*_essence(entry), entry.author):
                 return entry.seq
             if there is not None:  # an earlier program may have given it a new number already
                 moved = connection.execute(

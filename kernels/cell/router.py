@@ -33,6 +33,7 @@ BROKEN = 1000  # broken messages after which a kernel is given up: an honest one
 RECENT = 64  # cells whose late output can still be told apart
 # The characters that a late display counts as, and how many of its bytes count as one character more.
 LATE_COST = 1000, 64
+LATE_TEXT = 16  # characters that a piece of late text counts as at least: each is a write to the record
 MOST_LATE = 1000  # pieces of late output that may wait, and as many scans; newer ones are dropped
 LATE_HELD = 16 << 20  # bytes that the waiting output may take; newer output is dropped
 NUMBER = "kernelcord_question"  # as in `kernels.inside.input.questions`, which only a kernel can import
@@ -233,7 +234,7 @@ def _number(named: Any) -> int | None:
 def _late_cost(event: Event) -> int:
     """How many characters a late event counts as."""
     if isinstance(event, Stream):
-        return len(event.text)
+        return max(len(event.text), LATE_TEXT)
     each, bytes_each = LATE_COST
     return each + cost(event) // bytes_each
 

@@ -19,7 +19,8 @@ from typing import BinaryIO
 from kernels.descriptors import raise_limit
 from kernels.errors import Misconfigured
 from kernels.node.logging import configure
-from kernels.node.settings import ALIVE, RECORD, NodeSettings
+from kernels.node.record import retire
+from kernels.node.settings import ALIVE, NodeSettings
 from kernels.process import interpreter
 
 JUPYTER = "jupyter"  # in the node's folder, used by Jupyter in place of the machine's own folders
@@ -71,8 +72,8 @@ def _locked(file: BinaryIO) -> bool:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what a killed node has left behind: its record, and Jupyter's files about a running server."""
-    (folder / RECORD).unlink(missing_ok=True)
+    """Take away what a killed node has left: its record, and Jupyter's files about a running server."""
+    retire(folder)
     shutil.rmtree(folder / JUPYTER, ignore_errors=True)
 
 

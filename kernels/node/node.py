@@ -21,8 +21,8 @@ from time import monotonic
 
 from kernels import descriptors
 from kernels.inside.procfs import started
-from kernels.node import PROTOCOL
-from kernels.node.encoding import NotDecoded, decode, encode
+from kernels.node import PROTOCOL, record
+from kernels.node.encoding import NotDecoded, decode
 from kernels.node.messages import STOPPED, NodeInfo
 from kernels.node.session import NodeSession
 from kernels.node.settings import RECORD, NodeRecord, NodeSettings
@@ -81,7 +81,7 @@ class Node:
         self.ready, self._alone_since = True, monotonic()
         address = self.settings.address if self.local else f"http://{self.settings.address}"
         pid, token = os.getpid(), self.settings.token
-        _write(self.folder / RECORD, NodeRecord(address, token, pid, started(pid), PROTOCOL))
+        record.write(self.folder, NodeRecord(address, token, pid, started(pid), PROTOCOL))
         self._on_ready()
 
     async def close(self) -> None:
@@ -90,7 +90,7 @@ class Node:
             self.ready = False
             with suppress(OSError):  # the folder may be gone, and the kernels must still end
                 if self._can_be_found():
-                    (self.folder / RECORD).unlink()
+                    record.retire(self.folder)
                     if self.local:
                         os.unlink(self.settings.address)
         for session_id, session in list(self._sessions.items()):  # a bot may end or open one meanwhile
@@ -173,11 +173,3 @@ class Node:
             return False
         except OSError:  # as without a free descriptor, which must end nobody's kernel
             return True
-
-
-def _write(path: Path, record: NodeRecord) -> None:
-    """Write a file that only we may read, whole or not at all."""
-    new = path.with_suffix(".new")
-    new.touch(mode=0o600)
-    new.write_bytes(encode(record))
-    new.rename(path)

@@ -9,6 +9,8 @@ What the watcher says only tells when to look, never what is there. Its limits w
 - At a name that is not UTF-8 it ends, for all workspaces. Its error says where the name is, so it is started
   again at once without that workspace, and all are hinted. That workspace is left to the round for a while,
   each time for longer.
+- Unless we are root, it cannot watch a folder that code has closed with chmod. Such a workspace is left to
+  the round, and the others are watched.
 - If it is told to watch a tree, it follows links (a link to `/` put a watch on every folder of the host) and
   needs a watch for each folder. So it is only given the workspaces' own folders; the round finds what changes
   deeper down.
@@ -170,6 +172,7 @@ class Observer:
             rust_timeout=round(1000 * self._pace.tick),
             yield_on_timeout=True,
             recursive=False,
+            ignore_permission_denied=True,
         )
         for changes in watcher:
             counts = Counter(path.removeprefix(f"{self._root}/").partition("/")[0] for _, path in changes)

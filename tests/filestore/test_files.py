@@ -1,6 +1,7 @@
 """Putting files, on every backend: kept once, versioned by name, within the limits."""
 
 import asyncio
+import errno
 import hashlib
 import io
 import os
@@ -163,6 +164,22 @@ async def test_what_the_quota_has_no_room_for_is_not_copied(
         await put(files, "a.bin", b"x" * (150 * KIB))
     assert len(copied) == 2
     assert bytes_on_disk(tmp_path) == [kept.file_id]
+
+
+async def test_what_is_refused_says_so_though_the_disk_deletes_nothing(
+    store: Store, blobs: Blobs, clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason that a person can act on is the quota."""
+
+    async def refuse(_: str) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    files = FileStore(store, blobs, clock=clock, quota=KIB)
+    monkeypatch.setattr(blobs, "delete", refuse)
+    with pytest.raises(QuotaExceeded):
+        await put(files, content=bytes(KIB + 1))
+    kept = await put(files, content=b"x")
+    assert (await put(files, content=b"x")).file_id == kept.file_id
 
 
 async def test_quota_holds_under_puts_at_once(store: Store, blobs: Blobs, clock) -> None:

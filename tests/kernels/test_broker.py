@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -349,7 +350,7 @@ async def test_silence_ends_a_connection(requests: socket.socket) -> None:
 
 
 @pytest.mark.parametrize(
-    ("op", "most"), [("list", module.AT_ONCE), ("path", module.FILES_AT_ONCE), ("open", module.FILES_AT_ONCE)]
+    ("op", "most"), [("list", 1), ("path", module.FILES_AT_ONCE), ("open", module.FILES_AT_ONCE)]
 )
 async def test_few_are_served_at_once(requests: socket.socket, shelf: Shelf, op: str, most: int) -> None:
     """A flood of requests reaches the store a few at a time; the others wait their turn and are served."""
@@ -368,6 +369,25 @@ async def test_few_are_served_at_once(requests: socket.socket, shelf: Shelf, op:
         shelf.release.set()
         answers = await asyncio.gather(*asked)
     assert all(answer["ok"] for answer, _ in answers)
+
+
+@pytest.mark.parametrize("times", [BrokerTimes(listing=0.2)])
+async def test_lists_leave_the_bot_time_for_others(
+    requests: socket.socket, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code that asks for its list without end gets it a few times a second, and the first time at once."""
+    clock = asyncio.get_running_loop().time
+    asked, found = list[float](), shelf.list
+
+    async def noted() -> Sequence[FileRow]:
+        asked.append(clock())
+        return await found()
+
+    monkeypatch.setattr(shelf, "list", noted)
+    answers = await asyncio.gather(*(ask(requests, {"op": "list"}) for _ in range(4)))
+    assert all(answer["ok"] for answer, _ in answers)
+    assert len(asked) == 4
+    assert min(after - before for before, after in pairwise(asked)) >= 0.19
 
 
 async def test_500_hostile_connections_leave_nothing(

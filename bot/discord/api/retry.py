@@ -88,6 +88,8 @@ async def attempt[T](call: Callable[[], Awaitable[T]], patience: Patience = PATI
                 return await call()
         except nextcord.InteractionResponded as error:
             raise DiscordRefused(Refusal.ANSWERED, error) from error
+        except nextcord.InvalidData as error:  # such as a channel of a kind that is newer than nextcord
+            raise DiscordRefused(Refusal.OTHER, error) from error
         except nextcord.HTTPException as error:
             if error.status not in Refusal.UNREACHABLE.value:
                 kind = KINDS.get(error.code) or KINDS.get(error.status) or Refusal.OTHER

@@ -64,7 +64,7 @@ class Speakers:
         except DiscordRefused:
             return True  # nor can anything be written there
         guild = getattr(channel, "guild", None)
-        if guild is None:
+        if not isinstance(guild, nextcord.Guild):  # a direct message, or a server that is in no cache
             return True
         known = await self._ask(guild, user_id)
         if known.member is None:

@@ -1,6 +1,8 @@
-"""How many turns a person may begin in a minute."""
+"""How many turns a person may begin in a minute, and how many may go on."""
 
+from bot.discord.context import MOST_LIVE
 from bot.discord.rate_limit import RateLimit
+from tests.bot.discord.answers.fakes import ADA, a_context, a_live_answer
 
 
 class Clock:
@@ -42,3 +44,16 @@ def test_one_a_minute_is_free_again_when_the_minute_is_over() -> None:
     assert not rate.take_turn(2)
     clock.now = 60.0
     assert not rate.take_turn(1)
+
+
+async def test_few_of_a_persons_messages_are_answered_at_once() -> None:
+    """However slowly they come: cells that wait for one another would add up to thousands."""
+    context = a_context()
+    answers = [a_live_answer(context) for _ in range(MOST_LIVE)]
+    context.live_answers |= dict(enumerate(answers))
+    refused = context.refusal(ADA)
+    assert refused is not None
+    assert refused.startswith("50 of your messages are still being answered")
+    assert context.refusal(ADA + 1) is None
+    del context.live_answers[0]
+    assert context.refusal(ADA) is None

@@ -1,12 +1,14 @@
 """Bytes in a directory: whole, private, never outside of it."""
 
 import asyncio
+import errno
 import hashlib
 import io
 import os
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -84,6 +86,24 @@ async def test_failed_put_leaves_nothing(blobs: Blobs, tmp_path: Path) -> None:
     with pytest.raises(FileTooLarge):
         await blobs.put("7/a", b"x" * 11, limit=10)
     assert everything(tmp_path / "files") == []
+
+
+async def test_failed_put_tells_why_though_the_disk_deletes_nothing(
+    blobs: Blobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when it became read-only in between. What can be deleted is deleted, such as the claim here."""
+    delete = Path.unlink
+
+    def refuse(path: Path, *given: Any, **more: Any) -> None:
+        if path.suffix == ".part":
+            raise OSError(errno.EIO, "no")
+        delete(path, *given, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        with pytest.raises(FileTooLarge):
+            await blobs.put("7/a", b"xx", limit=1)
+    assert [Path(name).suffix for name in everything(tmp_path / "files")] == ["", ".part"]
 
 
 async def test_source_that_grows_while_it_is_copied_is_held_to_the_limit(tmp_path: Path) -> None:

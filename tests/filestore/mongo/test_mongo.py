@@ -20,7 +20,7 @@ from filestore.mongo import open_mongo
 from filestore.mongo.database import Collection, Taken, connected
 from filestore.mongo.lease import LeasePace
 from filestore.mongo.quotas import CLAIM, FIELDS
-from filestore.records import CellRecord, Cursor, Said, StoredFile, UsageRecord
+from filestore.records import ENTRY, CellRecord, Cursor, Said, StoredFile, UsageRecord
 from filestore.spool import spooled
 from filestore.store import Store
 from tests.live.cells import until
@@ -67,6 +67,14 @@ def test_server_that_is_down_is_waited_for_five_seconds_at_most() -> None:
     from filestore.mongo import database
 
     assert database.SERVER_SELECTION <= 5_000
+
+
+async def test_a_server_that_stops_answering_is_noticed_within_seconds() -> None:
+    """With the driver's default its question whether the server lives waits for 20 s more."""
+    async with connected("mongodb://127.0.0.1") as database:
+        options = database._database.client.options.pool_options
+        assert options.connect_timeout == 5.0
+        assert options.socket_timeout is None  # indexing many documents may take long
 
 
 async def test_database_is_named_by_the_uri_or_kernelcord() -> None:
@@ -382,3 +390,58 @@ async def test_sums_that_a_crash_has_left_wrong_are_set_right(mongodb_uri: str, 
         assert await store.files.recount() == 2
         assert [await store.files.used(user_id, clock.now) for user_id in (7, 8)] == [10, 10]
         assert await store.files.recount() == 0
+
+
+async def test_sums_stay_right_while_a_person_is_forgotten(mongodb_uri: str, clock) -> None:
+    """Words of another session come in between: what is left is what counts, and never less than nothing."""
+    async with open_mongo(mongodb_uri) as store:
+        for session_id in "st":
+            await store.sessions.get_or_create(session_id, 7, "dm", clock.now)
+        for number in range(3):
+            file = a_file(
+                clock, file_id=f"a{number}", blob_key=f"7/a{number}", filename=f"{number}", file_size=1000
+            )
+            await store.files.add(file, quota=10_000)
+        await store.files.condemn_all(7)
+        assert await store.files.used(7, clock.now) == 0
+        await store.transcripts.say("s", "dm", "Ann", "words", clock.now)
+        assert await store.files.remove(["a0", "a1"]) == 2
+        assert await store.files.used(7, clock.now) == ENTRY + len("words")
+        assert await store.files.remove(["a2"]) == 1
+        assert await store.files.recount() == 0
+        await store.sessions.delete("s")
+        assert await _sums(mongodb_uri) == {}
+        await store.transcripts.say("t", "dm", "Ann", "more", clock.now)
+        assert await store.files.used(7, clock.now) == ENTRY + len("more")
+
+
+async def test_no_sums_are_left_of_who_has_nothing(
+    mongodb_uri: str, clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by a count that began before the deletion, nor by a claim, dead or refused."""
+    async with open_mongo(mongodb_uri) as store:
+        await store.files.add(a_file(clock), quota=100)
+        many = Collection.many
+
+        async def forgotten_meanwhile(collection: Collection, *given: Any) -> Any:
+            found = await many(collection, *given)
+            if collection._collection.name == "quotas":
+                await store.files.condemn_all(7)
+                await store.files.remove(["aaaaaaaaaa"])
+            return found
+
+        with MongoClient(mongodb_uri, tz_aware=True) as client:
+            with monkeypatch.context() as patch:
+                patch.setattr(Collection, "many", forgotten_meanwhile)
+                await store.files.recount()
+            assert await _sums(mongodb_uri) == {}
+            with pytest.raises(QuotaExceeded):
+                await store.files.add(a_file(clock), quota=5)
+            assert await store.files.recount() == 0
+            assert await _sums(mongodb_uri) == {}
+            dead = {"file_id": "dead", "size": 95, "until": clock.now + CLAIM}
+            client.get_default_database()["quotas"].insert_one({"_id": 7, "revision": 3, "claims": [dead]})
+            await store.files.recount()
+            assert await _sums(mongodb_uri) != {}
+            await store.files.condemn_all(7)
+            assert await _sums(mongodb_uri) == {}

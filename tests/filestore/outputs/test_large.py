@@ -19,6 +19,7 @@ from filestore.errors import BytesStay, QuotaExceeded, StoreUnavailable
 from filestore.files import FileStore
 from filestore.janitor import Janitor, Swept
 from filestore.mongo import open_mongo
+from filestore.mongo.database import Collection
 from filestore.mongo.lease import LeasePace
 from filestore.outputs.large import LARGE, with_large_outputs
 from filestore.outputs.short import LIMIT, MADE_ROOM, NO_ROOM, short, size_of
@@ -142,6 +143,34 @@ async def test_a_try_that_came_to_its_end_unheard_loses_no_bytes(
     assert await whole(kept) == [(big,)]
     assert len(await on_disk(blobs)) == 1
     assert await raw.files.recount() == 0
+
+
+@pytest.mark.parametrize("raw", ["mongodb"], indirect=True)
+async def test_outputs_are_recorded_though_those_before_them_cannot_be_deleted(
+    kept: SpooledStore, blobs: Blobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server goes away between the two: the entry refers to the new bytes, which must stay."""
+    cell = await run(kept, clock, stream("o" * LARGE))
+    late, end = stream("l" * LARGE), stream("n" * LARGE)
+    await kept.transcripts.append_outputs(f"u{ANN}", cell.seq, [stream("in a row")])
+
+    async def away(*_: Any) -> int:
+        raise StoreUnavailable("connection closed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Collection, "delete", away)
+        await kept.transcripts.finish_cell(f"u{ANN}", cell.seq, status="ok", outputs=[end])
+    for failing in (False, True):
+        with monkeypatch.context() as patched:
+            if failing:
+                patched.setattr(Collection, "delete", away)
+            await kept.transcripts.append_outputs(f"u{ANN}", cell.seq, [late], batch="1" * 24)
+    assert kept.transcripts.waiting(f"u{ANN}") is None
+    assert await whole(kept) == [(end, late)]
+    (record,) = await brief(kept)
+    assert {entry.key for entry in await on_disk(blobs)} == {part.blob_key for part in record.outside}
+    await kept.sessions.delete(f"u{ANN}")
+    assert await on_disk(blobs) == []
 
 
 @on_each

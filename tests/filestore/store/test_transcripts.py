@@ -210,3 +210,17 @@ async def test_a_cell_can_be_given_a_higher_number(store: Store, clock) -> None:
     ]
     assert numbers == [3, 4, 5, 9, 10]
     assert await store.transcripts.last_seq("s") == 10
+
+
+async def test_what_was_written_in_the_same_moment_is_not_taken_for_the_same(store: Store, clock) -> None:
+    """The number of what waited was taken by other words, or by another person: it gets a new one."""
+    there = await store.transcripts.say(SESSION, PLACE, "Ann", "x" * 300_000, clock.now)  # in pieces
+    assert await store.transcripts.restore(there) == 1
+    others = [
+        Said(SESSION, 1, PLACE, "Ann", "other words", clock.now),
+        Said(SESSION, 1, PLACE, "Bob", there.markdown, clock.now),
+        CellRecord(SESSION, 1, PLACE, "Ann", "code", (), "running", clock.now),
+    ]
+    for _ in range(2):  # the second time they are there
+        assert [await store.transcripts.restore(other) for other in others] == [2, 3, 4]
+    assert len(await store.transcripts.entries(SESSION)) == 4

@@ -125,6 +125,19 @@ async def test_late_output_is_capped_for_each_cell() -> None:
     assert "left out" in late[1].event.text
 
 
+async def test_late_text_in_tiny_pieces_is_capped_by_their_number() -> None:
+    """Each piece is a write of its own, to a record that grows with it."""
+    routing = Router(Limits(late_text=160), lambda: None)
+    begun(routing)
+    routing.end()
+    for _ in range(50):
+        routing.receive(text("x"))
+    late = waiting(routing)
+    assert len(late) == 10
+    assert isinstance(late[-1].event, Stream)
+    assert "left out" in late[-1].event.text
+
+
 async def test_late_displays_are_capped_by_their_size() -> None:
     """A thread cannot go on sending pictures after its cell has ended."""
     routing = Router(Limits(late_text=10_000), lambda: None)
@@ -190,7 +203,7 @@ async def test_late_output_nobody_takes_is_bounded() -> None:
 
 async def test_late_text_that_nobody_takes_costs_no_file() -> None:
     """Beyond a thousand pieces it is left out; there is still room for a scan."""
-    routing = Router(Limits(late_text=10_000), lambda: None)
+    routing = Router(Limits(late_text=100_000), lambda: None)
     begun(routing)
     routing.end()
     for _ in range(module.MOST_LATE + 10):

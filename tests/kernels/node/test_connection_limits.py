@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
 
 from kernels.client import NodeEndpoint, RemoteNode, at
 from kernels.node import connection_limits
@@ -166,6 +168,37 @@ async def test_a_connection_has_a_time_to_show_the_token(
     assert let_in.server._unproven == {}
     assert caplog.text.count("without the token, from 10.0.0.1,") == 1  # not one line per connection
     assert "from here" not in caplog.text
+
+
+async def test_who_shows_the_token_is_read_before_others_take_its_place() -> None:
+    """Its request takes a few turns of the loop, while twice as many wait as one address may have."""
+    with socket.create_server(("127.0.0.1", 0), backlog=3 * MOST) as listening:
+        listening.setblocking(False)
+        first, *others = [socket.create_connection(listening.getsockname()) for _ in range(1 + MOST)]
+        first.sendall(b"GET / HTTP/1.1\r\nHost: node\r\n\r\n")
+
+        async def answer(request: HTTPServerRequest) -> None:
+            for _ in range(5):
+                await asyncio.sleep(0)  # as Jupyter's handlers do
+            server.proven(request.connection.stream)  # type: ignore[attr-defined]
+            connection = request.connection
+            assert connection is not None
+            await connection.write_headers(ResponseStartLine("", 204, ""), HTTPHeaders())
+            connection.finish()
+
+        server = LimitedServer(lambda request: asyncio.ensure_future(answer(request)))
+        server.add_sockets([listening])
+        try:
+            first.setblocking(False)
+            async with asyncio.timeout(20):
+                said = await asyncio.get_running_loop().sock_recv(first, 100)
+            assert said.startswith(b"HTTP/1.1 204")
+            await until(lambda: len(server._unproven) >= MOST // SHARE)
+        finally:
+            server.stop()
+            await server.close_all_connections()
+            for connection in (first, *others):
+                connection.close()
 
 
 async def test_half_a_minute_is_enough_for_strangers() -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -20,6 +22,7 @@ from kernels.workspace.folder import Workspace
 from kernels.workspace.observer import Observer, Pace
 
 SOON = 0.4  # seconds between two attempts while a watcher may still be starting
+REPOSITORY = Path(__file__).parents[3]
 WARNING = "The watcher of the workspaces ended"
 
 
@@ -203,6 +206,38 @@ async def test_a_workspace_with_such_names_rests_for_longer_each_time(
                 await asyncio.sleep(0.02)
     rests = [record.args[1] for record in caplog.records[:4] if isinstance(record.args, tuple)]
     assert rests == [0.2, 0.4, 0.6, 0.6]
+
+
+CLOSED = """
+import asyncio, os, platform, tempfile
+from pathlib import Path
+from kernels.workspace.folder import Workspace
+from kernels.workspace.observer import Observer, Pace
+if os.geteuid() == 0:
+    os.setuid(65534)  # permissions do not apply to root
+async def main(root):
+    closed, other = Workspace.open(root, "1"), Workspace.open(root, "2")
+    closed.path.chmod(0)
+    hinted = asyncio.Event()
+    async with Observer(root, Pace(tick=0.1, round=1000, last_delay=1000)) as watching:
+        watching.watch("1", lambda: None)
+        watching.watch("2", hinted.set)
+        while not hinted.is_set():
+            (other.path / "late.txt").write_text("late")
+            await asyncio.sleep(0.1)
+        print("hinted", watching._warned)
+    closed.path.chmod(0o700)
+with tempfile.TemporaryDirectory() as root:
+    asyncio.run(main(Path(root)))
+"""
+
+
+def test_a_workspace_that_code_has_closed_ends_the_watcher_for_nobody() -> None:
+    """Otherwise one person could make everybody's late files wait for the round."""
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("hinted False\n", "")
 
 
 async def test_a_storm_of_names_is_one_hint_for_the_loop(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,15 @@ async def test_refusals_have_names(status: int, code: int) -> None:
     assert call.calls == 1
 
 
+async def test_what_nextcord_cannot_read_is_a_refusal() -> None:
+    """Such as a channel of a kind that it does not know: trying again would not help."""
+    call = Script(nextcord.InvalidData("Unknown channel type"))
+    with pytest.raises(DiscordRefused) as caught:
+        await attempt(call, QUICK)
+    assert caught.value.kind is Refusal.OTHER
+    assert call.calls == 1
+
+
 async def test_each_try_is_a_call_of_its_own() -> None:
     """Anything a call builds, such as files, is built again for each attempt."""
     built: list[list[int]] = []
