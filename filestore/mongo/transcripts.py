@@ -228,9 +228,12 @@ class MongoTranscripts:
 
     @changing
     async def clear(self, session_id: str) -> None:
-        sizes = await self._entries.sums(equal(session_id=session_id), "text_size", *SIZES)
+        owner = await self._owner(session_id)
+        # Entries that were there before their session's record count as nobody's.
+        counted = equal(session_id=session_id, owner=owner)
+        sizes = await self._entries.sums(counted, "text_size", *SIZES)
         await self._entries.delete(equal(session_id=session_id))
-        await self._count(await self._owner(session_id), {name: -int(sizes[name]) for name in ROWS.values()})
+        await self._count(owner, {name: -int(sizes[name]) for name in ROWS.values()})
         await self._texts.clear(session_id)
         await self._messages.delete(equal(session_id=session_id))
         await self._outside.delete(equal(session_id=session_id))

@@ -445,3 +445,19 @@ async def test_no_sums_are_left_of_who_has_nothing(
             assert await _sums(mongodb_uri) != {}
             await store.files.condemn_all(7)
             assert await _sums(mongodb_uri) == {}
+
+
+async def test_an_entry_that_was_there_before_its_session_takes_nothing_off_when_it_goes(
+    mongodb_uri: str, clock
+) -> None:
+    """It has counted as nobody's: the person's other sums stay as they are."""
+    async with open_mongo(mongodb_uri) as store:
+        await store.sessions.get_or_create("s1", 7, "dm", clock.now)
+        await store.transcripts.say("s1", "dm", "Ann", "x" * 1000, clock.now)
+        await store.transcripts.say("s2", "dm", "Ann", "y" * 500, clock.now)
+        await store.sessions.get_or_create("s2", 7, "dm", clock.now)
+        await store.transcripts.say("s2", "dm", "Ann", "z", clock.now)
+        assert await store.files.used(7, clock.now) == 2 * ENTRY + 1001
+        await store.sessions.delete("s2")
+        assert await store.files.used(7, clock.now) == ENTRY + 1000
+        assert await store.files.recount() == 0
