@@ -129,7 +129,10 @@ class SpooledSessions:
             await self._spool.drop_writes(session_key(session_id))
         except BytesStay as error:
             stays = error
-        await self._sessions.delete(session_id)
+        try:
+            await self._sessions.delete(session_id)
+        except BytesStay as error:  # of outputs; the session is gone
+            stays = error
         self._transcripts.forget_session(session_id)
         self._spool.owners.pop(session_key(session_id), None)
         if stays is not None:

@@ -365,6 +365,10 @@ async def test_the_words_of_a_deletion_go_though_the_disk_keeps_bytes(
     assert await raw.transcripts.entries(f"u{ANN}") == []
     assert await kept.files.used(ANN, clock.now) == 0
     assert len(await on_disk(blobs)) == 1
+    await kept.sessions.get_or_create(f"u{ANN}", ANN, "dm", clock.now)
+    announced = list[CellRecord]()
+    again = await kept.transcripts.begin_cell(f"u{ANN}", "dm", "Ann", "1", clock.now, announced.append)
+    assert (again.seq, announced) == (1, [])  # the numbers have started again
     swept = await Janitor(kept, blobs, clock=clock).sweep(clock.now + timedelta(hours=2))
     assert swept == Swept(thrown=1)
     assert await on_disk(blobs) == []
