@@ -20,7 +20,7 @@ from filestore.spool.writes import person_key, session_key
 __all__ = ["digest", "file_name", "header", "person_of_key", "renamed", "theirs"]
 
 # What a line says of its key: text within a line has its quotes escaped, and cannot be taken for this.
-_TELLS = re.compile(rb'"(key|session_id)": ("[^"\\]+")|"(user_id)": (-?[0-9]+)')
+_TELLS = re.compile(rb'"(key|session_id)": ("[^"\\]+")|"(user_id)": (-?[0-9]{1,20})')
 _OLD = re.compile(r"[0-9a-f]{32}")
 
 
@@ -55,8 +55,10 @@ def renamed(path: Path) -> Path:
     """The file, with the name that it has today. Raises: OSError."""
     if _OLD.fullmatch(path.stem):
         for key in _told(path.read_bytes()):
+            if digest(key) != path.stem:  # a damaged key need not even name a person
+                continue
             now = path.with_name(file_name(key) + path.suffix)
-            if digest(key) == path.stem and not now.exists():
+            if not now.exists():
                 path.rename(now)
                 sync_folder(path.parent)
                 return now

@@ -98,6 +98,18 @@ async def test_what_an_earlier_version_has_left_gets_the_name_of_today(store: Op
         assert not usage.with_suffix(".broken").exists()
 
 
+@pytest.mark.parametrize("told", [b'{"key": "person 7x"}', b'{"user_id": ' + b"7" * 5000 + b"}"])
+async def test_an_old_journal_that_names_no_person_any_more_is_set_aside(
+    store: Opened, clock: Any, told: bytes
+) -> None:
+    """The bot starts all the same."""
+    old = store.folder / f"{digest(f'person {ANN}')}.jsonl"
+    old.write_bytes(told + b"\n")
+    async with spooled(store.raw, store.data / "spool", clock=clock):
+        assert not old.exists()
+        assert old.with_suffix(".broken").read_bytes() == told + b"\n"
+
+
 async def test_what_was_set_aside_without_a_name_of_today_goes_with_its_session(store: Opened) -> None:
     """Nothing in the file tells whose it is, but its name stands for the session that is deleted."""
     old = [store.folder / f"{digest(key)}.broken" for key in (f"session {SESSION}", f"person {ANN}")]
