@@ -135,16 +135,20 @@ class Spool:
         """Drop all that waits of a person, and delete all that was set aside, of their sessions as well.
 
         A session whose journal is damaged may have no record, by which its journal would be found.
-        Raises: BytesStay once all were tried.
+        The files go first: a write that is added to a journal just then goes with the journal, and none is
+        appended to a file that is gone. Raises: BytesStay once all were tried.
         """
         refused: BytesStay | None = None
+        try:
+            await asyncio.to_thread(erase_all_of, self._folder, user_id)
+        except BytesStay as error:
+            refused = error
         own = {person_key(user_id), session_key(f"u{user_id}")}  # these can have files that nothing names
         for key in own.union(key for key in list(self._journals) if person_of_key(key) == user_id):
             try:
                 await self.drop_writes(key)
             except BytesStay as error:
                 refused = error
-        await asyncio.to_thread(erase_all_of, self._folder, user_id)
         if refused is not None:
             raise refused
 
