@@ -34,6 +34,7 @@ class SlotQueue:
         self._share = slots if share is None else share
         self._held: list[QueueEntry] = []
         self._waiting: list[QueueEntry] = []  # as they came
+        self._places: dict[QueueEntry, int] = {}  # of those who wait, from 1 on
         self._moments = count(1)  # at which somebody comes or gives up a slot
         self._left: dict[str, int] = {}  # when an owner of whom more wait has last given one up
         self._crowded = asyncio.Event()
@@ -82,7 +83,7 @@ class SlotQueue:
 
     def position(self, entry: "QueueEntry") -> int:
         """The place of an entry among those that wait, from 1 on; 0 if it does not."""
-        return self._line().index(entry) + 1 if entry in self._waiting else 0
+        return self._places.get(entry, 0)
 
     def leave(self, entry: "QueueEntry") -> None:
         """Give up the entry's slot or its wait."""
@@ -105,6 +106,8 @@ class SlotQueue:
             self._waiting.remove(entry)
             self._held.append(entry)
             entry.moved.set()
+        # Found once, not by each of those who wait: of a thousand, each would sort them all.
+        self._places = {entry: place for place, entry in enumerate(self._line(), 1)}
         for entry in self._waiting:
             entry.moved.set()
         waiting = {entry.owner for entry in self._waiting}

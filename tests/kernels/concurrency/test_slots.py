@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -114,6 +115,28 @@ def test_nobody_holds_more_than_their_share_and_others_go_before_their_rest() ->
         entry.leave()
     assert [entry.served for entry in many[3:]] == [True] * 3
     assert not queue.waits_for("many")
+
+
+async def test_a_long_queue_is_sorted_once_for_all_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If each of them sorted it, a thousand would keep the loop busy for seconds at every change."""
+    queue, sorted_again, line = SlotQueue(1), list[int](), SlotQueue._line
+    first, *others = [queue.enter(f"u{number}") for number in range(200)]
+    waiting = [asyncio.create_task(positions(entry)) for entry in others]
+    await asyncio.sleep(0)
+
+    def counted(queue: SlotQueue) -> list[QueueEntry]:
+        sorted_again.append(1)
+        return line(queue)
+
+    monkeypatch.setattr(SlotQueue, "_line", counted)
+    first.leave()
+    assert await asyncio.wait_for(waiting[0], 60) == [1]
+    await asyncio.sleep(0)
+    assert others[-1].position == 198
+    assert len(sorted_again) == 2  # whose turn it is, and the places of the others
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
 
 
 @given(
