@@ -22,12 +22,10 @@ RETIRED = "node.old"
 def write(folder: Path, record: NodeRecord) -> None:
     """Write the record of a node that can be reached. Raises: OSError."""
     retire(folder)
-    flags = (
-        os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    )  # not truncated, which would free its room
-    with open(os.open(folder / RETIRED, flags, 0o600), "wb", buffering=0) as file:
-        file.write(text := encode(record))
-        file.truncate(len(text))
+    flags = os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC  # to truncate it would free its room
+    with open(os.open(folder / RETIRED, flags, 0o600), "wb") as file:
+        file.write(encode(record))  # what the disk takes only a part of is an error when it is flushed
+        file.truncate()
     (folder / RETIRED).rename(folder / RECORD)
 
 

@@ -30,6 +30,20 @@ retire(folder)  # this one ends
 print((folder / RECORD).exists())
 begin(3)
 """
+PARTLY = """
+import resource, sys
+from pathlib import Path
+from kernels.node.record import RETIRED, write
+from kernels.node.settings import RECORD, NodeRecord
+folder = Path(sys.argv[1])
+(folder / RETIRED).write_bytes(bytes(500))
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+try:
+    write(folder, NodeRecord("/socket", "token", 1, "", 1))
+except OSError as error:
+    print(error.strerror)
+print((folder / RECORD).exists())
+"""
 
 
 def test_a_record_needs_no_room_where_another_was(tmp_path: Path) -> None:
@@ -38,3 +52,10 @@ def test_a_record_needs_no_room_where_another_was(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     told = ["1 0o100600", "No space left on device", "22 0o100600", "False", "3 0o100600"]
     assert (done.stdout.splitlines(), done.stderr) == (told, "")
+
+
+def test_a_record_of_which_only_a_part_is_written_is_none(tmp_path: Path) -> None:
+    """A disk may take some bytes and then no more: nobody can find the node, and it must not go on."""
+    command = [sys.executable, "-c", PARTLY, str(tmp_path)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (done.stdout.splitlines(), done.stderr) == (["File too large", "False"], "")
