@@ -32,11 +32,13 @@ class SlowDelivery:
     """Discord takes nothing before `taken` is set."""
 
     taken: asyncio.Event
+    begun = 0
 
     def __init__(self, *_: object) -> None:
         pass
 
     async def deliver(self, *_: object) -> tuple[list[Any], bool]:
+        SlowDelivery.begun += 1
         await self.taken.wait()
         return [], True
 
@@ -55,7 +57,7 @@ def finishing(context: Any, user_id: int, page: AnswerPage) -> "asyncio.Task[boo
 async def test_few_answers_with_large_files_are_sent_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one person one, of many people a few; an answer with small files waits for none of them."""
     monkeypatch.setattr(module, "Delivery", SlowDelivery)
-    SlowDelivery.taken = asyncio.Event()
+    SlowDelivery.taken, SlowDelivery.begun = asyncio.Event(), 0
     sessions = SimpleNamespace(id_of=lambda user_id, _place: f"u{user_id}", opened=lambda _: None)
     tasks = SimpleNamespace(finishing=lambda: None)
     context: Any = SimpleNamespace(
@@ -78,7 +80,9 @@ async def test_few_answers_with_large_files_are_sent_at_a_time(monkeypatch: pyte
     sent += await read_of(list(range(2, 9)), LARGE + 1)
     assert files.read == SENT
     sent += await read_of([1], LARGE)
-    assert files.read == SENT + 1
+    assert files.read == SlowDelivery.begun == SENT + 1
+    sent += await read_of([1], context.limits.file + 1)  # is not sent, so it waits for nothing
+    assert (files.read, SlowDelivery.begun) == (SENT + 1, SENT + 2)
     SlowDelivery.taken.set()
-    assert await asyncio.gather(*sent) == [True] * 28
+    assert await asyncio.gather(*sent) == [True] * 29
     assert files.read == 28
