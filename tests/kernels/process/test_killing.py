@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.inside.procfs import fields, started, tree
+from kernels.inside.procfs import fields, started, tree, words
 from kernels.process.killing import Ending
 from kernels.process.reattached import Process
 from kernels.sandbox.forkserver import Child
@@ -71,7 +71,7 @@ def an_init(kind: str) -> Iterator[tuple[subprocess.Popen[bytes], socket.socket,
 
     def all_there() -> bool:
         found[:] = tree(process.pid)
-        return [parent(pid) for pid in found[1:]] == [process.pid] * 2 and state(process.pid) in b"SR"
+        return [parent(pid) for pid in found[1:]] == [process.pid] * 2 and survives_a_request(process.pid)
 
     try:
         until(all_there, "there are not three processes")
@@ -90,6 +90,13 @@ def state(pid: int) -> bytes:
         return fields(f"/proc/{pid}/stat")[0]
     except (OSError, IndexError):
         return b"X"
+
+
+def survives_a_request(pid: int) -> bool:
+    """Whether it handles or ignores SIGTERM, which would end it before it has come so far."""
+    status = f"/proc/{pid}/status"
+    masks = [int(words(status, name)[0], 16) for name in (b"SigCgt", b"SigIgn")]
+    return any(mask >> (signal.SIGTERM - 1) & 1 for mask in masks)
 
 
 def parent(pid: int) -> int:
