@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 RECEIVED = 3  # people whose files are received at a time: each file is in memory until it is stored
 SENT = 4  # people to whom large files are sent at a time: those of an answer are in memory until all are sent
 MOST_LIVE = 50  # answers of one person that go on or wait: each is a task, and its message is edited
+FEWER = "Wait for some of the answers, stop some, or end your kernel with `/reset`."
 CLOSING = "I am being restarted. Please send this again in a moment."
 
 
@@ -85,13 +86,17 @@ class Context:
         """An empty draft of an answer; `code` is what it repeats on top."""
         return Draft(code=code, plotly_script=partial(plotly_script, self.settings.kernel_python))
 
-    def refusal(self, user_id: int) -> str | None:
-        """Why nothing can be begun for this person now; None if it can, and then it counts as a turn."""
+    def refusal(self, user_id: int, *, ends: bool = False) -> str | None:
+        """Why nothing can be begun for this person now; None if it can, and then it counts as a turn.
+
+        What only `ends` cells, such as `/reset`, may begin however many answers go on: late output has no
+        button that stops it.
+        """
         if self.closing:
             return CLOSING
         going_on = sum(answer.user_id == user_id for answer in self.live_answers.values())
-        if going_on >= MOST_LIVE:
-            return f"{going_on} of your messages are still being answered: wait until some are, or stop them."
+        if going_on >= MOST_LIVE and not ends:
+            return f"{going_on} of your messages are still being answered. {FEWER}"
         wait = self.rate.take_turn(user_id)
         if not wait:
             return None

@@ -53,7 +53,7 @@ class Received:
             code or "",
             words if code is None else None,
             self.cards,
-            self.pictures,
+            self.pictures if code is None else (),  # or they would wait with the code, for nobody
         )
 
 

@@ -269,7 +269,8 @@ class LiveAnswer:
         If the files are large, this waits for its turn: Discord's limits can make an answer wait for long,
         and its files with it.
         """
-        large = sum(file.size for file in page.files) > LARGE
+        sizes = [file.size for file in page.files]  # those over the limit for a file are not sent
+        large = sum(size for size in sizes if size <= self._context.limits.file) > LARGE
         async with self._context.sending.one(self.user_id) if large else nullcontext():
             uploads = [*page.uploads, *await self._read(page.files)]
             message = await self._stop_live()

@@ -25,7 +25,7 @@ __all__ = ["end_before_deletion"]
 
 log = logging.getLogger(__name__)
 
-LONGEST = 10.0  # seconds for which a deletion waits for Discord
+LONGEST = 5.0  # seconds for which a deletion waits for live answers, and then for those that were left
 NOTE = "This answer was not finished: its cell is deleted, with everything else."
 
 
@@ -34,22 +34,29 @@ async def end_before_deletion(context: Context, session_ids: Collection[str]) ->
 
     A message that an earlier program has left, and that nobody shows now, gets one as well.
     """
-    try:
-        async with asyncio.timeout(LONGEST):
-            answers = [one for one in context.live_answers.values() if one.session_id in session_ids]
-            for answer in answers:
-                if answer.late:  # it has no button that ends a cell, and goes on as long as its kernel
-                    continue
-                await answer.over.wait()
-            for noted in await _left(context, session_ids):
-                with unless_refused("message %d looks as if its cell ran", noted.message_id):
-                    await _end(context, noted)
-    except TimeoutError:
-        log.warning("answers of deleted sessions have no final state yet")
-    except FileStoreError as error:  # then the deletion fails, too
-        log.warning("the answers of sessions that are to be deleted are not known: %s", error)
-    except Exception:  # whatever Discord has there, the deletion goes on
-        log.exception("answers of deleted sessions may look as if their cells ran")
+    for step in (_all_over, _end_left):  # an answer that does not end takes no time from the messages left
+        try:
+            async with asyncio.timeout(LONGEST):
+                await step(context, session_ids)
+        except TimeoutError:
+            log.warning("answers of deleted sessions have no final state yet")
+        except FileStoreError as error:  # then the deletion fails, too
+            log.warning("the answers of sessions that are to be deleted are not known: %s", error)
+        except Exception:  # whatever Discord has there, the deletion goes on
+            log.exception("answers of deleted sessions may look as if their cells ran")
+
+
+async def _all_over(context: Context, session_ids: Collection[str]) -> None:
+    for answer in [one for one in context.live_answers.values() if one.session_id in session_ids]:
+        if not answer.late:  # such a one has no button that ends a cell, and goes on as long as its kernel
+            await answer.over.wait()
+
+
+async def _end_left(context: Context, session_ids: Collection[str]) -> None:
+    """Raises: FileStoreError."""
+    for noted in await _left(context, session_ids):
+        with unless_refused("message %d looks as if its cell ran", noted.message_id):
+            await _end(context, noted)
 
 
 async def _left(context: Context, session_ids: Collection[str]) -> list[MessageCell]:

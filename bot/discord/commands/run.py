@@ -98,7 +98,7 @@ class RunCommands(ClientCog):
         """End the kernel with its variables; files and conversations stay unless `everything` is set."""
         await defer(interaction, private=True)
         user_id, place = user_of(interaction).id, place_of(interaction)
-        if (refused := self._context.refusal(user_id)) is not None:
+        if (refused := self._context.refusal(user_id, ends=True)) is not None:
             await privately(interaction, refused)
             return
         if everything:

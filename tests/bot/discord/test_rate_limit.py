@@ -54,6 +54,7 @@ async def test_few_of_a_persons_messages_are_answered_at_once() -> None:
     refused = context.refusal(ADA)
     assert refused is not None
     assert refused.startswith("50 of your messages are still being answered")
+    assert context.refusal(ADA, ends=True) is None
     assert context.refusal(ADA + 1) is None
     del context.live_answers[0]
     assert context.refusal(ADA) is None

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -109,6 +109,20 @@ async def test_pictures_that_wait_for_the_model_are_bounded() -> None:
         first = Received()
         assert len((await _store(context, 3, PLACE, discord.sent("a"))).pictures) == 1
     assert len(discord.stored) == 7
+
+
+def test_pictures_that_come_with_code_do_not_wait_with_it() -> None:
+    """The model does not see them, so they take up no room once the files are stored."""
+    room, user = PictureRoom(person=10, everybody=10), SimpleNamespace(id=1, display_name="Ann")
+    for code, waits in (("1", False), (None, True)):
+        picture = Picture("image/png", bytes(10))
+        assert room.take(1, picture)
+        received = Received(pictures=(picture,))
+        del picture
+        request = received.request(cast(Any, user), PLACE, code, "words")
+        del received
+        assert len(request.pictures) == waits
+        assert room.take(1, Picture("image/png", bytes(10))) is not waits
 
 
 def test_equal_pictures_count_each() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.inside.procfs import fields, started, tree
+from kernels.inside.procfs import fields, started, tree, words
 from kernels.process.killing import Ending
 from kernels.process.reattached import Process
 from kernels.sandbox.forkserver import Child
@@ -71,7 +71,7 @@ def an_init(kind: str) -> Iterator[tuple[subprocess.Popen[bytes], socket.socket,
 
     def all_there() -> bool:
         found[:] = tree(process.pid)
-        return len(found) == 3 and all(state(pid) in b"SR" for pid in found)
+        return [parent(pid) for pid in found[1:]] == [process.pid] * 2 and survives_a_request(process.pid)
 
     try:
         until(all_there, "there are not three processes")
@@ -90,6 +90,21 @@ def state(pid: int) -> bytes:
         return fields(f"/proc/{pid}/stat")[0]
     except (OSError, IndexError):
         return b"X"
+
+
+def survives_a_request(pid: int) -> bool:
+    """Whether it handles or ignores SIGTERM, which would end it before it has come so far."""
+    status = f"/proc/{pid}/status"
+    masks = [int(words(status, name)[0], 16) for name in (b"SigCgt", b"SigIgn")]
+    return any(mask >> (signal.SIGTERM - 1) & 1 for mask in masks)
+
+
+def parent(pid: int) -> int:
+    """The id of a process's parent, 0 when it is gone; that of a daemon is the init."""
+    try:
+        return int(fields(f"/proc/{pid}/stat")[1])
+    except (OSError, IndexError):
+        return 0
 
 
 def stopped(pid: int) -> None:
@@ -123,14 +138,17 @@ def test_a_kernel_whose_init_was_stopped_ends_whole(how: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="calls of Linux")
-def test_a_kernel_whose_init_does_not_obey_is_killed_with_all_that_it_has_started() -> None:
+def test_a_kernel_whose_init_does_not_obey_is_killed_with_all_that_it_has_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Once it has had its time. One that is gone is no error."""
     with an_init("does not") as (process, _control, pids):
-        pidfd, said, ending = os.pidfd_open(process.pid), list[int](), Ending(process.pid, obeys=0.2)
-        for _ in range(2):
+        pidfd, said, ending = os.pidfd_open(process.pid), list[int](), Ending(process.pid, obeys=2.0)
+        for now in (10.0, 12.0):
+            monkeypatch.setattr("kernels.process.killing.monotonic", lambda now=now: now)
             ending.ask(pidfd, lambda: said.append(1))
             assert not select.select([pidfd], [], [], 0)[0]
-        time.sleep(0.3)
+        monkeypatch.setattr("kernels.process.killing.monotonic", lambda: 12.1)
         ending.ask(pidfd, lambda: said.append(1))
         gone(process, pids)
         assert said == [1, 1]

@@ -1,84 +1,97 @@
-"""The end of an answer: its files are in memory only while they are sent, and few answers send large ones."""
+"""An answer on Discord: which answer a message belongs to, and which one it belonged to before."""
 
-import asyncio
-from types import SimpleNamespace
-from typing import Any
+from dataclasses import replace
 
-import pytest
-
-from bot.discord.answers import answer as module
-from bot.discord.answers.answer import LARGE, LiveAnswer
-from bot.discord.context import SENT
-from bot.discord.format.answer import AnswerPage, Draft
-from bot.discord.format.attachments import MessageLimits
-from bot.scheduling.slots import Slots
-
-
-class GeneratedFiles:
-    """Files of cells, which are read when an answer is sent."""
-
-    def __init__(self) -> None:
-        self.read = 0
-
-    def file(self, size: int) -> Any:
-        async def data() -> bytes:
-            self.read += 1
-            return b""
-
-        return SimpleNamespace(size=size, data=data, filename="a.bin", file_id="k7m3q9x2va")
+from bot.reply import ExecutionResult, Reply
+from filestore.records import MessageCell
+from kernels.cell.events import Stream
+from tests.bot.discord.answers.fakes import (
+    ADA,
+    CHANNEL,
+    MESSAGE,
+    FakeCells,
+    FakeMessage,
+    OneSession,
+    a_context,
+    a_live_answer,
+    held,
+)
 
 
-class SlowDelivery:
-    """Discord takes nothing before `taken` is set."""
-
-    taken: asyncio.Event
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    async def deliver(self, *_: object) -> tuple[list[Any], bool]:
-        await self.taken.wait()
-        return [], True
+async def test_a_message_that_is_taken_over_belongs_to_its_new_answer_before_it_changes() -> None:
+    """Whatever is about to show the old cell again notices in time."""
+    context = a_context(OneSession())
+    message = FakeMessage(context)
+    answer = a_live_answer(context, message)
+    await answer.open()
+    answer.close()
+    assert message.held == [True]
+    assert held(context) == ([], [])
 
 
-def finishing(context: Any, user_id: int, page: AnswerPage) -> "asyncio.Task[bool]":
-    """An answer that has come to its end."""
+async def test_a_message_that_is_taken_over_by_an_answer_without_a_cell_is_no_longer_its_old_cells() -> None:
+    """Otherwise a later update of the old cell's display would replace the new answer."""
+    cells = FakeCells(MessageCell(MESSAGE, "u1", 3, CHANNEL))
+    context = a_context(OneSession(), cells=cells)
+    answer = a_live_answer(context, FakeMessage())
+    await answer.open()
+    await answer.finish("It failed.")
+    assert cells.noted[MESSAGE].seq == 0
+    assert await cells.of_cell("u1", 3) == []
 
-    async def final_page(*_: object) -> AnswerPage:
-        return page
 
-    context.pages = SimpleNamespace(final_page=final_page)
-    answer = LiveAnswer(context, user_id, "dm-1", [], Draft())
-    return asyncio.create_task(answer.finish())
+async def test_a_turn_is_noted_with_its_message_with_its_cell_and_at_its_end() -> None:
+    """These three writes, whatever the cell shows: the next program always knows what is left to do."""
+    cells = FakeCells()
+    answer = a_live_answer(a_context(OneSession(), cells=cells), turn="t1")
+    await answer.open()
+    for step in (
+        Reply(3, turn="t1"),
+        Reply(3, Stream("stdout", "half\n")),
+        Reply(3, result=ExecutionResult(status="ok", cell=3, return_code=0)),
+    ):
+        await answer.tell(step)
+    await answer.finish()
+    noted = MessageCell(MESSAGE, "u1", 0, CHANNEL, turn="t1")
+    assert cells.records == []  # the session is open
+    assert cells.sets == [noted, replace(noted, seq=3), replace(noted, seq=3, turn="")]
 
 
-async def test_few_answers_with_large_files_are_sent_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of one person one, of many people a few; an answer with small files waits for none of them."""
-    monkeypatch.setattr(module, "Delivery", SlowDelivery)
-    SlowDelivery.taken = asyncio.Event()
-    sessions = SimpleNamespace(id_of=lambda user_id, _place: f"u{user_id}", opened=lambda _: None)
-    tasks = SimpleNamespace(finishing=lambda: None)
-    context: Any = SimpleNamespace(
-        sessions=sessions, tasks=tasks, limits=MessageLimits(), sending=Slots(SENT, each=1), closing=False
-    )
-    context.live_answers = {}
-    files = GeneratedFiles()
+async def test_an_answer_that_failed_before_its_session_was_open_is_noted_as_over() -> None:
+    """Unless its record is gone: then its person asked for everything to be deleted."""
+    for forgotten, left in ((False, [MessageCell(MESSAGE, "u1", 0, CHANNEL)]), (True, [])):
+        cells = FakeCells()
+        answer = a_live_answer(a_context(None, cells=cells), turn="t1")
+        await answer.open()
+        assert cells.records == [(ADA, "dm")]  # the session by which the answer is found when ada is deleted
+        if forgotten:
+            cells.noted.clear()
+        await answer.finish("It failed.")
+        assert list(cells.noted.values()) == left
 
-    async def read_of(users: list[int], size: int) -> list["asyncio.Task[bool]"]:
-        page = AnswerPage(("done",), files=(files.file(size),))
-        begun = []
-        for user_id in users:
-            begun.append(finishing(context, user_id, page))
-            for _ in range(20):
-                await asyncio.sleep(0)
-        return begun
 
-    sent = await read_of([1] * 20, LARGE + 1)
-    assert files.read == 1
-    sent += await read_of(list(range(2, 9)), LARGE + 1)
-    assert files.read == SENT
-    sent += await read_of([1], LARGE)
-    assert files.read == SENT + 1
-    SlowDelivery.taken.set()
-    assert await asyncio.gather(*sent) == [True] * 28
-    assert files.read == 28
+async def test_an_answer_of_a_deleted_session_is_not_noted_in_the_next_one() -> None:
+    """Its person started over before its final state was sent: the new cell 3 is not in its message."""
+    for again, left in ((False, [MessageCell(MESSAGE, "u1", 3, CHANNEL)]), (True, [])):
+        cells, session = FakeCells(), OneSession()
+        context = a_context(session, cells=cells)
+        answer = a_live_answer(context, turn="t1")
+        await answer.open()
+        await answer.tell(Reply(3, turn="t1"))
+        await answer.tell(Reply(3, result=ExecutionResult(status="died", cell=3, return_code=1)))
+        if again:
+            cells.noted.clear()
+            context.sessions.opened = lambda _: OneSession()  # type: ignore[assignment, method-assign, return-value]
+        await answer.finish()
+        assert list(cells.noted.values()) == left
+
+
+async def test_a_kill_before_the_cell_is_known_stays_one_though_stop_is_clicked() -> None:
+    """A message is edited, and then somebody clicks Stop under its answer."""
+    session = OneSession()
+    answer = a_live_answer(a_context(session))
+    await answer.stop(kill=True)
+    await answer.stop()
+    await answer.tell(Reply(3, code="1"))
+    answer.close()
+    assert session.stops[-1] == (3, True)

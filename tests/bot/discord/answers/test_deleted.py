@@ -29,7 +29,7 @@ def left(session_id: str = "u1") -> MessageCell:
     return MessageCell(time_snowflake(datetime.now(UTC)), session_id, 2, CHANNEL, 0, "t1")
 
 
-async def test_a_deletion_waits_for_the_final_state_of_what_is_live() -> None:
+async def test_a_deletion_waits_for_the_final_state_of_what_is_live(caplog: pytest.LogCaptureFixture) -> None:
     """Of its sessions alone, and only then are the rows deleted that tell where the messages are."""
     context = a_context(OneSession())
     answer, other = a_live_answer(context), a_live_answer(context)
@@ -45,6 +45,7 @@ async def test_a_deletion_waits_for_the_final_state_of_what_is_live() -> None:
     await answer.finish("Stopped.")
     await deleting
     assert list(context.live_answers.values()) == [other, late]
+    assert not caplog.records  # it waited for nothing else until it gave up
 
 
 async def test_what_an_earlier_program_has_left_live_ends_before_its_note_goes() -> None:
@@ -74,6 +75,7 @@ async def test_nothing_on_discord_or_in_the_database_keeps_a_deletion(
     answer = a_live_answer(context)
     await answer.open()
     await end_before_deletion(context, ["u1"])
+    assert len(refused.outgoings) == 3  # what was left had its time, too
     answer.close()
     for error in (StoreUnavailable("locked"), TypeError("odd")):
 
