@@ -331,8 +331,19 @@ def _erase(paths: Iterable[Path]) -> None:
                 _remove(path)
         except OSError as error:
             refused = error
+            with suppress(OSError):  # so that the next program at least finds nothing in it
+                _empty(path)
     if refused is not None:
         raise BytesStay(refused.strerror) from refused
+
+
+def _empty(path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:
