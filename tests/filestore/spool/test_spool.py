@@ -11,6 +11,7 @@ from filestore.errors import SpoolFull
 from filestore.records import EPOCH, CellRecord, UsageRecord, Waiting
 from filestore.spool import spool as spooling
 from filestore.spool import spooled
+from filestore.spool.file_names import theirs
 from filestore.spool.spool import SpoolRoom
 from tests.filestore.faults import full
 from tests.filestore.people import ANN
@@ -75,13 +76,12 @@ async def test_what_is_written_while_a_person_is_forgotten_keeps_its_file(
     store: Opened, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise the next line would follow a hole, and a kill would lose both, although they are durable."""
-    look = spooling.theirs
     usage = UsageRecord(ANN, store.clock(), "m", 1, 2, 0.25, 0.5)
     loop = asyncio.get_running_loop()
 
     def looking(*given: Any) -> Any:
         asyncio.run_coroutine_threadsafe(store.kept.usage.add(usage), loop).result()
-        return look(*given)
+        return theirs(*given)
 
     monkeypatch.setattr(spooling, "theirs", looking)
     spool = store.kept.transcripts._spool
