@@ -1,5 +1,6 @@
 """Messages of the chat: which of them are for the bot, and the turn that each begins."""
 
+import asyncio
 import hashlib
 import logging
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from bot.discord.answers.turn import DiscordTurn, begin
 from bot.discord.api.destinations import ChannelDestination, Destination
 from bot.discord.api.retry import ONCE, DiscordRefused, attempt, unless_refused
 from bot.discord.api.speaking import MAY_NOT
-from bot.discord.context import Context
+from bot.discord.context import CLOSING, Context
 from bot.discord.format.attachments import Outgoing
 from bot.discord.format.codeblocks import code_of
 from bot.discord.places import addressed, is_a_persons, place_in, said, title
@@ -107,6 +108,10 @@ class Chat:
                 await _type_in(channel)
             cards_to = ChannelDestination(channel, reply_to)
             received = await receive(self._context, message.author.id, place, message.attachments, cards_to)
+        except asyncio.CancelledError:
+            if self._context.closing:  # its files waited for their turn, and nobody will take it up again
+                await _say(_reply(message), CLOSING)
+            raise
         finally:
             text = self._coming.pop(message.id)
         if not text:

@@ -60,10 +60,11 @@ class CompletionReader:
     def read_event(self, chunk: Any) -> Iterator[Step]:
         """The steps that a chunk gives at once: pieces of words."""
         if chunk.usage is not None:
-            details = chunk.usage.prompt_tokens_details
-            cached = getattr(details, "cached_tokens", None) or 0
-            written = getattr(details, "cache_write_tokens", None) or 0
-            self._counted = Counted(chunk.usage.prompt_tokens, chunk.usage.completion_tokens, cached, written)
+            taken, answered, details = (
+                getattr(chunk.usage, name, None)
+                for name in ("prompt_tokens", "completion_tokens", "prompt_tokens_details")
+            )
+            self._counted = Counted.told(taken, answered, details)
         for choice in chunk.choices or ():
             self._finish = choice.finish_reason or self._finish
             if choice.delta is None:

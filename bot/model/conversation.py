@@ -6,11 +6,13 @@ async for step in model.answer(system, history, tools): ...     # Delta, ToolCal
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from bot.request import Picture
 
 __all__ = ["ChatMessage", "Counted", "Delta", "Item", "Step", "Thought", "Tool", "ToolCall", "ToolResult"]
+
+MOST_TOKENS = 1 << 40  # of one request; a larger number is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,22 @@ class Counted:
     output_tokens: int
     cached: int = 0
     written: int = 0
+
+    @classmethod
+    def told(cls, taken: object, answered: object, details: object) -> "Counted | None":
+        """What an API says that it counted; None if these are no numbers of tokens.
+
+        Servers send null, text or worse, and a number that cannot be recorded would make requests free.
+        """
+        if not (_is_count(taken) and _is_count(answered)):
+            return None
+        cached, written = (getattr(details, name, None) for name in ("cached_tokens", "cache_write_tokens"))
+        known = cached if _is_count(cached) else 0
+        return cls(taken, answered, known, written if _is_count(written) else 0)
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
 
 
 Item = ChatMessage | ToolCall | ToolResult | Thought

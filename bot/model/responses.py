@@ -105,10 +105,12 @@ class ResponseReader:
     def _count(self, response: Any) -> None:
         usage = response.usage
         if usage is not None:
-            details = usage.input_tokens_details
-            cached = getattr(details, "cached_tokens", None) or 0
-            written = getattr(details, "cache_write_tokens", None) or 0
-            self._held.append(Counted(usage.input_tokens, usage.output_tokens, cached, written))
+            taken, answered, details = (
+                getattr(usage, name, None)
+                for name in ("input_tokens", "output_tokens", "input_tokens_details")
+            )
+            if (counted := Counted.told(taken, answered, details)) is not None:
+                self._held.append(counted)
 
     def _counted(self) -> Iterator[Step]:
         yield from (step for step in self._held if isinstance(step, Counted))

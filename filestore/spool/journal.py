@@ -14,17 +14,17 @@ import json
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
 from filestore.blobs.space import remove_if_empty, sync_folder
 from filestore.errors import BytesStay
-from filestore.spool.file_names import digest, file_name, header, renamed, theirs
+from filestore.spool.file_names import digest, file_name, header, renamed
 from filestore.spool.writes import Write, decode, encode, renumbered
 
-__all__ = ["Journal", "erase_all_of", "loaded", "make_folder", "name_others"]
+__all__ = ["Journal", "loaded", "make_folder", "name_others", "sync_names", "unlink_all"]
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,10 @@ PIECE = 1 << 20  # bytes written at a time
 PART = ".part"  # a journal that is being rewritten
 HEADER = b'{"key": "'  # how each file begins
 BROKEN = ".broken"  # what could not be read or brought in, kept for the operator
+
+
+class _Shortened(OSError):
+    """A journal's file has less than what was written to it."""
 
 
 class Journal:
@@ -88,6 +92,8 @@ class Journal:
         data = b"".join(line + b"\n" for line in lines)
         try:
             await asyncio.to_thread(_append, self.path, data, self._on_disk)
+        except _Shortened:  # somebody has removed it: what it had is still in memory
+            await self.rewrite()
         except OSError as error:
             log.debug("writes of %s stay in memory: %s", self.key, error)
         else:
@@ -216,9 +222,15 @@ def loaded(folder: Path) -> Iterator[Journal]:
             yield journal
 
 
-def erase_all_of(folder: Path, user_id: int) -> None:
-    """Remove every file of a person, to which no record may lead. Raises: BytesStay once all were tried."""
-    _erase(theirs(folder, user_id))
+def unlink_all(paths: Iterable[Path]) -> None:
+    """Remove these files; `sync_names` makes that last. Raises: BytesStay once all were tried."""
+    _erase(paths, Path.unlink)
+
+
+def sync_names(folder: Path) -> None:
+    """Sync the names of the files in the folder, if it exists."""
+    with suppress(FileNotFoundError):
+        sync_folder(folder)
 
 
 def make_folder(folder: Path) -> None:
@@ -269,7 +281,10 @@ def _append(path: Path, data: bytes, at: int | None = None) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the disk may have been full at the start
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        end = os.fstat(descriptor).st_size if at is None else at
+        size = os.fstat(descriptor).st_size
+        end = size if at is None else at
+        if end > size:  # a hole would come first, and none of it could be read
+            raise _Shortened(errno.ENODATA, os.strerror(errno.ENODATA))
         os.ftruncate(descriptor, end)
         try:
             written = 0
@@ -322,20 +337,30 @@ def _drop_lines(path: Path, session_id: str) -> None:
         sync_folder(path.parent)
 
 
-def _erase(paths: Iterable[Path]) -> None:
+def _erase(paths: Iterable[Path], remove: Callable[[Path], None] | None = None) -> None:
     """Remove the files that exist. Raises: BytesStay once all were tried."""
     refused: OSError | None = None
     for path in paths:
         try:
             if path.exists():
-                _remove(path)
+                (remove or _remove)(path)
         except OSError as error:
             refused = error
+            with suppress(OSError):  # so that the next program at least finds nothing in it
+                _empty(path)
     if refused is not None:
         raise BytesStay(refused.strerror) from refused
 
 
+def _empty(path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
-    with suppress(FileNotFoundError):  # there is no folder
-        sync_folder(path.parent)
+    sync_names(path.parent)

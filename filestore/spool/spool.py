@@ -15,8 +15,8 @@ from weakref import WeakValueDictionary
 from filestore.cancellation import to_the_end
 from filestore.errors import BytesRefused, BytesStay, SpoolFull, StoreFull, StoreUnavailable
 from filestore.records import Waiting
-from filestore.spool.file_names import person_of_key
-from filestore.spool.journal import Journal, erase_all_of, loaded, make_folder
+from filestore.spool.file_names import person_of_key, theirs
+from filestore.spool.journal import Journal, loaded, make_folder, sync_names, unlink_all
 from filestore.spool.reads import Reads
 from filestore.spool.writes import (
     CellFinished,
@@ -135,22 +135,36 @@ class Spool:
         """Drop all that waits of a person, and delete all that was set aside, of their sessions as well.
 
         A session whose journal is damaged may have no record, by which its journal would be found.
-        The files go first: a write that is added to a journal just then goes with the journal, and none is
-        appended to a file that is gone. Raises: BytesStay once all were tried.
+        Raises: BytesStay once all were tried.
         """
         refused: BytesStay | None = None
-        try:
-            await asyncio.to_thread(erase_all_of, self._folder, user_id)
-        except BytesStay as error:
-            refused = error
         own = {person_key(user_id), session_key(f"u{user_id}")}  # these can have files that nothing names
-        for key in own.union(key for key in list(self._journals) if person_of_key(key) == user_id):
+        keys = own.union(key for key in list(self._journals) if person_of_key(key) == user_id)
+        held = [self.journal(key) for key in keys]  # so that nobody gets another one of the same file
+        for journal in held:
             try:
-                await self.drop_writes(key)
+                await self.drop_writes(journal.key)
             except BytesStay as error:
                 refused = error
+        try:
+            await self._erase_unnamed(user_id)
+        except BytesStay as error:
+            refused = error
         if refused is not None:
             raise refused
+
+    async def _erase_unnamed(self, user_id: int) -> None:
+        """Delete the files of a person that belong to no journal in use. Raises: BytesStay.
+
+        A journal in use was emptied just now. What it has since is new, and a kill would lose it without its
+        file; so nothing may begin to write between the look at the journals and the removal.
+        """
+        paths = await asyncio.to_thread(theirs, self._folder, user_id)
+        used = {journal.path.stem for journal in list(self._journals.values())}
+        try:
+            unlink_all(path for path in paths if path.stem not in used)
+        finally:
+            await asyncio.to_thread(sync_names, self._folder)
 
     async def save(self) -> None:
         """Try once more to save what is only in memory."""

@@ -15,7 +15,16 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Self
 
-from filestore.records import CellRecord, Finished, MessageCell, Output, Said, StoredFile, UsageRecord
+from filestore.records import (
+    CellRecord,
+    Finished,
+    MessageCell,
+    Output,
+    Said,
+    StoredFile,
+    UsageRecord,
+    person_of,
+)
 from filestore.store import Store
 
 CUT: Output = {
@@ -81,8 +90,16 @@ class EntryAdded(Write):
     entry: Said | CellRecord
 
     async def bring_in(self, store: Store) -> int:
-        """Returns the number that the entry has now."""
-        return await store.transcripts.restore(self.entry)
+        """Returns the number that the entry has now.
+
+        Its session has a record afterwards, even if a deletion has left only this: the next one finds it.
+        """
+        entry = self.entry
+        user_id = person_of(entry.session_id)
+        if user_id is not None and await store.sessions.get(entry.session_id) is None:
+            at = entry.started_at if isinstance(entry, CellRecord) else entry.at
+            await store.sessions.get_or_create(entry.session_id, user_id, entry.place, at)
+        return await store.transcripts.restore(entry)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """Chunks of Chat Completions as various servers send them, each with its own idea of the API."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
 from bot.model.chat_completions import CompletionReader
-from bot.model.conversation import Delta, Step, ToolCall
+from bot.model.conversation import Counted, Delta, Step, ToolCall
 
 
 def delta(index: int | None, call_id: str | None, name: str | None, arguments: str) -> dict[str, Any]:
@@ -76,3 +77,19 @@ def test_a_choice_without_a_delta_says_nothing(empty: dict[str, Any]) -> None:
     assert read({"index": 0} | empty, words, {"index": 0, "finish_reason": "stop"} | empty) == [
         Delta("Hello.")
     ]
+
+
+@pytest.mark.parametrize("odd", [None, "many", -1, 2**70, float("nan"), float("inf"), True, [1]])
+def test_what_is_no_number_of_tokens_is_not_counted(odd: Any) -> None:
+    """The turn then counts by itself: such a number could not be recorded, or would end every limit."""
+    details = SimpleNamespace(cached_tokens=odd, cache_write_tokens=odd)
+    assert Counted.told(odd, 5, None) is None
+    assert Counted.told(5, odd, None) is None
+    assert Counted.told(5, 6, details) == Counted(5, 6)
+    reader = CompletionReader()
+    usage = SimpleNamespace(prompt_tokens=odd, completion_tokens=5, prompt_tokens_details=None)
+    ends = ChatCompletionChunk.construct(choices=[choice(finish_reason="stop")], usage=None)
+    assert list(reader.read_event(ends)) == []
+    assert list(reader.read_event(SimpleNamespace(usage=usage, choices=[]))) == []
+    assert list(reader.read_event(SimpleNamespace(usage=[1, 2], choices=[]))) == []
+    assert list(reader.close()) == []

@@ -1,6 +1,5 @@
 """The name of a journal's file says whose it is, so that a deletion finds it whatever has become of it."""
 
-import asyncio
 import errno
 import os
 from pathlib import Path
@@ -15,8 +14,6 @@ from filestore.files import FileStore
 from filestore.records import EPOCH, UsageRecord, person_of
 from filestore.spool import spooled
 from filestore.spool.file_names import digest, theirs
-from filestore.spool.journal import Journal, erase_all_of
-from filestore.spool.writes import UsageAdded
 from tests.bot.worlds import World
 from tests.filestore.faults import full
 from tests.filestore.people import ANN, BOB, put
@@ -111,28 +108,6 @@ async def test_an_old_journal_that_names_no_person_any_more_is_set_aside(
     async with spooled(store.raw, store.data / "spool", clock=clock):
         assert not old.exists()
         assert old.with_suffix(".broken").read_bytes() == told + b"\n"
-
-
-async def test_what_comes_while_a_person_is_forgotten_leaves_no_gap_in_a_journal(
-    store: Opened, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What follows would otherwise be at its old place in a new file, which could not be read."""
-    loop, spool = asyncio.get_running_loop(), store.kept.transcripts._spool
-    used = UsageRecord(ANN, store.clock(), "m", 1, 2, 0.25, 0.5)
-
-    def erase(folder: Path, user_id: int) -> None:
-        asyncio.run_coroutine_threadsafe(store.kept.usage.add(used), loop).result(60)
-        erase_all_of(folder, user_id)
-
-    async with full():
-        with monkeypatch.context() as patch:
-            patch.setattr("filestore.spool.spool.erase_all_of", erase)
-            await spool.forget_person(ANN)
-        await store.kept.usage.add(used)
-        loaded = Journal.load(spool.journal(f"person {ANN}").path)
-        assert loaded is not None
-        assert [*loaded.writes] == [UsageAdded(used)]
-        assert [path.suffix for path in store.folder.iterdir()] == [".jsonl"]
 
 
 async def test_what_was_set_aside_without_a_name_of_today_goes_with_its_session(store: Opened) -> None:

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from filestore import open_store
+from filestore.blobs.store import Blobs
 from filestore.errors import BytesStay
+from filestore.files import FileStore
 from filestore.records import CellRecord, Waiting
 from filestore.spool import spooled
 from filestore.spool.journal import Journal
 from tests.filestore.faults import full, no_room
+from tests.filestore.people import ANN
 from tests.filestore.spool.conftest import PLACE, SESSION, Opened, opened, printed
 
 
@@ -240,3 +243,28 @@ async def test_a_journal_that_the_disk_keeps_is_no_deletion(
     async with spooled(store.raw, store.data / "spool", clock=clock):
         assert await store.raw.sessions.get(SESSION) is None
         assert await store.raw.transcripts.entries(SESSION) == []
+
+
+@pytest.mark.parametrize("emptied", [True, False])
+async def test_what_is_deleted_does_not_come_back_unseen(
+    store: Opened, blobs: Blobs, clock: Any, monkeypatch: pytest.MonkeyPatch, emptied: bool
+) -> None:
+    """The disk keeps a journal: it is emptied, or what the next program finds in it can be deleted."""
+    async with full():
+        await store.cell("mine")
+
+    def refuse(_path: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("filestore.spool.journal._remove", refuse)
+        if not emptied:
+            patch.setattr("filestore.spool.journal._empty", refuse)
+        with pytest.raises(BytesStay):
+            await store.kept.sessions.delete(SESSION)
+    async with spooled(store.raw, store.data / "spool", clock=clock) as again:
+        assert len(await store.raw.transcripts.entries(SESSION)) == (0 if emptied else 1)
+        assert [one.session_id for one in await store.raw.sessions.of_user(ANN)] == [SESSION] * (not emptied)
+        assert await FileStore(again, blobs, clock=clock).forget_person(ANN) == 0
+        assert await store.raw.transcripts.entries(SESSION) == []
+    assert list(store.folder.iterdir()) == []

@@ -1,6 +1,8 @@
 """One person's waiting writes take no room from others."""
 
 import asyncio
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +10,8 @@ import pytest
 from filestore.errors import SpoolFull
 from filestore.records import EPOCH, CellRecord, UsageRecord, Waiting
 from filestore.spool import spool as spooling
+from filestore.spool import spooled
+from filestore.spool.file_names import theirs
 from filestore.spool.spool import SpoolRoom
 from tests.filestore.faults import full
 from tests.filestore.people import ANN
@@ -66,6 +70,42 @@ async def test_who_is_cancelled_has_written_it(store: Opened) -> None:
     await store.kept.catch_up.bring_in()
     entries = await store.raw.transcripts.entries(SESSION)
     assert [getattr(entry, "markdown", "") for entry in entries] == [str(number) for number in range(10)]
+
+
+async def test_what_is_written_while_a_person_is_forgotten_keeps_its_file(
+    store: Opened, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the next line would follow a hole, and a kill would lose both, although they are durable."""
+    usage = UsageRecord(ANN, store.clock(), "m", 1, 2, 0.25, 0.5)
+    loop = asyncio.get_running_loop()
+
+    def looking(*given: Any) -> Any:
+        asyncio.run_coroutine_threadsafe(store.kept.usage.add(usage), loop).result()
+        return theirs(*given)
+
+    monkeypatch.setattr(spooling, "theirs", looking)
+    spool = store.kept.transcripts._spool
+    async with full():
+        await spool.forget_person(ANN)
+        path = spool.journal(f"person {ANN}").path
+        assert len(path.read_bytes().splitlines()) == 2
+        await store.kept.usage.add(replace(usage, input_tokens=5))
+    assert [json.loads(line).get("write") for line in path.read_bytes().splitlines()[1:]] == [
+        "UsageAdded"
+    ] * 2
+
+
+async def test_a_journal_whose_file_was_removed_is_written_anew(store: Opened, clock: Any) -> None:
+    """Its next line does not follow a hole: all that waits is on the disk again."""
+    path = store.kept.transcripts._spool.journal(f"session {SESSION}").path
+    async with full():
+        await store.cell("first")
+        path.unlink()
+        await store.cell("second")
+        assert store.kept.transcripts.waiting(SESSION) == Waiting(full=True, durable=True)
+    async with spooled(store.raw, store.data / "spool", clock=clock):
+        entries = await store.raw.transcripts.entries(SESSION)
+    assert [getattr(entry, "code", "") for entry in entries] == ["first", "second"]
 
 
 @pytest.mark.parametrize("store", [SpoolRoom(person=10_000)], indirect=True)
