@@ -10,8 +10,8 @@ from kernels.kernel import Kernel
 from kernels.limits import Limits
 from kernels.pool import Pool
 from tests.attacks.conftest import LIMITS
+from tests.attacks.restless import RESTLESS
 from tests.live.cells import NoFiles, run, until, value
-from tests.restless import RESTLESS
 
 # In one tier only: kernels end in the same way in all of them, except that B has no PID namespace.
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.tiers("S")]

@@ -28,7 +28,7 @@ PATIENCE = 60.0  # seconds
 # A kernel with a daemon, and its init: ours, or one that obeys nobody.
 PROGRAM = """
 import os, signal, socket, sys, time
-from tests.restless import RESTLESS
+from tests.attacks.restless import RESTLESS
 from kernels.inside.confinement import child, confine
 
 control, obeys = socket.socket(fileno=int(sys.argv[1])), sys.argv[2].startswith("obeys")
