@@ -31,7 +31,8 @@ from typing import Any, Self
 
 from kernels.concurrency.threads import in_thread
 from kernels.errors import KernelStartFailed
-from kernels.inside.procfs import children
+from kernels.inside.descendants import kill_all
+from kernels.inside.procfs import children, tree
 from kernels.process.killing import Ending
 from kernels.process.waits import readable
 
@@ -225,16 +226,15 @@ class Forkserver:
         """Kill what was left by children that were killed themselves: it is the zygote's by now."""
         until = monotonic() + ORPHANS
         with self._turn:
-            while (left := self._orphans()) and monotonic() < until:
-                for pid in left:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+            while kill_all(self._orphaned) and monotonic() < until:
                 sleep(LOOK)  # no event tells when they are gone, and their children have become the zygote's
 
-    def _orphans(self) -> set[int]:
+    def _orphaned(self) -> set[int]:
+        """The orphans, with all that they have started."""
+        orphans = set[int]()
         with contextlib.suppress(OSError):  # it has ended
-            return set(children(self._process.pid)) - self._forked if self._process else set()
-        return set()
+            orphans = set(children(self._process.pid)) - self._forked if self._process else orphans
+        return {pid for orphan in orphans for pid in tree(orphan)}
 
     def _start_early(self) -> None:
         with self._turn, contextlib.suppress(KernelStartFailed):  # the first fork tries again, and raises

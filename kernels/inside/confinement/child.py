@@ -20,9 +20,11 @@ import sys
 import tempfile
 import traceback
 from contextlib import closing, suppress
+from time import sleep
 from typing import Any
 
 from .. import program
+from ..descendants import kill_all
 from ..files import stored
 from ..files.elsewhere import LARGE, LEFT
 from ..output import last_words
@@ -35,6 +37,7 @@ LONGEST = 1 << 20  # bytes of a spawn request
 MOST_DESCRIPTORS = 16
 BEGIN = b"begin\n"
 WAIT = 20.0  # seconds for removing an earlier kernel's files, if the workspace is over its limit with them
+LOOK = 0.005  # seconds between looks for what has not ended yet of a kernel's processes
 FEW = 200  # files of an earlier kernel that are removed before this one starts
 
 
@@ -332,24 +335,12 @@ class _Init:
 
 
 def _end_descendants() -> None:
-    """Kill all our descendants; those whose parent dies become our children, until there are none.
-
-    First all of them are stopped, or a fork bomb would use the room that each killed process leaves.
-    """
-    stopped: set[int] = set()
-    while new := {*tree(os.getpid())[1:]} - stopped:
-        for pid in new:
-            _signal(pid, signal.SIGSTOP)
-        stopped |= new
-    while left := tree(os.getpid())[1:]:
-        for pid in left:
-            _signal(pid, signal.SIGKILL)
+    """Kill all our descendants; those whose parent dies become our children, until there are none."""
+    while True:
+        kill_all(lambda: tree(os.getpid())[1:])
         try:
-            os.waitpid(-1, 0)
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         except ChildProcessError:
             return
-
-
-def _signal(pid: int, number: int) -> None:
-    with suppress(ProcessLookupError):  # it has ended
-        os.kill(pid, number)
+        sleep(LOOK)

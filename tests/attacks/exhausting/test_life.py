@@ -10,6 +10,7 @@ from kernels.kernel import Kernel
 from kernels.limits import Limits
 from kernels.pool import Pool
 from tests.attacks.conftest import LIMITS
+from tests.attacks.restless import RESTLESS
 from tests.live.cells import NoFiles, run, until, value
 
 # In one tier only: kernels end in the same way in all of them, except that B has no PID namespace.
@@ -129,6 +130,15 @@ async def test_no_process_outlives_its_kernel(kernel: Kernel, how: str) -> None:
     """A daemon ends with its kernel, however the kernel ends; the fixture looks for it."""
     code = f"import os, signal, time\nif os.fork() == 0:\n    {how}\n    time.sleep(300)\n    os._exit(0)"
     assert (await run(kernel, code)).status in ("ok", "error")
+    await run(kernel, "import os\nos._exit(1)")
+
+
+@pytest.mark.tiers("B")
+async def test_no_process_that_is_continued_by_timers_outlives_its_kernel(kernel: Kernel) -> None:
+    """Nor one that it continues, and that forks; the fixture looks for them."""
+    started = f"    os.setsid()\n    exec({RESTLESS!r})\n    restless(120)\n    os._exit(0)"
+    ran = await run(kernel, f"import os\nif os.fork() == 0:\n{started}")
+    assert ran.status in ("ok", "error", "died")
     await run(kernel, "import os\nos._exit(1)")
 
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from kernels.inside import descendants
 from kernels.inside.procfs import fields, started, tree, words
+from kernels.process import killing
 from kernels.process.killing import Ending
 from kernels.process.reattached import Process
 from kernels.sandbox.forkserver import Child
@@ -25,14 +28,20 @@ PATIENCE = 60.0  # seconds
 # A kernel with a daemon, and its init: ours, or one that obeys nobody.
 PROGRAM = """
 import os, signal, socket, sys, time
+from tests.attacks.restless import RESTLESS
 from kernels.inside.confinement import child, confine
 
-control, obeys = socket.socket(fileno=int(sys.argv[1])), sys.argv[2] == "obeys"
+control, obeys = socket.socket(fileno=int(sys.argv[1])), sys.argv[2].startswith("obeys")
 confine.adopt()
 kernel = os.fork()
 if kernel == 0:
     control.close()
     os.setsid()
+    if "restless" in sys.argv[2]:
+        exec(RESTLESS)
+        restless(120)
+        time.sleep(120)
+        os._exit(0)
     middle = os.fork()
     if middle == 0:
         if os.fork():
@@ -82,6 +91,43 @@ def an_init(kind: str) -> Iterator[tuple[subprocess.Popen[bytes], socket.socket,
                 os.kill(pid, signal.SIGKILL)
         process.wait()
         ours.close()
+
+
+@contextmanager
+def restless(kind: str) -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
+    """An init with a kernel of eight processes that do not stay stopped; at the end none is left."""
+    ours, theirs = socket.socketpair()
+    process = subprocess.Popen(
+        [PYTHON, "-c", PROGRAM, str(theirs.fileno()), f"{kind}, restless"],
+        pass_fds=[theirs.fileno()],
+        cwd=ROOT,
+    )
+    theirs.close()
+    group = 0
+    try:
+        until(lambda: len(tree(process.pid)) > 9, "there are not eight")
+        group = tree(process.pid)[1]
+        until(lambda: len(of_group(group)) > 9, "they are not in the group")
+        yield process, ours
+        process.wait(PATIENCE)
+        until(lambda: not of_group(group), "some are left")
+    finally:
+        if group:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        process.kill()
+        process.wait()
+        ours.close()
+
+
+def of_group(group: int) -> list[int]:
+    """The processes of a group that have not ended."""
+    found = []
+    for name in os.listdir("/proc"):
+        with suppress(OSError):
+            if name.isdigit() and (told := fields(f"/proc/{name}/stat")) and int(told[2]) == group:
+                found += [int(name)] if told[0] not in b"ZX" else []
+    return found
 
 
 def state(pid: int) -> bytes:
@@ -153,4 +199,75 @@ def test_a_kernel_whose_init_does_not_obey_is_killed_with_all_that_it_has_starte
         gone(process, pids)
         assert said == [1, 1]
         ending.ask(pidfd, lambda: said.append(1))
+        os.close(pidfd)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="calls of Linux")
+@pytest.mark.parametrize("how", ["closed", "closed and half killed"])
+def test_an_init_ends_processes_that_do_not_stay_stopped(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if we are killed after we have begun to end them without it."""
+    with restless("obeys") as (process, control):
+        if how != "closed":
+            send = os.kill
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "kill", lambda pid, number: number == signal.SIGKILL or send(pid, number))
+                assert len(descendants.kill_all(lambda: killing.tree(process.pid)[1:])) > 8
+        control.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="calls of Linux")
+def test_processes_that_do_not_stay_stopped_are_killed_without_their_init() -> None:
+    """The caller, an event loop, does not wait for that, and may close its descriptor."""
+    with restless("does not") as (process, _control):
+        pidfd, ending = os.pidfd_open(process.pid), Ending(process.pid, obeys=-1.0)
+        asking = threading.Thread(target=ending.ask, args=(pidfd, lambda: None), daemon=True)
+        asking.start()
+        asking.join(PATIENCE)
+        assert not asking.is_alive()
+        os.close(pidfd)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="calls of Linux")
+def test_killing_is_done_by_one_thread_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often the kernel is to end meanwhile."""
+    threads, go_on = list[int](), threading.Event()
+
+    def kill(pid: int, pidfd: int) -> bool:
+        threads.append(threading.get_ident())
+        return go_on.wait(PATIENCE)
+
+    monkeypatch.setattr(killing, "_kill_below", kill)
+    with an_init("does not") as (process, _control, _pids):
+        pidfd, ending = os.pidfd_open(process.pid), Ending(process.pid, obeys=-1.0)
+        for _ in range(3):
+            ending.ask(pidfd, lambda: None)
+        until(lambda: threads, "nothing is killed")
+        assert len(threads) == 1
+        assert threads[0] != threading.get_ident()
+        go_on.set()
+        process.wait(PATIENCE)
+        os.close(pidfd)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="calls of Linux")
+def test_what_cannot_be_killed_is_logged_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The init is not left stopped."""
+    monkeypatch.setattr(killing, "LONGEST", 0.1)
+    monkeypatch.setattr(killing, "kill_all", lambda find: set(find()))
+    with an_init("does not") as (process, _control, pids):
+        pidfd, ending = os.pidfd_open(process.pid), Ending(process.pid, obeys=-1.0)
+        stopped(process.pid)
+        ending.ask(pidfd, lambda: None)
+        until(lambda: f"(init {process.pid}) live on" in caplog.text, "nothing is logged")
+        until(lambda: state(process.pid) in b"SR", "it is left stopped")
+        monkeypatch.undo()
+
+        def again() -> bool:
+            ending.ask(pidfd, lambda: None)
+            return process.poll() is not None
+
+        until(again, "it is not tried again")
+        gone(process, pids)
         os.close(pidfd)
