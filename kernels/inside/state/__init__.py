@@ -1,1 +1,1 @@
-"""The person's variables as data: saved after a cell, and back in the next kernel."""
+"""A person's variables as data: saved after a cell, and put back into another kernel."""
