@@ -1,7 +1,7 @@
 """Keeps what runs between two cells apart from them: it leaves no trace, and shows and asks nothing.
 
     apart = Apart(kernel)       # before the first cell
-    with apart: ...             # on the main thread
+    with apart.entered(go_back=True): ...       # on the main thread
 
 What is printed, displayed or warned of is discarded, questions fail, and the streams, the working folder, and
 whether garbage is collected are afterwards as before.
@@ -11,9 +11,9 @@ import gc
 import os
 import sys
 import threading
-from contextlib import ExitStack, suppress
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
 
 from ..confinement import reserve
 from ..output import muting, streams
@@ -30,26 +30,22 @@ class Apart:
         self._kernel = kernel
         self._own_threads = {*threading.enumerate(), kernel.control_thread}
 
-    def __enter__(self) -> Self:
+    @contextmanager
+    def entered(self, *, go_back: bool) -> Iterator[None]:
+        """With `go_back`, the working folder is in the end what it was."""
         alone = self._own_threads.issuperset(threading.enumerate())
         with ExitStack() as stack:
             stack.enter_context(reserve.used())
-            self._keep(stack)
+            self._keep(stack, go_back=go_back)
             if alone:
                 streams.flush_below()  # what is there was written before
             stack.enter_context(muting.muted(descriptors=alone))
             stack.enter_context(self._kernel.shell.builtin_trap)  # libraries that are imported see a kernel
             if alone:
                 stack.callback(streams.flush_below)
-            self._stack = stack.pop_all()
-        return self
+            yield
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
-
-    def _keep(self, stack: ExitStack) -> None:
+    def _keep(self, stack: ExitStack, *, go_back: bool) -> None:
         """Have everything restored that the code of a value could change."""
         for name in REPLACEABLE:
             stack.callback(setattr, sys, name, getattr(sys, name))
@@ -57,8 +53,9 @@ class Apart:
         gc.disable()  # it would look through all that is made meanwhile, again and again
         stack.callback(setattr, self._kernel, "_allow_stdin", self._kernel._allow_stdin)
         self._kernel._allow_stdin = False
-        with suppress(OSError):  # it was deleted
-            stack.callback(_go_back, os.getcwd())
+        if go_back:
+            with suppress(OSError):  # it was deleted
+                stack.callback(_go_back, os.getcwd())
 
 
 def _go_back(folder: str) -> None:

@@ -78,9 +78,10 @@ class Bounds:
         self._before = memory.used()
 
     def stop(self) -> None:
-        """Have it given up now."""
+        """Have it given up: now, or as soon as it begins."""
         self._stopped = True
-        signal.setitimer(signal.ITIMER_REAL, AGAIN, AGAIN)
+        if self._until and not self._over:
+            signal.setitimer(signal.ITIMER_REAL, AGAIN, AGAIN)
 
     def finish(self) -> None:
         """Do not give it up any more: it is done."""

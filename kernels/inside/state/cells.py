@@ -8,7 +8,7 @@ Values are told apart by where they are in memory and by their type: nothing is 
 went away and another one of its type is in its very place, the older cell stands for it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 __all__ = ["Cells"]
 
@@ -20,14 +20,23 @@ class Cells:
         self._seen: dict[str, tuple[int, int]] = {}  # of each name: its value and its type, by their ids
         self._cells: dict[str, int] = {}
 
-    def note(self, names: Iterable[str], namespace: Mapping[str, object], cell: int) -> None:
-        """Names that are new, or bound to another value than at the last call, are of this cell."""
+    def note(
+        self,
+        names: Iterable[str],
+        namespace: Mapping[str, object],
+        cell: int,
+        certain: Container[str] | None = None,
+    ) -> None:
+        """Names that are new, or bound to another value than at the last call, are of this cell.
+
+        If `certain` is given, only these: nobody knows which cell has bound the others.
+        """
         now = {}
         for name in names:
             value = namespace.get(name)
             now[name] = seen = id(value), id(type(value))
             if self._seen.get(name) != seen:
-                self._cells[name] = cell
+                self._cells[name] = cell if certain is None or name in certain else 0
         self._seen = now
         if len(self._cells) > len(now):
             self._cells = {name: self._cells[name] for name in now}
@@ -49,4 +58,6 @@ class Cells:
 
     def newest_first(self) -> list[str]:
         """All names, those that were bound last first."""
-        return sorted(self._cells, key=self._cells.__getitem__, reverse=True)
+        names = list(reversed(self._cells))
+        names.sort(key=self._cells.__getitem__, reverse=True)
+        return names

@@ -2,6 +2,7 @@
 
     fetched = fetch(ticket, bounds)
     loaded = put(fetched, shell, bounds)        # or raises, and the kernel is as fresh as it can be
+    missing = put_surroundings(loaded, shell)
 
 What cannot be made again is named, with its cell, and takes nothing else with it.
 """
@@ -12,10 +13,10 @@ from typing import Any
 
 from . import graph, meta, placeholder, surroundings
 from .bounds import Bounds
-from .saving import OWN, SURROUNDINGS
+from .saving import OWN, PLACE, SURROUNDINGS
 from .transport import Fetched
 
-__all__ = ["Loaded", "Unreadable", "put"]
+__all__ = ["Loaded", "Unreadable", "everything", "put", "put_surroundings"]
 
 NOT_MADE = "a value that could not be made again"
 NOT_SET = "a setting that could not be made again"
@@ -27,11 +28,16 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Loaded:
-    """What is back and what is not: `missing` as `meta.told` has it. `cells` are those of the names."""
+    """What is back and what is not: `missing` as `meta.told` has it. `cells` are those of the names.
+
+    `surroundings` are still to be set; `unset` is in words what could not be set of what came before.
+    """
 
     back: list[str]
     missing: list[dict[str, Any]]
     cells: dict[str, int]
+    surroundings: dict[str, Any]
+    unset: list[str]
 
 
 def put(fetched: Fetched, shell: Any, bounds: Bounds) -> Loaded:
@@ -42,25 +48,37 @@ def put(fetched: Fetched, shell: Any, bounds: Bounds) -> Loaded:
     _need_this_python(fetched.meta)
     namespace, before = shell.user_ns, set(shell.user_ns)
     found: dict[str, Any] = {}
+    unset: list[str] = []
     stream, *buffers = fetched.buffers
     try:
         for name, value in graph.load(stream, buffers, namespace):
             bounds.check()
-            found[name] = value
-        own, parts = found.pop(OWN, None), found.pop(SURROUNDINGS, None)
-        own = own if isinstance(own, dict) else {}
-        order = [name for name in own.get("order", found) if name in found]
-        namespace.update((name, found[name]) for name in order)
-        shell.user_ns_hidden.update((name, found[name]) for name in own.get("hidden", ()) if name in found)
-        unset = surroundings.put(shell, parts) if isinstance(parts, dict) else []
+            if name == PLACE and isinstance(value, dict):
+                unset += surroundings.put(shell, value)
+            else:
+                found[name] = value
     except BaseException:
         for name in set(namespace) - before:
             namespace.pop(name, None)
         raise
-    cells = {name: cell for name, cell in own.get("cells", {}).items() if type(cell) is int}
-    missing = [*_missing(fetched.meta, found, cells), *(meta.told(words, 0, NOT_SET) for words in unset)]
-    stands_in = {name for name in order if type(found[name]) is placeholder.Placeholder}
-    return Loaded([name for name in order if name not in stands_in], missing, cells)
+    own, parts = found.pop(OWN, None), found.pop(SURROUNDINGS, None)
+    own = own if isinstance(own, dict) else {}
+    order = [name for name in own.get("order", found) if name in found]
+    namespace.update((name, found[name]) for name in order)
+    shell.user_ns_hidden.update((name, found[name]) for name in own.get("hidden", ()) if name in found)
+    return Loaded(
+        back=[name for name in order if type(found[name]) is not placeholder.Placeholder],
+        missing=_missing(fetched.meta, found, cells := _cells(own)),
+        cells=cells,
+        surroundings=parts if isinstance(parts, dict) else {},
+        unset=unset,
+    )
+
+
+def put_surroundings(loaded: Loaded, shell: Any) -> list[dict[str, Any]]:
+    """Set again what is no name; returns what is missing of everything."""
+    unset = [*loaded.unset, *surroundings.put(shell, loaded.surroundings)]
+    return [*loaded.missing, *(meta.told(words, 0, NOT_SET) for words in unset)]
 
 
 def everything(known: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -75,6 +93,10 @@ def _need_this_python(known: Mapping[str, Any]) -> None:
         raise Unreadable(f"it was saved by Python {theirs or '(unknown)'}, and this is Python {ours}")
 
 
+def _cells(own: Mapping[str, Any]) -> dict[str, int]:
+    return {name: cell for name, cell in own.get("cells", {}).items() if type(cell) is int}
+
+
 def _missing(
     known: Mapping[str, Any], found: Mapping[str, Any], cells: Mapping[str, int]
 ) -> list[dict[str, Any]]:
@@ -87,5 +109,5 @@ def _missing(
         if name not in found:
             missing.append(meta.told(name, cells.get(name, 0), NOT_MADE))
         elif type(value) is placeholder.Placeholder:
-            missing.append(meta.told(name, cells.get(name, 0), placeholder.what(value)))
+            missing.append(meta.told(name, cells.get(name, 0), value.what))
     return missing

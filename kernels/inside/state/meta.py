@@ -23,7 +23,7 @@ LIBRARIES = (
 
 
 def python() -> str:
-    """This Python's version: "3.12.3"."""
+    """The version of Python: "3.12.3"."""
     return ".".join(map(str, sys.version_info[:3]))
 
 

@@ -9,6 +9,7 @@ with the rest of the shell's state.
 """
 
 import re
+from itertools import takewhile
 from typing import Any
 
 __all__ = ["Names"]
@@ -19,7 +20,7 @@ OF_EVERY_KERNEL = {
     *("get_ipython", "exit", "quit", "__IPYTHON__"),
     *("__name__", "__doc__", "__package__", "__loader__", "__spec__", "__builtin__", "__builtins__"),
 }
-OF_CELLS = re.compile("_i?[0-9]+")
+OF_CELLS, OF_CODE = re.compile("_i?[0-9]+"), re.compile("_i[0-9]+")
 
 
 class Names:
@@ -46,3 +47,11 @@ class Names:
         """Of these, the ones that IPython hides."""
         hidden, namespace, nothing = self._shell.user_ns_hidden, self._shell.user_ns, object()
         return [name for name in self.own() if hidden.get(name, nothing) is namespace.get(name)]
+
+    def of_last_cell(self) -> set[str]:
+        """Those that are certainly of the last cell: a dictionary keeps its order.
+
+        Before each cell, IPython adds a name for the cell's code.
+        """
+        newer = takewhile(lambda name: not OF_CODE.fullmatch(str(name)), reversed(list(self._shell.user_ns)))
+        return {name for name in newer if type(name) is str}

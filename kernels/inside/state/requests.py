@@ -13,9 +13,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from .. import memory
 from ..shell import interrupts
-from . import loading
+from . import loading, surroundings
 from .apart import Apart
 from .bounds import Bounds, GivenUp, TooLarge, spare_memory
 from .cells import Cells
@@ -39,6 +38,7 @@ class StateRequests:
     def begin(self) -> None:
         """Note how things are in a kernel before its first cell."""
         shell = self._kernel.shell
+        surroundings.begin(shell)
         self._names, self._cells = Names(shell), Cells()
         self._saving = Saving(shell, self._names, self._cells)
         self._apart = Apart(self._kernel)
@@ -46,42 +46,50 @@ class StateRequests:
     def save(self, parent: Any) -> dict[str, Any]:
         """Save the state as of the cell that the request names."""
 
-        def work(content: Any, bounds: Bounds) -> dict[str, Any]:
-            left_out = self._saving.save(content["ticket"], content["cell"], bounds)
+        def work() -> dict[str, Any]:
+            content = parent["content"]
+            bounds = Bounds(float(content["seconds"]), spare_memory())
+            with interrupts.raised(bounds.stop):
+                wanted = self._saving.wanted(content["cell"], content.get("cells", 1))
+                with bounds:
+                    left_out = self._saving.save(content["ticket"], wanted, bounds)
             return {"status": "ok", "why": f"no room for {', '.join(left_out)}" if left_out else ""}
 
-        bounds = Bounds(float(parent["content"]["seconds"]), spare_memory())
-        return self._answer(parent, bounds, work)
+        return self._answer(parent, work, go_back=True)
 
     def load(self, parent: Any) -> dict[str, Any]:
         """Load the newest state into this kernel, which has run no cell yet."""
-        bounds = Bounds(LOADING_TIME, ANY_GROWTH)
-        return {"back": [], "missing": []} | self._answer(parent, bounds, self._load)
 
-    def _load(self, content: Any, bounds: Bounds) -> dict[str, Any]:
-        fetched = fetch(content["ticket"], bounds)
-        if fetched is None:
-            return {"status": "none", "why": ""}
-        known = [digest for one in chunked(fetched.buffers, bounds.check) for digest in one.digests]
-        try:
-            loaded = loading.put(fetched, self._kernel.shell, bounds)
-        except BaseException as error:  # noqa: BLE001  whatever the code of a value raises
-            return {"status": "failed", "why": _why(error), "missing": loading.everything(fetched.meta)}
-        bounds.finish()
+        def work() -> dict[str, Any]:
+            bounds = Bounds(LOADING_TIME, ANY_GROWTH)
+            with interrupts.raised(bounds.stop):
+                return self._load(parent["content"]["ticket"], bounds)
+
+        return {"back": [], "missing": []} | self._answer(parent, work, go_back=False)
+
+    def _load(self, ticket: str, bounds: Bounds) -> dict[str, Any]:
+        with bounds:
+            fetched = fetch(ticket, bounds)
+            if fetched is None:
+                return {"status": "none", "why": ""}
+            known = [digest for one in chunked(fetched.buffers, bounds.check) for digest in one.digests]
+            try:
+                loaded = loading.put(fetched, self._kernel.shell, bounds)
+            except BaseException as error:  # noqa: BLE001  whatever the code of a value raises
+                return {"status": "failed", "why": _why(error), "missing": loading.everything(fetched.meta)}
+            bounds.finish()
+        missing = loading.put_surroundings(loaded, self._kernel.shell)
         self._saving.know(known)
         self._cells.restored(self._names.own(), self._kernel.shell.user_ns, loaded.cells)
-        return {"status": "ok", "why": "", "back": loaded.back, "missing": loaded.missing}
+        return {"status": "ok", "why": "", "back": loaded.back, "missing": missing}
 
-    def _answer(
-        self, parent: Any, bounds: Bounds, work: Callable[[Any, Bounds], dict[str, Any]]
-    ) -> dict[str, Any]:
+    def _answer(self, parent: Any, work: Callable[[], dict[str, Any]], *, go_back: bool) -> dict[str, Any]:
         began, reply = monotonic(), {"status": "failed", "why": "it did not end"}
         try:
-            with self._apart:
+            with self._apart.entered(go_back=go_back):
                 try:
                     interrupts.begin_cell(parent["header"]["msg_id"])
-                    with bounds, interrupts.raised(bounds.stop):
-                        reply = work(parent["content"], bounds)
+                    reply = work()
                 finally:
                     interrupts.end_cell()
         except (GivenUp, KeyboardInterrupt) as error:

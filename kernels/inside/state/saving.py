@@ -1,7 +1,8 @@
 """Saves the person's variables: all in one graph, so that what two names share stays shared.
 
-    saving = Saving(shell)
-    saving.save(ticket, 7, bounds)      # as of the end of the cell 7; returns what is left out
+    saving = Saving(shell, names, cells)
+    wanted = saving.wanted(7, cells=1)      # as of the end of the cell 7
+    saving.save(ticket, wanted, bounds)     # returns what is left out
 
 Values that cannot be saved are left out by `graph`, each alone. If all the others take too much, what fits is
 saved; see `selection`.
@@ -19,7 +20,9 @@ from .transport import Buffer, Sending, chunked
 
 __all__ = ["OWN", "SURROUNDINGS", "Saving"]
 
-SURROUNDINGS = "\0surroundings"  # the item with all that is no name
+# The items with all that is no name, in two parts: what modules are found by comes before the names.
+PLACE = "\0place"
+SURROUNDINGS = "\0surroundings"
 OWN = "\0names"  # the item with the order of the names, their cells, and which are hidden
 TRIES = 4  # to save what fits: what values share is counted for each, so the first may well fit
 
@@ -48,13 +51,23 @@ class Saving:
         """The node has exactly these chunks of ours."""
         self._known = set(digests)
 
-    def save(self, ticket: str, cell: int, bounds: Bounds) -> list[str]:
+    def wanted(self, cell: int, cells: int) -> dict[str, object]:
+        """All that is to be saved: the names' values, and the parts of the surroundings.
+
+        `cells` is how many there were since the last save: with several, nobody knows which one of them has
+        bound a name that was there before.
+        """
+        namespace, names = self._shell.user_ns, self._names.own()
+        self._cells.note(names, namespace, cell, self._names.of_last_cell() if cells > 1 else None)
+        parts = surroundings.take(self._shell, namespace)
+        values = {name: namespace[name] for name in names if name in namespace}
+        return values | {SURROUNDINGS + key: part for key, part in parts.items()}
+
+    def save(self, ticket: str, wanted: Mapping[str, object], bounds: Bounds) -> list[str]:
         """Save what there is; returns the names that were left out for want of room.
 
         Raises: TooLarge if there is room for nothing; Refused; OSError; GivenUp.
         """
-        self._cells.note(self._names.own(), self._shell.user_ns, cell)
-        wanted = self._wanted()
         state = None if self._some else self._whole(wanted, bounds)
         with Sending(ticket, bounds) as sending:
             left_out: dict[str, str] = {}
@@ -66,21 +79,16 @@ class Saving:
             sending.send(state.buffers, meta.described(saved, [*state.lost, *told]))
             bounds.finish()
         self.know(digest for buffer in state.buffers for digest in buffer.digests)
-        return list(left_out)
-
-    def _wanted(self) -> dict[str, object]:
-        """All that is to be saved: the names' values, and the parts of the surroundings."""
-        namespace, shell = self._shell.user_ns, self._shell
-        values = {name: namespace[name] for name in self._names.own() if name in namespace}
-        parts = surroundings.take(shell, namespace)
-        return values | {SURROUNDINGS + key: part for key, part in parts.items()}
+        return [one["name"] for one in told]
 
     def _whole(self, wanted: Mapping[str, object], bounds: Bounds) -> _State | None:
         """The graph of all this, or None if it takes too much memory."""
         names = _names(wanted)
         own = {"order": names, "cells": self._cells.all(), "hidden": self._names.hidden()}
-        parts = {key.removeprefix(SURROUNDINGS): wanted[key] for key in wanted if key not in names}
-        items = [*((name, wanted[name]) for name in names), (OWN, own), (SURROUNDINGS, parts)]
+        parts = {key.removeprefix(SURROUNDINGS): wanted[key] for key in wanted if _is_ours(key)}
+        place, rest = surroundings.split(parts)
+        values = [(name, wanted[name]) for name in names]
+        items = [(PLACE, place), *values, (OWN, own), (SURROUNDINGS, rest)]
         try:
             return self._graph(items, bounds)
         except (TooLarge, MemoryError):
@@ -134,11 +142,15 @@ class Saving:
         told = {one.name for one in lost}
         for name, value in items:
             if name not in told and type(value) is placeholder.Placeholder:
-                yield self._told(name, placeholder.what(value))
+                yield self._told(name, value.what)
 
     def _told(self, name: str, what: str) -> dict[str, Any]:
-        return meta.told("Out" if name.startswith(SURROUNDINGS) else name, self._cells.of(name), what)
+        return meta.told("Out" if _is_ours(name) else name, self._cells.of(name), what)
 
 
 def _names(wanted: Mapping[str, object]) -> list[str]:
-    return [name for name in wanted if not name.startswith(SURROUNDINGS)]
+    return [name for name in wanted if not _is_ours(name)]
+
+
+def _is_ours(key: str) -> bool:
+    return key.startswith("\0")
