@@ -26,7 +26,7 @@ LEAST = 2 * MiB  # it takes some hundred KiB of its own
 SHARE = 2  # at most half of what the kernel has left before it is ended for its use of memory
 MAPPED = 3 << 30  # as in `kernels.sandbox.policy`, which a kernel cannot import
 AGAIN = 0.05  # seconds between two exceptions in code that catches them
-LOOK = 0.01  # seconds between looks at the memory, which take 10 us
+LOOK = 0.01  # seconds between looks, which take 20 us
 
 
 class GivenUp(BaseException):
@@ -43,7 +43,7 @@ class Bounds:
     def __init__(self, seconds: float, growth: int) -> None:
         self._seconds = seconds
         self.growth = growth
-        self._until = self._look = 0.0
+        self._until = self._due = 0.0
         self._before = 0
         self._stopped = self._over = False
 
@@ -88,19 +88,23 @@ class Bounds:
         self._over = True
 
     def check(self) -> None:
+        """Look around, but not more often than each `LOOK`: this is called for each value. Raises as `look`."""
+        if self._stopped or monotonic() >= self._due:
+            self.look()
+
+    def look(self) -> None:
         """End here if this process is a fork of the kernel: only the kernel itself goes on.
 
         Raises: GivenUp; TooLarge.
         """
         now = monotonic()
-        if self._stopped or now >= self._until:
-            raise GivenUp
+        self._due = now + LOOK
         if forked.is_child():
             forked.leave(None)
-        if now >= self._look:
-            self._look = now + LOOK
-            if memory.used() - self._before > self.growth:
-                raise TooLarge
+        if self._stopped or now >= self._until:
+            raise GivenUp
+        if memory.used() - self._before > self.growth:
+            raise TooLarge
 
     def _tick(self, _number: int, _frame: object) -> None:
         if not self._over and (self._stopped or monotonic() >= self._until):

@@ -19,6 +19,7 @@ OF_EVERY_KERNEL = {
     *("In", "Out", "_", "__", "___", "_i", "_ii", "_iii", "_ih", "_oh", "_dh", "_exit_code"),
     *("get_ipython", "exit", "quit", "__IPYTHON__"),
     *("__name__", "__doc__", "__package__", "__loader__", "__spec__", "__builtin__", "__builtins__"),
+    "__warningregistry__",
 }
 OF_CELLS, OF_CODE = re.compile("_i?[0-9]+"), re.compile("_i[0-9]+")
 

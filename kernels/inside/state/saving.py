@@ -117,7 +117,7 @@ class Saving:
     def _graph(self, items: Sequence[tuple[str, object]], bounds: Bounds) -> _State:
         large: list[memoryview] = []
         dumped = graph.dump(items, self._shell.user_ns, large=large.append, check=bounds.check)
-        bounds.check()
+        bounds.look()
         buffers = chunked([dumped.stream, *large], bounds.check)
         new = {
             digest: len(piece)

@@ -136,7 +136,7 @@ def test_a_forked_child_goes_no_further() -> None:
             child = os.fork()
             if child == 0:
                 try:
-                    bounded.check()
+                    bounded.look()
                 finally:
                     os._exit(7)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
