@@ -8,6 +8,7 @@ import io
 import pickle
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -63,7 +64,7 @@ class Nowhere:
 class QuickPickler(pickle.Pickler):
     """The pickler in C."""
 
-    reduce: Callable[[Any], Reduction]
+    reduce: Callable[..., Reduction]
     check: Callable[[], None]
 
     def __init__(self, file: Stream, keep_buffer: KeepBuffer) -> None:
@@ -82,13 +83,13 @@ class DeepPickler(pickle._Pickler):  # type: ignore[misc, name-defined]
         self,
         file: Stream | Nowhere,
         keep_buffer: KeepBuffer,
-        reduce: Callable[[Any], Reduction],
+        reduce: Callable[..., Reduction],
         check: Callable[[], None],
         memo: Memo,
     ) -> None:
         super().__init__(file, PROTOCOL, buffer_callback=keep_buffer)
         self.memo = memo
-        self._reduce, self._check = reduce, check
+        self._reduce, self._check = partial(reduce, deep=True), check
 
     def dump(self, value: object) -> None:
         """Write one pickle."""

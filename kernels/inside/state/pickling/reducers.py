@@ -11,6 +11,7 @@ import typing
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -24,6 +25,9 @@ from .reduction import Reduction, Unpicklable
 __all__ = ["Reducers", "is_ours"]
 
 PROTOCOL = 5
+
+type Way = Callable[[Any], Reduction]
+
 # The iterators of containers in C, which raise nothing of the person's.
 SAFE_ITERATORS = frozenset(type(iter(made)) for made in ([], (), {}, {}.items(), OrderedDict().items()))
 OWN_CODE = "inside."
@@ -43,7 +47,7 @@ class Reducers:
         """`lose` is told of a value that is not kept and why, and gives the name of the variable it is in."""
         self._lose = lose
         self._globals = Globals(namespace)
-        self._by_class: dict[type, Callable[[Any], Reduction]] = {
+        self._ways: dict[type, Way] = {  # those of a value that no pickler needs to check
             FunctionType: self._globals.reduce,
             memoryview: arrays.reduce_memoryview,
             weakref.ref: _reduce_reference,
@@ -54,27 +58,30 @@ class Reducers:
             Placeholder: self._reduce_placeholder,
             **functions.reducers(),
         }
+        self._others: dict[type, Way] = {}
 
     def know(self, value: object) -> None:
         """Note what a variable holds before it is pickled."""
         if type(value) is ModuleType and sys.modules.get(value.__name__) is not value:
             self._globals.know(value)
 
-    def reduce(self, value: object) -> Reduction:
-        """The value's reduction."""
+    def reduce(self, value: object, *, deep: bool = False) -> Reduction:
+        """The value's reduction.
+
+        Raises:
+            RecursionError: there is no room for a call, which may be for other values' sake; not if `deep`.
+        """
         try:
             cls = type(value)
-            known = self._by_class.get(cls)
-            if known is None:
-                known = self._by_class[cls] = self._chosen(cls)
-            reduced = known(value)
-            if type(reduced) is tuple and known is not _by_itself:
-                return reduced
-            return _checked(value, reduced)
+            if (way := self._ways.get(cls)) is not None:
+                return way(value)
+            if (way := self._others.get(cls)) is None:
+                way = self._others[cls] = self._chosen(cls)
+            return _checked(value, way(value))
         except Unpicklable as problem:
             what = str(problem)
         except BaseException as error:
-            if is_ours(error):
+            if is_ours(error) or (isinstance(error, RecursionError) and not deep):
                 raise
             what = reasons.failed(value, error)
         return Placeholder, (what, self._lose(value, what))
@@ -84,11 +91,11 @@ class Reducers:
         self._lose(value, value.what)
         return Placeholder, (value.what, value.name)
 
-    def _chosen(self, cls: type) -> Callable[[Any], Reduction]:
+    def _chosen(self, cls: type) -> Way:
         """How values of a class are reduced. It is decided once for each class."""
         for above, way in (
             (type, classes.reduce_class),
-            (ModuleType, self._by_class[ModuleType]),
+            (ModuleType, self._ways[ModuleType]),
             (BaseException, classes.reduce_error),
             (weakref.ReferenceType, _reduce_reference),
         ):
@@ -102,7 +109,8 @@ class Reducers:
             return way
         if cls.__module__.startswith(OWN_CODE):
             return _refuse
-        return _natural if _may_be_unkept(cls) else _by_itself
+        way = copyreg.dispatch_table.get(cls) or cloudpickle.Pickler.dispatch_table.get(cls) or _by_itself
+        return partial(_natural, way) if _may_be_unkept(cls) else way
 
 
 def _refuse(_: object) -> Reduction:
@@ -113,18 +121,16 @@ def _may_be_unkept(cls: type) -> bool:
     return any(f"{each.__module__}.{each.__qualname__}" in reasons.NATURES for each in type.mro(cls))
 
 
-def _natural(value: object) -> Reduction:
+def _natural(way: Way, value: object) -> Reduction:
     """A value of a kind that cannot be kept, unless its subclass sees to it."""
     if (why := reasons.reason(value)) is not None:
         raise Unpicklable(why)
-    return _by_itself(value)
+    return way(value)
 
 
 def _by_itself(value: object) -> Reduction:
-    """What `pickle` would ask the value for."""
-    cls = type(value)
-    way = copyreg.dispatch_table.get(cls) or cloudpickle.Pickler.dispatch_table.get(cls)
-    return way(value) if way is not None else value.__reduce_ex__(PROTOCOL)
+    """What the value says of itself."""
+    return value.__reduce_ex__(PROTOCOL)
 
 
 def _checked(value: object, reduced: Reduction) -> Reduction:
