@@ -28,7 +28,7 @@ from kernels.concurrency.slots import SlotQueue
 from kernels.concurrency.threads import in_thread
 from kernels.state.asking import Asked, AskedProcess, asking
 from kernels.state.errors import StateError
-from kernels.state.exchange import Exchange, Load, Save
+from kernels.state.exchange import Exchange, LoadErrand, SaveErrand
 from kernels.state.manifest import Manifest, Meta
 from kernels.state.restarts import Restored, unsaved
 from kernels.state.session_state import SessionState
@@ -197,7 +197,7 @@ class Keeper:
     async def _save(self, process: AskedProcess, seconds: float, *, hurry: bool = False) -> None:
         if self._state is None:
             return
-        save, cell, cells = Save(self._state, self._cell), self._cell, self._unsaved
+        save, cell, cells = SaveErrand(self._state, self._cell), self._cell, self._unsaved
         content = {"ticket": save.ticket, "cell": cell, "hurry": hurry, "seconds": seconds, "cells": cells}
         with asking(process, self._router, "save_request", content) as asked:
             self._asked = asked
@@ -267,7 +267,7 @@ class Keeper:
         number = None
         while (saved := await in_thread(state.newest, number)) is not None:
             tried.append(saved)
-            load = Load(state, saved)
+            load = LoadErrand(state, saved)
             with asking(process, self._router, "load_request", {"ticket": load.ticket}) as asked:
                 async with self.exchange.offered(load):
                     await asked.answered(until - monotonic())
