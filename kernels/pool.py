@@ -26,7 +26,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from kernels.broker import FileSource
 from kernels.concurrency.cancellation import stop
@@ -45,6 +45,9 @@ from kernels.workspace.folder import Workspace, is_scratch, owner
 from kernels.workspace.observer import Observer
 from kernels.workspace.removal import Removal
 from kernels.workspace.temporary import all_folders, own_folder, remove_dead
+
+if TYPE_CHECKING:
+    from kernels.state.store import StateStore
 
 __all__ = ["Pool", "PoolTimes"]
 
@@ -74,7 +77,8 @@ class Pool:
     `size` the most kernels of persons at a time, and `idle` the time after which an unused kernel is ended
     (None: never). `tier` is how kernels are held; None takes the strongest that works on this machine.
     `libraries` are imported once for all kernels. `memory` tells how much memory is left, and `times` when
-    the pool looks.
+    the pool looks. `states` keeps what people's variables were (None: they are not saved), for `states_kept`
+    after the last save of a session.
     """
 
     outlived = False  # a kernel ends with its pool
@@ -91,6 +95,8 @@ class Pool:
         libraries: Sequence[str] = LIBRARIES,
         memory: Callable[[], Memory] | None = None,
         times: PoolTimes | None = None,
+        states: "StateStore | None" = None,
+        states_kept: timedelta = timedelta(days=30),
     ) -> None:
         self.limits = limits
         self.python = python.absolute()  # not resolved: an environment's python is a link
@@ -104,6 +110,7 @@ class Pool:
         self._starts = TimedSlots(max(1, _processors() - 1))  # one is left to the cells that run
         self._memory = memory or Machine().memory
         self._times = times or PoolTimes()
+        self._states, self._states_kept = states, states_kept
         self._kernels: dict[str, Kernel] = {}
         self._removal = Removal(self._workspaces)
         self._observer = Observer(self._workspaces)
@@ -169,10 +176,15 @@ class Pool:
             self._observer.unwatch(session_id)
             await kernel.shutdown()
 
-    async def remove(self, session_id: str) -> None:
-        """End a session's kernel and throw its workspace away. Raises: ValueError, OSError."""
+    async def remove(self, session_id: str, *, keep_state: bool = False) -> None:
+        """End a session's kernel and throw its workspace away, and its saved variables unless `keep_state`.
+
+        Raises: ValueError, OSError.
+        """
         workspace = Workspace.named(self._workspaces, session_id)
         await self.release(session_id)
+        if self._states is not None and not keep_state:
+            await in_thread(self._states.forget, session_id)
         await self._removal.throw_away(workspace.path)
 
     async def sweep(self, now: float) -> None:

@@ -138,9 +138,10 @@ class RemoteNode:
         if kernel is not None:
             await kernel.detach()
 
-    async def remove(self, session_id: str) -> None:
+    async def remove(self, session_id: str, *, keep_state: bool = False) -> None:
         await self.release(session_id)
-        await self.ask("DELETE", f"sessions/{quote(session_id, safe='')}", params={"workspace": "1"})
+        params = {"workspace": "1"} | ({"keep_state": "1"} if keep_state else {})
+        await self.ask("DELETE", f"sessions/{quote(session_id, safe='')}", params=params)
 
     async def end(self) -> None:
         """End the node, with all its kernels. Raises: OSError, KernelError if it does not end."""

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from kernels import descriptors
 from kernels.inside.procfs import started
@@ -29,6 +30,9 @@ from kernels.node.settings import RECORD, NodeRecord, NodeSettings
 from kernels.pool import Pool
 from kernels.sandbox.policy import Tier
 from kernels.workspace.folder import SESSION_ID, BadSessionId
+
+if TYPE_CHECKING:
+    from kernels.state.store import StateStore
 
 __all__ = ["Node"]
 
@@ -61,6 +65,8 @@ class Node:
             idle=settings.idle,
             tier=Tier(settings.tier) if settings.tier else None,
             libraries=settings.libraries,
+            states=_states(settings),
+            states_kept=settings.states_kept,
         )
         self._stack = AsyncExitStack()
         self._alone_since = monotonic()
@@ -115,14 +121,20 @@ class Node:
             session = self._sessions[session_id] = NodeSession(self._pool, session_id)
         return session
 
-    async def end(self, session_id: str, *, workspace: bool) -> None:
-        """End a session's kernel, and with `workspace` delete its files. Raises: ValueError, OSError."""
+    async def end(self, session_id: str, *, workspace: bool, keep_state: bool = False) -> None:
+        """End a session's kernel, and with `workspace` delete its files.
+
+        With them go its saved variables, unless `keep_state`. Raises: ValueError, OSError.
+        """
         if not SESSION_ID.fullmatch(session_id):
             raise BadSessionId(session_id)
         session = self._sessions.pop(session_id, None)
         if session is not None:
             await session.close()
-        await (self._pool.remove(session_id) if workspace else self._pool.release(session_id))
+        if workspace:
+            await self._pool.remove(session_id, keep_state=keep_state)
+        else:
+            await self._pool.release(session_id)
 
     def untold(self) -> list[str]:
         """The sessions that have news and no bot."""
@@ -173,3 +185,11 @@ class Node:
             return False
         except OSError:  # as without a free descriptor, which must end nobody's kernel
             return True
+
+
+def _states(settings: NodeSettings) -> "StateStore | None":
+    if settings.states is None:
+        return None
+    from kernels.state.store import StateStore  # type: ignore[import-not-found,unused-ignore]
+
+    return StateStore(settings.states, quota=settings.state_quota, disk=settings.state_disk)
