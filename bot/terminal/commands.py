@@ -141,7 +141,9 @@ class Commands:
         state = await session.kernel.state()
         variables = state.variables
         if not state.alive and state.saved:
-            self._screen.note(f"Your next cell starts a kernel, with your variables as after cell {state.saved}.")
+            self._screen.note(
+                f"Your next cell starts a kernel, with your variables as after cell {state.saved}."
+            )
         elif not variables:
             self._screen.note("No variables.")
         for variable in variables:
