@@ -22,8 +22,8 @@ HELP = """\
 - Edit your last message, and its code runs again. **Stop**, `/stop` and `/reset` do what they say.
 - `/vars`, `/usage` and `/privacy` show what I keep about you. Only you can use your buttons."""
 SURVIVE = """
-- Your variables are saved after each cell. If your kernel ends, the next one has them again, and you are told \
-what is missing. `/reset` forgets them."""
+- Your variables are saved after each cell. If your kernel ends, the next one has them again, and you are \
+told what is missing. `/reset` forgets them."""
 DELETE = (
     "This ends your kernel and deletes your files, variables, conversations and usage for good."
     " Messages on Discord stay: they belong to you and the server."
