@@ -1,6 +1,5 @@
 """Variables that are saved count as lost only if the next kernel does not bring them back."""
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 
