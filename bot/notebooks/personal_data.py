@@ -41,8 +41,8 @@ README = """\
 - `usage.json`: the sum of what your turns took.
 """
 SAVED = """\
-- Not in here: your variables, which are saved after each of your cells, for your next kernel. Only your kernel
-  can read them: have a cell write what you want of them into a file.
+- Not in here: your variables, which are saved after each of your cells, for your next kernel. Only a kernel
+  of yours can read them: have a cell write what you want of them into a file.
 """
 LEFT_OUT = "\nLeft out, because the zip would have been too large to send:\n\n"
 
