@@ -96,7 +96,6 @@ class Kernel(LocalKernel, introspection.Hinting):
         self._killing: asyncio.Task[None] | None = None
         self._given_up = self._closed = False
         self._ended_because = DIED
-        self._clearing: asyncio.Task[bool] | None = None
         self._restarts = Restarts()
         self._router = Router(limits, self._kill_for_broken_messages)
         self._keeper = Keeper(session_id, states, self._router, saves or save_slots())
@@ -195,7 +194,7 @@ class Kernel(LocalKernel, introspection.Hinting):
 
     async def ready(self) -> AsyncGenerator[int]:
         await self.know()
-        if self._process is not None and not await self._made_way(self._process):
+        if self._process is not None and not await self._keeper.make_way():
             await self.replace(SAVES_ON)
         if self.dead:
             await self.replace(self._why())
@@ -215,9 +214,8 @@ class Kernel(LocalKernel, introspection.Hinting):
     def withdraw(self) -> None:
         if self._process is None and self._slot is not None:
             self._slot.leave()
-        for task in (self._starting, self._clearing):
-            if task is not None:
-                cancel(task)
+        if self._starting is not None:
+            cancel(self._starting)
         if self._process is not None:
             self._keeper.release(self._process)
 
@@ -272,8 +270,9 @@ class Kernel(LocalKernel, introspection.Hinting):
             running = self._router.running
             in_cell = running is not None or reason == WENT_ON
             log.warning("the kernel is ended: %s", reason, extra=self._ids(running or after))
-            names, saved = self._router.forget_process(), await self._keeper.newest()
-            self._restarts.ended(reason, names, in_cell=in_cell, saved=saved)
+            await self._keeper.stop()
+            saved = await self._keeper.newest()
+            self._restarts.ended(reason, self._router.forget_process(), in_cell=in_cell, saved=saved)
             await self._end(now=True)
 
     async def look(self) -> Scan:
@@ -327,7 +326,7 @@ class Kernel(LocalKernel, introspection.Hinting):
         process = await self._launch()
         restored = await self._keeper.restore(process)
         if restored is not None and not restored.cell:
-            await self._end_process(now=True)
+            await to_the_end(self._end_process(now=True))
             await self._launch()
         elif restored is not None:
             self._router.restored(restored.back)
@@ -339,9 +338,7 @@ class Kernel(LocalKernel, introspection.Hinting):
             descriptors.need(descriptors.STARTING)
             async with AsyncExitStack() as stack:
                 folder = stack.enter_context(run_folder(path))
-                broker = await stack.enter_async_context(
-                    Broker(self._source, errands=self._keeper.exchange)
-                )
+                broker = await stack.enter_async_context(Broker(self._source, errands=self._keeper.exchange))
                 launcher = self._launcher(broker.request_socket.fileno())
                 starting = KernelProcess.start(launcher, folder, self._router.receive, self.start_times)
                 self._process = await stack.enter_async_context(starting)
@@ -358,18 +355,6 @@ class Kernel(LocalKernel, introspection.Hinting):
         self._given_up, self._ended_because = False, DIED
         self._death = asyncio.create_task(self._report_death(self._process), name="kernel death")
         return self._process
-
-    async def _made_way(self, process: KernelProcess) -> bool:
-        """Whether the process can run a cell; it cannot if it does not stop saving variables."""
-        if not self._keeper.in_the_way:
-            return True
-        clearing = self._clearing = asyncio.create_task(self._keeper.make_way(process), name="end of a save")
-        try:
-            await asyncio.wait([clearing])
-        finally:
-            await to_the_end(stop(clearing))
-            self._clearing = None
-        return clearing.cancelled() or clearing.result()
 
     async def _end(self, *, now: bool = False) -> None:
         await to_the_end(self._end_all(now=now))

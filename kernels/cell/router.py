@@ -152,11 +152,8 @@ class Router:
                 self._reply(run, content, message.metadata)
             case "shell", "complete_reply" | "inspect_reply" | "save_reply" | "load_reply":
                 self._answer(message.parent_id, content)
-            case "control", "interrupt_reply" if message.parent_id in self.unheeded:
-                self.unheeded.discard(message.parent_id)
-            case "control", "interrupt_reply" if self.running is not None:
-                self.idle = content.get("running") is False
-                self.running.interrupted()
+            case "control", "interrupt_reply":
+                self._interrupted(message.parent_id, content)
             case "iopub", "kernelcord_question" if run is not None:
                 self._marked = True
                 self._ask(run)
@@ -176,6 +173,14 @@ class Router:
         """Pass an answer of the shell to whoever awaits it."""
         if asked in self._answers and not self._answers[asked].done():
             self._answers[asked].set_result(content)
+
+    def _interrupted(self, asked: str, content: dict[str, Any]) -> None:
+        """The kernel has handled an interrupt, of the cell or of a save that gave way to it."""
+        if asked in self.unheeded:
+            self.unheeded.discard(asked)
+        elif self.running is not None:
+            self.idle = content.get("running") is False
+            self.running.interrupted()
 
     def _reply(self, run: Run, content: dict[str, Any], metadata: Any) -> None:
         payload = content.get("payload")

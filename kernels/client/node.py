@@ -37,7 +37,7 @@ __all__ = ["RemoteNode"]
 
 log = logging.getLogger(__name__)
 
-ENDING, LOOK = 20.0, 0.05  # seconds that a node may take to end its kernels, and between looks
+ENDING, LOOK = 40.0, 0.05  # seconds that a node may take to save and end its kernels, and between looks
 ANSWER = 300.0  # seconds without a byte of an answer; a request may delete very much
 CLOSING = aiohttp.ClientWSTimeout(ws_close=2.0)  # seconds; a frozen node does not answer a close
 WRONG_TOKEN = (401, 403)

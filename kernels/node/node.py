@@ -18,7 +18,6 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from kernels import descriptors
 from kernels.inside.procfs import started
@@ -29,10 +28,8 @@ from kernels.node.session import NodeSession
 from kernels.node.settings import RECORD, NodeRecord, NodeSettings
 from kernels.pool import Pool
 from kernels.sandbox.policy import Tier
+from kernels.state.store import StateStore
 from kernels.workspace.folder import SESSION_ID, BadSessionId
-
-if TYPE_CHECKING:
-    from kernels.state.store import StateStore
 
 __all__ = ["Node"]
 
@@ -187,9 +184,7 @@ class Node:
             return True
 
 
-def _states(settings: NodeSettings) -> "StateStore | None":
+def _states(settings: NodeSettings) -> StateStore | None:
     if settings.states is None:
         return None
-    from kernels.state.store import StateStore  # type: ignore[import-not-found,unused-ignore]
-
     return StateStore(settings.states, quota=settings.state_quota, disk=settings.state_disk)

@@ -1,9 +1,9 @@
 """A request that keeps a kernel busy, as a cell does: to save its variables, or to load them.
 
-    with asking(process, router, "save_request", {...}) as asked:
-        if not await asked.answered(seconds):
-            asked.interrupt()
-        asked.reply             # the content of its reply, if there is one
+with asking(process, router, "save_request", {...}) as asked:
+    if not await asked.answered(seconds):
+        asked.interrupt()
+    asked.reply             # the content of its reply, if there is one
 """
 
 import asyncio
@@ -60,9 +60,7 @@ class Asked:
         """Whether the kernel is free again, or gone, after so many seconds at most (None: for ever)."""
         exited = asyncio.create_task(self._process.exited.wait())
         try:
-            await asyncio.wait(
-                [self._answer, exited], timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait([self._answer, exited], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await stop(exited)
         return self._answer.done() or self._process.exited.is_set()
@@ -75,9 +73,7 @@ class Asked:
 
 
 @contextmanager
-def asking(
-    process: AskedProcess, router: Router, kind: str, content: dict[str, Any]
-) -> Iterator[Asked]:
+def asking(process: AskedProcess, router: Router, kind: str, content: dict[str, Any]) -> Iterator[Asked]:
     """Send a request on the shell channel; when this is left, nobody waits for its answer any more."""
     sent = process.wire.send("shell", kind, content)
     with router.awaited(sent) as answer:

@@ -10,11 +10,16 @@
 For a save, the kernel tells the chunks of which its variables consist, and then sends those that are not
 stored yet. For a load it gets all of them. What the bytes mean is known in the kernel only.
 
-    save    {"ticket": T, "op": "save"}             {"ok": true, "room": bytes}
-            {"buffers": [[[digest, size], ...], ...], "meta": {...}}    {"ok": true, "missing": [index, ...]}
-            the bytes of the missing chunks         {"ok": true}
-    load    {"ticket": T, "op": "load"}             {"ok": true, "cell": 12, "meta": ..., "buffers": [size, ...]},
-                                                    then their bytes; or {"ok": false, "none": true}
+    the kernel                                          the node
+    {"op": "save", "ticket": T}                         {"ok": true, "room": bytes}
+    {"buffers": [[[digest, size], ...], ...],
+     "meta": {...}}                                     {"ok": true, "missing": [index, ...]}
+    the bytes of the missing chunks                     {"ok": true}
+
+    {"op": "load", "ticket": T}                         {"ok": true, "cell": 12, "meta": {...},
+                                                         "buffers": [size, ...]}, then all bytes
+
+A refusal is {"ok": false, "message": "a sentence"}.
 
 The kernel is hostile. Each connection is served by a thread of its own, so a kernel that sends or takes its
 bytes slowly, or whose disk is slow, costs the event loop nothing. Each step has a limit of time and size.

@@ -23,7 +23,7 @@ __all__ = ["SAVES", "Index", "counted", "manifest_path", "numbers", "read_manife
 SAVES = "saves"
 DIGITS = 12  # of a save's number in its file's name
 SUFFIX = ".json"
-LARGEST = 32 * 1024 * 1024  # bytes of a manifest; one of 100,000 chunks has 5 MB
+LARGEST = 32 * 1024 * 1024  # bytes that are read of a manifest; one of 100,000 chunks has 5 MB
 
 type Mark = tuple[object, ...]
 
@@ -146,11 +146,17 @@ def read_manifest(here: int, number: int) -> tuple[Manifest, os.stat_result]:
         StateDamaged: it is not as it was written.
         OSError: it is gone, or the disk cannot tell.
     """
-    with os.fdopen(open_plain(manifest_path(number), here), "rb") as file:
-        status = os.fstat(file.fileno())
-        if status.st_size > LARGEST:
-            raise StateDamaged("the manifest is too large")
-        return Manifest.from_bytes(number, file.read()), status
+    try:
+        with os.fdopen(open_plain(manifest_path(number), here), "rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            content = file.read(LARGEST)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno in chunks.TRANSIENT:
+            raise
+        raise StateDamaged("the manifest is unreadable") from error
+    return Manifest.from_bytes(number, content), status
 
 
 def counted(here: int) -> Held:

@@ -7,10 +7,10 @@
     await keeper.save_now(process, seconds)         # the process is about to be ended
     await keeper.stop()                             # before it is
 
-The kernel makes and reads the bytes, the node keeps them (`kernels.state.exchange`). Cells and saves share the
-kernel's main thread, so a save begins when the person has their answer, and gives way to the next cell. If
-saves of a kernel fail or take long, the next ones begin later, since a kernel may do this on purpose; few
-saves run at a time, and of one person not all of them.
+The kernel makes and reads the bytes, and the node keeps them (`kernels.state.exchange`). Cells and saves
+share the kernel's main thread, so a save begins when the person has their answer, and gives way to the next
+cell. After a save that failed, the next one begins later, since a kernel may fail on purpose. Few saves run
+at a time, and of one person one.
 
 Without `states` nothing of this happens.
 """
@@ -20,9 +20,10 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
+from typing import Any
 
 from kernels.cell.router import Router
-from kernels.concurrency.cancellation import cancel, stop
+from kernels.concurrency.cancellation import cancel, stop, to_the_end
 from kernels.concurrency.slots import SlotQueue
 from kernels.concurrency.threads import in_thread
 from kernels.state.asking import Asked, AskedProcess, asking
@@ -32,6 +33,8 @@ from kernels.state.manifest import Manifest, Meta
 from kernels.state.restarts import Restored, unsaved
 from kernels.state.session_state import SessionState
 from kernels.state.store import StateStore
+from kernels.text.clipping import repair
+from kernels.text.visible import one_line
 from kernels.workspace.folder import owner
 
 __all__ = ["Keeper", "save_slots"]
@@ -58,9 +61,7 @@ def save_slots() -> SlotQueue:
 class Keeper:
     """See the module's text."""
 
-    def __init__(
-        self, session_id: str, states: StateStore | None, router: Router, slots: SlotQueue
-    ) -> None:
+    def __init__(self, session_id: str, states: StateStore | None, router: Router, slots: SlotQueue) -> None:
         self.exchange = Exchange()
         self._state = states.session(session_id) if states is not None else None
         self._session_id = session_id
@@ -73,18 +74,16 @@ class Keeper:
         self._saved_at = 0.0  # monotonic
         self._expected = 0.0  # seconds that a save takes
         self._pause = QUIET
-        self._failed_at = 0  # the cell whose save failed
+        self._failed_at = 0  # the cell whose save failed, which is not tried again
         self._told = ""  # the failure that was logged last
         self._skipped = self._skip = 0  # cells that go without a save, after a save that ended its kernel
         self._held = False  # whether a cell comes or runs
         self._ids = {"session": session_id}
-        self._task: asyncio.Task[None] | None = None
         self._asked: Asked | None = None  # the save on which the kernel works
-
-    @property
-    def in_the_way(self) -> bool:
-        """Whether `make_way` has something to do."""
-        return self._task is not None and not self._task.done()
+        self._one = asyncio.Lock()  # held while there is a save, until nothing of it is written any more
+        self._waiting: asyncio.Task[None] | None = None  # has not asked the kernel yet
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._clearing: asyncio.Task[bool] | None = None
 
     async def newest(self) -> Manifest | None:
         """What is saved, as far as is known."""
@@ -105,6 +104,8 @@ class Keeper:
 
     def cell_ended(self, process: AskedProcess, cell: int) -> None:
         """A cell is over, and its result goes out."""
+        if self._state is None:
+            return
         self._cell = cell or self._cell + 1  # who does not number cells gets numbers all the same
         self._unsaved += 1
         self._skip = max(0, self._skip - 1)
@@ -113,21 +114,34 @@ class Keeper:
     def release(self, process: AskedProcess) -> None:
         """No cell comes any more: save if there is something to save."""
         self._held = False
-        if self._state is not None and self._unsaved and not self._skip and not process.exited.is_set():
-            work = self._save_soon(process, self._task)
-            self._task = asyncio.create_task(work, name="save of variables")
+        if self._clearing is not None:
+            cancel(self._clearing)
+        failed = self._skip or self._failed_at == self._cell
+        if self._unsaved and not failed and self._waiting is None and not process.exited.is_set():
+            task = self._waiting = asyncio.create_task(self._save_soon(process), name="save of variables")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def make_way(self, process: AskedProcess) -> bool:
+    async def make_way(self) -> bool:
         """Have the kernel free for a cell. False: it does not stop saving, and has to be killed.
 
-        A save that has been cut off is made up for after the cell.
+        A save that is given up is made up for after the cell. `release` ends the wait.
         """
-        self._held = True
-        asked = self._asked
-        if asked is None:
-            if self._task is not None:
-                cancel(self._task)  # it has asked for nothing yet, or there is nothing more to be got
+        if not self._tasks:
             return True
+        self._held = True
+        self._wait_no_more()
+        if self._asked is None:
+            return True
+        clearing = self._clearing = asyncio.create_task(self._clear(self._asked), name="end of a save")
+        try:
+            await asyncio.wait([clearing])
+        finally:
+            await to_the_end(stop(clearing))
+            self._clearing = None
+        return clearing.cancelled() or clearing.result()
+
+    async def _clear(self, asked: Asked) -> bool:
         patience = SHORT - (monotonic() - asked.began) if self._expected < SHORT else 0.0
         if await asked.answered(max(0.0, patience)):
             return True
@@ -141,26 +155,30 @@ class Keeper:
         """Save what has no save yet, within some seconds; a kernel that is busy or dead is left alone."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                if self._asked is not None and self._task is not None:
-                    await asyncio.wait([self._task])
-                else:
-                    await stop(self._task)
-                failed = self._failed_at == self._cell or self._skip
-                if self._state is not None and self._unsaved and not failed and not process.exited.is_set():
-                    async with self._slot():
-                        await self._save(process, seconds, hurry=True)
+                self._wait_no_more()
+                async with self._one:
+                    failed = self._skip or self._failed_at == self._cell
+                    if self._unsaved and not failed and not process.exited.is_set():
+                        async with self._slot():
+                            await self._save(process, seconds, hurry=True)
 
     async def stop(self) -> None:
         """Leave a save as it is: it does not count."""
-        await stop(self._task)
+        self._waiting = None
+        for task in list(self._tasks):
+            await stop(task)
 
-    async def _save_soon(self, process: AskedProcess, before: "asyncio.Task[None] | None") -> None:
-        if before is not None:
-            await asyncio.wait([before])
+    def _wait_no_more(self) -> None:
+        if self._waiting is not None:
+            cancel(self._waiting)
+            self._waiting = None
+
+    async def _save_soon(self, process: AskedProcess) -> None:
         in_a_row = self._unsaved > 1 and self._expected < SHORT and monotonic() - self._saved_at > EVERY
         if self._pause > QUIET or not in_a_row:
             await asyncio.sleep(self._pause)
-        async with self._slot():
+        async with self._one, self._slot():
+            self._waiting = None
             if self._unsaved and not self._held and not process.exited.is_set():
                 await self._save(process, SAVING)
 
@@ -177,7 +195,8 @@ class Keeper:
                 leaving.cancel()
 
     async def _save(self, process: AskedProcess, seconds: float, *, hurry: bool = False) -> None:
-        assert self._state is not None
+        if self._state is None:
+            return
         save, cell, cells = Save(self._state, self._cell), self._cell, self._unsaved
         content = {"ticket": save.ticket, "cell": cell, "hurry": hurry, "seconds": seconds, "cells": cells}
         with asking(process, self._router, "save_request", content) as asked:
@@ -207,9 +226,8 @@ class Keeper:
         elif asked.interrupted and self._held:  # for a cell
             self._expected = max(self._expected, took)
         else:
-            self._failed_at, self._pause = self._cell, min(LATER * took, LATER * SAVING)
-            said = asked.reply or {}
-            why = f"{said.get('status')!r:.20}, {said.get('why')!r:.{LONGEST}}"
+            self._failed_at, self._pause = self._cell, max(QUIET, LATER * took)
+            why = _reason(asked.reply)
             if why != self._told:
                 log.info("variables are not saved (said once): %s", why, extra=self._ids)
             self._told = why
@@ -226,7 +244,7 @@ class Keeper:
 
         If that fails (`Restored.cell` is 0), the process has to be replaced: it may be in any state.
         """
-        self._unsaved, self._expected, self._pause = 0, 0.0, QUIET
+        self._unsaved, self._failed_at, self._expected, self._pause = 0, 0, 0.0, QUIET
         if self._state is None:
             return None
         tried: list[Manifest] = []
@@ -259,9 +277,17 @@ class Keeper:
                 told = Meta.from_json({"names": reply.get("back"), "lost": reply.get("missing")})
                 return Restored(saved.cell, told.names, unsaved(told))
             if not load.damaged or process.exited.is_set():
-                why = f"{reply.get('status')!r:.20}, {reply.get('why')!r:.{LONGEST}}"
+                why = _reason(asked.reply)
                 log.warning("saved variables could not be brought back: %s", why, extra=self._ids)
                 return None
             number = saved.number
         self._newest = None
         return None
+
+
+def _reason(reply: dict[str, Any] | None) -> str:
+    """What a reply says of a failure, for the log; it may be anything."""
+    if reply is None:
+        return "the kernel did not answer, or died"
+    said = (reply.get("status"), reply.get("why"))
+    return ": ".join(one_line(repair(part[:LONGEST])) for part in said if isinstance(part, str))

@@ -57,14 +57,12 @@ class SessionState:
         quotas: Quotas,
         history: int,
         thin: Callable[[str], None],
-        patience: float = PATIENCE,
     ) -> None:
         self.session_id = path.name
         self._path = path
         self._quotas = quotas
         self._history = history
         self._thin = thin
-        self._patience = patience
         self._index: Index | None = None
         self._suspects: set[str] = set()  # chunks whose bytes were found to be damaged
         self._told: set[int] = set()  # saves that cannot be used, of which the log tells already
@@ -204,7 +202,7 @@ class SessionState:
     def tidy(self, oldest: datetime, tidied: object) -> object:
         """Delete what is left over, or everything if the newest save is older than `oldest`.
 
-        It returns a mark. If that is given as `tidied` the next time and nothing has changed, nothing is done.
+        It returns a mark; with that as `tidied` the next time, it does nothing unless something has changed.
         Raises: StateBusy if it is being used, OSError.
         """
         with self._locked(fcntl.LOCK_EX, patience=0) as here:
@@ -252,7 +250,7 @@ class SessionState:
         with suppress(StateError, FileNotFoundError):
             manifest, _ = read_manifest(here, number)
         foreign = index.has_other_formats
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, IsADirectoryError):  # no such folder is ours
             os.unlink(manifest_path(number), dir_fd=here)
         freed = index.remove(number, manifest)
         if not foreign:
@@ -301,7 +299,7 @@ class SessionState:
             StateBusy: it is in use, and was so for too long.
             OSError: a link or a file has its name, or the disk refuses.
         """
-        until = monotonic() + (self._patience if patience is None else patience)
+        until = monotonic() + (PATIENCE if patience is None else patience)
         with ExitStack() as stack:
             while True:
                 here = self._opened(create=create)

@@ -1,8 +1,8 @@
 """One save while it is written: new chunks as they come, then the manifest that makes them a save."""
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from kernels.state import chunks
@@ -40,6 +40,7 @@ class Writing:
         Raises:
             StateDamaged: these are not its bytes.
             StateFull: there is no room for it.
+            StateGone: the session was forgotten meanwhile.
             OSError.
         """
         if not matches(chunk, data):
@@ -49,7 +50,7 @@ class Writing:
         self._room -= chunks.on_disk(chunk.size)
         if self._room < 0:
             raise StateFull("quota", "more chunks were sent than there is room for")
-        with chunks.full_device():
+        with self._writes():
             self._incoming.add(chunk, data)
 
     def commit(self, cell: int, buffers: Buffers, meta: Meta) -> Manifest:
@@ -65,7 +66,7 @@ class Writing:
         manifest = Manifest.new(self.index.newest + 1, cell, buffers, meta)
         content = manifest.to_bytes()
         needed = sum(map(chunks.on_disk, [*sizes.values(), len(content)]))
-        with self.quotas.claimed(self.session_id, needed), chunks.full_device():
+        with self.quotas.claimed(self.session_id, needed), self._writes():
             self._incoming.settle()
             for digest, size in sizes.items():
                 if digest not in self._incoming and not self._is_here(digest, size):
@@ -82,6 +83,16 @@ class Writing:
     def end(self) -> None:
         """Remove what was added and no save names."""
         self._incoming.discard(self.index.named)
+
+    @contextmanager
+    def _writes(self) -> Iterator[None]:
+        try:
+            with chunks.full_device():
+                yield
+        except FileNotFoundError as error:  # the folders are being deleted
+            if self.still_here():
+                raise
+            raise StateGone(self.session_id) from error
 
     def _is_here(self, digest: str, size: int) -> bool:
         return (

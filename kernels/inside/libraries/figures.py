@@ -2,6 +2,7 @@
 
     figures.follow()        # once, before the person's code
     figures.end_cell()      # after each cell
+    figures.last()          # the figure that was shown last, for `bring_back` in another kernel
 
 Scripts begin with `matplotlib.use("Agg")`, which shows nothing, and notebooks with `%matplotlib notebook`,
 which needs a page that runs scripts. So every choice of a backend leads to the inline one, which shows
@@ -24,7 +25,7 @@ from IPython.core.getipython import get_ipython
 
 from . import on_import
 
-__all__ = ["end_cell", "follow"]
+__all__ = ["bring_back", "end_cell", "follow", "last"]
 
 PYPLOT = "matplotlib.pyplot"
 INLINE = "module://matplotlib_inline.backend_inline"
@@ -53,6 +54,17 @@ def end_cell() -> None:
     _age += 1
     if _age > 1:
         _shown = None
+
+
+def last() -> tuple[Any, int] | None:
+    """The figure that was shown last, and how many cells ago; None once it is not kept any more."""
+    return (_shown, _age) if _shown is not None else None
+
+
+def bring_back(figure: Any, age: int) -> None:
+    """Take this figure for the one that was shown last, so many cells ago."""
+    global _shown, _age
+    _shown, _age = figure, age
 
 
 def _change(pyplot: Any) -> None:

@@ -8,10 +8,10 @@ from types import ModuleType
 
 from . import on_import
 
-__all__ = ["follow"]
+__all__ = ["OPTION", "columns", "follow"]
 
 LEAST, MOST = 40, 400  # columns
-OPTION = "display.width"
+OPTION = "display.width"  # pandas' name for it
 FIRST = 80  # columns, pandas' default
 
 _before = _columns = FIRST
@@ -23,6 +23,11 @@ def follow(columns: int) -> None:
     _before, _columns = _columns, min(max(int(columns), LEAST), MOST)
     os.environ["COLUMNS"] = str(_columns)
     on_import.change("pandas", _widen)
+
+
+def columns() -> int:
+    """How wide tables are, unless the person has set another width."""
+    return _columns
 
 
 def _widen(pandas: ModuleType) -> None:
