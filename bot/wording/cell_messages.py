@@ -137,7 +137,9 @@ def lost_with(told: Restarted | ExecutionResult) -> str:
 
 
 def _because(reason: str) -> str:
-    """Why a kernel ended, as a sentence; some reasons name the kernel themselves."""
+    """Why a kernel ended, as a sentence; some reasons say that it did, others only why."""
+    if reason.startswith("it ended "):
+        return f"The kernel{reason[2:]}."
     text = reason if "the kernel" in reason else f"the kernel ended: {reason}"
     return f"{f'T{text[1:]}' if text.startswith('the ') else text}."
 

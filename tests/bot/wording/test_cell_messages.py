@@ -25,6 +25,7 @@ def back(
     ("reason", "words"),
     [
         ("it was not used for a long time", "The kernel ended: it was not used for a long time."),
+        ("it ended while I was away", "The kernel ended while I was away."),
         ("the kernel died", "The kernel died."),
         ("quit() ended the kernel", "quit() ended the kernel."),
         ("the server ran out of memory", "The kernel ended: the server ran out of memory."),
