@@ -193,6 +193,10 @@ class RemoteNode:
     def local(self) -> bool:
         return self._endpoint is not None and self._endpoint.unix
 
+    @property
+    def keeps_variables(self) -> bool:
+        return self._who.kernels.states is not None
+
     def get(
         self, path: str, params: Mapping[str, str] | None = None, *, of: str
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
