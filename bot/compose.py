@@ -40,6 +40,7 @@ from kernels.node.settings import NodeSettings
 from kernels.pool import Pool
 from kernels.process import interpreter
 from kernels.sandbox.policy import Tier
+from kernels.state.store import StateStore
 
 if TYPE_CHECKING:  # it takes a second to import
     from bot.model.client import Model
@@ -61,6 +62,9 @@ NODE_LIMITS = {
     "max_workspace": "workspace",
     "kernel_network": "network",
 }
+# Not compared with a node that somebody else started: it saves variables where it was told to, and the bot
+# itself uses the other one.
+NOT_ASKED = {"state", "transcript_retention"}
 
 
 @asynccontextmanager
@@ -153,6 +157,7 @@ def kernels(settings: Settings) -> Pool | RemoteNode:
     limits, workspaces = _limits(settings), settings.data / "workspaces"
     python, size, idle = settings.kernel_python, settings.max_kernels, settings.idle_timeout
     tier = "" if settings.sandbox == "auto" else settings.sandbox
+    states, quota, disk = _states(settings), settings.state_quota, settings.state_disk
     if settings.node == "none":
         return Pool(
             python=python,
@@ -162,6 +167,8 @@ def kernels(settings: Settings) -> Pool | RemoteNode:
             idle=idle,
             tier=Tier(tier) if tier else None,
             libraries=settings.preloaded,
+            states=StateStore(states, quota=quota, disk=disk) if states is not None else None,
+            states_kept=settings.transcript_retention,
         )
     if settings.node != "auto":
         token = settings.node_token.get_secret_value() if settings.node_token else ""
@@ -180,6 +187,10 @@ def kernels(settings: Settings) -> Pool | RemoteNode:
         node_idle=settings.node_idle,
         tier=tier,
         libraries=settings.preloaded,
+        states=states,
+        state_quota=quota,
+        state_disk=disk,
+        states_kept=settings.transcript_retention,
         log_level=settings.log_level,
     )
     called = {field: name.upper() for name, (field, _) in _node_settings(settings).items()}
@@ -191,7 +202,7 @@ def _asked_for(settings: Settings) -> dict[str, tuple[str, object]]:
 
     By its name in `NodeSettings.kernels`: the name that the operator knows, and its value.
     """
-    given = settings.model_fields_set
+    given = settings.model_fields_set - NOT_ASKED
     return {
         field: (name.upper(), value)
         for name, (field, value) in _node_settings(settings).items()
@@ -210,7 +221,16 @@ def _node_settings(settings: Settings) -> dict[str, tuple[str, object]]:
         "preload": ("libraries", settings.preloaded),
         "kernel_python": ("python", settings.kernel_python),
         "node_idle": ("node_idle", settings.node_idle),
+        "state": ("states", _states(settings)),
+        "state_quota": ("state_quota", settings.state_quota),
+        "state_disk": ("state_disk", settings.state_disk),
+        "transcript_retention": ("states_kept", settings.transcript_retention),
     }
+
+
+def _states(settings: Settings) -> Path | None:
+    """The folder of saved variables; None if they are not saved."""
+    return settings.data / "states" if settings.state == "on" else None
 
 
 async def _identify(store: Store, known: FileRecords, blobs: Blobs) -> bool:

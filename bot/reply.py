@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from filestore.records import SessionRecord, StoredFile
-from kernels.cell.events import Event
+from kernels.cell.events import Event, UnsavedValue
 from kernels.cell.result import RunResult
 from kernels.workspace.captured import Skipped
 
@@ -55,8 +55,9 @@ class ExecutionResult:
     is the number of bytes that the kernel has taken since its start, if known.
 
     `lost` names the variables that went with a kernel. With `unnamed`, those of a cell that ended with it are
-    gone too; with `earlier`, those of earlier cells, whose names nobody knows. `unrecorded` is a sentence
-    about a record that is not in the database yet, "" if it is there. `text_file` is the name of the
+    gone too; with `earlier`, those of earlier cells, whose names nobody knows. `as_of`, `back` and `unsaved`
+    are those of `kernels.cell.events.Restarted`, about saved variables. `unrecorded` is a sentence about a
+    record that is not in the database yet, "" if it is there. `text_file` is the name of the
     generated file with the whole text of a cell of which `outputs` only have the beginning and the end.
     """
 
@@ -75,6 +76,9 @@ class ExecutionResult:
     lost: tuple[str, ...] = ()
     unnamed: bool = False
     earlier: bool = False
+    as_of: int = 0
+    back: tuple[str, ...] = ()
+    unsaved: tuple[UnsavedValue, ...] = ()
     unrecorded: str = ""
     text_file: str = ""
 

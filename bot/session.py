@@ -131,7 +131,7 @@ class Session:
                 run.settle()
             else:
                 running.append(BegunCell(await self._record(run), run))
-        await self.notes.find_losses(broken_off=bool(unfinished), restored=restored)
+        await self.notes.find_losses(broken_off=next(iter(unfinished), 0), restored=restored)
         broken_off = tuple(unfinished.values())
         await self._note_broken_off(broken_off)
         name = self.record.session_id
@@ -267,10 +267,10 @@ class Session:
         run.answer(text)
 
     async def reset(self) -> None:
-        """End the kernel and its variables, after a running cell; files and transcript stay."""
+        """End the kernel after a running cell; its variables go, saved or not; files and transcript stay."""
         await self._stop_all()
         await self.kernel.restart()
-        await self.notes.note(())
+        await self.notes.forget()
 
     async def end_turns(self) -> None:
         """Stop every turn and wait until all are recorded, so that the session may be deleted."""

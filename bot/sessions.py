@@ -69,10 +69,10 @@ class Sessions:
     """The sessions of one program.
 
     `scope` is "user" for one kernel per person, "place" for one per person and place. A session that has not
-    been used for `retention` loses its workspace; its transcript stays for `transcripts`. `model` answers
-    what people ask (None: no model is set up), and `ledger` records what that uses. With `restored` the data
-    may be older than what people did last. `front` makes the front of these sessions. `opening` and `turn`
-    are as OPENING and TURN above.
+    been used for `retention` loses its workspace; transcript and saved variables stay for `transcripts`.
+    `model` answers what people ask (None: none is set up), and `ledger` records what that uses. With
+    `restored` the data may be older than what people did last. `front` makes the front of these sessions.
+    `opening` and `turn` are as OPENING and TURN above.
     """
 
     def __init__(
@@ -373,7 +373,7 @@ class Sessions:
         last_used = session.last_used if session else record.last_used_at
         if last_used >= now - self._retention:
             return
-        await self._remove(session_id)
+        await self._remove(session_id, keep_state=last_used >= now - self._transcripts)
         if last_used < now - self._transcripts:
             await self.store.sessions.delete(session_id)
         else:
@@ -385,14 +385,14 @@ class Sessions:
         if (session := self._open.get(session_id)) is not None:
             await session.end_turns()
 
-    async def _remove(self, session_id: str) -> None:
-        """End the session's kernel and remove its workspace; the caller holds its lock."""
+    async def _remove(self, session_id: str, *, keep_state: bool = False) -> None:
+        """End the kernel, remove the workspace and forget the saved variables; the caller holds the lock."""
         await self._end_turns(session_id)  # those that have begun while the lock was waited for
         self._released.pop(session_id, None)
         log.info("the kernel and the workspace are removed", extra={"session": session_id})
         if (session := self._open.pop(session_id, None)) is not None:
             await session.close()
-        await self.pool.remove(session_id)
+        await self.pool.remove(session_id, keep_state=keep_state)
         await self.pool.remove(scratch_id(session_id))
 
     def id_of(self, user_id: int, place: str) -> str:

@@ -38,6 +38,8 @@ SHARED = {one.name for one in fields(RunResult)} & {one.name for one in fields(E
     "error",
     "skipped",
 }
+# And those that it has from the kernel's end.
+OF_RESTART = ("lost", "unnamed", "earlier", "as_of", "back", "unsaved")
 ERROR = 1 << 20  # characters of a traceback as text; the outputs have the whole traceback
 UNKNOWN = "# This cell's code is not known: the database was restored from a copy that is older."
 PAGE = 50  # entries; the record of each may hold tens of kilobytes of outputs
@@ -118,7 +120,8 @@ class Transcript:
             text_file=next((file.name for file in ran.captured if file.is_output), ""),
         )
         if (gone := ran.restarted) is not None:
-            result = replace(result, lost=gone.lost, unnamed=gone.unnamed, earlier=gone.earlier)
+            about = {name: getattr(gone, name) for name in OF_RESTART}
+            result = replace(result, **about)
         try:
             finished = await self._records.finish_cell(
                 self._session_id,

@@ -26,6 +26,7 @@ __all__ = [
     "SandboxTier",
     "Secret",
     "Size",
+    "SizeLimit",
     "Text",
     "Tokens",
     "Workspace",
@@ -92,6 +93,12 @@ DURATION = "a duration such as 60, 60s, 5m, 48h or 7d"
 Duration = Annotated[timedelta, BeforeValidator(_finite), Kind("duration", DURATION)]
 Limit = Annotated[timedelta | None, BeforeValidator(duration), Kind("duration", f"{DURATION}, or none")]
 Size = Annotated[ByteSize, Field(gt=0), Kind("size", "a size such as 500kB, 50MiB or 1GiB")]
+SizeLimit = Annotated[
+    ByteSize | None,
+    Field(gt=0),
+    BeforeValidator(_none),
+    Kind("size", "a size such as 500MiB or 10GiB, or none"),
+]
 Workspace = Annotated[ByteSize, Field(ge=MiB), Kind("size", "a size such as 50MiB or 1GiB, of 1MiB or more")]
 Memory = Annotated[
     ByteSize, Field(ge=64 * MiB), Kind("size", "a size such as 500MiB or 1GiB, of 64MiB or more")

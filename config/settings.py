@@ -37,6 +37,7 @@ from config.kinds import (
     SandboxTier,
     Secret,
     Size,
+    SizeLimit,
     Text,
     Tokens,
     Workspace,
@@ -97,6 +98,12 @@ class Settings(BaseSettings):
     """kernels at one time; when memory is short, idle ones are ended sooner"""
     idle_timeout: Limit = timedelta(hours=1)
     """how long a kernel may be idle before it is ended"""
+    state: Literal["on", "off"] = "off"
+    """whether variables are saved after each cell (`on`), and come back in the next kernel"""
+    state_quota: Size = ByteSize(1024 * MiB)
+    """saved variables of one person, together"""
+    state_disk: SizeLimit = None
+    """saved variables of all people together; by default a tenth of the disk"""
     sandbox: SandboxTier = "auto"
     """how kernels are isolated: `S` (namespaces made by root), `A` (user namespaces), `B` (Landlock), `none`,
     or `auto`: the strongest that works"""

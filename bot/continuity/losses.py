@@ -9,13 +9,13 @@ program runs, that is noticed when the session is next opened: see `bot.continui
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Self
 
 import msgspec
 
-from kernels.cell.events import Restarted
+from kernels.cell.events import Restarted, UnsavedValue
 
 __all__ = ["AWAY", "COPY", "UPDATED", "KernelNote", "merge_losses", "unused_for"]
 
@@ -32,7 +32,8 @@ class KernelNote:
     `lost` are the names of lost variables, and `reason` says why they are lost ("": there is nothing to
     tell). `kept` says what became of the files: "files" (all are there), "copy" (they are those of a backup)
     or "" (they are gone). With `unnamed` a cell was running when the kernel ended, and what it had defined is
-    lost too. With `earlier` so are the variables of earlier cells, whose names were never noted. `swept`:
+    lost too. With `earlier` so are the variables of earlier cells, whose names were never noted. `as_of`,
+    `back` and `unsaved` are those of a kernel that got its saved variables back, as in `Restarted`. `swept`:
     kernel and workspace were removed, and nothing was run since. `unknown`: nothing was ever noted, as in
     versions that did not take notes.
     """
@@ -43,6 +44,9 @@ class KernelNote:
     kept: str = "files"
     unnamed: bool = False
     earlier: bool = False
+    as_of: int = 0
+    back: tuple[str, ...] = ()
+    unsaved: tuple[UnsavedValue, ...] = ()
     swept: bool = False
     unknown: bool = False
 
@@ -58,8 +62,9 @@ class KernelNote:
 
     def to_text(self) -> str:
         """The note as text, for the session's record."""
-        plain = asdict(type(self)())
-        return json.dumps({name: value for name, value in asdict(self).items() if value != plain[name]})
+        plain = msgspec.to_builtins(type(self)())
+        fields = msgspec.to_builtins(self).items()
+        return json.dumps({name: value for name, value in fields if value != plain[name]})
 
     @property
     def untold(self) -> Restarted | None:
@@ -67,37 +72,59 @@ class KernelNote:
         if not self.reason:
             return None
         kept = (self.kept,) if self.kept else ()
-        return Restarted(self.reason, kept, self.lost, self.unnamed, self.earlier)
+        return Restarted(
+            self.reason,
+            kept,
+            self.lost,
+            self.unnamed,
+            self.earlier,
+            as_of=self.as_of,
+            back=self.back,
+            unsaved=self.unsaved,
+        )
 
     def ended(
         self, reason: str, *, kept: str = "files", unnamed: bool = False, earlier: bool = False
     ) -> Self:
-        """The note after the kernel has ended unseen. Earlier losses that are not told yet are included."""
+        """The note after the kernel has ended unseen. Earlier losses that are not told yet are included.
+
+        What is saved comes back with the next kernel, which says so: see `merge_losses`.
+        """
+        unsaved = [value.name for value in self.unsaved]
         return replace(
             self,
             variables=(),
-            lost=tuple(dict.fromkeys((*self.lost, *self.variables)))[:MOST],
+            lost=tuple(dict.fromkeys((*self.lost, *unsaved, *self.variables)))[:MOST],
             reason=reason,
             kept=kept if self.kept == "files" else self.kept,
             unnamed=unnamed or self.unnamed,
             earlier=earlier or self.earlier,
+            as_of=0,
+            back=(),
+            unsaved=(),
             unknown=False,
         )
 
     def with_variables(self, names: Iterable[str]) -> Self:
         """The same note for a kernel that holds these variables now."""
-        kept = tuple(name[:LONGEST] for name in names)[:MOST]
-        return replace(self, variables=kept, swept=False, unknown=False)
+        return replace(self, variables=_short(names), swept=False, unknown=False)
 
     def with_untold(self, untold: Restarted | None) -> Self:
         """The same note, with these losses to be told; None for nothing."""
+        told = untold or Restarted("", ("files",), ())
         return replace(
             self,
-            lost=tuple(name[:LONGEST] for name in untold.lost)[:MOST] if untold else (),
-            reason=untold.reason if untold else "",
-            kept="".join(untold.kept[:1]) if untold else "files",
-            unnamed=untold is not None and untold.unnamed,
-            earlier=untold is not None and untold.earlier,
+            lost=_short(told.lost),
+            reason=told.reason,
+            kept="".join(told.kept[:1]),
+            unnamed=told.unnamed,
+            earlier=told.earlier,
+            as_of=told.as_of,
+            back=_short(told.back),
+            unsaved=tuple(
+                UnsavedValue(value.name[:LONGEST], value.cell, value.what[:LONGEST])
+                for value in told.unsaved[:MOST]
+            ),
         )
 
 
@@ -109,13 +136,25 @@ def unused_for(time: timedelta) -> str:
 
 
 def merge_losses(first: Restarted | None, second: Restarted | None) -> Restarted | None:
-    """Two losses as one, with the reason of the second."""
+    """Two losses as one, with the reason of the second, if that has one.
+
+    If saved variables came back at the second, they are not lost, whenever they were.
+    """
     if first is None or second is None:
         return first or second
+    unsaved = [value.name for value in first.unsaved] if not second.as_of else []
+    there = {*second.back, *(value.name for value in second.unsaved)}
     return Restarted(
-        second.reason,
+        first.reason if second.reason == AWAY else second.reason,
         first.kept if first.kept != ("files",) else second.kept,
-        tuple(dict.fromkeys((*first.lost, *second.lost))),
+        tuple(name for name in dict.fromkeys((*first.lost, *unsaved, *second.lost)) if name not in there),
         first.unnamed or second.unnamed,
-        first.earlier or second.earlier,
+        second.earlier or (first.earlier and not second.as_of),
+        as_of=second.as_of,
+        back=second.back,
+        unsaved=second.unsaved,
     )
+
+
+def _short(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name[:LONGEST] for name in names)[:MOST]

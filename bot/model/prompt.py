@@ -117,7 +117,9 @@ def system_prompt(python: Path, *, network: bool) -> str:
 
 
 def situation(state: State) -> str:
-    """A list of the live variables with types and shapes, or a line that says there are none."""
+    """A list of the live variables with types and shapes, or a line that says where they are."""
+    if not state.alive and state.saved:
+        return f"Variables now: those after cell {state.saved} are saved, and come back with the next cell."
     if not state.variables:
         return "Variables now: none; the kernel is fresh." if not state.alive else "Variables now: none."
     lines = [

@@ -40,14 +40,21 @@ README = """\
   is recorded.
 - `usage.json`: the sum of what your turns took.
 """
+SAVED = """\
+- Not in here: your variables, which are saved after each of your cells, for your next kernel. Only a kernel
+  of yours can read them: have a cell write what you want of them into a file.
+"""
 LEFT_OUT = "\nLeft out, because the zip would have been too large to send:\n\n"
 
 
-async def export(sessions: Sessions, user_id: int, *, limit: int | None = None) -> BinaryIO:
+async def export(
+    sessions: Sessions, user_id: int, *, limit: int | None = None, saves: bool = False
+) -> BinaryIO:
     """A zip of the person's files, transcripts (as notebooks and JSON) and usage.
 
     It is in a temporary file, which is deleted when it is closed. With `limit`, in bytes, the largest things
-    are left out to keep the zip below that, and its README names them.
+    are left out to keep the zip below that, and its README names them. With `saves` the README says that
+    variables are saved, too; nothing of these is read.
 
     Raises: AtWork, TooBusy, StoreUnavailable.
     """
@@ -57,7 +64,7 @@ async def export(sessions: Sessions, user_id: int, *, limit: int | None = None) 
             with Zip(output, sessions.jobs) as archive:
                 packing = _Packing(archive, sessions.jobs, limit)
                 await _pack(packing, sessions, user_id)
-                await archive.add_entry("README.md", packing.readme())
+                await archive.add_entry("README.md", packing.readme(SAVED if saves else ""))
     except BaseException:  # the file must not stay, whatever happens, even a cancellation
         output.close()
         raise
@@ -72,7 +79,7 @@ class _Packing:
         self.archive = archive
         self._jobs = jobs
         # The README with its list has to fit too.
-        self._room = None if limit is None else limit - len(README) - NAMED * ENTRY // 2
+        self._room = None if limit is None else limit - len(README + SAVED) - NAMED * ENTRY // 2
         self._left_out: list[str] = []
 
     async def add_document(self, path: str, write: Callable[[BinaryIO], Awaitable[None]]) -> None:
@@ -97,12 +104,12 @@ class _Packing:
         self._room -= size + ENTRY
         return True
 
-    def readme(self) -> str:
-        """A text that says what is in the zip, and what is not."""
+    def readme(self, saved: str) -> str:
+        """A text that says what is in the zip, what is not, and what is `saved` elsewhere."""
         more = len(self._left_out) - NAMED
         lines = [*self._left_out[:NAMED], *([f"and {counted(more, 'more file')}"] if more > 0 else [])]
         left = "".join(f"- {line}\n" for line in lines)
-        return README + (LEFT_OUT + left if left else "")
+        return README + saved + (LEFT_OUT + left if left else "")
 
     async def add_array(self, path: str, items: AsyncIterable[dict[str, Any]]) -> None:
         """Add a JSON array as a document."""

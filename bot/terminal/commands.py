@@ -44,7 +44,7 @@ In a cell: load_file(id), file_path(id), list_files(). Files that you write are 
 Enter runs a complete line, an empty line ends a block, Esc Enter runs it as it is.
 Prose is what begins with two words and is not Python; without a model it is run as code.
 Ctrl-C stops the cell or the model, Ctrl-D or `exit` leaves. Files and transcript are kept, and variables
-until the kernel has been idle for a long time."""
+until the kernel has been idle for a long time; with STATE=on they are saved, and come back."""
 
 
 class CommandFailed(Exception):
@@ -138,8 +138,13 @@ class Commands:
 
     async def _vars(self, _words: list[str]) -> None:
         session = await self._sessions.session(self._user_id, self._place)
-        variables = (await session.kernel.state()).variables
-        if not variables:
+        state = await session.kernel.state()
+        variables = state.variables
+        if not state.alive and state.saved:
+            self._screen.note(
+                f"Your next cell starts a kernel, with your variables as after cell {state.saved}."
+            )
+        elif not variables:
             self._screen.note("No variables.")
         for variable in variables:
             name, kind, detail = map(one_line, (variable.name, variable.type, variable.detail))

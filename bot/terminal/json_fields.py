@@ -1,5 +1,6 @@
 """What the machine interface says, as the fields of its JSON objects; docs/json.md lists them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import structs
@@ -19,6 +20,7 @@ from kernels.cell.events import (
     Restarted,
     Result,
     Stream,
+    UnsavedValue,
     Unstopped,
 )
 
@@ -40,6 +42,8 @@ NAMES: dict[type[Event], str] = {
 def event_fields(event: Event) -> dict[str, Any]:
     """An event of a running cell. A question's number is left out: answers go to the last question."""
     fields = structs.asdict(event)
+    if isinstance(event, Restarted):
+        fields["unsaved"] = _unsaved(event.unsaved)
     if isinstance(event, InputRequest):
         del fields["number"]
     return {"event": NAMES[type(event)], **fields}
@@ -88,5 +92,11 @@ def result_fields(result: ExecutionResult) -> dict[str, Any]:
         "generated_file_ids": list(result.generated_file_ids),
         "skipped": [{"name": one.name, "reason": one.reason} for one in result.skipped],
         "lost": list(result.lost),
+        "as_of": result.as_of,
+        "unsaved": _unsaved(result.unsaved),
         "unrecorded": result.unrecorded,
     }
+
+
+def _unsaved(values: Sequence[UnsavedValue]) -> list[dict[str, Any]]:
+    return [structs.asdict(value) for value in values]

@@ -244,7 +244,10 @@ class Repl:
         for cell in cells:
             self._screen.earlier(cell)
         state = await session.kernel.state()
-        variables = "are still there" if state.alive else "were lost when their kernel ended"
+        gone = (
+            f"come back as after cell {state.saved}" if state.saved else "were lost when their kernel ended"
+        )
+        variables = "are still there" if state.alive else gone
         files = (await self._sessions.list_user_files(self._user_id, limit=1)).files
         kept = "; your files are still here:" if files else "."
         self._screen.note(f"Welcome back. Your variables {variables}{kept}")

@@ -1,7 +1,7 @@
 """What people are told about their cells: how they ended, what was lost, and what is not recorded.
 
 ending(result)          # of a cell that did not end well; None for one that did
-restart(restarted)      # of a kernel that was replaced
+restart(restarted)      # of a kernel that was replaced, and lost_with(result)
 unrecorded(waiting, 3)  # of a cell whose record waits for the database
 kill_costs(unstopped)   # of a cell that does not stop, and without_answer(unstopped)
 """
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from bot.reply import ExecutionResult
 from filestore.records import Waiting
-from kernels.cell.events import Restarted, Unstopped
+from kernels.cell.events import Restarted, UnsavedValue, Unstopped
 from kernels.text.visible import one_line
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "without_answer",
 ]
 
-NAMED = 12  # lost variables that are named; the rest are counted
+NAMED = 12  # variables that are named; the rest are counted
 KEPT = {"files": "Your files are kept.", "copy": "Your files are as they were when the copy was made."}
 EARLIER = "the variables of your earlier cells, whose names are not known"
 EMPTIED = "Your workspace was emptied; files that are still stored can be loaded with load_file()."
@@ -114,36 +114,62 @@ def unrecorded(waiting: Waiting, cell: int) -> str:
 def restart(restarted: Restarted) -> str:
     """What a person is told about a kernel that was replaced: why, what is kept, and what is lost."""
     kept = " ".join(KEPT[kept] for kept in restarted.kept if kept in KEPT) or EMPTIED
+    told = lost_with(restarted)
+    if restarted.as_of:
+        files = () if restarted.kept == ("files",) else (kept,)  # who has their variables expects the files
+        return " ".join((_because(restarted.reason), *files, told))
     text = f"Fresh kernel ({restarted.reason}). {kept}"
-    if told := _lost(restarted.lost, unnamed=restarted.unnamed, earlier=restarted.earlier):
+    if told:
         return f"{text} {told}"
     return f"{text} No variables were lost." if restarted.kept else text
 
 
+def lost_with(told: Restarted | ExecutionResult) -> str:
+    """What a person is told about the variables of a kernel that has ended; "" if none were lost."""
+    lost = _lost(told.lost, unnamed=told.unnamed, earlier=told.earlier)
+    if not told.as_of:
+        return lost and f"Lost: {lost}."
+    unsaved = _counted([_unsaved(value, told.back) for value in told.unsaved])
+    return (
+        f"Your variables are as after cell {told.as_of}."
+        f"{f' Not back: {unsaved}.' if unsaved else ''}{f' Lost since then: {lost}.' if lost else ''}"
+    )
+
+
+def _because(reason: str) -> str:
+    """Why a kernel ended, as a sentence; some reasons say that it did, others only why."""
+    if reason.startswith("it ended "):
+        return f"The kernel{reason[2:]}."
+    text = reason if "the kernel" in reason else f"the kernel ended: {reason}"
+    return f"{f'T{text[1:]}' if text.startswith('the ') else text}."
+
+
+def _unsaved(value: UnsavedValue, back: Sequence[str]) -> str:
+    """A variable that is not back, or only in part, with what it was and the cell that made it."""
+    part = "part of " if value.name in back else ""
+    cell = f", from cell {value.cell}" if value.cell else ""
+    return f"{part}{one_line(value.name)} ({one_line(value.what)}{cell})"
+
+
 def _lost(variables: Sequence[str], *, unnamed: bool, earlier: bool = False) -> str:
-    """What a person is told about lost variables; "" if there are none."""
-    names = _counted_names(variables)
+    """Lost variables, by their names or in words; "" if there are none."""
+    names = _counted([one_line(name) for name in variables])
     if earlier:
         names += f"{', and ' if names else ''}{EARLIER}"
     if unnamed:
         names += f"{', and ' if names else ''}whatever the cell that was running had defined"
-    return names and f"Lost: {names}."
+    return names
 
 
-def _counted_names(variables: Sequence[str]) -> str:
-    """The first names of variables, and how many more there are."""
-    names = ", ".join(map(one_line, variables[:NAMED]))
-    return f"{names} and {len(variables) - NAMED} more" if len(variables) > NAMED else names
-
-
-def lost_with(result: ExecutionResult) -> str:
-    """What a person is told about the variables that were lost with a cell; "" if none were."""
-    return _lost(result.lost, unnamed=result.unnamed, earlier=result.earlier)
+def _counted(items: Sequence[str]) -> str:
+    """The first items of a list, and how many more there are."""
+    first = ", ".join(items[:NAMED])
+    return f"{first} and {len(items) - NAMED} more" if len(items) > NAMED else first
 
 
 def kill_costs(unstopped: Unstopped) -> str:
     """What is lost if the kernel of a cell that does not stop is killed, and what stays."""
-    names = _counted_names(unstopped.lost)
+    names = _counted([one_line(name) for name in unstopped.lost])
     also = ", and whatever this cell has defined" if names else "whatever this cell has defined"
     return f"Killing its kernel loses {names}{also}; your files stay."
 

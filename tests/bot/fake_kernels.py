@@ -78,6 +78,7 @@ class FakeKernel:
     def __init__(self) -> None:
         self.alive = self.goes_on = False
         self.variables: tuple[Variable, ...] = ()
+        self.saved = 0  # the cell as of which its variables are saved
         self.events: list[Event] = []
         self.left: dict[int, Cell] = {}
         self.told: asyncio.Queue[Late] = asyncio.Queue()
@@ -107,10 +108,11 @@ class FakeKernel:
         yield Scan()
 
     async def state(self) -> State:
-        return State(self.alive, variables=self.variables)
+        return State(self.alive, variables=self.variables, saved=self.saved)
 
     async def restart(self) -> None:
         self.dies()
+        self.saved = 0
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
         return name
@@ -128,6 +130,7 @@ class FakeKernels:
         self.of: defaultdict[str, FakeKernel] = defaultdict(FakeKernel)
         self.released: list[str] = []
         self.removed: list[str] = []
+        self.forgotten: list[str] = []  # those of them whose saved variables were not kept
         self.have_news: list[str] = []
         self.removing: Callable[[str], Awaitable[None]] = _nothing_of
 
@@ -140,10 +143,14 @@ class FakeKernels:
     async def untold(self) -> Sequence[str]:
         return self.have_news
 
-    async def remove(self, session_id: str) -> None:
+    async def remove(self, session_id: str, *, keep_state: bool = False) -> None:
         await self.removing(session_id)
         self.removed.append(session_id)
-        self.of.pop(session_id, None)
+        gone = self.of.pop(session_id, FakeKernel())
+        if keep_state:
+            self.of[session_id].saved = gone.saved
+        else:
+            self.forgotten.append(session_id)
 
 
 async def _nothing() -> None:

@@ -171,6 +171,8 @@ def test_every_setting_but_the_secrets_has_a_flag(tmp_path: Path) -> None:
             "1KiB",
             "MAX_WORKSPACE is '1KiB', which is not a size such as 50MiB or 1GiB, of 1MiB or more.",
         ),
+        ("STATE", "yes", "STATE is 'yes', which is not on or off."),
+        ("STATE_DISK", "0", "STATE_DISK is '0', which is not a size such as 500MiB or 10GiB, or none."),
         ("SESSION_SCOPE", "server", "SESSION_SCOPE is 'server', which is not user or place."),
         ("LOG_LEVEL", "loud", "LOG_LEVEL is 'loud', which is not debug or info or warning or error."),
     ],
@@ -258,6 +260,15 @@ def test_a_budget_is_a_sum_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(InvalidSettings) as caught:
             load(daily_budget=wrong)
         assert "which is not a sum of US dollars such as 2.50, or none" in str(caught.value)
+
+
+def test_the_room_for_all_saved_variables_is_a_size_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None leaves it to the store, which takes a part of the disk."""
+    assert (load().state, load().state_disk) == ("off", None)
+    monkeypatch.setenv("STATE_DISK", "10GiB")
+    assert load().state_disk == 10 * GiB
+    monkeypatch.setenv("STATE_DISK", "none")
+    assert load().state_disk is None
 
 
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The map, the walks and the tables of ARCHITECTURE.md are true."""
 
 import ast
+import asyncio
 import importlib
 import re
 import sys
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from bot.compose import compose
+from config.settings import load
 from tests.discord.kernelcord import run, running
 from tests.loopback.loopback import Discord
 
@@ -50,7 +53,7 @@ def names(source: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("title", ["message", "printed line", "captured file", "restart"])
+@pytest.mark.parametrize("title", ["message", "printed line", "captured file", "restart", "saved variable"])
 def test_every_step_of_a_walk_is_there(text: str, root: Path, title: str) -> None:
     """Its file exists, and defines the name."""
     steps = walk(text, title)
@@ -118,3 +121,22 @@ async def test_a_cell_takes_the_steps_in_their_order(text: str, discord: Discord
     for title, steps in walks.items():
         later = iter(called)
         assert [step for step in steps if step not in later] == [], title
+
+
+async def test_a_variable_is_saved_and_comes_back_by_the_steps_in_their_order(
+    text: str, tmp_path: Path
+) -> None:
+    """A cell makes it, the next one ends its kernel, and the third has it again."""
+    steps = [step for step in walk(text, "saved variable") if not step[0].startswith(INSIDE)]
+    settings = load(data=tmp_path, node="none", preload="none", sandbox="none", state="on")
+    with noted(steps) as called:
+        async with compose(settings) as sessions:
+            await sessions.execute_code("kept = 41", 1)
+            kernel = (await sessions.session(1, "terminal")).kernel
+            while not (await kernel.state()).saved:  # noqa: ASYNC110  nothing tells when a save is whole
+                await asyncio.sleep(0.02)
+            died = await sessions.execute_code("import os; os._exit(3)", 1)
+            result = await sessions.execute_code("kept + 1", 1)
+    assert (died.as_of, died.lost, result.output) == (1, (), "42\n")
+    later = iter(called)
+    assert [step for step in steps if step not in later] == []

@@ -89,7 +89,7 @@ class PersonalCommands(ClientCog):
     @slash("help", "What I can do")
     async def help(self, interaction: Interaction) -> None:
         """Say how to use the bot."""
-        await privately(interaction, texts.HELP)
+        await privately(interaction, texts.help_text(self._context.settings))
 
     @slash("settings", "How I answer in this server")
     async def settings(

@@ -55,7 +55,8 @@ class Confirmation(ExpiringView):
 async def send_export(context: Context, interaction: Interaction) -> None:
     """Send a person everything of theirs, as a zip."""
     try:
-        archive = await export(context.sessions, user_of(interaction).id, limit=context.limits.file)
+        user_id, saves = user_of(interaction).id, context.settings.state == "on"
+        archive = await export(context.sessions, user_id, limit=context.limits.file, saves=saves)
     except (*EXPECTED, OSError) as error:  # the disk may have no room for it
         await privately(interaction, sentence(error))
         return

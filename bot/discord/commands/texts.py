@@ -8,7 +8,7 @@ from filestore.records import UsageTotal
 from kernels.interface import State
 from kernels.text.clipping import counted
 
-__all__ = ["DELETE", "HELP", "KEPT", "settings_text", "usage_text", "variables_text"]
+__all__ = ["DELETE", "KEPT", "help_text", "settings_text", "usage_text", "variables_text"]
 
 LONGEST = 1800  # characters of a list of variables
 HELP = """\
@@ -21,6 +21,9 @@ HELP = """\
 - `/notebook` sends you everything as a Jupyter notebook, or runs one that you attach.
 - Edit your last message, and its code runs again. **Stop**, `/stop` and `/reset` do what they say.
 - `/vars`, `/usage` and `/privacy` show what I keep about you. Only you can use your buttons."""
+SURVIVE = """
+- Your variables are saved after each cell. If your kernel ends, the next one has them again, and you are \
+told what is missing. `/reset` forgets them."""
 DELETE = (
     "This ends your kernel and deletes your files, variables, conversations and usage for good."
     " Messages on Discord stay: they belong to you and the server."
@@ -31,15 +34,21 @@ KEPT = (
 )
 NO_VARIABLES = "Your kernel has no variables."
 ASLEEP = "Your kernel is not running: your next cell starts it."
+SAVED = "Your kernel is not running: your next cell starts it, with your variables as after cell {}."
 NO_SERVER = "There are no settings outside a server."
 NOT_YOURS = "Only people who manage this server can change its settings."
 WHERE = {"place": "I answer in the channel.", "thread": "I open a thread for each answer."}
 
 
+def help_text(settings: Settings) -> str:
+    """What people can do here."""
+    return HELP + (SURVIVE if settings.state == "on" else "")
+
+
 def variables_text(state: State) -> str:
     """A person's variables, as many as fit into a message."""
     if not state.alive:
-        return ASLEEP
+        return SAVED.format(state.saved) if state.saved else ASLEEP
     lines = [
         f"{variable.name}: {variable.type}{f' {variable.detail}' if variable.detail else ''}"
         for variable in state.variables

@@ -35,6 +35,17 @@ def opened(data: bytes) -> zipfile.ZipFile:
     return archive
 
 
+@pytest.mark.parametrize("saves", [True, False])
+async def test_an_export_says_that_variables_are_saved_and_reads_none(
+    sessions: Sessions, *, saves: bool
+) -> None:
+    """They are pickles, which only their person's kernel may read."""
+    with await export(sessions, 1, saves=saves) as file:
+        archive = opened(file.read())
+    assert ("your variables, which are saved" in archive.read("README.md").decode()) == saves
+    assert sorted(archive.namelist()) == ["README.md", "files.json", "usage.json"]
+
+
 @pytest.mark.timeout(120)
 async def test_export_has_all_of_a_person_and_nothing_of_others(sessions: Sessions) -> None:
     """Files with their bytes and ids, transcripts that open in Jupyter, usage; of person 1 only."""

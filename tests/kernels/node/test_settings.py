@@ -119,6 +119,8 @@ def test_settings_that_a_node_elsewhere_decides_are_named_as_the_operator_has_th
         preload="none",
         rate="5",
         cell_timeout="5m",
+        state="on",
+        transcript_retention="9d",
     )
     node = composed(settings)
     assert isinstance(node, RemoteNode)
@@ -147,6 +149,8 @@ EVERYTHING = {
     "preload": "none",
     "kernel_python": "/usr/bin/python3",
     "node_idle": "1h",
+    "state_quota": "2GiB",
+    "state_disk": "9GiB",
 }
 
 
