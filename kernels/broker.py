@@ -10,6 +10,7 @@ line of JSON, and its answer, another:
     {"op": "open", "file": "k7m3q9x2va"}    {"ok": true, "file_id": ..., "size": 4}, then `size` bytes
     {"op": "path", "file": "k7m3q9x2va"}    {"ok": true, "name": "data.csv"}, placed in the workspace
     {"op": "list"}                          {"ok": true, "files": [{"file_id": ...}, ...]}
+    {"op": ..., "ticket": ...}              to save or load variables: see `kernels.state.exchange`
     anything else, or a refusal             {"ok": false, "missing": bool, "message": "a sentence"}
 
 A stored file is sent as bytes, never as a descriptor. With a descriptor a kernel could open the file again
@@ -104,6 +105,20 @@ class FileSource(Protocol):
         """The files that the person can load, newest first."""
 
 
+class Errand(Protocol):
+    """What else a kernel does over a connection; see `kernels.state.exchange`."""
+
+    async def serve(self, peer: socket.socket) -> None:
+        """Use the connection, whose first line was read; it is closed after that."""
+
+
+class Errands(Protocol):
+    """The errands for which a kernel has tickets."""
+
+    def take(self, request: dict[str, Any]) -> Errand | None:
+        """The errand of a request, to be served at once; None if the request has no ticket that counts."""
+
+
 @dataclass(frozen=True)
 class BrokerTimes:
     """How long a broker waits, in seconds."""
@@ -118,8 +133,11 @@ class BrokerTimes:
 class Broker:
     """Serves one kernel's requests while entered. The kernel's process inherits `request_socket`."""
 
-    def __init__(self, source: FileSource, times: BrokerTimes | None = None) -> None:
+    def __init__(
+        self, source: FileSource, times: BrokerTimes | None = None, errands: Errands | None = None
+    ) -> None:
         self._source = source
+        self._errands = errands
         self._times = times or BrokerTimes()
         self._free = asyncio.Semaphore(AT_ONCE)
         self._files = asyncio.Semaphore(FILES_AT_ONCE)
@@ -173,12 +191,22 @@ class Broker:
         with suppress(OSError), ExitStack() as held:
             async with asyncio.timeout(self._times.asking):
                 line = await _read_line(peer)
+            if (errand := self._errand(line)) is not None:
+                await errand.serve(peer)
+                return
             answer, opened = await self._answer(line, held)
             async with asyncio.timeout(self._times.asking):
                 await asyncio.get_running_loop().sock_sendall(peer, json.dumps(answer).encode() + b"\n")
             if opened is not None:
                 async with asyncio.timeout(self._times.taking):
                     await _send_bytes(peer, opened)
+
+    def _errand(self, line: bytes) -> Errand | None:
+        """The errand that a request has the ticket for, if it is not for files."""
+        if self._errands is not None:
+            with suppress(_BadRequest):  # which is answered as any other
+                return self._errands.take(_parse(line))
+        return None
 
     async def _answer(self, line: bytes, held: ExitStack) -> tuple[dict[str, Any], Opened | None]:
         """The answer to a request, and the file whose bytes follow it, which `held` closes."""

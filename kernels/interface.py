@@ -31,11 +31,16 @@ WORKSPACE_FULL = errno.EDQUOT  # of the OSError of `PersonKernel.place`
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A kernel now: whether a process holds variables, whether a cell runs or waits, and the variables."""
+    """A kernel now: whether a process holds variables, whether a cell runs or waits, and the variables.
+
+    `saved` is the cell as of which its variables were saved last (0: they were not), which may have been by
+    another program.
+    """
 
     alive: bool = False
     busy: bool = False
     variables: tuple[Variable, ...] = ()
+    saved: int = 0
 
 
 class Cell(Protocol):
@@ -138,7 +143,10 @@ class PersonKernel(Protocol):
         """From now on tables of text may have this many columns; at first it is 80."""
 
     async def restart(self) -> None:
-        """End the process, with its variables; the next cell gets a fresh one. The files stay."""
+        """End the process and forget its variables, saved or not; the next cell gets a fresh one.
+
+        The files stay.
+        """
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
         """Put a file into the workspace without capturing it; returns the name it got.
@@ -175,5 +183,8 @@ class Kernels(Protocol):
     async def untold(self) -> Sequence[str]:
         """The sessions that nobody has open and that have something to tell. Raises: OSError, KernelError."""
 
-    async def remove(self, session_id: str) -> None:
-        """End a session's kernel and delete its workspace; a session with neither is no error."""
+    async def remove(self, session_id: str, *, keep_state: bool = False) -> None:
+        """End a session's kernel and delete its workspace; a session with neither is no error.
+
+        Its saved variables are deleted too, unless `keep_state`.
+        """

@@ -34,6 +34,9 @@ from kernels.limits import Limits, over_limit
 from kernels.local import LocalKernel
 from kernels.process.kernel_process import KernelProcess, StartTimes, run_folder
 from kernels.process.launchers import Launcher
+from kernels.state.keeper import Keeper, save_slots
+from kernels.state.restarts import Restarts
+from kernels.state.store import StateStore
 from kernels.wire import sizes
 from kernels.workspace.captured import Scan
 from kernels.workspace.folder import Workspace, owner
@@ -45,6 +48,8 @@ __all__ = ["DIED", "Kernel"]
 log = logging.getLogger(__name__)
 
 DIED, QUIT = "the kernel died", "quit() ended the kernel"
+SAVES_ON = "it did not stop saving your variables"
+SAVING = 5.0  # seconds to save variables before a process is ended
 WENT_ON = "it reported that its cell had finished, and kept running it"
 LOST = "[a process that your code had started was killed: {}]\n"
 REQUEST = {"silent": False, "store_history": True, "user_expressions": {}, "stop_on_error": False}
@@ -65,6 +70,8 @@ class Kernel(LocalKernel, introspection.Hinting):
         starts: TimedSlots,
         limits: Limits,
         claim: Callable[[], object] = lambda: None,
+        states: StateStore | None = None,
+        saves: SlotQueue | None = None,
     ) -> None:
         capture = Capture(workspace.path, max_file=limits.file, max_files=limits.files)
         super().__init__(workspace, capture, limits, claim)
@@ -89,8 +96,9 @@ class Kernel(LocalKernel, introspection.Hinting):
         self._killing: asyncio.Task[None] | None = None
         self._given_up = self._closed = False
         self._ended_because = DIED
-        self._restarted: Restarted | None = None
+        self._restarts = Restarts()
         self._router = Router(limits, self._kill_for_broken_messages)
+        self._keeper = Keeper(session_id, states, self._router, saves or save_slots())
         self._began: float | None = None  # the last cell, in seconds since 1970
         self._late_files = LateFiles(
             self.capture, most=limits.files, busy=lambda: self.busy, tell=self._router.late_scan
@@ -111,7 +119,8 @@ class Kernel(LocalKernel, introspection.Hinting):
         return self._process is not None and not self.dead
 
     async def state(self) -> State:
-        return State(self.alive, self.busy, self.variables)
+        saved = await self._keeper.newest()
+        return State(self.alive, self.busy, self.variables, saved.cell if saved is not None else 0)
 
     @property
     def dead(self) -> bool:
@@ -135,7 +144,8 @@ class Kernel(LocalKernel, introspection.Hinting):
             log.info("the kernel is restarted", extra={"session": self.session_id})
             await self._end()
             self._router.forget_process()
-            self._restarted = None
+            self._restarts.forget()
+            await self._keeper.forget()
 
     async def cull(self, reason: str) -> None:
         """End the process unless a cell runs; the next cell is told `reason` and what was lost.
@@ -144,13 +154,20 @@ class Kernel(LocalKernel, introspection.Hinting):
         """
         async with self.queue.enter() as entry:
             if entry.served:
+                if self._process is not None and not self.dead:
+                    await self._keeper.save_now(self._process, SAVING)
                 await self.replace(self._why() if self.dead else reason)
 
-    async def shutdown(self) -> None:
-        """End the process, and close; a running cell ends as "died". A second call does nothing."""
+    async def shutdown(self, *, saving: float = SAVING) -> None:
+        """End the process, and close; a running cell ends as "died". A second call does nothing.
+
+        Variables that have no save yet are saved first, within so many seconds.
+        """
         self._closed = True
         if self._router.running is not None:
             self._router.running.died(-signal.SIGTERM, "the kernel was shut down")
+        elif self._process is not None and not self.dead and saving:
+            await self._keeper.save_now(self._process, saving)
         await self._end()
 
     def workspace_changed(self) -> None:
@@ -177,6 +194,8 @@ class Kernel(LocalKernel, introspection.Hinting):
 
     async def ready(self) -> AsyncGenerator[int]:
         await self.know()
+        if self._process is not None and not await self._keeper.make_way():
+            await self.replace(SAVES_ON)
         if self.dead:
             await self.replace(self._why())
         if self._process is None and not self._closed:
@@ -197,14 +216,15 @@ class Kernel(LocalKernel, introspection.Hinting):
             self._slot.leave()
         if self._starting is not None:
             cancel(self._starting)
+        if self._process is not None:
+            self._keeper.release(self._process)
 
     def damage(self) -> str | None:
         fault = self._process.provisioner.damage() if self._process is not None and not self.dead else None
         return None if fault is None else LOST.format(over_limit(fault, self.limits))
 
     def restarted(self) -> Restarted | None:
-        restarted, self._restarted = self._restarted, None
-        return restarted
+        return self._restarts.take()
 
     def execute(self, run: Run) -> None:
         if self._process is None:
@@ -250,7 +270,9 @@ class Kernel(LocalKernel, introspection.Hinting):
             running = self._router.running
             in_cell = running is not None or reason == WENT_ON
             log.warning("the kernel is ended: %s", reason, extra=self._ids(running or after))
-            self._restarted = Restarted(reason, ("files",), self._router.forget_process(), in_cell)
+            await self._keeper.stop()
+            saved = await self._keeper.newest()
+            self._restarts.ended(reason, self._router.forget_process(), in_cell=in_cell, saved=saved)
             await self._end(now=True)
 
     async def look(self) -> Scan:
@@ -268,6 +290,8 @@ class Kernel(LocalKernel, introspection.Hinting):
             fault = self._process.provisioner.fault
             if fault is not None:
                 await self.replace(over_limit(fault, self.limits), after=ran)
+        if self._process is not None and ran is not None:
+            self._keeper.cell_ended(self._process, ran.tag)
         return replace(scan, skipped=scan.skipped + self._router.elsewhere)
 
     def _ids(self, run: Run | None) -> dict[str, object]:
@@ -284,6 +308,8 @@ class Kernel(LocalKernel, introspection.Hinting):
         finally:
             await to_the_end(stop(starting))
             self._starting = None
+            if starting.cancelled() and self._process is not None:
+                await self._end(now=True)  # not all of its variables are back
         if not starting.cancelled():
             starting.result()
 
@@ -297,12 +323,22 @@ class Kernel(LocalKernel, introspection.Hinting):
             await self._start_now()
 
     async def _start_now(self) -> None:
+        process = await self._launch()
+        restored = await self._keeper.restore(process)
+        if restored is not None and not restored.cell:
+            await to_the_end(self._end_process(now=True))
+            await self._launch()
+        elif restored is not None:
+            self._router.restored(restored.back)
+        self._restarts.started(restored)
+
+    async def _launch(self) -> KernelProcess:
         path = self._run_root / secrets.token_hex(4)
         try:
             descriptors.need(descriptors.STARTING)
             async with AsyncExitStack() as stack:
                 folder = stack.enter_context(run_folder(path))
-                broker = await stack.enter_async_context(Broker(self._source))
+                broker = await stack.enter_async_context(Broker(self._source, errands=self._keeper.exchange))
                 launcher = self._launcher(broker.request_socket.fileno())
                 starting = KernelProcess.start(launcher, folder, self._router.receive, self.start_times)
                 self._process = await stack.enter_async_context(starting)
@@ -318,22 +354,28 @@ class Kernel(LocalKernel, introspection.Hinting):
             self._process.wire.send("shell", f"{introspection.COLUMNS}_request", content)
         self._given_up, self._ended_because = False, DIED
         self._death = asyncio.create_task(self._report_death(self._process), name="kernel death")
+        return self._process
 
     async def _end(self, *, now: bool = False) -> None:
-        await to_the_end(self._end_process(now=now))
+        await to_the_end(self._end_all(now=now))
 
-    async def _end_process(self, *, now: bool) -> None:
+    async def _end_all(self, *, now: bool) -> None:
         async with self._ending:
-            for task in (self._starting, self._death, self._killing):
-                await stop(task)
-            await self._late_files.stop()
-            if self._process is not None:
-                await self._process.end(now=now)
-                self._router.last_words(await self._process.last_words())
-            self._death = self._process = None
-            await self._stack.aclose()
+            await stop(self._starting)
+            await self._end_process(now=now)
             if self._slot is not None:
                 self._slot.leave()
+
+    async def _end_process(self, *, now: bool) -> None:
+        for task in (self._death, self._killing):
+            await stop(task)
+        await self._keeper.stop()
+        await self._late_files.stop()
+        if self._process is not None:
+            await self._process.end(now=now)
+            self._router.last_words(await self._process.last_words())
+        self._death = self._process = None
+        await self._stack.aclose()
 
     async def _report_death(self, process: KernelProcess) -> None:
         await process.exited.wait()

@@ -33,7 +33,7 @@ from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.concurrency.slots import SlotQueue, TimedSlots
 from kernels.concurrency.threads import in_thread
-from kernels.kernel import DIED, Kernel
+from kernels.kernel import DIED, SAVING, Kernel
 from kernels.limits import Limits
 from kernels.process.launchers import ConfinedLauncher, Launcher, PlainLauncher
 from kernels.sandbox.confined import Sandbox
@@ -41,6 +41,8 @@ from kernels.sandbox.forkserver import LIBRARIES
 from kernels.sandbox.limits.machine import Machine, Memory
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.tier_choice import choose
+from kernels.state.keeper import save_slots
+from kernels.state.store import StateStore
 from kernels.workspace.folder import Workspace, is_scratch, owner
 from kernels.workspace.observer import Observer
 from kernels.workspace.removal import Removal
@@ -54,6 +56,7 @@ LOOK = 0.25  # seconds between looks at the machine's memory; a cell can take 1 
 RECENT = 600.0  # seconds that a kernel is kept until memory is nearly gone: its person may come back
 NEARLY = 2  # memory is nearly gone when a half of what counts as short is left
 OTHERS = 4  # one of so many slots, but at least one, is left to others than the person with the most kernels
+SAVING_ALL = 20.0  # seconds in which variables without a save are saved when all kernels end
 SCRATCH_SLOTS = 6  # for scratch kernels; a bot has no more, and sees to it that nobody holds them all
 
 
@@ -65,6 +68,7 @@ class PoolTimes:
     spared: float = 5.0  # that a kernel that was just used keeps its slot although others wait
     brief: float = 1.0  # that a kernel that was just used is kept although memory is short
     tidy: float = 60.0  # between looks for folders that killed programs have left behind
+    states: float = 3600.0  # between looks for saved variables that nobody has used for long
 
 
 class Pool:
@@ -74,7 +78,8 @@ class Pool:
     `size` the most kernels of persons at a time, and `idle` the time after which an unused kernel is ended
     (None: never). `tier` is how kernels are held; None takes the strongest that works on this machine.
     `libraries` are imported once for all kernels. `memory` tells how much memory is left, and `times` when
-    the pool looks.
+    the pool looks. `states` keeps what people's variables were (None: they are not saved), for `states_kept`
+    after the last save of a session.
     """
 
     outlived = False  # a kernel ends with its pool
@@ -91,6 +96,8 @@ class Pool:
         libraries: Sequence[str] = LIBRARIES,
         memory: Callable[[], Memory] | None = None,
         times: PoolTimes | None = None,
+        states: StateStore | None = None,
+        states_kept: timedelta = timedelta(days=30),
     ) -> None:
         self.limits = limits
         self.python = python.absolute()  # not resolved: an environment's python is a link
@@ -104,6 +111,8 @@ class Pool:
         self._starts = TimedSlots(max(1, _processors() - 1))  # one is left to the cells that run
         self._memory = memory or Machine().memory
         self._times = times or PoolTimes()
+        self._states, self._states_kept = states, states_kept
+        self._saves = save_slots()
         self._kernels: dict[str, Kernel] = {}
         self._removal = Removal(self._workspaces)
         self._observer = Observer(self._workspaces)
@@ -122,6 +131,8 @@ class Pool:
             stack.push_async_callback(stop, lasting(self._sweep_often, "kernel pool"))
             stack.push_async_callback(stop, lasting(self._relieve_often, "memory for kernels"))
             stack.push_async_callback(stop, lasting(self._tidy_often, "folders of the dead"))
+            if self._states is not None:
+                stack.push_async_callback(stop, lasting(self._tidy_states, "saved variables"))
             self._stack = stack.pop_all()
         return self
 
@@ -146,6 +157,8 @@ class Pool:
                 starts=self._starts,
                 limits=self.limits,
                 claim=partial(self._claim, workspace),
+                states=None if is_scratch(session_id) else self._states,
+                saves=self._saves,
             )
             self._observer.watch(session_id, kernel.workspace_changed)
         return kernel
@@ -164,15 +177,23 @@ class Pool:
 
     async def release(self, session_id: str) -> None:
         """End a session's kernel, which nobody else could use; a session without one is no error."""
+        await self._release(session_id)
+
+    async def _release(self, session_id: str, *, saving: float = SAVING) -> None:
         kernel = self._kernels.pop(session_id, None)
         if kernel is not None:
             self._observer.unwatch(session_id)
-            await kernel.shutdown()
+            await kernel.shutdown(saving=saving)
 
-    async def remove(self, session_id: str) -> None:
-        """End a session's kernel and throw its workspace away. Raises: ValueError, OSError."""
+    async def remove(self, session_id: str, *, keep_state: bool = False) -> None:
+        """End a session's kernel and throw its workspace away, and its saved variables unless `keep_state`.
+
+        Raises: ValueError, OSError.
+        """
         workspace = Workspace.named(self._workspaces, session_id)
-        await self.release(session_id)
+        await self._release(session_id, saving=SAVING if keep_state else 0)
+        if self._states is not None and not keep_state:
+            await in_thread(self._states.forget, session_id)
         await self._removal.throw_away(workspace.path)
 
     async def sweep(self, now: float) -> None:
@@ -263,10 +284,18 @@ class Pool:
                     await in_thread(remove_dead, folder)
             await asyncio.sleep(self._times.tidy)  # no event tells when their kernels have ended
 
+    async def _tidy_states(self) -> None:
+        """Remove saved variables that nobody has used for long, and what is left over of saves."""
+        assert self._states is not None
+        while True:
+            with contextlib.suppress(OSError):  # the disk is full or away: it is tried again
+                await in_thread(self._states.tidy, self._states_kept)
+            await asyncio.sleep(self._times.states)  # no event tells that time has passed
+
     async def _end_kernels(self) -> None:
         for session_id in self._kernels:
             self._observer.unwatch(session_id)
-        endings = (kernel.shutdown() for kernel in self._kernels.values())
+        endings = (kernel.shutdown(saving=SAVING_ALL) for kernel in self._kernels.values())
         for failure in await asyncio.gather(*endings, return_exceptions=True):
             if failure is not None:
                 log.error("a kernel could not be ended", exc_info=failure)

@@ -32,6 +32,7 @@ __all__ = [
     "Restarted",
     "Result",
     "Stream",
+    "UnsavedValue",
     "Unstopped",
     "cost",
     "execution_count",
@@ -117,11 +118,26 @@ class InputRequest(_Event, frozen=True):
         return hash((self.prompt, self.password))
 
 
+class UnsavedValue(Struct, frozen=True):
+    """A variable that could not be saved, as a whole or in part; `cell` made it (0: unknown).
+
+    `what` is not there, in words, such as "a database connection".
+    """
+
+    name: str
+    cell: int
+    what: str
+
+
 class Restarted(_Event, frozen=True):
     """The kernel is a fresh one: `reason` is why, `kept` is what is still there, `lost` names what is gone.
 
     With `unnamed`, the kernel ended in the middle of a cell: what that cell had defined is gone too, and
     nobody knows its names. With `earlier`, variables of earlier cells are gone whose names were not noted.
+
+    `as_of` is the cell as of which saved variables are in the fresh kernel (0: none are), and `back` are
+    their names. `unsaved` are those that could not be saved; some of them are back in part. `lost` names
+    only what is neither.
     """
 
     reason: str
@@ -129,6 +145,9 @@ class Restarted(_Event, frozen=True):
     lost: tuple[str, ...]
     unnamed: bool = False
     earlier: bool = False
+    as_of: int = 0
+    back: tuple[str, ...] = ()
+    unsaved: tuple[UnsavedValue, ...] = ()
 
 
 class Unstopped(_Event, frozen=True):

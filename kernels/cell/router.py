@@ -12,7 +12,7 @@ after `BROKEN` of them.
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,7 @@ class Router:
         self._cells: OrderedDict[str, _SentCell] = OrderedDict()
         self.running_id = ""
         self._answers: dict[str, asyncio.Future[Any]] = {}  # awaited ones, by the message that they answer
+        self.unheeded: set[str] = set()  # interrupts that were of no cell
         self._question: Event | None = None  # it waits until the output before it has come
         self.asked: int | None = None  # the number of the last question, which its answer has to name
         self._marked = False
@@ -117,7 +118,12 @@ class Router:
         """The process is gone, with its variables. Returns their names."""
         names = tuple(variable.name for variable in self.variables)
         self.variables, self.quit_asked, self._broken = (), False, 0
+        self.unheeded.clear()
         return names
+
+    def restored(self, names: Iterable[str]) -> None:
+        """The process has these variables again; of what type they are its next reply tells."""
+        self.variables = tuple(Variable(name, "", "") for name in names)[:MOST_VARIABLES]
 
     def late_scan(self, scan: Scan) -> None:
         """A scan found files after the last cell."""
@@ -144,11 +150,10 @@ class Router:
         match message.channel, message.kind:
             case "iopub", "execute_reply" if run is not None:  # our kernels send it here, after the output
                 self._reply(run, content, message.metadata)
-            case "shell", "complete_reply" | "inspect_reply":
+            case "shell", "complete_reply" | "inspect_reply" | "save_reply" | "load_reply":
                 self._answer(message.parent_id, content)
-            case "control", "interrupt_reply" if self.running is not None:
-                self.idle = content.get("running") is False
-                self.running.interrupted()
+            case "control", "interrupt_reply":
+                self._interrupted(message.parent_id, content)
             case "iopub", "kernelcord_question" if run is not None:
                 self._marked = True
                 self._ask(run)
@@ -168,6 +173,14 @@ class Router:
         """Pass an answer of the shell to whoever awaits it."""
         if asked in self._answers and not self._answers[asked].done():
             self._answers[asked].set_result(content)
+
+    def _interrupted(self, asked: str, content: dict[str, Any]) -> None:
+        """The kernel has handled an interrupt, of the cell or of a save that gave way to it."""
+        if asked in self.unheeded:
+            self.unheeded.discard(asked)
+        elif self.running is not None:
+            self.idle = content.get("running") is False
+            self.running.interrupted()
 
     def _reply(self, run: Run, content: dict[str, Any], metadata: Any) -> None:
         payload = content.get("payload")

@@ -23,6 +23,7 @@ from kernels.cell.result import Late, Variable
 from kernels.client.captured import RemoteFile
 from kernels.client.cell import RemoteCell
 from kernels.client.connection import Link
+from kernels.client.losses import NodeLosses
 from kernels.client.patience import NodePatience
 from kernels.client.session_socket import Connect
 from kernels.errors import KernelClosed, KernelError
@@ -47,6 +48,10 @@ class KernelNode(Protocol):
     @property
     def local(self) -> bool:
         """Whether it is on this machine, and its files may be opened."""
+
+    @property
+    def keeps_variables(self) -> bool:
+        """Whether variables are saved there, and may be back in the next node."""
 
     def connect_to(self, session_id: str) -> Connect:
         """How to get a connection to this session."""
@@ -94,6 +99,7 @@ class RemoteKernel(introspection.Hinting):
         self._late: asyncio.Queue[tuple[int, Late]] = asyncio.Queue()
         self._variables: tuple[Variable, ...] = ()
         self._restarted: Restarted | None = None
+        self._losses = NodeLosses()
         self._unknown: _Lost | None = None  # set if the next node has to learn the workspace
         self._columns: int | None = None  # how wide tables may be, if somebody has said so
         self._answering: set[asyncio.Task[None]] = set()
@@ -161,6 +167,7 @@ class RemoteKernel(introspection.Hinting):
             self.send(messages.InterruptCell(run=key))
         self._link.acknowledge((await self._link.call(messages.RestartKernel())).n)
         self._variables, self._restarted = (), None
+        self._losses.forget()
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
         path = f"{self._path}/files/{quote(name, safe='')}"
@@ -249,7 +256,8 @@ class RemoteKernel(introspection.Hinting):
         elif (tag := self._given_up.get(news.run)) is not None:
             self._take_given_up(tag, news)
         elif (cell := self._cells.get(news.run)) is not None:
-            cell.take_news(news)
+            for settled in self._losses.settled(news):
+                cell.take_news(settled)
         elif isinstance(news, messages.CellEvent):
             self._link.acknowledge(news.n)
 
@@ -278,14 +286,16 @@ class RemoteKernel(introspection.Hinting):
             ids = {"cell": ran.tag, "turn": ran.turn} if ran else {}
             log.warning("the kernel is lost: %s", reason, extra={"session": self.session_id} | ids)
         restarted = Restarted(reason, ("files",), names, unnamed=bool(started))
+        untold = restarted if names and not started else None
+        if self._node.keeps_variables:
+            restarted, untold = self._losses.hold(restarted), None
         self._not_known(_Lost(ran.tag, ran.began) if ran else _Lost())
         for cell in self._cells.values():
             if cell.started:
                 cell.die(restarted)
             else:
                 cell.enter()
-        self._restarted = restarted if names and not started else None
-        self._variables = ()
+        self._restarted, self._variables = untold, ()
 
     def failed(self, error: BaseException) -> None:
         for cell in self._cells.values():

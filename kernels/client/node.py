@@ -37,7 +37,7 @@ __all__ = ["RemoteNode"]
 
 log = logging.getLogger(__name__)
 
-ENDING, LOOK = 20.0, 0.05  # seconds that a node may take to end its kernels, and between looks
+ENDING, LOOK = 40.0, 0.05  # seconds that a node may take to save and end its kernels, and between looks
 ANSWER = 300.0  # seconds without a byte of an answer; a request may delete very much
 CLOSING = aiohttp.ClientWSTimeout(ws_close=2.0)  # seconds; a frozen node does not answer a close
 WRONG_TOKEN = (401, 403)
@@ -138,9 +138,10 @@ class RemoteNode:
         if kernel is not None:
             await kernel.detach()
 
-    async def remove(self, session_id: str) -> None:
+    async def remove(self, session_id: str, *, keep_state: bool = False) -> None:
         await self.release(session_id)
-        await self.ask("DELETE", f"sessions/{quote(session_id, safe='')}", params={"workspace": "1"})
+        params = {"workspace": "1"} | ({"keep_state": "1"} if keep_state else {})
+        await self.ask("DELETE", f"sessions/{quote(session_id, safe='')}", params=params)
 
     async def end(self) -> None:
         """End the node, with all its kernels. Raises: OSError, KernelError if it does not end."""
@@ -191,6 +192,10 @@ class RemoteNode:
     @property
     def local(self) -> bool:
         return self._endpoint is not None and self._endpoint.unix
+
+    @property
+    def keeps_variables(self) -> bool:
+        return self._who.kernels.states is not None
 
     def get(
         self, path: str, params: Mapping[str, str] | None = None, *, of: str

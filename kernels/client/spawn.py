@@ -9,7 +9,7 @@ A node holds a lock for as long as it lives, and writes a record once it can be 
 that was killed stays behind, so a record counts only while the process that wrote it lives. A lock without a
 valid record means that a node is starting or ending; we wait for it.
 
-A node of another version speaks another protocol. It keeps its folder, and ours gets one beside it, "node-5"
+A node of another version speaks another protocol. It keeps its folder, and ours gets one beside it, "node-6"
 beside "node". The other one is asked to take no new sessions and to end when its kernels have ended.
 """
 

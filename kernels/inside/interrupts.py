@@ -44,6 +44,10 @@ def take_interrupts(handler: Any) -> Any:
     return _handle(signal.SIGINT, handler)
 
 
+def _nothing() -> None:
+    pass
+
+
 class Interrupts:
     """See the module's text. An empty `cell` stands for the one that is running."""
 
@@ -54,6 +58,7 @@ class Interrupts:
         self._refused = ""
         self._noted = False
         self._heard = False
+        self._also: Callable[[], object] = _nothing
 
     def begin_cell(self, cell: str) -> None:
         """Note that the cell of this message is about to run. Raises: KeyboardInterrupt."""
@@ -104,6 +109,7 @@ class Interrupts:
                 return
             frame = frame.f_back
         self._heard = True
+        self._also()
         raise KeyboardInterrupt
 
     def not_raised(self, unraisable: "sys.UnraisableHookArgs") -> None:
@@ -114,12 +120,15 @@ class Interrupts:
             sys.__unraisablehook__(unraisable)
 
     @contextmanager
-    def raised(self) -> Iterator[None]:
-        """While entered the signal raises KeyboardInterrupt, as it does in any Python program."""
+    def raised(self, also: Callable[[], object] = _nothing) -> Iterator[None]:
+        """While entered the signal raises KeyboardInterrupt, as it does in any Python program.
+
+        `also` is called before: the code may catch the exception.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = take_interrupts(signal.default_int_handler)
+        before, self._also = take_interrupts(signal.default_int_handler), also
         try:
             if self._noted:
                 self._noted = False
@@ -127,3 +136,4 @@ class Interrupts:
             yield
         finally:
             take_interrupts(before)
+            self._also = _nothing

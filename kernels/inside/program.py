@@ -40,6 +40,7 @@ from .interrupts import take_interrupts
 from .libraries import bars, cores, figures, nested_asyncio, shared_memory, width
 from .output import clip, last_words, streams
 from .shell import Shell, interrupts
+from .state import requests
 
 # A cell combines them 50 times; as enumerations that takes 0.1 ms.
 for name in ("POLLIN", "POLLOUT", "SNDMORE"):
@@ -57,7 +58,7 @@ class InsideKernel(IPythonKernel):  # type: ignore[misc]
     """IPython's kernel, with a list of the person's variables in its replies."""
 
     shell_class = Shell
-    msg_types = (*IPythonKernel.msg_types, "columns_request")
+    msg_types = (*IPythonKernel.msg_types, "columns_request", "save_request", "load_request")
     _supports_kernel_subshells = False
     # ipykernel sleeps 0.5 ms here lest output be lost; `streams.settle` makes sure instead.
     _execute_sleep = 0
@@ -68,6 +69,7 @@ class InsideKernel(IPythonKernel):  # type: ignore[misc]
         self._elsewhere = elsewhere.TemporaryFiles(elsewhere.temporary(), os.getcwd())
         self._questions = questions.InputQuestions(self.session, self.stdin_socket, _may_ask)
         self._variables = variables.Variables(self.shell)
+        self.state = requests.StateRequests(self)
         self.own_streams: Any = (sys.stdout, sys.stderr)
         self.shell.kernel = self  # a forked kernel's shell is older than the kernel
 
@@ -133,6 +135,16 @@ class InsideKernel(IPythonKernel):  # type: ignore[misc]
         self.session.send(
             stream, "inspect_reply", {"status": "ok", "found": False, "data": {}}, parent, ident
         )
+
+    async def save_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Save the person's variables."""
+        if _asked_by_us(parent):
+            self.session.send(stream, "save_reply", self.state.save(parent), parent, ident)
+
+    async def load_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Put saved variables into this kernel."""
+        if _asked_by_us(parent):
+            self.session.send(stream, "load_reply", self.state.load(parent), parent, ident)
 
     def pre_handler_hook(self) -> None:
         """Note interrupts for the cell that they are meant for; see `interrupts`."""
@@ -365,6 +377,7 @@ def _settle(program: Program, profile: Path) -> None:
 def run(program: Program) -> None:
     """Run cells until the kernel is told to end."""
     cores.install()
+    program.kernel.state.begin()
     streams.follow_threads()  # only now: the kernel's own threads belong to no cell
     program.start()
     atexit.unregister(program.close)  # it can wait 10 s to flush output that nobody reads any more

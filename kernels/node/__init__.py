@@ -3,4 +3,4 @@
 `python -m kernels.node` runs one; `kernels.client` is the bot's side.
 """
 
-PROTOCOL = 5  # of what bot and node say to each other; another number is another language
+PROTOCOL = 6  # of what bot and node say to each other; another number is another language

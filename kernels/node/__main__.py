@@ -24,7 +24,7 @@ from kernels.node.settings import ALIVE, NodeSettings
 from kernels.process import interpreter
 
 JUPYTER = "jupyter"  # in the node's folder, used by Jupyter in place of the machine's own folders
-ENDING, LOOK = 15.0, 0.1  # seconds that the previous node may take to end, and between two looks
+ENDING, LOOK = 35.0, 0.1  # seconds that the previous node may take to end, and between two looks
 READY = "ready"  # the line that a detached node prints
 NODE_HOME = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
 

@@ -4,7 +4,8 @@
     GET    kernelcord/untold                            the sessions that have news and no bot
     POST   kernelcord/drain                             take no new sessions, end once no kernel is left
     GET    kernelcord/attendance                        a websocket without messages: a bot is there
-    DELETE kernelcord/sessions/ID                       end the kernel; ?workspace=1 deletes the files too
+    DELETE kernelcord/sessions/ID                       end the kernel; ?workspace=1 deletes the files too,
+                                                        and the saved variables without &keep_state=1
     PUT    kernelcord/sessions/ID/files/NAME            put a file into the workspace
     PUT    kernelcord/sessions/ID/asked/NUMBER          the bytes of a file that a cell has asked for
     GET    kernelcord/sessions/ID/log/N                 a piece of news that is too large for the websocket,
@@ -105,9 +106,11 @@ class _Untold(_NodeRequest):
 class _EndSession(_NodeRequest):
     @web.authenticated
     async def delete(self, session_id: str) -> None:
-        workspace = bool(self.get_query_argument("workspace", ""))
+        workspace, keep_state = (
+            bool(self.get_query_argument(one, "")) for one in ("workspace", "keep_state")
+        )
         with self.refusals():
-            await self.node.end(unquote(session_id), workspace=workspace)
+            await self.node.end(unquote(session_id), workspace=workspace, keep_state=keep_state)
         self.set_status(204)
 
 

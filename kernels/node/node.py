@@ -28,6 +28,7 @@ from kernels.node.session import NodeSession
 from kernels.node.settings import RECORD, NodeRecord, NodeSettings
 from kernels.pool import Pool
 from kernels.sandbox.policy import Tier
+from kernels.state.store import StateStore
 from kernels.workspace.folder import SESSION_ID, BadSessionId
 
 __all__ = ["Node"]
@@ -61,6 +62,8 @@ class Node:
             idle=settings.idle,
             tier=Tier(settings.tier) if settings.tier else None,
             libraries=settings.libraries,
+            states=_states(settings),
+            states_kept=settings.states_kept,
         )
         self._stack = AsyncExitStack()
         self._alone_since = monotonic()
@@ -115,14 +118,20 @@ class Node:
             session = self._sessions[session_id] = NodeSession(self._pool, session_id)
         return session
 
-    async def end(self, session_id: str, *, workspace: bool) -> None:
-        """End a session's kernel, and with `workspace` delete its files. Raises: ValueError, OSError."""
+    async def end(self, session_id: str, *, workspace: bool, keep_state: bool = False) -> None:
+        """End a session's kernel, and with `workspace` delete its files.
+
+        With them go its saved variables, unless `keep_state`. Raises: ValueError, OSError.
+        """
         if not SESSION_ID.fullmatch(session_id):
             raise BadSessionId(session_id)
         session = self._sessions.pop(session_id, None)
         if session is not None:
             await session.close()
-        await (self._pool.remove(session_id) if workspace else self._pool.release(session_id))
+        if workspace:
+            await self._pool.remove(session_id, keep_state=keep_state)
+        else:
+            await self._pool.release(session_id)
 
     def untold(self) -> list[str]:
         """The sessions that have news and no bot."""
@@ -173,3 +182,9 @@ class Node:
             return False
         except OSError:  # as without a free descriptor, which must end nobody's kernel
             return True
+
+
+def _states(settings: NodeSettings) -> StateStore | None:
+    if settings.states is None:
+        return None
+    return StateStore(settings.states, quota=settings.state_quota, disk=settings.state_disk)

@@ -35,6 +35,10 @@ class KernelSettings:
     limits: Limits
     tier: str
     libraries: tuple[str, ...]
+    states: Path | None
+    state_quota: int
+    state_disk: int | None
+    states_kept: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,10 @@ class NodeSettings:
     node_idle: timedelta | None = None
     tier: str = ""  # of the sandbox; "" is the strongest
     libraries: tuple[str, ...] = LIBRARIES
+    states: Path | None = None  # the folder of saved variables; None: they are not saved
+    state_quota: int = 1 << 30  # bytes of saved variables of one person
+    state_disk: int | None = None  # bytes of all of them; None: a tenth of the disk
+    states_kept: timedelta = timedelta(days=30)  # from a session's last save on
     log_level: str = "warning"
 
     def __post_init__(self) -> None:
@@ -72,7 +80,18 @@ class NodeSettings:
     def kernels(self) -> KernelSettings:
         """What of it a running node cannot change."""
         limits = limits_for(Limits(), self.limits)
-        return KernelSettings(self.python, self.size, self.idle, limits, self.tier, self.libraries)
+        return KernelSettings(
+            python=self.python,
+            size=self.size,
+            idle=self.idle,
+            limits=limits,
+            tier=self.tier,
+            libraries=self.libraries,
+            states=self.states,
+            state_quota=self.state_quota,
+            state_disk=self.state_disk,
+            states_kept=self.states_kept,
+        )
 
     def to_json(self) -> str:
         """One line of JSON, with times in seconds; it holds the token."""

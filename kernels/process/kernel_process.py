@@ -99,9 +99,12 @@ class KernelProcess:
         finally:
             await to_the_end(ending.aclose())
 
-    def interrupt(self, cell: str = "") -> None:
-        """Raise KeyboardInterrupt in the cell of this message id, or in the one that runs."""
-        self.wire.send("control", "interrupt_request", {"cell": cell} if cell else {})
+    def interrupt(self, cell: str = "") -> str:
+        """Raise KeyboardInterrupt in the cell of this message id, or in the one that runs.
+
+        Returns the message id of the interrupt.
+        """
+        return self.wire.send("control", "interrupt_request", {"cell": cell} if cell else {})
 
     async def last_words(self) -> list[Text | Message]:
         """What a dead kernel wrote and displayed but could not send; nothing while it lives.

@@ -1,6 +1,6 @@
 """`load_file`, `file_path` and `list_files` in a person's kernel, without an import.
 
-    install(request_socket)       # a descriptor; see `kernels.broker`
+    install(descriptor)       # of the request socket; see `kernels.broker`
 
 They are builtins: they do not appear in `%who`, and `%reset` does not remove them. Each call asks over the
 request socket for a connection to the broker, which knows whose kernel this is, and gets an answer: a file's
@@ -13,7 +13,6 @@ import io
 import json
 import os
 import re
-import socket
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -22,22 +21,22 @@ from importlib import import_module
 from typing import Any
 
 from ..characters import one_line
-from . import elsewhere
+from . import elsewhere, request_socket
 from .sqlite_log import SQLITE
 
 ID = re.compile("[23456789abcdefghjkmnpqrstuvwxyz]{10}", re.IGNORECASE)  # as `filestore.names` draws them
-ANSWERING_TIME = 45.0  # seconds; the service gives up before that, and says why
 CHUNK = 256 * 1024  # bytes
 
 
-def install(request_socket: int | None) -> None:
+def install(descriptor: int | None) -> None:
     """Put the three functions into `builtins`; the working folder of this moment is the workspace.
 
     Without a request socket, in a kernel of Jupyter's own programs, there are none.
     """
-    if request_socket is None:
+    if descriptor is None:
         return
-    files = _StoredFiles(request_socket, os.getcwd())
+    files = _StoredFiles(descriptor, os.getcwd())
+    request_socket.keep(files._request_socket)
     for function in (files.load_file, files.file_path, files.list_files):
         setattr(builtins, function.__name__, _bordered(function))
 
@@ -56,9 +55,8 @@ def _bordered[**P, T](function: Callable[P, T]) -> Callable[P, T]:
 
 
 class _StoredFiles:
-    def __init__(self, request_socket: int, workspace: str) -> None:
-        self._request_socket = socket.socket(fileno=request_socket)
-        self._request_socket.settimeout(ANSWERING_TIME)  # a mode that forked processes share
+    def __init__(self, descriptor: int, workspace: str) -> None:
+        self._request_socket = request_socket.opened(descriptor)
         self._workspace = workspace
 
     def load_file(self, id_or_name: "str | os.PathLike[str]", *, raw: bool = False, **options: Any) -> Any:
@@ -157,11 +155,7 @@ class _StoredFiles:
 
     def _exchange(self, request: bytes) -> tuple[bytes, bytes]:
         """The line that answers a request, and all that comes after it."""
-        self._request_socket.send(b".")
-        _, lines, _, _ = socket.recv_fds(self._request_socket, 1, 1)
-        with socket.socket(fileno=lines[0]) as service:
-            service.set_inheritable(False)
-            service.settimeout(ANSWERING_TIME)
+        with request_socket.connection(self._request_socket) as service:
             service.sendall(request)
             piece = memoryview(bytearray(CHUNK))
             line, data, told = bytearray(), io.BytesIO(), False

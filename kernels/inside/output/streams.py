@@ -31,6 +31,7 @@ from ipykernel.iostream import IOPubThread, OutStream
 from .. import paths
 from . import last_displays, last_words
 from .buffers import Bytes
+from .muting import is_muted
 from .relay import Relay
 
 # Bytes that are read at once, and characters that are written at once. A message has at most two such pieces:
@@ -83,6 +84,8 @@ class Sender(IOPubThread):  # type: ignore[misc]
 
     def send_multipart(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Send a message. If it displays something, it is kept too, since it is not sent at once."""
+        if is_muted() and threading.current_thread() is not self.thread:  # that one sends for all others
+            return
         if last_displays.is_shown(msg[0]) and self._is_master_process():
             last_words.displays.add(msg, last_words.counts())
         super().send_multipart(msg, *args, **kwargs)
@@ -210,6 +213,8 @@ class Output(OutStream):  # type: ignore[misc]
         """Write text: a long one in pieces, each a message. Much text waits until some has been sent."""
         if not isinstance(string, str):
             return super().write(string)
+        if is_muted():
+            return str.__len__(string)
         string = str.__str__(string)  # the plain text, even if it is of a subclass of the person's
         length = len(string)
         if self.name == "stderr":
@@ -309,11 +314,16 @@ def usable(own: tuple[Output, Output]) -> None:
 def settle(own: tuple[Output, Output]) -> None:
     """Wait until all that was written to the streams `own`, and to their descriptors, has been passed on."""
     usable(own)
+    flush_below()
+    for stream in own:
+        stream.flush()
+
+
+def flush_below() -> None:
+    """Pass on what is in the buffers of Python's first streams and of C."""
     for flush in _below:
         with suppress(BaseException):  # the person can replace any part of it
             flush()
-    for stream in own:
-        stream.flush()
 
 
 def follow_buffers() -> None:

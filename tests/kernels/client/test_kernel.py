@@ -38,6 +38,7 @@ class Asked:
     limits = Limits()
     patience = PATIENCE
     local = True
+    keeps_variables = False
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, object]] = []
@@ -237,3 +238,25 @@ async def test_the_next_node_is_told_how_wide_tables_may_be(node: Asked) -> None
     await asyncio.wait(kernel._answering)
     assert node.asked == [("sessions/u1/hints/columns", {"position": "132"})] * 2
     await kernel.detach()
+
+
+async def test_names_are_not_lost_before_the_next_node_has_told(kernel: RemoteKernel, node: Asked) -> None:
+    """It may bring them back: the cell that died does not name them, and the next one tells."""
+    node.keeps_variables = True
+    (cell,) = kernel._left.values()
+    kernel.take_news(CellEnd(n=1, run="other", variables=(Variable("x", "int", "1"),)))
+    waiting = kernel.run("2", tag=8)
+    await waiting.__aenter__()
+    kernel.lost("the node that kept it has ended")
+    assert kernel.restarted() is None
+    kernel.take_news(CellEvent(n=1, run=waiting.key, event=Stream("stdout", "2")))
+    kernel.take_news(CellEnd(n=2, run=waiting.key, result=RunResult("ok", "2", ())))
+    async with cell:
+        told = [event async for event in cell]
+    assert told == [Restarted("the node that kept it has ended", ("files",), (), unnamed=True)]
+    async with asyncio.timeout(30):
+        async with waiting:
+            events = [event async for event in waiting]
+    lost = Restarted("the node that kept it has ended", ("files",), ("x",))
+    assert events == [lost, Stream("stdout", "2")]
+    assert waiting.result.restarted == lost

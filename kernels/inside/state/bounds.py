@@ -1,0 +1,119 @@
+"""What a save or a load may take: so many seconds, and so much memory. Then it is given up.
+
+    with Bounds(seconds=30, growth=spare_memory()) as bounds:
+        bounds.check()          # often; raises GivenUp or TooLarge
+        bounds.stop()           # it is to be given up now
+
+A value's own code may run for ever without a check, so a timer raises GivenUp in it, too: again and again, as
+the code may catch it. What runs in C without returning to Python cannot be stopped.
+"""
+
+import resource
+import signal
+from contextlib import suppress
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self
+
+from .. import memory
+from ..children import forked
+
+__all__ = ["Bounds", "GivenUp", "TooLarge", "spare_memory"]
+
+MiB = 1 << 20
+MOST = 256 * MiB  # that a save may take beside the values themselves
+LEAST = 2 * MiB  # it takes some hundred KiB of its own
+SHARE = 2  # at most half of what the kernel has left before it is ended for its use of memory
+MAPPED = 3 << 30  # as in `kernels.sandbox.policy`, which a kernel cannot import
+AGAIN = 0.05  # seconds between two exceptions in code that catches them
+LOOK = 0.01  # seconds between looks, which take 20 us
+
+
+class GivenUp(BaseException):
+    """It took too long, or is not to go on. No `Exception`, which values' own code may well catch."""
+
+
+class TooLarge(BaseException):
+    """It takes too much memory."""
+
+
+class Bounds:
+    """See the module's text. Entered in the main thread; `growth` in bytes."""
+
+    def __init__(self, seconds: float, growth: int) -> None:
+        self._seconds = seconds
+        self.growth = growth
+        self._until = self._due = 0.0
+        self._before = 0
+        self._stopped = self._over = False
+
+    def __enter__(self) -> Self:
+        self._theirs = signal.setitimer(signal.ITIMER_REAL, 0)
+        self._began = monotonic()
+        self._until = self._began + self._seconds
+        self.grow_from_now()
+        self._handler: Any = signal.signal(signal.SIGALRM, self._tick)
+        signal.setitimer(signal.ITIMER_REAL, max(self._seconds, AGAIN), AGAIN)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while not self._over:
+            with suppress(GivenUp):  # until it is finished, the timer can raise it here, too
+                self.finish()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        with suppress(TypeError):  # the one before was no handler of Python's
+            signal.signal(signal.SIGALRM, self._handler)
+        left, interval = self._theirs
+        if left:  # the person's own timer goes on
+            signal.setitimer(signal.ITIMER_REAL, max(left - (monotonic() - self._began), 1e-3), interval)
+
+    def left(self) -> float:
+        """The seconds that are left, at least a little."""
+        return max(self._until - monotonic(), AGAIN)
+
+    def grow_from_now(self) -> None:
+        """Count the memory that is taken from now on."""
+        self._before = memory.used()
+
+    def stop(self) -> None:
+        """Have it given up: now, or as soon as it begins."""
+        self._stopped = True
+        if self._until and not self._over:
+            signal.setitimer(signal.ITIMER_REAL, AGAIN, AGAIN)
+
+    def finish(self) -> None:
+        """Do not give it up any more: it is done."""
+        self._over = True
+
+    def check(self) -> None:
+        """Look around, but not more often than each `LOOK`: this is called for each value. Raises as `look`."""
+        if self._stopped or monotonic() >= self._due:
+            self.look()
+
+    def look(self) -> None:
+        """End here if this process is a fork of the kernel: only the kernel itself goes on.
+
+        Raises: GivenUp; TooLarge.
+        """
+        now = monotonic()
+        self._due = now + LOOK
+        if forked.is_child():
+            forked.leave(None)
+        if self._stopped or now >= self._until:
+            raise GivenUp
+        if memory.used() - self._before > self.growth:
+            raise TooLarge
+
+    def _tick(self, _number: int, _frame: object) -> None:
+        if not self._over and (self._stopped or monotonic() >= self._until):
+            raise GivenUp
+
+
+def spare_memory() -> int:
+    """How many bytes a save may take beside the values themselves."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0] - MAPPED
+    if limit <= 0:  # there is none that we know
+        return MOST
+    return min(MOST, max(LEAST, (limit - memory.used()) // SHARE))

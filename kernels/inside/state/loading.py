@@ -1,0 +1,113 @@
+"""Puts a saved state into a fresh kernel: the names in their old order, then all that is no name.
+
+    fetched = fetch(ticket, bounds)
+    loaded = put(fetched, shell, bounds)        # or raises, and the kernel is as fresh as it can be
+    missing = put_surroundings(loaded, shell)
+
+What cannot be made again is named, with its cell, and takes nothing else with it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import graph, meta, placeholder, surroundings
+from .bounds import Bounds
+from .saving import OWN, PLACE, SURROUNDINGS
+from .transport import Fetched
+
+__all__ = ["Loaded", "Unreadable", "everything", "put", "put_surroundings"]
+
+NOT_MADE = "a value that could not be made again"
+NOT_SET = "a setting that could not be made again"
+
+
+class Unreadable(Exception):
+    """The state was saved by another Python; the text says by which."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What is back and what is not: `missing` as `meta.told` has it. `cells` are those of the names.
+
+    `surroundings` are still to be set; `unset` is in words what could not be set of what came before.
+    """
+
+    back: list[str]
+    missing: list[dict[str, Any]]
+    cells: dict[str, int]
+    surroundings: dict[str, Any]
+    unset: list[str]
+
+
+def put(fetched: Fetched, shell: Any, bounds: Bounds) -> Loaded:
+    """Make the values again and put them into the shell's namespace.
+
+    Raises: Unreadable; what `bounds` raises; anything that the code of a value raises at the wrong moment.
+    """
+    _need_this_python(fetched.meta)
+    namespace, before = shell.user_ns, set(shell.user_ns)
+    found: dict[str, Any] = {}
+    unset: list[str] = []
+    stream, *buffers = fetched.buffers
+    try:
+        for name, value in graph.load(stream, buffers, namespace):
+            bounds.check()
+            if name == PLACE and isinstance(value, dict):
+                unset += surroundings.put(shell, value)
+            else:
+                found[name] = value
+    except BaseException:
+        for name in set(namespace) - before:
+            namespace.pop(name, None)
+        raise
+    own, parts = found.pop(OWN, None), found.pop(SURROUNDINGS, None)
+    own = own if isinstance(own, dict) else {}
+    order = [name for name in own.get("order", found) if name in found]
+    namespace.update((name, found[name]) for name in order)
+    shell.user_ns_hidden.update((name, found[name]) for name in own.get("hidden", ()) if name in found)
+    return Loaded(
+        back=[name for name in order if type(found[name]) is not placeholder.Placeholder],
+        missing=_missing(fetched.meta, found, cells := _cells(own)),
+        cells=cells,
+        surroundings=parts if isinstance(parts, dict) else {},
+        unset=unset,
+    )
+
+
+def put_surroundings(loaded: Loaded, shell: Any) -> list[dict[str, Any]]:
+    """Set again what is no name; returns what is missing of everything."""
+    unset = [*loaded.unset, *surroundings.put(shell, loaded.surroundings)]
+    return [*loaded.missing, *(meta.told(words, 0, NOT_SET) for words in unset)]
+
+
+def everything(known: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All that a state has, as missing: `known` is what is told about it."""
+    return [*known.get("lost", ()), *(meta.told(name, 0, NOT_MADE) for name in known.get("names", ()))]
+
+
+def _need_this_python(known: Mapping[str, Any]) -> None:
+    """Code is saved as this Python's bytes: another one could crash on them."""
+    theirs, ours = str(known.get("libraries", {}).get("python", "")), meta.python()
+    if theirs.split(".")[:2] != ours.split(".")[:2]:
+        raise Unreadable(f"it was saved by Python {theirs or '(unknown)'}, and this is Python {ours}")
+
+
+def _cells(own: Mapping[str, Any]) -> dict[str, int]:
+    return {name: cell for name, cell in own.get("cells", {}).items() if type(cell) is int}
+
+
+def _missing(
+    known: Mapping[str, Any], found: Mapping[str, Any], cells: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    missing = list(known.get("lost", ()))
+    told = {one["name"] for one in missing}
+    for name in dict.fromkeys([*known.get("names", ()), *found]):
+        if name in told:
+            continue
+        value = found.get(name)
+        if name not in found:
+            missing.append(meta.told(name, cells.get(name, 0), NOT_MADE))
+        elif type(value) is placeholder.Placeholder:
+            missing.append(meta.told(name, cells.get(name, 0), value.what))
+    return missing

@@ -1,0 +1,1 @@
+"""How each kind of value is pickled and made again, with what it shares and refers to."""

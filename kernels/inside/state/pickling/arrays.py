@@ -1,0 +1,283 @@
+"""NumPy's arrays, which go on sharing memory, as views of the same array.
+
+An array that owns its memory is made again as one that owns it. A view is made again as a view of the array that
+owns the memory, of the same shape, at the same place, so that a change of one is still seen in the other.
+"""
+
+import array
+import pickle
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from .reduction import Reduction, Unpicklable
+
+__all__ = ["SETTERS", "is_array", "reduce_array", "reduce_memoryview"]
+
+EXPORTERS = (bytes, bytearray, array.array)  # whose memory an array or a memoryview can look into
+
+
+def is_array(cls: type) -> bool:
+    """Whether it is a class of NumPy's arrays, without importing NumPy for it."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and issubclass(cls, getattr(numpy, "ndarray", ()))
+
+
+def reduce_array(found: Any) -> Reduction:
+    """An array of any class that has no way of its own to be pickled."""
+    import numpy as np
+
+    cls = type(found)
+    if issubclass(cls, np.memmap):
+        return _reduce_memmap(found)
+    if not issubclass(cls, np.ma.MaskedArray) and not _is_plain(cls):
+        return found.__reduce_ex__(5)
+    root, exporter = _root(found)
+    if root is found and exporter is None:
+        return _reduce_owner(found)
+    if root is not found and not _is_within(found, root):
+        raise Unpicklable("an array over memory that it does not own")
+    if exporter is None:  # the root is an array that can be kept
+        return _reduce_view(found, root)
+    if isinstance(exporter, EXPORTERS):
+        return _reduce_over(found, exporter)
+    if root.flags.writeable and type(exporter).__module__.partition(".")[0] in (
+        "mmap",
+        "_ctypes",
+        "__main__",
+    ):
+        raise Unpicklable("an array over memory that it does not own")
+    if root is not found:
+        return _reduce_view(found, root)
+    return _reduce_owner(found)  # of a library, which has no other way to its memory
+
+
+def _is_plain(cls: Any) -> bool:
+    import numpy as np
+
+    return all(
+        getattr(cls, name) is getattr(np.ndarray, name)
+        for name in ("__reduce__", "__reduce_ex__", "__setstate__")
+    )
+
+
+def _root(found: Any) -> tuple[Any, Any]:
+    """The array at the end of the chain of bases, and what other than an array owns its memory, or None."""
+    import numpy as np
+
+    while True:
+        base = found.base
+        if isinstance(base, np.memmap) or isinstance(found, np.memmap):
+            while isinstance(base, np.memmap):
+                found, base = base, base.base
+            return found, None
+        if isinstance(base, np.ndarray):
+            found = base
+        elif type(base).__name__ == "DummyArray" and isinstance(base.base, np.ndarray):  # of as_strided
+            found = base.base
+        elif isinstance(base, memoryview | pickle.PickleBuffer):
+            owner = memoryview(base).obj
+            if not isinstance(owner, np.ndarray):
+                return found, owner
+            found = owner
+        else:
+            return found, base
+
+
+def _address(found: Any) -> int:
+    return int(found.__array_interface__["data"][0])
+
+
+def _extent(found: Any) -> tuple[int, int]:
+    """The addresses of an array's first byte and of the one after its last."""
+    low = high = _address(found)
+    if found.size:
+        for size, stride in zip(found.shape, found.strides, strict=True):
+            low, high = (low, high + (size - 1) * stride) if stride > 0 else (low + (size - 1) * stride, high)
+        high += found.itemsize
+    return low, high
+
+
+def _is_within(found: Any, root: Any) -> bool:
+    low, high = _extent(found)
+    first, last = _extent(root)
+    return not found.size or first <= low <= high <= last
+
+
+def _content(found: Any) -> dict[str, Any] | None:
+    """The attributes of an array of a subclass."""
+    content = getattr(found, "__dict__", None)
+    return dict(content) if content else None
+
+
+def _reduce_owner(found: Any) -> Reduction:
+    import numpy as np
+
+    cls, dtype = type(found), found.dtype
+    if dtype.hasobject or not dtype.itemsize:
+        plain = found if cls is np.ndarray else found.view(np.ndarray)
+        function, made, state = plain.__reduce__()
+        if cls is not np.ndarray:
+            made = (cls, *made[1:])
+        rest = state, _content(found), found.flags.writeable
+        return function, made, rest, None, None, set_objects
+    order = sorted(range(found.ndim), key=lambda axis: -abs(found.strides[axis]))
+    if found.flags.c_contiguous:
+        order = list(range(found.ndim))
+    flat = found.view(np.ndarray).transpose(order)
+    if not flat.flags.c_contiguous:
+        flat = np.ascontiguousarray(flat)
+    shape = flat.shape
+    memory = pickle.PickleBuffer(flat.reshape(-1).view(np.uint8))
+    about = dtype, shape, order, found.flags.writeable
+    return make_owner, (cls, memory, *about), _content(found), None, None, set_content
+
+
+def make_owner(
+    cls: Any, memory: Any, dtype: Any, shape: tuple[int, ...], order: Sequence[int], writeable: bool
+) -> Any:
+    """An array with memory of its own, whose axes lie in memory in the order that is given."""
+    import numpy as np
+
+    strides, step = [0] * len(shape), dtype.itemsize
+    for place in range(len(shape) - 1, -1, -1):
+        strides[order[place]] = step
+        step *= max(1, shape[place])
+    size = tuple(shape[order.index(axis)] for axis in range(len(shape)))
+    made = np.ndarray.__new__(cls, size, dtype, None, 0, tuple(strides))
+    if made.size:
+        made.view(np.ndarray).transpose(order).reshape(-1).view(np.uint8)[...] = np.frombuffer(
+            memory, np.uint8
+        )
+    made.flags.writeable = writeable
+    return made
+
+
+def set_content(made: Any, content: dict[str, Any] | None) -> None:
+    """Give an array of a subclass its attributes."""
+    if content:
+        vars(made).update(content)
+
+
+def set_objects(made: Any, state: tuple[Any, dict[str, Any] | None, bool]) -> None:
+    """Fill an array of objects, which may hold itself."""
+    import numpy as np
+
+    np.ndarray.__setstate__(made, state[0])
+    set_content(made, state[1])
+    made.flags.writeable = state[2]
+
+
+def _reduce_view(found: Any, root: Any) -> Reduction:
+    place = _address(found) - _address(root) if found.size else 0
+    about = found.dtype, found.shape, found.strides, place, found.flags.writeable
+    return make_view, (type(found), root, *about), _content(found), None, None, set_content
+
+
+def make_view(
+    cls: Any,
+    root: Any,
+    dtype: Any,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    place: int,
+    writeable: bool,
+) -> Any:
+    """A view of an array, `place` bytes after its first element."""
+    import numpy as np
+
+    plain = root.view(np.ndarray)
+    memory = plain.transpose(sorted(range(plain.ndim), key=lambda axis: -abs(plain.strides[axis]))).reshape(
+        -1
+    )
+    if not np.shares_memory(memory, plain) and memory.size:
+        raise ValueError("the array lies in pieces")
+    if dtype.hasobject:
+        if memory.dtype != dtype:
+            raise ValueError("a view of objects as something else")
+        rest = memory[place // dtype.itemsize :]
+        if len(shape) == 1 and shape[0] and strides[0] > 0 and strides[0] % dtype.itemsize == 0:
+            step = strides[0] // dtype.itemsize
+            made = rest[: (shape[0] - 1) * step + 1 : step]
+        else:
+            made = np.lib.stride_tricks.as_strided(rest, shape, strides)
+    elif not memory.size or not dtype.itemsize:
+        made = memory[:0].view(np.uint8)[:0].view(dtype).reshape(shape)
+    else:
+        made = np.ndarray(shape, dtype, memory.view(np.uint8), place, strides)
+    made = made.view() if cls is np.ndarray else made.view(cls)
+    if made.flags.writeable and not writeable:
+        made.flags.writeable = False
+    return made
+
+
+def _reduce_over(found: Any, exporter: Any) -> Reduction:
+    import numpy as np
+
+    place = _address(found) - _address(np.frombuffer(exporter, np.uint8)) if found.size else 0
+    about = found.dtype, found.shape, found.strides, place, found.flags.writeable
+    return make_over, (type(found), exporter, *about), _content(found), None, None, set_content
+
+
+def make_over(
+    cls: Any,
+    exporter: Any,
+    dtype: Any,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    place: int,
+    writeable: bool,
+) -> Any:
+    """An array over the memory of bytes, a bytearray or an array of Python's."""
+    import numpy as np
+
+    made = np.ndarray(shape, dtype, np.frombuffer(exporter, np.uint8), place, strides)
+    made = made.view() if cls is np.ndarray else made.view(cls)
+    if made.flags.writeable and not writeable:
+        made.flags.writeable = False
+    return made
+
+
+def _reduce_memmap(found: Any) -> Reduction:
+    """An array over a file, by the file; one over memory that only looks like it as an ordinary array."""
+    import numpy as np
+
+    root, _ = _root(found)
+    if getattr(root, "_mmap", None) is None:
+        return _reduce_owner(found.view(np.ndarray)) if root is found else _reduce_view(found, root)
+    if root.filename is None:
+        raise Unpicklable("an array over a temporary file")
+    if root.mode == "c" and root.flags.writeable:
+        raise Unpicklable("an array over a copy of a file")
+    if root is not found:
+        return _reduce_view(found, root)
+    if root.flags.writeable:
+        root.flush()
+    mode = "r" if root.mode == "r" else "r+"
+    order = "C" if root.flags.c_contiguous else "F"
+    return np.memmap, (root.filename, root.dtype, mode, root.offset, root.shape, order)
+
+
+def reduce_memoryview(view: memoryview) -> Reduction:
+    """A view of the whole of bytes, a bytearray or an array."""
+    owner = view.obj
+    if not isinstance(owner, (*EXPORTERS, *_numpy_arrays())):
+        raise Unpicklable("a view of memory that is not a variable's")
+    whole = memoryview(owner)
+    if (view.format, view.shape, view.strides) != (whole.format, whole.shape, whole.strides):
+        raise Unpicklable("a view of a part of memory")
+    return make_memoryview, (owner, view.readonly)
+
+
+def _numpy_arrays() -> tuple[type, ...]:
+    numpy = sys.modules.get("numpy")
+    return (numpy.ndarray,) if numpy is not None else ()
+
+
+def make_memoryview(owner: Any, readonly: bool) -> memoryview:
+    """A view of the whole of an object's memory."""
+    view = memoryview(owner)
+    return view.toreadonly() if readonly else view
+
+
+SETTERS = (set_content, set_objects)

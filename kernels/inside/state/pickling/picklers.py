@@ -1,0 +1,123 @@
+"""Two picklers that write the same: a quick one, and one for values that are nested very deeply.
+
+The quick one gives up at some 400 values within each other, like a linked list. What `memo` holds is the same for
+both, by the address of a value: its place, and the value.
+"""
+
+import io
+import pickle
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import FunctionType
+from typing import Any
+
+from .reduction import Reduction
+
+__all__ = ["DeepPickler", "Memo", "Nowhere", "QuickPickler", "Stream"]
+
+PROTOCOL = 5
+DEEP = 250_000  # frames of Python, of which a value within another takes some five
+BY_PICKLE = frozenset(pickle._Pickler.dispatch) - {FunctionType, type}  # type: ignore[attr-defined]
+
+type Memo = dict[int, tuple[int, Any]]
+type KeepBuffer = Callable[[pickle.PickleBuffer], bool]
+
+
+class Stream:
+    """What is written, in memory; with each piece of 64 KiB it is asked whether to go on."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        self._check, self._data = check, io.BytesIO()
+
+    def write(self, piece: Any) -> int:
+        """Add bytes at the end."""
+        self._check()
+        return self._data.write(piece)
+
+    def tell(self) -> int:
+        """How many bytes there are."""
+        return self._data.tell()
+
+    def cut(self, size: int) -> None:
+        """Remove all but the first bytes."""
+        self._data.seek(size)
+        self._data.truncate()
+
+    def content(self) -> bytes:
+        """All bytes."""
+        return self._data.getvalue()
+
+
+class Nowhere:
+    """Takes what is written only to see whether it can be."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        self._check = check
+
+    def write(self, piece: Any) -> int:
+        """Take a piece."""
+        self._check()
+        return len(piece)
+
+
+class QuickPickler(pickle.Pickler):
+    """The pickler in C."""
+
+    reduce: Callable[..., Reduction]
+    check: Callable[[], None]
+
+    def __init__(self, file: Stream, keep_buffer: KeepBuffer) -> None:
+        super().__init__(file, PROTOCOL, buffer_callback=keep_buffer)
+
+    def reducer_override(self, value: object) -> Reduction:
+        """Reduce any value but Python's own plain ones."""
+        self.check()
+        return self.reduce(value)
+
+
+class DeepPickler(pickle._Pickler):  # type: ignore[misc, name-defined]
+    """The pickler in Python, which nests as deeply as there is memory for its frames."""
+
+    def __init__(
+        self,
+        file: Stream | Nowhere,
+        keep_buffer: KeepBuffer,
+        reduce: Callable[..., Reduction],
+        check: Callable[[], None],
+        memo: Memo,
+    ) -> None:
+        super().__init__(file, PROTOCOL, buffer_callback=keep_buffer)
+        self.memo = memo
+        self._reduce, self._check = partial(reduce, deep=True), check
+
+    def dump(self, value: object) -> None:
+        """Write one pickle."""
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, DEEP))
+        try:
+            super().dump(value)
+        finally:
+            sys.setrecursionlimit(limit)
+
+    def save(self, value: Any, save_persistent_id: bool = True) -> None:  # noqa: ARG002  as pickle calls it
+        """Write one value; all calls on the way are between functions in Python, for which there is room."""
+        self.framer.commit_frame()
+        if (known := self.memo.get(id(value))) is not None:
+            self.write(self.get(known[0]))
+            return
+        cls = type(value)
+        if cls in BY_PICKLE:
+            self.dispatch[cls](self, value)
+            return
+        self._check()
+        reduced = self._reduce(value)
+        if reduced is NotImplemented or isinstance(reduced, str):
+            way = self.dispatch.get(cls) if reduced is NotImplemented else None
+            if way is None:
+                self.save_global(value, None if reduced is NotImplemented else reduced)
+            else:
+                way(self, value)
+            return
+        function, made, state, items, pairs, setter = (*reduced, None, None, None, None)[:6]
+        self.save_reduce(function, made, state, items, pairs, setter, obj=value)

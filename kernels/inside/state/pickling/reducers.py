@@ -1,0 +1,199 @@
+"""How each value is reduced to what can be pickled: by its kind, or by its own `__reduce_ex__`, never failing.
+
+reducers = Reducers(namespace, lost)
+reducers.reduce(value)          # a tuple as of `__reduce_ex__`; of a Placeholder where the value cannot be kept
+"""
+
+import copyreg
+import enum
+import sys
+import typing
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from types import FunctionType, ModuleType
+from typing import Any
+
+from cloudpickle import cloudpickle
+
+from ..placeholder import Placeholder
+from . import arrays, classes, frames, functions, reasons
+from .functions import Globals
+from .reduction import Reduction, Unpicklable
+
+__all__ = ["Reducers", "is_ours"]
+
+PROTOCOL = 5
+
+type Way = Callable[[Any], Reduction]
+
+# The iterators of containers in C, which raise nothing of the person's.
+SAFE_ITERATORS = frozenset(type(iter(made)) for made in ([], (), {}, {}.items(), OrderedDict().items()))
+OWN_CODE = "inside."
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether an error is meant for whoever has a state saved or loaded, and not a value's own."""
+    if isinstance(error, KeyboardInterrupt):
+        return True
+    return not isinstance(error, Exception) and type(error).__module__.startswith(OWN_CODE)
+
+
+class Reducers:
+    """The reductions of one save."""
+
+    def __init__(self, namespace: dict[str, Any], lose: Callable[[object, str], str]) -> None:
+        """`lose` is told of a value that is not kept and why, and gives the name of the variable it is in."""
+        self._lose = lose
+        self._globals = Globals(namespace)
+        self._ways: dict[type, Way] = {  # those of a value that no pickler needs to check
+            FunctionType: self._globals.reduce,
+            memoryview: arrays.reduce_memoryview,
+            weakref.ref: _reduce_reference,
+            weakref.WeakSet: _reduce_weak_set,
+            weakref.WeakKeyDictionary: _reduce_weak_dict,
+            weakref.WeakValueDictionary: _reduce_weak_dict,
+            typing.TypeVar: cloudpickle._typevar_reduce,
+            Placeholder: self._reduce_placeholder,
+            **functions.reducers(),
+        }
+        self._others: dict[type, Way] = {}
+
+    def know(self, value: object) -> None:
+        """Note what a variable holds before it is pickled."""
+        if type(value) is ModuleType and sys.modules.get(value.__name__) is not value:
+            self._globals.know(value)
+
+    def reduce(self, value: object, *, deep: bool = False) -> Reduction:
+        """The value's reduction.
+
+        Raises:
+            RecursionError: there is no room for a call, which may be for other values' sake; not if `deep`.
+        """
+        try:
+            cls = type(value)
+            if (way := self._ways.get(cls)) is not None:
+                return way(value)
+            if (way := self._others.get(cls)) is None:
+                way = self._others[cls] = self._chosen(cls)
+            return _checked(value, way(value))
+        except Unpicklable as problem:
+            what = str(problem)
+        except BaseException as error:
+            if is_ours(error) or (isinstance(error, RecursionError) and not deep):
+                raise
+            what = reasons.failed(value, error)
+        return Placeholder, (what, self._lose(value, what))
+
+    def _reduce_placeholder(self, value: Placeholder) -> Reduction:
+        """What was lost in an earlier kernel goes on being named."""
+        self._lose(value, value.what)
+        return Placeholder, (value.what, value.name)
+
+    def _chosen(self, cls: type) -> Way:
+        """How values of a class are reduced. It is decided once for each class."""
+        for above, way in (
+            (type, classes.reduce_class),
+            (ModuleType, self._ways[ModuleType]),
+            (BaseException, classes.reduce_error),
+            (weakref.ReferenceType, _reduce_reference),
+        ):
+            if issubclass(cls, above):
+                return way
+        if issubclass(cls, enum.Enum) and not cloudpickle._should_pickle_by_reference(cls):
+            return classes.reduce_member
+        if arrays.is_array(cls):
+            return arrays.reduce_array
+        if (way := frames.reducer(cls)) is not None:
+            return way
+        if cls.__module__.startswith(OWN_CODE):
+            return _refuse
+        way = copyreg.dispatch_table.get(cls) or cloudpickle.Pickler.dispatch_table.get(cls) or _by_itself
+        return partial(_natural, way) if _may_be_unkept(cls) else way
+
+
+def _refuse(_: object) -> Reduction:
+    raise Unpicklable("a part of the kernel")
+
+
+def _may_be_unkept(cls: type) -> bool:
+    return any(f"{each.__module__}.{each.__qualname__}" in reasons.NATURES for each in type.mro(cls))
+
+
+def _natural(way: Way, value: object) -> Reduction:
+    """A value of a kind that cannot be kept, unless its subclass sees to it."""
+    if (why := reasons.reason(value)) is not None:
+        raise Unpicklable(why)
+    return way(value)
+
+
+def _by_itself(value: object) -> Reduction:
+    """What the value says of itself."""
+    return value.__reduce_ex__(PROTOCOL)
+
+
+def _checked(value: object, reduced: Reduction) -> Reduction:
+    """The reduction, of which `pickle` will not complain when half of it is written.
+
+    Raises:
+        Unpicklable: it is none.
+    """
+    if reduced is NotImplemented:
+        return reduced
+    if isinstance(reduced, str):
+        module = cloudpickle._whichmodule(value, reduced)
+        found: Any = sys.modules.get(module or "")
+        for part in reduced.split("."):
+            found = getattr(found, part, None)
+        if found is not value or module == "__main__":
+            raise Unpicklable(f"{reasons.kind(value)} (it cannot be found by its name)")
+        return reduced
+    if not isinstance(reduced, tuple) or not 2 <= len(reduced) <= 6:
+        raise Unpicklable(f"{reasons.kind(value)} (its `__reduce__` gives nothing that can be pickled)")
+    parts: list[Any] = [*reduced, *[None] * (6 - len(reduced))]
+    if (
+        not callable(parts[0])
+        or not isinstance(parts[1], tuple)
+        or not (parts[5] is None or callable(parts[5]))
+    ):
+        raise Unpicklable(f"{reasons.kind(value)} (its `__reduce__` gives nothing that can be pickled)")
+    for place in (3, 4):
+        if parts[place] is not None and type(parts[place]) not in SAFE_ITERATORS:
+            parts[place] = iter(list(parts[place]))
+    if parts[0] is copyreg.__newobj__ or parts[0] is getattr(copyreg, "__newobj_ex__", None):
+        _check_new(value, parts)
+    return tuple(parts)
+
+
+def _check_new(value: object, parts: list[Any]) -> None:
+    made = parts[1]
+    if not made or not isinstance(made[0], type) or made[0] is not type(value):
+        raise Unpicklable(f"{reasons.kind(value)} (its `__reduce__` gives nothing that can be pickled)")
+
+
+def _reduce_reference(reference: Any) -> Reduction:
+    """A weak reference; it is dead in the other kernel if nothing else there holds its object."""
+    if type(reference) is not weakref.ref:
+        raise Unpicklable("a weak reference")
+    if reference.__callback__ is not None:
+        raise Unpicklable("a weak reference that calls a function in the end")
+    referred = reference()
+    return (dead_reference, ()) if referred is None else (weakref.ref, (referred,))
+
+
+class _Passing:
+    """Something to refer to that is gone at once."""
+
+
+def dead_reference() -> "weakref.ref[object]":
+    """A weak reference to nothing."""
+    return weakref.ref(_Passing())
+
+
+def _reduce_weak_set(found: Any) -> Reduction:
+    return type(found), (list(found),)
+
+
+def _reduce_weak_dict(found: Any) -> Reduction:
+    return type(found), (), None, None, iter(list(found.items()))

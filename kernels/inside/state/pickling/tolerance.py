@@ -1,0 +1,183 @@
+"""An unpickler that goes on after a failure: what cannot be made is a placeholder wherever it stands.
+
+A value that fails when it is filled, and which others may hold already, becomes a placeholder itself where Python
+allows it, and otherwise is replaced from there on.
+"""
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+from ..placeholder import Placeholder
+from . import arrays, classes, functions, reasons
+from .reducers import is_ours
+
+__all__ = ["TolerantUnpickler"]
+
+SETTERS = frozenset((*arrays.SETTERS, *classes.SETTERS, *functions.SETTERS))  # fill what they are given first
+
+
+class TolerantUnpickler(pickle._Unpickler):  # type: ignore[misc, name-defined]
+    """Python's own unpickler in Python, with a guard around each step that runs other code."""
+
+    dispatch = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]  # of functions by their opcodes
+
+    def __init__(
+        self, file: Any, buffers: Any, memo: dict[int, Any], name: str, lose: Callable[[str], None]
+    ) -> None:
+        super().__init__(file, buffers=buffers)
+        self.memo = memo
+        self._name, self._lose = name, lose
+        self._places: dict[int, int] = {}  # in the memo, by address
+
+    def _failed(self, words: str, error: BaseException) -> Placeholder:
+        """What stands for a value that could not be made, unless the error is not the value's."""
+        if is_ours(error):
+            raise error
+        what = reasons.broken(words, error)
+        self._lose(what)
+        return Placeholder(what, self._name)
+
+    def _made(self, function: Any, made: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """A new value, or what stands for it."""
+        if type(function) is Placeholder:
+            self._lose(function.what)
+            return Placeholder(function.what, self._name)
+        try:
+            return make()
+        except BaseException as error:  # noqa: BLE001  whatever the person's or a library's code raises
+            return self._failed(_words(function, made), error)
+
+    def _filled(self, target: Any, fill: Callable[[], Any]) -> None:
+        """Fill a value; one that fails in that is replaced."""
+        if type(target) is Placeholder:
+            return
+        try:
+            fill()
+        except BaseException as error:  # noqa: BLE001  whatever the person's or a library's code raises
+            self._break(target, self._failed(reasons.kind(target), error))
+
+    def _break(self, target: Any, stand_in: Placeholder) -> None:
+        try:
+            object.__setattr__(target, "__class__", Placeholder)
+            content = vars(target)
+            content.clear()
+            content.update(vars(stand_in))
+        except (TypeError, AttributeError):  # a class, or a value in C
+            self.stack[-3:] = [stand_in if each is target else each for each in self.stack[-3:]]
+            if (place := self._places.get(id(target))) is not None:
+                self.memo[place] = stand_in
+
+    def load_memoize(self) -> None:
+        """Note where each value is in the memo."""
+        value = self.stack[-1]
+        self._places[id(value)] = len(self.memo)
+        self.memo[len(self.memo)] = value
+
+    def load_stack_global(self) -> None:
+        """Find a class or a function."""
+        name, module = self.stack.pop(), self.stack.pop()
+        words = f"`{name}` of `{module}`"
+        try:
+            self.append(self.find_class(module, name))
+        except BaseException as error:  # noqa: BLE001  importing runs any code
+            self.append(self._failed(words, error))
+
+    def load_reduce(self) -> None:
+        """Call a function for a value, or to fill one."""
+        made, function = self.stack.pop(), self.stack.pop()
+        if function in SETTERS:
+            self.append(None)
+            self._filled(made[0], lambda: function(*made))
+        else:
+            self.append(self._made(function, made, lambda: function(*made)))
+
+    def load_newobj(self) -> None:
+        """Make an instance."""
+        made, cls = self.stack.pop(), self.stack.pop()
+        self.append(self._made(cls, (), lambda: cls.__new__(cls, *made)))
+
+    def load_newobj_ex(self) -> None:
+        """Make an instance with named arguments."""
+        named, made, cls = self.stack.pop(), self.stack.pop(), self.stack.pop()
+        self.append(self._made(cls, (), lambda: cls.__new__(cls, *made, **named)))
+
+    def load_build(self) -> None:
+        """Give a value its state."""
+        target = self.stack[-2]
+        if type(target) is Placeholder:
+            self.stack.pop()
+        else:
+            self._filled(target, super().load_build)
+
+    def load_append(self) -> None:
+        """Add one element."""
+        value = self.stack.pop()
+        target = self.stack[-1]
+        self._filled(target, lambda: target.append(value))
+
+    def load_appends(self) -> None:
+        """Add elements."""
+        values = self.pop_mark()
+        target = self.stack[-1]
+        self._filled(target, lambda: _extend(target, values))
+
+    def load_setitem(self) -> None:
+        """Set one key."""
+        value, key = self.stack.pop(), self.stack.pop()
+        target = self.stack[-1]
+        self._filled(target, lambda: target.__setitem__(key, value))
+
+    def load_setitems(self) -> None:
+        """Set keys."""
+        values = self.pop_mark()
+        target = self.stack[-1]
+        self._filled(target, lambda: _set(target, values))
+
+    def load_additems(self) -> None:
+        """Add members to a set."""
+        values = self.pop_mark()
+        target = self.stack[-1]
+        self._filled(target, lambda: target.update(values))
+
+    def load_frozenset(self) -> None:
+        """Make a set that stays as it is."""
+        values = self.pop_mark()
+        self.append(self._made(frozenset, (), lambda: frozenset(values)))
+
+    for _operation, _load in (
+        (pickle.MEMOIZE, load_memoize),
+        (pickle.STACK_GLOBAL, load_stack_global),
+        (pickle.REDUCE, load_reduce),
+        (pickle.NEWOBJ, load_newobj),
+        (pickle.NEWOBJ_EX, load_newobj_ex),
+        (pickle.BUILD, load_build),
+        (pickle.APPEND, load_append),
+        (pickle.APPENDS, load_appends),
+        (pickle.SETITEM, load_setitem),
+        (pickle.SETITEMS, load_setitems),
+        (pickle.ADDITEMS, load_additems),
+        (pickle.FROZENSET, load_frozenset),
+    ):
+        dispatch[_operation[0]] = _load
+
+
+def _extend(target: Any, values: list[Any]) -> None:
+    if type(target) is list:
+        target.extend(values)
+    else:
+        for value in values:
+            target.append(value)
+
+
+def _set(target: Any, values: list[Any]) -> None:
+    for place in range(0, len(values), 2):
+        target[values[place]] = values[place + 1]
+
+
+def _words(function: Any, made: tuple[Any, ...]) -> str:
+    """What a call would have made."""
+    cls = next((each for each in (function, *made[:2]) if isinstance(each, type)), None)
+    if cls is None:
+        return f"what `{getattr(function, '__qualname__', 'a function')}` makes"
+    return f"a `{cls.__name__}`"

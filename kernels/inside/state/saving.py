@@ -1,0 +1,156 @@
+"""Saves the person's variables: all in one graph, so that what two names share stays shared.
+
+    saving = Saving(shell, names, cells)
+    wanted = saving.wanted(7, cells=1)      # as of the end of the cell 7
+    saving.save(ticket, wanted, bounds)     # returns what is left out
+
+Values that cannot be saved are left out by `graph`, each alone. If all the others take too much, what fits is
+saved; see `selection`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import graph, meta, placeholder, selection, surroundings
+from .bounds import Bounds, TooLarge
+from .cells import Cells
+from .names import Names
+from .transport import Buffer, Sending, chunked
+
+__all__ = ["OWN", "SURROUNDINGS", "Saving"]
+
+# The items with all that is no name, in two parts: what modules are found by comes before the names.
+PLACE = "\0place"
+SURROUNDINGS = "\0surroundings"
+OWN = "\0names"  # the item with the order of the names, their cells, and which are hidden
+TRIES = 4  # to save what fits: what values share is counted for each, so the first may well fit
+
+
+@dataclass(frozen=True)
+class _State:
+    """A whole graph; `bytes` are all of its bytes, and `new` those that the node does not have yet."""
+
+    buffers: list[Buffer]
+    names: tuple[str, ...]
+    lost: list[dict[str, Any]]
+    bytes: int
+    new: int
+
+
+class Saving:
+    """See the module's text. `names` and `cells` are the shell's."""
+
+    def __init__(self, shell: Any, names: Names, cells: Cells) -> None:
+        self._shell = shell
+        self._names, self._cells = names, cells
+        self._known: set[str] = set()  # digests of the chunks that the node has
+        self._some = False  # whether the last save was of a part
+
+    def know(self, digests: Iterable[str]) -> None:
+        """The node has exactly these chunks of ours."""
+        self._known = set(digests)
+
+    def wanted(self, cell: int, cells: int) -> dict[str, object]:
+        """All that is to be saved: the names' values, and the parts of the surroundings.
+
+        `cells` is how many there were since the last save: with several, nobody knows which one of them has
+        bound a name that was there before.
+        """
+        namespace, names = self._shell.user_ns, self._names.own()
+        self._cells.note(names, namespace, cell, self._names.of_last_cell() if cells > 1 else None)
+        parts = surroundings.take(self._shell, namespace)
+        values = {name: namespace[name] for name in names if name in namespace}
+        return values | {SURROUNDINGS + key: part for key, part in parts.items()}
+
+    def save(self, ticket: str, wanted: Mapping[str, object], bounds: Bounds) -> list[str]:
+        """Save what there is; returns the names that were left out for want of room.
+
+        Raises: TooLarge if there is room for nothing; Refused; OSError; GivenUp.
+        """
+        state = None if self._some else self._whole(wanted, bounds)
+        with Sending(ticket, bounds) as sending:
+            left_out: dict[str, str] = {}
+            if state is None or state.new > sending.room:
+                state, left_out = self._part(wanted, sending.room, bounds)
+            self._some = bool(left_out)
+            told = [self._told(name, what) for name, what in left_out.items()]
+            saved = [name for name in _names(wanted) if name in state.names]
+            sending.send(state.buffers, meta.described(saved, [*state.lost, *told]))
+            bounds.finish()
+        self.know(digest for buffer in state.buffers for digest in buffer.digests)
+        return [one["name"] for one in told]
+
+    def _whole(self, wanted: Mapping[str, object], bounds: Bounds) -> _State | None:
+        """The graph of all this, or None if it takes too much memory."""
+        names = _names(wanted)
+        own = {"order": names, "cells": self._cells.all(), "hidden": self._names.hidden()}
+        parts = {key.removeprefix(SURROUNDINGS): wanted[key] for key in wanted if _is_ours(key)}
+        place, rest = surroundings.split(parts)
+        values = [(name, wanted[name]) for name in names]
+        items = [(PLACE, place), *values, (OWN, own), (SURROUNDINGS, rest)]
+        try:
+            return self._graph(items, bounds)
+        except (TooLarge, MemoryError):
+            bounds.grow_from_now()
+            return None
+
+    def _part(self, wanted: Mapping[str, object], room: int, bounds: Bounds) -> tuple[_State, dict[str, str]]:
+        """The graph of what fits into `room`, and the rest in words, by name."""
+        sizes, what = {}, {}
+        for name, value in wanted.items():
+            try:
+                alone = self._graph([(name, value)], bounds)
+                sizes[name], what[name] = alone.new, selection.described(value, alone.bytes)
+            except (TooLarge, MemoryError):
+                what[name] = selection.described(value, bounds.growth, at_least=True)
+            bounds.grow_from_now()
+        newest, share = [*self._cells.newest_first(), *wanted], room
+        for _ in range(TRIES):
+            chosen = selection.fitting(sizes, newest, share)
+            state = self._whole({name: wanted[name] for name in wanted if name in chosen}, bounds)
+            if state is not None and state.new <= room:
+                return state, {name: what[name] for name in what if name not in chosen}
+            share //= 2
+        raise TooLarge
+
+    def _graph(self, items: Sequence[tuple[str, object]], bounds: Bounds) -> _State:
+        large: list[memoryview] = []
+        dumped = graph.dump(items, self._shell.user_ns, large=large.append, check=bounds.check)
+        bounds.look()
+        buffers = chunked([dumped.stream, *large], bounds.check)
+        new = {
+            digest: len(piece)
+            for buffer in buffers
+            for digest, piece in zip(buffer.digests, buffer.pieces, strict=True)
+            if digest not in self._known
+        }
+        return _State(
+            buffers=buffers,
+            names=dumped.names,
+            lost=list(self._lost(items, dumped.lost)),
+            bytes=sum(len(piece) for buffer in buffers for piece in buffer.pieces),
+            new=sum(new.values()),
+        )
+
+    def _lost(
+        self, items: Sequence[tuple[str, object]], lost: Sequence[graph.Lost]
+    ) -> Iterable[dict[str, Any]]:
+        """What is lost of these items, also what an earlier save has lost."""
+        for one in lost:
+            yield self._told(one.name, one.what)
+        told = {one.name for one in lost}
+        for name, value in items:
+            if name not in told and type(value) is placeholder.Placeholder:
+                yield self._told(name, value.what)
+
+    def _told(self, name: str, what: str) -> dict[str, Any]:
+        return meta.told("Out" if _is_ours(name) else name, self._cells.of(name), what)
+
+
+def _names(wanted: Mapping[str, object]) -> list[str]:
+    return [name for name in wanted if not _is_ours(name)]
+
+
+def _is_ours(key: str) -> bool:
+    return key.startswith("\0")

@@ -1,0 +1,38 @@
+"""Which names are saved where there is no room for all of them.
+
+    fitting({"df": 900 << 20, "n": 20}, ["df", "n"], room=100 << 20)     # {"n"}
+
+Small values first, as they are what is missed most for its size. Of the others, those that were bound last.
+"""
+
+from collections.abc import Mapping, Sequence
+
+__all__ = ["described", "fitting"]
+
+SMALL = 64 << 10  # bytes
+LONGEST = 60  # characters of a type's name
+
+
+def fitting(sizes: Mapping[str, int], newest_first: Sequence[str], room: int) -> set[str]:
+    """The names whose values fit into `room` together. All sizes are in bytes."""
+    small = sorted((name for name in sizes if sizes[name] <= SMALL), key=sizes.__getitem__)
+    chosen = set()
+    for name in dict.fromkeys([*small, *(name for name in newest_first if sizes.get(name, 0) > SMALL)]):
+        if sizes[name] <= room:
+            room -= sizes[name]
+            chosen.add(name)
+    return chosen
+
+
+def described(value: object, size: int, *, at_least: bool = False) -> str:
+    """A value that is not saved, in words: "a `DataFrame` of 900 MB (no room)"."""
+    kind = type(value).__name__[:LONGEST].encode(errors="replace").decode()
+    return f"a `{kind}` of {'more than ' if at_least else ''}{_in_words(size)} (no room)"
+
+
+def _in_words(size: float) -> str:
+    for unit in ("bytes", "KB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GB"

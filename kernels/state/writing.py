@@ -1,0 +1,121 @@
+"""One save while it is written: new chunks as they come, then the manifest that makes them a save."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from kernels.state import chunks
+from kernels.state.errors import StateDamaged, StateFull, StateGone
+from kernels.state.index import SAVES, Index, manifest_path, mark_of
+from kernels.state.manifest import Buffers, Chunk, Manifest, Meta, distinct, matches
+from kernels.state.quota import Quotas
+
+__all__ = ["Writing"]
+
+NEW = f"{chunks.UNFINISHED}/manifest"
+
+
+@dataclass(slots=True)
+class Writing:
+    """A save of the session whose folder is `here`. `SessionState.writing` makes it, and ends it."""
+
+    here: int
+    session_id: str
+    index: Index
+    suspects: set[str]  # chunks that are here but damaged
+    quotas: Quotas
+    still_here: Callable[[], bool]  # whether the session has not been forgotten
+    committed: bool = False
+    _incoming: chunks.Incoming = field(init=False)
+    _room: int = field(init=False)  # bytes on disk that may still be added
+
+    def __post_init__(self) -> None:
+        self._incoming = chunks.Incoming(self.here)
+        self._room = self.quotas.room(self.session_id)
+
+    def add(self, chunk: Chunk, data: bytes | bytearray | memoryview) -> None:
+        """Add a chunk, unless it is here already.
+
+        Raises:
+            StateDamaged: these are not its bytes.
+            StateFull: there is no room for it.
+            StateGone: the session was forgotten meanwhile.
+            OSError.
+        """
+        if not matches(chunk, data):
+            raise StateDamaged("a chunk has other bytes than its digest or size says")
+        if chunk.digest in self._incoming or self._is_here(*chunk):
+            return
+        self._room -= chunks.on_disk(chunk.size)
+        if self._room < 0:
+            raise StateFull("quota", "more chunks were sent than there is room for")
+        with self._writes():
+            self._incoming.add(chunk, data)
+
+    def commit(self, cell: int, buffers: Buffers, meta: Meta) -> Manifest:
+        """Make a save of these chunks; it is on the disk once this returns.
+
+        Raises:
+            StateDamaged: a chunk is neither here nor was it added, or is named with two sizes.
+            StateFull: the save does not fit.
+            StateGone: the session was forgotten meanwhile.
+            OSError.
+        """
+        sizes = distinct(buffers)
+        manifest = Manifest.new(self.index.newest + 1, cell, buffers, meta)
+        content = manifest.to_bytes()
+        needed = sum(map(chunks.on_disk, [*sizes.values(), len(content)]))
+        with self.quotas.claimed(self.session_id, needed), self._writes():
+            self._incoming.settle()
+            for digest, size in sizes.items():
+                if digest not in self._incoming and not self._is_here(digest, size):
+                    raise StateDamaged("a chunk of the save was not sent")
+            self._publish(manifest, content)
+            self.quotas.put(self.session_id, self.index.held())
+        if not self.still_here():
+            self.quotas.forget(self.session_id)
+            raise StateGone(self.session_id)
+        self.suspects -= self._incoming.placed
+        self.committed = True
+        return manifest
+
+    def end(self) -> None:
+        """Remove what was added and no save names."""
+        self._incoming.discard(self.index.named)
+
+    @contextmanager
+    def _writes(self) -> Iterator[None]:
+        try:
+            with chunks.full_device():
+                yield
+        except FileNotFoundError as error:  # the folders are being deleted
+            if self.still_here():
+                raise
+            raise StateGone(self.session_id) from error
+
+    def _is_here(self, digest: str, size: int) -> bool:
+        return (
+            digest in self.index.named
+            and digest not in self.suspects
+            and chunks.is_there(self.here, digest, size)
+        )
+
+    def _publish(self, manifest: Manifest, content: bytes) -> None:
+        """Give the manifest its name, and count the save."""
+        if not self.index.saves:  # the folders may be new
+            chunks.sync_folder(".", self.here)
+            chunks.sync_folder("..", self.here)
+        name = manifest_path(manifest.number)
+        try:
+            chunks.write_file(NEW, content, self.here)
+            os.rename(NEW, name, src_dir_fd=self.here, dst_dir_fd=self.here)
+            chunks.sync_folder(SAVES, self.here)
+            status, mark = os.stat(name, dir_fd=self.here), mark_of(self.here)
+        except BaseException:
+            for left in (NEW, name):
+                with suppress(OSError):
+                    os.unlink(left, dir_fd=self.here)
+            raise
+        self.index.add(manifest, status)
+        self.index.mark = mark

@@ -1,0 +1,189 @@
+"""Run by the kernels' own Python: saves and loads the variables of a shell, and prints what came of it.
+
+    python requests_program.py TESTS_FOLDER WORKSPACE
+
+`inside` must be on the path. One JSON line: {"what was tried": ...}.
+"""
+
+import contextlib
+import gc
+import io
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+
+sys.path.insert(0, sys.argv[1])
+os.chdir(sys.argv[2])
+import stand_in  # noqa: E402  (the path first)
+from inside import program  # noqa: E402
+from inside.children import forked  # noqa: E402
+from inside.files import request_socket  # noqa: E402
+from inside.input import standard_input  # noqa: E402
+from inside.shell import Shell, interrupts  # noqa: E402
+from inside.state import requests  # noqa: E402
+
+del sys.path[0]
+forked._kernel = os.getpid()
+program.prepare()
+shell = Shell.instance()
+told = {}
+
+
+def cell(code):
+    """Run a cell; what it shows is discarded."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        result = shell.run_cell(code, store_history=True)
+    result.raise_error()
+
+
+def fresh():
+    """The same shell as in a kernel that has run nothing."""
+    shell.reset()
+    made = stand_in.Kernel(shell, requests)
+    sys.stdin = standard_input.StandardInput(made.raw_input)
+    return made
+
+
+def interrupt_later(name, seconds=0.1):
+    """Interrupt as a node does: by the message's id, from another thread, until it has been heard."""
+
+    def interrupt():
+        time.sleep(seconds)
+        with interrupts.aimed_at(name) as running:
+            told["running"] = running
+            os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+
+
+with stand_in.Node(request_socket) as node:
+    # What is saved comes back, in the old order, with its cells.
+    kernel = fresh()
+    told["none"] = kernel.load()
+    cell("b = [1, 2]; a = b; _own = b; __x__ = 1")
+    told["first"] = kernel.save(1)
+    cell("def get(): return b\nclass Bad:\n def __reduce__(self): raise ValueError('no')\nbad = Bad()")
+    shell.push({"linspace": len}, interactive=False)
+    told["second"] = kernel.save(2)
+    told["meta"] = node.saves[-1].meta
+    kernel = fresh()
+    told["loaded"] = kernel.load()
+    own = shell.user_ns
+    told["order"] = [name for name in own if name in ("a", "b", "_own", "__x__", "get", "bad", "linspace")]
+    told["shared"] = own["a"] is own["b"] is own["_own"] is own["get"]()
+    told["hidden"] = own["linspace"] is shell.user_ns_hidden["linspace"]
+    told["counter"] = shell.execution_count
+    told["sent after a load"] = kernel.save(3)["status"], sum(len(one.buffers) for one in node.saves[-1:])
+    told["lost again"] = node.saves[-1].meta["lost"]
+
+    # Where there is no room, what fits is saved, and the rest named.
+    kernel = fresh()
+    cell("import numpy; old = numpy.random.default_rng(1).bytes(3 << 20); n = 5")
+    cell("new = numpy.random.default_rng(2).random(1 << 18)")
+    kernel.save(1)
+    told["stored"] = node.saves[-1].meta["names"]
+    cell("newer = numpy.random.default_rng(3).random(1 << 18)")
+    node.room = 1 << 20
+    told["no room"] = kernel.save(2), node.saves[-1].meta["names"], node.saves[-1].meta["lost"]
+    node.room = 1 << 30
+    told["room again"] = kernel.save(3), node.saves[-1].meta["names"]
+    node.room = 10
+    node.chunks.clear()
+    kernel = fresh()
+    before = len(node.saves)
+    told["nothing fits"] = kernel.save(1)["status"], len(node.saves) - before
+    node.room = 1 << 30
+    requests.spare_memory = lambda: 4 << 20
+    cell("numbers = list(map(float, range(1_000_000))); n = 5")
+    told["too large"] = kernel.save(2), node.saves[-1].meta["names"], node.saves[-1].meta["lost"]
+    requests.spare_memory = lambda: 256 << 20
+
+    # A save that does not end is given up, and the one before stays.
+    kernel = fresh()
+    cell("n = 6")
+    kernel.save(1)
+    before = len(node.saves)
+    cell("import time\nclass Slow:\n def __reduce__(self):\n  while True: time.sleep(60)\nslow = Slow()")
+    told["slow"] = kernel.save(2, seconds=0.2)
+    interrupt_later("mine")
+    told["interrupted"] = kernel.save(3, name="mine")
+    with interrupts.aimed_at("late"):  # before it begins
+        pass
+    told["refused"] = kernel.save(4, name="late")
+    told["given up"] = len(node.saves) - before
+    cell("n = 7")  # an interrupt that came late is not for the next cell
+    cell("del slow")
+    told["afterwards"] = kernel.save(5)["status"]
+
+    # A child that a value forks does not go on with it.
+    kernel = fresh()
+    code = "import os\nclass Forks:\n def __reduce__(self):\n  children.append(os.fork()); return Forks, ()"
+    cell(f"{code}\nforks, children = Forks(), []")
+    before = len(node.saves)
+    told["forks"] = kernel.save(1)["status"], len(node.saves) - before
+    told["children"] = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in own["children"]]
+
+    # Nothing is left behind or shown.
+    os.makedirs("elsewhere", exist_ok=True)
+    LOUD = """
+import gc, os, sys, time, warnings
+class Loud:
+    def __init__(self, asked=""): self.asked = asked
+    def __reduce__(self):
+        try: asked = input("asked?")
+        except Exception as error: asked = type(error).__name__
+        print("printed"); os.write(1, b"written"); os.write(2, b"written")
+        warnings.warn("warned"); os.chdir("elsewhere"); gc.enable(); sys.stdout = sys.stderr = None
+        return Loud, (asked,)
+loud = Loud()
+"""
+    kernel = fresh()
+    cell(LOUD)
+    warnings.simplefilter("default")
+    filters = list(warnings.filters)
+    alarms = signal.signal(signal.SIGALRM, lambda *_: None)
+    mine = signal.getsignal(signal.SIGALRM)
+    reading, writing = os.pipe()
+    kept = os.dup(1), os.dup(2)
+    os.dup2(writing, 1), os.dup2(writing, 2)
+    state = lambda: [  # noqa: E731
+        gc.isenabled(),
+        os.getcwd(),
+        id(sys.stdout),
+        id(sys.stderr),
+        id(sys.stdin),
+        shell.execution_count,
+        list(warnings.filters) == filters,
+        signal.getsignal(signal.SIGALRM) is mine,
+        kernel._allow_stdin,
+        signal.getitimer(signal.ITIMER_REAL),
+        threading.active_count(),
+        [key for key in own.get("__warningregistry__", ()) if key != "version"],
+        sorted(os.listdir("/proc/self/fd")),
+    ]
+    kernel.state._apart._own_threads.update(threading.enumerate())
+    before = state()
+    told["loud"] = kernel.save(1)["status"]
+    told["trace"] = [pair for pair in zip(before, state(), strict=True) if pair[0] != pair[1]]
+    os.dup2(kept[0], 1), os.dup2(kept[1], 2)
+    os.close(writing)
+    told["shown"] = os.read(reading, 1000).decode()
+    kernel = fresh()
+    told["loud again"] = kernel.load()["back"]
+    told["asked"] = own["loud"].asked
+    signal.signal(signal.SIGALRM, alarms)
+
+    # What cannot be loaded is said.
+    kernel = fresh()
+    node.saves[-1].meta["libraries"]["python"] = "3.9.1"
+    told["other python"] = kernel.load()
+    told["names after"] = sorted(name for name in own if name == "loud")
+    node.chunks = {digest: bytes(len(data)) for digest, data in node.chunks.items()}
+    node.saves[-1].meta["libraries"]["python"] = ".".join(map(str, sys.version_info[:3]))
+    told["damaged"] = kernel.load()
+
+print(json.dumps(told))

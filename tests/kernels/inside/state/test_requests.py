@@ -1,0 +1,115 @@
+"""A kernel saves its variables when it is asked, and has them again when a fresh one is."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import KERNEL_PYTHON, ROOT
+
+HERE = Path(__file__).parent
+NOTHING = {"back": [], "missing": []}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What `requests_program.py` printed."""
+    done = subprocess.run(
+        [KERNEL_PYTHON, HERE / "requests_program.py", HERE, tmp_path_factory.mktemp("workspace")],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "kernels")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def outcome(reply: dict[str, Any]) -> dict[str, Any]:
+    """A reply, without the time that it took."""
+    assert reply["seconds"] >= 0
+    return {key: value for key, value in reply.items() if key != "seconds"}
+
+
+def test_names_are_back_in_their_order_and_still_shared(told: dict[str, Any]) -> None:
+    """Those with an underscore, too, and those that IPython hides; the counter goes on."""
+    assert outcome(told["none"]) == {"status": "none", "why": ""} | NOTHING
+    assert outcome(told["first"]) == outcome(told["second"]) == {"status": "ok", "why": ""}
+    assert told["loaded"]["status"] == "ok"
+    assert told["loaded"]["back"] == ["b", "a", "_own", "__x__", "get", "Bad", "linspace"]
+    assert told["order"] == ["b", "a", "_own", "__x__", "get", "bad", "linspace"]
+    assert told["shared"]
+    assert told["hidden"]
+    assert told["counter"] == 3
+
+
+def test_what_is_lost_is_named_with_its_cell(told: dict[str, Any]) -> None:
+    """In what the node keeps, in the answer to a load, and again in the next save."""
+    (lost,) = told["meta"]["lost"]
+    assert (lost["name"], lost["cell"]) == ("bad", 2)
+    assert "`Bad`" in lost["what"]
+    assert told["loaded"]["missing"] == told["lost again"] == [lost]
+
+
+def test_what_fits_is_saved_where_there_is_no_room_for_everything(told: dict[str, Any]) -> None:
+    """What the node has already needs none. The rest is named, and saved once there is room again."""
+    assert told["stored"] == ["numpy", "old", "n", "new"]
+    reply, names, lost = told["no room"]
+    assert outcome(reply) == {"status": "ok", "why": "no room for old, newer"}
+    assert names == ["numpy", "n", "new"]
+    assert lost == [
+        {"name": "old", "cell": 1, "what": "a `bytes` of 3 MB (no room)"},
+        {"name": "newer", "cell": 2, "what": "a `ndarray` of 2 MB (no room)"},
+    ]
+    reply, names = told["room again"]
+    assert outcome(reply) == {"status": "ok", "why": ""}
+    assert names == ["numpy", "old", "n", "new", "newer"]
+    assert told["nothing fits"] == ["too large", 0]
+
+
+def test_a_value_that_takes_too_much_memory_is_left_out(told: dict[str, Any]) -> None:
+    """A list of numbers is copied when it is pickled; the kernel must not be ended for it."""
+    reply, names, lost = told["too large"]
+    assert reply["status"] == "ok"
+    assert names == ["n"]
+    assert lost == [{"name": "numbers", "cell": 2, "what": "a `list` of more than 4 MB (no room)"}]
+
+
+def test_a_save_that_does_not_end_is_given_up(told: dict[str, Any]) -> None:
+    """When its time is over, when it is interrupted, and if that comes before it begins."""
+    assert outcome(told["slow"]) == {"status": "given up", "why": "it took too long"}
+    assert told["running"]
+    assert outcome(told["interrupted"]) == {"status": "given up", "why": "it was interrupted"}
+    assert outcome(told["refused"]) == {"status": "given up", "why": "it was interrupted"}
+    assert told["given up"] == 0
+    assert told["afterwards"] == "ok"
+
+
+def test_a_child_that_a_value_forks_saves_nothing(told: dict[str, Any]) -> None:
+    """There is one save, the kernel's own."""
+    assert told["forks"] == ["ok", 1]
+    assert set(told["children"]) == {0}
+
+
+def test_a_save_leaves_no_trace_and_shows_nothing(told: dict[str, Any]) -> None:
+    """Whatever a value prints, changes and asks while it is saved."""
+    assert told["loud"] == "ok"
+    assert told["trace"] == []
+    assert told["shown"] == ""
+    assert told["loud again"][-1] == "loud"
+    assert told["asked"] == "RuntimeError"
+
+
+def test_a_state_that_cannot_be_loaded_is_said_with_all_its_names(told: dict[str, Any]) -> None:
+    """Another Python would crash on its code; nothing of it is in the kernel then."""
+    assert told["other python"]["status"] == told["damaged"]["status"] == "failed"
+    assert told["other python"]["why"].startswith("it was saved by Python 3.9.1, and this is Python 3.")
+    names = [one["name"] for one in told["other python"]["missing"]]
+    assert names[-1] == "loud"
+    assert names == [one["name"] for one in told["damaged"]["missing"]]
+    assert told["names after"] == []
