@@ -88,7 +88,7 @@ class Bounds:
         self._over = True
 
     def check(self) -> None:
-        """Look around, but not more often than each `LOOK`: this is called for each value. Raises as `look`."""
+        """Look around if the last look is some time ago: this is called for each value. Raises as `look`."""
         if self._stopped or monotonic() >= self._due:
             self.look()
 
