@@ -2,7 +2,8 @@
 
     with Bounds(seconds=30, growth=spare_memory()) as bounds:
         bounds.check()          # often; raises GivenUp or TooLarge
-        bounds.stop()           # it is to be given up now
+        with bounds.part(0.5): ...  # takes at most half of the time that is left; raises TooSlow
+    bounds.stop()           # it is to be given up now
 
 A value's own code may run for ever without a check, so a timer raises GivenUp in it, too: again and again, as
 the code may catch it. What runs in C without returning to Python cannot be stopped.
@@ -10,7 +11,8 @@ the code may catch it. What runs in C without returning to Python cannot be stop
 
 import resource
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +20,7 @@ from typing import Any, Self
 from .. import memory
 from ..children import forked
 
-__all__ = ["Bounds", "GivenUp", "TooLarge", "spare_memory"]
+__all__ = ["Bounds", "GivenUp", "TooLarge", "TooSlow", "spare_memory"]
 
 MiB = 1 << 20
 MOST = 256 * MiB  # that a save may take beside the values themselves
@@ -37,6 +39,10 @@ class TooLarge(BaseException):
     """It takes too much memory."""
 
 
+class TooSlow(TooLarge):
+    """A part of it takes too much time."""
+
+
 class Bounds:
     """See the module's text. Entered in the main thread; `growth` in bytes."""
 
@@ -53,7 +59,7 @@ class Bounds:
         self._until = self._began + self._seconds
         self.grow_from_now()
         self._handler: Any = signal.signal(signal.SIGALRM, self._tick)
-        signal.setitimer(signal.ITIMER_REAL, max(self._seconds, AGAIN), AGAIN)
+        self._set_timer()
         return self
 
     def __exit__(
@@ -77,11 +83,27 @@ class Bounds:
         """Count the memory that is taken from now on."""
         self._before = memory.used()
 
+    @contextmanager
+    def part(self, share: float) -> Iterator[None]:
+        """While entered, only a share of the time that is left may be used. Raises: TooSlow."""
+        until = self._until
+        self._until = monotonic() + share * self.left()
+        try:
+            self._set_timer()
+            yield
+        except GivenUp:
+            if self._stopped or monotonic() >= until:
+                raise
+            raise TooSlow from None
+        finally:
+            self._until = until
+            self._set_timer()
+
     def stop(self) -> None:
         """Have it given up: now, or as soon as it begins."""
         self._stopped = True
         if self._until and not self._over:
-            signal.setitimer(signal.ITIMER_REAL, AGAIN, AGAIN)
+            self._set_timer()
 
     def finish(self) -> None:
         """Do not give it up any more: it is done."""
@@ -105,6 +127,9 @@ class Bounds:
             raise GivenUp
         if memory.used() - self._before > self.growth:
             raise TooLarge
+
+    def _set_timer(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, AGAIN if self._stopped else self.left(), AGAIN)
 
     def _tick(self, _number: int, _frame: object) -> None:
         if not self._over and (self._stopped or monotonic() >= self._until):

@@ -4,8 +4,8 @@
     wanted = saving.wanted(7, cells=1)      # as of the end of the cell 7
     saving.save(ticket, wanted, bounds)     # returns what is left out
 
-Values that cannot be saved are left out by `graph`, each alone. If all the others take too much, what fits is
-saved; see `selection`.
+Values that cannot be saved are left out by `graph`, each alone. If all the others take too much room, memory
+or time, what fits is saved; see `selection`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import graph, meta, placeholder, selection, surroundings
-from .bounds import Bounds, TooLarge
+from .bounds import Bounds, TooLarge, TooSlow
 from .cells import Cells
 from .names import Names
 from .transport import Buffer, Sending, chunked
@@ -24,6 +24,7 @@ __all__ = ["OWN", "PLACE", "SURROUNDINGS", "Saving", "shown"]
 PLACE = "\0place"
 SURROUNDINGS = "\0surroundings"
 OWN = "\0names"  # the item with the order of the names, their cells, and which are hidden
+WHOLE, ALONE = 0.6, 0.1  # of the time that is left, for all values together, and for one of them
 TRIES = 4  # to save what fits: what values share is counted for each, so the first may well fit
 
 
@@ -68,7 +69,7 @@ class Saving:
 
         Raises: TooLarge if there is room for nothing; Refused; OSError; GivenUp.
         """
-        state = None if self._some else self._whole(wanted, bounds)
+        state = None if self._some else self._whole(wanted, bounds, WHOLE)
         with Sending(ticket, bounds) as sending:
             left_out: dict[str, str] = {}
             if state is None or state.new > sending.room:
@@ -81,8 +82,8 @@ class Saving:
         self.know(digest for buffer in state.buffers for digest in buffer.digests)
         return [one["name"] for one in told]
 
-    def _whole(self, wanted: Mapping[str, object], bounds: Bounds) -> _State | None:
-        """The graph of all this, or None if it takes too much memory."""
+    def _whole(self, wanted: Mapping[str, object], bounds: Bounds, share: float) -> _State | None:
+        """The graph of all this, or None if it takes too much memory, or more than a share of the time."""
         names = _names(wanted)
         own = {"order": names, "cells": self._cells.all(), "hidden": self._names.hidden()}
         parts = {key.removeprefix(SURROUNDINGS): wanted[key] for key in wanted if _is_ours(key)}
@@ -90,7 +91,8 @@ class Saving:
         values = [(name, wanted[name]) for name in names]
         items = [(PLACE, place), *values, (OWN, own), (SURROUNDINGS, rest)]
         try:
-            return self._graph(items, bounds)
+            with bounds.part(share):
+                return self._graph(items, bounds)
         except (TooLarge, MemoryError):
             bounds.grow_from_now()
             return None
@@ -100,15 +102,18 @@ class Saving:
         sizes, what = {}, {}
         for name, value in wanted.items():
             try:
-                alone = self._graph([(name, value)], bounds)
+                with bounds.part(ALONE):
+                    alone = self._graph([(name, value)], bounds)
                 sizes[name], what[name] = alone.new, selection.described(value, alone.bytes)
+            except TooSlow:
+                what[name] = selection.slow(value)
             except (TooLarge, MemoryError):
                 what[name] = selection.described(value, bounds.growth, at_least=True)
             bounds.grow_from_now()
         newest, share = [*self._cells.newest_first(), *wanted], room
         for _ in range(TRIES):
             chosen = selection.fitting(sizes, newest, share)
-            state = self._whole({name: wanted[name] for name in wanted if name in chosen}, bounds)
+            state = self._whole({name: wanted[name] for name in wanted if name in chosen}, bounds, WHOLE)
             if state is not None and state.new <= room:
                 return state, {name: what[name] for name in what if name not in chosen}
             share //= 2

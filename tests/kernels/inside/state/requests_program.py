@@ -24,7 +24,7 @@ from inside.children import forked  # noqa: E402
 from inside.files import request_socket  # noqa: E402
 from inside.input import standard_input  # noqa: E402
 from inside.shell import Shell, interrupts  # noqa: E402
-from inside.state import requests  # noqa: E402
+from inside.state import requests, saving  # noqa: E402
 
 del sys.path[0]
 forked._kernel = os.getpid()
@@ -102,13 +102,16 @@ with stand_in.Node(request_socket) as node:
     told["too large"] = kernel.save(2), node.saves[-1].meta["names"], node.saves[-1].meta["lost"]
     requests.spare_memory = lambda: 256 << 20
 
-    # A save that does not end is given up, and the one before stays.
+    # What takes too long is left out; an interrupt ends a save, and the one before stays.
     kernel = fresh()
     cell("n = 6")
     kernel.save(1)
-    before = len(node.saves)
     cell("import time\nclass Slow:\n def __reduce__(self):\n  while True: time.sleep(60)\nslow = Slow()")
-    told["slow"] = kernel.save(2, seconds=0.2)
+    whole, alone = saving.WHOLE, saving.ALONE
+    saving.WHOLE, saving.ALONE = 0.02, 0.01
+    told["slow"] = kernel.save(2), node.saves[-1].meta["names"], node.saves[-1].meta["lost"]
+    saving.WHOLE, saving.ALONE = whole, alone
+    before = len(node.saves)
     interrupt_later("mine")
     told["interrupted"] = kernel.save(3, name="mine")
     with interrupts.aimed_at("late"):  # before it begins

@@ -12,7 +12,7 @@ import pytest
 from kernels.inside import memory
 from kernels.inside.children import forked
 from kernels.inside.state import bounds
-from kernels.inside.state.bounds import Bounds, GivenUp, TooLarge, spare_memory
+from kernels.inside.state.bounds import Bounds, GivenUp, TooLarge, TooSlow, spare_memory
 from kernels.sandbox.policy import MAPPED
 
 MiB = 1 << 20
@@ -63,6 +63,20 @@ def test_it_can_be_stopped_before_its_time() -> None:
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     with pytest.raises(GivenUp), early:
         early.check()
+
+
+def test_a_part_may_take_only_its_share_of_the_time() -> None:
+    """Then the rest goes on; but a part ends the whole when the whole is at its end."""
+    with Bounds(20, MiB) as bounded:
+        with pytest.raises(TooSlow), bounded.part(0.0001):
+            loop()
+        bounded.check()
+        with bounded.part(0.5):
+            assert bounded.left() <= 10
+        assert bounded.left() > 10
+        bounded.stop()
+        with pytest.raises(GivenUp), bounded.part(0.5):
+            bounded.check()
 
 
 def test_what_is_finished_is_not_given_up() -> None:
