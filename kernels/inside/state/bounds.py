@@ -5,8 +5,8 @@
         with bounds.part(0.5): ...  # takes at most half of the time that is left; raises TooSlow
     bounds.stop()           # it is to be given up now
 
-A value's own code may run for ever without a check, so a timer raises GivenUp in it, too: again and again, as
-the code may catch it. What runs in C without returning to Python cannot be stopped.
+A value's own code may run for ever without a check, so a timer checks too: again and again, as the code may
+catch what is raised. What runs in C without returning to Python cannot be stopped.
 """
 
 import resource
@@ -27,7 +27,7 @@ MOST = 256 * MiB  # that a save may take beside the values themselves
 LEAST = 2 * MiB  # it takes some hundred KiB of its own
 SHARE = 2  # at most half of what the kernel has left before it is ended for its use of memory
 MAPPED = 3 << 30  # as in `kernels.sandbox.policy`, which a kernel cannot import
-AGAIN = 0.05  # seconds between two exceptions in code that catches them
+TICK = 0.05  # seconds between two checks by the timer
 LOOK = 0.01  # seconds between looks, which take 20 us
 
 
@@ -59,14 +59,14 @@ class Bounds:
         self._until = self._began + self._seconds
         self.grow_from_now()
         self._handler: Any = signal.signal(signal.SIGALRM, self._tick)
-        self._set_timer()
+        signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         while not self._over:
-            with suppress(GivenUp):  # until it is finished, the timer can raise it here, too
+            with suppress(GivenUp, TooLarge):  # until it is finished, the timer can raise it here, too
                 self.finish()
         signal.setitimer(signal.ITIMER_REAL, 0)
         with suppress(TypeError):  # the one before was no handler of Python's
@@ -77,7 +77,7 @@ class Bounds:
 
     def left(self) -> float:
         """The seconds that are left, at least a little."""
-        return max(self._until - monotonic(), AGAIN)
+        return max(self._until - monotonic(), TICK)
 
     def grow_from_now(self) -> None:
         """Count the memory that is taken from now on."""
@@ -89,7 +89,6 @@ class Bounds:
         until = self._until
         self._until = monotonic() + share * self.left()
         try:
-            self._set_timer()
             yield
         except GivenUp:
             if self._stopped or monotonic() >= until:
@@ -97,13 +96,10 @@ class Bounds:
             raise TooSlow from None
         finally:
             self._until = until
-            self._set_timer()
 
     def stop(self) -> None:
         """Have it given up: now, or as soon as it begins."""
         self._stopped = True
-        if self._until and not self._over:
-            self._set_timer()
 
     def finish(self) -> None:
         """Do not give it up any more: it is done."""
@@ -128,12 +124,9 @@ class Bounds:
         if memory.used() - self._before > self.growth:
             raise TooLarge
 
-    def _set_timer(self) -> None:
-        signal.setitimer(signal.ITIMER_REAL, AGAIN if self._stopped else self.left(), AGAIN)
-
     def _tick(self, _number: int, _frame: object) -> None:
-        if not self._over and (self._stopped or monotonic() >= self._until):
-            raise GivenUp
+        if not self._over:
+            self.look()
 
 
 def spare_memory() -> int:

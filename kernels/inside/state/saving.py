@@ -70,6 +70,7 @@ class Saving:
         Raises: TooLarge if there is room for nothing; Refused; OSError; GivenUp.
         """
         state = None if self._some else self._whole(wanted, bounds, WHOLE)
+        bounds.grow_from_now()  # sending takes nothing
         with Sending(ticket, bounds) as sending:
             left_out: dict[str, str] = {}
             if state is None or state.new > sending.room:

@@ -128,6 +128,20 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         bounded.check()
 
 
+def test_memory_is_bounded_in_code_that_never_checks() -> None:
+    """A value's own code can take any amount of it."""
+    held = []
+
+    def grow() -> None:
+        while True:
+            held.append(b"x" * MiB)
+            time.sleep(0.001)
+
+    with pytest.raises(TooLarge), Bounds(1000, 10 * MiB):
+        grow()
+    assert len(held) < 1000
+
+
 def test_a_save_takes_at_most_half_of_what_the_kernel_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is the one on its address space, less what the sandbox adds to it; there may be none."""
     assert bounds.MAPPED == MAPPED
