@@ -25,6 +25,7 @@ PLACE = "\0place"
 SURROUNDINGS = "\0surroundings"
 OWN = "\0names"  # the item with the order of the names, their cells, and which are hidden
 WHOLE, ALONE = 0.6, 0.1  # of the time that is left, for all values together, and for one of them
+AGAIN = 8  # saves for which a value that takes too much by itself is not tried again
 TRIES = 4  # to save what fits: what values share is counted for each, so the first may well fit
 
 
@@ -47,6 +48,8 @@ class Saving:
         self._names, self._cells = names, cells
         self._known: set[str] = set()  # digests of the chunks that the node has
         self._some = False  # whether the last save was of a part
+        # What takes too much by itself, by its name and address: why, and for how many saves it is not tried.
+        self._refused: dict[tuple[str, int], tuple[str, int]] = {}
 
     def know(self, digests: Iterable[str]) -> None:
         """The node has exactly these chunks of ours."""
@@ -101,15 +104,23 @@ class Saving:
     def _part(self, wanted: Mapping[str, object], room: int, bounds: Bounds) -> tuple[_State, dict[str, str]]:
         """The graph of what fits into `room`, and the rest in words, by name."""
         sizes, what = {}, {}
+        refused, self._refused = self._refused, {}
         for name, value in wanted.items():
+            known, left = refused.get((name, id(value)), ("", 0))
+            if left:
+                what[name] = known
+                self._refused[name, id(value)] = known, left - 1
+                continue
             try:
                 with bounds.part(ALONE):
                     alone = self._graph([(name, value)], bounds)
                 sizes[name], what[name] = alone.new, selection.described(value, alone.bytes)
+                continue
             except TooSlow:
                 what[name] = selection.slow(value)
             except (TooLarge, MemoryError):
                 what[name] = selection.described(value, bounds.growth, at_least=True)
+            self._refused[name, id(value)] = what[name], AGAIN
             bounds.grow_from_now()
         newest, share = [*self._cells.newest_first(), *wanted], room
         for _ in range(TRIES):

@@ -80,6 +80,14 @@ def test_a_value_that_takes_too_much_memory_is_left_out(told: dict[str, Any]) ->
     assert lost == [{"name": "numbers", "cell": 2, "what": "a `list` of more than 4 MB (no room)"}]
 
 
+def test_a_value_that_took_too_much_is_tried_again_later(told: dict[str, Any]) -> None:
+    """Not after each cell, since that takes as long each time; but it may have become small."""
+    assert {(status, *names) for status, names in told["not tried"]} == {("ok", "n")}
+    reply, names = told["tried again"][0]
+    assert outcome(reply) == {"status": "ok", "why": ""}
+    assert names == ["numbers", "n"]
+
+
 def test_a_value_that_takes_too_long_is_left_out(told: dict[str, Any]) -> None:
     """Everything else is saved in the time that is left."""
     reply, names, lost = told["slow"]
