@@ -7,13 +7,13 @@
 What cannot be made again is named, with its cell, and takes nothing else with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from . import graph, meta, placeholder, surroundings
 from .bounds import Bounds
-from .saving import OWN, PLACE, SURROUNDINGS
+from .saving import OWN, PLACE, SURROUNDINGS, shown
 from .transport import Fetched
 
 __all__ = ["Loaded", "Unreadable", "everything", "put", "put_surroundings"]
@@ -48,10 +48,11 @@ def put(fetched: Fetched, shell: Any, bounds: Bounds) -> Loaded:
     _need_this_python(fetched.meta)
     namespace, before = shell.user_ns, set(shell.user_ns)
     found: dict[str, Any] = {}
+    lost: list[graph.Lost] = []
     unset: list[str] = []
     stream, *buffers = fetched.buffers
     try:
-        for name, value in graph.load(stream, buffers, namespace):
+        for name, value in graph.load(stream, buffers, namespace, lose=lost.append):
             bounds.check()
             if name == PLACE and isinstance(value, dict):
                 unset += surroundings.put(shell, value)
@@ -68,7 +69,7 @@ def put(fetched: Fetched, shell: Any, bounds: Bounds) -> Loaded:
     shell.user_ns_hidden.update((name, found[name]) for name in own.get("hidden", ()) if name in found)
     return Loaded(
         back=[name for name in order if type(found[name]) is not placeholder.Placeholder],
-        missing=_missing(fetched.meta, found, cells := _cells(own)),
+        missing=_missing(fetched.meta, found, lost, cells := _cells(own)),
         cells=cells,
         surroundings=parts if isinstance(parts, dict) else {},
         unset=unset,
@@ -98,9 +99,11 @@ def _cells(own: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _missing(
-    known: Mapping[str, Any], found: Mapping[str, Any], cells: Mapping[str, int]
+    known: Mapping[str, Any], found: Mapping[str, Any], lost: Iterable[graph.Lost], cells: Mapping[str, int]
 ) -> list[dict[str, Any]]:
+    """What had been lost before, what could not be made now, and what is not there for any other reason."""
     missing = list(known.get("lost", ()))
+    missing += [meta.told(shown(one.name), cells.get(one.name, 0), one.what) for one in lost]
     told = {one["name"] for one in missing}
     for name in dict.fromkeys([*known.get("names", ()), *found]):
         if name in told:

@@ -53,7 +53,7 @@ class StateRequests:
                 wanted = self._saving.wanted(content["cell"], content.get("cells", 1))
                 with bounds:
                     left_out = self._saving.save(content["ticket"], wanted, bounds)
-            return {"status": "ok", "why": f"no room for {', '.join(left_out)}" if left_out else ""}
+            return {"status": "ok", "why": f"left out: {', '.join(left_out)}" if left_out else ""}
 
         return self._answer(parent, work, go_back=True)
 

@@ -51,6 +51,7 @@ OF_SHELL = (
     "events",
     "magics_manager",
 )
+HIDDEN = ("exit", "quit", "open", "get_ipython")  # in each namespace; `%pylab` and others hide more there
 BUILTINS = ("file_path", "list_files", "load_file", "open", "input", "print", "get_ipython", "display")
 PLAIN = (type(None), bool, int, float, str, bytes, tuple)  # are found in many places by chance
 STREAMS = ("stdout", "stderr", "stdin")
@@ -63,9 +64,8 @@ def marks(namespace: dict[str, Any]) -> dict[str, Any]:
         found["shell"] = shell
         for name in OF_SHELL:
             found[f"shell.{name}"] = getattr(shell, name, None)
-        for name, value in dict(getattr(shell, "user_ns_hidden", {})).items():
-            if not name.startswith("_"):
-                found[f"hidden.{name}"] = value
+        for name in HIDDEN:
+            found[f"hidden.{name}"] = getattr(shell, "user_ns_hidden", {}).get(name)
         for name in ("In", "Out", "_ih", "_oh", "_dh"):
             found.setdefault(name, getattr(shell, "user_ns", {}).get(name))
         for name, value in zip(STREAMS, getattr(shell.kernel, "own_streams", ()), strict=False):

@@ -12,7 +12,7 @@ import pytest
 from kernels.inside import memory
 from kernels.inside.children import forked
 from kernels.inside.state import bounds
-from kernels.inside.state.bounds import Bounds, GivenUp, TooLarge, spare_memory
+from kernels.inside.state.bounds import Bounds, GivenUp, TooLarge, TooSlow, spare_memory
 from kernels.sandbox.policy import MAPPED
 
 MiB = 1 << 20
@@ -65,6 +65,20 @@ def test_it_can_be_stopped_before_its_time() -> None:
         early.check()
 
 
+def test_a_part_may_take_only_its_share_of_the_time() -> None:
+    """Then the rest goes on; but a part ends the whole when the whole is at its end."""
+    with Bounds(20, MiB) as bounded:
+        with pytest.raises(TooSlow), bounded.part(0.0001):
+            loop()
+        bounded.check()
+        with bounded.part(0.5):
+            assert bounded.left() <= 10
+        assert bounded.left() > 10
+        bounded.stop()
+        with pytest.raises(GivenUp), bounded.part(0.5):
+            bounded.check()
+
+
 def test_what_is_finished_is_not_given_up() -> None:
     """The node has the state by then."""
     with Bounds(1000, MiB) as bounded:
@@ -112,6 +126,20 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             bounded.check()
         bounded.grow_from_now()
         bounded.check()
+
+
+def test_memory_is_bounded_in_code_that_never_checks() -> None:
+    """A value's own code can take any amount of it."""
+    held = []
+
+    def grow() -> None:
+        while True:
+            held.append(b"x" * MiB)
+            time.sleep(0.001)
+
+    with pytest.raises(TooLarge), Bounds(1000, 10 * MiB):
+        grow()
+    assert len(held) < 1000
 
 
 def test_a_save_takes_at_most_half_of_what_the_kernel_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
