@@ -8,6 +8,7 @@ import functools
 import gc
 import sys
 import types
+import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -59,8 +60,10 @@ class _ModuleGlobals:
     def __init__(self, module: types.ModuleType) -> None:
         self._module = module
 
-    def __reduce__(self) -> Reduction:
-        return vars, (self._module,)
+    @staticmethod
+    def reduce(named: "_ModuleGlobals") -> Reduction:
+        """The dict, of the module in the other kernel."""
+        return vars, (named._module,)
 
 
 def make_function(code: types.CodeType, names: dict[str, Any], closure: Any) -> types.FunctionType:
@@ -192,12 +195,30 @@ def _reduce_proxy(proxy: types.MappingProxyType[Any, Any]) -> Reduction:
     return types.MappingProxyType, (mapping,)
 
 
+def _reduce_typevar(var: typing.TypeVar) -> Reduction:
+    if _attribute(sys.modules.get(var.__module__), var.__name__) is var and var.__module__ != "__main__":
+        return var.__name__
+    options = ("bound", "covariant", "contravariant", "infer_variance")
+    given = {each: getattr(var, f"__{each}__") for each in options}
+    return make_typevar, (var.__name__, var.__constraints__, given), var.__module__, None, None, set_typevar
+
+
+def make_typevar(name: str, constraints: tuple[Any, ...], given: dict[str, Any]) -> Any:
+    """A type variable."""
+    return typing.TypeVar(name, *constraints, **given)  # type: ignore[misc]
+
+
+def set_typevar(var: Any, module: str) -> None:
+    """Say where a type variable is at home."""
+    var.__module__ = module
+
+
 def _reduce_wrapped(wrapper: Any) -> Reduction:
     """A classmethod or staticmethod."""
     return type(wrapper), (wrapper.__func__,)
 
 
-SETTERS = (set_function, set_cell, set_cached, set_module)
+SETTERS = (set_function, set_cell, set_cached, set_module, set_typevar)
 
 
 def reducers() -> dict[type, Callable[[Any], Reduction]]:
@@ -214,6 +235,8 @@ def reducers() -> dict[type, Callable[[Any], Reduction]]:
         types.MemberDescriptorType: cloudpickle._getset_descriptor_reduce,
         functools._lru_cache_wrapper: _reduce_cached,
         property: _reduce_property,
+        _ModuleGlobals: _ModuleGlobals.reduce,
+        typing.TypeVar: _reduce_typevar,
         classmethod: _reduce_wrapped,
         staticmethod: _reduce_wrapped,
         **dict.fromkeys(views, _reduce_view),

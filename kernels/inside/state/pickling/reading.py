@@ -78,7 +78,7 @@ class _Reading:
         name, size, _ = entry
         before = self._unpickler.memo.copy()
         mark = item_mark(number)
-        first = next((place for place in sorted(before) if before[place] == mark), len(before))
+        first = next((place for place in sorted(before) if _is_mark(before[place], mark)), len(before))
         memo = {place: before[place] for place in range(first)}
         lose = lambda what: self._lose(name, what)  # noqa: E731
         tolerant = TolerantUnpickler(self._source, self._buffers, memo, name, lose)
@@ -113,6 +113,10 @@ class _Reading:
         unpickler.load()
         self._source.data, self._source.place = data, place
         return unpickler
+
+
+def _is_mark(value: object, mark: str) -> bool:
+    return type(value) is str and value == mark
 
 
 class _QuickUnpickler(pickle.Unpickler):

@@ -7,7 +7,6 @@ reducers.reduce(value)          # a tuple as of `__reduce_ex__`; of a Placeholde
 import copyreg
 import enum
 import sys
-import typing
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
@@ -54,7 +53,6 @@ class Reducers:
             weakref.WeakSet: _reduce_weak_set,
             weakref.WeakKeyDictionary: _reduce_weak_dict,
             weakref.WeakValueDictionary: _reduce_weak_dict,
-            typing.TypeVar: cloudpickle._typevar_reduce,
             Placeholder: self._reduce_placeholder,
             **functions.reducers(),
         }
