@@ -35,29 +35,46 @@ class Globals:
         named = self._named.get(id(found))
         if named is None:
             module = sys.modules.get(found.get("__name__", ""))
-            named = _ModuleGlobals(module) if module is not None and vars(module) is found else found
-            self._named[id(found)] = named
+            is_of_module = module is not None and vars(module) is found
+            named = self._named[id(found)] = _ModuleGlobals(module) if is_of_module else _UsedGlobals()
         return named
 
-    def know(self, module: types.ModuleType) -> None:
-        """Note a module that was made by a cell, before functions that are at home in it are pickled."""
-        self._named.setdefault(id(vars(module)), _ModuleGlobals(module))
+    def know(self, value: object) -> None:
+        """Note a module that was made by a cell, or a dict, before functions that are at home in it are pickled."""
+        if type(value) is dict:
+            self._named.setdefault(id(value), value)
+        elif type(value) is types.ModuleType and sys.modules.get(value.__name__) is not value:
+            self._named.setdefault(id(vars(value)), _ModuleGlobals(value))
 
     def reduce(self, function: types.FunctionType) -> Reduction:
         """A function by value, or NotImplemented for one that a module has under its name."""
         if cloudpickle._should_pickle_by_reference(function):
             return NotImplemented
-        if function.__globals__.get("__name__", "").startswith("inside."):
+        names = function.__globals__
+        if names.get("__name__", "").startswith("inside."):
             raise Unpicklable("a function of the kernel")
         state = {name: getattr(function, name) for name in (*ATTRIBUTES, *LATER)}
-        made = function.__code__, self.of(function), function.__closure__
-        return make_function, made, (state, vars(function)), None, None, set_function
+        named, used = self.of(function), None
+        if type(named) is _UsedGlobals:
+            keys = ("__name__", "__package__", *cloudpickle._extract_code_globals(function.__code__))
+            used = {key: names[key] for key in keys if key in names}
+        made = function.__code__, named, function.__closure__
+        return make_function, made, (state, vars(function), used), None, None, set_function
+
+
+class _UsedGlobals:
+    """A dict that only functions use: what they use of it is kept, and they share it."""
+
+    @staticmethod
+    def reduce(_: "_UsedGlobals") -> Reduction:
+        """A dict that each function fills with what it uses."""
+        return dict, ()
 
 
 class _ModuleGlobals:
     """The dict of a module; made again it is the dict itself."""
 
-    def __init__(self, module: types.ModuleType) -> None:
+    def __init__(self, module: Any) -> None:
         self._module = module
 
     @staticmethod
@@ -71,8 +88,11 @@ def make_function(code: types.CodeType, names: dict[str, Any], closure: Any) -> 
     return types.FunctionType(code, names, None, None, closure)
 
 
-def set_function(function: types.FunctionType, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """Give the function its attributes."""
+def set_function(
+    function: types.FunctionType, state: tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]
+) -> None:
+    """Give the function its attributes, and what it uses of globals that are no module's."""
+    function.__globals__.update(state[2] or {})
     for name, value in state[0].items():
         setattr(function, name, value)
     vars(function).update(state[1])
@@ -83,12 +103,12 @@ def _reduce_cell(cell: types.CellType) -> Reduction:
         content = cell.cell_contents
     except ValueError:  # it is empty
         return types.CellType, ()
-    return types.CellType, (), content, None, None, set_cell
+    return types.CellType, (), (content,), None, None, set_cell
 
 
-def set_cell(cell: types.CellType, content: object) -> None:
+def set_cell(cell: types.CellType, content: tuple[object]) -> None:
     """Fill a variable that functions share."""
-    cell.cell_contents = content
+    (cell.cell_contents,) = content
 
 
 def _reduce_cached(function: Any) -> Reduction:
@@ -236,6 +256,7 @@ def reducers() -> dict[type, Callable[[Any], Reduction]]:
         functools._lru_cache_wrapper: _reduce_cached,
         property: _reduce_property,
         _ModuleGlobals: _ModuleGlobals.reduce,
+        _UsedGlobals: _UsedGlobals.reduce,
         typing.TypeVar: _reduce_typevar,
         classmethod: _reduce_wrapped,
         staticmethod: _reduce_wrapped,

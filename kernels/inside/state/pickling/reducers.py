@@ -60,8 +60,7 @@ class Reducers:
 
     def know(self, value: object) -> None:
         """Note what a variable holds before it is pickled."""
-        if type(value) is ModuleType and sys.modules.get(value.__name__) is not value:
-            self._globals.know(value)
+        self._globals.know(value)
 
     def reduce(self, value: object, *, deep: bool = False) -> Reduction:
         """The value's reduction.
