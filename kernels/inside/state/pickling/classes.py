@@ -1,7 +1,7 @@
 """Classes that cells define, Enums among them, and errors.
 
-A class is made without running what the person's code does when one is made (a metaclass, `__init_subclass__`,
-`__set_name__`): its effects are part of the saved values, and would otherwise be there twice.
+A class is made without running what the person's code does when one is made (a metaclass,
+`__init_subclass__`, `__set_name__`): its effects are among the saved values, and would be there twice.
 """
 
 import enum
@@ -47,12 +47,21 @@ def reduce_class(cls: type) -> Reduction:
     if issubclass(cls, enum.Enum):
         return _reduce_enum(cls)
     meta = type(cls)
-    begun = {key: vars(cls)[key] for key in BEGUN_WITH if key in vars(cls)} | {"__qualname__": cls.__qualname__}
+    begun = {key: vars(cls)[key] for key in BEGUN_WITH if key in vars(cls)} | {
+        "__qualname__": cls.__qualname__
+    }
     if isinstance(vars(cls).get("__dict__"), property):
         begun["__dict__"] = vars(cls)["__dict__"]
     maker = type if meta.__name__ == "_TypedDictMeta" else _first_by_name(meta)
     tracked = cloudpickle._get_or_create_tracker_id(cls)
-    return make_class, (maker, meta, cls.__name__, cls.__bases__, begun, tracked), _content(cls), None, None, set_class
+    return (
+        make_class,
+        (maker, meta, cls.__name__, cls.__bases__, begun, tracked),
+        _content(cls),
+        None,
+        None,
+        set_class,
+    )
 
 
 def _first_by_name(meta: type) -> type:
@@ -102,7 +111,7 @@ def _untold(bases: tuple[type, ...]) -> Iterator[None]:
 
 def set_class(cls: type, content: dict[str, Any]) -> None:
     """Give a class its attributes, past what a metaclass of a cell does with them."""
-    set_attribute = (
+    set_attribute: Any = (
         type.__setattr__ if isinstance(cls, enum.EnumType) else _first_by_name(type(cls)).__setattr__
     )
     for name, value in content.items():
@@ -158,9 +167,12 @@ def make_enum(
         member._value_ = value
         return member
 
+    def __init__(_: Any, *__: Any, **___: Any) -> None:  # noqa: N807  as above
+        pass
+
     content = meta.__prepare__(name, bases)
     content["__module__"], content["__qualname__"] = module, qualname
-    content["__new__"], content["__init__"] = __new__, lambda self, *_, **__: None
+    content["__new__"], content["__init__"] = __new__, __init__
     for each, (value, _) in values.items():
         content[each] = value
     made = meta.__new__(meta, name, bases, content)
@@ -212,12 +224,12 @@ def reduce_error(error: BaseException) -> Reduction:
     return make_error, (cls, *made[1]), (made[2] if len(made) > 2 else None, state), None, None, set_error
 
 
-def make_error(cls: type[BaseException], *args: Any) -> BaseException:
+def make_error(cls: type[BaseException], *args: Any) -> Any:
     """An error, without the `__init__` of a class in Python: that may want other arguments."""
-    built_in = next(each for each in cls.__mro__ if not each.__flags__ & HEAP_TYPE)
+    built_in: Any = next(each for each in cls.__mro__ if not each.__flags__ & HEAP_TYPE)
     error = built_in.__new__(cls, *args)
     built_in.__init__(error, *args)
-    return error  # type: ignore[return-value]
+    return error
 
 
 def set_error(error: BaseException, state: tuple[Any, dict[str, Any]]) -> None:

@@ -1,7 +1,7 @@
 """pandas' tables, which share memory until one of them is changed (copy on write).
 
-Who shares with whom stands in objects of pandas' own that its pickles leave out. Without them a change of one table
-would be seen in the other.
+Who shares with whom stands in objects of pandas' own that its pickles leave out. Without them a change of one
+table would be seen in the other.
 """
 
 import sys

@@ -9,7 +9,9 @@ import gc
 import sys
 import types
 import typing
+from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from cloudpickle import cloudpickle
@@ -40,7 +42,7 @@ class Globals:
         return named
 
     def know(self, value: object) -> None:
-        """Note a module that was made by a cell, or a dict, before functions that are at home in it are pickled."""
+        """Note a dict, or a module that a cell has made, before functions that are at home in it."""
         if type(value) is dict:
             self._named.setdefault(id(value), value)
         elif type(value) is types.ModuleType and sys.modules.get(value.__name__) is not value:
@@ -112,7 +114,7 @@ def set_cell(cell: types.CellType, content: tuple[object]) -> None:
 
 
 def _reduce_cached(function: Any) -> Reduction:
-    """A function with a cache of results, which begins empty: results can have any size, and are made again."""
+    """A function with a cache, which begins empty: results can have any size, and are made again."""
     by_name = sys.modules.get(function.__module__ or "")
     if function.__module__ != "__main__" and _attribute(by_name, function.__qualname__) is function:
         return str(function.__qualname__)
@@ -161,7 +163,7 @@ def _reduce_builtin(function: Any) -> Reduction:
 
 
 def _reduce_module(module: types.ModuleType) -> Reduction:
-    """A module by its name, with those parts of it that have been imported; one that a cell has made by value."""
+    """A module by its name, with the parts that have been imported; one that a cell has made by value."""
     name = module.__name__
     if sys.modules.get(name) is not module:
         content = {key: value for key, value in vars(module).items() if key != "__builtins__"}
@@ -185,10 +187,8 @@ def import_module(name: str, parts: list[str]) -> types.ModuleType:
     __import__(name)
     for part in parts:
         if part not in sys.modules:
-            try:
+            with suppress(Exception):  # who uses a part that is not there any more will miss it
                 __import__(part)
-            except Exception:  # noqa: BLE001  a part that is not there any more is missed by who uses it
-                continue
     return sys.modules[name]
 
 
@@ -225,7 +225,7 @@ def _reduce_typevar(var: typing.TypeVar) -> Reduction:
 
 def make_typevar(name: str, constraints: tuple[Any, ...], given: dict[str, Any]) -> Any:
     """A type variable."""
-    return typing.TypeVar(name, *constraints, **given)  # type: ignore[misc]
+    return typing.TypeVar(name, *constraints, **given)
 
 
 def set_typevar(var: Any, module: str) -> None:
@@ -238,12 +238,17 @@ def _reduce_wrapped(wrapper: Any) -> Reduction:
     return type(wrapper), (wrapper.__func__,)
 
 
+DICTS: tuple[Any, ...] = ({}, OrderedDict[Any, Any]())
 SETTERS = (set_function, set_cell, set_cached, set_module, set_typevar)
 
 
 def reducers() -> dict[type, Callable[[Any], Reduction]]:
     """The reduction for each kind of value that has to do with functions."""
-    views = {type(getattr(made, kind)()) for made in ({}, _ordered()) for kind in ("keys", "values", "items")}
+    views = {
+        type(getattr(made, kind)())
+        for made in ({}, OrderedDict[Any, Any]())
+        for kind in ("keys", "values", "items")
+    }
     return {
         types.CellType: _reduce_cell,
         types.CodeType: cloudpickle._code_reduce,
@@ -262,9 +267,3 @@ def reducers() -> dict[type, Callable[[Any], Reduction]]:
         staticmethod: _reduce_wrapped,
         **dict.fromkeys(views, _reduce_view),
     }
-
-
-def _ordered() -> Any:
-    from collections import OrderedDict
-
-    return OrderedDict()

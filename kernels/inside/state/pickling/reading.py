@@ -2,8 +2,8 @@
 
     for name, value in read(stream, entries, marks, buffers, namespace, lose): ...
 
-An item is read by the quick unpickler in C. If anything in it cannot be made, it is read once more by one in Python
-that puts a placeholder in the place of each value that fails, and the next item is read in the quick way again.
+An item is read by the quick unpickler in C. If anything in it cannot be made, it is read once more by one in
+Python that puts a placeholder in the place of each value that fails, and the next item is read quickly again.
 """
 
 import pickle
@@ -58,7 +58,7 @@ class _Reading:
 
     def item(self, number: int, entry: Entry) -> object:
         """The next item's value."""
-        name, size, buffers = entry
+        _, size, buffers = entry
         try:
             self._rewind()
             _, value = self._unpickler.load()

@@ -1,7 +1,7 @@
-"""How each value is reduced to what can be pickled: by its kind, or by its own `__reduce_ex__`, never failing.
+"""How each value is reduced to what can be pickled: by its kind, or by its own `__reduce_ex__`.
 
 reducers = Reducers(namespace, lost)
-reducers.reduce(value)          # a tuple as of `__reduce_ex__`; of a Placeholder where the value cannot be kept
+reducers.reduce(value)      # a tuple as of `__reduce_ex__`; that of a Placeholder if the value cannot be kept
 """
 
 import copyreg
@@ -27,8 +27,9 @@ PROTOCOL = 5
 
 type Way = Callable[[Any], Reduction]
 
+SAFE: tuple[Any, ...] = ([], (), {}, {}.items(), OrderedDict[Any, Any]().items())
 # The iterators of containers in C, which raise nothing of the person's.
-SAFE_ITERATORS = frozenset(type(iter(made)) for made in ([], (), {}, {}.items(), OrderedDict().items()))
+SAFE_ITERATORS = frozenset(type(iter(made)) for made in SAFE)
 OWN_CODE = "inside."
 
 
@@ -90,6 +91,7 @@ class Reducers:
 
     def _chosen(self, cls: type) -> Way:
         """How values of a class are reduced. It is decided once for each class."""
+        way: Way | None
         for above, way in (
             (type, classes.reduce_class),
             (ModuleType, self._ways[ModuleType]),
@@ -158,7 +160,7 @@ def _checked(value: object, reduced: Reduction) -> Reduction:
     for place in (3, 4):
         if parts[place] is not None and type(parts[place]) not in SAFE_ITERATORS:
             parts[place] = iter(list(parts[place]))
-    if parts[0] is copyreg.__newobj__ or parts[0] is getattr(copyreg, "__newobj_ex__", None):
+    if getattr(parts[0], "__name__", "") in ("__newobj__", "__newobj_ex__"):
         _check_new(value, parts)
     return tuple(parts)
 
