@@ -1,7 +1,7 @@
 """NumPy's arrays, which go on sharing memory, as views of the same array.
 
-An array that owns its memory is made again as one that owns it. A view is made again as a view of the array that
-owns the memory, of the same shape, at the same place, so that a change of one is still seen in the other.
+An array that owns its memory is made again as one that owns it. A view is made again as a view of the array
+that owns the memory, at the same place, so that a change of one is still seen in the other.
 """
 
 import array
