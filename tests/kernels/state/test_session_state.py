@@ -419,7 +419,7 @@ def test_a_session_can_be_forgotten_while_it_is_saved(
             with pytest.raises(StateGone):
                 writing.commit(2, [[chunk(data) for data in sent]], Meta())
         assert os.listdir(root) == []
-    assert store.session("u7-dm-10").room() == QUOTA
+    assert store.session("u7-dm-10").room() == QUOTA * 15 // 16
     assert state.newest() is None
     assert save(state, 3, b"three").number == 1
 
@@ -447,3 +447,14 @@ def test_descriptors_are_given_back(state: SessionState) -> None:
         state.missing([])
         save(state, 2, b"%d" % number)
     assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+def test_what_the_room_allows_fits(root: Path) -> None:
+    """A kernel that sends buffers from 64 KiB on, and as many bytes as it was told, is not refused."""
+    state = StateStore(root, quota=(1 << 20) - 1).session(SESSION)
+    sizes = [64 * 1024 + 1] * (state.room() // (64 * 1024 + 1))
+    sizes.append(state.room() - sum(sizes))
+    saved = save(
+        state, 1, *(noise(size, number) for number, size in enumerate(sizes)), meta=Meta(("df",) * 50)
+    )
+    assert sum(chunk.size for buffer in saved.buffers for chunk in buffer) == state.room()
