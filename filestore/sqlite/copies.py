@@ -3,11 +3,11 @@
 takes = await database.read(partial(copyable, session_id, to, upto))
 count = await copy(database, session_id, to, upto)
 
-The counter of `to` is set first. So entries that are added there meanwhile get higher numbers, and its value
-tells whether `to` is still the session that it was.
+The counter of `to` is set first, so that entries that are added there meanwhile get higher numbers.
 """
 
 import logging
+from dataclasses import dataclass
 from functools import partial
 from sqlite3 import Connection
 
@@ -23,9 +23,23 @@ AT_ONCE = 100  # entries that one transaction copies or deletes while all other 
 PIECE = 1 << 20  # bytes after which no further entry joins a transaction
 
 
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The session that gets the copies, of the entries up to number `last`."""
+
+    session_id: str
+    owner: int
+    created_at: int  # tells it from a new session of this name, if it is deleted meanwhile
+    last: int
+
+    def is_there(self, connection: Connection) -> bool:
+        query = "SELECT 1 FROM sessions WHERE session_id = ? AND created_at = ?"
+        return connection.execute(query, (self.session_id, self.created_at)).fetchone() is not None
+
+
 def copyable(session_id: str, to: str, upto: int, connection: Connection) -> Copyable:
     """See store.Transcripts."""
-    _owner(connection, session_id, to)
+    _check_owners(connection, session_id, to)
     if _last(connection, to):
         raise ValueError(f"{to} has, or had, entries of its own")
     which = (session_id, upto)
@@ -38,35 +52,35 @@ def copyable(session_id: str, to: str, upto: int, connection: Connection) -> Cop
 
 async def copy(database: SqliteDatabase, session_id: str, to: str, upto: int) -> int:
     """See store.Transcripts."""
-    last = await database.write(partial(_begin, session_id, to, upto))
+    target = await database.write(partial(_begin, session_id, to, upto))
     count = after = 0
     try:
-        while seqs := await database.write(partial(_copy_some, session_id, to, after, last)):
+        while seqs := await database.write(partial(_copy_some, session_id, target, after)):
             count += len(seqs)
             after = seqs[-1]
     except BaseException:  # whatever stopped it, no part of a transcript is taken for all of it
-        await _undo(database, to, last)
+        await _undo(database, target)
         raise
     return count
 
 
-def _begin(session_id: str, to: str, upto: int, connection: Connection) -> int:
-    """Set the counter of `to`; returns the last number that can be copied."""
+def _begin(session_id: str, to: str, upto: int, connection: Connection) -> _Target:
+    """Set the counter of the session `to`."""
     copyable(session_id, to, upto, connection)
     last = min(upto, _last(connection, session_id))
     connection.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (to, last))
-    return last
+    query = "SELECT user_id, created_at FROM sessions WHERE session_id = ?"
+    return _Target(to, *connection.execute(query, (to,)).fetchone(), last)
 
 
-def _copy_some(session_id: str, to: str, after: int, last: int, connection: Connection) -> list[int]:
+def _copy_some(session_id: str, target: _Target, after: int, connection: Connection) -> list[int]:
     """Copy the next entries after number `after`; returns their numbers, none if there are no more."""
-    owner = _owner(connection, session_id, to)
-    if _last(connection, to) < last:  # it was deleted, and there is a new one
-        raise NoSuchSession(to)
-    seqs = _next(connection, session_id, after, last)
+    if not target.is_there(connection):
+        raise NoSuchSession(target.session_id)
+    seqs = _next(connection, session_id, after, target.last)
     if not seqs:
         return []
-    these = (session_id, seqs[0], seqs[-1])
+    to, these = target.session_id, (session_id, seqs[0], seqs[-1])
     connection.execute(
         """INSERT INTO entries (session_id, seq, kind, place, author, text, at, status, execution_time,
                                 execution_count, file_ids, folder, undone)
@@ -84,7 +98,7 @@ def _copy_some(session_id: str, to: str, after: int, last: int, connection: Conn
         """INSERT INTO outputs (session_id, owner, seq, position, json, batch, size, blob_key, outside)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         [
-            (to, owner, *row[:5], copied_key(row[5], to) if row[5] is not None else None, row[6])
+            (to, target.owner, *row[:5], None if row[5] is None else copied_key(row[5], to), row[6])
             for row in map(tuple, outputs)
         ],
     )
@@ -109,11 +123,12 @@ def _next(connection: Connection, session_id: str, after: int, last: int) -> lis
     return seqs
 
 
-async def _undo(database: SqliteDatabase, to: str, last: int) -> None:
+async def _undo(database: SqliteDatabase, target: _Target) -> None:
     """Delete what was copied, unless that went with its session."""
+    to, last = target.session_id, target.last
 
     def some(connection: Connection) -> bool:
-        if _last(connection, to) < last:
+        if not target.is_there(connection):
             return False
         gone = connection.execute(
             """DELETE FROM entries WHERE rowid IN (
@@ -132,16 +147,14 @@ async def _undo(database: SqliteDatabase, to: str, last: int) -> None:
         log.warning("a part of a transcript stays in %s until that is deleted: %s", to, error)
 
 
-def _owner(connection: Connection, session_id: str, to: str) -> int:
-    """The person who has both sessions. Raises: NoSuchSession."""
-    owners: list[int] = []
+def _check_owners(connection: Connection, session_id: str, to: str) -> None:
+    """Raises: NoSuchSession unless both sessions are there, and of one person."""
+    owners = set[int]()
     for each in (session_id, to):
-        query = "SELECT user_id FROM sessions WHERE session_id = ?"
-        row = connection.execute(query, (each,)).fetchone()
-        if row is None or row[0] not in (owners or [row[0]]):
+        row = connection.execute("SELECT user_id FROM sessions WHERE session_id = ?", (each,)).fetchone()
+        if row is None or len(owners | {row[0]}) > 1:
             raise NoSuchSession(each)
-        owners.append(row[0])
-    return int(owners[0])
+        owners.add(row[0])
 
 
 def _last(connection: Connection, session_id: str) -> int:
