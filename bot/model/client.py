@@ -31,7 +31,7 @@ from bot.errors import (
     TooLong,
 )
 from bot.model import chat_completions, responses
-from bot.model.bounds import AS_IT_IS, Bounds
+from bot.model.answer_bounds import AS_IT_IS, AnswerBounds
 from bot.model.conversation import ChatMessage, Delta, Item, Step, Tool, ToolResult
 
 __all__ = ["Model"]
@@ -77,7 +77,7 @@ class Model:
         rounds: int = 8,
         history_tokens: int = 32_000,
         pause: float = PAUSE,
-        bounds: Bounds | None = None,
+        bounds: AnswerBounds | None = None,
     ) -> None:
         self.name = name
         self.rounds = rounds
@@ -96,7 +96,7 @@ class Model:
             max_retries=RETRIES,
             timeout=TIMEOUT,
             http_client=openai.DefaultAsyncHttpxClient(
-                headers=AS_IT_IS, event_hooks={"response": [(bounds or Bounds()).apply]}
+                headers=AS_IT_IS, event_hooks={"response": [(bounds or AnswerBounds()).apply]}
             ),
         )
 

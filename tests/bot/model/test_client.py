@@ -23,7 +23,7 @@ from bot.errors import (
     Refused,
     TooLong,
 )
-from bot.model.bounds import EVENT, Bounds
+from bot.model.answer_bounds import EVENT, AnswerBounds
 from bot.model.client import CUTS, RETRIES, Model
 from bot.model.conversation import ChatMessage, Counted, Delta, Item, Step, Thought, ToolCall, ToolResult
 from bot.model.prompt import TOOLS
@@ -462,7 +462,9 @@ DONE = (
 @pytest.fixture
 async def chat(server: ModelServer) -> AsyncIterator[Model]:
     """A model behind Chat Completions, with small bounds."""
-    model = impatient(KEY, server.base_url, "gpt-test", "chat", bounds=Bounds(event=4096, answer=65_536))
+    model = impatient(
+        KEY, server.base_url, "gpt-test", "chat", bounds=AnswerBounds(event=4096, answer=65_536)
+    )
     yield model
     await model.close()
 

@@ -1,6 +1,6 @@
 """Reads what a model's server sends within bounds: it may be anybody's, and all people share our event loop.
 
-    openai.DefaultAsyncHttpxClient(headers=AS_IT_IS, event_hooks={"response": [Bounds().apply]})
+    openai.DefaultAsyncHttpxClient(headers=AS_IT_IS, event_hooks={"response": [AnswerBounds().apply]})
 
 An event or an answer that is too large is a broken connection for the client. An answer must not be
 compressed: 160 kB of gzip can hold 160 MB without a line break, for which the client took 46 s of the loop.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import httpx2
 
-__all__ = ["AS_IT_IS", "Bounds"]
+__all__ = ["AS_IT_IS", "AnswerBounds"]
 
 AS_IT_IS = {"Accept-Encoding": "identity"}
 EVENT = 2 << 20  # bytes without an empty line; the last event of Responses has all words and thoughts again
@@ -21,7 +21,7 @@ LONGEST_END = 4
 
 
 @dataclass(frozen=True)
-class Bounds:
+class AnswerBounds:
     """The most bytes of one event, and of one answer."""
 
     event: int = EVENT
@@ -40,7 +40,7 @@ class Bounds:
 
 
 class _BoundedStream(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream, bounds: Bounds) -> None:
+    def __init__(self, stream: httpx2.AsyncByteStream, bounds: AnswerBounds) -> None:
         self._stream = stream
         self._bounds = bounds
 
