@@ -13,6 +13,7 @@ from bot.discord.format.answer import Draft
 from bot.request import Picture, Request
 from kernels.cell.outputs import Outputs
 from tests.discord.kernelcord import SOON, answered, code, finished, labels, output, run, running
+from tests.live.cells import until
 from tests.loopback.loopback import Discord
 from tests.model_server import ModelServer, calls, run_python, says
 
@@ -94,8 +95,9 @@ async def test_an_answer_whose_files_wait_shows_its_text(discord: Discord, data:
         held = discord.faults.hold("PATCH", f"/channels/{general.id}/messages/*")
         await ada.say(general, f"{discord.bot.mention} {large}")
         await held.wait_for_hit()
-        while not any(isinstance(each, LiveAnswer) and each._page for each in gc.get_objects()):
-            await asyncio.sleep(0.1)  # until its cell has ended, and its files are being sent
+        await until(  # its cell has ended, and its files are being sent
+            lambda: any(isinstance(each, LiveAnswer) and each._page for each in gc.get_objects())
+        )
         asked = await ada.say(another, f"{discord.bot.mention} {large}")
         waits = await asked.wait_for_reply(lambda m: "large.bin" in m.content and not labels(m), timeout=SOON)
         assert "42" in output(waits)
