@@ -31,6 +31,7 @@ from filestore.ownership import Ownership
 from filestore.spool import spooled
 from filestore.store import FileRecords, Store
 from kernels.client import NodeEndpoint, RemoteNode, at, local_node, socket_for
+from kernels.client.addresses import is_same
 from kernels.client.spawn import recorded
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
@@ -326,7 +327,7 @@ def _check_no_node(data: Path, wanted: str) -> None:
     Raises: NodeLives, OSError.
     """
     for folder in data.glob("node*"):  # one of another version has its folder beside ours
-        if (found := recorded(folder)) and found[0].address != wanted.rstrip("/"):
+        if (found := recorded(folder)) and not is_same(found[0].address, wanted):
             raise NodeLives(found[1])
 
 

@@ -71,6 +71,18 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Raw:
+    """These bytes as the body of a stream, whatever the API says."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def response(self) -> web.Response:
+        """The response to any request."""
+        return web.Response(body=self.body, headers={"Content-Type": "text/event-stream", **self.headers})
+
+
+@dataclass(frozen=True)
 class Request:
     """What a client asked: `api` is "responses" or "chat"."""
 
@@ -106,7 +118,7 @@ class ModelServer:
         self.base_url = ""
         self.requests: list[Request] = []
         self.hung_up = 0
-        self._script: list[Answer | Fault] = []
+        self._script: list[Answer | Fault | Raw] = []
         self._changed = asyncio.Condition()
         self._numbers = itertools.count(1)
 
@@ -130,7 +142,7 @@ class ModelServer:
         finally:
             await runner.cleanup()
 
-    def will(self, *answers: Answer | Fault) -> None:
+    def will(self, *answers: Answer | Fault | Raw) -> None:
         """Answer the next requests with these, one each."""
         self._script += answers
         sentences.written(*map(asdict, answers))  # the model's words are not ours
@@ -148,7 +160,7 @@ class ModelServer:
         async with asyncio.timeout(PATIENCE), self._changed:
             await self._changed.wait_for(is_so)
 
-    async def _take(self, api: str, request: web.Request) -> tuple[Answer | Fault, Body]:
+    async def _take(self, api: str, request: web.Request) -> tuple[Answer | Fault | Raw, Body]:
         body = await request.json()
         async with self._changed:
             self.requests.append(Request(api, body, dict(request.headers)))
@@ -165,12 +177,16 @@ class ModelServer:
         answer, body = await self._take("responses", request)
         if isinstance(answer, Fault):
             return _fault(answer)
+        if isinstance(answer, Raw):
+            return answer.response()
         return await self._stream(request, answer, _as_responses(answer, body))
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         answer, body = await self._take("chat", request)
         if isinstance(answer, Fault):
             return _fault(answer)
+        if isinstance(answer, Raw):
+            return answer.response()
         return await self._stream(request, answer, _as_chat(answer, body))
 
     async def _stream(

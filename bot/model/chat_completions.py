@@ -69,7 +69,7 @@ class CompletionReader:
             self._finish = choice.finish_reason or self._finish
             if choice.delta is None:
                 continue
-            if text := choice.delta.content or getattr(choice.delta, "refusal", None):
+            if text := _words(choice.delta.content) or getattr(choice.delta, "refusal", None):
                 yield Delta(text)
             for call in choice.delta.tool_calls or ():
                 self._add(call)
@@ -98,6 +98,13 @@ class CompletionReader:
         call["id"] = call["id"] or delta.id or ""
         call["name"] += name
         call["arguments"] += arguments
+
+
+def _words(content: Any) -> Any:
+    """The words of a delta; some servers send a list of parts, of which those of type "text" are words."""
+    if not isinstance(content, list):
+        return content
+    return "".join(part["text"] for part in content if part.get("type") == "text")
 
 
 def _messages(history: Sequence[Item], links: bool) -> list[Fields]:

@@ -8,12 +8,14 @@ fails or breaks off before anything of it was told, the request is repeated; aft
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Literal
 
+import httpx2
 import openai
 
 from bot.errors import (
@@ -29,9 +31,12 @@ from bot.errors import (
     TooLong,
 )
 from bot.model import chat_completions, responses
+from bot.model.answer_bounds import AS_IT_IS, AnswerBounds
 from bot.model.conversation import ChatMessage, Delta, Item, Step, Tool, ToolResult
 
 __all__ = ["Model"]
+
+log = logging.getLogger(__name__)
 
 OPENAI = "https://api.openai.com/v1"
 # After 408, 409, 429, 5xx, or without a connection. The client waits as Retry-After says, and gives up at
@@ -58,7 +63,8 @@ class Model:
 
     `base_url` None is OpenAI itself. `api` "auto" is Responses there, and Chat Completions elsewhere.
     `rounds` is how often the model may use its tools in one answer; `history_tokens` is how much of the past
-    it is told. `pause` is the time in seconds before a broken answer is asked for again.
+    it is told. `pause` is the time in seconds before a broken answer is asked for again, and `bounds` are
+    those of its bytes.
     """
 
     def __init__(
@@ -71,6 +77,7 @@ class Model:
         rounds: int = 8,
         history_tokens: int = 32_000,
         pause: float = PAUSE,
+        bounds: AnswerBounds | None = None,
     ) -> None:
         self.name = name
         self.rounds = rounds
@@ -88,6 +95,9 @@ class Model:
             or OPENAI,  # without it, the client would read the environment instead of our settings
             max_retries=RETRIES,
             timeout=TIMEOUT,
+            http_client=openai.DefaultAsyncHttpxClient(
+                headers=AS_IT_IS, event_hooks={"response": [(bounds or AnswerBounds()).apply]}
+            ),
         )
 
     async def answer(
@@ -133,13 +143,28 @@ class Model:
             return await api.create(**body, stream=True)
         except openai.APIStatusError as error:
             raise self._of_status(error) from None
-        except openai.APIConnectionError as error:
+        except (
+            openai.APIConnectionError,
+            httpx2.RequestError,
+        ) as error:  # the latter while it reads an error
             raise OutOfReach(str(error)) from None
         except UnicodeEncodeError as error:
             raise Refused(f"the request cannot be sent as {error.encoding}") from None
 
     async def _read(self, stream: Any) -> AsyncGenerator[Step]:
-        """The steps of a stream. Raises: ModelError."""
+        """The steps of a stream. Raises: ModelError.
+
+        The client does not check what it reads: a server of another kind can have anything anywhere.
+        """
+        try:
+            async with aclosing(self._read_events(stream)) as steps:
+                async for step in steps:
+                    yield step
+        except (AttributeError, TypeError, RecursionError) as error:
+            log.warning("an answer of the model's server cannot be read: %.200s", error)
+            raise CutOff("its server sent what is no answer of this API") from None
+
+    async def _read_events(self, stream: Any) -> AsyncGenerator[Step]:
         reader = chat_completions.CompletionReader() if self._is_chat else responses.ResponseReader()
         heard = "event-stream" in stream.response.headers.get("content-type", "")
         try:

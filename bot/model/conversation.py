@@ -30,11 +30,17 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """The model calls a tool; `arguments` is what it wrote as JSON, which may be invalid."""
+    """The model calls a tool; `arguments` is what it wrote as JSON, which may be invalid.
+
+    Raises: TypeError for what is no text.
+    """
 
     id: str
     name: str
     arguments: str
+
+    def __post_init__(self) -> None:
+        _check_text(self.id, self.name, self.arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +70,12 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of the model's words, as it arrives."""
+    """A piece of the model's words, as it arrives. Raises: TypeError for what is no text."""
 
     text: str
+
+    def __post_init__(self) -> None:
+        _check_text(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +98,13 @@ class Counted:
         cached, written = (getattr(details, name, None) for name in ("cached_tokens", "cache_write_tokens"))
         known = cached if _is_count(cached) else 0
         return cls(taken, answered, known, written if _is_count(written) else 0)
+
+
+def _check_text(*values: object) -> None:
+    """Raises: TypeError. The client passes on whatever a server sends, of any type."""
+    for value in values:
+        if not isinstance(value, str):
+            raise TypeError(f"{type(value).__name__} instead of text")
 
 
 def _is_count(value: object) -> TypeGuard[int]:

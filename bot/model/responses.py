@@ -116,8 +116,9 @@ class ResponseReader:
         yield from (step for step in self._held if isinstance(step, Counted))
 
 
-def failure(code: object, message: str) -> ModelError:
+def failure(code: object, said: object) -> ModelError:
     """The error for the code of a failed answer: a word of OpenAI's, or another server's HTTP status."""
+    message = said if isinstance(said, str) else ""
     match str(code):
         case "insufficient_quota":
             return NoCredit(message)

@@ -39,8 +39,10 @@ from kernels import introspection
 from kernels.broker import Opened
 from kernels.cell.overflow import TextFile
 from kernels.concurrency.threads import in_thread
+from kernels.interface import WORKSPACE_FULL
 from kernels.node import messages
 from kernels.node.encoding import decode, encode
+from kernels.node.logging import NO_ROOM
 from kernels.node.node import Node
 from kernels.node.session import NodeSession
 from kernels.wire.sizes import MESSAGE
@@ -78,7 +80,8 @@ class _NodeRequest(JupyterHandler):
             raise web.HTTPError(400, str(error)) from None
         except OSError as error:
             self._errno = error.errno
-            raise web.HTTPError(500, reason=error.strerror or type(error).__name__) from None
+            status = NO_ROOM if error.errno == WORKSPACE_FULL else 500
+            raise web.HTTPError(status, reason=error.strerror or type(error).__name__) from None
 
     async def prepare(self, *, _redirect_to_login: bool = False) -> None:
         await super().prepare(_redirect_to_login=False)

@@ -20,11 +20,12 @@ from tornado import web
 from kernels.node.settings import NodeSettings
 from kernels.text.visible import escaped
 
-__all__ = ["LOG", "access", "configure"]
+__all__ = ["LOG", "NO_ROOM", "access", "configure"]
 
 LOG = "log"  # in the node's folder
 LARGEST, OLDER = 4 << 20, 3  # bytes of it, and of each earlier one, which are this many: log.1 is the newest
 IDS = ("session", "cell", "turn")
+NO_ROOM = 507  # HTTP: in a workspace
 PATH = 100  # characters of a request's path that are logged
 
 
@@ -38,10 +39,11 @@ def configure(settings: NodeSettings, *, to_file: bool, largest: int = LARGEST) 
 def access(handler: web.RequestHandler) -> None:
     """Log a request that was refused or failed, without its headers and query, and never at length.
 
-    Anybody can make requests that are refused, as often as they like, so those are logged at "debug".
+    Anybody can make requests that are refused, as often as they like, so those are logged at "debug". So are
+    those for a file that does not fit into a workspace: a cell can ask for one without end.
     """
     status = handler.get_status()
-    level = logging.ERROR if status >= 500 else logging.DEBUG
+    level = logging.ERROR if status >= 500 and status != NO_ROOM else logging.DEBUG
     method, path = str(handler.request.method), str(handler.request.path)
     logging.getLogger(__name__).log(level, "%s %s was answered with %d", method[:10], path[:PATH], status)
 

@@ -96,6 +96,7 @@ class LiveAnswer:
         self._offers_time = False
         self._offer: asyncio.TimerHandle | None = None
         self._lost: Restarted | None = None  # what it tells about kernels that are gone
+        self._page: AnswerPage | None = None  # its end, while that waits for its turn to be sent
 
     async def open(self) -> None:
         """Send the first message, to the first destination that takes it. Raises: DiscordRefused."""
@@ -246,6 +247,8 @@ class LiveAnswer:
             return None
 
     async def _look(self) -> MessageLook:
+        if self._page is not None:
+            return MessageLook(self._page.parts[0])
         names = [] if self.late else ["stop"]
         if self.draft.unstopped is not None:
             names = ["wait", "kill"]
@@ -267,10 +270,13 @@ class LiveAnswer:
         """Send the page with its files; returns whether the messages hold all of its text.
 
         If the files are large, this waits for its turn: Discord's limits can make an answer wait for long,
-        and its files with it.
+        and its files with it. The text is there meanwhile.
         """
         sizes = [file.size for file in page.files]  # those over the limit for a file are not sent
         large = sum(size for size in sizes if size <= self._context.limits.file) > LARGE
+        if large:
+            self._page = page
+            self.touch()
         async with self._context.sending.one(self.user_id) if large else nullcontext():
             uploads = [*page.uploads, *await self._read(page.files)]
             message = await self._stop_live()

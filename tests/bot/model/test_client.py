@@ -1,6 +1,7 @@
 """The model through the real client, against a server that speaks both APIs."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -22,13 +23,14 @@ from bot.errors import (
     Refused,
     TooLong,
 )
+from bot.model.answer_bounds import EVENT, AnswerBounds
 from bot.model.client import CUTS, RETRIES, Model
 from bot.model.conversation import ChatMessage, Counted, Delta, Item, Step, Thought, ToolCall, ToolResult
 from bot.model.prompt import TOOLS
 from bot.request import Picture
 from config.log import OneLine
 from config.settings import load
-from tests.model_server import Call, Fault, ModelServer, calls, run_python, says
+from tests.model_server import Call, Fault, ModelServer, Raw, calls, run_python, says
 
 KEY = "sk-secret-of-ours"
 PNG = Picture("image/png", b"\x89PNG...")
@@ -444,3 +446,116 @@ async def test_an_address_without_an_api_is_told_as_one(server: ModelServer, api
             await answer(model)
         assert caught.value.detail.startswith(f"{address}/")
         await model.close()
+
+
+def chunk(**delta: Any) -> bytes:
+    """An event of Chat Completions with this delta."""
+    choice = {"index": 0, "delta": delta, "finish_reason": None}
+    return b"data: " + json.dumps({"id": "1", "choices": [choice]}).encode() + b"\n\n"
+
+
+DONE = (
+    b'data: {"id": "1", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+)
+
+
+@pytest.fixture
+async def chat(server: ModelServer) -> AsyncIterator[Model]:
+    """A model behind Chat Completions, with small bounds."""
+    model = impatient(
+        KEY, server.base_url, "gpt-test", "chat", bounds=AnswerBounds(event=4096, answer=65_536)
+    )
+    yield model
+    await model.close()
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])
+async def test_many_small_events_are_read_to_the_bound(chat: Model, server: ModelServer, end: bytes) -> None:
+    """What counts is the size of one event, however its end is written."""
+    events = (chunk(content="x" * 100) * 100 + DONE).replace(b"\n\n", end)
+    server.will(Raw(events))
+    assert await answer(chat) == [Delta("x" * 100)] * 100
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"data: " + b"x" * 8192, b"data: x\n" * 1024, chunk(content="x" * 100) * 1000],
+    ids=["a line", "an event of many lines", "an answer"],
+)
+async def test_what_is_too_large_is_a_broken_answer(chat: Model, server: ModelServer, body: bytes) -> None:
+    """A server that sends without end takes neither memory nor the event loop."""
+    server.will(*[Raw(body)] * (CUTS + 1))
+    with pytest.raises(CutOff):
+        await answer(chat)
+
+
+async def test_a_compressed_answer_is_not_taken(model: Model, server: ModelServer) -> None:
+    """It was not asked for, and a few bytes of it can stand for any number."""
+    large = Raw(gzip.compress(b"x" * (2 * EVENT)), {"Content-Encoding": "gzip"})
+    server.will(*[large] * (RETRIES + 1))
+    with pytest.raises(OutOfReach):
+        await answer(model)
+    assert {request.headers["Accept-Encoding"] for request in server.requests} == {"identity"}
+
+
+async def test_an_error_without_end_is_not_read(chat: Model, server: ModelServer) -> None:
+    """Its text is bounded as an answer is."""
+    server.will(Fault(400, message="x" * 8192))
+    with pytest.raises(ModelError):
+        await answer(chat)
+
+
+async def test_words_in_parts_are_words(chat: Model, server: ModelServer) -> None:
+    """Some servers send them as a list."""
+    parts = [{"type": "text", "text": "Hel"}, {"type": "odd"}, {"type": "text", "text": "lo."}]
+    server.will(Raw(chunk(content=parts) + DONE))
+    assert await answer(chat) == [Delta("Hello.")]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"data: 5\n\n",
+        b'data: {"choices": 5}\n\n',
+        b'data: {"choices": [5]}\n\n',
+        b'data: {"choices": [{"delta": "x"}]}\n\n',
+        chunk(content=5),
+        chunk(content=[5]),
+        chunk(content=[{"type": "text", "text": 5}]),
+        chunk(tool_calls=5),
+        chunk(tool_calls=[{"index": [1], "id": "1", "function": {"name": "x", "arguments": "{}"}}]),
+        chunk(tool_calls=[{"index": 0, "id": "1", "function": {"name": 5, "arguments": "{}"}}]),
+        chunk(tool_calls=[{"index": 0, "id": 5, "function": {"name": "x", "arguments": "{}"}}]),
+        chunk(tool_calls=[{"index": 0, "id": "1", "function": {"name": "x", "arguments": {"a": 1}}}]),
+        b"data: " + b"[" * 3000 + b"\n\n",
+    ],
+)
+async def test_an_answer_of_another_kind_is_told_as_broken_off(
+    chat: Model, server: ModelServer, odd: bytes
+) -> None:
+    """Whatever a server sends, the person reads a sentence about the answer, not about our fault."""
+    server.will(*[Raw(odd + DONE)] * (CUTS + 1))
+    with pytest.raises(CutOff):
+        await answer(chat)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"type": "response.output_text.delta", "delta": 5},
+        {"type": "response.output_item.done", "item": 5},
+        {"type": "response.output_item.done", "item": {"type": "function_call", "call_id": 5, "name": 5}},
+        {"type": "response.completed", "response": 5},
+        {"type": "response.failed", "response": {"error": {"code": [], "message": []}}},
+        {"type": "error", "code": 5, "message": {}},
+    ],
+)
+async def test_an_event_of_another_kind_is_told_as_one_of_the_models_errors(
+    server: ModelServer, odd: dict[str, Any]
+) -> None:
+    """As above, with the other API."""
+    model = impatient(KEY, server.base_url, "gpt-test", "responses")
+    server.will(*[Raw(b"data: " + json.dumps(odd).encode() + b"\n\n")] * (CUTS + 1))
+    with pytest.raises(ModelError):
+        await answer(model)
+    await model.close()

@@ -13,6 +13,7 @@ from bot.discord.format.answer import Draft
 from bot.request import Picture, Request
 from kernels.cell.outputs import Outputs
 from tests.discord.kernelcord import SOON, answered, code, finished, labels, output, run, running
+from tests.live.cells import until
 from tests.loopback.loopback import Discord
 from tests.model_server import ModelServer, calls, run_python, says
 
@@ -84,6 +85,25 @@ async def test_edit_of_a_finished_answer_finds_all_of_its_messages(discord: Disc
         discord.world.remove(answer)
         await ada.edit(asked, f"{discord.bot.mention} {code('print(6 * 9)')}")
         await general.wait_for(lambda m: finished(m) and "54" in output(m), after=asked, timeout=SOON)
+
+
+async def test_an_answer_whose_files_wait_shows_its_text(discord: Discord, data: Path) -> None:
+    """A person's large files go one answer after the other, and there is nothing to stop any more."""
+    ada, general, another = discord.guild.member("ada"), *map(discord.guild.channel, ("general", "another"))
+    large = code("import os; open('large.bin', 'wb').write(os.urandom(3 << 20)); print(6 * 7)")
+    async with running(discord, data):
+        held = discord.faults.hold("PATCH", f"/channels/{general.id}/messages/*")
+        await ada.say(general, f"{discord.bot.mention} {large}")
+        await held.wait_for_hit()
+        await until(  # its cell has ended, and its files are being sent
+            lambda: any(isinstance(each, LiveAnswer) and each._page for each in gc.get_objects())
+        )
+        asked = await ada.say(another, f"{discord.bot.mention} {large}")
+        waits = await asked.wait_for_reply(lambda m: "large.bin" in m.content and not labels(m), timeout=SOON)
+        assert "42" in output(waits)
+        assert not waits.attachments
+        held.release()
+        await waits.wait_for(lambda m: finished(m) and len(m.attachments) == 1, SOON)
 
 
 @pytest.mark.parametrize("how", ["message", "file", "edit", "command"])

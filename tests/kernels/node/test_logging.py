@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest_asyncio
 
 from kernels.cell.events import Stream
 from kernels.client import NodeEndpoint, RemoteNode, at
+from kernels.limits import Limits
 from kernels.node import logging as logged
 from kernels.node.settings import NodeSettings
 from tests.contract.conftest import free_port, node_settings, noded
@@ -31,7 +33,7 @@ async def settings(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[No
     """The settings of a running node that listens on a port."""
     folder = tmp_path_factory.mktemp("node")
     settings = replace(
-        node_settings(folder),
+        node_settings(folder, Limits(workspace=100_000)),
         address=f"127.0.0.1:{free_port()}",
         tier="none",
         libraries=(),
@@ -57,6 +59,20 @@ async def test_requests_without_the_token_fill_no_log(settings: NodeSettings) ->
     assert max(map(len, lines)) < 300
     assert "rrrrr" not in log
     assert not {"\x9b", "\x1b"} & set(log)
+
+
+async def test_files_that_do_not_fit_fill_no_log(settings: NodeSettings) -> None:
+    """A cell can ask for such a file without end: it is a refusal, and no error of the node."""
+    endpoint = NodeEndpoint(f"http://{settings.address}", settings.token)
+    async with RemoteNode(at(endpoint), python=settings.python, limits=settings.limits) as node:
+        kernel = node.kernel("full", SomeFiles())
+        with pytest.raises(OSError, match="workspace is full"):
+            await kernel.place("large.bin", BytesIO(b"x" * 200_000))
+        await node.remove("full")
+    log = settings.folder / logged.LOG
+    await until(lambda: "was answered with 507" in log.read_text("utf-8"))
+    (line,) = (line for line in log.read_text("utf-8").splitlines() if "answered with 507" in line)
+    assert " DEBUG " in line
 
 
 async def test_each_line_of_a_cell_names_its_turn(settings: NodeSettings) -> None:
