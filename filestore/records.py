@@ -4,6 +4,7 @@ Moments are converted to UTC and cut to milliseconds, which both backends can ke
 zone is a ValueError. In text, lone surrogates and NUL are replaced, because no database takes them.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -15,6 +16,7 @@ Output = dict[str, Any]  # one output of a cell, shaped as nbformat v4 has it
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # when a condemned file counts as expired
 RUNNING = "running"  # the status of a cell that has begun and not finished
+HISTORY = 64 * 1024  # bytes of UTF-8 that a session's history may have
 
 _UNSTORABLE = re.compile(r"[\ud800-\udfff\x00]")
 _PERSONS = re.compile(r"u(-?[0-9]+)(?:-.*)?", re.DOTALL)  # as `bot.sessions` makes them
@@ -148,7 +150,7 @@ class CellRecord:
     """A cell and what came of it; `status` is "running" until it is finished.
 
     Then: "ok", "error", "timeout", "interrupted", "died" or "out of memory". Of the outputs that `outside`
-    describes, `outputs` has short forms.
+    describes, `outputs` has short forms. What a cell did that is `undone` was taken back later.
     """
 
     session_id: str
@@ -163,6 +165,7 @@ class CellRecord:
     execution_count: int | None = None
     file_ids: tuple[str, ...] = ()
     outside: tuple[OutsideOutputs, ...] = ()
+    undone: bool = False
 
     def __post_init__(self) -> None:
         _repair(self, text=("session_id", "place", "author", "code"), moments=("started_at",))
@@ -225,6 +228,20 @@ class QuotaRoom:
 
 
 @dataclass(frozen=True, slots=True)
+class Copyable:
+    """What a copy of a transcript takes: `size` bytes of a quota, and copies of the bytes under `keys`."""
+
+    size: int
+    keys: tuple[str, ...] = ()
+
+
+def copied_key(blob_key: str, to: str) -> str:
+    """The key under which a copy of outputs for the session `to` has its own bytes."""
+    folder = blob_key.partition("/")[0]
+    return f"{folder}/out-{hashlib.sha256(f'{blob_key} {to}'.encode()).hexdigest()[:32]}"
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """Why writes to a session's transcript wait for the database, and how safely.
 
@@ -238,7 +255,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """A session: whose it is, where it was opened, and what is known of its kernel, as the caller's text."""
+    """A session: whose it is, where it was opened, and what is known of its kernel, as the caller's text.
+
+    `history`, which is the caller's text as well, says which steps can be taken back or taken again.
+    """
 
     session_id: str
     user_id: int
@@ -246,9 +266,20 @@ class SessionRecord:
     kernel: str | None
     created_at: datetime
     last_used_at: datetime
+    history: str | None = None
 
     def __post_init__(self) -> None:
         _repair(self, text=("session_id", "place"), moments=("created_at", "last_used_at"))
+
+
+def storable_history(text: str | None) -> str | None:
+    """A session's history as it is kept. Raises: ValueError if it has more than HISTORY bytes."""
+    if text is None:
+        return None
+    kept = storable(text)
+    if (size := len(kept.encode())) > HISTORY:
+        raise ValueError(f"a history of {size} bytes; at most {HISTORY} are kept")
+    return kept
 
 
 @dataclass(frozen=True, slots=True)

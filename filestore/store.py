@@ -17,6 +17,7 @@ from filestore.records import (
     Appended,
     CellEnding,
     CellRecord,
+    Copyable,
     Cursor,
     Finished,
     MessageCell,
@@ -58,6 +59,11 @@ class FileRecords(Protocol):
         self, filename: str, user_id: int, now: datetime, session_id: str | None = None
     ) -> StoredFile | None:
         """The person's newest file of this name, in one session or (None) anywhere."""
+
+    async def with_content(
+        self, user_id: int, session_id: str, filename: str, sha256: str, now: datetime
+    ) -> StoredFile | None:
+        """The newest version of this name in the person's session that has these bytes."""
 
     async def page(
         self,
@@ -167,8 +173,28 @@ class Transcripts(Protocol):
     async def finish_cell(self, session_id: str, seq: int, **ending: Unpack[CellEnding]) -> Finished:
         """End a cell. No crash of ours undoes this; it is synced right after. Raises: NoSuchCell."""
 
+    async def mark(self, session_id: str, seqs: Sequence[int], undone: bool) -> None:
+        """Note that these cells are undone, or no longer; numbers that no cell has are ignored."""
+
+    async def copyable(self, session_id: str, to: str, upto: int) -> Copyable:
+        """See what `copy` takes. Raises: NoSuchSession and ValueError, as `copy` does."""
+
+    async def copy(self, session_id: str, to: str, upto: int) -> int:
+        """Copy the entries up to number `upto` to another session of the same person; returns how many.
+
+        The copies have the same numbers, and `to` goes on counting after `upto`, or after the session's last
+        number if that is lower. Outputs that lie outside have bytes of their own (`records.copied_key`):
+        `outputs.large` copies these, and sees to the quota. If it fails, what was copied is deleted again.
+
+        Raises:
+            NoSuchSession: one of the two has no record, or another person has `to`.
+            ValueError: `to` has, or had, entries of its own.
+            QuotaExceeded: there is no room for all of it, and nothing was copied.
+            StoreUnavailable: the database may be left with a part; deleting the session `to` deletes that.
+        """
+
     async def entries(self, session_id: str, **wanted: Unpack[Wanted]) -> list[Said | CellRecord]:
-        """The entries that are wanted, in order.
+        """The entries that are wanted, in order, undone cells among them.
 
         A database by itself always gives short forms of what lies outside; `outputs.large` gives all of it.
         """
@@ -203,7 +229,10 @@ class Transcripts(Protocol):
 
 
 class SessionRecords(Protocol):
-    """The sessions themselves. `set_kernel` and `touch` raise NoSuchSession if there is none with that id."""
+    """The sessions themselves.
+
+    `set_kernel`, `set_history` and `touch` raise NoSuchSession if there is none with that id.
+    """
 
     async def get_or_create(self, session_id: str, user_id: int, place: str, at: datetime) -> SessionRecord:
         """The session as it is; if there is none it is created."""
@@ -216,6 +245,12 @@ class SessionRecords(Protocol):
 
     async def set_kernel(self, session_id: str, kernel: str | None) -> None:
         """Note what is known of the session's kernel, as a text in the caller's own format."""
+
+    async def set_history(self, session_id: str, text: str | None) -> None:
+        """Note which steps can be taken back or again, as a text in the caller's own format.
+
+        Raises: ValueError if it has more than HISTORY bytes.
+        """
 
     async def touch_all(self, at: datetime) -> None:
         """Note that every session was used."""

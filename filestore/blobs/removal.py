@@ -6,7 +6,7 @@ there is room: then the bytes of expired files, which nobody can read or renew e
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -83,3 +83,18 @@ async def _remove_condemned(
         count += await files.remove([file.file_id for file in gone])
         freed += sum(file.file_size for file in gone)
     return Removed(count, freed, left)
+
+
+async def delete_all(blobs: Blobs, keys: Iterable[str]) -> int:
+    """Delete bytes that nothing refers to.
+
+    Returns how many cannot be deleted; they are left to the janitor, or to who tries again.
+    """
+    left = 0
+    for key in keys:
+        try:
+            await blobs.delete(key)
+        except OSError:
+            left += 1
+            log.exception("bytes of outputs cannot be deleted; the janitor tries again")
+    return left

@@ -60,6 +60,7 @@ def _record(document: Document, texts: Mapping[ObjectId, str], brief: bool) -> S
         execution_count=document["execution_count"],
         file_ids=tuple(document["file_ids"]),
         outside=tuple(outside),
+        undone=document.get("undone", False),  # documents of an earlier version lack it
     )
 
 

@@ -8,16 +8,19 @@ follow. Sums that are all zero are deleted: nothing should tell of a person of w
 """
 
 import asyncio
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from filestore.errors import QuotaExceeded, TooManyFiles
+from filestore.errors import FileStoreError, QuotaExceeded, TooManyFiles
 from filestore.mongo.database import Document, MongoDatabase, equal
 from filestore.records import StoredFile
 
-__all__ = ["CLAIM", "FIELDS", "MongoQuotas"]
+__all__ = ["CLAIM", "FIELDS", "ROWS", "MongoQuotas"]
+
+log = logging.getLogger(__name__)
 
 CLAIM = timedelta(minutes=1)
 MOST_AHEAD = 2 * CLAIM  # a claim that ends later was made with a clock that was ahead, and is ignored
@@ -91,6 +94,13 @@ class MongoQuotas:
             )
             if ledger is not None and not any(ledger.get(name) for name in ("claims", *FIELDS)):
                 await self._quotas.delete(equal(_id=user_id) | NOTHING)
+
+    async def count(self, owner: int | None, sizes: Mapping[str, int]) -> None:
+        """Add an entry's sizes. If that fails, the entry is recorded all the same, and counted later."""
+        try:
+            await self.change_sums(owner, **{name: sizes.get(field, 0) for name, field in ROWS.items()})
+        except FileStoreError:
+            log.warning("the sums of person %s are wrong until they are recounted", owner)
 
     async def taken(self, user_id: int, now: datetime) -> tuple[int, Document]:
         """The bytes of a person's unexpired files and transcripts, and the person's sums."""

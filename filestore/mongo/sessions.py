@@ -8,7 +8,15 @@ from typing import Any
 from filestore.errors import NoSuchSession
 from filestore.mongo.database import Document, MongoDatabase, Order, equal, record
 from filestore.mongo.transcripts import MongoTranscripts
-from filestore.records import EPOCH, RUNNING, MessageCell, SessionRecord, UsageRecord, UsageTotal
+from filestore.records import (
+    EPOCH,
+    RUNNING,
+    MessageCell,
+    SessionRecord,
+    UsageRecord,
+    UsageTotal,
+    storable_history,
+)
 
 
 class MongoSessions:
@@ -39,6 +47,9 @@ class MongoSessions:
 
     async def set_kernel(self, session_id: str, kernel: str | None) -> None:
         await self._change(session_id, {"$set": {"kernel": kernel}})
+
+    async def set_history(self, session_id: str, text: str | None) -> None:
+        await self._change(session_id, {"$set": {"history": storable_history(text)}})
 
     async def of_user(self, user_id: int) -> list[SessionRecord]:
         return await self._many(equal(user_id=user_id), [("last_used_at", -1), ("session_id", 1)])

@@ -9,7 +9,7 @@ they count towards.
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import wraps
@@ -17,7 +17,8 @@ from typing import Any, Unpack, cast
 
 from bson import ObjectId
 
-from filestore.errors import FileStoreError, NoSuchCell, StoreUnavailable
+from filestore.errors import NoSuchCell, StoreUnavailable
+from filestore.mongo.copies import Copies
 from filestore.mongo.database import Document, MongoDatabase, equal, given
 from filestore.mongo.entries import entries, references
 from filestore.mongo.quotas import ROWS, MongoQuotas
@@ -71,6 +72,9 @@ class MongoTranscripts:
         self._quotas = MongoQuotas(database)
         self._database = database
         self._owners: dict[str, int] = {}  # by session, which never changes its owner
+        copies = Copies(database)
+        self.copyable = copies.copyable
+        self.copy = copies.copy
 
     async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
         said = Said(session_id, await self._next_seq(session_id), place, author, markdown, at)
@@ -149,7 +153,7 @@ class MongoTranscripts:
             await self._texts.drop(late)
             await self._drop_outside([outside.blob_key] if outside else [])
             raise NoSuchCell(session_id, seq)
-        await self._count(there.get("owner"), sizes)
+        await self._quotas.count(there.get("owner"), sizes)
         return Finished()
 
     async def _replace_late(
@@ -195,8 +199,12 @@ class MongoTranscripts:
         kept = [old["outputs"], *old["late"]]
         dropped = [each["blob"] for each in kept if isinstance(each, dict) and "blob" in each]
         await self._discard(kept, dropped)
-        await self._count(old.get("owner"), {name: told[name] - old.get(name, 0) for name in SIZES})
+        await self._quotas.count(old.get("owner"), {name: told[name] - old.get(name, 0) for name in SIZES})
         return Finished(dropped=tuple(dropped))
+
+    async def mark(self, session_id: str, seqs: Sequence[int], undone: bool) -> None:
+        these = equal(session_id=session_id, kind="cell") | {"seq": {"$in": list(seqs)}}
+        await self._entries.change_all(these, {"$set": {"undone": undone}})
 
     async def entries(self, session_id: str, **wanted: Unpack[Wanted]) -> list[Said | CellRecord]:
         condition = equal(session_id=session_id) | given(place=wanted.get("place"))
@@ -233,7 +241,7 @@ class MongoTranscripts:
         counted = equal(session_id=session_id, owner=owner)
         sizes = await self._entries.sums(counted, "text_size", *SIZES)
         await self._entries.delete(equal(session_id=session_id))
-        await self._count(owner, {name: -int(sizes[name]) for name in ROWS.values()})
+        await self._quotas.count(owner, {name: -int(sizes[name]) for name in ROWS.values()})
         await self._texts.clear(session_id)
         await self._messages.delete(equal(session_id=session_id))
         await self._outside.delete(equal(session_id=session_id))
@@ -271,7 +279,7 @@ class MongoTranscripts:
                 change = {"$set": {place: left}, "$inc": sizes}
                 if await self._entries.change(which, change) is not None:
                     freed = -sizes["output_size"]
-                    await self._count(entry.get("owner"), sizes)
+                    await self._quotas.count(entry.get("owner"), sizes)
         await self._drop_outside([key])
         return freed
 
@@ -297,14 +305,6 @@ class MongoTranscripts:
     async def _drop_outside(self, keys: Sequence[str]) -> None:
         if keys:
             await self._outside.delete({"_id": {"$in": list(keys)}})
-
-    async def _count(self, owner: int | None, sizes: Mapping[str, int]) -> None:
-        """Add to a person's sums. If that fails, the entry is recorded all the same, and counted later."""
-        try:
-            sums = {name: sizes.get(field, 0) for name, field in ROWS.items()}
-            await self._quotas.change_sums(owner, **sums)
-        except FileStoreError:
-            log.warning("the sums of person %s are wrong until they are recounted", owner)
 
     async def _owner(self, session_id: str) -> int | None:
         name = str(session_id)
@@ -334,10 +334,10 @@ class MongoTranscripts:
         document |= {"text_size": size, "output_size": 0, "large_size": 0}
         if isinstance(record, CellRecord):
             document |= {"status": record.status, "execution_time": None, "execution_count": None}
-            document |= {"outputs": "[]", "late": [], "file_ids": []}
+            document |= {"outputs": "[]", "late": [], "file_ids": [], "undone": record.undone}
         with self._quotas.changing(owner):
             await self._entries.insert(document, key=["session_id", "seq"])
-            await self._count(owner, {"text_size": size})
+            await self._quotas.count(owner, {"text_size": size})
 
     async def _records(
         self, condition: Document, limit: int = 0, *, order: int = 1, brief: bool = False

@@ -20,16 +20,26 @@ import asyncio
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import BinaryIO, Unpack, cast
 
+from filestore.blobs.removal import delete_all
 from filestore.blobs.space import DISK_FULL, in_thread
 from filestore.blobs.store import Blobs
-from filestore.errors import BlobMissing, BytesRefused, BytesStay, QuotaExceeded
+from filestore.cancellation import to_the_end
+from filestore.errors import (
+    BlobMissing,
+    BytesRefused,
+    BytesStay,
+    NoSuchSession,
+    QuotaExceeded,
+    StoreUnavailable,
+)
+from filestore.outputs.copies import LARGEST, copy_bytes
 from filestore.outputs.lines import OutputLines, some_lines
 from filestore.outputs.outside import all_outputs
 from filestore.outputs.short import LOST, NO_ROOM, note, short, size_of
@@ -45,6 +55,7 @@ from filestore.records import (
     SessionRecord,
     StoredFile,
     Wanted,
+    copied_key,
 )
 from filestore.store import FileRecords, SessionRecords, Store, Transcripts
 
@@ -54,7 +65,6 @@ log = logging.getLogger(__name__)
 
 LATE = 1024  # bytes of an output after its cell's end that is kept in any case; there may be many
 LARGE = 32 * 1024  # characters of the outputs of one write, of code or of words; less is small
-LARGEST = 1 << 40  # bytes of one object; a cell's own limits are far lower
 CUT = "Cut: your quota had no room for the rest of this. Delete files to make room."
 NOBODY = "nobody"  # the folder of sessions whose person is not known
 READ_TRIES = 5
@@ -79,6 +89,7 @@ class _Quota:
     """Knows whom a session belongs to, and makes room in that person's quota."""
 
     def __init__(self, database: Store, blobs: Blobs, quota: int, clock: Callable[[], datetime]) -> None:
+        self._files = database.files
         self._sessions = database.sessions
         self._transcripts = database.transcripts
         self._blobs = blobs
@@ -113,12 +124,18 @@ class _Quota:
                 del self._locks[free]
         return self._locks[user_id]
 
+    async def check(self, user_id: int, size: int) -> None:
+        """Raises: QuotaExceeded if there is no room as it is; StoreUnavailable."""
+        used = await self._files.used(user_id, self._clock())
+        if used + size > self._quota:
+            raise QuotaExceeded(used, self._quota, size)
+
     async def make_room(self, user_id: int | None, size: int, quota: int | None = None) -> None:
         """Shorten a person's oldest large outputs to make room. Raises: QuotaExceeded, StoreUnavailable."""
         quota = self._quota if quota is None else quota
         while user_id is not None:
             room = await self._transcripts.make_room(user_id, size, quota, self._clock())
-            await _delete_all(self._blobs, room.dropped)
+            await delete_all(self._blobs, room.dropped)
             if room.fits:
                 return
             if not room.shortened:
@@ -137,6 +154,8 @@ class _QuotaTranscripts:
         self.newest = transcripts.newest
         self.unfinished = transcripts.unfinished
         self.kept_outside = transcripts.kept_outside
+        self.mark = transcripts.mark
+        self.copyable = transcripts.copyable
 
     async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
         """Long words are cut if there is no room: an answer that was given cannot be refused any more."""
@@ -198,6 +217,31 @@ class _QuotaTranscripts:
                 for output in lines:
                     yield output
 
+    async def copy(self, session_id: str, to: str, upto: int) -> int:
+        """Old outputs make no room for a copy, of which they may be a part. A cancelled caller waits for it.
+
+        Raises: BytesRefused, too.
+        """
+        return await to_the_end(self._copy(session_id, to, upto))
+
+    async def _copy(self, session_id: str, to: str, upto: int) -> int:
+        owner = await self._quota.owner(session_id)
+        if owner is None:
+            raise NoSuchSession(session_id)
+        async with self._quota.lock(owner):
+            takes = await self._transcripts.copyable(session_id, to, upto)
+            await self._quota.check(owner, takes.size)
+            try:
+                await copy_bytes(self._blobs, takes.keys, to)
+                return await self._transcripts.copy(session_id, to, upto)
+            finally:
+                await self._drop_unused({copied_key(key, to) for key in takes.keys}, to)
+
+    async def _drop_unused(self, copies: set[str], to: str) -> None:
+        """Delete the bytes of copies that no entry refers to; if that cannot be told, the janitor does."""
+        with suppress(StoreUnavailable):
+            await delete_all(self._blobs, copies.difference(await self._transcripts.kept_outside(to)))
+
     async def clear(self, session_id: str) -> None:
         """Delete the bytes first, so that nothing of them can stay."""
         await self.delete_bytes(session_id)
@@ -205,7 +249,7 @@ class _QuotaTranscripts:
 
     async def delete_bytes(self, session_id: str) -> None:
         """Delete the bytes of a session's outputs. Raises: BytesStay."""
-        if await _delete_all(self._blobs, await self._transcripts.kept_outside(session_id)):
+        if await delete_all(self._blobs, await self._transcripts.kept_outside(session_id)):
             raise BytesStay("see the log")
 
     async def _whole(self, cell: CellRecord) -> CellRecord:
@@ -228,7 +272,7 @@ class _QuotaTranscripts:
         """
         async with self._quota.lock(user_id):
             room = await self._transcripts.make_room(user_id, size, quota, now)
-        await _delete_all(self._blobs, room.dropped)
+        await delete_all(self._blobs, room.dropped)
         return replace(room, dropped=())
 
     async def _make_room_for(self, session_id: str, text: str) -> None:
@@ -251,7 +295,7 @@ class _QuotaTranscripts:
                     finished = await self._write_large(owner, outputs, write)
                 else:
                     finished = await self._write_small(owner, outputs, size, write)
-        await _delete_all(self._blobs, finished.dropped)
+        await delete_all(self._blobs, finished.dropped)
         return replace(finished, dropped=())
 
     async def _write_small(
@@ -274,7 +318,7 @@ class _QuotaTranscripts:
             await self._quota.make_room(owner, written.size)
             return await write(brief, OutsideOutputs(key, written.size, len(outputs), short=len(brief)))
         except QuotaExceeded:
-            await _delete_all(self._blobs, [key])
+            await delete_all(self._blobs, [key])
             return replace(await write(short(outputs, NO_ROOM), None), whole=False)
         except BaseException:  # another try writes the bytes again
             with suppress(OSError):
@@ -290,6 +334,7 @@ class _QuotaFiles:
         self._quota = quota
         self.readable = files.readable
         self.named = files.named
+        self.with_content = files.with_content
         self.page = files.page
         self.extend = files.extend
         self.used = files.used
@@ -321,6 +366,7 @@ class _QuotaSessions:
         self.touch = sessions.touch
         self.touch_all = sessions.touch_all
         self.set_kernel = sessions.set_kernel
+        self.set_history = sessions.set_history
         self.of_user = sessions.of_user
         self.idle_since = sessions.idle_since
         self.unfinished = sessions.unfinished
@@ -345,18 +391,3 @@ class _QuotaSessions:
         self._quota.forget_session(session_id)
         if stays is not None:
             raise stays
-
-
-async def _delete_all(blobs: Blobs, keys: Iterable[str]) -> int:
-    """Delete bytes that nothing refers to.
-
-    Returns how many cannot be deleted; they are left to the janitor, or to who tries again.
-    """
-    left = 0
-    for key in keys:
-        try:
-            await blobs.delete(key)
-        except OSError:
-            left += 1
-            log.exception("bytes of outputs cannot be deleted; the janitor tries again")
-    return left

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from filestore.records import CellRecord, Said
-from filestore.spool.writes import CellFinished, EntryAdded, OutputsAppended, Write
+from filestore.spool.writes import CellFinished, CellsMarked, EntryAdded, OutputsAppended, Write
 
 __all__ = ["with_writes"]
 
@@ -22,6 +22,11 @@ def with_writes(
                 cell = found.get(write.seq)
                 if isinstance(cell, CellRecord):
                     found[write.seq] = _changed(cell, write)
+            case CellsMarked():
+                for seq in write.seqs:
+                    marked = found.get(seq)
+                    if isinstance(marked, CellRecord):
+                        found[seq] = replace(marked, undone=write.undone)
     return [found[seq] for seq in sorted(found)]
 
 

@@ -18,6 +18,7 @@ from filestore.records import (
     StoredFile,
     UsageRecord,
     UsageTotal,
+    storable_history,
 )
 from filestore.spool.catch_up import FIRST_PAUSE, SpoolCatchUp
 from filestore.spool.journal import name_others
@@ -26,6 +27,7 @@ from filestore.spool.transcripts import SpooledTranscripts
 from filestore.spool.writes import (
     EntryAdded,
     FileAdded,
+    HistoryNoted,
     KernelNoted,
     MessageNoted,
     SessionOpened,
@@ -76,21 +78,25 @@ class SpooledSessions:
         return found
 
     async def get(self, session_id: str) -> SessionRecord | None:
-        """The session, with the newest note on its kernel even if that waits."""
+        """The session, with the newest notes on its kernel and its history even if these wait."""
         found = await self._spool.reads.read(lambda: self._sessions.get(session_id))
         return self._as_noted(found) if found is not None else None
 
     def _as_noted(self, record: SessionRecord) -> SessionRecord:
-        notes = self._spool.of_kind(KernelNoted, session_key(record.session_id))
-        return replace(record, kernel=notes[0].kernel) if notes else record
+        key = session_key(record.session_id)
+        for kernel in self._spool.of_kind(KernelNoted, key):
+            record = replace(record, kernel=kernel.kernel)
+        for history in self._spool.of_kind(HistoryNoted, key):
+            record = replace(record, history=history.history)
+        return record
 
     async def of_user(self, user_id: int) -> list[SessionRecord]:
-        found = await self._sessions.of_user(user_id)
+        found = [self._as_noted(record) for record in await self._sessions.of_user(user_id)]
         known = {record.session_id for record in found}
         for write in self._spool.of_kind(SessionOpened):  # so that forgetting a person forgets these too
             if write.user_id == user_id and write.session_id not in known:
                 record = SessionRecord(write.session_id, user_id, write.place, None, write.at, write.at)
-                found.insert(0, record)
+                found.insert(0, self._as_noted(record))
                 known.add(write.session_id)
         return found
 
@@ -102,13 +108,25 @@ class SpooledSessions:
         )
 
     async def set_kernel(self, session_id: str, kernel: str | None) -> None:
-        """Of several notes only the last one waits: room in the spool is for what cells have shown."""
-        key = session_key(session_id)
-        if self._spool.of_kind(KernelNoted, key):
-            await self._spool.drop_writes(key, KernelNoted)
-        await self._spool.write(
-            key, lambda: self._sessions.set_kernel(session_id, kernel), KernelNoted(session_id, kernel)
+        await self._note(
+            KernelNoted(session_id, kernel), lambda: self._sessions.set_kernel(session_id, kernel)
         )
+
+    async def set_history(self, session_id: str, text: str | None) -> None:
+        history = storable_history(text)
+        await self._note(
+            HistoryNoted(session_id, history), lambda: self._sessions.set_history(session_id, history)
+        )
+
+    async def _note(self, note: KernelNoted | HistoryNoted, direct: Work) -> None:
+        """Of several notes only the last one waits: room in the spool is for what cells have shown.
+
+        One for which there is no room replaces none.
+        """
+        key = session_key(note.session_id)
+        await self._spool.write(key, direct, note)
+        if len(self._spool.of_kind(type(note), key)) > 1:
+            await self._spool.keep_last(key, type(note))
 
     async def unfinished(self, since: datetime) -> list[SessionRecord]:
         """Includes sessions whose cells wait."""
@@ -189,6 +207,7 @@ class SpooledFiles:
         self._catch_up = catch_up
         self.readable = store.files.readable
         self.named = store.files.named
+        self.with_content = store.files.with_content
         self.page = store.files.page
         self.extend = store.files.extend
         self.used = store.files.used

@@ -23,6 +23,7 @@ from filestore.spool.overlay import with_writes
 from filestore.spool.spool import Spool
 from filestore.spool.writes import (
     CellFinished,
+    CellsMarked,
     EntryAdded,
     MessageNoted,
     OutputsAppended,
@@ -54,6 +55,7 @@ class SpooledTranscripts:
         self.outputs: Callable[[CellRecord], AsyncIterator[Output]] = store.transcripts.outputs
         self.kept_outside = store.transcripts.kept_outside
         self.make_room = store.transcripts.make_room
+        self.copyable = store.transcripts.copyable
 
     async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
         said = Said(session_id, 0, place, author, markdown, at)
@@ -128,6 +130,20 @@ class SpooledTranscripts:
         )
         return await self._write(session_id, finished)
 
+    async def mark(self, session_id: str, seqs: Sequence[int], undone: bool) -> None:
+        numbers = tuple(self._catch_up.number(session_id, seq) for seq in seqs)
+        await self._write(session_id, CellsMarked(session_id, numbers, undone))
+
+    async def copy(self, session_id: str, to: str, upto: int) -> int:
+        """What waits of both sessions is brought in first: a copy cannot wait, nor be made without it."""
+        for each in (session_id, to):
+            await self._catch_up.bring_in_all_of(session_key(each))
+        upto = self._catch_up.number(session_id, upto)
+        try:
+            return await self._store.transcripts.copy(session_id, to, upto)
+        finally:
+            self._last.pop(to, None)  # the database knows how it goes on counting
+
     async def entries(self, session_id: str, **wanted: Unpack[Wanted]) -> list[Said | CellRecord]:
         waiting = self._spool.writes(session_key(session_id))
         found = await self._spool.reads.read(lambda: self._store.transcripts.entries(session_id, **wanted))
@@ -152,7 +168,9 @@ class SpooledTranscripts:
 
     async def clear(self, session_id: str) -> None:
         key = session_key(session_id)
-        await self._spool.drop_writes(key, EntryAdded, OutputsAppended, CellFinished, MessageNoted)
+        await self._spool.drop_writes(
+            key, EntryAdded, OutputsAppended, CellFinished, CellsMarked, MessageNoted
+        )
         await self._store.transcripts.clear(session_id)
         await self._spool.forget_aside(key)
 

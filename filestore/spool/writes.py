@@ -84,6 +84,17 @@ class KernelNoted(Write):
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryNoted(Write):
+    """`SessionRecords.set_history`."""
+
+    session_id: str
+    history: str | None
+
+    async def bring_in(self, store: Store) -> None:
+        await store.sessions.set_history(self.session_id, self.history)
+
+
+@dataclass(frozen=True, slots=True)
 class EntryAdded(Write):
     """Words, or a cell that has begun."""
 
@@ -149,6 +160,18 @@ class CellFinished(Write):
 
 
 @dataclass(frozen=True, slots=True)
+class CellsMarked(Write):
+    """`Transcripts.mark`."""
+
+    session_id: str
+    seqs: tuple[int, ...]
+    undone: bool
+
+    async def bring_in(self, store: Store) -> None:
+        await store.transcripts.mark(self.session_id, self.seqs, self.undone)
+
+
+@dataclass(frozen=True, slots=True)
 class MessageNoted(Write):
     """`MessageCells.set`."""
 
@@ -185,7 +208,7 @@ KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(SessionOpened, SessionTouched, KernelNoted, EntryAdded, OutputsAppended, CellFinished),
-        *(MessageNoted, UsageAdded, FileAdded),
+        *(MessageNoted, UsageAdded, FileAdded, HistoryNoted, CellsMarked),
     )
 }
 RECORDS: dict[str, type[Any]] = {
@@ -216,6 +239,8 @@ def renumbered(write: Write, session_id: str, old: int, new: int) -> Write:
     match write:
         case OutputsAppended() | CellFinished() if (write.session_id, write.seq) == (session_id, old):
             return replace(write, seq=new)
+        case CellsMarked() if write.session_id == session_id and old in write.seqs:
+            return replace(write, seqs=tuple(new if seq == old else seq for seq in write.seqs))
         case MessageNoted(cell) if (cell.session_id, cell.seq) == (session_id, old):
             return replace(write, cell=replace(cell, seq=new))
         case FileAdded(file) if (file.session_id, file.cell) == (session_id, old):

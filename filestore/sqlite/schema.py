@@ -248,6 +248,12 @@ _LATE_RECORDS = (
     f"INSERT INTO people {COUNTED}",
 )
 
+# Cells that were undone stay in the transcript, and the session knows which steps can be taken again.
+_UNDONE = (
+    "ALTER TABLE entries ADD COLUMN undone INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE sessions ADD COLUMN history TEXT",
+)
+
 MIGRATIONS = (
     _FIRST,
     _CHANNELS,
@@ -260,4 +266,5 @@ MIGRATIONS = (
     _TURNS,
     _ENTRIES,
     _LATE_RECORDS,
+    _UNDONE,
 )

@@ -7,7 +7,14 @@ from sqlite3 import Connection
 from typing import Any
 
 from filestore.errors import NoSuchSession
-from filestore.records import EPOCH, MessageCell, SessionRecord, UsageRecord, UsageTotal
+from filestore.records import (
+    EPOCH,
+    MessageCell,
+    SessionRecord,
+    UsageRecord,
+    UsageTotal,
+    storable_history,
+)
 from filestore.sqlite.database import SqliteDatabase
 from filestore.sqlite.rows import record, to_milliseconds, values
 from filestore.sqlite.transcripts import clear
@@ -27,7 +34,7 @@ class SqliteSessions:
 
         def work(connection: Connection) -> SessionRecord:
             connection.execute(
-                "INSERT OR IGNORE INTO sessions VALUES (?, ?, ?, NULL, '{}', ?, ?)",
+                "INSERT OR IGNORE INTO sessions VALUES (?, ?, ?, NULL, '{}', ?, ?, NULL)",
                 (new.session_id, user_id, new.place, created, created),
             )
             query = "SELECT * FROM sessions WHERE session_id = ?"
@@ -55,6 +62,11 @@ class SqliteSessions:
 
         # A cell begins at the same time, and must not wait.
         await self._database.write_soon(work, len(kernel or ""))
+
+    async def set_history(self, session_id: str, text: str | None) -> None:
+        query = "UPDATE sessions SET history = ? WHERE session_id = ?"
+        if not await self._database.change(query, storable_history(text), session_id):
+            raise NoSuchSession(session_id)
 
     async def of_user(self, user_id: int) -> list[SessionRecord]:
         return await self._many("WHERE user_id = ? ORDER BY last_used_at DESC, session_id", user_id)

@@ -19,6 +19,7 @@ from filestore.records import (
     Appended,
     CellEnding,
     CellRecord,
+    Copyable,
     Finished,
     Output,
     OutsideOutputs,
@@ -26,6 +27,7 @@ from filestore.records import (
     Said,
     Wanted,
 )
+from filestore.sqlite import copies
 from filestore.sqlite.database import SqliteDatabase
 from filestore.sqlite.files import taken
 from filestore.sqlite.rows import from_milliseconds, to_milliseconds
@@ -130,6 +132,17 @@ class SqliteTranscripts:
         shown = outputs or ()
         return await self._database.write_soon(work, size_of(shown) + EACH * len(shown))
 
+    async def mark(self, session_id: str, seqs: Sequence[int], undone: bool) -> None:
+        change = "UPDATE entries SET undone = ? WHERE session_id = ? AND seq = ? AND kind = 'cell'"
+        rows = [(undone, session_id, seq) for seq in seqs]
+        await self._database.write(lambda connection: connection.executemany(change, rows))
+
+    async def copyable(self, session_id: str, to: str, upto: int) -> Copyable:
+        return await self._database.read(partial(copies.copyable, session_id, to, upto))
+
+    async def copy(self, session_id: str, to: str, upto: int) -> int:
+        return await copies.copy(self._database, session_id, to, upto)
+
     async def entries(self, session_id: str, **wanted: Unpack[Wanted]) -> list[Said | CellRecord]:
         query = """SELECT * FROM entries WHERE session_id = ? AND seq > ? AND place = coalesce(?, place)
                    ORDER BY seq LIMIT ?"""
@@ -201,11 +214,11 @@ def _essence(entry: Said | CellRecord) -> tuple[str, str, int]:
 def _insert(connection: Connection, entry: Said | CellRecord, folder: str) -> None:
     """Add an entry: words, or a cell that has just begun."""
     kind, text, at = _essence(entry)
-    status = entry.status if isinstance(entry, CellRecord) else None
+    status, undone = (entry.status, entry.undone) if isinstance(entry, CellRecord) else (None, False)
     connection.execute(
-        """INSERT INTO entries (session_id, seq, kind, place, author, text, at, status, folder)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        (entry.session_id, entry.seq, kind, entry.place, entry.author, text, at, status, folder),
+        """INSERT INTO entries (session_id, seq, kind, place, author, text, at, status, folder, undone)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        (entry.session_id, entry.seq, kind, entry.place, entry.author, text, at, status, folder, undone),
     )
 
 
@@ -355,4 +368,5 @@ def _record(row: Row, outputs: Sequence[Output], outside: Sequence[OutsideOutput
         execution_count=row["execution_count"],
         file_ids=tuple(json.loads(row["file_ids"])),
         outside=tuple(outside),
+        undone=bool(row["undone"]),
     )

@@ -1,0 +1,91 @@
+"""Cells that were undone, the history of steps, and files by their content, on every backend."""
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from filestore.errors import NoSuchSession
+from filestore.files import FileStore
+from filestore.records import HISTORY, CellRecord, Said
+from filestore.store import Store
+from tests.filestore.people import ANN, BOB, put
+
+SESSION, PLACE = "u7", "dm"
+
+
+def undone(entries: list[Said | CellRecord]) -> list[int]:
+    """The numbers of the cells that are undone."""
+    return [entry.seq for entry in entries if isinstance(entry, CellRecord) and entry.undone]
+
+
+async def test_undone_cells_stay_and_are_told(store: Store, clock) -> None:
+    """They can be marked and unmarked; words, other sessions and numbers that nothing has are left alone."""
+    for session_id in (SESSION, "other"):
+        for _ in range(3):
+            await store.transcripts.begin_cell(session_id, PLACE, "Ann", "1", clock.now)
+        await store.transcripts.say(session_id, PLACE, "Ann", "words", clock.now)
+    before = await store.transcripts.entries(SESSION)
+    await store.transcripts.mark(SESSION, [2, 3, 4, 99], True)
+    marked = await store.transcripts.entries(SESSION)
+    assert undone(marked) == [2, 3]
+    assert undone(await store.transcripts.newest(SESSION)) == [3, 2]
+    await store.transcripts.finish_cell(SESSION, 3, status="ok", outputs=[])
+    await store.transcripts.mark(SESSION, [2], False)
+    assert undone(await store.transcripts.entries(SESSION)) == [3]
+    await store.transcripts.mark(SESSION, [], True)
+    assert await store.transcripts.entries("other") == [replace(each, session_id="other") for each in before]
+    assert marked[3] == before[3]
+
+
+async def test_a_restored_cell_is_as_undone_as_it_was(store: Store, clock) -> None:
+    """Adding it again changes nothing of a mark that it has got since."""
+    cell = CellRecord(SESSION, 5, PLACE, "Ann", "1", (), "running", clock.now, undone=True)
+    assert await store.transcripts.restore(cell) == 5
+    assert await store.transcripts.entries(SESSION) == [cell]
+    await store.transcripts.mark(SESSION, [5], False)
+    assert await store.transcripts.restore(cell) == 5
+    assert undone(await store.transcripts.entries(SESSION)) == []
+
+
+async def test_a_session_keeps_its_history_until_it_is_deleted(store: Store, clock) -> None:
+    """It is repaired like all text, bounded in bytes, and apart from what is noted of the kernel."""
+    made = await store.sessions.get_or_create(SESSION, ANN, PLACE, clock.now)
+    assert made.history is None
+    await store.sessions.set_kernel(SESSION, "k")
+    largest = "é" * (HISTORY // 2)
+    for text, kept in (("a\x00\ud800", "a\ufffd\ufffd"), (largest, largest)):
+        await store.sessions.set_history(SESSION, text)
+        assert await store.sessions.get(SESSION) == replace(made, kernel="k", history=kept)
+    with pytest.raises(ValueError, match="at most 65536"):
+        await store.sessions.set_history(SESSION, largest + "x")
+    assert [each.history for each in await store.sessions.of_user(ANN)] == [largest]
+    await store.sessions.delete(SESSION)
+    with pytest.raises(NoSuchSession):
+        await store.sessions.set_history(SESSION, "again")
+    assert (await store.sessions.get_or_create(SESSION, ANN, PLACE, clock.now)).history is None
+    await store.sessions.set_history(SESSION, "x")
+    await store.sessions.set_history(SESSION, None)
+    assert await store.sessions.get(SESSION) == made
+
+
+async def test_a_file_is_found_by_its_content(store: Store, files: FileStore, clock) -> None:
+    """The newest version of this name with these bytes, of this person and session, until it expires."""
+    names = (("a", b"1"), ("a", b"2"), ("a", b"1"), ("a", b"3"), ("b", b"2"))
+    versions = [await put(files, name, content, session_id=SESSION) for name, content in names]
+    others = {"user_id": BOB, "session_id": SESSION}, {"session_id": "u7-2"}
+    for other in others:
+        await put(files, "a", b"4", **other)
+
+    async def version(content: bytes, name: str = "a") -> int | None:
+        digest = hashlib.sha256(content).hexdigest()
+        found = await store.files.with_content(ANN, SESSION, name, digest, clock.now)
+        assert found is None or found in versions
+        return found and found.version
+
+    assert [await version(content) for content in (b"1", b"2", b"3", b"4")] == [3, 2, 4, None]
+    assert [await version(b"2", name) for name in ("b", "c")] == [1, None]
+    await files.delete(versions[2].file_id, ANN)
+    assert await version(b"1") == 1
+    clock.advance(hours=48)
+    assert [await version(content) for content in (b"1", b"2")] == [None, None]
