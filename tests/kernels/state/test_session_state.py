@@ -447,6 +447,22 @@ def test_a_session_can_be_forgotten_while_it_is_saved(
     assert save(state, 3, b"three").number == 1
 
 
+def test_a_save_takes_no_more_than_half_of_what_the_disk_has_left(
+    state: SessionState, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All others need it too. What is here already takes nothing."""
+    save(state, 1, b"0", b"1")
+
+    def left(_: int) -> os.statvfs_result:
+        return os.statvfs_result((4096, 4096, 100, 9, 6, 0, 0, 0, 0, 255))
+
+    monkeypatch.setattr(os, "fstatvfs", left)
+    with pytest.raises(StateFull) as full:
+        save(state, 2, *(b"%d" % number for number in range(6)))
+    assert full.value.limit == "device"
+    save(state, 2, *(b"%d" % number for number in range(5)))
+
+
 def test_a_save_counts_once_it_is_committed(store: StateStore, state: SessionState) -> None:
     """Not only when the session is free again."""
     other = store.session("u7-dm-10")
