@@ -118,6 +118,12 @@ class Kernel(LocalKernel, introspection.Hinting):
         """Whether there is a process that holds variables."""
         return self._process is not None and not self.dead
 
+    @property
+    def stake(self) -> tuple[bool, int]:
+        """Whether variables would be lost with its process, if any are saved, and that one's id (0: none)."""
+        process = self._process
+        return self._keeper.unsavable, process.provisioner.pid or 0 if process is not None else 0
+
     async def state(self) -> State:
         saved = await self._keeper.newest()
         return State(self.alive, self.busy, self.variables, saved.cell if saved is not None else 0)

@@ -85,6 +85,11 @@ class Keeper:
         self._tasks: set[asyncio.Task[None]] = set()
         self._clearing: asyncio.Task[bool] | None = None
 
+    @property
+    def unsavable(self) -> bool:
+        """Whether there are variables without a save that are not to be saved, since that has failed."""
+        return self._unsaved > 0 and (self._skip > 0 or self._failed_at == self._cell)
+
     async def newest(self) -> Manifest | None:
         """What is saved, as far as is known."""
         if not self._known and self._state is not None:
@@ -116,8 +121,8 @@ class Keeper:
         self._held = False
         if self._clearing is not None:
             cancel(self._clearing)
-        failed = self._skip or self._failed_at == self._cell
-        if self._unsaved and not failed and self._waiting is None and not process.exited.is_set():
+        waits = self._waiting is not None
+        if self._unsaved and not self.unsavable and not waits and not process.exited.is_set():
             task = self._waiting = asyncio.create_task(self._save_soon(process), name="save of variables")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -157,8 +162,7 @@ class Keeper:
             async with asyncio.timeout(seconds):
                 self._wait_no_more()
                 async with self._one:
-                    failed = self._skip or self._failed_at == self._cell
-                    if self._unsaved and not failed and not process.exited.is_set():
+                    if self._unsaved and not self.unsavable and not process.exited.is_set():
                         async with self._slot():
                             await self._save(process, seconds, hurry=True)
 
