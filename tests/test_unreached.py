@@ -41,6 +41,7 @@ FOR_LIBRARIES: tuple[tuple[str, str, str], ...] = (
         ),
     ),
     ("zmq", "kernels/inside/program.py", "copy_threshold linger router_handover sndhwm"),
+    ("matplotlib_inline", "kernels/inside/state/surroundings/options.py", "_draw_called"),
     ("IPython", "kernels/inside", "gui init_display_formatter ipython_dir starting_dir use_jedi"),
     ("jedi and parso", "kernels/inside/confinement/fresh.py", "_default_cache_path cache_directory"),
     ("pandas", "kernels/inside/files/stored.py", "_constructor"),
