@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import graph, meta, placeholder, surroundings
-from .bounds import Bounds
+from .bounds import WorkBounds
 from .saving import OWN, PLACE, SURROUNDINGS, shown
 from .transport import Fetched
 
-__all__ = ["Loaded", "Unreadable", "everything", "put", "put_surroundings"]
+__all__ = ["LoadedState", "Unreadable", "everything", "put", "put_surroundings"]
 
 NOT_MADE = "a value that could not be made again"
 NOT_SET = "a setting that could not be made again"
@@ -27,7 +27,7 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedState:
     """What is back and what is not: `missing` as `meta.told` has it. `cells` are those of the names.
 
     `surroundings` are still to be set; `unset` is in words what could not be set of what came before.
@@ -40,7 +40,7 @@ class Loaded:
     unset: list[str]
 
 
-def put(fetched: Fetched, shell: Any, bounds: Bounds) -> Loaded:
+def put(fetched: Fetched, shell: Any, bounds: WorkBounds) -> LoadedState:
     """Make the values again and put them into the shell's namespace.
 
     Raises: Unreadable; what `bounds` raises; anything that the code of a value raises at the wrong moment.
@@ -67,7 +67,7 @@ def put(fetched: Fetched, shell: Any, bounds: Bounds) -> Loaded:
     order = [name for name in own.get("order", found) if name in found]
     namespace.update((name, found[name]) for name in order)
     shell.user_ns_hidden.update((name, found[name]) for name in own.get("hidden", ()) if name in found)
-    return Loaded(
+    return LoadedState(
         back=[name for name in order if type(found[name]) is not placeholder.Placeholder],
         missing=_missing(fetched.meta, found, lost, cells := _cells(own)),
         cells=cells,
@@ -76,7 +76,7 @@ def put(fetched: Fetched, shell: Any, bounds: Bounds) -> Loaded:
     )
 
 
-def put_surroundings(loaded: Loaded, shell: Any) -> list[dict[str, Any]]:
+def put_surroundings(loaded: LoadedState, shell: Any) -> list[dict[str, Any]]:
     """Set again what is no name; returns what is missing of everything."""
     unset = [*loaded.unset, *surroundings.put(shell, loaded.surroundings)]
     return [*loaded.missing, *(meta.told(words, 0, NOT_SET) for words in unset)]

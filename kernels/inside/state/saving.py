@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import graph, meta, placeholder, selection, surroundings
-from .bounds import Bounds, TooLarge, TooSlow
+from .bounds import TakesTooLong, TakesTooMuch, WorkBounds
 from .cells import Cells
 from .names import Names
 from .transport import Buffer, Sending, chunked
@@ -67,10 +67,10 @@ class Saving:
         values = {name: namespace[name] for name in names if name in namespace}
         return values | {SURROUNDINGS + key: part for key, part in parts.items()}
 
-    def save(self, ticket: str, wanted: Mapping[str, object], bounds: Bounds) -> list[str]:
+    def save(self, ticket: str, wanted: Mapping[str, object], bounds: WorkBounds) -> list[str]:
         """Save what there is; returns the names that were left out for want of room.
 
-        Raises: TooLarge if there is room for nothing; Refused; OSError; GivenUp.
+        Raises: TakesTooMuch if there is room for nothing; StateRefused; OSError; GivenUp.
         """
         state = None if self._some else self._whole(wanted, bounds, WHOLE)
         bounds.grow_from_now()  # sending takes nothing
@@ -86,7 +86,7 @@ class Saving:
         self.know(digest for buffer in state.buffers for digest in buffer.digests)
         return [one["name"] for one in told]
 
-    def _whole(self, wanted: Mapping[str, object], bounds: Bounds, share: float) -> _State | None:
+    def _whole(self, wanted: Mapping[str, object], bounds: WorkBounds, share: float) -> _State | None:
         """The graph of all this, or None if it takes too much memory, or more than a share of the time."""
         names = _names(wanted)
         own = {"order": names, "cells": self._cells.all(), "hidden": self._names.hidden()}
@@ -97,11 +97,13 @@ class Saving:
         try:
             with bounds.part(share):
                 return self._graph(items, bounds)
-        except (TooLarge, MemoryError):
+        except (TakesTooMuch, MemoryError):
             bounds.grow_from_now()
             return None
 
-    def _part(self, wanted: Mapping[str, object], room: int, bounds: Bounds) -> tuple[_State, dict[str, str]]:
+    def _part(
+        self, wanted: Mapping[str, object], room: int, bounds: WorkBounds
+    ) -> tuple[_State, dict[str, str]]:
         """The graph of what fits into `room`, and the rest in words, by name."""
         sizes, what = {}, {}
         refused, self._refused = self._refused, {}
@@ -116,9 +118,9 @@ class Saving:
                     alone = self._graph([(name, value)], bounds)
                 sizes[name], what[name] = alone.new, selection.described(value, alone.bytes)
                 continue
-            except TooSlow:
+            except TakesTooLong:
                 what[name] = selection.slow(value)
-            except (TooLarge, MemoryError):
+            except (TakesTooMuch, MemoryError):
                 what[name] = selection.described(value, bounds.growth, at_least=True)
             self._refused[name, id(value)] = what[name], AGAIN
             bounds.grow_from_now()
@@ -129,9 +131,9 @@ class Saving:
             if state is not None and state.new <= room:
                 return state, {name: what[name] for name in what if name not in chosen}
             share //= 2
-        raise TooLarge
+        raise TakesTooMuch
 
-    def _graph(self, items: Sequence[tuple[str, object]], bounds: Bounds) -> _State:
+    def _graph(self, items: Sequence[tuple[str, object]], bounds: WorkBounds) -> _State:
         large: list[memoryview] = []
         dumped = graph.dump(items, self._shell.user_ns, large=large.append, check=bounds.check)
         bounds.look()
