@@ -9,12 +9,13 @@ Python that puts a placeholder in the place of each value that fails, and the ne
 import pickle
 import pickletools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..placeholder import Placeholder
-from . import reasons
+from . import arrays, reasons
 from .marks import find, marks
-from .reducers import is_ours
+from .reduction import is_ours
 from .tolerance import TolerantUnpickler
 from .writing import Entry, item_mark
 
@@ -65,7 +66,13 @@ class _Reading:
         except BaseException as error:
             if is_ours(error):
                 raise
+            arrays.copied.clear()
             value = self._tolerantly(number, entry)
+        for buffer in arrays.copied:
+            if type(buffer) is bytearray:
+                with suppress(BufferError):
+                    buffer.clear()  # it was copied, and would take twice the memory
+        arrays.copied.clear()
         self._start += size
         self._first_buffer += buffers
         return value

@@ -19,9 +19,9 @@ from cloudpickle import cloudpickle
 from ..placeholder import Placeholder
 from . import arrays, classes, frames, functions, reasons
 from .functions import Globals
-from .reduction import Reduction, Unpicklable
+from .reduction import Reduction, Unpicklable, is_ours
 
-__all__ = ["Reducers", "is_ours"]
+__all__ = ["Reducers"]
 
 PROTOCOL = 5
 
@@ -31,13 +31,6 @@ SAFE: tuple[Any, ...] = ([], (), {}, {}.items(), OrderedDict[Any, Any]().items()
 # The iterators of containers in C, which raise nothing of the person's.
 SAFE_ITERATORS = frozenset(type(iter(made)) for made in SAFE)
 OWN_CODE = "inside."
-
-
-def is_ours(error: BaseException) -> bool:
-    """Whether an error is meant for whoever has a state saved or loaded, and not a value's own."""
-    if isinstance(error, KeyboardInterrupt):
-        return True
-    return not isinstance(error, Exception) and type(error).__module__.startswith(OWN_CODE)
 
 
 class Reducers:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from ..placeholder import Placeholder
 from . import arrays, classes, functions, reasons
-from .reducers import is_ours
+from .reduction import is_ours
 
 __all__ = ["TolerantUnpickler"]
 
