@@ -19,7 +19,6 @@ from .transport import Fetched
 __all__ = ["LoadedState", "Unreadable", "everything", "put", "put_surroundings"]
 
 NOT_MADE = "a value that could not be made again"
-NOT_SET = "a setting that could not be made again"
 
 
 class Unreadable(Exception):
@@ -79,7 +78,8 @@ def put(fetched: Fetched, shell: Any, bounds: WorkBounds) -> LoadedState:
 def put_surroundings(loaded: LoadedState, shell: Any) -> list[dict[str, Any]]:
     """Set again what is no name; returns what is missing of everything."""
     unset = [*loaded.unset, *surroundings.put(shell, loaded.surroundings)]
-    return [*loaded.missing, *(meta.told(words, 0, NOT_SET) for words in unset)]
+    told = {one["name"] for one in loaded.missing}  # what was running was known to be lost when it was saved
+    return [*loaded.missing, *(one for one in map(meta.not_kept, unset) if one["name"] not in told)]
 
 
 def everything(known: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ __all__ = ["OWN", "PLACE", "SURROUNDINGS", "Saving", "shown"]
 # The items with all that is no name, in two parts: what modules are found by comes before the names.
 PLACE = "\0place"
 SURROUNDINGS = "\0surroundings"
+RUNNING = SURROUNDINGS + "running"  # of these the part that is in words: threads and tasks, which end
 OWN = "\0names"  # the item with the order of the names, their cells, and which are hidden
 WHOLE, ALONE = 0.6, 0.1  # of the time that is left, for all values together, and for one of them
 AGAIN = 8  # saves for which a value that takes too much by itself is not tried again
@@ -80,8 +81,9 @@ class Saving:
                 state, left_out = self._part(wanted, sending.room, bounds)
             self._some = bool(left_out)
             told = [self._told(name, what) for name, what in left_out.items()]
+            running = [meta.not_kept(words) for words in _words(wanted.get(RUNNING))]
             saved = [name for name in _names(wanted) if name in state.names]
-            sending.send(state.buffers, meta.described(saved, [*state.lost, *told]))
+            sending.send(state.buffers, meta.described(saved, [*state.lost, *told, *running]))
             bounds.finish()
         self.know(digest for buffer in state.buffers for digest in buffer.digests)
         return [one["name"] for one in told]
@@ -174,6 +176,10 @@ def shown(name: str) -> str:
 
 def _names(wanted: Mapping[str, object]) -> list[str]:
     return [name for name in wanted if not _is_ours(name)]
+
+
+def _words(part: object) -> list[str]:
+    return [each for each in part if isinstance(each, str)] if isinstance(part, list) else []
 
 
 def _is_ours(key: str) -> bool:

@@ -58,7 +58,7 @@ def interrupt_later(name, seconds=0.1):
             time.sleep(0.01)
         time.sleep(seconds)
         with interrupts.aimed_at(name) as running:
-            told["running"] = running
+            told["heard"] = running
             if running:
                 os.kill(os.getpid(), signal.SIGINT)
 
@@ -132,6 +132,15 @@ with stand_in.Node(request_socket) as node:
     cell("n = 7")  # an interrupt that came late is not for the next cell
     cell("del slow")
     told["afterwards"] = kernel.save(5)["status"]
+
+    # A thread ends with its kernel, which is known when it is saved.
+    kernel = fresh()
+    cell("import threading\nending = threading.Event()\ndef waits(): ending.wait()")
+    cell("threading.Thread(target=waits, name='waiting').start()")
+    kernel.save(1)
+    told["running"] = [one for one in node.saves[-1].meta["lost"] if "waiting" in one["name"]]
+    cell("ending.set()")
+    told["was running"] = [one for one in kernel.load()["missing"] if "waiting" in one["name"]]
 
     # A child that a value forks does not go on with it.
     kernel = fresh()

@@ -98,11 +98,19 @@ def test_a_value_that_takes_too_long_is_left_out(told: dict[str, Any]) -> None:
 
 def test_a_save_that_is_interrupted_is_given_up(told: dict[str, Any]) -> None:
     """Also if the interrupt comes before it begins. The next cell and the next save are not interrupted."""
-    assert told["running"]
+    assert told["heard"]
     assert outcome(told["interrupted"]) == {"status": "given up", "why": "it was interrupted"}
     assert outcome(told["refused"]) == {"status": "given up", "why": "it was interrupted"}
     assert told["given up"] == 0
     assert told["afterwards"] == "ok"
+
+
+def test_a_thread_is_named_as_lost_once(told: dict[str, Any]) -> None:
+    """Nothing brings it back, so it is told when it is saved already."""
+    name = "the thread `waiting`, which was running"
+    assert (
+        told["running"] == told["was running"] == [{"name": name, "cell": 0, "what": "it could not be kept"}]
+    )
 
 
 def test_a_child_that_a_value_forks_saves_nothing(told: dict[str, Any]) -> None:
