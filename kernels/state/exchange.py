@@ -1,6 +1,6 @@
 """The node's side of a save or a load: a session's variables, over a connection to its kernel's broker.
 
-    exchange = Exchange(state)
+    exchange = Exchange()
     async with exchange.offered(SaveErrand(state, cell)) as save:     # save.ticket is good for one connection
         ...                             # the kernel is asked to save, and comes to the broker with the ticket
     save.manifest                       # what is stored now; None: the save did not succeed

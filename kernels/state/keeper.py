@@ -98,9 +98,12 @@ class Keeper:
         """What is saved, as far as is known."""
         if not self._known and self._state is not None:
             try:
-                self._newest, self._known = await in_thread(self._state.newest), True
+                newest = await in_thread(self._state.newest)
             except (StateError, OSError) as error:
                 log.warning("it is not known what is saved: %s", error, extra=self._ids)
+            else:
+                if not self._known:  # otherwise something was saved meanwhile
+                    self._newest, self._known = newest, True
         return self._newest
 
     async def forget(self) -> None:
