@@ -2,7 +2,7 @@
 
 Nothing that fails leaves anything behind. A value that cannot be reduced is replaced where it stands
 (`reducers`). If pickling fails all the same, all that was written for the item is taken back, in the memo too.
-Then the item is written again: by a pickler without a limit of depth, without those of its parts that fail by
+Then the item is written again: by a slow pickler without a limit of depth, without those of its parts that fail by
 themselves, and in the end without its value.
 """
 
@@ -87,7 +87,7 @@ class Writing:
     def _written(self, name: str, value: object) -> BaseException | None:
         """Write an item, in the quick way or the deep one. Returns why that failed."""
         failure = self._attempt(name, value, self._pickler.dump)
-        return self._attempt(name, value, self._deeply) if isinstance(failure, RecursionError) else failure
+        return failure and self._attempt(name, value, self._deeply)
 
     def _attempt(self, name: str, value: object, write: Written) -> BaseException | None:
         """Write an item whole. If that fails, leave nothing of it, and return why."""

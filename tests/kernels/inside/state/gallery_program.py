@@ -16,7 +16,6 @@ LIBRARIES = (
     "matplotlib.pyplot networkx pandas PIL.Image plotly.graph_objects scipy.stats sklearn.linear_model sklearn.tree"
     " sklearn.pipeline statsmodels.api sympy bs4 requests"
 )
-MINE = ("CELLS", "LOST", "MINE", "LIBRARIES", "graph", "json", "warnings", "main", "told", "numbers")
 
 
 def told() -> dict[str, str]:
@@ -27,7 +26,7 @@ def told() -> dict[str, str]:
             try:
                 found[each] = repr(eval(each, globals()))
             except Exception as error:
-                found[each] = repr(error)
+                found[each] = f"raised {error!r}"
     return found
 
 
