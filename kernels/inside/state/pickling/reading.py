@@ -110,7 +110,7 @@ class _Reading:
         return value
 
     def _fill(self, memo: dict[int, Any], item: bytes, first: int, value: Placeholder) -> None:
-        """Let a placeholder stand for all that an item would have put into the memo, where others look for it."""
+        """Let a placeholder stand for all that an item would have put into the memo."""
         try:
             count = sum(operation.name == "MEMOIZE" for operation, _, _ in pickletools.genops(item))
         except Exception:  # noqa: BLE001  whatever damaged bytes lead to; nobody knows what comes where

@@ -1,9 +1,9 @@
 """Writes items to one stream, a pickle for each, with one memo for all: what two share, they share again.
 
 Nothing that fails leaves anything behind. A value that cannot be reduced is replaced where it stands
-(`reducers`). If pickling fails all the same, all that was written for the item is taken back, in the memo too.
-Then the item is written again: by a slow pickler without a limit of depth, without those of its parts that fail by
-themselves, and in the end without its value.
+(`reducers`). If pickling fails all the same, all that was written for the item is taken back, the memo too.
+Then the item is written again: by a slow pickler without a limit of depth, without those of its parts that
+fail by themselves, and in the end without its value.
 """
 
 import pickle

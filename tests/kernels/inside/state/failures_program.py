@@ -269,7 +269,7 @@ def a_hash_that_fails_is_a_lost_dict():
 
 def what_holds_a_placeholder_and_needs_it():
     """What cannot be made of a placeholder is one."""
-    dumped, found, missing = kept({"z": [zip([1], (i for i in "ab")), 7]})
+    dumped, found, missing = kept({"z": [zip([1], (i for i in "ab"), strict=False), 7]})
     return in_words(dumped.lost), in_words(missing), found["z"][1]
 
 
@@ -328,14 +328,15 @@ def a_placeholder_raises():
     conn, told = Placeholder("a database connection", "conn"), []
     for use in (
         "conn.execute('x')", "conn()", "conn[0]", "for _ in conn: pass", "len(conn)", "conn + 1", "1 + conn",
-        "bool(conn)", "conn.x = 1", "del conn.x", "conn < 2", "with conn: pass", "2 in conn", "int(conn)", "-conn",
+        "bool(conn)", "conn.x = 1", "del conn.x", "conn < 2", "with conn: pass", "2 in conn", "int(conn)",
+        "-conn",
         "next(conn)", "conn[0] = 1",
     ):  # fmt: skip
         try:
             exec(use)
             told.append(use)
         except NotKept as error:
-            assert str(error) == repr(conn), use
+            told += [use] * (str(error) != repr(conn))
     return told, repr(conn), str(conn), f"{conn}", hasattr(conn, "_repr_html_"), conn == conn, len({conn})
 
 
