@@ -13,7 +13,7 @@ from typing import Any
 from ..placeholder import Placeholder
 from . import reasons
 from .marks import marks
-from .picklers import DeepPickler, Nowhere, QuickPickler, Stream
+from .picklers import DeepPickler, Nowhere, QuickPickler, PickledBytes
 from .reducers import Reducers
 from .reduction import is_ours
 
@@ -39,7 +39,7 @@ class Writing:
         self.entries: list[Entry] = []
         self.kept: list[str] = []
         self.lost: dict[tuple[str, str], None] = {}  # the item and what, in their order
-        self.stream = Stream(self._check)
+        self.stream = PickledBytes(self._check)
         self._ask, self._large = check, large
         self._refusal: BaseException | None = None  # what `check` has raised
         self._name, self._named = "", 0  # the item, and how many of its losses are named
