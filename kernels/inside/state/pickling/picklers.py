@@ -14,7 +14,7 @@ from typing import Any
 
 from .reduction import Reduction
 
-__all__ = ["DeepPickler", "Memo", "Nowhere", "QuickPickler", "PickledBytes"]
+__all__ = ["DeepPickler", "Memo", "Nowhere", "PickledBytes", "QuickPickler"]
 
 PROTOCOL = 5
 DEEP = 250_000  # frames of Python, of which a value within another takes some five

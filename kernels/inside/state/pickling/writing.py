@@ -13,7 +13,7 @@ from typing import Any
 from ..placeholder import Placeholder
 from . import reasons
 from .marks import marks
-from .picklers import DeepPickler, Nowhere, QuickPickler, PickledBytes
+from .picklers import DeepPickler, Nowhere, PickledBytes, QuickPickler
 from .reducers import Reducers
 from .reduction import is_ours
 
