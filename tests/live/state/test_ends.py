@@ -136,7 +136,7 @@ class Twins:
             rans = [
                 await run(self.pool.kernel(name, NoFiles()), code, tag=cell) for name in ("ended", "whole")
             ]
-            assert [ran.status for ran in rans] == ["ok", "ok"], rans[0].output
+            assert [ran.status for ran in rans] == ["ok", "ok"], [(cell, ran.result) for ran in rans]
             assert rans[0].output == rans[1].output
             self.cell = cell
 
