@@ -148,19 +148,19 @@ def hostile(act: str, *, when: str) -> str:
 async def test_what_a_value_does_when_it_is_saved(pool: Pool, kernel: Kernel, act: str) -> None:
     """The person's next cell works, in this kernel or in one that is as after the save before."""
     async with others_work(pool):
-        await run(kernel, "good = [1, 2]", tag=1)
-        await saved_as(kernel, 1)
-        ran = await run(kernel, hostile(act, when="saved"), tag=2)
+        await run(kernel, "good = [1, 2]", tag=11)
+        await saved_as(kernel, 11)
+        ran = await run(kernel, hostile(act, when="saved"), tag=12)
         assert ran.status == "ok", ran.output
         await until((kernel.workspace.path / "acted").exists)
-        ran = await run(kernel, "print(2 + 2)", tag=3)
+        ran = await run(kernel, "print(2 + 2)", tag=13)
         told = "".join(ran.output.split("\n"))
         assert ran.status in ("ok", "error"), ran.output
         assert "HEARD" not in told
         for restarted in ran.restarts:
-            assert restarted.as_of in (0, 1, 2)
+            assert restarted.as_of in (0, 11, 12)
             assert restarted.as_of == 0 or "good" in restarted.back
-        ran = await run(kernel, "bad = None; print(6 * 7)", tag=4)
+        ran = await run(kernel, "bad = None; print(6 * 7)", tag=14)
         if ran.status == "ok":
             assert ran.output == "42\n"
 
@@ -169,8 +169,8 @@ async def test_what_a_value_does_when_it_is_saved(pool: Pool, kernel: Kernel, ac
 async def test_what_a_value_does_when_it_is_loaded(pool: Pool, kernel: Kernel, act: str) -> None:
     """It is named as not back, or all variables are; the cell that waited runs, and so does the next."""
     async with others_work(pool):
-        await run(kernel, "good = [1, 2]\n" + hostile(act, when="loaded"), tag=2)
-        await saved_as(kernel, 2)
+        await run(kernel, "good = [1, 2]\n" + hostile(act, when="loaded"), tag=12)
+        await saved_as(kernel, 12)
         ran = await ended(kernel)
         (told,) = ran.restarts
         assert ran.status in ("ok", "error"), ran.output
@@ -200,23 +200,23 @@ def chunks(states: Path, kernel: Kernel) -> set[Path]:
 async def test_bytes_that_have_changed_on_disk_are_noticed(kernel: Kernel, states: Path) -> None:
     """The save before is taken; never a value that nobody has made."""
     make = "import random\ngood = random.Random({}).randbytes(3_000_000)"
-    await run(kernel, make.format(1), tag=1)
-    await saved_as(kernel, 1)
+    await run(kernel, make.format(1), tag=11)
+    await saved_as(kernel, 11)
     before = chunks(states, kernel)
-    await run(kernel, make.format(2), tag=2)
-    await saved_as(kernel, 2)
+    await run(kernel, make.format(2), tag=12)
+    await saved_as(kernel, 12)
     flip(chunks(states, kernel) - before)
     await kernel.cull("it was not used")
-    ran = await run(kernel, "print(good == random.Random(1).randbytes(3_000_000))", tag=3)
+    ran = await run(kernel, "print(good == random.Random(1).randbytes(3_000_000))", tag=13)
     (told,) = ran.restarts
-    assert (told.as_of, ran.output) == (1, "True\n")
+    assert (told.as_of, ran.output) == (11, "True\n")
     assert "good" in told.back
 
 
 async def test_a_state_of_which_nothing_can_be_read_costs_the_variables(kernel: Kernel, states: Path) -> None:
     """They are named, and the next cell runs in a fresh kernel; so do later ends."""
-    await run(kernel, "good = bytes(range(256)) * 5000", tag=1)
-    await saved_as(kernel, 1)
+    await run(kernel, "good = bytes(range(256)) * 5000", tag=11)
+    await saved_as(kernel, 11)
     flip(chunks(states, kernel))
     ran = await ended(kernel)
     (told,) = ran.restarts
@@ -231,15 +231,15 @@ async def test_a_state_of_which_nothing_can_be_read_costs_the_variables(kernel: 
 @pytest.mark.parametrize("reset", ["%reset -f", "%reset -sf", "get_ipython().user_ns.clear()"])
 async def test_names_that_were_cleared_stay_away(kernel: Kernel, reset: str) -> None:
     """They are not in the state after that cell, and nobody is told that they are missing."""
-    await run(kernel, "good = [1, 2]", tag=1)
-    await saved_as(kernel, 1)
-    await run(kernel, reset, tag=2)
-    await run(kernel, "other = 3", tag=3)
-    await saved_as(kernel, 3)
+    await run(kernel, "good = [1, 2]", tag=11)
+    await saved_as(kernel, 11)
+    await run(kernel, reset, tag=12)
+    await run(kernel, "other = 3", tag=13)
+    await saved_as(kernel, 13)
     ran = await ended(kernel)
     (told,) = ran.restarts
     assert ran.output == "False\n"
-    assert (told.as_of, told.lost) == (3, ())
+    assert (told.as_of, told.lost) == (13, ())
     assert "other" in told.back
     assert "good" not in {*told.back, *(one.name for one in told.unsaved)}
 
@@ -247,15 +247,15 @@ async def test_names_that_were_cleared_stay_away(kernel: Kernel, reset: str) -> 
 async def test_what_there_is_no_room_for_is_named(pool: Pool, kernel: Kernel) -> None:
     """What is small is kept; the quota is that of one person, so others save as before."""
     async with others_work(pool):
-        await run(kernel, "import os\ngood = [1, 2]\nbig = os.urandom(100 << 20)", tag=1)
-        await saved_as(kernel, 1)
+        await run(kernel, "import os\ngood = [1, 2]\nbig = os.urandom(100 << 20)", tag=11)
+        await saved_as(kernel, 11)
         ran = await ended(kernel)
     (told,) = ran.restarts
     assert ran.output == "[1, 2]\n"
     assert "big" in {one.name for one in told.unsaved}
     other = pool.kernel("another", NoFiles())
-    await run(other, "calm = 1", tag=1)
-    await saved_as(other, 1)
+    await run(other, "calm = 1", tag=11)
+    await saved_as(other, 11)
     await other.cull("it was not used")
     assert await value(other, "calm") == "1"
     await pool.remove("another")
@@ -263,11 +263,11 @@ async def test_what_there_is_no_room_for_is_named(pool: Pool, kernel: Kernel) ->
 
 async def test_a_kernel_that_dies_with_each_save_is_usable(kernel: Kernel) -> None:
     """Its cells run: after such an end some have no save, and what has been saved before stays."""
-    await run(kernel, "good = [1, 2]", tag=1)
-    await saved_as(kernel, 1)
-    for cell in range(2, 8):
+    await run(kernel, "good = [1, 2]", tag=11)
+    await saved_as(kernel, 11)
+    for cell in range(12, 18):
         ran = await run(kernel, hostile("os._exit(3)", when="saved") + "\nprint(good)", tag=cell)
         assert ran.output == "[1, 2]\n"
-        assert all(told.as_of == 1 for told in ran.restarts)
-    ran = await run(kernel, "bad = None\nprint(good)", tag=9)
+        assert all(told.as_of == 11 for told in ran.restarts)
+    ran = await run(kernel, "bad = None\nprint(good)", tag=19)
     assert ran.output == "[1, 2]\n"
