@@ -105,17 +105,17 @@ class FileSource(Protocol):
         """The files that the person can load, newest first."""
 
 
-class Errand(Protocol):
+class KernelErrand(Protocol):
     """What else a kernel does over a connection; see `kernels.state.exchange`."""
 
     async def serve(self, peer: socket.socket) -> None:
         """Use the connection, whose first line was read; it is closed after that."""
 
 
-class Errands(Protocol):
+class KernelErrands(Protocol):
     """The errands for which a kernel has tickets."""
 
-    def take(self, request: dict[str, Any]) -> Errand | None:
+    def take(self, request: dict[str, Any]) -> KernelErrand | None:
         """The errand of a request, to be served at once; None if the request has no ticket that counts."""
 
 
@@ -134,7 +134,7 @@ class Broker:
     """Serves one kernel's requests while entered. The kernel's process inherits `request_socket`."""
 
     def __init__(
-        self, source: FileSource, times: BrokerTimes | None = None, errands: Errands | None = None
+        self, source: FileSource, times: BrokerTimes | None = None, errands: KernelErrands | None = None
     ) -> None:
         self._source = source
         self._errands = errands
@@ -201,7 +201,7 @@ class Broker:
                 async with asyncio.timeout(self._times.taking):
                     await _send_bytes(peer, opened)
 
-    def _errand(self, line: bytes) -> Errand | None:
+    def _errand(self, line: bytes) -> KernelErrand | None:
         """The errand that a request has the ticket for, if it is not for files."""
         if self._errands is not None:
             with suppress(_BadRequest):  # which is answered as any other

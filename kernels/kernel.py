@@ -34,7 +34,7 @@ from kernels.limits import Limits, over_limit
 from kernels.local import LocalKernel
 from kernels.process.kernel_process import KernelProcess, StartTimes, run_folder
 from kernels.process.launchers import Launcher
-from kernels.state.keeper import Keeper, save_slots
+from kernels.state.keeper import Keeper, SaveSlots
 from kernels.state.restarts import Restarts
 from kernels.state.store import StateStore
 from kernels.wire import sizes
@@ -71,7 +71,7 @@ class Kernel(LocalKernel, introspection.Hinting):
         limits: Limits,
         claim: Callable[[], object] = lambda: None,
         states: StateStore | None = None,
-        saves: SlotQueue | None = None,
+        saves: SaveSlots | None = None,
     ) -> None:
         capture = Capture(workspace.path, max_file=limits.file, max_files=limits.files)
         super().__init__(workspace, capture, limits, claim)
@@ -98,7 +98,7 @@ class Kernel(LocalKernel, introspection.Hinting):
         self._ended_because = DIED
         self._restarts = Restarts()
         self._router = Router(limits, self._kill_for_broken_messages)
-        self._keeper = Keeper(session_id, states, self._router, saves or save_slots())
+        self._keeper = Keeper(session_id, states, self._router, saves or SaveSlots())
         self._began: float | None = None  # the last cell, in seconds since 1970
         self._late_files = LateFiles(
             self.capture, most=limits.files, busy=lambda: self.busy, tell=self._router.late_scan

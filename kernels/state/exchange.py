@@ -1,11 +1,11 @@
 """The node's side of a save or a load: a session's variables, over a connection to its kernel's broker.
 
     exchange = Exchange(state)
-    async with exchange.offered(Save(state, cell)) as save:     # save.ticket is good for one connection
+    async with exchange.offered(SaveErrand(state, cell)) as save:     # save.ticket is good for one connection
         ...                             # the kernel is asked to save, and comes to the broker with the ticket
     save.manifest                       # what is stored now; None: the save did not succeed
 
-    async with exchange.offered(Load(state, manifest)) as load: ...
+    async with exchange.offered(LoadErrand(state, manifest)) as load: ...
 
 For a save, the kernel tells the chunks of which its variables consist, and then sends those that are not
 stored yet. For a load it gets all of them. What the bytes mean is known in the kernel only.
@@ -46,7 +46,7 @@ from kernels.state.errors import StateError
 from kernels.state.manifest import Buffers, Chunk, Manifest, Meta, buffers_from_json, distinct
 from kernels.state.session_state import SessionState
 
-__all__ = ["Errand", "Exchange", "Load", "Save"]
+__all__ = ["Errand", "Exchange", "LoadErrand", "SaveErrand"]
 
 STEP = 60.0  # seconds for one step: a line, or all bytes one way
 LONGEST_LIST = 8 << 20  # bytes of the line that lists the chunks
@@ -73,7 +73,7 @@ class Errand(ABC):
     async def serve(self, peer: socket.socket) -> None:
         """Carry the errand out over this connection, which the caller closes. Raises nothing of its own."""
         self._peer = peer
-        self._work = asyncio.ensure_future(in_thread(self._run, _Line(peer, self._step)))
+        self._work = asyncio.ensure_future(in_thread(self._run, _KernelLine(peer, self._step)))
         try:
             with suppress(OSError):  # the system refuses a thread: the kernel sees an early end
                 await asyncio.shield(self._work)
@@ -89,7 +89,7 @@ class Errand(ABC):
             with suppress(OSError):
                 await to_the_end(self._work)
 
-    def _run(self, line: "_Line") -> None:
+    def _run(self, line: "_KernelLine") -> None:
         """In a thread: carry it out, and tell the kernel if it fails."""
         try:
             self._carry_out(line)
@@ -102,11 +102,11 @@ class Errand(ABC):
             line.tell({"ok": False, "message": "the variables cannot be stored or read right now"})
 
     @abstractmethod
-    def _carry_out(self, line: "_Line") -> None:
+    def _carry_out(self, line: "_KernelLine") -> None:
         """Do the work, in a thread."""
 
 
-class Save(Errand):
+class SaveErrand(Errand):
     """Store a session's variables as they are after `cell`; then `manifest` says what is stored."""
 
     op = "save"
@@ -116,7 +116,7 @@ class Save(Errand):
         self.manifest: Manifest | None = None
         self._cell = cell
 
-    def _carry_out(self, line: "_Line") -> None:
+    def _carry_out(self, line: "_KernelLine") -> None:
         line.say({"ok": True, "room": self._state.room()})
         buffers, meta = _listed(line.read_line(LONGEST_LIST))
         with self._state.writing() as writing:
@@ -130,7 +130,7 @@ class Save(Errand):
         line.say({"ok": True})
 
 
-class Load(Errand):
+class LoadErrand(Errand):
     """Give a kernel the variables of `manifest`; `damaged` says that some of them could not be read."""
 
     op = "load"
@@ -140,7 +140,7 @@ class Load(Errand):
         self.damaged = False
         self._manifest = manifest
 
-    def _carry_out(self, line: "_Line") -> None:
+    def _carry_out(self, line: "_KernelLine") -> None:
         saved = self._manifest
         sizes = [sum(chunk.size for chunk in buffer) for buffer in saved.buffers]
         line.say({"ok": True, "cell": saved.cell, "meta": saved.meta.to_json(), "buffers": sizes})
@@ -190,7 +190,7 @@ class _BadRequestError(Exception):
     """What the kernel says makes no sense; the text of this exception is the answer."""
 
 
-class _Line:
+class _KernelLine:
     """The connection to a kernel, as a thread uses it: each step has a time."""
 
     def __init__(self, peer: socket.socket, seconds: float) -> None:

@@ -28,7 +28,7 @@ from kernels.concurrency.slots import SlotQueue
 from kernels.concurrency.threads import in_thread
 from kernels.state.asking import Asked, AskedProcess, asking
 from kernels.state.errors import StateError
-from kernels.state.exchange import Exchange, Load, Save
+from kernels.state.exchange import Exchange, LoadErrand, SaveErrand
 from kernels.state.manifest import Manifest, Meta
 from kernels.state.restarts import Restored, unsaved
 from kernels.state.session_state import SessionState
@@ -37,7 +37,7 @@ from kernels.text.clipping import repair
 from kernels.text.visible import one_line
 from kernels.workspace.folder import owner
 
-__all__ = ["Keeper", "save_slots"]
+__all__ = ["Keeper", "SaveSlots"]
 
 QUIET = 0.02  # seconds after a cell's end in which its result goes out; cells that follow at once come then
 SHORT = 0.05  # seconds: a save that is expected to take less is finished although a cell waits
@@ -53,15 +53,19 @@ LONGEST = 200  # characters of a kernel's reason in the log
 log = logging.getLogger(__name__)
 
 
-def save_slots() -> SlotQueue:
-    """For all kernels of a pool: two saves at a time, of one person one."""
-    return SlotQueue(2, share=1)
+class SaveSlots(SlotQueue):
+    """For all kernels of a pool: two saves at a time, of one person one. Once `closed`, none begins."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        super().__init__(2, share=1)
 
 
 class Keeper:
     """See the module's text."""
 
-    def __init__(self, session_id: str, states: StateStore | None, router: Router, slots: SlotQueue) -> None:
+    def __init__(self, session_id: str, states: StateStore | None, router: Router, slots: SaveSlots) -> None:
         self.exchange = Exchange()
         self._state = states.session(session_id) if states is not None else None
         self._session_id = session_id
@@ -195,9 +199,9 @@ class Keeper:
                 leaving.cancel()
 
     async def _save(self, process: AskedProcess, seconds: float, *, hurry: bool = False) -> None:
-        if self._state is None:
+        if self._state is None or self._slots.closed:
             return
-        save, cell, cells = Save(self._state, self._cell), self._cell, self._unsaved
+        save, cell, cells = SaveErrand(self._state, self._cell), self._cell, self._unsaved
         content = {"ticket": save.ticket, "cell": cell, "hurry": hurry, "seconds": seconds, "cells": cells}
         with asking(process, self._router, "save_request", content) as asked:
             self._asked = asked
@@ -267,7 +271,7 @@ class Keeper:
         number = None
         while (saved := await in_thread(state.newest, number)) is not None:
             tried.append(saved)
-            load = Load(state, saved)
+            load = LoadErrand(state, saved)
             with asking(process, self._router, "load_request", {"ticket": load.ticket}) as asked:
                 async with self.exchange.offered(load):
                     await asked.answered(until - monotonic())

@@ -13,7 +13,7 @@ import pytest
 
 from kernels.broker import Broker
 from kernels.state import exchange as module
-from kernels.state.exchange import Exchange, Load, Save
+from kernels.state.exchange import Exchange, LoadErrand, SaveErrand
 from kernels.state.session_state import SessionState
 from kernels.state.store import StateStore
 from tests.descriptors import descriptors, left_open
@@ -55,9 +55,9 @@ async def requests(exchange: Exchange) -> AsyncIterator[socket.socket]:
 
 async def save(
     requests: socket.socket, exchange: Exchange, state: SessionState, buffers: list[list[bytes]], **how: Any
-) -> tuple[Save, dict[str, Any], list[int]]:
+) -> tuple[SaveErrand, dict[str, Any], list[int]]:
     """Save as cell 12; returns also the last answer, and which chunks were asked for."""
-    async with exchange.offered(Save(state, 12)) as saving:
+    async with exchange.offered(SaveErrand(state, 12)) as saving:
         peer = await asyncio.to_thread(connect, requests)
         answer, missing = await asyncio.to_thread(upload, peer, saving.ticket, buffers, META, **how)
     return saving, answer, missing
@@ -72,7 +72,7 @@ async def test_what_was_saved_comes_back(
     saved = state.newest()
     assert saved is not None
     assert saving.manifest == saved
-    async with exchange.offered(Load(state, saved)) as load:
+    async with exchange.offered(LoadErrand(state, saved)) as load:
         peer = await asyncio.to_thread(connect, requests)
         header, buffers = await asyncio.to_thread(fetch, peer, load.ticket)
     assert buffers == [b"graph", b"", b"".join([*LARGE, LARGE[0]])]
@@ -94,7 +94,7 @@ async def test_a_ticket_counts_once_and_for_its_own_purpose(
     requests: socket.socket, exchange: Exchange, state: SessionState
 ) -> None:
     """Any other is refused, in the words of an unknown request, and harms nothing."""
-    async with exchange.offered(Save(state, 12)) as saving:
+    async with exchange.offered(SaveErrand(state, 12)) as saving:
         bad: list[dict[str, Any]] = [
             {"op": "save"},
             {"op": "save", "ticket": ""},
@@ -152,7 +152,7 @@ async def test_a_bad_list_of_chunks_is_refused(
     line: bytes,
 ) -> None:
     """With a sentence, whatever it is; nothing is stored, and nothing is logged as a fault of ours."""
-    async with exchange.offered(Save(state, 12)) as saving:
+    async with exchange.offered(SaveErrand(state, 12)) as saving:
         with await asyncio.to_thread(connect, requests) as peer:
             await asyncio.to_thread(told, peer, {"op": "save", "ticket": saving.ticket})
             try:
@@ -171,7 +171,7 @@ async def test_other_bytes_than_were_announced_are_refused(
     """A thread may have changed them; then the save before stays."""
     _, answer, _ = await save(requests, exchange, state, [[b"graph"]])
     before = state.newest()
-    async with exchange.offered(Save(state, 13)) as saving:
+    async with exchange.offered(SaveErrand(state, 13)) as saving:
         with await asyncio.to_thread(connect, requests) as peer:
             await asyncio.to_thread(told, peer, {"op": "save", "ticket": saving.ticket})
             named = {"buffers": [[[DIGEST, 5]]], "meta": {}}
@@ -210,7 +210,7 @@ async def test_a_kernel_that_stops_sending_is_left_after_a_while(
     requests: socket.socket, exchange: Exchange, state: SessionState
 ) -> None:
     """A byte now and then does not prolong a step."""
-    async with exchange.offered(Save(state, 12, step=0.2)) as saving:
+    async with exchange.offered(SaveErrand(state, 12, step=0.2)) as saving:
         with await asyncio.to_thread(connect, requests) as peer:
             await asyncio.to_thread(told, peer, {"op": "save", "ticket": saving.ticket})
 
@@ -231,7 +231,7 @@ async def test_leaving_cuts_a_connection_that_hangs(
     await save(requests, exchange, state, [[b"graph"], LARGE])
     saved = state.newest()
     assert saved is not None
-    errand: Save | Load = Load(state, saved) if how == "load" else Save(state, 13)
+    errand: SaveErrand | LoadErrand = LoadErrand(state, saved) if how == "load" else SaveErrand(state, 13)
     async with exchange.offered(errand):
         peer = await asyncio.to_thread(connect, requests)
         answer, _ = await asyncio.to_thread(told, peer, {"op": errand.op, "ticket": errand.ticket})
@@ -260,7 +260,7 @@ async def test_idle_connections_do_not_keep_a_save_out(
 
 async def test_a_broker_that_ends_cuts_a_save(exchange: Exchange, state: SessionState) -> None:
     """As when the kernel is killed by its limits while it saves."""
-    async with exchange.offered(Save(state, 12)) as saving:
+    async with exchange.offered(SaveErrand(state, 12)) as saving:
         async with Broker(NoFiles(), errands=exchange) as broker:
             peer = await asyncio.to_thread(connect, broker.request_socket)
             await asyncio.to_thread(told, peer, {"op": "save", "ticket": saving.ticket})
@@ -279,7 +279,7 @@ async def test_damaged_chunks_end_a_load_early(
     digest = saved.buffers[1][1].digest
     (chunk,) = (tmp_path / "states").rglob(f"*{digest}*")
     chunk.write_bytes(b"?" * (1 << 20))
-    async with exchange.offered(Load(state, saved)) as load:
+    async with exchange.offered(LoadErrand(state, saved)) as load:
         peer = await asyncio.to_thread(connect, requests)
         _, buffers = await asyncio.to_thread(fetch, peer, load.ticket)
     assert buffers == [b"graph", LARGE[0]]

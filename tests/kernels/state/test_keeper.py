@@ -15,7 +15,7 @@ from kernels.cell.router import Router
 from kernels.cell.run import Run
 from kernels.limits import Limits
 from kernels.state import keeper as module
-from kernels.state.keeper import Keeper, save_slots
+from kernels.state.keeper import Keeper, SaveSlots
 from kernels.state.store import StateStore
 from kernels.wire.connection import Message
 from tests.kernels.state.kernel_side import fetch, upload
@@ -137,7 +137,7 @@ class Scene:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = StateStore(folder, quota=1 << 30, disk=1 << 30)
-        self.slots = save_slots()
+        self.slots = SaveSlots()
         self.processes: list[FakeProcess] = []
         self.keepers: list[Keeper] = []
 
@@ -523,4 +523,14 @@ async def test_nothing_happens_without_a_store(scene: Scene) -> None:
     await keeper.save_now(process, 5)
     await keeper.forget()
     assert await keeper.newest() is None
+    assert process.asked == []
+
+
+async def test_nothing_is_saved_once_another_program_does(scene: Scene) -> None:
+    """As in a node that a newer one has followed: its older state must not come back."""
+    keeper, process = scene.kernel(saves)
+    scene.slots.closed = True
+    keeper.cell_ended(process, 1)
+    await rest(keeper)
+    await keeper.save_now(process, 5)
     assert process.asked == []
