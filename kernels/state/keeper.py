@@ -89,6 +89,11 @@ class Keeper:
         self._tasks: set[asyncio.Task[None]] = set()
         self._clearing: asyncio.Task[bool] | None = None
 
+    @property
+    def saved(self) -> int:
+        """The cell of the newest save, as far as is known; 0 without one."""
+        return self._newest.cell if self._newest is not None else 0
+
     async def newest(self) -> Manifest | None:
         """What is saved, as far as is known."""
         if not self._known and self._state is not None:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from kernels.cell.events import Restarted, UnsavedValue
 from kernels.state.manifest import Manifest, Meta
 
-__all__ = ["Restarts", "Restored", "unsaved"]
+__all__ = ["AWAY", "NOT_BACK", "Restarts", "Restored", "unsaved"]
 
 AWAY = "it ended while I was away"  # as in `bot.continuity.losses`
 NOT_BACK = "your variables could not be brought back this time"

@@ -1,16 +1,18 @@
 """What a save or a load may take: so many seconds, and so much memory. Then it is given up.
 
-    with Bounds(seconds=30, growth=spare_memory()) as bounds:
-        bounds.check()          # often; raises GivenUp or TooLarge
-        bounds.stop()           # it is to be given up now
+    with WorkBounds(seconds=30, growth=spare_memory()) as bounds:
+        bounds.check()          # often; raises GivenUp or TakesTooMuch
+        with bounds.part(0.5): ...  # takes at most half of the time that is left; raises TakesTooLong
+    bounds.stop()           # it is to be given up now
 
-A value's own code may run for ever without a check, so a timer raises GivenUp in it, too: again and again, as
-the code may catch it. What runs in C without returning to Python cannot be stopped.
+A value's own code may run for ever without a check, so a timer checks too: again and again, as the code may
+catch what is raised. What runs in C without returning to Python cannot be stopped.
 """
 
 import resource
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
@@ -18,14 +20,14 @@ from typing import Any, Self
 from .. import memory
 from ..children import forked
 
-__all__ = ["Bounds", "GivenUp", "TooLarge", "spare_memory"]
+__all__ = ["GivenUp", "TakesTooLong", "TakesTooMuch", "WorkBounds", "spare_memory"]
 
 MiB = 1 << 20
 MOST = 256 * MiB  # that a save may take beside the values themselves
 LEAST = 2 * MiB  # it takes some hundred KiB of its own
 SHARE = 2  # at most half of what the kernel has left before it is ended for its use of memory
 MAPPED = 3 << 30  # as in `kernels.sandbox.policy`, which a kernel cannot import
-AGAIN = 0.05  # seconds between two exceptions in code that catches them
+TICK = 0.05  # seconds between two checks by the timer
 LOOK = 0.01  # seconds between looks, which take 20 us
 
 
@@ -33,11 +35,15 @@ class GivenUp(BaseException):
     """It took too long, or is not to go on. No `Exception`, which values' own code may well catch."""
 
 
-class TooLarge(BaseException):
+class TakesTooMuch(BaseException):
     """It takes too much memory."""
 
 
-class Bounds:
+class TakesTooLong(TakesTooMuch):
+    """A part of it takes too much time."""
+
+
+class WorkBounds:
     """See the module's text. Entered in the main thread; `growth` in bytes."""
 
     def __init__(self, seconds: float, growth: int) -> None:
@@ -53,14 +59,14 @@ class Bounds:
         self._until = self._began + self._seconds
         self.grow_from_now()
         self._handler: Any = signal.signal(signal.SIGALRM, self._tick)
-        signal.setitimer(signal.ITIMER_REAL, max(self._seconds, AGAIN), AGAIN)
+        signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         while not self._over:
-            with suppress(GivenUp):  # until it is finished, the timer can raise it here, too
+            with suppress(GivenUp, TakesTooMuch):  # until it is finished, the timer can raise it here, too
                 self.finish()
         signal.setitimer(signal.ITIMER_REAL, 0)
         with suppress(TypeError):  # the one before was no handler of Python's
@@ -71,31 +77,43 @@ class Bounds:
 
     def left(self) -> float:
         """The seconds that are left, at least a little."""
-        return max(self._until - monotonic(), AGAIN)
+        return max(self._until - monotonic(), TICK)
 
     def grow_from_now(self) -> None:
         """Count the memory that is taken from now on."""
         self._before = memory.used()
 
+    @contextmanager
+    def part(self, share: float) -> Iterator[None]:
+        """While entered, only a share of the time that is left may be used. Raises: TakesTooLong."""
+        until = self._until
+        self._until = monotonic() + share * self.left()
+        try:
+            yield
+        except GivenUp:
+            if self._stopped or monotonic() >= until:
+                raise
+            raise TakesTooLong from None
+        finally:
+            self._until = until
+
     def stop(self) -> None:
         """Have it given up: now, or as soon as it begins."""
         self._stopped = True
-        if self._until and not self._over:
-            signal.setitimer(signal.ITIMER_REAL, AGAIN, AGAIN)
 
     def finish(self) -> None:
         """Do not give it up any more: it is done."""
         self._over = True
 
     def check(self) -> None:
-        """Look around, but not more often than each `LOOK`: this is called for each value. Raises as `look`."""
+        """Look around if the last look is some time ago: this is called for each value. Raises as `look`."""
         if self._stopped or monotonic() >= self._due:
             self.look()
 
     def look(self) -> None:
         """End here if this process is a fork of the kernel: only the kernel itself goes on.
 
-        Raises: GivenUp; TooLarge.
+        Raises: GivenUp; TakesTooMuch.
         """
         now = monotonic()
         self._due = now + LOOK
@@ -104,11 +122,11 @@ class Bounds:
         if self._stopped or now >= self._until:
             raise GivenUp
         if memory.used() - self._before > self.growth:
-            raise TooLarge
+            raise TakesTooMuch
 
     def _tick(self, _number: int, _frame: object) -> None:
-        if not self._over and (self._stopped or monotonic() >= self._until):
-            raise GivenUp
+        if not self._over:
+            self.look()
 
 
 def spare_memory() -> int:

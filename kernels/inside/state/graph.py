@@ -4,8 +4,8 @@
     dumped.names, dumped.lost           # ("df",), (Lost("conn", "a database connection"),)
     for name, value in load(dumped.stream, buffers, namespace): ...
 
-What two variables share, they share again. The stream is a pickle for each item, one after another, then an index in
-JSON, and its size.
+What two variables share, they share again. The stream is a pickle for each item, one after another, then an
+index in JSON, and its size.
 """
 
 import json
@@ -58,7 +58,7 @@ def dump(
     Args:
         items: names, none of them empty, and values.
         namespace: the person's, which functions go on using.
-        large: is given each buffer of 64 KiB or more, in order; its bytes must be kept before anything else runs.
+        large: is given each buffer of 64 KiB or more, in order: a value's memory, which can still change.
         check: is called often; what it raises ends the save.
     """
     writing = Writing(namespace, large=large, check=check)

@@ -7,19 +7,18 @@
 What cannot be made again is named, with its cell, and takes nothing else with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from . import graph, meta, placeholder, surroundings
-from .bounds import Bounds
-from .saving import OWN, PLACE, SURROUNDINGS
+from .bounds import WorkBounds
+from .saving import OWN, PLACE, SURROUNDINGS, shown
 from .transport import Fetched
 
-__all__ = ["Loaded", "Unreadable", "everything", "put", "put_surroundings"]
+__all__ = ["LoadedState", "Unreadable", "everything", "put", "put_surroundings"]
 
 NOT_MADE = "a value that could not be made again"
-NOT_SET = "a setting that could not be made again"
 
 
 class Unreadable(Exception):
@@ -27,7 +26,7 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedState:
     """What is back and what is not: `missing` as `meta.told` has it. `cells` are those of the names.
 
     `surroundings` are still to be set; `unset` is in words what could not be set of what came before.
@@ -40,7 +39,7 @@ class Loaded:
     unset: list[str]
 
 
-def put(fetched: Fetched, shell: Any, bounds: Bounds) -> Loaded:
+def put(fetched: Fetched, shell: Any, bounds: WorkBounds) -> LoadedState:
     """Make the values again and put them into the shell's namespace.
 
     Raises: Unreadable; what `bounds` raises; anything that the code of a value raises at the wrong moment.
@@ -48,10 +47,11 @@ def put(fetched: Fetched, shell: Any, bounds: Bounds) -> Loaded:
     _need_this_python(fetched.meta)
     namespace, before = shell.user_ns, set(shell.user_ns)
     found: dict[str, Any] = {}
+    lost: list[graph.Lost] = []
     unset: list[str] = []
     stream, *buffers = fetched.buffers
     try:
-        for name, value in graph.load(stream, buffers, namespace):
+        for name, value in graph.load(stream, buffers, namespace, lose=lost.append):
             bounds.check()
             if name == PLACE and isinstance(value, dict):
                 unset += surroundings.put(shell, value)
@@ -66,19 +66,20 @@ def put(fetched: Fetched, shell: Any, bounds: Bounds) -> Loaded:
     order = [name for name in own.get("order", found) if name in found]
     namespace.update((name, found[name]) for name in order)
     shell.user_ns_hidden.update((name, found[name]) for name in own.get("hidden", ()) if name in found)
-    return Loaded(
+    return LoadedState(
         back=[name for name in order if type(found[name]) is not placeholder.Placeholder],
-        missing=_missing(fetched.meta, found, cells := _cells(own)),
+        missing=_missing(fetched.meta, found, lost, cells := _cells(own)),
         cells=cells,
         surroundings=parts if isinstance(parts, dict) else {},
         unset=unset,
     )
 
 
-def put_surroundings(loaded: Loaded, shell: Any) -> list[dict[str, Any]]:
+def put_surroundings(loaded: LoadedState, shell: Any) -> list[dict[str, Any]]:
     """Set again what is no name; returns what is missing of everything."""
     unset = [*loaded.unset, *surroundings.put(shell, loaded.surroundings)]
-    return [*loaded.missing, *(meta.told(words, 0, NOT_SET) for words in unset)]
+    told = {one["name"] for one in loaded.missing}  # what was running was known to be lost when it was saved
+    return [*loaded.missing, *(one for one in map(meta.not_kept, unset) if one["name"] not in told)]
 
 
 def everything(known: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -98,9 +99,11 @@ def _cells(own: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _missing(
-    known: Mapping[str, Any], found: Mapping[str, Any], cells: Mapping[str, int]
+    known: Mapping[str, Any], found: Mapping[str, Any], lost: Iterable[graph.Lost], cells: Mapping[str, int]
 ) -> list[dict[str, Any]]:
+    """What had been lost before, what could not be made now, and what is not there for any other reason."""
     missing = list(known.get("lost", ()))
+    missing += [meta.told(shown(one.name), cells.get(one.name, 0), one.what) for one in lost]
     told = {one["name"] for one in missing}
     for name in dict.fromkeys([*known.get("names", ()), *found]):
         if name in told:

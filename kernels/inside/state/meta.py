@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["LONGEST_META", "described", "python", "told"]
+__all__ = ["LONGEST_META", "described", "not_kept", "python", "told"]
 
 LONGEST_META = 256 << 10  # bytes
 MOST_NAMES, MOST_LOST = 4000, 500
@@ -30,6 +30,11 @@ def python() -> str:
 def told(name: str, cell: int, what: str) -> dict[str, Any]:
     """One value that is lost, and the cell that made it; 0 if that is not known."""
     return {"name": _shown(name, LONGEST_NAME), "cell": cell, "what": _shown(what, LONGEST_WHAT)}
+
+
+def not_kept(words: str) -> dict[str, Any]:
+    """The same for what is no variable, such as "the matplotlib style"."""
+    return told(words, 0, "it could not be kept")
 
 
 def described(names: Iterable[str], lost: Sequence[dict[str, Any]]) -> dict[str, Any]:

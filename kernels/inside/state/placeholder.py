@@ -1,7 +1,7 @@
 """What stands in the place of a value that could not be kept.
 
     conn = Placeholder("a database connection", "conn")
-    conn.execute("select 1")        # NotKept: `conn` (a database connection) was not kept with your variables: ...
+    conn.execute("select 1")    # NotKept: `conn` (a database connection) was not kept with your ...
 
 It can be shown, compared by identity and used as a key, so that a container with one in it remains usable.
 """

@@ -7,7 +7,7 @@ Small values first, as they are what is missed most for its size. Of the others,
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["described", "fitting"]
+__all__ = ["described", "fitting", "slow"]
 
 SMALL = 64 << 10  # bytes
 LONGEST = 60  # characters of a type's name
@@ -26,8 +26,16 @@ def fitting(sizes: Mapping[str, int], newest_first: Sequence[str], room: int) ->
 
 def described(value: object, size: int, *, at_least: bool = False) -> str:
     """A value that is not saved, in words: "a `DataFrame` of 900 MB (no room)"."""
-    kind = type(value).__name__[:LONGEST].encode(errors="replace").decode()
-    return f"a `{kind}` of {'more than ' if at_least else ''}{_in_words(size)} (no room)"
+    return f"{_kind(value)} of {'more than ' if at_least else ''}{_in_words(size)} (no room)"
+
+
+def slow(value: object) -> str:
+    """The same for a value that takes too long."""
+    return f"{_kind(value)} (saving it takes too long)"
+
+
+def _kind(value: object) -> str:
+    return f"a `{type(value).__name__[:LONGEST].encode(errors='replace').decode()}`"
 
 
 def _in_words(size: float) -> str:

@@ -1,7 +1,7 @@
 """Classes that cells define, Enums among them, and errors.
 
-A class is made without running what the person's code does when one is made (a metaclass, `__init_subclass__`,
-`__set_name__`): its effects are part of the saved values, and would otherwise be there twice.
+A class is made without running what the person's code does when one is made (a metaclass,
+`__init_subclass__`, `__set_name__`): its effects are among the saved values, and would be there twice.
 """
 
 import enum
@@ -32,6 +32,7 @@ OF_ENUMS = (
     "__new_member__",
     "_use_args_",
 )
+BEGUN_WITH = ("__module__", "__slots__", "__orig_bases__")
 ABOUT_NEW = ("_generate_next_value_", "_new_member_", "__new_member__", "_use_args_")
 OF_MEMBERS = ("_value_", "_name_", "__objclass__", "_sort_order_")
 
@@ -46,15 +47,21 @@ def reduce_class(cls: type) -> Reduction:
     if issubclass(cls, enum.Enum):
         return _reduce_enum(cls)
     meta = type(cls)
-    keywords = {
-        key: vars(cls)[key] for key in ("__module__", "__qualname__", "__slots__") if key in vars(cls)
+    begun = {key: vars(cls)[key] for key in BEGUN_WITH if key in vars(cls)} | {
+        "__qualname__": cls.__qualname__
     }
-    keywords["__qualname__"] = cls.__qualname__
     if isinstance(vars(cls).get("__dict__"), property):
-        keywords["__dict__"] = vars(cls)["__dict__"]
+        begun["__dict__"] = vars(cls)["__dict__"]
+    maker = type if meta.__name__ == "_TypedDictMeta" else _first_by_name(meta)
     tracked = cloudpickle._get_or_create_tracker_id(cls)
-    made = _first_by_name(meta), meta, cls.__name__, cloudpickle._get_bases(cls), keywords, tracked
-    return make_class, made, _content(cls), None, None, set_class
+    return (
+        make_class,
+        (maker, meta, cls.__name__, cls.__bases__, begun, tracked),
+        _content(cls),
+        None,
+        None,
+        set_class,
+    )
 
 
 def _first_by_name(meta: type) -> type:
@@ -74,18 +81,13 @@ def _content(cls: type) -> dict[str, Any]:
 
 
 def make_class(
-    maker: type, meta: type, name: str, bases: tuple[Any, ...], keywords: Mapping[str, Any], tracked: str
+    maker: Any, meta: type, name: str, bases: tuple[type, ...], begun: dict[str, Any], tracked: str
 ) -> type:
-    """An empty class, or the one that is there already."""
+    """A class without its attributes, or the one that is there already."""
     if (known := cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.get(tracked)) is not None:
         return known  # type: ignore[no-any-return]
-    resolved = types.resolve_bases(bases)
-    with _untold(resolved):
-        if maker is meta:
-            made = types.new_class(name, bases, {"metaclass": meta}, lambda names: names.update(keywords))
-        else:
-            content = dict(keywords) | ({} if resolved is bases else {"__orig_bases__": bases})
-            made = maker.__new__(meta, name, resolved, content)
+    with _untold(bases):
+        made = meta(name, bases, begun) if maker is meta else maker.__new__(meta, name, bases, begun)
     return cloudpickle._lookup_class_or_track(tracked, made)  # type: ignore[no-any-return]
 
 
@@ -109,7 +111,7 @@ def _untold(bases: tuple[type, ...]) -> Iterator[None]:
 
 def set_class(cls: type, content: dict[str, Any]) -> None:
     """Give a class its attributes, past what a metaclass of a cell does with them."""
-    set_attribute = (
+    set_attribute: Any = (
         type.__setattr__ if isinstance(cls, enum.EnumType) else _first_by_name(type(cls)).__setattr__
     )
     for name, value in content.items():
@@ -165,9 +167,12 @@ def make_enum(
         member._value_ = value
         return member
 
+    def __init__(_: Any, *__: Any, **___: Any) -> None:  # noqa: N807  as above
+        pass
+
     content = meta.__prepare__(name, bases)
     content["__module__"], content["__qualname__"] = module, qualname
-    content["__new__"], content["__init__"] = __new__, lambda self, *_, **__: None
+    content["__new__"], content["__init__"] = __new__, __init__
     for each, (value, _) in values.items():
         content[each] = value
     made = meta.__new__(meta, name, bases, content)
@@ -219,12 +224,12 @@ def reduce_error(error: BaseException) -> Reduction:
     return make_error, (cls, *made[1]), (made[2] if len(made) > 2 else None, state), None, None, set_error
 
 
-def make_error(cls: type[BaseException], *args: Any) -> BaseException:
+def make_error(cls: type[BaseException], *args: Any) -> Any:
     """An error, without the `__init__` of a class in Python: that may want other arguments."""
-    built_in = next(each for each in cls.__mro__ if not each.__flags__ & HEAP_TYPE)
+    built_in: Any = next(each for each in cls.__mro__ if not each.__flags__ & HEAP_TYPE)
     error = built_in.__new__(cls, *args)
     built_in.__init__(error, *args)
-    return error  # type: ignore[return-value]
+    return error
 
 
 def set_error(error: BaseException, state: tuple[Any, dict[str, Any]]) -> None:

@@ -1,7 +1,7 @@
 """pandas' tables, which share memory until one of them is changed (copy on write).
 
-Who shares with whom stands in objects of pandas' own that its pickles leave out. Without them a change of one table
-would be seen in the other.
+Who shares with whom stands in objects of pandas' own that its pickles leave out. Without them a change of one
+table would be seen in the other.
 """
 
 import sys
@@ -15,7 +15,7 @@ __all__ = ["reducer"]
 
 def reducer(cls: type) -> Callable[[Any], Reduction] | None:
     """How a class of pandas' inner ones is pickled, or None for any other."""
-    if not cls.__module__.startswith("pandas.") or "pandas" not in sys.modules:
+    if cls.__module__.partition(".")[0] != "pandas" or "pandas" not in sys.modules:
         return None
     from pandas import Index, MultiIndex, RangeIndex
     from pandas._libs import internals

@@ -8,7 +8,10 @@ import functools
 import gc
 import sys
 import types
+import typing
+from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from cloudpickle import cloudpickle
@@ -34,33 +37,52 @@ class Globals:
         named = self._named.get(id(found))
         if named is None:
             module = sys.modules.get(found.get("__name__", ""))
-            named = _ModuleGlobals(module) if module is not None and vars(module) is found else found
-            self._named[id(found)] = named
+            is_of_module = module is not None and vars(module) is found
+            named = self._named[id(found)] = _ModuleGlobals(module) if is_of_module else _UsedGlobals()
         return named
 
-    def know(self, module: types.ModuleType) -> None:
-        """Note a module that was made by a cell, before functions that are at home in it are pickled."""
-        self._named.setdefault(id(vars(module)), _ModuleGlobals(module))
+    def know(self, value: object) -> None:
+        """Note a dict, or a module that a cell has made, before functions that are at home in it."""
+        if type(value) is dict:
+            self._named.setdefault(id(value), value)
+        elif type(value) is types.ModuleType and sys.modules.get(value.__name__) is not value:
+            self._named.setdefault(id(vars(value)), _ModuleGlobals(value))
 
     def reduce(self, function: types.FunctionType) -> Reduction:
         """A function by value, or NotImplemented for one that a module has under its name."""
         if cloudpickle._should_pickle_by_reference(function):
             return NotImplemented
-        if function.__globals__.get("__name__", "").startswith("inside."):
+        names = function.__globals__
+        if names.get("__name__", "").startswith("inside."):
             raise Unpicklable("a function of the kernel")
         state = {name: getattr(function, name) for name in (*ATTRIBUTES, *LATER)}
-        made = function.__code__, self.of(function), function.__closure__
-        return make_function, made, (state, vars(function)), None, None, set_function
+        named, used = self.of(function), None
+        if type(named) is _UsedGlobals:
+            keys = ("__name__", "__package__", *cloudpickle._extract_code_globals(function.__code__))
+            used = {key: names[key] for key in keys if key in names}
+        made = function.__code__, named, function.__closure__
+        return make_function, made, (state, vars(function), used), None, None, set_function
+
+
+class _UsedGlobals:
+    """A dict that only functions use: what they use of it is kept, and they share it."""
+
+    @staticmethod
+    def reduce(_: "_UsedGlobals") -> Reduction:
+        """A dict that each function fills with what it uses."""
+        return dict, ()
 
 
 class _ModuleGlobals:
     """The dict of a module; made again it is the dict itself."""
 
-    def __init__(self, module: types.ModuleType) -> None:
+    def __init__(self, module: Any) -> None:
         self._module = module
 
-    def __reduce__(self) -> Reduction:
-        return vars, (self._module,)
+    @staticmethod
+    def reduce(named: "_ModuleGlobals") -> Reduction:
+        """The dict, of the module in the other kernel."""
+        return vars, (named._module,)
 
 
 def make_function(code: types.CodeType, names: dict[str, Any], closure: Any) -> types.FunctionType:
@@ -68,8 +90,11 @@ def make_function(code: types.CodeType, names: dict[str, Any], closure: Any) -> 
     return types.FunctionType(code, names, None, None, closure)
 
 
-def set_function(function: types.FunctionType, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """Give the function its attributes."""
+def set_function(
+    function: types.FunctionType, state: tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]
+) -> None:
+    """Give the function its attributes, and what it uses of globals that are no module's."""
+    function.__globals__.update(state[2] or {})
     for name, value in state[0].items():
         setattr(function, name, value)
     vars(function).update(state[1])
@@ -80,16 +105,16 @@ def _reduce_cell(cell: types.CellType) -> Reduction:
         content = cell.cell_contents
     except ValueError:  # it is empty
         return types.CellType, ()
-    return types.CellType, (), content, None, None, set_cell
+    return types.CellType, (), (content,), None, None, set_cell
 
 
-def set_cell(cell: types.CellType, content: object) -> None:
+def set_cell(cell: types.CellType, content: tuple[object]) -> None:
     """Fill a variable that functions share."""
-    cell.cell_contents = content
+    (cell.cell_contents,) = content
 
 
 def _reduce_cached(function: Any) -> Reduction:
-    """A function with a cache of results, which begins empty: results can have any size, and are made again."""
+    """A function with a cache, which begins empty: results can have any size, and are made again."""
     by_name = sys.modules.get(function.__module__ or "")
     if function.__module__ != "__main__" and _attribute(by_name, function.__qualname__) is function:
         return str(function.__qualname__)
@@ -138,7 +163,7 @@ def _reduce_builtin(function: Any) -> Reduction:
 
 
 def _reduce_module(module: types.ModuleType) -> Reduction:
-    """A module by its name, with those parts of it that have been imported; one that a cell has made by value."""
+    """A module by its name, with the parts that have been imported; one that a cell has made by value."""
     name = module.__name__
     if sys.modules.get(name) is not module:
         content = {key: value for key, value in vars(module).items() if key != "__builtins__"}
@@ -162,10 +187,8 @@ def import_module(name: str, parts: list[str]) -> types.ModuleType:
     __import__(name)
     for part in parts:
         if part not in sys.modules:
-            try:
+            with suppress(Exception):  # who uses a part that is not there any more will miss it
                 __import__(part)
-            except Exception:  # noqa: BLE001  a part that is not there any more is missed by who uses it
-                continue
     return sys.modules[name]
 
 
@@ -192,17 +215,36 @@ def _reduce_proxy(proxy: types.MappingProxyType[Any, Any]) -> Reduction:
     return types.MappingProxyType, (mapping,)
 
 
+def _reduce_typevar(var: typing.TypeVar) -> Reduction:
+    if _attribute(sys.modules.get(var.__module__), var.__name__) is var and var.__module__ != "__main__":
+        return var.__name__
+    options = ("bound", "covariant", "contravariant", "infer_variance")
+    given = {each: getattr(var, f"__{each}__") for each in options}
+    return make_typevar, (var.__name__, var.__constraints__, given), var.__module__, None, None, set_typevar
+
+
+def make_typevar(name: str, constraints: tuple[Any, ...], given: dict[str, Any]) -> Any:
+    """A type variable."""
+    return typing.TypeVar(name, *constraints, **given)
+
+
+def set_typevar(var: Any, module: str) -> None:
+    """Say where a type variable is at home."""
+    var.__module__ = module
+
+
 def _reduce_wrapped(wrapper: Any) -> Reduction:
     """A classmethod or staticmethod."""
     return type(wrapper), (wrapper.__func__,)
 
 
-SETTERS = (set_function, set_cell, set_cached, set_module)
+DICTS: tuple[Any, ...] = ({}, OrderedDict[Any, Any]())
+SETTERS = (set_function, set_cell, set_cached, set_module, set_typevar)
 
 
 def reducers() -> dict[type, Callable[[Any], Reduction]]:
     """The reduction for each kind of value that has to do with functions."""
-    views = {type(getattr(made, kind)()) for made in ({}, _ordered()) for kind in ("keys", "values", "items")}
+    views = {type(getattr(made, kind)()) for made in DICTS for kind in ("keys", "values", "items")}
     return {
         types.CellType: _reduce_cell,
         types.CodeType: cloudpickle._code_reduce,
@@ -214,13 +256,10 @@ def reducers() -> dict[type, Callable[[Any], Reduction]]:
         types.MemberDescriptorType: cloudpickle._getset_descriptor_reduce,
         functools._lru_cache_wrapper: _reduce_cached,
         property: _reduce_property,
+        _ModuleGlobals: _ModuleGlobals.reduce,
+        _UsedGlobals: _UsedGlobals.reduce,
+        typing.TypeVar: _reduce_typevar,
         classmethod: _reduce_wrapped,
         staticmethod: _reduce_wrapped,
         **dict.fromkeys(views, _reduce_view),
     }
-
-
-def _ordered() -> Any:
-    from collections import OrderedDict
-
-    return OrderedDict()

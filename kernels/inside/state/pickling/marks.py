@@ -8,6 +8,8 @@ Each is the first in the memo of a state: whatever refers to it refers to the ot
 
 import builtins
 import sys
+from contextlib import suppress
+from types import ModuleType
 from typing import Any
 
 from ..placeholder import Placeholder
@@ -16,7 +18,6 @@ __all__ = ["find", "marks"]
 
 # Objects that live as long as the interpreter, by their modules. What is in them is not kept here.
 ATTRIBUTES = (
-    "builtins.__dict__",
     "dataclasses.KW_ONLY",
     "dataclasses.MISSING",
     "dataclasses._HAS_DEFAULT_FACTORY",
@@ -29,8 +30,6 @@ ATTRIBUTES = (
     "numpy.random.mtrand._rand",
     "os.environ",
     "os.environb",
-    "plotly.io.renderers",
-    "plotly.io.templates",
     "random._inst",
     "sys.__stderr__",
     "sys.__stdin__",
@@ -51,44 +50,55 @@ OF_SHELL = (
     "events",
     "magics_manager",
 )
-BUILTINS = ("file_path", "list_files", "load_file", "open", "input", "print", "get_ipython", "display")
+HIDDEN = ("exit", "get_ipython", "open", "quit")  # of each namespace; `%pylab` and others hide more there
+BUILTINS = (
+    "display",
+    "file_path",
+    "get_ipython",
+    "list_files",
+    "load_file",
+)  # unless the person has changed them
 PLAIN = (type(None), bool, int, float, str, bytes, tuple)  # are found in many places by chance
 STREAMS = ("stdout", "stderr", "stdin")
 
 
 def marks(namespace: dict[str, Any]) -> dict[str, Any]:
     """The kernel's own objects by their marks, without those that are not there."""
-    found: dict[str, Any] = {"namespace": namespace}
-    if (shell := _shell()) is not None:
-        found["shell"] = shell
-        for name in OF_SHELL:
-            found[f"shell.{name}"] = getattr(shell, name, None)
-        for name, value in dict(getattr(shell, "user_ns_hidden", {})).items():
-            if not name.startswith("_"):
-                found[f"hidden.{name}"] = value
-        for name in ("In", "Out", "_ih", "_oh", "_dh"):
-            found.setdefault(name, getattr(shell, "user_ns", {}).get(name))
-        for name, value in zip(STREAMS, getattr(shell.kernel, "own_streams", ()), strict=False):
-            found[f"stream.{name}"] = value
+    found: dict[str, Any] = {"namespace": namespace, "builtins": vars(builtins)}
+    interactive = sys.modules.get("IPython.core.interactiveshell")
+    shell = interactive.InteractiveShell._instance if interactive is not None else None
+    if shell is not None:
+        found |= _of_shell(shell)
     for name in STREAMS:
         if type(stream := getattr(sys, name)).__module__.startswith("inside."):
             found.setdefault(f"stream.{name}", stream)
     for name in BUILTINS:
-        found[f"builtins.{name}"] = getattr(builtins, name, None)
-    for path in ATTRIBUTES:
-        found[path] = _loaded(path)
+        value = getattr(builtins, name, None)
+        if str(getattr(value, "__module__", "")).startswith(("inside.", "IPython.")):
+            found[f"builtins.{name}"] = value
+    found |= {path: _loaded(path) for path in ATTRIBUTES}
     return {mark: value for mark, value in found.items() if not isinstance(value, PLAIN)}
 
 
-def _shell() -> Any:
-    interactive = sys.modules.get("IPython.core.interactiveshell")
-    return getattr(interactive.InteractiveShell, "_instance", None) if interactive is not None else None
+def _of_shell(shell: Any) -> dict[str, Any]:
+    parts = {f"shell.{name}": getattr(shell, name, None) for name in OF_SHELL}
+    hidden = {f"hidden.{name}": shell.user_ns_hidden.get(name) for name in HIDDEN}
+    inputs = {name: shell.user_ns.get(name) for name in ("In", "Out", "_ih", "_oh", "_dh")}
+    streams = dict(zip(STREAMS, getattr(shell.kernel, "own_streams", ()), strict=False))
+    return (
+        {"shell": shell}
+        | parts
+        | hidden
+        | inputs
+        | {f"stream.{name}": each for name, each in streams.items()}
+    )
 
 
 def _loaded(path: str) -> Any:
-    """What is at a path, if its module has been imported."""
+    """What is at a path, if its module has been imported, and has it there already."""
     module, _, name = path.rpartition(".")
-    return getattr(sys.modules.get(module), name, None)
+    there = sys.modules.get(module)
+    return vars(there).get(name) if isinstance(there, ModuleType) else None
 
 
 def find(mark: str, here: dict[str, Any]) -> Any:
@@ -97,9 +107,7 @@ def find(mark: str, here: dict[str, Any]) -> Any:
         return here[mark]
     module, _, name = mark.rpartition(".")
     if mark in ATTRIBUTES:
-        try:
+        with suppress(Exception):  # the library is gone or broken; what refers to this is named
             __import__(module)
             return getattr(sys.modules[module], name)
-        except Exception:  # noqa: BLE001  the library is gone or broken; what refers to this is named
-            pass
     return Placeholder(f"a part of the kernel, `{mark}`")

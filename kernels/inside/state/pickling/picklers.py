@@ -1,7 +1,7 @@
 """Two picklers that write the same: a quick one, and one for values that are nested very deeply.
 
-The quick one gives up at some 400 values within each other, like a linked list. What `memo` holds is the same for
-both, by the address of a value: its place, and the value.
+The quick one gives up at some 400 values within each other, like a linked list. What `memo` holds is the same
+for both, by the address of a value: its place, and the value.
 """
 
 import io
@@ -18,7 +18,8 @@ __all__ = ["DeepPickler", "Memo", "Nowhere", "QuickPickler", "Stream"]
 
 PROTOCOL = 5
 DEEP = 250_000  # frames of Python, of which a value within another takes some five
-BY_PICKLE = frozenset(pickle._Pickler.dispatch) - {FunctionType, type}  # type: ignore[attr-defined]
+IN_PYTHON: Any = pickle._Pickler
+BY_PICKLE = frozenset(IN_PYTHON.dispatch) - {FunctionType, type}
 
 type Memo = dict[int, tuple[int, Any]]
 type KeepBuffer = Callable[[pickle.PickleBuffer], bool]
@@ -76,7 +77,7 @@ class QuickPickler(pickle.Pickler):
         return self.reduce(value)
 
 
-class DeepPickler(pickle._Pickler):  # type: ignore[misc, name-defined]
+class DeepPickler(IN_PYTHON):  # type: ignore[misc]
     """The pickler in Python, which nests as deeply as there is memory for its frames."""
 
     def __init__(

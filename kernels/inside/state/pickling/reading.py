@@ -2,19 +2,20 @@
 
     for name, value in read(stream, entries, marks, buffers, namespace, lose): ...
 
-An item is read by the quick unpickler in C. If anything in it cannot be made, it is read once more by one in Python
-that puts a placeholder in the place of each value that fails, and the next item is read in the quick way again.
+An item is read by the quick unpickler in C. If anything in it cannot be made, it is read once more by one in
+Python that puts a placeholder in the place of each value that fails, and the next item is read quickly again.
 """
 
 import pickle
 import pickletools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..placeholder import Placeholder
-from . import reasons
+from . import arrays, reasons
 from .marks import find, marks
-from .reducers import is_ours
+from .reduction import is_ours
 from .tolerance import TolerantUnpickler
 from .writing import Entry, item_mark
 
@@ -58,14 +59,20 @@ class _Reading:
 
     def item(self, number: int, entry: Entry) -> object:
         """The next item's value."""
-        name, size, buffers = entry
+        _, size, buffers = entry
         try:
             self._rewind()
             _, value = self._unpickler.load()
         except BaseException as error:
             if is_ours(error):
                 raise
+            arrays.copied.clear()
             value = self._tolerantly(number, entry)
+        for buffer in arrays.copied:
+            if type(buffer) is bytearray:
+                with suppress(BufferError):
+                    buffer.clear()  # it was copied, and would take twice the memory
+        arrays.copied.clear()
         self._start += size
         self._first_buffer += buffers
         return value
@@ -78,7 +85,7 @@ class _Reading:
         name, size, _ = entry
         before = self._unpickler.memo.copy()
         mark = item_mark(number)
-        first = next((place for place in sorted(before) if before[place] == mark), len(before))
+        first = next((place for place in sorted(before) if _is_mark(before[place], mark)), len(before))
         memo = {place: before[place] for place in range(first)}
         lose = lambda what: self._lose(name, what)  # noqa: E731
         tolerant = TolerantUnpickler(self._source, self._buffers, memo, name, lose)
@@ -113,6 +120,10 @@ class _Reading:
         unpickler.load()
         self._source.data, self._source.place = data, place
         return unpickler
+
+
+def _is_mark(value: object, mark: str) -> bool:
+    return type(value) is str and value == mark
 
 
 class _QuickUnpickler(pickle.Unpickler):

@@ -1,13 +1,12 @@
-"""How each value is reduced to what can be pickled: by its kind, or by its own `__reduce_ex__`, never failing.
+"""How each value is reduced to what can be pickled: by its kind, or by its own `__reduce_ex__`.
 
 reducers = Reducers(namespace, lost)
-reducers.reduce(value)          # a tuple as of `__reduce_ex__`; of a Placeholder where the value cannot be kept
+reducers.reduce(value)      # a tuple as of `__reduce_ex__`; that of a Placeholder if the value cannot be kept
 """
 
 import copyreg
 import enum
 import sys
-import typing
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
@@ -20,24 +19,18 @@ from cloudpickle import cloudpickle
 from ..placeholder import Placeholder
 from . import arrays, classes, frames, functions, reasons
 from .functions import Globals
-from .reduction import Reduction, Unpicklable
+from .reduction import Reduction, Unpicklable, is_ours
 
-__all__ = ["Reducers", "is_ours"]
+__all__ = ["Reducers"]
 
 PROTOCOL = 5
 
 type Way = Callable[[Any], Reduction]
 
+SAFE: tuple[Any, ...] = ([], (), {}, {}.items(), OrderedDict[Any, Any]().items())
 # The iterators of containers in C, which raise nothing of the person's.
-SAFE_ITERATORS = frozenset(type(iter(made)) for made in ([], (), {}, {}.items(), OrderedDict().items()))
+SAFE_ITERATORS = frozenset(type(iter(made)) for made in SAFE)
 OWN_CODE = "inside."
-
-
-def is_ours(error: BaseException) -> bool:
-    """Whether an error is meant for whoever has a state saved or loaded, and not a value's own."""
-    if isinstance(error, KeyboardInterrupt):
-        return True
-    return not isinstance(error, Exception) and type(error).__module__.startswith(OWN_CODE)
 
 
 class Reducers:
@@ -54,7 +47,6 @@ class Reducers:
             weakref.WeakSet: _reduce_weak_set,
             weakref.WeakKeyDictionary: _reduce_weak_dict,
             weakref.WeakValueDictionary: _reduce_weak_dict,
-            typing.TypeVar: cloudpickle._typevar_reduce,
             Placeholder: self._reduce_placeholder,
             **functions.reducers(),
         }
@@ -62,8 +54,7 @@ class Reducers:
 
     def know(self, value: object) -> None:
         """Note what a variable holds before it is pickled."""
-        if type(value) is ModuleType and sys.modules.get(value.__name__) is not value:
-            self._globals.know(value)
+        self._globals.know(value)
 
     def reduce(self, value: object, *, deep: bool = False) -> Reduction:
         """The value's reduction.
@@ -93,6 +84,7 @@ class Reducers:
 
     def _chosen(self, cls: type) -> Way:
         """How values of a class are reduced. It is decided once for each class."""
+        way: Way | None
         for above, way in (
             (type, classes.reduce_class),
             (ModuleType, self._ways[ModuleType]),
@@ -161,7 +153,7 @@ def _checked(value: object, reduced: Reduction) -> Reduction:
     for place in (3, 4):
         if parts[place] is not None and type(parts[place]) not in SAFE_ITERATORS:
             parts[place] = iter(list(parts[place]))
-    if parts[0] is copyreg.__newobj__ or parts[0] is getattr(copyreg, "__newobj_ex__", None):
+    if getattr(parts[0], "__name__", "") in ("__newobj__", "__newobj_ex__"):
         _check_new(value, parts)
     return tuple(parts)
 

@@ -1,26 +1,27 @@
 """An unpickler that goes on after a failure: what cannot be made is a placeholder wherever it stands.
 
-A value that fails when it is filled, and which others may hold already, becomes a placeholder itself where Python
-allows it, and otherwise is replaced from there on.
+A value that fails when it is filled, and which others may hold already, becomes a placeholder itself where
+Python allows it, and otherwise is replaced from there on.
 """
 
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from ..placeholder import Placeholder
 from . import arrays, classes, functions, reasons
-from .reducers import is_ours
+from .reduction import is_ours
 
 __all__ = ["TolerantUnpickler"]
 
+IN_PYTHON: Any = pickle._Unpickler
 SETTERS = frozenset((*arrays.SETTERS, *classes.SETTERS, *functions.SETTERS))  # fill what they are given first
 
 
-class TolerantUnpickler(pickle._Unpickler):  # type: ignore[misc, name-defined]
+class TolerantUnpickler(IN_PYTHON):  # type: ignore[misc]
     """Python's own unpickler in Python, with a guard around each step that runs other code."""
 
-    dispatch = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]  # of functions by their opcodes
+    dispatch: ClassVar[dict[int, Any]] = dict(IN_PYTHON.dispatch)  # by opcode
 
     def __init__(
         self, file: Any, buffers: Any, memo: dict[int, Any], name: str, lose: Callable[[str], None]

@@ -18,8 +18,23 @@ DIRECT = {  # polars' own values for what is in no environment variable
     "set_decimal_separator": ".",
     "set_trim_decimal_zeros": False,
 }
-INLINE = ("figure_formats", "print_figure_kwargs", "close_figures")  # of `%config InlineBackend`
+# The settings of `%config InlineBackend`, with what they are at first.
+INLINE: dict[str, Any] = {
+    "figure_formats": {"png"},
+    "print_figure_kwargs": {"bbox_inches": "tight"},
+    "close_figures": True,
+}
+FORMATS = ("_repr_png_", "_repr_svg_", "_repr_latex_")  # what sympy's `init_printing` sets
+SYMPY = "how sympy's expressions are shown"
 OPEN = "the figures that were open"
+
+
+def _changed(now: dict[str, Any], noted: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in now.items()
+        if (before := noted.get(name, noted)) is not value and before != value
+    }
 
 
 def _numpy(module: Any) -> dict[str, Any]:
@@ -53,8 +68,7 @@ def _flat(options: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]
 
 
 def _take_pandas(module: Any, noted: dict[str, Any] | None) -> dict[str, Any] | None:
-    noted = noted or {}
-    changed = {name: value for name, value in _pandas(module).items() if noted.get(name, noted) != value}
+    changed = _changed(_pandas(module), noted or {})
     if changed.get(width.OPTION) == width.columns():  # as wide as the terminal of whoever reads
         del changed[width.OPTION]
     return changed or None
@@ -87,15 +101,29 @@ def _put_polars(module: Any, value: str) -> None:
 def _take_inline(module: Any, _: object) -> dict[str, Any] | None:
     if not module.InlineBackend.initialized():
         return None
-    config, fresh = module.InlineBackend.instance(), module.InlineBackend()
-    changed = {name: getattr(config, name) for name in INLINE}
-    return {name: value for name, value in changed.items() if value != getattr(fresh, name)} or None
+    config = module.InlineBackend.instance()
+    return {name: value for name, own in INLINE.items() if (value := getattr(config, name)) != own} or None
 
 
 def _put_inline(module: Any, value: dict[str, Any]) -> None:
     config = module.InlineBackend.instance()
     for name, each in value.items():
         setattr(config, name, each)
+
+
+def _sympy(module: Any) -> dict[str, Any]:
+    return {name: vars(module.Printable).get(name) for name in FORMATS}
+
+
+def _take_sympy(module: Any, noted: dict[str, Any] | None) -> dict[str, Any] | None:
+    return _changed(_sympy(module), noted or {}) or None
+
+
+def _put_sympy(module: Any, value: dict[str, Any]) -> Words:
+    for name, shows in value.items():
+        if not is_lost(shows):
+            setattr(module.Printable, name, shows)
+    return [SYMPY] if any(map(is_lost, value.values())) else None
 
 
 def _backend(module: Any) -> tuple[bool, dict[str, Any]]:
@@ -120,12 +148,8 @@ def _matplotlib(module: Any) -> dict[str, Any]:
 
 def _take_matplotlib(module: Any, noted: dict[str, Any] | None) -> dict[str, Any] | None:
     noted = noted if noted is not None else dict(dict.items(module.rcParamsDefault))
-    changed = {
-        name: value
-        for name, value in _matplotlib(module).items()
-        if name not in BACKEND and noted.get(name, noted) != value
-    }
-    return changed or None
+    changed = _changed(_matplotlib(module), noted)
+    return {name: value for name, value in changed.items() if name not in BACKEND} or None
 
 
 def _put_matplotlib(module: Any, value: dict[str, Any]) -> Iterator[str]:
@@ -180,6 +204,7 @@ PARTS = (
     Part("numpy", "numpy's options", _numpy, _take_numpy, _put_numpy, "numpy"),
     Part("pandas", "pandas' options", _pandas, _take_pandas, _put_pandas, "pandas"),
     Part("polars", "polars' options", _polars, _take_polars, _put_polars, "polars"),
+    Part("sympy", SYMPY, _sympy, _take_sympy, _put_sympy, "sympy.core._print_helpers"),
     Part("backend", "how figures are shown", _backend, _take_backend, _put_backend, PYPLOT),
     Part(
         "inline",

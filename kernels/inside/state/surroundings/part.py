@@ -11,6 +11,7 @@ imported, and never imports it: what is to be set waits until the person's code 
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 __all__ = ["Part", "Words", "is_lost", "is_ours"]
@@ -41,10 +42,10 @@ def is_lost(value: object) -> bool:
 
 
 def is_ours(value: object) -> bool:
-    """Whether a function or the class of an object is part of the kernel's own program or of IPython."""
-    value = getattr(value, "__func__", value)
+    """Whether a function or the class of an object is the kernel's own, or there whenever matplotlib is."""
+    value = value.func if isinstance(value, partial) else getattr(value, "__func__", value)
     module = getattr(value, "__module__", None) or type(value).__module__
     return isinstance(module, str) and module.partition(".")[0] in _PROGRAM
 
 
-_PROGRAM = {OURS.partition(".")[0], "IPython", "ipykernel", "matplotlib_inline"}
+_PROGRAM = {OURS.partition(".")[0], "IPython", "ipykernel", "matplotlib", "matplotlib_inline"}

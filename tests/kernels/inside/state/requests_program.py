@@ -23,12 +23,14 @@ from inside import program  # noqa: E402
 from inside.children import forked  # noqa: E402
 from inside.files import request_socket  # noqa: E402
 from inside.input import standard_input  # noqa: E402
+from inside.interrupts import take_interrupts  # noqa: E402
 from inside.shell import Shell, interrupts  # noqa: E402
-from inside.state import requests  # noqa: E402
+from inside.state import requests, saving  # noqa: E402
 
 del sys.path[0]
 forked._kernel = os.getpid()
 program.prepare()
+take_interrupts(interrupts.note)
 shell = Shell.instance()
 told = {}
 
@@ -52,10 +54,13 @@ def interrupt_later(name, seconds=0.1):
     """Interrupt as a node does: by the message's id, from another thread, until it has been heard."""
 
     def interrupt():
+        while not interrupts.is_running(name):
+            time.sleep(0.01)
         time.sleep(seconds)
         with interrupts.aimed_at(name) as running:
-            told["running"] = running
-            os.kill(os.getpid(), signal.SIGINT)
+            told["heard"] = running
+            if running:
+                os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
 
@@ -101,14 +106,23 @@ with stand_in.Node(request_socket) as node:
     cell("numbers = list(map(float, range(1_000_000))); n = 5")
     told["too large"] = kernel.save(2), node.saves[-1].meta["names"], node.saves[-1].meta["lost"]
     requests.spare_memory = lambda: 256 << 20
+    del own["numbers"][1:]
+    told["not tried"] = [
+        (kernel.save(3)["status"], node.saves[-1].meta["names"]) for _ in range(saving.AGAIN)
+    ]
+    told["tried again"] = [(kernel.save(4), node.saves[-1].meta["names"]) for _ in range(2)]
 
-    # A save that does not end is given up, and the one before stays.
+    # What takes too long is left out; an interrupt ends a save, and the one before stays.
     kernel = fresh()
     cell("n = 6")
     kernel.save(1)
-    before = len(node.saves)
     cell("import time\nclass Slow:\n def __reduce__(self):\n  while True: time.sleep(60)\nslow = Slow()")
-    told["slow"] = kernel.save(2, seconds=0.2)
+    whole, alone = saving.WHOLE, saving.ALONE
+    saving.WHOLE, saving.ALONE = 0.02, 0.01
+    told["slow"] = kernel.save(2), node.saves[-1].meta["names"], node.saves[-1].meta["lost"]
+    saving.WHOLE, saving.ALONE = whole, alone
+    before = len(node.saves)
+    cell("slow = Slow()")
     interrupt_later("mine")
     told["interrupted"] = kernel.save(3, name="mine")
     with interrupts.aimed_at("late"):  # before it begins
@@ -118,6 +132,15 @@ with stand_in.Node(request_socket) as node:
     cell("n = 7")  # an interrupt that came late is not for the next cell
     cell("del slow")
     told["afterwards"] = kernel.save(5)["status"]
+
+    # A thread ends with its kernel, which is known when it is saved.
+    kernel = fresh()
+    cell("import threading\nending = threading.Event()\ndef waits(): ending.wait()")
+    cell("threading.Thread(target=waits, name='waiting').start()")
+    kernel.save(1)
+    told["running"] = [one for one in node.saves[-1].meta["lost"] if "waiting" in one["name"]]
+    cell("ending.set()")
+    told["was running"] = [one for one in kernel.load()["missing"] if "waiting" in one["name"]]
 
     # A child that a value forks does not go on with it.
     kernel = fresh()

@@ -60,7 +60,7 @@ def test_what_fits_is_saved_where_there_is_no_room_for_everything(told: dict[str
     """What the node has already needs none. The rest is named, and saved once there is room again."""
     assert told["stored"] == ["numpy", "old", "n", "new"]
     reply, names, lost = told["no room"]
-    assert outcome(reply) == {"status": "ok", "why": "no room for old, newer"}
+    assert outcome(reply) == {"status": "ok", "why": "left out: old, newer"}
     assert names == ["numpy", "n", "new"]
     assert lost == [
         {"name": "old", "cell": 1, "what": "a `bytes` of 3 MB (no room)"},
@@ -80,14 +80,37 @@ def test_a_value_that_takes_too_much_memory_is_left_out(told: dict[str, Any]) ->
     assert lost == [{"name": "numbers", "cell": 2, "what": "a `list` of more than 4 MB (no room)"}]
 
 
-def test_a_save_that_does_not_end_is_given_up(told: dict[str, Any]) -> None:
-    """When its time is over, when it is interrupted, and if that comes before it begins."""
-    assert outcome(told["slow"]) == {"status": "given up", "why": "it took too long"}
-    assert told["running"]
+def test_a_value_that_took_too_much_is_tried_again_later(told: dict[str, Any]) -> None:
+    """Not after each cell, since that takes as long each time; but it may have become small."""
+    assert {(status, *names) for status, names in told["not tried"]} == {("ok", "n")}
+    reply, names = told["tried again"][0]
+    assert outcome(reply) == {"status": "ok", "why": ""}
+    assert names == ["numbers", "n"]
+
+
+def test_a_value_that_takes_too_long_is_left_out(told: dict[str, Any]) -> None:
+    """Everything else is saved in the time that is left."""
+    reply, names, lost = told["slow"]
+    assert outcome(reply) == {"status": "ok", "why": "left out: slow"}
+    assert names == ["n", "time", "Slow"]
+    assert lost == [{"name": "slow", "cell": 2, "what": "a `Slow` (saving it takes too long)"}]
+
+
+def test_a_save_that_is_interrupted_is_given_up(told: dict[str, Any]) -> None:
+    """Also if the interrupt comes before it begins. The next cell and the next save are not interrupted."""
+    assert told["heard"]
     assert outcome(told["interrupted"]) == {"status": "given up", "why": "it was interrupted"}
     assert outcome(told["refused"]) == {"status": "given up", "why": "it was interrupted"}
     assert told["given up"] == 0
     assert told["afterwards"] == "ok"
+
+
+def test_a_thread_is_named_as_lost_once(told: dict[str, Any]) -> None:
+    """Nothing brings it back, so it is told when it is saved already."""
+    name = "the thread `waiting`, which was running"
+    assert (
+        told["running"] == told["was running"] == [{"name": name, "cell": 0, "what": "it could not be kept"}]
+    )
 
 
 def test_a_child_that_a_value_forks_saves_nothing(told: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Where there is no room for everything, what fits is chosen in an order that people expect."""
 
-from kernels.inside.state.selection import described, fitting
+from kernels.inside.state.selection import described, fitting, slow
 
 MiB = 1 << 20
 
@@ -19,4 +19,5 @@ def test_what_is_left_out_is_named_with_its_type_and_size() -> None:
     """As a person would say it."""
     assert described([], 900 * MiB) == "a `list` of 900 MB (no room)"
     assert described({}, 256 * MiB, at_least=True) == "a `dict` of more than 256 MB (no room)"
+    assert slow(1) == "a `int` (saving it takes too long)"
     assert described(b"", 3 << 29) == "a `bytes` of 1.5 GB (no room)"
