@@ -138,7 +138,8 @@ def unused_for(time: timedelta) -> str:
 def merge_losses(first: Restarted | None, second: Restarted | None) -> Restarted | None:
     """Two losses as one, with the reason of the second.
 
-    If a kernel knows no reason, it says AWAY, and perhaps more; the first reason takes the place of that. If saved variables came back at the second, they are not lost, whenever they were.
+    A kernel that knows no reason says AWAY, and perhaps more; the first reason then takes the place of that.
+    If saved variables came back at the second, they are not lost, whenever they were.
     """
     if first is None or second is None:
         return first or second
