@@ -34,7 +34,7 @@ from kernels.limits import Limits, over_limit
 from kernels.local import LocalKernel
 from kernels.process.kernel_process import KernelProcess, StartTimes, run_folder
 from kernels.process.launchers import Launcher
-from kernels.state.keeper import Keeper, save_slots
+from kernels.state.keeper import Keeper, SaveSlots
 from kernels.state.restarts import Restarts
 from kernels.state.store import StateStore
 from kernels.wire import sizes
@@ -71,7 +71,7 @@ class Kernel(LocalKernel, introspection.Hinting):
         limits: Limits,
         claim: Callable[[], object] = lambda: None,
         states: StateStore | None = None,
-        saves: SlotQueue | None = None,
+        saves: SaveSlots | None = None,
     ) -> None:
         capture = Capture(workspace.path, max_file=limits.file, max_files=limits.files)
         super().__init__(workspace, capture, limits, claim)
@@ -98,7 +98,7 @@ class Kernel(LocalKernel, introspection.Hinting):
         self._ended_because = DIED
         self._restarts = Restarts()
         self._router = Router(limits, self._kill_for_broken_messages)
-        self._keeper = Keeper(session_id, states, self._router, saves or save_slots())
+        self._keeper = Keeper(session_id, states, self._router, saves or SaveSlots())
         self._began: float | None = None  # the last cell, in seconds since 1970
         self._late_files = LateFiles(
             self.capture, most=limits.files, busy=lambda: self.busy, tell=self._router.late_scan
@@ -107,6 +107,11 @@ class Kernel(LocalKernel, introspection.Hinting):
     @property
     def variables(self) -> tuple[Variable, ...]:
         return self._router.variables
+
+    @property
+    def saved(self) -> int:
+        """The cell as of which the variables were saved last, as far as is known; 0 if they were not."""
+        return self._keeper.saved
 
     @property
     def busy(self) -> bool:
@@ -118,15 +123,9 @@ class Kernel(LocalKernel, introspection.Hinting):
         """Whether there is a process that holds variables."""
         return self._process is not None and not self.dead
 
-    @property
-    def stake(self) -> tuple[bool, int]:
-        """Whether variables would be lost with its process, if any are saved, and that one's id (0: none)."""
-        process = self._process
-        return self._keeper.unsavable, process.provisioner.pid or 0 if process is not None else 0
-
     async def state(self) -> State:
-        saved = await self._keeper.newest()
-        return State(self.alive, self.busy, self.variables, saved.cell if saved is not None else 0)
+        await self._keeper.newest()
+        return State(self.alive, self.busy, self.variables, self.saved)
 
     @property
     def dead(self) -> bool:
