@@ -29,6 +29,7 @@ from kernels.cell.run import GRACE, Run
 from kernels.concurrency.cancellation import cancel, stop, to_the_end
 from kernels.concurrency.slots import QueueEntry, SlotQueue, TimedSlots
 from kernels.errors import KernelClosed, KernelStartFailed
+from kernels.eviction import Evictable
 from kernels.interface import State
 from kernels.limits import Limits, over_limit
 from kernels.local import LocalKernel
@@ -55,7 +56,7 @@ LOST = "[a process that your code had started was killed: {}]\n"
 REQUEST = {"silent": False, "store_history": True, "user_expressions": {}, "stop_on_error": False}
 
 
-class Kernel(LocalKernel, introspection.Hinting):
+class Kernel(LocalKernel, Evictable, introspection.Hinting):
     """One session's kernel. Made by `Pool.kernel`, which owns the slots and ends it."""
 
     def __init__(

@@ -12,9 +12,7 @@ from typing import BinaryIO
 from kernels.concurrency.threads import in_thread
 from kernels.interface import WORKSPACE_FULL, Cell
 from kernels.limits import Limits
-from kernels.process.kernel_process import KernelProcess
 from kernels.sandbox.limits import usage
-from kernels.state.keeper import Keeper
 from kernels.workspace.captured import Scan
 from kernels.workspace.folder import Workspace, is_scratch
 from kernels.workspace.scan import Capture
@@ -39,8 +37,6 @@ class LocalKernel:
     """A kernel that no other program used before this one."""
 
     goes_on = False  # no cell goes on that nobody waits for
-    _keeper: Keeper
-    _process: KernelProcess | None
 
     def __init__(
         self, workspace: Workspace, capture: Capture, limits: Limits, claim: Callable[[], object]
@@ -51,12 +47,6 @@ class LocalKernel:
         self.capture = capture
         self._caught_up = False
         self._catching_up = asyncio.Lock()
-
-    @property
-    def stake(self) -> tuple[bool, int]:
-        """Whether variables would be lost with its process, although others are saved; its id, 0 for none."""
-        process = self._process
-        return self._keeper.unsavable, process.provisioner.pid or 0 if process is not None else 0
 
     async def left_running(self) -> Mapping[int, Cell]:
         """None: cells end with the program that began them."""

@@ -34,13 +34,12 @@ from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.concurrency.slots import SlotQueue, TimedSlots
 from kernels.concurrency.threads import in_thread
-from kernels.inside.procfs import tree
+from kernels.eviction import in_order
 from kernels.kernel import DIED, SAVING, Kernel
 from kernels.limits import Limits
 from kernels.process.launchers import ConfinedLauncher, Launcher, PlainLauncher
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.forkserver import LIBRARIES
-from kernels.sandbox.limits import usage
 from kernels.sandbox.limits.machine import Machine, Memory
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.tier_choice import choose
@@ -253,24 +252,11 @@ class Pool:
                 self._sandbox.own(workspace.path)
 
     async def _giving_way(self, now: float) -> list[Kernel]:
-        """The kernels for which there is a reason now, in the order in which they are to be ended.
-
-        Whoever waits gives up a kernel of their own first, and kernels whose variables cannot be saved go
-        last. Of the rest, those come first that have held the most memory for the longest time if memory is
-        short, and else those that were idle the longest: a large one takes its person longer to get back.
-        """
+        """The kernels for which there is a reason now, in the order in which they are to be ended."""
         memory = self._memory()
         found = [kernel for kernel in self._kernels.values() if self._reason(kernel, now, memory) is not None]
-        held = dict.fromkeys(found, 1)
-        if len(found) > 1 and memory.is_short(self.limits.memory):
-            sizes = await in_thread(_held, [kernel.stake[1] for kernel in found])
-            held = dict(zip(found, sizes, strict=True))
-
-        def place(kernel: Kernel) -> tuple[bool, bool, float]:
-            waits = self._slots.waits_for(owner(kernel.session_id))
-            return not waits, kernel.stake[0], -held[kernel] * (now - kernel.last_used)
-
-        return sorted(found, key=place)
+        short = memory.is_short(self.limits.memory)
+        return await in_order(found, now, weighed=short, waits=self._slots.waits_for)
 
     def _reason(self, kernel: Kernel, now: float, memory: Memory) -> str | None:
         """Why this kernel is to be ended now, or None."""
@@ -326,11 +312,6 @@ class Pool:
         for failure in await asyncio.gather(*endings, return_exceptions=True):
             if failure is not None:
                 log.error("a kernel could not be ended", exc_info=failure)
-
-
-def _held(pids: list[int]) -> list[int]:
-    """Bytes that each of these processes holds, with all that it has started; 0.1 ms for each."""
-    return [sum(usage.memory(tree(pid)).values()) if pid else 0 for pid in pids]
 
 
 def _processors() -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kernels import pool as module
+from kernels import eviction as module
 from kernels.limits import Limits
 from kernels.pool import Pool, PoolTimes
 from kernels.sandbox.limits.machine import Memory
@@ -39,7 +39,7 @@ class FakeKernel:
         pid: int = 0,
     ) -> None:
         self.session_id, self.last_used, self.busy = session_id, last_used, busy
-        self.stake = unsavable, pid
+        self.at_risk, self.pid = unsavable, pid
         self.slot = pool._slots.enter(owner(session_id))
         self.ended: list[str] = []
         pool._kernels[session_id] = self  # type: ignore[assignment]
@@ -164,14 +164,14 @@ async def test_when_memory_is_short_the_largest_idle_kernel_gives_way_first(
             nonlocal left
             order.append(name)
             kernel.ended.append(reason)
-            left += kernel.stake[1]
+            left += kernel.pid
 
         kernel.cull = cull  # type: ignore[method-assign]
     await pool.sweep(NOW)
     assert order == ["huge", "large"]  # a kernel may use 1 GiB
     assert idle["huge"].ended == ["it was not in use and the server is short of memory"]
     assert not busy.ended
-    assert busy.stake[1] not in sized
+    assert busy.pid not in sized
 
 
 async def test_of_two_as_large_the_longest_idle_gives_way_first(tmp_path: Path, sized: list[int]) -> None:
@@ -184,7 +184,7 @@ async def test_of_two_as_large_the_longest_idle_gives_way_first(tmp_path: Path, 
         FakeKernel(pool, "larger", NOW - 2, pid=800),
     ]
     assert [one.session_id for one in await pool._giving_way(NOW)] == ["early", "late", "larger"]  # type: ignore[comparison-overlap]
-    assert sorted(sized) == sorted(one.stake[1] for one in idle)
+    assert sorted(sized) == sorted(one.pid for one in idle)
 
 
 def test_what_a_process_holds_counts_what_it_has_started() -> None:
