@@ -109,10 +109,8 @@ def _why(error: BaseException) -> str:
     match error:
         case KeyboardInterrupt():
             return "it was interrupted"
-        case GivenUp():
-            return "it took too long"
         case TakesTooMuch() | MemoryError():
             return "there is no room for it"
-        case OSError() | StateRefused() | loading.Unreadable():
+        case GivenUp() | OSError() | StateRefused() | loading.Unreadable():
             return str(error)[:LONGEST_WHY]
     return type(error).__name__[:LONGEST_WHY]

@@ -77,7 +77,9 @@ class Saving:
         bounds.grow_from_now()  # sending takes nothing
         with Sending(ticket, bounds) as sending:
             left_out: dict[str, str] = {}
-            if state is None or state.new > sending.room:
+            if state is not None and state.new > sending.room:
+                state = None  # its memory is needed
+            if state is None:
                 state, left_out = self._part(wanted, sending.room, bounds)
             self._some = bool(left_out)
             told = [self._told(name, what) for name, what in left_out.items()]
@@ -119,6 +121,7 @@ class Saving:
                 with bounds.part(ALONE):
                     alone = self._graph([(name, value)], bounds)
                 sizes[name], what[name] = alone.new, selection.described(value, alone.bytes)
+                del alone
                 continue
             except TakesTooLong:
                 what[name] = selection.slow(value)
@@ -132,6 +135,7 @@ class Saving:
             state = self._whole({name: wanted[name] for name in wanted if name in chosen}, bounds, WHOLE)
             if state is not None and state.new <= room:
                 return state, {name: what[name] for name in what if name not in chosen}
+            del state
             share //= 2
         raise TakesTooMuch
 
