@@ -69,7 +69,7 @@ def marks(namespace: dict[str, Any]) -> dict[str, Any]:
     if shell is not None:
         found |= _of_shell(shell)
     for name in STREAMS:
-        if type(stream := getattr(sys, name)).__module__.startswith("inside."):
+        if str(type(stream := getattr(sys, name, None)).__module__).startswith("inside."):
             found.setdefault(f"stream.{name}", stream)
     for name in BUILTINS:
         value = getattr(builtins, name, None)
@@ -81,9 +81,9 @@ def marks(namespace: dict[str, Any]) -> dict[str, Any]:
 
 def _of_shell(shell: Any) -> dict[str, Any]:
     parts = {f"shell.{name}": getattr(shell, name, None) for name in OF_SHELL}
-    hidden = {f"hidden.{name}": value for name, value in shell.user_ns_hidden.items() if name[:1] != "_"}
+    hidden = {f"hidden.{name}": value for name, value in shell.user_ns_hidden.items() if _is_shown(name)}
     inputs = {name: shell.user_ns.get(name) for name in ("In", "Out", "_ih", "_oh", "_dh")}
-    streams = dict(zip(STREAMS, getattr(shell.kernel, "own_streams", ()), strict=False))
+    streams = dict(zip(STREAMS, getattr(getattr(shell, "kernel", None), "own_streams", ()), strict=False))
     return (
         {"shell": shell}
         | parts
@@ -91,6 +91,10 @@ def _of_shell(shell: Any) -> dict[str, Any]:
         | inputs
         | {f"stream.{name}": each for name, each in streams.items()}
     )
+
+
+def _is_shown(name: object) -> bool:
+    return type(name) is str and name[:1] != "_"
 
 
 def _loaded(path: str) -> Any:
