@@ -253,6 +253,54 @@ def many_items_that_fail():
     return len(missing), same, {type(found[name][0]).__name__ for name in items}
 
 
+class Named:
+    """Has a hash of its own, and holds others like it."""
+
+    def __init__(self, name):
+        self.name, self.near, self.far = name, set(), {}
+
+    def __hash__(self):
+        return hash(self.name)
+
+    def __eq__(self, other):
+        return self.name == other.name
+
+
+def keys_in_a_circle_with_their_container():
+    """Nodes of a graph that hold each other in sets and as keys."""
+    one, two = Named("one"), Named("two")
+    one.near.add(two)
+    two.near.add(one)
+    one.far.update({two: 1, one: 2})
+    dumped, found, missing = kept({"a": [one, 5], "b": {two: "two"}})
+    again = found["a"][0]
+    (other,) = again.near
+    return (
+        dumped.lost,
+        missing,
+        again in other.near,
+        again.far[other],
+        list(again.far.values()),
+        found["b"][other],
+    )
+
+
+class Fills(list):
+    """A list that cannot be filled, and that an element of its own holds."""
+
+    def __setstate__(self, state):
+        raise ValueError("never")
+
+
+def a_list_that_others_hold_already():
+    """What cannot become a placeholder is lost with all that holds it."""
+    bad = Fills([[1]])
+    bad.tag = 1
+    bad[0].append(bad)
+    _, found, missing = kept({"a": {"bad": bad}, "b": bad[0], "c": 3})
+    return in_words(missing), type(found["a"]).__name__, type(found["b"]).__name__, found["c"]
+
+
 def a_hash_that_fails_is_a_lost_dict():
     """A key that cannot be a key any more."""
     made = types.ModuleType("keys_module")

@@ -166,6 +166,18 @@ def test_whatever_making_a_value_raises_costs_only_that_value() -> None:
     assert neighbour == 7
 
 
+def test_keys_in_a_circle_with_their_container_are_kept() -> None:
+    """`pickle` itself asks for their hash before they have their attributes."""
+    assert left("keys_in_a_circle_with_their_container") == ((), [], True, 1, [1, 2], "two")
+
+
+def test_nobody_holds_a_value_that_is_only_half_there() -> None:
+    """If it cannot be replaced, all that holds it is lost, and named."""
+    missing, *kinds, other = left("a_list_that_others_hold_already")
+    assert [name for name, _ in missing] == ["a"]
+    assert (kinds, other) == (["Placeholder", "Placeholder"], 3)
+
+
 def test_an_instance_that_lies_about_its_class_is_kept() -> None:
     """As a mock does."""
     assert left("a_class_that_lies") == ((), True)
