@@ -227,8 +227,11 @@ loud = Loud()
     ]
     kernel.state._apart._own_threads.update(threading.enumerate())
     sys.stdout, ours = Holding(), sys.stdout
-    before = state()
+    with node.serving:
+        before = state()
     told["loud"] = kernel.save(1)["status"]
+    with node.serving:  # its end of the connection is in this process, too
+        pass
     told["flushed"] = flushed
     told["trace"] = [pair for pair in zip(before, state(), strict=True) if pair[0] != pair[1]]
     sys.stdout = ours

@@ -34,6 +34,7 @@ class Node:
         self.chunks = {}
         self.answers = {}
         self.requests = []
+        self.serving = threading.Lock()  # held until the connection is closed
         self._request_socket = request_socket
 
     def __enter__(self):
@@ -51,7 +52,7 @@ class Node:
     def _listen(self):
         while self._ours.recv(1):
             ours, theirs = socket.socketpair()
-            with ours:
+            with self.serving, ours:
                 socket.send_fds(self._ours, [b"."], [theirs.fileno()])
                 theirs.close()
                 with suppress(OSError, ValueError), ours.makefile("rwb") as line:
