@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 import pytest_asyncio
@@ -124,24 +125,22 @@ ACTS = {
     "changes the kernel": "import builtins\nget_ipython().user_ns.clear()\nbuiltins.len = builtins.print = None",
 }
 HOSTILE = """
-import ctypes, logging, os, re, sys, threading, time, warnings
-def act():
-    with open("acted", "w"): pass
-{act}
 class Hostile:
-    {method}
-{made}
+    def {method}:
+        import ctypes, logging, os, re, sys, threading, time, warnings
+        from pathlib import Path
+        Path("acted").touch()
+{act}
+        return int, ()
+bad = Hostile()
+bad.x = 1
 """
+METHODS = {"saved": "__reduce__(self)", "loaded": "__setstate__(self, state)"}
 
 
 def hostile(act: str, *, when: str) -> str:
     """A cell that defines a value which does this when it is saved, or when it is loaded."""
-    indented = "\n".join(f"    {line}" for line in act.splitlines())
-    if when == "saved":
-        method = "def __reduce__(self): act(); return (int, ())"
-    else:
-        method = "def __setstate__(self, state): act()"
-    return HOSTILE.format(act=indented, method=method, made="bad = Hostile()\nbad.x = 1")
+    return HOSTILE.format(act=indent(act, " " * 8), method=METHODS[when])
 
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
@@ -173,6 +172,7 @@ async def test_what_a_value_does_when_it_is_loaded(pool: Pool, kernel: Kernel, a
         await saved_as(kernel, 12)
         ran = await ended(kernel)
         (told,) = ran.restarts
+        assert (kernel.workspace.path / "acted").exists()
         assert ran.status in ("ok", "error"), ran.output
         assert "HEARD" not in ran.output
         named = {*told.back, *told.lost, *(one.name for one in told.unsaved)}

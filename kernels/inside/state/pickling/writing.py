@@ -200,6 +200,9 @@ def _parts(value: object) -> list[object]:
     elif type(value) in (list, tuple, set, frozenset):
         parts = list(value)  # type: ignore[call-overload]
     else:
-        content = getattr(value, "__dict__", None) if not isinstance(value, type) else None
+        try:
+            content = object.__getattribute__(value, "__dict__")
+        except Exception:  # noqa: BLE001  the class can do anything there; most likely it has none
+            content = None
         parts = list(content.values()) if type(content) is dict else []
     return parts[:MANY_PARTS]

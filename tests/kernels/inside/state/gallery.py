@@ -162,9 +162,9 @@ CELLS: list[tuple[str, list[str]]] = [
         ],
     ),
     (
-        "import typing\nclass Pair(typing.NamedTuple):\n    a: int\n    b: str = 'x'\n    def both(self): return self.a, self.b\npair = Pair(1); Old = namedtuple('Old', 'p q'); old = Old(1, q=2)\nclass TD(typing.TypedDict, total=False):\n    k: int\nT = typing.TypeVar('T')\nclass Box(typing.Generic[T]):\n    def __init__(self, v: T): self.v = v\nbox = Box[int](4)\nclass Likes(typing.Protocol):\n    def go(self) -> int: ...",
+        "import typing\nclass Pair(typing.NamedTuple):\n    a: int\n    b: str = 'x'\n    def both(self): return self.a, self.b\npair = Pair(1); Old = namedtuple('Old', 'p q'); old = Old(1, q=2)\nclass TD(typing.TypedDict, total=False):\n    k: int\nT = typing.TypeVar('T'); UserId = typing.NewType('UserId', int)\nclass Box(typing.Generic[T]):\n    def __init__(self, v: T): self.v = v\nbox = Box[int](4)\nclass Likes(typing.Protocol):\n    def go(self) -> int: ...",
         [
-            "pair, pair.both(), pair._replace(a=3), type(pair) is Pair, old, old.q, TD(k=1), TD.__annotations__, box.v, box.__orig_class__, Box.__parameters__[0] is T"
+            "pair, pair.both(), pair._replace(a=3), type(pair) is Pair, old, old.q, TD(k=1), TD.__annotations__, box.v, box.__orig_class__, Box.__parameters__[0] is T, UserId(3), UserId"
         ],
     ),
     (
