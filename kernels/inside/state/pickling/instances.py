@@ -35,7 +35,7 @@ def _makes_its_own(cls: Any) -> bool:
 
 def reduce_instance(value: object) -> Reduction:
     """An instance by its class and its attributes."""
-    state: Any = object.__getstate__(value)  # type: ignore[attr-defined]  # new in Python 3.11
+    state: Any = object.__getstate__(value)
     attributes, slots = state if isinstance(state, tuple) else (state, None)
     return object.__new__, (type(value),), (attributes, slots), None, None, set_instance
 
