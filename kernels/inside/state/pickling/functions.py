@@ -164,7 +164,7 @@ def _reduce_builtin(function: Any) -> Reduction:
 
 def _reduce_module(module: types.ModuleType) -> Reduction:
     """A module by its name, with the parts that have been imported; one that a cell has made by value."""
-    name = vars(module).get("__name__")
+    name: Any = vars(module).get("__name__")
     if not _is_found(module):
         content = {key: value for key, value in vars(module).items() if key != "__builtins__"}
         return types.ModuleType, (name,), content, None, None, set_module

@@ -193,6 +193,10 @@ CELLS: list[tuple[str, list[str]]] = [
         "class D(dict):\n    def __setitem__(self, k, v): super().__setitem__(k, (v, 'set'))\nmydict = D(); mydict['a'] = 1\nclass L(list): tag = 3\nmylist = L([1]); mylist.own = 2",
         ["mylist, mylist.own, mylist.tag"],
     ),
+    (
+        "class Proxy:\n    def __init__(self, x): self._x = x\n    def __getattr__(self, name): return getattr(self._x, name)\nproxy = Proxy('ab')\nclass Single:\n    made, one = 0, None\n    def __new__(cls, name):\n        if cls.one is None: cls.one = super().__new__(cls); cls.made += 1\n        return cls.one\n    def __init__(self, name): self.name = name\nsingle = Single('s')\nclass Both:\n    __slots__ = ('a', '__dict__')\n    def __getattr__(self, name): return self.a[name]\nboth_ = Both(); both_.a, both_.b = {'c': 3}, 2",
+        ["proxy.upper(), single is Single('t'), single.name, Single.made, both_.a, both_.b, both_.c"],
+    ),
     # NumPy
     (
         "import numpy as np; a = np.arange(24.).reshape(4, 6); row, cols, rev, tr = a[1], a[:, ::2], a[::-1, 3], a.T; whole = np.zeros(3000)",
