@@ -109,6 +109,11 @@ class Kernel(LocalKernel, introspection.Hinting):
         return self._router.variables
 
     @property
+    def saved(self) -> int:
+        """The cell as of which the variables were saved last, as far as is known; 0 if they were not."""
+        return self._keeper.saved
+
+    @property
     def busy(self) -> bool:
         """Whether a cell runs or waits."""
         return self.queue.served > 0
@@ -119,8 +124,8 @@ class Kernel(LocalKernel, introspection.Hinting):
         return self._process is not None and not self.dead
 
     async def state(self) -> State:
-        saved = await self._keeper.newest()
-        return State(self.alive, self.busy, self.variables, saved.cell if saved is not None else 0)
+        await self._keeper.newest()
+        return State(self.alive, self.busy, self.variables, self.saved)
 
     @property
     def dead(self) -> bool:

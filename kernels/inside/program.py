@@ -5,7 +5,8 @@
 3. Each reply carries a list of the person's variables (`variables`). On the output channel, where our own
    client gets the reply, it also marks the end of the output.
 4. Text that UTF-8 cannot encode is sent all the same, and other text with it is not lost (`packing`).
-5. No history, heartbeat, debugger or subshells: nobody uses them, and each costs time at every cell or start.
+5. It saves the person's variables when it is asked, and has them again when a new kernel is (`state`).
+6. No history, heartbeat, debugger or subshells: nobody uses them, and each costs time at every cell or start.
 
     program = prepare()                           # once, in the process that is forked
     serve(program, connection, listening)         # in the child
@@ -14,6 +15,7 @@
 import asyncio
 import atexit
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -203,6 +205,13 @@ class InsideKernel(IPythonKernel):  # type: ignore[misc]
 
         answer: str = self._questions.ask(parent, ident, prompt, password=password, before=mark)
         return answer
+
+    def _send_interrupt_children(self) -> None:
+        """Send the signal to all processes of a cell; what it left running has nothing to do with a save."""
+        if self.state.busy:
+            os.kill(os.getpid(), signal.SIGINT)
+        else:
+            super()._send_interrupt_children()
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: Any) -> None:
         """Interrupt the cell that is named, or else the one that is running.

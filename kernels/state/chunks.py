@@ -13,7 +13,7 @@ that one file, and a thousand of 4 KB take 0.5 s.
 import errno
 import os
 import stat
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
@@ -44,6 +44,7 @@ __all__ = [
 CHUNKS = "chunks"
 UNFINISHED = "unfinished"  # is there while a save is written, and after one that was killed
 AT_ONCE = 16  # syncs at a time
+FEW = 3  # syncs that take less than starting threads for them
 FILES, BYTES = 64, 32 * 1024 * 1024  # new chunks that are open at most, and about how many bytes they have
 BLOCK = 4096  # bytes in which disks give room: a hundred thousand chunks of one byte take 400 MB
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -58,6 +59,7 @@ class Incoming:
         self._open: dict[str, int] = {}  # descriptors by digest
         self._bytes = 0  # in the open ones
         self._folders: set[str] = set()
+        self._threads = ThreadPoolExecutor(AT_ONCE, "saved variables")  # it starts them when it needs them
         self.placed: set[str] = set()
 
     def __contains__(self, digest: str) -> bool:
@@ -76,11 +78,12 @@ class Incoming:
         """Return once all chunks have their names and all that is on the disk. Raises: OSError."""
         self._place()
         folders = [*self._folders, CHUNKS] if self._folders else []
-        _all(lambda name: sync_folder(name, self._here), folders)
+        self._all(lambda name: sync_folder(name, self._here), folders)
         self._folders.clear()
 
     def discard(self, keep: Collection[str]) -> None:
-        """Remove what was added, but not the chunks of `keep`."""
+        """End, and remove what was added, but not the chunks of `keep`."""
+        self._threads.shutdown()
         for digest, descriptor in self._open.items():
             os.close(descriptor)
             with suppress(OSError):
@@ -93,7 +96,7 @@ class Incoming:
 
     def _place(self) -> None:
         """Sync the open chunks, and give them their names."""
-        _all(os.fsync, list(self._open.values()))
+        self._all(os.fsync, self._open.values())
         for digest in list(self._open):
             folder = _folder(digest)
             if folder not in self._folders:
@@ -103,6 +106,15 @@ class Incoming:
             self.placed.add(digest)
             os.close(self._open.pop(digest))
         self._bytes = 0
+
+    def _all[T](self, work: Callable[[T], object], items: Collection[T]) -> None:
+        """Do it to each item, several at a time. It may be done twice if threads cannot be had."""
+        if len(items) > FEW:
+            with suppress(RuntimeError):
+                list(self._threads.map(work, items))
+                return
+        for item in items:
+            work(item)
 
 
 def is_there(here: int, digest: str, size: int) -> bool:
@@ -220,17 +232,6 @@ def _write(descriptor: int, data: bytes | bytearray | memoryview) -> None:
     left = memoryview(data).cast("B")
     while left:
         left = left[os.write(descriptor, left) :]
-
-
-def _all[T](work: Callable[[T], object], items: Iterable[T]) -> None:
-    """Do it to each item, several at a time. It may be done twice if threads cannot be had."""
-    items = list(items)
-    if len(items) > 1:
-        with suppress(RuntimeError), ThreadPoolExecutor(AT_ONCE, "saved variables") as threads:
-            list(threads.map(work, items))
-            return
-    for item in items:
-        work(item)
 
 
 def _folder(digest: str) -> str:

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 ASIDE = ".forgotten-"  # begins the name of a session's folder that is being deleted; no session's does
 LOCK = "lock"
+SET_APART = 16  # one part of so many
 PATIENCE = 5.0  # seconds that a session in use is waited for
 AGAIN = 0.01  # seconds between two tries
 LOCKING = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -70,11 +71,13 @@ class SessionState:
         self._guard = threading.Lock()  # of `_writing`, while somebody uses it
 
     def room(self) -> int:
-        """How many bytes the next save may have, those of its chunks that are here already included.
+        """How many bytes the chunks of the next save may have, those that are here already included.
 
+        A sixteenth is set apart for what the files of buffers from 64 KiB on take beside these bytes.
         Raises: OSError.
         """
-        return self._quotas.room(self.session_id)
+        room = self._quotas.room(self.session_id)
+        return room - room // SET_APART
 
     def newest(self, before: int | None = None) -> Manifest | None:
         """The newest save that is whole, or the newest of those whose number is below `before`.

@@ -63,6 +63,12 @@ USES = (
         "kernels/inside/children/forked.py",
         "a child that a cell has forked cannot ask, and `input()` would wait for ever",
     ),
+    Use(
+        "ipykernel.kernelbase:Kernel",
+        "_allow_stdin",
+        "kernels/inside/state/apart.py",
+        "what a value's code asks while it is saved would get no answer",
+    ),
     # ipykernel's program, with its sockets
     Use(
         "ipykernel.kernelapp:IPKernelApp",

@@ -1,8 +1,8 @@
 """Saves the person's variables: all in one graph, so that what two names share stays shared.
 
-    saving = Saving(shell, names, cells)
-    wanted = saving.wanted(7, cells=1)      # as of the end of the cell 7
-    saving.save(ticket, wanted, bounds)     # returns what is left out
+    saving = Saving(shell)      # before the first cell
+    saving.note(7)              # after the cell 7
+    saving.save(ticket, saving.wanted(), bounds)        # returns what is left out
 
 Values that cannot be saved are left out by `graph`, each alone. If all the others take too much room, memory
 or time, what fits is saved; see `selection`.
@@ -18,11 +18,12 @@ from .cells import Cells
 from .names import Names
 from .transport import Buffer, Sending, chunked
 
-__all__ = ["OWN", "PLACE", "SURROUNDINGS", "Saving", "shown"]
+__all__ = ["OWN", "PLACE", "SURROUNDINGS", "Saving", "item_shown"]
 
 # The items with all that is no name, in two parts: what modules are found by comes before the names.
 PLACE = "\0place"
 SURROUNDINGS = "\0surroundings"
+RUNNING = SURROUNDINGS + "running"  # of these the part that is in words: threads and tasks, which end
 OWN = "\0names"  # the item with the order of the names, their cells, and which are hidden
 WHOLE, ALONE = 0.6, 0.1  # of the time that is left, for all values together, and for one of them
 AGAIN = 8  # saves for which a value that takes too much by itself is not tried again
@@ -41,30 +42,39 @@ class _State:
 
 
 class Saving:
-    """See the module's text. `names` and `cells` are the shell's."""
+    """See the module's text."""
 
-    def __init__(self, shell: Any, names: Names, cells: Cells) -> None:
+    def __init__(self, shell: Any) -> None:
         self._shell = shell
-        self._names, self._cells = names, cells
+        self._names, self._cells = Names(shell), Cells()
+        self._count = shell.execution_count  # when names were noted last
         self._known: set[str] = set()  # digests of the chunks that the node has
         self._some = False  # whether the last save was of a part
         # What takes too much by itself, by its name and address: why, and for how many saves it is not tried.
         self._refused: dict[tuple[str, int], tuple[str, int]] = {}
 
-    def know(self, digests: Iterable[str]) -> None:
-        """The node has exactly these chunks of ours."""
+    def note(self, cell: int) -> None:
+        """Note which names the cell that has just ended has bound.
+
+        If several cells have ended since the last call, nobody knows which of them has bound a name that was
+        there before.
+        """
+        count = self._shell.execution_count
+        certain = self._names.of_last_cell() if count - self._count > 1 else None
+        self._count = count
+        self._cells.note(self._names.own(), self._shell.user_ns, cell, certain)
+
+    def restored(self, cells: Mapping[str, int], digests: Iterable[str]) -> None:
+        """What is in the namespace now comes from the node: the names' cells, and the chunks' digests."""
+        self._count = self._shell.execution_count
+        self._cells.restored(self._names.own(), self._shell.user_ns, cells)
         self._known = set(digests)
 
-    def wanted(self, cell: int, cells: int) -> dict[str, object]:
-        """All that is to be saved: the names' values, and the parts of the surroundings.
-
-        `cells` is how many there were since the last save: with several, nobody knows which one of them has
-        bound a name that was there before.
-        """
-        namespace, names = self._shell.user_ns, self._names.own()
-        self._cells.note(names, namespace, cell, self._names.of_last_cell() if cells > 1 else None)
+    def wanted(self) -> dict[str, object]:
+        """All that is to be saved: the names' values, and the parts of the surroundings."""
+        namespace = self._shell.user_ns
         parts = surroundings.take(self._shell, namespace)
-        values = {name: namespace[name] for name in names if name in namespace}
+        values = {name: namespace[name] for name in self._names.own() if name in namespace}
         return values | {SURROUNDINGS + key: part for key, part in parts.items()}
 
     def save(self, ticket: str, wanted: Mapping[str, object], bounds: WorkBounds) -> list[str]:
@@ -76,14 +86,17 @@ class Saving:
         bounds.grow_from_now()  # sending takes nothing
         with Sending(ticket, bounds) as sending:
             left_out: dict[str, str] = {}
-            if state is None or state.new > sending.room:
+            if state is not None and state.new > sending.room:
+                state = None  # its memory is needed
+            if state is None:
                 state, left_out = self._part(wanted, sending.room, bounds)
             self._some = bool(left_out)
             told = [self._told(name, what) for name, what in left_out.items()]
+            running = [meta.not_kept(words) for words in _words(wanted.get(RUNNING))]
             saved = [name for name in _names(wanted) if name in state.names]
-            sending.send(state.buffers, meta.described(saved, [*state.lost, *told]))
+            sending.send(state.buffers, meta.described(saved, [*state.lost, *told, *running]))
             bounds.finish()
-        self.know(digest for buffer in state.buffers for digest in buffer.digests)
+        self._known = {digest for buffer in state.buffers for digest in buffer.digests}
         return [one["name"] for one in told]
 
     def _whole(self, wanted: Mapping[str, object], bounds: WorkBounds, share: float) -> _State | None:
@@ -117,6 +130,7 @@ class Saving:
                 with bounds.part(ALONE):
                     alone = self._graph([(name, value)], bounds)
                 sizes[name], what[name] = alone.new, selection.described(value, alone.bytes)
+                del alone
                 continue
             except TakesTooLong:
                 what[name] = selection.slow(value)
@@ -130,6 +144,7 @@ class Saving:
             state = self._whole({name: wanted[name] for name in wanted if name in chosen}, bounds, WHOLE)
             if state is not None and state.new <= room:
                 return state, {name: what[name] for name in what if name not in chosen}
+            del state
             share //= 2
         raise TakesTooMuch
 
@@ -164,16 +179,20 @@ class Saving:
                 yield self._told(name, value.what)
 
     def _told(self, name: str, what: str) -> dict[str, Any]:
-        return meta.told(shown(name), self._cells.of(name), what)
+        return meta.told(item_shown(name), self._cells.of(name), what)
 
 
-def shown(name: str) -> str:
+def item_shown(name: str) -> str:
     """The name of an item as a person knows it: what is lost of the surroundings is mostly a result."""
     return "Out" if _is_ours(name) else name
 
 
 def _names(wanted: Mapping[str, object]) -> list[str]:
     return [name for name in wanted if not _is_ours(name)]
+
+
+def _words(part: object) -> list[str]:
+    return [each for each in part if isinstance(each, str)] if isinstance(part, list) else []
 
 
 def _is_ours(key: str) -> bool:

@@ -117,8 +117,8 @@ class Kernel:
             raise RuntimeError("it may not ask")
         return "an answer"
 
-    def save(self, cell, *, seconds=SECONDS, cells=1, name=""):
-        content = {"ticket": f"save {cell}", "cell": cell, "hurry": False, "seconds": seconds, "cells": cells}
+    def save(self, cell, *, seconds=SECONDS, name=""):
+        content = {"ticket": f"save {cell}", "cell": cell, "hurry": False, "seconds": seconds, "cells": 1}
         return self.state.save({"header": {"msg_id": name or next(self.ids)}, "content": content})
 
     def load(self):

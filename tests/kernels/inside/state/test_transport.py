@@ -21,7 +21,7 @@ def nothing() -> None:
 def node(monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     """A node, which is the one that the request socket leads to."""
     monkeypatch.setattr(request_socket, "_kept", None)
-    with Node(request_socket) as made:  # type: ignore[no-untyped-call]
+    with Node(request_socket) as made:
         yield made
 
 
