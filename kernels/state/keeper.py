@@ -30,7 +30,7 @@ from kernels.state.asking import Asked, AskedProcess, asking
 from kernels.state.errors import StateError
 from kernels.state.exchange import Exchange, LoadErrand, SaveErrand
 from kernels.state.manifest import Manifest, Meta
-from kernels.state.restarts import Restored, unsaved
+from kernels.state.restarts import BroughtBack, unsaved
 from kernels.state.session_state import SessionState
 from kernels.state.store import StateStore
 from kernels.text.clipping import repair
@@ -98,9 +98,12 @@ class Keeper:
         """What is saved, as far as is known."""
         if not self._known and self._state is not None:
             try:
-                self._newest, self._known = await in_thread(self._state.newest), True
+                newest = await in_thread(self._state.newest)
             except (StateError, OSError) as error:
                 log.warning("it is not known what is saved: %s", error, extra=self._ids)
+            else:
+                if not self._known:  # otherwise something was saved meanwhile
+                    self._newest, self._known = newest, True
         return self._newest
 
     async def forget(self) -> None:
@@ -248,10 +251,10 @@ class Keeper:
 
     # Restoring:
 
-    async def restore(self, process: AskedProcess) -> Restored | None:
+    async def restore(self, process: AskedProcess) -> BroughtBack | None:
         """Bring what is saved back, in a fresh process before its first cell; None if nothing is saved.
 
-        If that fails (`Restored.cell` is 0), the process has to be replaced: it may be in any state.
+        If that fails (`BroughtBack.cell` is 0), the process has to be replaced: it may be in any state.
         """
         self._unsaved, self._failed_at, self._expected, self._pause = 0, 0, 0.0, QUIET
         if self._state is None:
@@ -266,11 +269,11 @@ class Keeper:
                 self._known = True
                 return restored
         self._known = False  # not all that is there can be read
-        return Restored(0, gone=tuple(dict.fromkeys(name for saved in tried for name in saved.meta.names)))
+        return BroughtBack(0, gone=tuple(dict.fromkeys(name for saved in tried for name in saved.meta.names)))
 
     async def _restore(
         self, process: AskedProcess, state: SessionState, tried: list[Manifest]
-    ) -> Restored | None:
+    ) -> BroughtBack | None:
         """As `restore`; None as well if what is `tried`, newest first, does not come back."""
         until = monotonic() + LOADING
         number = None
@@ -284,7 +287,7 @@ class Keeper:
             if reply.get("status") == "ok" and not load.damaged:
                 self._newest, self._cell = saved, saved.cell
                 told = Meta.from_json({"names": reply.get("back"), "lost": reply.get("missing")})
-                return Restored(saved.cell, told.names, unsaved(told))
+                return BroughtBack(saved.cell, told.names, unsaved(told))
             if not load.damaged or process.exited.is_set():
                 why = _reason(asked.reply)
                 log.warning("saved variables could not be brought back: %s", why, extra=self._ids)

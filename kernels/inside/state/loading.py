@@ -13,7 +13,7 @@ from typing import Any
 
 from . import graph, meta, placeholder, surroundings
 from .bounds import WorkBounds
-from .saving import OWN, PLACE, SURROUNDINGS, shown
+from .saving import OWN, PLACE, SURROUNDINGS, item_shown
 from .transport import Fetched
 
 __all__ = ["LoadedState", "Unreadable", "everything", "put", "put_surroundings"]
@@ -67,7 +67,7 @@ def put(fetched: Fetched, shell: Any, bounds: WorkBounds) -> LoadedState:
     namespace.update((name, found[name]) for name in order)
     shell.user_ns_hidden.update((name, found[name]) for name in own.get("hidden", ()) if name in found)
     return LoadedState(
-        back=[name for name in order if type(found[name]) is not placeholder.Placeholder],
+        back=[meta.shown(name) for name in order if type(found[name]) is not placeholder.Placeholder],
         missing=_missing(fetched.meta, found, lost, cells := _cells(own)),
         cells=cells,
         surroundings=parts if isinstance(parts, dict) else {},
@@ -103,13 +103,14 @@ def _missing(
 ) -> list[dict[str, Any]]:
     """What had been lost before, what could not be made now, and what is not there for any other reason."""
     missing = list(known.get("lost", ()))
-    missing += [meta.told(shown(one.name), cells.get(one.name, 0), one.what) for one in lost]
+    missing += [meta.told(item_shown(one.name), cells.get(one.name, 0), one.what) for one in lost]
     told = {one["name"] for one in missing}
-    for name in dict.fromkeys([*known.get("names", ()), *found]):
+    there = {meta.shown(name): value for name, value in found.items()}
+    for name in dict.fromkeys([*known.get("names", ()), *there]):
         if name in told:
             continue
-        value = found.get(name)
-        if name not in found:
+        value = there.get(name)
+        if name not in there:
             missing.append(meta.told(name, cells.get(name, 0), NOT_MADE))
         elif type(value) is placeholder.Placeholder:
             missing.append(meta.told(name, cells.get(name, 0), value.what))

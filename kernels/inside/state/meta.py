@@ -10,11 +10,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["LONGEST_META", "described", "not_kept", "python", "told"]
+from ..variables import LONGEST
+
+__all__ = ["LONGEST_META", "described", "not_kept", "python", "shown", "told"]
 
 LONGEST_META = 256 << 10  # bytes
 MOST_NAMES, MOST_LOST = 4000, 500
-LONGEST_NAME, LONGEST_WHAT = 100, 200  # characters
+LONGEST_WHAT = 200  # characters
 # Libraries whose objects may not be readable by another version of theirs.
 LIBRARIES = (
     *("matplotlib", "networkx", "numpy", "pandas", "PIL", "plotly", "polars", "pyarrow", "scipy"),
@@ -29,7 +31,7 @@ def python() -> str:
 
 def told(name: str, cell: int, what: str) -> dict[str, Any]:
     """One value that is lost, and the cell that made it; 0 if that is not known."""
-    return {"name": _shown(name, LONGEST_NAME), "cell": cell, "what": _shown(what, LONGEST_WHAT)}
+    return {"name": shown(name), "cell": cell, "what": _clipped(what, LONGEST_WHAT)}
 
 
 def not_kept(words: str) -> dict[str, Any]:
@@ -39,13 +41,17 @@ def not_kept(words: str) -> dict[str, Any]:
 
 def described(names: Iterable[str], lost: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The names in their order, and the lost values. Where they are too many, the last ones are left out."""
-    shown = [_shown(name, LONGEST_NAME) for name in names][:MOST_NAMES]
-    found = list(lost[:MOST_LOST])
+    told_names, told_lost = [shown(name) for name in names][:MOST_NAMES], list(lost[:MOST_LOST])
     while True:
-        meta = {"names": shown, "lost": found, "libraries": _libraries()}
+        meta = {"names": told_names, "lost": told_lost, "libraries": _libraries()}
         if len(json.dumps(meta)) <= LONGEST_META:
             return meta
-        shown, found = shown[: len(shown) // 2], found[: len(found) // 2]
+        told_names, told_lost = told_names[: len(told_names) // 2], told_lost[: len(told_lost) // 2]
+
+
+def shown(name: str) -> str:
+    """A name as the list of the person's variables has it, too."""
+    return _clipped(name, LONGEST)
 
 
 def _libraries() -> dict[str, str]:
@@ -53,10 +59,10 @@ def _libraries() -> dict[str, str]:
     for name in LIBRARIES:
         version = getattr(sys.modules.get(name), "__version__", None)
         if isinstance(version, str):
-            versions[name] = _shown(version, LONGEST_NAME)
+            versions[name] = _clipped(version, LONGEST)
     return versions
 
 
-def _shown(text: str, longest: int) -> str:
+def _clipped(text: str, longest: int) -> str:
     """Text that can be sent: not too long, and without what UTF-8 cannot encode."""
     return str(text)[:longest].encode(errors="replace").decode()

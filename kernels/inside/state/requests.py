@@ -32,6 +32,8 @@ LONGEST_WHY = 200  # characters
 class StateRequests:
     """See the module's text."""
 
+    busy = False  # whether one of them is being answered
+
     def __init__(self, kernel: Any) -> None:
         self._kernel = kernel
 
@@ -87,11 +89,13 @@ class StateRequests:
         began, reply = monotonic(), {"status": "failed", "why": "it did not end"}
         try:
             with self._apart.entered(go_back=go_back):
+                self.busy = True
                 try:
                     interrupts.begin_cell(parent["header"]["msg_id"])
                     reply = work()
                 finally:
                     interrupts.end_cell()
+                    self.busy = False
         except (GivenUp, KeyboardInterrupt) as error:
             reply = {"status": "given up", "why": _why(error)}
         except TakesTooMuch as error:

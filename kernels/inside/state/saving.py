@@ -18,7 +18,7 @@ from .cells import Cells
 from .names import Names
 from .transport import Buffer, Sending, chunked
 
-__all__ = ["OWN", "PLACE", "SURROUNDINGS", "Saving", "shown"]
+__all__ = ["OWN", "PLACE", "SURROUNDINGS", "Saving", "item_shown"]
 
 # The items with all that is no name, in two parts: what modules are found by comes before the names.
 PLACE = "\0place"
@@ -166,10 +166,10 @@ class Saving:
                 yield self._told(name, value.what)
 
     def _told(self, name: str, what: str) -> dict[str, Any]:
-        return meta.told(shown(name), self._cells.of(name), what)
+        return meta.told(item_shown(name), self._cells.of(name), what)
 
 
-def shown(name: str) -> str:
+def item_shown(name: str) -> str:
     """The name of an item as a person knows it: what is lost of the surroundings is mostly a result."""
     return "Out" if _is_ours(name) else name
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from itertools import count
@@ -498,6 +499,28 @@ async def test_a_state_that_cannot_be_read_is_no_state_that_is_not_there(scene: 
     del keeper._state.newest  # type: ignore[union-attr]
     assert restored is not None
     assert restored.cell == 0
+
+
+async def test_what_was_saved_meanwhile_is_the_newest(scene: Scene) -> None:
+    """Not what was there when somebody began to look."""
+    await scene.saved(12)
+    keeper, process = scene.kernel(saves)
+    looked, go_on = keeper._state.newest, threading.Event()  # type: ignore[union-attr]
+
+    def newest() -> object:
+        found = looked()
+        assert go_on.wait(30)
+        return found
+
+    keeper._state.newest = newest  # type: ignore[union-attr,method-assign,assignment]
+    looking = asyncio.create_task(keeper.newest())
+    keeper.cell_ended(process, 13)
+    await asked(process)
+    await rest(keeper)
+    go_on.set()
+    await looking
+    del keeper._state.newest  # type: ignore[union-attr]
+    assert keeper.saved == 13
 
 
 async def test_forgetting_deletes_the_saves(scene: Scene) -> None:

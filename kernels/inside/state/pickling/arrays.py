@@ -189,9 +189,12 @@ def set_objects(made: Any, state: tuple[Any, dict[str, Any] | None, bool]) -> No
 
 
 def _reduce_view(found: Any, root: Any) -> Reduction:
+    import numpy as np
+
     place = _address(found) - _address(root) if found.size else 0
     about = found.dtype, found.shape, found.strides, place, found.flags.writeable
-    return make_view, (type(found), root, *about), _content(found), None, None, set_content
+    content = None if isinstance(found, np.memmap) else _content(found)  # it takes its own from the root
+    return make_view, (type(found), root, *about), content, None, None, set_content
 
 
 def make_view(

@@ -6,6 +6,7 @@ An item is read by the quick unpickler in C. If anything in it cannot be made, i
 Python that puts a placeholder in the place of each value that fails, and the next item is read quickly again.
 """
 
+import functools
 import pickle
 import pickletools
 from collections.abc import Callable, Iterator, Sequence
@@ -54,12 +55,16 @@ class _Reading:
     ) -> None:
         self._source, self._buffers = _Source(stream), _Buffers(buffers)
         self._start = self._first_buffer = self._failed = 0
-        self._lose = lose
+        self._told = functools.cache(lose)  # once for each item and what
+        self._damaged = ""  # why no further item can be read
         self._unpickler: Any = self._quick(known)
 
     def item(self, number: int, entry: Entry) -> object:
         """The next item's value."""
-        _, size, buffers = entry
+        name, size, buffers = entry
+        if self._damaged:
+            self._told(name, self._damaged)
+            return Placeholder(self._damaged, name)
         try:
             self._rewind()
             _, value = self._unpickler.load()
@@ -87,7 +92,7 @@ class _Reading:
         mark = item_mark(number)
         first = next((place for place in sorted(before) if _is_mark(before[place], mark)), len(before))
         memo = {place: before[place] for place in range(first)}
-        lose = lambda what: self._lose(name, what)  # noqa: E731
+        lose = lambda what: self._told(name, what)  # noqa: E731
         tolerant = TolerantUnpickler(self._source, self._buffers, memo, name, lose)
         self._rewind()
         try:
@@ -96,14 +101,22 @@ class _Reading:
             if is_ours(error):
                 raise
             what = reasons.broken("a value", error)
-            self._lose(name, what)
+            self._told(name, what)
             value = Placeholder(what, name)
             item = bytes(self._source.data[self._start : self._start + size])
-            count = sum(operation.name == "MEMOIZE" for operation, _, _ in pickletools.genops(item))
-            memo.update((place, value) for place in range(first, first + count))
+            self._fill(memo, item, first, value)
         self._failed += 1
         self._unpickler = tolerant if self._failed > PATIENCE else self._quick(list(memo.values()))
         return value
+
+    def _fill(self, memo: dict[int, Any], item: bytes, first: int, value: Placeholder) -> None:
+        """Let a placeholder stand for all that an item would have put into the memo."""
+        try:
+            count = sum(operation.name == "MEMOIZE" for operation, _, _ in pickletools.genops(item))
+        except Exception:  # noqa: BLE001  whatever damaged bytes lead to; nobody knows what comes where
+            self._damaged = value.what
+        else:
+            memo.update((place, value) for place in range(first, first + count))
 
     def _quick(self, known: list[Any]) -> pickle.Unpickler:
         """An unpickler whose memo begins with what is known.

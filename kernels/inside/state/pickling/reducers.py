@@ -154,14 +154,23 @@ def _checked(value: object, reduced: Reduction) -> Reduction:
         if parts[place] is not None and type(parts[place]) not in SAFE_ITERATORS:
             parts[place] = iter(list(parts[place]))
     if getattr(parts[0], "__name__", "") in ("__newobj__", "__newobj_ex__"):
-        _check_new(value, parts)
+        parts[:2] = _made_new(value, parts[0], parts[1])
     return tuple(parts)
 
 
-def _check_new(value: object, parts: list[Any]) -> None:
-    made = parts[1]
-    if not made or not isinstance(made[0], type) or made[0] is not type(value):
+def _made_new(value: Any, function: Any, made: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    """How a new instance is made, where `pickle` would insist that the value names the same class."""
+    if not made or not isinstance(made[0], type):
         raise Unpicklable(f"{reasons.kind(value)} (its `__reduce__` gives nothing that can be pickled)")
+    if value.__class__ is made[0]:
+        return function, made
+    named = {} if len(made) < 3 or function.__name__ == "__newobj__" else made[2]
+    return make_instance, (made[0], made[1] if named else made[1:], named)
+
+
+def make_instance(cls: type, made: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """An instance of a class that says of its instances that they have another one."""
+    return cls.__new__(cls, *made, **named)
 
 
 def _reduce_reference(reference: Any) -> Reduction:

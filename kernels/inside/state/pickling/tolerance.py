@@ -178,6 +178,8 @@ def _set(target: Any, values: list[Any]) -> None:
 
 def _words(function: Any, made: tuple[Any, ...]) -> str:
     """What a call would have made."""
+    if function is functions.import_module:
+        return f"the module `{made[0]}`"
     cls = next((each for each in (function, *made[:2]) if isinstance(each, type)), None)
     if cls is None:
         return f"what `{getattr(function, '__qualname__', 'a function')}` makes"

@@ -1,9 +1,9 @@
 """Writes items to one stream, a pickle for each, with one memo for all: what two share, they share again.
 
 Nothing that fails leaves anything behind. A value that cannot be reduced is replaced where it stands
-(`reducers`). If pickling fails all the same, all that was written for the item is taken back, in the memo too.
-Then the item is written again: by a pickler without a limit of depth, without those of its parts that fail by
-themselves, and in the end without its value.
+(`reducers`). If pickling fails all the same, all that was written for the item is taken back, the memo too.
+Then the item is written again: by a slow pickler without a limit of depth, without those of its parts that
+fail by themselves, and in the end without its value.
 """
 
 import pickle
@@ -13,7 +13,7 @@ from typing import Any
 from ..placeholder import Placeholder
 from . import reasons
 from .marks import marks
-from .picklers import DeepPickler, Nowhere, QuickPickler, Stream
+from .picklers import DeepPickler, Nowhere, PickledBytes, QuickPickler
 from .reducers import Reducers
 from .reduction import is_ours
 
@@ -39,7 +39,7 @@ class Writing:
         self.entries: list[Entry] = []
         self.kept: list[str] = []
         self.lost: dict[tuple[str, str], None] = {}  # the item and what, in their order
-        self.stream = Stream(self._check)
+        self.stream = PickledBytes(self._check)
         self._ask, self._large = check, large
         self._refusal: BaseException | None = None  # what `check` has raised
         self._name, self._named = "", 0  # the item, and how many of its losses are named
@@ -87,7 +87,7 @@ class Writing:
     def _written(self, name: str, value: object) -> BaseException | None:
         """Write an item, in the quick way or the deep one. Returns why that failed."""
         failure = self._attempt(name, value, self._pickler.dump)
-        return self._attempt(name, value, self._deeply) if isinstance(failure, RecursionError) else failure
+        return failure and self._attempt(name, value, self._deeply)
 
     def _attempt(self, name: str, value: object, write: Written) -> BaseException | None:
         """Write an item whole. If that fails, leave nothing of it, and return why."""

@@ -24,6 +24,7 @@ from inside.children import forked  # noqa: E402
 from inside.files import request_socket  # noqa: E402
 from inside.input import standard_input  # noqa: E402
 from inside.interrupts import take_interrupts  # noqa: E402
+from inside.output import muting  # noqa: E402
 from inside.shell import Shell, interrupts  # noqa: E402
 from inside.state import requests, saving  # noqa: E402
 
@@ -69,6 +70,14 @@ with stand_in.Node(request_socket) as node:
     # What is saved comes back, in the old order, with its cells.
     kernel = fresh()
     told["none"] = kernel.load()
+    own = shell.user_ns
+    own |= {"a" * 200: "long", "\ud83d": "half"}
+    kernel.save(1)
+    kernel = fresh()
+    reply = kernel.load()
+    told["odd"] = reply["back"], reply["missing"], own["a" * 200], own["\ud83d"]
+    node.saves.clear()
+    kernel = fresh()
     cell("b = [1, 2]; a = b; _own = b; __x__ = 1")
     told["first"] = kernel.save(1)
     cell("def get(): return b\nclass Bad:\n def __reduce__(self): raise ValueError('no')\nbad = Bad()")
@@ -77,7 +86,6 @@ with stand_in.Node(request_socket) as node:
     told["meta"] = node.saves[-1].meta
     kernel = fresh()
     told["loaded"] = kernel.load()
-    own = shell.user_ns
     told["order"] = [name for name in own if name in ("a", "b", "_own", "__x__", "get", "bad", "linspace")]
     told["shared"] = own["a"] is own["b"] is own["_own"] is own["get"]()
     told["hidden"] = own["linspace"] is shell.user_ns_hidden["linspace"]
@@ -152,6 +160,14 @@ with stand_in.Node(request_socket) as node:
 
     # Nothing is left behind or shown.
     os.makedirs("elsewhere", exist_ok=True)
+    flushed = []
+
+    class Holding(io.StringIO):
+        """A stream of the person's around the kernel's, which holds what is written until it is flushed."""
+
+        def flush(self):
+            flushed.append((muting.is_muted(), sys.stdout is None))  # whether before or after it was replaced
+
     LOUD = """
 import gc, os, sys, time, warnings
 class Loud:
@@ -189,9 +205,12 @@ loud = Loud()
         sorted(os.listdir("/proc/self/fd")),
     ]
     kernel.state._apart._own_threads.update(threading.enumerate())
+    sys.stdout, ours = Holding(), sys.stdout
     before = state()
     told["loud"] = kernel.save(1)["status"]
+    told["flushed"] = flushed
     told["trace"] = [pair for pair in zip(before, state(), strict=True) if pair[0] != pair[1]]
+    sys.stdout = ours
     os.dup2(kept[0], 1), os.dup2(kept[1], 2)
     os.close(writing)
     told["shown"] = os.read(reading, 1000).decode()
