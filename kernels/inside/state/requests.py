@@ -18,7 +18,7 @@ from . import loading, surroundings
 from .apart import Apart
 from .bounds import GivenUp, TakesTooMuch, WorkBounds, spare_memory
 from .saving import Saving
-from .transport import StateRefused, chunked, fetch
+from .transport import StateRefused, fetch
 
 __all__ = ["StateRequests"]
 
@@ -74,14 +74,13 @@ class StateRequests:
             fetched = fetch(ticket, bounds)
             if fetched is None:
                 return {"status": "none", "why": ""}
-            known = [digest for one in chunked(fetched.buffers, bounds.check) for digest in one.digests]
             try:
                 loaded = loading.put(fetched, self._kernel.shell, bounds)
             except BaseException as error:  # noqa: BLE001  whatever the code of a value raises
                 return {"status": "failed", "why": _why(error), "missing": loading.everything(fetched.meta)}
             bounds.finish()
         missing = loading.put_surroundings(loaded, self._kernel.shell)
-        self._saving.restored(loaded.cells, known)
+        self._saving.restored(loaded.cells)
         return {"status": "ok", "why": "", "back": loaded.back, "missing": missing}
 
     def _answer(

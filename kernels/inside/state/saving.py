@@ -32,13 +32,13 @@ TRIES = 4  # to save what fits: what values share is counted for each, so the fi
 
 @dataclass(frozen=True)
 class _State:
-    """A whole graph; `bytes` are all of its bytes, and `new` those that the node does not have yet."""
+    """A whole graph; `bytes` are all of its bytes, and `room` what it takes: equal pieces are kept once."""
 
     buffers: list[Buffer]
     names: tuple[str, ...]
     lost: list[dict[str, Any]]
     bytes: int
-    new: int
+    room: int
 
 
 class Saving:
@@ -48,7 +48,6 @@ class Saving:
         self._shell = shell
         self._names, self._cells = Names(shell), Cells()
         self._count = shell.execution_count  # when names were noted last
-        self._known: set[str] = set()  # digests of the chunks that the node has
         self._some = False  # whether the last save was of a part
         # What takes too much by itself, by its name and address: why, and for how many saves it is not tried.
         self._refused: dict[tuple[str, int], tuple[str, int]] = {}
@@ -64,11 +63,10 @@ class Saving:
         self._count = count
         self._cells.note(self._names.own(), self._shell.user_ns, cell, certain)
 
-    def restored(self, cells: Mapping[str, int], digests: Iterable[str]) -> None:
-        """What is in the namespace now comes from the node: the names' cells, and the chunks' digests."""
+    def restored(self, cells: Mapping[str, int]) -> None:
+        """What is in the namespace now comes from the node, and these are the names' cells."""
         self._count = self._shell.execution_count
         self._cells.restored(self._names.own(), self._shell.user_ns, cells)
-        self._known = set(digests)
 
     def wanted(self) -> dict[str, object]:
         """All that is to be saved: the names' values, and the parts of the surroundings."""
@@ -86,7 +84,7 @@ class Saving:
         bounds.grow_from_now()  # sending takes nothing
         with Sending(ticket, bounds) as sending:
             left_out: dict[str, str] = {}
-            if state is not None and state.new > sending.room:
+            if state is not None and state.room > sending.room:
                 state = None  # its memory is needed
             if state is None:
                 state, left_out = self._part(wanted, sending.room, bounds)
@@ -96,7 +94,6 @@ class Saving:
             saved = [name for name in _names(wanted) if name in state.names]
             sending.send(state.buffers, meta.described(saved, [*state.lost, *told, *running]))
             bounds.finish()
-        self._known = {digest for buffer in state.buffers for digest in buffer.digests}
         return [one["name"] for one in told]
 
     def _whole(self, wanted: Mapping[str, object], bounds: WorkBounds, share: float) -> _State | None:
@@ -129,7 +126,7 @@ class Saving:
             try:
                 with bounds.part(ALONE):
                     alone = self._graph([(name, value)], bounds)
-                sizes[name], what[name] = alone.new, selection.described(value, alone.bytes)
+                sizes[name], what[name] = alone.room, selection.described(value, alone.bytes)
                 del alone
                 continue
             except TakesTooLong:
@@ -142,7 +139,7 @@ class Saving:
         for _ in range(TRIES):
             chosen = selection.fitting(sizes, newest, share)
             state = self._whole({name: wanted[name] for name in wanted if name in chosen}, bounds, WHOLE)
-            if state is not None and state.new <= room:
+            if state is not None and state.room <= room:
                 return state, {name: what[name] for name in what if name not in chosen}
             del state
             share //= 2
@@ -153,18 +150,17 @@ class Saving:
         dumped = graph.dump(items, self._shell.user_ns, large=large.append, check=bounds.check)
         bounds.look()
         buffers = chunked([dumped.stream, *large], bounds.check)
-        new = {
+        pieces = {
             digest: len(piece)
             for buffer in buffers
             for digest, piece in zip(buffer.digests, buffer.pieces, strict=True)
-            if digest not in self._known
         }
         return _State(
             buffers=buffers,
             names=dumped.names,
             lost=list(self._lost(items, dumped.lost)),
             bytes=sum(len(piece) for buffer in buffers for piece in buffer.pieces),
-            new=sum(new.values()),
+            room=sum(pieces.values()),
         )
 
     def _lost(

@@ -101,7 +101,7 @@ with stand_in.Node(request_socket) as node:
     kernel.save(2)
     told["stored"] = node.saves[-1].meta["names"]
     cell("newer = numpy.random.default_rng(3).random(1 << 18)")
-    node.room = 1 << 20
+    node.room = 5 << 19
     told["no room"] = kernel.save(3), node.saves[-1].meta["names"], node.saves[-1].meta["lost"]
     node.room = 1 << 30
     told["room again"] = kernel.save(4), node.saves[-1].meta["names"]

@@ -65,14 +65,14 @@ def test_what_is_lost_is_named_with_its_cell(told: dict[str, Any]) -> None:
 
 
 def test_what_fits_is_saved_where_there_is_no_room_for_everything(told: dict[str, Any]) -> None:
-    """What the node has already needs none. The rest is named, and saved once there is room again."""
+    """Small values, then the newest; what the node has already takes room, too. The rest is named."""
     assert told["stored"] == ["numpy", "old", "n", "new"]
     reply, names, lost = told["no room"]
-    assert outcome(reply) == {"status": "ok", "why": "left out: old, newer"}
-    assert names == ["numpy", "n", "new"]
+    assert outcome(reply) == {"status": "ok", "why": "left out: old, new"}
+    assert names == ["numpy", "n", "newer"]
     assert lost == [
         {"name": "old", "cell": 1, "what": "a `bytes` of 3 MB (no room)"},
-        {"name": "newer", "cell": 3, "what": "a `ndarray` of 2 MB (no room)"},
+        {"name": "new", "cell": 2, "what": "a `ndarray` of 2 MB (no room)"},
     ]
     reply, names = told["room again"]
     assert outcome(reply) == {"status": "ok", "why": ""}
