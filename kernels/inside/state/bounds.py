@@ -69,6 +69,7 @@ class WorkBounds:
             with suppress(GivenUp, TakesTooMuch):  # until it is finished, the timer can raise it here, too
                 self.finish()
         signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)  # discards one that is on its way: it could end us
         with suppress(TypeError):  # the one before was no handler of Python's
             signal.signal(signal.SIGALRM, self._handler)
         left, interval = self._theirs
