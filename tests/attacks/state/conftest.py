@@ -44,6 +44,7 @@ async def pool(
         pytest.skip(f"tier {tier}: {error}")
     tiers.ran[str(tier)] = ""
     await value(making.kernel("first", NoFiles()), "1")  # what it creates for all kernels is no leftover
+    await making.release("first")
     try:
         yield making
     finally:
