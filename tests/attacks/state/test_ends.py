@@ -78,7 +78,7 @@ async def _with_the_zygote(pool: Pool, name: str) -> None:
 
 async def _deadline(pool: Pool, name: str) -> None:
     kernel = session(pool, name)
-    kernel.limits, kernel.grace = replace(kernel.limits, cell=timedelta(seconds=1)), 0.5
+    kernel.limits = replace(kernel.limits, cell=timedelta(seconds=1))
     assert (await run(kernel, deaf(), tag=12)).status == "timeout"
     kernel.limits = LIMITS
 
