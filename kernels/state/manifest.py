@@ -22,6 +22,7 @@ from kernels.workspace.listing import FileState
 
 __all__ = [
     "CHUNK",
+    "UNKNOWN",
     "Buffers",
     "Chunk",
     "LostValue",
@@ -71,6 +72,9 @@ class Portrait(NamedTuple):
     type: str
     detail: str
     digest: str
+
+
+UNKNOWN = Portrait("", "", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,8 +54,8 @@ class Listing:
         self._digests: dict[str, tuple[Stamp, str]] = {}
         self._lock = threading.Lock()
 
-    def now(self) -> ListedFiles:
-        """The files as they are; none if the folder cannot be looked at."""
+    def now(self, *, hashed: int = HASHED) -> ListedFiles:
+        """The files as they are; none if the folder cannot be looked at. At most so many bytes are read."""
         with self._lock, suppress(OSError), folder(self._workspace) as top:
             walk = Walk(max_depth=MOST_DEPTH, max_entries=MOST_ENTRIES)
             found = {
@@ -64,7 +64,7 @@ class Listing:
                 if not entry.problem or entry.problem in PROBLEMS.values()
             }
             before, self._digests = self._digests, {}
-            files, left, now = {}, HASHED, time.time_ns()
+            files, left, now = {}, hashed, time.time_ns()
             for path in islice(sorted(found), MOST_FILES):
                 (stamp, plain), name, digest = found[path], shown_name(path), ""
                 if path in before and before[path][0] == stamp:
