@@ -66,12 +66,12 @@ class Portraits:
 
 def prefixes(dumped: Dumped, buffers: Sequence[Buffer]) -> dict[str, int]:
     """For each item a digest of all that the graph has up to its end: if it is the same, so is the value."""
-    digest, stream, start, number = xxh3_64("\n".join(dumped.marks)), memoryview(dumped.stream), 0, 1
+    digest, stream, start, number = xxh3_64("\n".join(dumped.marks).encode()), memoryview(dumped.stream), 0, 1
     found = {}
     for name, size, count in dumped.entries:
         digest.update(stream[start : start + size])
         for buffer in buffers[number : number + count]:
-            digest.update(" ".join(buffer.digests))
+            digest.update(" ".join(buffer.digests).encode())
         start, number = start + size, number + count
         found[name] = digest.intdigest()
     return found
