@@ -30,7 +30,7 @@ READ_TRIES = 5  # if an entry's outputs are replaced while it is copied, it is r
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class _MongoTarget:
     """The session that gets the copies, of the entries up to number `last`."""
 
     session_id: str
@@ -77,22 +77,22 @@ class Copies:
                 raise
         return count
 
-    async def _begin(self, session_id: str, to: str, upto: int) -> _Target:
+    async def _begin(self, session_id: str, to: str, upto: int) -> _MongoTarget:
         """Set the counter of the session `to`."""
         session = await self._owned(session_id, to)
-        last = min(upto, await self._last(session_id))
+        last = max(0, min(upto, await self._last(session_id)))
         await self._counters.delete(equal(_id=to, seq=0))
         try:
             await self._counters.insert({"_id": to, "seq": last}, key=["_id"])
         except Taken:
             raise _not_empty(to) from None
-        return _Target(to, session["user_id"], session["created_at"], last)
+        return _MongoTarget(to, session["user_id"], session["created_at"], last)
 
     async def _some(self, session_id: str, after: int, last: int) -> list[Document]:
         these = equal(session_id=session_id) | {"seq": {"$gt": after, "$lte": last}}
         return await self._entries.many(these, [("seq", 1)], AT_ONCE)
 
-    async def _copied(self, entry: Document, target: _Target) -> Document | None:
+    async def _copied(self, entry: Document, target: _MongoTarget) -> Document | None:
         """The document for a copy, with texts of its own; None if the entry was deleted meanwhile."""
         which = equal(session_id=entry["session_id"], seq=entry["seq"])
         for _ in range(READ_TRIES):
@@ -107,7 +107,7 @@ class Copies:
             entry = again
         raise StoreUnavailable("outputs of a cell are missing")
 
-    async def _insert(self, target: _Target, copied: Sequence[Document]) -> None:
+    async def _insert(self, target: _MongoTarget, copied: Sequence[Document]) -> None:
         """Add copies, and take them back if their session was deleted meanwhile. Raises: NoSuchSession."""
         to, owner = target.session_id, target.owner
         outside = [
@@ -115,39 +115,46 @@ class Copies:
             for entry in copied
             for key in _keys(entry)
         ]
-        if outside:
-            await self._outside.insert_all(outside)
-        if copied:
-            await self._entries.insert_all(copied)
-            sizes = {name: sum(int(entry[name]) for entry in copied) for name in ROWS.values()}
-            await self._quotas.count(owner, sizes)
+        try:
+            if outside:
+                await self._outside.insert_all(outside)
+            if copied:
+                await self._entries.insert_all(copied)
+        except StoreUnavailable:  # perhaps because a new session of this name has these numbers
+            await self._remove(copied)
+            if not await self._is_there(target):
+                raise NoSuchSession(to) from None
+            raise
+        sizes = {name: sum(int(entry[name]) for entry in copied) for name in ROWS.values()}
+        await self._quotas.count(owner, sizes)
         if not await self._is_there(target):
-            await self._remove(target, copied)
+            await self._quotas.count(owner, await self._remove(copied))
             raise NoSuchSession(to)
 
-    async def _undo(self, target: _Target) -> None:
+    async def _undo(self, target: _MongoTarget) -> None:
         """Delete what was copied, unless that went with its session."""
         to, last = target.session_id, target.last
         try:
             if not await self._is_there(target):
                 return
             while found := await self._some(to, 0, last):
-                await self._remove(target, found)
+                await self._quotas.count(target.owner, await self._remove(found))
             these = equal(session_id=to) | {"seq": {"$lte": last}}
             await self._outside.delete(these)
             await self._counters.delete(equal(_id=to, seq=last))
         except StoreUnavailable as error:
             log.warning("a part of a transcript stays in %s until that is deleted: %s", to, error)
 
-    async def _remove(self, target: _Target, copied: Sequence[Document]) -> None:
-        these = {"_id": {"$in": [entry["_id"] for entry in copied]}}  # and none of a new session
+    async def _remove(self, copied: Sequence[Document]) -> dict[str, int]:
+        """Delete copies, and nothing of a new session; returns by how much that changes the sums."""
+        these = {"_id": {"$in": [entry["_id"] for entry in copied]}}
         sizes = await self._entries.sums(these, *ROWS.values())
         await self._entries.delete(these)
-        await self._quotas.count(target.owner, {name: -int(sizes[name]) for name in ROWS.values()})
         await self._texts.drop(text for entry in copied for text in references(entry))
         await self._outside.delete({"_id": {"$in": [key for entry in copied for key in _keys(entry)]}})
+        return {name: -int(sizes[name]) for name in ROWS.values()}
 
-    async def _is_there(self, target: _Target) -> bool:
+    async def _is_there(self, target: _MongoTarget) -> bool:
         which = equal(session_id=target.session_id, created_at=target.created_at)
         return await self._sessions.one(which) is not None
 
@@ -167,7 +174,7 @@ class Copies:
         return int(counter["seq"]) if counter else 0
 
 
-def _document(entry: Document, target: _Target, own: Mapping[ObjectId, ObjectId]) -> Document:
+def _document(entry: Document, target: _MongoTarget, own: Mapping[ObjectId, ObjectId]) -> Document:
     """The document for a copy, with references to texts and bytes of its own."""
 
     def mine(kept: Any) -> Any:

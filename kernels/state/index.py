@@ -4,7 +4,7 @@
     index.add(manifest, size)
     for digest in index.remove(manifest): chunks.remove(here, digest)
 
-The index of 20 saves with 1,000 chunks each is built in 30 ms.
+The index of 20 saves with 1,000 chunks each is built in 50 ms.
 """
 
 import os

@@ -14,7 +14,7 @@ from typing import Any
 from xxhash import xxh3_64
 
 from ..variables import described
-from .bounds import Bounds, TooLarge
+from .bounds import TakesTooMuch, WorkBounds
 from .graph import Dumped
 from .pickling.fingerprints import Fingerprints
 from .transport import Buffer
@@ -37,7 +37,7 @@ class Portraits:
         values: Mapping[str, object],
         known: Mapping[str, int],
         namespace: dict[str, Any],
-        bounds: Bounds,
+        bounds: WorkBounds,
         took: float,
     ) -> list[list[str]]:
         """Of each value; `known` are the `prefixes` of their graph, which took so many seconds."""
@@ -54,7 +54,7 @@ class Portraits:
                 prints = Fingerprints(namespace, bounds.check)
                 for name in new:
                     self._known[name] = known.get(name, 0), prints.of(values[name])
-        except (TooLarge, MemoryError):  # the others have to do without
+        except (TakesTooMuch, MemoryError):  # the others have to do without
             if name:
                 self._slow.add((name, id(values[name])))
             bounds.grow_from_now()
