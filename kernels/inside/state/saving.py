@@ -174,7 +174,8 @@ class Saving:
             lost=list(self._lost(items, dumped.lost)),
             bytes=sum(len(piece) for buffer in buffers for piece in buffer.pieces),
             room=sum(pieces.values()),
-        self._portraits = Portraits()
+            prefixes=prefixes(dumped, buffers),
+            took=monotonic() - began,
         )
 
     def _lost(
