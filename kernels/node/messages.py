@@ -21,11 +21,13 @@ from msgspec import Raw, Struct, ValidationError, field
 from kernels.broker import FileRow
 from kernels.cell.events import Event, Stream
 from kernels.cell.result import Late, RunResult, Variable
-from kernels.errors import KernelClosed, KernelStartFailed, NoQuestion, ResultUnread
+from kernels.errors import ResultUnread
 from kernels.interface import State
 from kernels.limits import Limits
 from kernels.node.encoding import NotDecoded, decode, decoder
+from kernels.node.raised import RaisedError
 from kernels.node.settings import KernelSettings
+from kernels.state.journey import Journey, SavedCell
 from kernels.workspace.captured import Scan
 
 log = logging.getLogger(__name__)
@@ -37,36 +39,6 @@ REFUSED = 4001  # what the bot says cannot be understood
 STOPPED = 4002  # the node was told to stop, and ends its kernels
 DELETED = 4003  # the session was deleted
 FAILED = 4004  # the session cannot be served; the message before says why
-
-
-RAISED: dict[str, Any] = {
-    kind.__name__: kind for kind in (KernelStartFailed, KernelClosed, NoQuestion, ResultUnread, OSError)
-}
-
-
-class RaisedError(Struct, frozen=True):
-    """An exception for the other end to raise: the name of one that `RAISED` has, and its arguments."""
-
-    kind: str
-    arguments: tuple[str | int, ...] = ()
-
-    @classmethod
-    def of(cls, error: BaseException) -> "RaisedError":
-        """What is told of an exception; one that `RAISED` does not have is an OSError with its text."""
-        match error:
-            case KernelStartFailed(log=log, reason=reason, state=state):
-                return cls("KernelStartFailed", (log, reason, state))
-            case KernelClosed() | NoQuestion() | ResultUnread():
-                return cls(type(error).__name__)
-            case OSError(errno=int(number), strerror=reason):
-                # Without the path, which is the node's: the number tells a person what to do.
-                return cls("OSError", (number, reason or ""))
-        return cls("OSError", (str(error) or type(error).__name__,))
-
-    def exception(self) -> Exception:
-        """The exception to raise."""
-        error: Exception = RAISED.get(self.kind, OSError)(*self.arguments)
-        return error
 
 
 # From the bot:
@@ -160,23 +132,51 @@ class FilesAnswer(Command):
     number: int = 0
 
 
-class GetState(Command):
+class Call(Command):
+    """What the node answers with an `Answer`."""
+
+
+class GetState(Call):
     """Ask for the kernel's `State`."""
 
 
-class RestartKernel(Command):
+class RestartKernel(Call):
     """End the kernel's process."""
 
 
-class CatchUp(Command):
+class CatchUp(Call):
     """Learn what is in the workspace; what was written since then (seconds since 1970) is news."""
 
     since: float | None
 
 
-COMMANDS: Any = Union[
-    (*CellCommand.__subclasses__(), Acknowledge, FilesAnswer, GetState, RestartKernel, CatchUp)
-]
+class ListSaves(Call):
+    """Ask for the saves."""
+
+
+class GoTo(Call):
+    """Go to the save of this number."""
+
+    number: int
+
+
+class MakeCheckpoint(Call):
+    """Keep the state as it is under a name."""
+
+    name: str
+
+
+class ListCheckpoints(Call):
+    """Ask for the checkpoints."""
+
+
+class ForgetCheckpoint(Call):
+    """Forget the checkpoint of this name."""
+
+    name: str
+
+
+COMMANDS: Any = Union[(*CellCommand.__subclasses__(), *Call.__subclasses__(), Acknowledge, FilesAnswer)]
 
 
 # From the node, numbered and kept until they are acknowledged:
@@ -216,6 +216,9 @@ class Answer(News):
     call: int
     state: State | None = None
     scan: Scan | None = None
+    saves: tuple[SavedCell, ...] = ()
+    checkpoints: dict[str, SavedCell] = {}
+    journey: Journey | None = None
     error: RaisedError | None = None
 
 
