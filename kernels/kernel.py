@@ -28,10 +28,10 @@ from kernels.cell.run import GRACE, Run
 from kernels.concurrency.cancellation import cancel, stop, to_the_end
 from kernels.concurrency.slots import QueueEntry, SlotQueue, TimedSlots
 from kernels.errors import KernelClosed, KernelStartFailed
-from kernels.eviction import Evictable
 from kernels.interface import State
 from kernels.limits import Limits, over_limit
 from kernels.local import LocalKernel
+from kernels.process.eviction import Evictable
 from kernels.process.kernel_process import KernelProcess, StartTimes, run_folder
 from kernels.process.launchers import Launcher
 from kernels.state.keeper import Keeper, SaveSlots

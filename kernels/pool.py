@@ -35,9 +35,9 @@ from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.concurrency.slots import SlotQueue, TimedSlots
 from kernels.concurrency.threads import in_thread
-from kernels.eviction import in_order
 from kernels.kernel import DIED, SAVING, Kernel
 from kernels.limits import Limits
+from kernels.process.eviction import in_order
 from kernels.process.launchers import ConfinedLauncher, Launcher, PlainLauncher
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.forkserver import LIBRARIES

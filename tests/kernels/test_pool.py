@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from kernels import eviction as module
 from kernels.limits import Limits
 from kernels.pool import Pool, PoolTimes
+from kernels.process import eviction as module
 from kernels.sandbox.limits.machine import Memory
 from kernels.state.store import StateStore
 from kernels.workspace.folder import owner
