@@ -29,15 +29,15 @@ from kernels.concurrency.threads import in_thread
 from kernels.state.asking import Asked, AskedProcess, asking
 from kernels.state.errors import StateError
 from kernels.state.exchange import Exchange, LoadErrand, SaveErrand
-from kernels.state.history import SaveHistory
 from kernels.state.manifest import Manifest, Meta
+from kernels.state.past.history import SaveHistory
 from kernels.state.restarts import BroughtBack, unsaved
 from kernels.state.session_state import SessionState
 from kernels.state.store import StateStore
 from kernels.text.clipping import repair
 from kernels.text.visible import one_line
+from kernels.workspace.copies.listing import Listing
 from kernels.workspace.folder import owner
-from kernels.workspace.listing import Listing
 
 __all__ = ["Keeper", "SaveSlots"]
 

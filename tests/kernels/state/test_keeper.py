@@ -19,7 +19,7 @@ from kernels.state import keeper as module
 from kernels.state.keeper import Keeper, SaveSlots
 from kernels.state.store import StateStore
 from kernels.wire.connection import Message
-from kernels.workspace.listing import Listing
+from kernels.workspace.copies.listing import Listing
 from tests.kernels.state.kernel_side import fetch, upload
 
 type Reply = dict[str, Any]
