@@ -20,7 +20,7 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
-from kernels import descriptors, hints, introspection
+from kernels import descriptors, introspection
 from kernels.broker import Broker, FileSource
 from kernels.cell.events import Restarted
 from kernels.cell.router import NUMBER, Late, Router, Variable
@@ -34,15 +34,16 @@ from kernels.local import LocalKernel
 from kernels.process.eviction import Evictable
 from kernels.process.kernel_process import KernelProcess, StartTimes, run_folder
 from kernels.process.launchers import Launcher
+from kernels.state.asking import hint
 from kernels.state.keeper import Keeper, SaveSlots
 from kernels.state.restarts import BroughtBack, Restarts
 from kernels.state.store import StateStore
-from kernels.traveling import SAVES_ON, Traveling
+from kernels.travel.traveling import SAVES_ON, Traveling
 from kernels.wire import sizes
 from kernels.workspace.captured import Scan
+from kernels.workspace.copies.listing import Listing
 from kernels.workspace.folder import Workspace, owner
 from kernels.workspace.late import LateFiles
-from kernels.workspace.listing import Listing
 from kernels.workspace.scan import Capture
 
 __all__ = ["DIED", "Kernel"]
@@ -181,7 +182,7 @@ class Kernel(LocalKernel, Traveling, Evictable, introspection.Hinting):
         """The unchecked content of the kernel's reply; None if it does not come in time."""
         if self._process is None or self.dead or self.busy or len(code) > introspection.LONGEST_CODE:
             return None
-        return await hints.asked(self._process.wire, self._router, question, code, position)
+        return await hint(self._process.wire, self._router, question, code, position)
 
     # What a run needs (RunHost):
 

@@ -29,7 +29,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Self
 
-from kernels.branching import Branching, branch
 from kernels.broker import FileSource
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
@@ -46,6 +45,7 @@ from kernels.sandbox.policy import Tier
 from kernels.sandbox.tier_choice import choose
 from kernels.state.keeper import SaveSlots
 from kernels.state.store import StateStore
+from kernels.travel.branching import Branching, branch
 from kernels.workspace.folder import Workspace, is_scratch, owner
 from kernels.workspace.observer import Observer
 from kernels.workspace.removal import Removal

@@ -45,7 +45,7 @@ from kernels.concurrency.threads import in_thread
 from kernels.state.errors import StateError
 from kernels.state.manifest import Buffers, Chunk, Manifest, Meta, buffers_from_json, distinct
 from kernels.state.session_state import SessionState
-from kernels.workspace.listing import FileState
+from kernels.workspace.copies.listing import FileState
 
 __all__ = ["Errand", "Exchange", "LoadErrand", "SaveErrand"]
 

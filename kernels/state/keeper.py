@@ -29,21 +29,23 @@ from kernels.concurrency.threads import in_thread
 from kernels.state.asking import Asked, AskedProcess, asking
 from kernels.state.errors import StateError
 from kernels.state.exchange import Exchange, LoadErrand, SaveErrand
-from kernels.state.history import SaveHistory
 from kernels.state.manifest import Manifest, Meta
+from kernels.state.past.history import SaveHistory
 from kernels.state.restarts import BroughtBack, unsaved
 from kernels.state.session_state import SessionState
 from kernels.state.store import StateStore
 from kernels.text.clipping import repair
 from kernels.text.visible import one_line
+from kernels.workspace.copies.listing import Listing
 from kernels.workspace.folder import owner
-from kernels.workspace.listing import Listing
 
 __all__ = ["Keeper", "SaveSlots"]
 
 QUIET = 0.02  # seconds after a cell's end in which its result goes out; cells that follow at once come then
-SHORT = 0.05  # seconds: a save that is expected to take less is finished although a cell waits
-EVERY = 2.0  # seconds after which cells that follow each other at once have a short save in between
+# Seconds that a cell waits for a save that is expected to take no more; FIRST without a save to compare with,
+# and SHARE of the time since the last one, if that is more: the more there is to lose, the longer.
+SHORT, FIRST, SHARE = 0.05, 1.0, 0.02
+EVERY = 2.0  # seconds after which cells that follow each other at once have such a save in between
 SAVING, LEEWAY = 25.0, 5.0  # seconds that the kernel has for a save, and more until it is interrupted
 STUCK = 10.0  # seconds to stop a save; a large value in one piece, which cannot be stopped, may take some
 LOADING = 60.0  # seconds for all of a restore
@@ -85,7 +87,8 @@ class Keeper:
         self._newest: Manifest | None = None
         self._cell = 0  # the last one
         self._unsaved = 0  # cells since the last save
-        self._saved_at = 0.0  # monotonic
+        self._saved_at: float | None = None  # monotonic, as is the next one
+        self._since = monotonic()  # the last save, or the first cell
         self._expected = 0.0  # seconds that a save takes
         self._pause = QUIET
         self._failed_at = 0  # the cell whose save failed, which is not tried again
@@ -145,6 +148,8 @@ class Keeper:
             return
         self._cell = cell or self._cell + 1  # who does not number cells gets numbers all the same
         self._unsaved += 1
+        if self._saved_at is None and self._unsaved == 1:
+            self._since = monotonic()
         self._skip = max(0, self._skip - 1)
         self.release(process)
 
@@ -179,7 +184,8 @@ class Keeper:
         return clearing.cancelled() or clearing.result()
 
     async def _clear(self, asked: Asked) -> bool:
-        patience = SHORT - (monotonic() - asked.began) if self._expected < SHORT else 0.0
+        patience = self._patience()
+        patience = patience - (monotonic() - asked.began) if self._expected < patience else 0.0
         if await asked.answered(max(0.0, patience)):
             return True
         asked.interrupt()
@@ -187,6 +193,11 @@ class Keeper:
             return True
         self._count_deadly()
         return False
+
+    def _patience(self) -> float:
+        """How long a cell waits for a save, in seconds."""
+        least = FIRST if self._saved_at is None else SHORT
+        return max(least, SHARE * (monotonic() - self._since))
 
     async def save_now(self, process: AskedProcess, seconds: float, *, insist: bool = False) -> None:
         """Save what has no save yet, within some seconds; a kernel that is busy or dead is left alone.
@@ -214,7 +225,8 @@ class Keeper:
             self._waiting = None
 
     async def _save_soon(self, process: AskedProcess) -> None:
-        in_a_row = self._unsaved > 1 and self._expected < SHORT and monotonic() - self._saved_at > EVERY
+        due = monotonic() - self._since > EVERY and self._expected < self._patience()
+        in_a_row = self._unsaved > 1 and due
         if self._pause > QUIET or not in_a_row:
             await asyncio.sleep(self._pause)
         async with self._one, self._slot():
@@ -258,7 +270,8 @@ class Keeper:
     def _succeeded(self, saved: Manifest, took: float, cells: int) -> None:
         self._newest, self._known = saved, True
         self._unsaved -= cells
-        self._saved_at, self._expected = monotonic(), took
+        self._saved_at = self._since = monotonic()
+        self._expected = took
         self._pause, self._skipped, self._told = QUIET, 0, ""
 
     def _failed(self, asked: Asked, took: float, *, dead: bool) -> None:

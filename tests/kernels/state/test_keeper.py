@@ -19,7 +19,7 @@ from kernels.state import keeper as module
 from kernels.state.keeper import Keeper, SaveSlots
 from kernels.state.store import StateStore
 from kernels.wire.connection import Message
-from kernels.workspace.listing import Listing
+from kernels.workspace.copies.listing import Listing
 from tests.kernels.state.kernel_side import fetch, upload
 
 type Reply = dict[str, Any]
@@ -93,6 +93,12 @@ async def saves(process: FakeProcess, content: Reply) -> Reply:
     meta = {"names": ["x"], "lost": [{"name": "db", "cell": 2, "what": "a database connection"}]}
     await process.exchange("save", content["ticket"], upload, [[b"%d" % content["cell"]]], meta)
     return {"status": "ok", "why": "", "seconds": 0.01}
+
+
+async def saves_slowly(process: FakeProcess, content: Reply) -> Reply:
+    """As `saves`, some time after it was asked for."""
+    await asyncio.sleep(0.2)
+    return await saves(process, content)
 
 
 async def gives_up(process: FakeProcess, _: Reply) -> Reply:
@@ -242,8 +248,26 @@ async def test_a_short_save_is_finished_before_a_cell(scene: Scene, monkeypatch:
     await saved_as(keeper, 1)
 
 
-async def test_a_long_save_is_given_up_for_a_cell_and_made_up_for(scene: Scene) -> None:
+@pytest.mark.parametrize("name", ["FIRST", "SHARE"])
+async def test_a_cell_waits_longer_the_more_there_is_to_lose(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """For the first save of all, and for one after a long time without."""
+    for patience in ("SHORT", "FIRST", "SHARE"):
+        monkeypatch.setattr(module, patience, 1000.0 if patience == name else 0.0)
+    keeper, process = scene.kernel(saves_slowly)
+    keeper.cell_ended(process, 1)
+    await asked(process)
+    assert await keeper.make_way()
+    assert not process.interrupted.is_set()
+    assert keeper.saved == 1
+
+
+async def test_a_long_save_is_given_up_for_a_cell_and_made_up_for(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second one at once, since the first has taken long."""
+    monkeypatch.setattr(module, "FIRST", module.SHORT)
     keeper, process = scene.kernel(gives_up)
     for cell in (1, 2):
         keeper.cell_ended(process, cell)
