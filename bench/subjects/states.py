@@ -223,8 +223,10 @@ async def _people(ground: Ground) -> list[Figure]:
 
 async def _dill(ground: Ground) -> list[Figure]:
     """The same 100 MB with `dill.dump_module`; nothing if the kernels' Python has no dill."""
-    found = await asyncio.to_thread(subprocess.run, [ground.python, "-c", "import dill"], capture_output=True)
-    if found.returncode:
+    asking = await asyncio.create_subprocess_exec(
+        ground.python, "-c", "import dill", stderr=subprocess.DEVNULL
+    )
+    if await asking.wait():
         return []
     place, numbers = ground.folder / "dill", count()
     with Stock(ground.folder, ground.python) as stock:
