@@ -141,7 +141,7 @@ class SaveErrand(Errand):
             for index in missing:
                 writing.add(chunks[index], line.read_bytes(chunks[index].size))
             self.manifest = writing.commit(self._cell, buffers, meta, files=files)
-        line.say({"ok": True})
+            line.say({"ok": True})  # before older saves are deleted, which may take as long as the save
 
 
 class LoadErrand(Errand):
