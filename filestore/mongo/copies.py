@@ -80,7 +80,7 @@ class Copies:
     async def _begin(self, session_id: str, to: str, upto: int) -> _Target:
         """Set the counter of the session `to`."""
         session = await self._owned(session_id, to)
-        last = min(upto, await self._last(session_id))
+        last = max(0, min(upto, await self._last(session_id)))
         await self._counters.delete(equal(_id=to, seq=0))
         try:
             await self._counters.insert({"_id": to, "seq": last}, key=["_id"])
@@ -115,14 +115,20 @@ class Copies:
             for entry in copied
             for key in _keys(entry)
         ]
-        if outside:
-            await self._outside.insert_all(outside)
-        if copied:
-            await self._entries.insert_all(copied)
-            sizes = {name: sum(int(entry[name]) for entry in copied) for name in ROWS.values()}
-            await self._quotas.count(owner, sizes)
+        try:
+            if outside:
+                await self._outside.insert_all(outside)
+            if copied:
+                await self._entries.insert_all(copied)
+        except StoreUnavailable:  # perhaps because a new session of this name has these numbers
+            await self._remove(copied)
+            if not await self._is_there(target):
+                raise NoSuchSession(to) from None
+            raise
+        sizes = {name: sum(int(entry[name]) for entry in copied) for name in ROWS.values()}
+        await self._quotas.count(owner, sizes)
         if not await self._is_there(target):
-            await self._remove(target, copied)
+            await self._quotas.count(owner, await self._remove(copied))
             raise NoSuchSession(to)
 
     async def _undo(self, target: _Target) -> None:
@@ -132,20 +138,21 @@ class Copies:
             if not await self._is_there(target):
                 return
             while found := await self._some(to, 0, last):
-                await self._remove(target, found)
+                await self._quotas.count(target.owner, await self._remove(found))
             these = equal(session_id=to) | {"seq": {"$lte": last}}
             await self._outside.delete(these)
             await self._counters.delete(equal(_id=to, seq=last))
         except StoreUnavailable as error:
             log.warning("a part of a transcript stays in %s until that is deleted: %s", to, error)
 
-    async def _remove(self, target: _Target, copied: Sequence[Document]) -> None:
-        these = {"_id": {"$in": [entry["_id"] for entry in copied]}}  # and none of a new session
+    async def _remove(self, copied: Sequence[Document]) -> dict[str, int]:
+        """Delete copies, and nothing of a new session; returns by how much that changes the sums."""
+        these = {"_id": {"$in": [entry["_id"] for entry in copied]}}
         sizes = await self._entries.sums(these, *ROWS.values())
         await self._entries.delete(these)
-        await self._quotas.count(target.owner, {name: -int(sizes[name]) for name in ROWS.values()})
         await self._texts.drop(text for entry in copied for text in references(entry))
         await self._outside.delete({"_id": {"$in": [key for entry in copied for key in _keys(entry)]}})
+        return {name: -int(sizes[name]) for name in ROWS.values()}
 
     async def _is_there(self, target: _Target) -> bool:
         which = equal(session_id=target.session_id, created_at=target.created_at)

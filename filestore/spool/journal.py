@@ -107,13 +107,12 @@ class Journal:
         if not self.writes:
             await self._clear()
 
-    async def drop(self, kinds: tuple[type[Write], ...]) -> None:
-        """Drop the writes of these kinds, also on the disk."""
-        kept = [
-            (write, size)
-            for write, size in zip(self.writes, self._sizes, strict=True)
-            if not isinstance(write, kinds)
-        ]
+    async def drop(self, kinds: tuple[type[Write], ...], *, but_last: bool = False) -> None:
+        """Drop the writes of these kinds, or all but the last of them, also on the disk."""
+        theirs = [number for number, write in enumerate(self.writes) if isinstance(write, kinds)]
+        dropped = set(theirs[:-1] if but_last else theirs)
+        sized = zip(self.writes, self._sizes, strict=True)
+        kept = [each for number, each in enumerate(sized) if number not in dropped]
         if len(kept) == len(self.writes):
             return
         self.writes = deque(write for write, _ in kept)

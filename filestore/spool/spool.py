@@ -108,6 +108,12 @@ class Spool:
             return None
         return Waiting(journal.full, journal.durable, frozenset(journal.cut))
 
+    async def keep_last(self, key: str, kind: type[Write]) -> None:
+        """Of the writes of this kind that wait, drop all but the last."""
+        journal = self.journal(key)
+        async with journal.turn, journal.lock:
+            await journal.drop((kind,), but_last=True)
+
     async def drop_writes(self, key: str, *kinds: type[Write]) -> None:
         """Drop writes of a key that wait: those of these kinds, or (none given) all, whatever is on the disk.
 

@@ -108,22 +108,25 @@ class SpooledSessions:
         )
 
     async def set_kernel(self, session_id: str, kernel: str | None) -> None:
-        """Of several notes only the last one waits: room in the spool is for what cells have shown."""
-        key = session_key(session_id)
-        if self._spool.of_kind(KernelNoted, key):
-            await self._spool.drop_writes(key, KernelNoted)
-        await self._spool.write(
-            key, lambda: self._sessions.set_kernel(session_id, kernel), KernelNoted(session_id, kernel)
+        await self._note(
+            KernelNoted(session_id, kernel), lambda: self._sessions.set_kernel(session_id, kernel)
         )
 
     async def set_history(self, session_id: str, text: str | None) -> None:
-        """Of several histories, too, only the last one waits."""
-        key, history = session_key(session_id), storable_history(text)
-        if self._spool.of_kind(HistoryNoted, key):
-            await self._spool.drop_writes(key, HistoryNoted)
-        await self._spool.write(
-            key, lambda: self._sessions.set_history(session_id, history), HistoryNoted(session_id, history)
+        history = storable_history(text)
+        await self._note(
+            HistoryNoted(session_id, history), lambda: self._sessions.set_history(session_id, history)
         )
+
+    async def _note(self, note: KernelNoted | HistoryNoted, direct: Work) -> None:
+        """Of several notes only the last one waits: room in the spool is for what cells have shown.
+
+        One for which there is no room replaces none.
+        """
+        key = session_key(note.session_id)
+        await self._spool.write(key, direct, note)
+        if len(self._spool.of_kind(type(note), key)) > 1:
+            await self._spool.keep_last(key, type(note))
 
     async def unfinished(self, since: datetime) -> list[SessionRecord]:
         """Includes sessions whose cells wait."""

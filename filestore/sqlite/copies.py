@@ -67,7 +67,7 @@ async def copy(database: SqliteDatabase, session_id: str, to: str, upto: int) ->
 def _begin(session_id: str, to: str, upto: int, connection: Connection) -> _Target:
     """Set the counter of the session `to`."""
     copyable(session_id, to, upto, connection)
-    last = min(upto, _last(connection, session_id))
+    last = max(0, min(upto, _last(connection, session_id)))
     connection.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (to, last))
     query = "SELECT user_id, created_at FROM sessions WHERE session_id = ?"
     return _Target(to, *connection.execute(query, (to,)).fetchone(), last)

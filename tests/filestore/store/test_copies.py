@@ -96,6 +96,8 @@ async def test_numbers_go_on_after_the_cell_that_was_asked_for(store: Store, clo
     for _ in range(4):
         await store.transcripts.say(SESSION, PLACE, "Ann", "x", clock.now)
     await store.transcripts.clear(SESSION)
+    for nothing in (-1, 0):
+        assert await store.transcripts.copy(SESSION, TO, nothing) == 0
     assert await store.transcripts.copy(SESSION, TO, 3) == 0
     assert (await store.transcripts.say(TO, PLACE, "Ann", "next", clock.now)).seq == 4
     assert await store.files.used(ANN, clock.now) == ENTRY + 4
