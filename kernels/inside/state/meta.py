@@ -32,15 +32,23 @@ def told(name: str, cell: int, what: str) -> dict[str, Any]:
     return {"name": _shown(name, LONGEST_NAME), "cell": cell, "what": _shown(what, LONGEST_WHAT)}
 
 
-def described(names: Iterable[str], lost: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The names in their order, and the lost values. Where they are too many, the last ones are left out."""
+def described(
+    names: Iterable[str], lost: Sequence[dict[str, Any]], values: Sequence[Sequence[str]] = ()
+) -> dict[str, Any]:
+    """The names in their order, and the lost values. Where they are too many, the last ones are left out.
+
+    `values` are the type, detail and digest of each name, as far as there is room for them.
+    """
     shown = [_shown(name, LONGEST_NAME) for name in names][:MOST_NAMES]
-    found = list(lost[:MOST_LOST])
+    found, known = list(lost[:MOST_LOST]), list(values[:MOST_NAMES])
     while True:
-        meta = {"names": shown, "lost": found, "libraries": _libraries()}
+        meta = {"names": shown, "lost": found, "libraries": _libraries(), "values": known}
         if len(json.dumps(meta)) <= LONGEST_META:
             return meta
-        shown, found = shown[: len(shown) // 2], found[: len(found) // 2]
+        if known:
+            known = known[: len(known) // 2]
+        else:
+            shown, found = shown[: len(shown) // 2], found[: len(found) // 2]
 
 
 def _libraries() -> dict[str, str]:

@@ -60,8 +60,7 @@ def main() -> None:
     with open(here, "wb") as writing:
         buffers = [memoryview(dumped.stream), *large]
         writing.write(json.dumps([buffer.nbytes for buffer in buffers]).encode() + b"\n")
-        for buffer in buffers:
-            writing.write(buffer)
+        writing.writelines(buffers)
     os.wait()
     lost = {each.name: each.what for each in dumped.lost}
     print(json.dumps({"told": told(), "lost": lost, "names": dumped.names}))
