@@ -67,8 +67,10 @@ class UndoRefused(BotError):
 
 
 class BranchRefused(BotError):
-    """There is no branch: `why` is "name" (not 1 to 40 visible characters), "taken" (the name or the place
-    has one already), "none" (there is none of this name), or "running" (a cell runs).
+    """No branch was made, or found.
+
+    `why` is "name" (it is not 1 to 40 visible characters), "taken" (the name or the place has one already),
+    "none" (there is none of this name), or "running" (a cell runs, and has to end first).
     """
 
     def __init__(self, why: Literal["name", "taken", "none", "running"], name: str = "") -> None:
