@@ -72,8 +72,8 @@ class Sessions:
     `scope` is "user" for one kernel per person, "place" for one per person and place. A session that has not
     been used for `retention` loses its workspace; transcript and saved variables stay for `transcripts`.
     `model` answers what people ask (None: none is set up), and `ledger` records what that uses. With
-    `restored` the data may be older than what people did last; `saved`: variables are saved. `front` makes the front of these sessions.
-    `opening` and `turn` are as OPENING and TURN above.
+    `restored` the data may be older than what people did last. Without `saved` variables are not saved.
+    `front` makes the front of these sessions. `opening` and `turn` are as OPENING and TURN above.
     """
 
     def __init__(

@@ -16,12 +16,13 @@ from msgspec import Struct, structs
 
 from filestore.records import HISTORY
 
-__all__ = ["History", "Origin", "Step", "numbers", "ranges"]
+__all__ = ["History", "Kind", "Origin", "Step", "numbers", "ranges"]
 
 log = logging.getLogger(__name__)
 
 MOST = 20  # steps that can be redone, one after the other
 
+Kind = Literal["undo", "redo", "restore"]
 Ranges = tuple[tuple[int, int], ...]
 
 
@@ -45,10 +46,10 @@ class Step(Struct, frozen=True, omit_defaults=True):
     """A journey from the save `save` with the state as of `cell` to that of `as_of`.
 
     It undid the cells `undone`, and made those of `again` count again. `top` is the number of the last cell
-    that had run. While it is under way, `save` is the newest save before it.
+    that had run. While it is under way, `save` is 0.
     """
 
-    kind: Literal["undo", "redo", "restore"]
+    kind: Kind
     save: int
     cell: int
     as_of: int

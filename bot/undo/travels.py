@@ -15,7 +15,7 @@ from msgspec import structs
 from bot.errors import BotError, UndoRefused
 from bot.transcript import has_begun
 from bot.undo.files_back import put_back
-from bot.undo.history import History, Step, numbers, ranges
+from bot.undo.history import History, Kind, Step, numbers, ranges
 from bot.undo.undone import Undone
 from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.files import FileStore
@@ -34,6 +34,7 @@ __all__ = ["Travels"]
 log = logging.getLogger(__name__)
 
 ENDING = 30.0  # seconds that cells have to end; they are killed long before that
+NOT_GONE = -1  # what such a journey is as of
 BROKEN_OFF = "the kernel was being taken back when that broke off, so some files may not be as they were"
 
 
@@ -120,7 +121,7 @@ class Travels:
             log.warning("the steps of session %s stay noted: %s", self._session.record.session_id, error)
 
     async def _travel(
-        self, kind: str, plan: Callable[[History], Awaitable[_Plan]], *, stop: bool = True
+        self, kind: Kind, plan: Callable[[History], Awaitable[_Plan]], *, stop: bool = True
     ) -> Undone:
         """Make a journey; everything that can refuse it is asked before anything is stopped or changed."""
         self._check()
@@ -130,8 +131,8 @@ class Travels:
                 history = await self._settled()
                 going = await plan(history)
                 step = Step(
-                    kind,  # type: ignore[arg-type]  it is one of these
-                    max((saved.number for saved in await self._session.kernel.saves()), default=0),
+                    kind,
+                    0,
                     going.cell,
                     going.as_of,
                     going.top,
@@ -146,10 +147,10 @@ class Travels:
         try:
             journey = await session.kernel.go_to(going.number)
         except NoSuchSave:
-            journey = Journey(0, -1)
-        if journey.as_of != going.as_of:  # everything is as it was
+            journey = Journey(0, NOT_GONE)
+        if journey.as_of != going.as_of:  # everything is as it was, if that could be saved
             await self._note(history.gone(None))
-            raise UndoRefused("unread", cell=going.as_of)
+            raise UndoRefused("unread" if journey.as_of else "lost", cell=going.as_of)
         origin = history.origin
         sessions = [session.record.session_id, *([origin.of] if origin else [])]
         back, left = await put_back(
@@ -180,15 +181,13 @@ class Travels:
         step = history.pending
         if step is None:
             return history
-        saves = await self._session.kernel.saves()
-        newest = saves[-1] if saves else SavedCell(0, 0, 0.0)
-        if newest.cell == step.as_of and newest.number > step.save:
-            earlier = [
-                save.number for save in saves if save.cell == step.cell and save.number < newest.number
-            ]
-            await self._mark(step)
-            history = history.gone(structs.replace(step, save=max(earlier, default=0)))
+        there = (await self._session.kernel.state()).saved == step.as_of
+        before = [save.number for save in await self._session.kernel.saves() if save.cell == step.cell]
+        if there:
             await self._session.notes.tell_again(Restarted(BROKEN_OFF, ("files",), (), as_of=step.as_of))
+        if there and before:  # else the last cell had no save yet, without which no journey begins
+            await self._mark(step)
+            history = history.gone(structs.replace(step, save=before[-1]))
         else:
             history = history.gone(None)
         await self._note(history)
@@ -285,7 +284,7 @@ class Travels:
             raise UndoRefused("off")
 
     async def _read(self) -> History:
-        """The history as it is recorded. Raises: StoreUnavailable, also while writes wait for the database."""
+        """The history as recorded. Raises: StoreUnavailable, also while writes wait for the database."""
         if self._session.transcript.waits:
             raise StoreUnavailable("writes of the session wait")
         record = await self._sessions.get(self._session.record.session_id)

@@ -1,8 +1,8 @@
 """What came of going back: which cells no longer count, or count again, and what is different now."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from bot.undo.history import Kind
 from kernels.cell.events import UnsavedValue
 from kernels.state.journey import ChangedVariable
 
@@ -39,7 +39,7 @@ class Undone:
     done `for_good` cannot be redone. `name` is that of the checkpoint.
     """
 
-    kind: Literal["undo", "redo", "restore"]
+    kind: Kind
     as_of: int
     cells: tuple[int, ...] = ()
     again: tuple[int, ...] = ()

@@ -29,6 +29,11 @@ def refused(error: UndoRefused) -> str:
         return f"there is no checkpoint {one_line(error.name)!r}"
     if error.why == "unread":
         return f"the variables as of cell {error.cell} cannot be read back; nothing has changed"
+    if error.why == "lost":
+        return (
+            f"the variables as of cell {error.cell} cannot be read back, and those that you had could not be"
+            " saved: your kernel is fresh"
+        )
     if error.why == "too far":
         back = f"; the earliest that you can go back to is cell {error.cell}" if error.cell else ""
         return f"the variables of before that cell are not kept any more{back}"

@@ -51,17 +51,7 @@ def branched(origin: Origin) -> str:
 
 
 def _sentences(told: Undone) -> Iterator[str]:
-    if told.kind == "restore":
-        yield f"Back at checkpoint {_name(told.name)}, which is as of cell {told.as_of}."
-    if told.cells:
-        yield f"Undone: {cells_in_words(told.cells)}."
-    if told.again:
-        yield f"{'Redone' if told.kind == 'redo' else 'Counting again'}: {cells_in_words(told.again)}."
-    if told.unkept:
-        where = f"as after cell {told.as_of}" if told.as_of else "gone"
-        yield f"Your variables are {where}: those of {cells_in_words(told.unkept)} were not saved."
-    elif not told.as_of:
-        yield "Your kernel has no variables."
+    yield from _cells(told)
     changes = [*_first([_variable(one) for one in told.changed], "variable")]
     changes += _first([_file(one) for one in told.files], "file")
     if changes:
@@ -75,6 +65,20 @@ def _sentences(told: Undone) -> Iterator[str]:
         yield f"Not put back: {'; '.join(_first(left, 'file'))}."
     if told.for_good:
         yield "What was there before was not saved, so this cannot be redone."
+
+
+def _cells(told: Undone) -> Iterator[str]:
+    if told.kind == "restore":
+        yield f"Back at checkpoint {_name(told.name)}, which is as of cell {told.as_of}."
+    if told.cells:
+        yield f"Undone: {cells_in_words(told.cells)}."
+    if told.again:
+        yield f"{'Redone' if told.kind == 'redo' else 'Counting again'}: {cells_in_words(told.again)}."
+    if told.unkept:
+        where = f"as after cell {told.as_of}" if told.as_of else "gone"
+        yield f"Your variables are {where}: those of {cells_in_words(told.unkept)} were not saved."
+    elif not told.as_of:
+        yield "You have no variables now."
 
 
 def _first(items: Sequence[str], what: str) -> list[str]:
