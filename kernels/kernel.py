@@ -33,8 +33,8 @@ from kernels.limits import Limits, over_limit
 from kernels.local import LocalKernel
 from kernels.process.kernel_process import KernelProcess, StartTimes, run_folder
 from kernels.process.launchers import Launcher
-from kernels.state.keeper import Keeper, save_slots
-from kernels.state.restarts import Restarts, Restored
+from kernels.state.keeper import Keeper, SaveSlots
+from kernels.state.restarts import BroughtBack, Restarts
 from kernels.state.store import StateStore
 from kernels.traveling import SAVES_ON, Traveling
 from kernels.wire import sizes
@@ -71,7 +71,7 @@ class Kernel(LocalKernel, Traveling, introspection.Hinting):
         limits: Limits,
         claim: Callable[[], object] = lambda: None,
         states: StateStore | None = None,
-        saves: SlotQueue | None = None,
+        saves: SaveSlots | None = None,
     ) -> None:
         capture = Capture(workspace.path, max_file=limits.file, max_files=limits.files)
         super().__init__(workspace, capture, limits, claim)
@@ -97,10 +97,10 @@ class Kernel(LocalKernel, Traveling, introspection.Hinting):
         self._given_up = self._closed = False
         self._ended_because = DIED
         self._restarts = Restarts()
-        self._restored: Restored | None = None  # what came of the last restore
+        self._restored: BroughtBack | None = None  # what came of the last restore
         self._router = Router(limits, self._kill_for_broken_messages)
         listing = Listing(workspace.path, max_file=limits.file)
-        self._keeper = Keeper(session_id, states, self._router, saves or save_slots(), listing)
+        self._keeper = Keeper(session_id, states, self._router, saves or SaveSlots(), listing)
         self._began: float | None = None  # the last cell, in seconds since 1970
         self._late_files = LateFiles(
             self.capture, most=limits.files, busy=lambda: self.busy, tell=self._router.late_scan
@@ -109,6 +109,11 @@ class Kernel(LocalKernel, Traveling, introspection.Hinting):
     @property
     def variables(self) -> tuple[Variable, ...]:
         return self._router.variables
+
+    @property
+    def saved(self) -> int:
+        """The cell as of which the variables were saved last, as far as is known; 0 if they were not."""
+        return self._keeper.saved
 
     @property
     def busy(self) -> bool:
@@ -121,8 +126,8 @@ class Kernel(LocalKernel, Traveling, introspection.Hinting):
         return self._process is not None and not self.dead
 
     async def state(self) -> State:
-        saved = await self._keeper.newest()
-        return State(self.alive, self.busy, self.variables, saved.cell if saved is not None else 0)
+        await self._keeper.newest()
+        return State(self.alive, self.busy, self.variables, self.saved)
 
     @property
     def dead(self) -> bool:
@@ -344,7 +349,7 @@ class Kernel(LocalKernel, Traveling, introspection.Hinting):
         self._death = asyncio.create_task(self._report_death(self._process), name="kernel death")
         return self._process
 
-    async def _begin_anew(self) -> Restored | None:
+    async def _begin_anew(self) -> BroughtBack | None:
         await self._keeper.stop()
         self._router.forget_process()
         if self._process is None or self._slot is None:

@@ -42,7 +42,7 @@ from kernels.sandbox.forkserver import LIBRARIES
 from kernels.sandbox.limits.machine import Machine, Memory
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.tier_choice import choose
-from kernels.state.keeper import save_slots
+from kernels.state.keeper import SaveSlots
 from kernels.state.store import StateStore
 from kernels.workspace.folder import Workspace, is_scratch, owner
 from kernels.workspace.observer import Observer
@@ -113,7 +113,7 @@ class Pool:
         self._memory = memory or Machine().memory
         self._times = times or PoolTimes()
         self._states, self._states_kept = states, states_kept
-        self._saves = save_slots()
+        self._saves = SaveSlots()
         self._kernels: dict[str, Kernel] = {}
         self._removal = Removal(self._workspaces)
         self._observer = Observer(self._workspaces)
@@ -185,6 +185,10 @@ class Pool:
         if kernel is not None:
             self._observer.unwatch(session_id)
             await kernel.shutdown(saving=saving)
+
+    def stop_saving(self) -> None:
+        """From now on another program saves these sessions' variables, and ours must not replace them."""
+        self._saves.closed = True
 
     async def remove(self, session_id: str, *, keep_state: bool = False) -> None:
         """End a session's kernel and throw its workspace away, and its saved variables unless `keep_state`.

@@ -24,7 +24,7 @@ from kernels.state.history import History
 from kernels.state.journey import Journey, SavedCell
 from kernels.state.keeper import Keeper
 from kernels.state.manifest import UNKNOWN, Manifest, Portrait
-from kernels.state.restarts import Restarts, Restored
+from kernels.state.restarts import BroughtBack, Restarts
 
 __all__ = ["SAVES_ON", "Traveling"]
 
@@ -55,7 +55,7 @@ class Traveling(ABC):
         """Kill the process and wait; the next cell gets a fresh one."""
 
     @abstractmethod
-    async def _begin_anew(self) -> Restored | None:
+    async def _begin_anew(self) -> BroughtBack | None:
         """Replace the process by a fresh one with the newest save, of which nobody is told."""
 
     @abstractmethod
@@ -91,7 +91,7 @@ class Traveling(ABC):
                 restored = await self._begin_anew()
             now = await self._keeper.newest_of_all()
             files = changed_files(now, await in_thread(history.listing.now)) if now is not None else ()
-            back = restored if restored is not None else Restored(0)
+            back = restored if restored is not None else BroughtBack(0)
             are = {name: back.portrait(name) for name in back.back}
             return Journey(number, back.cell, changed_variables(was, are), back.unsaved, files)
 
@@ -143,7 +143,7 @@ class Traveling(ABC):
         return self._keeper.history
 
 
-def _has_failed(target: Manifest, restored: Restored | None) -> bool:
+def _has_failed(target: Manifest, restored: BroughtBack | None) -> bool:
     return not target.is_empty and (restored is None or not restored.cell)
 
 

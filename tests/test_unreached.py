@@ -35,15 +35,17 @@ FOR_LIBRARIES: tuple[tuple[str, str, str], ...] = (
             "_abort_queues _aborting _allow_stdin _exc _flush_pending _input_request"
             " _location_isset _setup_event_pipe _setup_pipe_in _setup_stream_redirects _startTime"
             " _subprocess_flush_pending _tee columns_request control_thread debug_shell_socket"
-            " debugpy_socket init_control init_poller location packer parent_thread"
-            " post_handler_hook pre_handler_hook schedule shell_channel_thread shell_class"
+            " debugpy_socket init_control init_poller load_request location packer parent_thread"
+            " post_handler_hook pre_handler_hook save_request schedule shell_channel_thread shell_class"
             " subshell_id"
         ),
     ),
     ("zmq", "kernels/inside/program.py", "copy_threshold linger router_handover sndhwm"),
+    ("matplotlib_inline", "kernels/inside/state/surroundings/options.py", "_draw_called"),
     ("IPython", "kernels/inside", "gui init_display_formatter ipython_dir starting_dir use_jedi"),
     ("jedi and parso", "kernels/inside/confinement/fresh.py", "_default_cache_path cache_directory"),
     ("pandas", "kernels/inside/files/stored.py", "_constructor"),
+    ("pickle", "kernels/inside/state/pickling", "persistent_load readline reducer_override"),
     ("tqdm", "kernels/inside/libraries/bars.py", "tnrange tqdm_notebook"),
     ("PIL", "kernels/inside/scratch/drawing.py", "MAX_IMAGE_PIXELS"),
     (

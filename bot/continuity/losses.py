@@ -136,8 +136,9 @@ def unused_for(time: timedelta) -> str:
 
 
 def merge_losses(first: Restarted | None, second: Restarted | None) -> Restarted | None:
-    """Two losses as one, with the reason of the second, if that has one.
+    """Two losses as one, with the reason of the second.
 
+    A kernel that knows no reason says AWAY, and perhaps more; the first reason then takes the place of that.
     If saved variables came back at the second, they are not lost, whenever they were.
     """
     if first is None or second is None:
@@ -145,7 +146,7 @@ def merge_losses(first: Restarted | None, second: Restarted | None) -> Restarted
     unsaved = [value.name for value in first.unsaved] if not second.as_of else []
     there = {*second.back, *(value.name for value in second.unsaved)}
     return Restarted(
-        first.reason if second.reason == AWAY else second.reason,
+        first.reason + second.reason.removeprefix(AWAY) if second.reason.startswith(AWAY) else second.reason,
         first.kept if first.kept != ("files",) else second.kept,
         tuple(name for name in dict.fromkeys((*first.lost, *unsaved, *second.lost)) if name not in there),
         first.unnamed or second.unnamed,

@@ -44,7 +44,7 @@ In a cell: load_file(id), file_path(id), list_files(). Files that you write are 
 Enter runs a complete line, an empty line ends a block, Esc Enter runs it as it is.
 Prose is what begins with two words and is not Python; without a model it is run as code.
 Ctrl-C stops the cell or the model, Ctrl-D or `exit` leaves. Files and transcript are kept, and variables
-until the kernel has been idle for a long time; with STATE=on they are saved, and come back."""
+until the kernel has been idle for a long time; where they are saved, they come back after that, too."""
 
 
 class CommandFailed(Exception):

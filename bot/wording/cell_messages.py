@@ -169,6 +169,11 @@ def _counted(items: Sequence[str]) -> str:
 
 def kill_costs(unstopped: Unstopped) -> str:
     """What is lost if the kernel of a cell that does not stop is killed, and what stays."""
+    if unstopped.saved:
+        return (
+            "Killing its kernel loses whatever this cell has defined or changed; your variables come back as"
+            f" after cell {unstopped.saved}, and your files stay."
+        )
     names = _counted([one_line(name) for name in unstopped.lost])
     also = ", and whatever this cell has defined" if names else "whatever this cell has defined"
     return f"Killing its kernel loses {names}{also}; your files stay."

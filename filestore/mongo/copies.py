@@ -30,7 +30,7 @@ READ_TRIES = 5  # if an entry's outputs are replaced while it is copied, it is r
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class _MongoTarget:
     """The session that gets the copies, of the entries up to number `last`."""
 
     session_id: str
@@ -77,7 +77,7 @@ class Copies:
                 raise
         return count
 
-    async def _begin(self, session_id: str, to: str, upto: int) -> _Target:
+    async def _begin(self, session_id: str, to: str, upto: int) -> _MongoTarget:
         """Set the counter of the session `to`."""
         session = await self._owned(session_id, to)
         last = max(0, min(upto, await self._last(session_id)))
@@ -86,13 +86,13 @@ class Copies:
             await self._counters.insert({"_id": to, "seq": last}, key=["_id"])
         except Taken:
             raise _not_empty(to) from None
-        return _Target(to, session["user_id"], session["created_at"], last)
+        return _MongoTarget(to, session["user_id"], session["created_at"], last)
 
     async def _some(self, session_id: str, after: int, last: int) -> list[Document]:
         these = equal(session_id=session_id) | {"seq": {"$gt": after, "$lte": last}}
         return await self._entries.many(these, [("seq", 1)], AT_ONCE)
 
-    async def _copied(self, entry: Document, target: _Target) -> Document | None:
+    async def _copied(self, entry: Document, target: _MongoTarget) -> Document | None:
         """The document for a copy, with texts of its own; None if the entry was deleted meanwhile."""
         which = equal(session_id=entry["session_id"], seq=entry["seq"])
         for _ in range(READ_TRIES):
@@ -107,7 +107,7 @@ class Copies:
             entry = again
         raise StoreUnavailable("outputs of a cell are missing")
 
-    async def _insert(self, target: _Target, copied: Sequence[Document]) -> None:
+    async def _insert(self, target: _MongoTarget, copied: Sequence[Document]) -> None:
         """Add copies, and take them back if their session was deleted meanwhile. Raises: NoSuchSession."""
         to, owner = target.session_id, target.owner
         outside = [
@@ -131,7 +131,7 @@ class Copies:
             await self._quotas.count(owner, await self._remove(copied))
             raise NoSuchSession(to)
 
-    async def _undo(self, target: _Target) -> None:
+    async def _undo(self, target: _MongoTarget) -> None:
         """Delete what was copied, unless that went with its session."""
         to, last = target.session_id, target.last
         try:
@@ -154,7 +154,7 @@ class Copies:
         await self._outside.delete({"_id": {"$in": [key for entry in copied for key in _keys(entry)]}})
         return {name: -int(sizes[name]) for name in ROWS.values()}
 
-    async def _is_there(self, target: _Target) -> bool:
+    async def _is_there(self, target: _MongoTarget) -> bool:
         which = equal(session_id=target.session_id, created_at=target.created_at)
         return await self._sessions.one(which) is not None
 
@@ -174,7 +174,7 @@ class Copies:
         return int(counter["seq"]) if counter else 0
 
 
-def _document(entry: Document, target: _Target, own: Mapping[ObjectId, ObjectId]) -> Document:
+def _document(entry: Document, target: _MongoTarget, own: Mapping[ObjectId, ObjectId]) -> Document:
     """The document for a copy, with references to texts and bytes of its own."""
 
     def mine(kept: Any) -> Any:

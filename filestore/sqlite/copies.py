@@ -24,7 +24,7 @@ PIECE = 1 << 20  # bytes after which no further entry joins a transaction
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class _SqliteTarget:
     """The session that gets the copies, of the entries up to number `last`."""
 
     session_id: str
@@ -64,16 +64,17 @@ async def copy(database: SqliteDatabase, session_id: str, to: str, upto: int) ->
     return count
 
 
-def _begin(session_id: str, to: str, upto: int, connection: Connection) -> _Target:
+def _begin(session_id: str, to: str, upto: int, connection: Connection) -> _SqliteTarget:
     """Set the counter of the session `to`."""
     copyable(session_id, to, upto, connection)
     last = max(0, min(upto, _last(connection, session_id)))
     connection.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (to, last))
     query = "SELECT user_id, created_at FROM sessions WHERE session_id = ?"
-    return _Target(to, *connection.execute(query, (to,)).fetchone(), last)
+    owner, created_at = connection.execute(query, (to,)).fetchone()
+    return _SqliteTarget(to, owner, created_at, last)
 
 
-def _copy_some(session_id: str, target: _Target, after: int, connection: Connection) -> list[int]:
+def _copy_some(session_id: str, target: _SqliteTarget, after: int, connection: Connection) -> list[int]:
     """Copy the next entries after number `after`; returns their numbers, none if there are no more."""
     if not target.is_there(connection):
         raise NoSuchSession(target.session_id)
@@ -123,7 +124,7 @@ def _next(connection: Connection, session_id: str, after: int, last: int) -> lis
     return seqs
 
 
-async def _undo(database: SqliteDatabase, target: _Target) -> None:
+async def _undo(database: SqliteDatabase, target: _SqliteTarget) -> None:
     """Delete what was copied, unless that went with its session."""
     to, last = target.session_id, target.last
 

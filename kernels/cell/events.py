@@ -155,12 +155,14 @@ class Unstopped(_Event, frozen=True):
 
     `lost` names the variables that would go with the kernel, beside whatever the cell has defined. With
     `limited`, the cell's time has a limit, at which the kernel is killed if nobody has decided. With `asks`,
-    an `input()` of the cell waits for its answer as well.
+    an `input()` of the cell waits for its answer as well. What they were after the cell `saved` would come
+    back (0: nothing would).
     """
 
     lost: tuple[str, ...]
     limited: bool
     asks: bool
+    saved: int = 0
 
 
 Event = Queued | Stream | Display | Result | Failure | ClearOutput | InputRequest | Restarted | Unstopped

@@ -322,8 +322,8 @@ class Run(LocalCell):
             self._kill(NOT_STOPPED.format(self._host.grace.total_seconds()))
             return
         log.info("cell does not stop", extra=self.ids)
-        names = tuple(variable.name for variable in self._host.variables)
-        self._inbox.put(Unstopped(names, self._clock.limited, self._question is not None))
+        names, asks = tuple(one.name for one in self._host.variables), self._question is not None
+        self._inbox.put(Unstopped(names, self._clock.limited, asks, self._host.saved))
 
     def _ended_as(self, status: str) -> str | None:
         """How a cell ended whose reply has this status; None if all is well."""

@@ -30,6 +30,10 @@ class RunHost[R](Protocol):
     def variables(self) -> tuple[Variable, ...]:
         """The person's variables, as the last cell left them."""
 
+    @property
+    def saved(self) -> int:
+        """The cell as of which they were saved last, as far as is known; 0 if they were not."""
+
     def ready(self) -> AsyncGenerator[int]:
         """Have a live process; yields the position in line while the kernel waits for its turn to start.
 

@@ -147,7 +147,7 @@ class RemoteKernel(RemoteTraveling, introspection.Hinting):
         self._link.acknowledge(answer.n)
 
     async def state(self) -> State:
-        answer = await self._told(messages.GetState())
+        answer = await self._asked(messages.GetState())
         assert answer.state is not None
         self._variables = answer.state.variables
         return answer.state

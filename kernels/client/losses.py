@@ -13,6 +13,7 @@ from msgspec import structs
 
 from kernels.cell.events import Queued, Restarted
 from kernels.node.messages import CellEnd, CellEvent
+from kernels.state.restarts import AWAY
 
 __all__ = ["NodeLosses"]
 
@@ -54,7 +55,8 @@ class NodeLosses:
 
 
 def _with(told: Restarted, held: Restarted) -> Restarted:
-    """A node's restart, with the reason that we know, and with names of which it says nothing."""
+    """A node's restart, with the reason that it cannot know, and with names of which it says nothing."""
     there = {*told.back, *(one.name for one in told.unsaved)}
     names = dict.fromkeys((*held.lost, *told.lost))
-    return structs.replace(told, reason=held.reason, lost=tuple(name for name in names if name not in there))
+    reason = told.reason.replace(AWAY, held.reason, 1)
+    return structs.replace(told, reason=reason, lost=tuple(name for name in names if name not in there))

@@ -32,32 +32,32 @@ class RemoteTraveling(ABC):
 
     async def restart(self) -> None:
         self._stop_given_up()
-        await self._told(messages.RestartKernel())
+        await self._asked(messages.RestartKernel())
         self._variables = ()
         self._forget_losses()
 
     async def saves(self) -> Sequence[SavedCell]:
-        return (await self._told(messages.ListSaves())).saves
+        return (await self._asked(messages.ListSaves())).saves
 
     async def go_to(self, number: int) -> Journey:
         self._stop_given_up()
-        journey = (await self._told(messages.GoTo(number=number))).journey
+        journey = (await self._asked(messages.GoTo(number=number))).journey
         assert journey is not None
         self._forget_losses()
         await self.state()  # which are its variables
         return journey
 
     async def checkpoint(self, name: str) -> SavedCell:
-        (saved,) = (await self._told(messages.MakeCheckpoint(name=name))).saves
+        (saved,) = (await self._asked(messages.MakeCheckpoint(name=name))).saves
         return saved
 
     async def checkpoints(self) -> Mapping[str, SavedCell]:
-        return (await self._told(messages.ListCheckpoints())).checkpoints
+        return (await self._asked(messages.ListCheckpoints())).checkpoints
 
     async def forget_checkpoint(self, name: str) -> None:
-        await self._told(messages.ForgetCheckpoint(name=name))
+        await self._asked(messages.ForgetCheckpoint(name=name))
 
-    async def _told(self, command: messages.Command) -> messages.Answer:
+    async def _asked(self, command: messages.Command) -> messages.Answer:
         """What the node answers."""
         answer = await self._link.call(command)
         self._link.acknowledge(answer.n)

@@ -14,6 +14,7 @@
 import asyncio
 import atexit
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -203,6 +204,13 @@ class InsideKernel(IPythonKernel):  # type: ignore[misc]
 
         answer: str = self._questions.ask(parent, ident, prompt, password=password, before=mark)
         return answer
+
+    def _send_interrupt_children(self) -> None:
+        """Send the signal to all processes of a cell; what it left running has nothing to do with a save."""
+        if self.state.busy:
+            os.kill(os.getpid(), signal.SIGINT)
+        else:
+            super()._send_interrupt_children()
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: Any) -> None:
         """Interrupt the cell that is named, or else the one that is running.

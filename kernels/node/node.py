@@ -151,6 +151,7 @@ class Node:
         if not self._draining.is_set():
             log.warning("a bot of another version has come: this node ends when its kernels have ended")
             self._draining.set()
+            self._pool.stop_saving()
 
     async def until_idle(self) -> None:
         """Return when nobody needs the node any more.

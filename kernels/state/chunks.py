@@ -44,6 +44,7 @@ __all__ = [
 CHUNKS = "chunks"
 UNFINISHED = "unfinished"  # is there while a save is written, and after one that was killed
 AT_ONCE = 16  # syncs at a time
+FEW = 3  # syncs that take less than starting threads for them
 FILES, BYTES = 64, 32 * 1024 * 1024  # new chunks that are open at most, and about how many bytes they have
 BLOCK = 4096  # bytes in which disks give room: a hundred thousand chunks of one byte take 400 MB
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -108,7 +109,7 @@ class Incoming:
 
     def _all[T](self, work: Callable[[T], object], items: Collection[T]) -> None:
         """Do it to each item, several at a time. It may be done twice if threads cannot be had."""
-        if len(items) > 1:
+        if len(items) > FEW:
             with suppress(RuntimeError):
                 list(self._threads.map(work, items))
                 return

@@ -32,7 +32,7 @@ class StateFull(StateError):
     """A save does not fit, and nothing of it is left.
 
     `limit` is what it does not fit into: "quota" (the person's), "disk" (what everybody may use) or "device"
-    (the file system is full, over its owner's quota or read-only).
+    (the file system is nearly full, over its owner's quota or read-only).
     """
 
     def __init__(self, limit: Literal["quota", "disk", "device"], why: str) -> None:

@@ -1,6 +1,6 @@
 """The node's side of a save or a load: a session's variables, over a connection to its kernel's broker.
 
-    exchange = Exchange(state)
+    exchange = Exchange()
     async with exchange.offered(SaveErrand(state, cell)) as save:     # save.ticket is good for one connection
         ...                             # the kernel is asked to save, and comes to the broker with the ticket
     save.manifest                       # what is stored now; None: the save did not succeed
@@ -99,7 +99,8 @@ class Errand(ABC):
         except (_BadRequestError, StateError) as error:
             line.tell({"ok": False, "message": str(error)})
         except Exception as error:  # the kernel reads one sentence, and our log has the reason
-            log.warning("a %s failed: %r", self.op, error, exc_info=not isinstance(error, OSError))
+            trace, ids = not isinstance(error, OSError), {"session": self._state.session_id}
+            log.warning("a %s of variables failed: %r", self.op, error, exc_info=trace, extra=ids)
             line.tell({"ok": False, "message": "the variables cannot be stored or read right now"})
 
     @abstractmethod
@@ -164,7 +165,8 @@ class LoadErrand(Errand):
                     line.send(piece)
         except (StateError, OSError) as error:
             self.damaged = True
-            log.warning("the variables saved after cell %d cannot be read: %s", saved.cell, error)
+            ids = {"session": self._state.session_id}
+            log.warning("the variables saved after cell %d cannot be read: %s", saved.cell, error, extra=ids)
             raise _PeerGoneError from error  # words would look like bytes to the kernel: it sees an early end
 
 

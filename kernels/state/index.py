@@ -4,7 +4,7 @@
     index.add(manifest, size)
     for digest in index.remove(manifest): chunks.remove(here, digest)
 
-The index of 20 saves with 1,000 chunks each is built in 30 ms.
+The index of 20 saves with 1,000 chunks each is built in 50 ms.
 """
 
 import os
@@ -92,7 +92,7 @@ class Index:
 
     def too_many(self, history: int, pinned: Collection[int]) -> list[int]:
         """The saves beyond the history's length, oldest first: repeated ones have a history of their own."""
-        first, copies = [], []
+        first, copies = list[int](), list[int]()
         for number in sorted(self.saves):
             if number not in pinned:
                 (copies if self.saves[number].is_copy else first).append(number)

@@ -31,7 +31,7 @@ from kernels.state.errors import StateError
 from kernels.state.exchange import Exchange, LoadErrand, SaveErrand
 from kernels.state.history import History
 from kernels.state.manifest import Manifest, Meta
-from kernels.state.restarts import Restored, unsaved
+from kernels.state.restarts import BroughtBack, unsaved
 from kernels.state.session_state import SessionState
 from kernels.state.store import StateStore
 from kernels.text.clipping import repair
@@ -39,7 +39,7 @@ from kernels.text.visible import one_line
 from kernels.workspace.folder import owner
 from kernels.workspace.listing import Listing
 
-__all__ = ["Keeper", "save_slots"]
+__all__ = ["Keeper", "SaveSlots"]
 
 QUIET = 0.02  # seconds after a cell's end in which its result goes out; cells that follow at once come then
 SHORT = 0.05  # seconds: a save that is expected to take less is finished although a cell waits
@@ -55,9 +55,13 @@ LONGEST = 200  # characters of a kernel's reason in the log
 log = logging.getLogger(__name__)
 
 
-def save_slots() -> SlotQueue:
-    """For all kernels of a pool: two saves at a time, of one person one."""
-    return SlotQueue(2, share=1)
+class SaveSlots(SlotQueue):
+    """For all kernels of a pool: two saves at a time, of one person one. Once `closed`, none begins."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        super().__init__(2, share=1)
 
 
 class Keeper:
@@ -68,7 +72,7 @@ class Keeper:
         session_id: str,
         states: StateStore | None,
         router: Router,
-        slots: SlotQueue,
+        slots: SaveSlots,
         listing: Listing,
     ) -> None:
         self.exchange = Exchange()
@@ -100,6 +104,11 @@ class Keeper:
         """Whether there was a cell since the last save."""
         return self._unsaved > 0
 
+    @property
+    def saved(self) -> int:
+        """The cell of the newest save, as far as is known; 0 without one."""
+        return self._newest.cell if self._newest is not None else 0
+
     async def newest(self) -> Manifest | None:
         """What is saved, as far as is known; None as well for a save with nothing in it."""
         saved = await self.newest_of_all()
@@ -109,9 +118,12 @@ class Keeper:
         """As `newest`, also if it has nothing in it."""
         if not self._known and self._state is not None:
             try:
-                self._newest, self._known = await in_thread(self._state.newest), True
+                newest = await in_thread(self._state.newest)
             except (StateError, OSError) as error:
                 log.warning("it is not known what is saved: %s", error, extra=self._ids)
+            else:
+                if not self._known:  # otherwise something was saved meanwhile
+                    self._newest, self._known = newest, True
         return self._newest
 
     async def forget(self) -> None:
@@ -218,7 +230,7 @@ class Keeper:
                 leaving.cancel()
 
     async def _save(self, process: AskedProcess, seconds: float, *, hurry: bool = False) -> None:
-        if self._state is None or self.history is None:
+        if self._state is None or self.history is None or self._slots.closed:
             return
         save = SaveErrand(self._state, self._cell, files=self.history.files)
         cell, cells = self._cell, self._unsaved
@@ -263,10 +275,10 @@ class Keeper:
 
     # Restoring:
 
-    async def restore(self, process: AskedProcess) -> Restored | None:
+    async def restore(self, process: AskedProcess) -> BroughtBack | None:
         """Bring what is saved back, in a fresh process before its first cell; None if nothing is saved.
 
-        If that fails (`Restored.cell` is 0), the process has to be replaced: it may be in any state.
+        If that fails (`BroughtBack.cell` is 0), the process has to be replaced: it may be in any state.
         """
         self._unsaved, self._failed_at, self._expected, self._pause = 0, 0, 0.0, QUIET
         if self._state is None:
@@ -281,11 +293,11 @@ class Keeper:
                 self._known = True
                 return restored
         self._known = False  # not all that is there can be read
-        return Restored(0, gone=tuple(dict.fromkeys(name for saved in tried for name in saved.meta.names)))
+        return BroughtBack(0, gone=tuple(dict.fromkeys(name for saved in tried for name in saved.meta.names)))
 
     async def _restore(
         self, process: AskedProcess, state: SessionState, tried: list[Manifest]
-    ) -> Restored | None:
+    ) -> BroughtBack | None:
         """As `restore`; None as well if what is `tried`, newest first, does not come back."""
         until = monotonic() + LOADING
         number = None
@@ -302,7 +314,7 @@ class Keeper:
             if reply.get("status") == "ok" and not load.damaged:
                 self._newest, self._cell = saved, saved.cell
                 told = Meta.from_json({"names": reply.get("back"), "lost": reply.get("missing")})
-                return Restored(saved.cell, told.names, unsaved(told), values=saved.meta.values)
+                return BroughtBack(saved.cell, told.names, unsaved(told), values=saved.meta.values)
             if not load.damaged or process.exited.is_set():
                 why = _reason(asked.reply)
                 log.warning("saved variables could not be brought back: %s", why, extra=self._ids)

@@ -99,9 +99,7 @@ class Meta:
             names=tuple(dict.fromkeys(filter(None, map(_name, _listed(given, "names", MOST_NAMES))))),
             lost=tuple(filter(None, map(_lost, _listed(given, "lost", MOST_LOST)))),
             libraries={name: _name(version) for key, version in pairs if (name := _name(key))},
-            values=dict(
-                _portraits(_listed(given, "names", MOST_NAMES), _listed(given, "values", MOST_NAMES))
-            ),
+            values=dict(_portraits(given)),
         )
 
     def to_json(self) -> dict[str, object]:

@@ -17,14 +17,14 @@ from kernels.cell.events import Restarted, UnsavedValue
 from kernels.cell.result import Variable
 from kernels.state.manifest import UNKNOWN, Manifest, Meta, Portrait
 
-__all__ = ["Restarts", "Restored", "unsaved"]
+__all__ = ["AWAY", "NOT_BACK", "BroughtBack", "Restarts", "unsaved"]
 
 AWAY = "it ended while I was away"  # as in `bot.continuity.losses`
 NOT_BACK = "your variables could not be brought back this time"
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class BroughtBack:
     """What came of a restore: the names that are `back` as of `cell`, and what is `unsaved`.
 
     If it failed, `cell` is 0 and `gone` are the names that were saved. `values` are what names stand for.
@@ -62,15 +62,15 @@ class Restarts:
         """The process with these variables has ended, in the middle of a cell if `in_cell`."""
         restarted = Restarted(reason, ("files",), tuple(names), in_cell)
         if saved is not None:
-            restarted = _with(restarted, Restored(saved.cell, saved.meta.names, unsaved(saved.meta)))
+            restarted = _with(restarted, BroughtBack(saved.cell, saved.meta.names, unsaved(saved.meta)))
         self._untold, self._promised = restarted, None
 
-    def started(self, restored: Restored | None) -> None:
+    def started(self, restored: BroughtBack | None) -> None:
         """A fresh process has the variables that are named; None: none had been saved."""
         told, self._promised = self._untold or self._promised, None
         if restored is None and (told is None or not told.as_of):
             return
-        now = _with(told or Restarted(AWAY, ("files",), ()), restored or Restored(0))
+        now = _with(told or Restarted(AWAY, ("files",), ()), restored or BroughtBack(0))
         if self._untold is not None or told is None or _less(now, told):
             self._untold = now
 
@@ -85,7 +85,7 @@ class Restarts:
         self._untold = self._promised = None
 
 
-def _with(told: Restarted, restored: Restored) -> Restarted:
+def _with(told: Restarted, restored: BroughtBack) -> Restarted:
     """The restart with what came back of everything that it names."""
     known = _names((*told.lost, *told.back, *(one.name for one in told.unsaved), *restored.gone))
     there = {*restored.back, *(one.name for one in restored.unsaved)}

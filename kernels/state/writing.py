@@ -15,6 +15,7 @@ from kernels.workspace.listing import FileState
 
 __all__ = ["Writing"]
 
+SHARE = 2  # of what the disk has left when a save begins, it may take one part of so many
 NEW = f"{chunks.UNFINISHED}/manifest"
 
 
@@ -30,11 +31,14 @@ class Writing:
     still_here: Callable[[], bool]  # whether the session has not been forgotten
     committed: bool = False
     _incoming: chunks.Incoming = field(init=False)
-    _room: int = field(init=False)  # bytes on disk that may still be added
+    _room: int = field(init=False)  # bytes on disk that may still be added, of what the session may have
+    _free: int = field(init=False)  # and of what the disk has left
 
     def __post_init__(self) -> None:
         self._incoming = chunks.Incoming(self.here)
         self._room = self.quotas.room(self.session_id)
+        disk = os.fstatvfs(self.here)
+        self._free = disk.f_bavail * disk.f_frsize // SHARE
 
     def add(self, chunk: Chunk, data: bytes | bytearray | memoryview) -> None:
         """Add a chunk, unless it is here already.
@@ -49,9 +53,12 @@ class Writing:
             raise StateDamaged("a chunk has other bytes than its digest or size says")
         if chunk.digest in self._incoming or self._is_here(*chunk):
             return
-        self._room -= chunks.on_disk(chunk.size)
+        size = chunks.on_disk(chunk.size)
+        self._room, self._free = self._room - size, self._free - size
         if self._room < 0:
             raise StateFull("quota", "more chunks were sent than there is room for")
+        if self._free < 0:
+            raise StateFull("device", "the disk is nearly full")
         with self._writes():
             self._incoming.add(chunk, data)
 

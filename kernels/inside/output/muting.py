@@ -2,7 +2,7 @@
 
     with muting.muted(descriptors=True): ...
 
-What other threads write meanwhile is not discarded, except by a thread that was started within. `descriptors`
+What other threads write meanwhile is not discarded, except by a thread that is started within. `descriptors`
 also discards what is written to the descriptors 1 and 2, which nobody can tell apart: only where no other
 thread can write to them.
 """
@@ -22,8 +22,14 @@ STANDARD = (1, 2)  # the descriptors of stdout and stderr
 # text matches, makes it no one else's filter.
 IGNORED: Any = ("ignore", re.compile("(?:)"), Warning, None, 0)
 
-_muted: ContextVar[bool] = ContextVar("muted", default=False)
-is_muted = _muted.get  # whether what is written here and now is discarded
+_muted: ContextVar[object] = ContextVar("muted", default=None)
+_now: object = None  # what is discarded now; a thread that was started within goes on when that is over
+
+
+def is_muted() -> bool:
+    """Whether what is written here and now is discarded."""
+    muted_by = _muted.get()
+    return muted_by is not None and muted_by is _now
 
 
 @contextmanager
@@ -34,8 +40,20 @@ def muted(*, descriptors: bool) -> Iterator[None]:
             with suppress(OSError):  # no descriptor is left, or the person has closed these
                 stack.enter_context(_descriptors_muted())
         stack.enter_context(_warnings_ignored())
-        stack.callback(_muted.reset, _muted.set(True))
+        stack.enter_context(_discarded())
         yield
+
+
+@contextmanager
+def _discarded() -> Iterator[None]:
+    global _now  # noqa: PLW0603  one process, one main thread
+    _now = object()
+    token = _muted.set(_now)
+    try:
+        yield
+    finally:
+        _muted.reset(token)
+        _now = None
 
 
 @contextmanager

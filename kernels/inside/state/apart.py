@@ -40,6 +40,8 @@ class Apart:
             if alone:
                 streams.flush_below()  # what is there was written before
             stack.enter_context(muting.muted(descriptors=alone))
+            for stream in (sys.stdout, sys.stderr):  # one of the person's may hold what is written
+                stack.callback(_flush, stream)
             stack.enter_context(self._kernel.shell.builtin_trap)  # libraries that are imported see a kernel
             if alone:
                 stack.callback(streams.flush_below)
@@ -56,6 +58,11 @@ class Apart:
         if go_back:
             with suppress(OSError):  # it was deleted
                 stack.callback(_go_back, os.getcwd())
+
+
+def _flush(stream: Any) -> None:
+    with suppress(BaseException):  # whatever the person has put there
+        stream.flush()
 
 
 def _go_back(folder: str) -> None:

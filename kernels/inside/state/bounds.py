@@ -1,8 +1,8 @@
 """What a save or a load may take: so many seconds, and so much memory. Then it is given up.
 
-    with Bounds(seconds=30, growth=spare_memory()) as bounds:
-        bounds.check()          # often; raises GivenUp or TooLarge
-        with bounds.part(0.5): ...  # takes at most half of the time that is left; raises TooSlow
+    with WorkBounds(seconds=30, growth=spare_memory()) as bounds:
+        bounds.check()          # often; raises GivenUp or TakesTooMuch
+        with bounds.part(0.5): ...  # takes at most half of the time that is left; raises TakesTooLong
     bounds.stop()           # it is to be given up now
 
 A value's own code may run for ever without a check, so a timer checks too: again and again, as the code may
@@ -20,7 +20,7 @@ from typing import Any, Self
 from .. import memory
 from ..children import forked
 
-__all__ = ["Bounds", "GivenUp", "TooLarge", "TooSlow", "spare_memory"]
+__all__ = ["GivenUp", "TakesTooLong", "TakesTooMuch", "WorkBounds", "spare_memory"]
 
 MiB = 1 << 20
 MOST = 256 * MiB  # that a save may take beside the values themselves
@@ -35,15 +35,15 @@ class GivenUp(BaseException):
     """It took too long, or is not to go on. No `Exception`, which values' own code may well catch."""
 
 
-class TooLarge(BaseException):
+class TakesTooMuch(BaseException):
     """It takes too much memory."""
 
 
-class TooSlow(TooLarge):
+class TakesTooLong(TakesTooMuch):
     """A part of it takes too much time."""
 
 
-class Bounds:
+class WorkBounds:
     """See the module's text. Entered in the main thread; `growth` in bytes."""
 
     def __init__(self, seconds: float, growth: int) -> None:
@@ -66,7 +66,7 @@ class Bounds:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         while not self._over:
-            with suppress(GivenUp, TooLarge):  # until it is finished, the timer can raise it here, too
+            with suppress(GivenUp, TakesTooMuch):  # until it is finished, the timer can raise it here, too
                 self.finish()
         signal.setitimer(signal.ITIMER_REAL, 0)
         with suppress(TypeError):  # the one before was no handler of Python's
@@ -85,7 +85,7 @@ class Bounds:
 
     @contextmanager
     def part(self, share: float) -> Iterator[None]:
-        """While entered, only a share of the time that is left may be used. Raises: TooSlow."""
+        """While entered, only a share of the time that is left may be used. Raises: TakesTooLong."""
         until = self._until
         self._until = monotonic() + share * self.left()
         try:
@@ -93,7 +93,7 @@ class Bounds:
         except GivenUp:
             if self._stopped or monotonic() >= until:
                 raise
-            raise TooSlow from None
+            raise TakesTooLong from None
         finally:
             self._until = until
 
@@ -113,7 +113,7 @@ class Bounds:
     def look(self) -> None:
         """End here if this process is a fork of the kernel: only the kernel itself goes on.
 
-        Raises: GivenUp; TooLarge.
+        Raises: GivenUp; TakesTooMuch.
         """
         now = monotonic()
         self._due = now + LOOK
@@ -122,7 +122,7 @@ class Bounds:
         if self._stopped or now >= self._until:
             raise GivenUp
         if memory.used() - self._before > self.growth:
-            raise TooLarge
+            raise TakesTooMuch
 
     def _tick(self, _number: int, _frame: object) -> None:
         if not self._over:

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import graph, meta, placeholder, surroundings
-from .bounds import Bounds
-from .saving import OWN, PLACE, SURROUNDINGS, shown
+from .bounds import WorkBounds
+from .saving import OWN, PLACE, SURROUNDINGS, item_shown
 from .transport import Fetched
 
-__all__ = ["Loaded", "Unreadable", "everything", "put", "put_surroundings"]
+__all__ = ["LoadedState", "Unreadable", "everything", "put", "put_surroundings"]
 
 NOT_MADE = "a value that could not be made again"
-NOT_SET = "a setting that could not be made again"
 
 
 class Unreadable(Exception):
@@ -27,7 +26,7 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedState:
     """What is back and what is not: `missing` as `meta.told` has it. `cells` are those of the names.
 
     `surroundings` are still to be set; `unset` is in words what could not be set of what came before.
@@ -40,7 +39,7 @@ class Loaded:
     unset: list[str]
 
 
-def put(fetched: Fetched, shell: Any, bounds: Bounds) -> Loaded:
+def put(fetched: Fetched, shell: Any, bounds: WorkBounds) -> LoadedState:
     """Make the values again and put them into the shell's namespace.
 
     Raises: Unreadable; what `bounds` raises; anything that the code of a value raises at the wrong moment.
@@ -67,8 +66,8 @@ def put(fetched: Fetched, shell: Any, bounds: Bounds) -> Loaded:
     order = [name for name in own.get("order", found) if name in found]
     namespace.update((name, found[name]) for name in order)
     shell.user_ns_hidden.update((name, found[name]) for name in own.get("hidden", ()) if name in found)
-    return Loaded(
-        back=[name for name in order if type(found[name]) is not placeholder.Placeholder],
+    return LoadedState(
+        back=[meta.shown(name) for name in order if type(found[name]) is not placeholder.Placeholder],
         missing=_missing(fetched.meta, found, lost, cells := _cells(own)),
         cells=cells,
         surroundings=parts if isinstance(parts, dict) else {},
@@ -76,10 +75,11 @@ def put(fetched: Fetched, shell: Any, bounds: Bounds) -> Loaded:
     )
 
 
-def put_surroundings(loaded: Loaded, shell: Any) -> list[dict[str, Any]]:
+def put_surroundings(loaded: LoadedState, shell: Any) -> list[dict[str, Any]]:
     """Set again what is no name; returns what is missing of everything."""
     unset = [*loaded.unset, *surroundings.put(shell, loaded.surroundings)]
-    return [*loaded.missing, *(meta.told(words, 0, NOT_SET) for words in unset)]
+    told = {one["name"] for one in loaded.missing}  # what was running was known to be lost when it was saved
+    return [*loaded.missing, *(one for one in map(meta.not_kept, unset) if one["name"] not in told)]
 
 
 def everything(known: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -103,13 +103,14 @@ def _missing(
 ) -> list[dict[str, Any]]:
     """What had been lost before, what could not be made now, and what is not there for any other reason."""
     missing = list(known.get("lost", ()))
-    missing += [meta.told(shown(one.name), cells.get(one.name, 0), one.what) for one in lost]
+    missing += [meta.told(item_shown(one.name), cells.get(one.name, 0), one.what) for one in lost]
     told = {one["name"] for one in missing}
-    for name in dict.fromkeys([*known.get("names", ()), *found]):
+    there = {meta.shown(name): value for name, value in found.items()}
+    for name in dict.fromkeys([*known.get("names", ()), *there]):
         if name in told:
             continue
-        value = found.get(name)
-        if name not in found:
+        value = there.get(name)
+        if name not in there:
             missing.append(meta.told(name, cells.get(name, 0), NOT_MADE))
         elif type(value) is placeholder.Placeholder:
             missing.append(meta.told(name, cells.get(name, 0), value.what))

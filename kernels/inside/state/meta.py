@@ -10,11 +10,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["LONGEST_META", "described", "python", "told"]
+from ..variables import LONGEST
+
+__all__ = ["LONGEST_META", "described", "not_kept", "python", "shown", "told"]
 
 LONGEST_META = 256 << 10  # bytes
 MOST_NAMES, MOST_LOST = 4000, 500
-LONGEST_NAME, LONGEST_WHAT = 100, 200  # characters
+LONGEST_WHAT = 200  # characters
 # Libraries whose objects may not be readable by another version of theirs.
 LIBRARIES = (
     *("matplotlib", "networkx", "numpy", "pandas", "PIL", "plotly", "polars", "pyarrow", "scipy"),
@@ -29,7 +31,12 @@ def python() -> str:
 
 def told(name: str, cell: int, what: str) -> dict[str, Any]:
     """One value that is lost, and the cell that made it; 0 if that is not known."""
-    return {"name": _shown(name, LONGEST_NAME), "cell": cell, "what": _shown(what, LONGEST_WHAT)}
+    return {"name": shown(name), "cell": cell, "what": _clipped(what, LONGEST_WHAT)}
+
+
+def not_kept(words: str) -> dict[str, Any]:
+    """The same for what is no variable, such as "the matplotlib style"."""
+    return told(words, 0, "it could not be kept")
 
 
 def described(
@@ -39,16 +46,21 @@ def described(
 
     `values` are the type, detail and digest of each name, as far as there is room for them.
     """
-    shown = [_shown(name, LONGEST_NAME) for name in names][:MOST_NAMES]
-    found, known = list(lost[:MOST_LOST]), list(values[:MOST_NAMES])
+    told_names, told_lost = [shown(name) for name in names][:MOST_NAMES], list(lost[:MOST_LOST])
+    known = list(values[:MOST_NAMES])
     while True:
-        meta = {"names": shown, "lost": found, "libraries": _libraries(), "values": known}
+        meta = {"names": told_names, "lost": told_lost, "libraries": _libraries(), "values": known}
         if len(json.dumps(meta)) <= LONGEST_META:
             return meta
         if known:
             known = known[: len(known) // 2]
         else:
-            shown, found = shown[: len(shown) // 2], found[: len(found) // 2]
+            told_names, told_lost = told_names[: len(told_names) // 2], told_lost[: len(told_lost) // 2]
+
+
+def shown(name: str) -> str:
+    """A name as the list of the person's variables has it, too."""
+    return _clipped(name, LONGEST)
 
 
 def _libraries() -> dict[str, str]:
@@ -56,10 +68,10 @@ def _libraries() -> dict[str, str]:
     for name in LIBRARIES:
         version = getattr(sys.modules.get(name), "__version__", None)
         if isinstance(version, str):
-            versions[name] = _shown(version, LONGEST_NAME)
+            versions[name] = _clipped(version, LONGEST)
     return versions
 
 
-def _shown(text: str, longest: int) -> str:
+def _clipped(text: str, longest: int) -> str:
     """Text that can be sent: not too long, and without what UTF-8 cannot encode."""
     return str(text)[:longest].encode(errors="replace").decode()

@@ -14,7 +14,7 @@ from typing import Any
 from xxhash import xxh3_64
 
 from ..variables import described
-from .bounds import Bounds, TooLarge
+from .bounds import TakesTooMuch, WorkBounds
 from .graph import Dumped
 from .pickling.fingerprints import Fingerprints
 from .transport import Buffer
@@ -37,7 +37,7 @@ class Portraits:
         values: Mapping[str, object],
         known: Mapping[str, int],
         namespace: dict[str, Any],
-        bounds: Bounds,
+        bounds: WorkBounds,
         took: float,
     ) -> list[list[str]]:
         """Of each value; `known` are the `prefixes` of their graph, which took so many seconds."""
@@ -54,7 +54,7 @@ class Portraits:
                 prints = Fingerprints(namespace, bounds.check)
                 for name in new:
                     self._known[name] = known.get(name, 0), prints.of(values[name])
-        except (TooLarge, MemoryError):  # the others have to do without
+        except (TakesTooMuch, MemoryError):  # the others have to do without
             if name:
                 self._slow.add((name, id(values[name])))
             bounds.grow_from_now()
@@ -66,12 +66,12 @@ class Portraits:
 
 def prefixes(dumped: Dumped, buffers: Sequence[Buffer]) -> dict[str, int]:
     """For each item a digest of all that the graph has up to its end: if it is the same, so is the value."""
-    digest, stream, start, number = xxh3_64("\n".join(dumped.marks)), memoryview(dumped.stream), 0, 1
+    digest, stream, start, number = xxh3_64("\n".join(dumped.marks).encode()), memoryview(dumped.stream), 0, 1
     found = {}
     for name, size, count in dumped.entries:
         digest.update(stream[start : start + size])
         for buffer in buffers[number : number + count]:
-            digest.update(" ".join(buffer.digests))
+            digest.update(" ".join(buffer.digests).encode())
         start, number = start + size, number + count
         found[name] = digest.intdigest()
     return found

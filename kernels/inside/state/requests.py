@@ -16,11 +16,11 @@ from typing import Any
 from ..shell import interrupts
 from . import loading, surroundings
 from .apart import Apart
-from .bounds import Bounds, GivenUp, TooLarge, spare_memory
+from .bounds import GivenUp, TakesTooMuch, WorkBounds, spare_memory
 from .cells import Cells
 from .names import Names
 from .saving import Saving
-from .transport import Refused, chunked, fetch
+from .transport import StateRefused, chunked, fetch
 
 __all__ = ["StateRequests"]
 
@@ -31,6 +31,8 @@ LONGEST_WHY = 200  # characters
 
 class StateRequests:
     """See the module's text."""
+
+    busy = False  # whether one of them is being answered
 
     def __init__(self, kernel: Any) -> None:
         self._kernel = kernel
@@ -48,7 +50,7 @@ class StateRequests:
 
         def work() -> dict[str, Any]:
             content = parent["content"]
-            bounds = Bounds(float(content["seconds"]), spare_memory())
+            bounds = WorkBounds(float(content["seconds"]), spare_memory())
             with interrupts.raised(bounds.stop):
                 wanted = self._saving.wanted(content["cell"], content.get("cells", 1))
                 with bounds:
@@ -61,13 +63,13 @@ class StateRequests:
         """Load the newest state into this kernel, which has run no cell yet."""
 
         def work() -> dict[str, Any]:
-            bounds = Bounds(LOADING_TIME, ANY_GROWTH)
+            bounds = WorkBounds(LOADING_TIME, ANY_GROWTH)
             with interrupts.raised(bounds.stop):
                 return self._load(parent["content"]["ticket"], bounds)
 
         return {"back": [], "missing": []} | self._answer(parent, work, go_back=False)
 
-    def _load(self, ticket: str, bounds: Bounds) -> dict[str, Any]:
+    def _load(self, ticket: str, bounds: WorkBounds) -> dict[str, Any]:
         with bounds:
             fetched = fetch(ticket, bounds)
             if fetched is None:
@@ -87,14 +89,16 @@ class StateRequests:
         began, reply = monotonic(), {"status": "failed", "why": "it did not end"}
         try:
             with self._apart.entered(go_back=go_back):
+                self.busy = True
                 try:
                     interrupts.begin_cell(parent["header"]["msg_id"])
                     reply = work()
                 finally:
                     interrupts.end_cell()
+                    self.busy = False
         except (GivenUp, KeyboardInterrupt) as error:
             reply = {"status": "given up", "why": _why(error)}
-        except TooLarge as error:
+        except TakesTooMuch as error:
             reply = {"status": "too large", "why": _why(error)}
         except BaseException as error:  # noqa: BLE001  whatever the code of a value raises; the reply must go out
             reply = {"status": "failed", "why": _why(error)}
@@ -107,8 +111,8 @@ def _why(error: BaseException) -> str:
             return "it was interrupted"
         case GivenUp():
             return "it took too long"
-        case TooLarge() | MemoryError():
+        case TakesTooMuch() | MemoryError():
             return "there is no room for it"
-        case OSError() | Refused() | loading.Unreadable():
+        case OSError() | StateRefused() | loading.Unreadable():
             return str(error)[:LONGEST_WHY]
     return type(error).__name__[:LONGEST_WHY]

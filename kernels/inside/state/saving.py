@@ -14,17 +14,18 @@ from time import monotonic
 from typing import Any
 
 from . import graph, meta, placeholder, selection, surroundings
-from .bounds import Bounds, TooLarge, TooSlow
+from .bounds import TakesTooLong, TakesTooMuch, WorkBounds
 from .cells import Cells
 from .names import Names
 from .portraits import Portraits, prefixes
 from .transport import Buffer, Sending, chunked
 
-__all__ = ["OWN", "PLACE", "SURROUNDINGS", "Saving", "shown"]
+__all__ = ["OWN", "PLACE", "SURROUNDINGS", "Saving", "item_shown"]
 
 # The items with all that is no name, in two parts: what modules are found by comes before the names.
 PLACE = "\0place"
 SURROUNDINGS = "\0surroundings"
+RUNNING = SURROUNDINGS + "running"  # of these the part that is in words: threads and tasks, which end
 OWN = "\0names"  # the item with the order of the names, their cells, and which are hidden
 WHOLE, ALONE = 0.6, 0.1  # of the time that is left, for all values together, and for one of them
 AGAIN = 8  # saves for which a value that takes too much by itself is not tried again
@@ -72,10 +73,10 @@ class Saving:
         values = {name: namespace[name] for name in names if name in namespace}
         return values | {SURROUNDINGS + key: part for key, part in parts.items()}
 
-    def save(self, ticket: str, wanted: Mapping[str, object], bounds: Bounds) -> list[str]:
+    def save(self, ticket: str, wanted: Mapping[str, object], bounds: WorkBounds) -> list[str]:
         """Save what there is; returns the names that were left out for want of room.
 
-        Raises: TooLarge if there is room for nothing; Refused; OSError; GivenUp.
+        Raises: TakesTooMuch if there is room for nothing; StateRefused; OSError; GivenUp.
         """
         state = None if self._some else self._whole(wanted, bounds, WHOLE)
         bounds.grow_from_now()  # sending takes nothing
@@ -85,6 +86,7 @@ class Saving:
                 state, left_out = self._part(wanted, sending.room, bounds)
             self._some = bool(left_out)
             told = [self._told(name, what) for name, what in left_out.items()]
+            running = [meta.not_kept(words) for words in _words(wanted.get(RUNNING))]
             saved = [name for name in _names(wanted) if name in state.names]
             seen = self._portraits.of(
                 {name: wanted[name] for name in saved},
@@ -93,12 +95,12 @@ class Saving:
                 bounds,
                 state.took,
             )
-            sending.send(state.buffers, meta.described(saved, [*state.lost, *told], seen))
+            sending.send(state.buffers, meta.described(saved, [*state.lost, *told, *running], seen))
             bounds.finish()
         self.know(digest for buffer in state.buffers for digest in buffer.digests)
         return [one["name"] for one in told]
 
-    def _whole(self, wanted: Mapping[str, object], bounds: Bounds, share: float) -> _State | None:
+    def _whole(self, wanted: Mapping[str, object], bounds: WorkBounds, share: float) -> _State | None:
         """The graph of all this, or None if it takes too much memory, or more than a share of the time."""
         names = _names(wanted)
         own = {"order": names, "cells": self._cells.all(), "hidden": self._names.hidden()}
@@ -109,11 +111,13 @@ class Saving:
         try:
             with bounds.part(share):
                 return self._graph(items, bounds)
-        except (TooLarge, MemoryError):
+        except (TakesTooMuch, MemoryError):
             bounds.grow_from_now()
             return None
 
-    def _part(self, wanted: Mapping[str, object], room: int, bounds: Bounds) -> tuple[_State, dict[str, str]]:
+    def _part(
+        self, wanted: Mapping[str, object], room: int, bounds: WorkBounds
+    ) -> tuple[_State, dict[str, str]]:
         """The graph of what fits into `room`, and the rest in words, by name."""
         sizes, what = {}, {}
         refused, self._refused = self._refused, {}
@@ -128,9 +132,9 @@ class Saving:
                     alone = self._graph([(name, value)], bounds)
                 sizes[name], what[name] = alone.new, selection.described(value, alone.bytes)
                 continue
-            except TooSlow:
+            except TakesTooLong:
                 what[name] = selection.slow(value)
-            except (TooLarge, MemoryError):
+            except (TakesTooMuch, MemoryError):
                 what[name] = selection.described(value, bounds.growth, at_least=True)
             self._refused[name, id(value)] = what[name], AGAIN
             bounds.grow_from_now()
@@ -141,9 +145,9 @@ class Saving:
             if state is not None and state.new <= room:
                 return state, {name: what[name] for name in what if name not in chosen}
             share //= 2
-        raise TooLarge
+        raise TakesTooMuch
 
-    def _graph(self, items: Sequence[tuple[str, object]], bounds: Bounds) -> _State:
+    def _graph(self, items: Sequence[tuple[str, object]], bounds: WorkBounds) -> _State:
         large: list[memoryview] = []
         began = monotonic()
         dumped = graph.dump(items, self._shell.user_ns, large=large.append, check=bounds.check)
@@ -177,16 +181,20 @@ class Saving:
                 yield self._told(name, value.what)
 
     def _told(self, name: str, what: str) -> dict[str, Any]:
-        return meta.told(shown(name), self._cells.of(name), what)
+        return meta.told(item_shown(name), self._cells.of(name), what)
 
 
-def shown(name: str) -> str:
+def item_shown(name: str) -> str:
     """The name of an item as a person knows it: what is lost of the surroundings is mostly a result."""
     return "Out" if _is_ours(name) else name
 
 
 def _names(wanted: Mapping[str, object]) -> list[str]:
     return [name for name in wanted if not _is_ours(name)]
+
+
+def _words(part: object) -> list[str]:
+    return [each for each in part if isinstance(each, str)] if isinstance(part, list) else []
 
 
 def _is_ours(key: str) -> bool:

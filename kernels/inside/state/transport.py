@@ -19,9 +19,9 @@ from typing import Any, Self
 from xxhash import xxh3_128
 
 from ..files import request_socket
-from .bounds import Bounds
+from .bounds import WorkBounds
 
-__all__ = ["CHUNK", "LONGEST_LIST", "Buffer", "Fetched", "Refused", "Sending", "chunked", "fetch"]
+__all__ = ["CHUNK", "LONGEST_LIST", "Buffer", "Fetched", "Sending", "StateRefused", "chunked", "fetch"]
 
 CHUNK = 1 << 20  # bytes
 LONGEST_LIST = 8 << 20  # bytes of the line that names the chunks
@@ -31,7 +31,7 @@ LONGEST_ANSWER = (
 PIECE = 64 << 10  # bytes that are received at once of such a line
 
 
-class Refused(Exception):
+class StateRefused(Exception):
     """The node does not take the state, or does not give it; the text says why."""
 
 
@@ -71,10 +71,10 @@ def _digests(pieces: Sequence[memoryview], check: Callable[[], None]) -> Iterato
 class Sending:
     """One save on its way to the node. See the module's text.
 
-    Raises: Refused; OSError if the node cannot be reached; what `bounds` raises.
+    Raises: StateRefused; OSError if the node cannot be reached; what `bounds` raises.
     """
 
-    def __init__(self, ticket: str, bounds: Bounds) -> None:
+    def __init__(self, ticket: str, bounds: WorkBounds) -> None:
         self._bounds = bounds
         self._line = _Line(request_socket.connection())
         try:
@@ -112,10 +112,10 @@ class Sending:
         return self._line.ask(request, self._bounds.left())
 
 
-def fetch(ticket: str, bounds: Bounds) -> Fetched | None:
+def fetch(ticket: str, bounds: WorkBounds) -> Fetched | None:
     """The newest state; None if there is none.
 
-    Raises: Refused; OSError if the node cannot be reached; what `bounds` raises.
+    Raises: StateRefused; OSError if the node cannot be reached; what `bounds` raises.
     """
     line = _Line(request_socket.connection())
     try:
@@ -144,7 +144,7 @@ class _Line:
         self._socket.close()
 
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """The answer to a request. Raises: Refused."""
+        """The answer to a request. Raises: StateRefused."""
         self.send(request, seconds)
         answer = self.answer(seconds)
         _need(answer)
@@ -153,7 +153,7 @@ class _Line:
     def send(self, request: dict[str, Any], seconds: float) -> None:
         line = json.dumps(request).encode() + b"\n"
         if len(line) > LONGEST_LIST:
-            raise Refused("it is in too many pieces")
+            raise StateRefused("it is in too many pieces")
         self.send_bytes(line, seconds)
 
     def send_bytes(self, data: bytes | memoryview, seconds: float) -> None:
@@ -179,7 +179,7 @@ class _Line:
             raise ConnectionError("the answer cannot be read")
         return answer
 
-    def fill(self, buffer: bytearray, bounds: Bounds) -> None:
+    def fill(self, buffer: bytearray, bounds: WorkBounds) -> None:
         """Receive as many bytes as there is room for. Raises: OSError; what `bounds` raises."""
         view = memoryview(buffer)
         first = self._rest[: len(view)]
@@ -196,4 +196,4 @@ class _Line:
 
 def _need(answer: dict[str, Any]) -> None:
     if not answer.get("ok"):
-        raise Refused(str(answer.get("message") or "the node does not say why"))
+        raise StateRefused(str(answer.get("message") or "the node does not say why"))

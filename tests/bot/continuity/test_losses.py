@@ -31,6 +31,8 @@ def test_a_kernel_that_knows_no_reason_is_given_the_noted_one(reason: str) -> No
     merged = merge_losses(noted, back("df"))
     assert merged is not None
     assert merged.reason == reason
+    failed = merge_losses(noted, Restarted(f"{AWAY}; they are not back", ("files",), ("df",)))
+    assert failed == Restarted(f"{reason}; they are not back", ("files",), ("df",))
     merged = merge_losses(noted, back("df", reason=IDLE))
     assert merged is not None
     assert merged.reason == IDLE

@@ -53,6 +53,10 @@ def test_the_question_is_true_about_what_is_lost() -> None:
     none = Unstopped((), limited=False, asks=False)
     assert kill_costs(none) == "Killing its kernel loses whatever this cell has defined; your files stay."
     assert without_answer(none) == "Without an answer it goes on until it ends."
+    assert kill_costs(Unstopped(("df",), limited=False, asks=False, saved=12)) == (
+        "Killing its kernel loses whatever this cell has defined or changed; your variables come back as"
+        " after cell 12, and your files stay."
+    )
 
 
 def kernel_of(sessions: Sessions) -> Kernel:

@@ -27,6 +27,7 @@ class Host:
         self.grace = SOON
         self.outputs = Path(tempfile.gettempdir())
         self.variables = (Variable("x", "int", "1"),)
+        self.saved = 0
         self.asked: list[str] = []
         self.pool = SlotQueue(1)
         self.cells: list[Run] = []

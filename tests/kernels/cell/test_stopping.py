@@ -223,14 +223,16 @@ async def test_more_time_is_more_time_for_a_cell_that_does_not_stop() -> None:
 
 
 async def test_without_a_limit_it_goes_on_until_it_ends() -> None:
-    """The question says so."""
+    """The question says so, and what would come back of a kernel that is killed."""
     host = deaf(limits=Limits(cell=None))
+    host.saved = 12
     async with running(host) as run:
         await run.stop()
         await until(lambda: bool(run.told))
         await asyncio.sleep(3 * SOON.total_seconds())
         ends(run)
-    assert (run.told, did(host)) == ([Unstopped(("x",), limited=False, asks=False)], ["interrupt"])
+    asked = Unstopped(("x",), limited=False, asks=False, saved=12)
+    assert (run.told, did(host)) == ([asked], ["interrupt"])
 
 
 async def test_whatever_else_ends_a_cell_kills_its_kernel_as_ever() -> None:

@@ -4,6 +4,7 @@ from kernels.cell.events import Event, Queued, Restarted, Stream, UnsavedValue
 from kernels.cell.result import RunResult
 from kernels.client.losses import NodeLosses
 from kernels.node.messages import CellEnd, CellEvent
+from kernels.state.restarts import AWAY, NOT_BACK
 
 GONE = Restarted("the node has ended", ("files",), ("x", "db", "new"), unnamed=True)
 DB = UnsavedValue("db", 3, "a database connection")
@@ -48,6 +49,16 @@ def test_all_is_lost_if_the_next_node_brings_nothing_back() -> None:
     assert losses.settled(output) == [CellEvent(run="a", event=lost), output]
     assert losses.settled(end(None)) == [end(lost)]
     assert held().settled(end(None)) == [CellEvent(run="a", event=lost), end(lost)]
+
+
+def test_why_nothing_came_back_is_told() -> None:
+    """The node knows that, and does not know why the one before has ended."""
+    failed = Restarted(f"{AWAY}; {NOT_BACK}", ("files",), ("x", "y"))
+    told = Restarted(f"the node has ended; {NOT_BACK}", ("files",), ("x", "db", "new", "y"))
+    assert held().settled(event(failed)) == [event(told)]
+    other = Restarted("it ran out of memory", ("files",), ())
+    (news,) = held().settled(event(other))
+    assert news == event(Restarted("it ran out of memory", ("files",), ("x", "db", "new")))
 
 
 def test_nothing_is_told_where_nothing_was_known() -> None:

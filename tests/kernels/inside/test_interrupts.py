@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,6 +38,18 @@ def test_one_in_the_persons_code_is_raised_there(interrupts: Interrupts) -> None
     with pytest.raises(KeyboardInterrupt), interrupts.raised():
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) == interrupts.note
+
+
+def test_one_that_the_code_catches_is_told_beforehand(interrupts: Interrupts) -> None:
+    """So that it can be repeated; the next code is not concerned."""
+    told: list[str] = []
+    interrupts.begin_cell("1")
+    with interrupts.raised(lambda: told.append("heard")), suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert told == ["heard"]
+    with interrupts.raised(), suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert told == ["heard"]
 
 
 def test_one_after_the_persons_code_is_dropped_with_its_cell(interrupts: Interrupts) -> None:

@@ -21,8 +21,29 @@ told = {
     "packer": made.session.packer,
     "key": len(made.session.key),
     "outside": __import__("IPython").get_ipython() is None,
-    "messages": "columns_request" in program.InsideKernel.msg_types,
+    "messages": {"columns_request", "save_request", "load_request"} <= {*program.InsideKernel.msg_types},
 }
+
+import asyncio
+from types import SimpleNamespace
+state = SimpleNamespace(save=lambda parent: "saved", load=lambda parent: "loaded")
+replies = []
+session = SimpleNamespace(send=lambda stream, *reply: replies.append(reply))
+kernel = SimpleNamespace(state=state, session=session)
+for metadata in ({}, {"kernelcord": True}):
+    for request in (program.InsideKernel.save_request, program.InsideKernel.load_request):
+        asyncio.run(request(kernel, None, b"ident", {"metadata": metadata}))
+signals = []
+os.getpid = os.getpgid = lambda *_: 5
+os.killpg = lambda group, _: signals.append(("killpg", group))
+os.kill = lambda process, _: signals.append(("kill", process))
+for busy in (False, True):
+    kernel = program.InsideKernel.__new__(program.InsideKernel)
+    kernel.state = SimpleNamespace(busy=busy)
+    kernel._send_interrupt_children()
+told["interrupted"] = signals
+told["replies"] = [(kind, content, ident.decode()) for kind, content, _, ident in replies]
+
 with program.in_cell():
     told["in cell"] = get_ipython() is shell
 sys.path.remove("")  # which `python -c` puts first
@@ -67,6 +88,16 @@ def test_the_program_differs_from_ipythons_as_it_says(told: dict[str, Any]) -> N
     assert told["packer"] == "inside.output.packing.pack"
     assert told["messages"]
     assert told["sent"]
+
+
+def test_only_our_client_saves_and_loads_variables(told: dict[str, Any]) -> None:
+    """A stock client gets no answer."""
+    assert told["replies"] == [["save_reply", "saved", "ident"], ["load_reply", "loaded", "ident"]]
+
+
+def test_an_interrupt_of_a_save_is_for_the_kernel_alone(told: dict[str, Any]) -> None:
+    """A cell's interrupt is for all processes; what it left running goes on while it is saved."""
+    assert told["interrupted"] == [["killpg", 5], ["kill", 5]]
 
 
 def test_the_persons_own_modules_come_behind_pythons(told: dict[str, Any]) -> None:

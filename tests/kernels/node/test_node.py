@@ -57,6 +57,7 @@ async def test_a_session_that_goes_meanwhile_keeps_a_drained_node_from_no_kernel
     """Each kernel that is not in use is ended, and then the node."""
     second = node._sessions["second"]
     node.drain()
+    assert node._pool._saves.closed  # the next node has these sessions
     async with asyncio.timeout(30):
         await node.until_idle()
     assert not second.kernel.alive

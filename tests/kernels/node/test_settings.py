@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 from dataclasses import fields, replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -152,6 +153,21 @@ EVERYTHING = {
     "state_quota": "2GiB",
     "state_disk": "9GiB",
 }
+
+
+def test_variables_are_saved_where_and_as_long_as_the_bot_is_told(tmp_path: Path) -> None:
+    """In its data folder, unless it is switched off; another choice asks for another node."""
+    given = {"state": "on", "state_quota": "2GiB", "state_disk": "9GiB", "transcript_retention": "9d"}
+    on, off = composed(load(data=tmp_path, **given)), composed(load(data=tmp_path, state="off"))
+    assert isinstance(on, RemoteNode)
+    assert isinstance(off, RemoteNode)
+    assert on._wanted is not None
+    assert off._wanted is not None
+    assert on._wanted.states == tmp_path / "states"
+    assert (on._wanted.state_quota, on._wanted.state_disk) == (2 << 30, 9 << 30)
+    assert on._wanted.states_kept == timedelta(days=9)
+    assert off._wanted.states is None
+    assert on._called["states"] == "STATE"
 
 
 def test_a_node_of_another_version_is_told_with_what_to_do() -> None:

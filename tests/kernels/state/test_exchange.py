@@ -50,7 +50,10 @@ async def requests(exchange: Exchange) -> AsyncIterator[socket.socket]:
         broker.request_socket.settimeout(30)
         yield broker.request_socket
     assert not await left_open(before)
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("apart: ")]
+    for thread in threading.enumerate():
+        if thread.name.startswith("apart: "):
+            thread.join(30)
+            assert not thread.is_alive()
 
 
 async def save(

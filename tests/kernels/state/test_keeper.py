@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from itertools import count
@@ -15,7 +16,7 @@ from kernels.cell.router import Router
 from kernels.cell.run import Run
 from kernels.limits import Limits
 from kernels.state import keeper as module
-from kernels.state.keeper import Keeper, save_slots
+from kernels.state.keeper import Keeper, SaveSlots
 from kernels.state.store import StateStore
 from kernels.wire.connection import Message
 from kernels.workspace.listing import Listing
@@ -138,7 +139,7 @@ class Scene:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = StateStore(folder, quota=1 << 30, disk=1 << 30)
-        self.slots = save_slots()
+        self.slots = SaveSlots()
         self.processes: list[FakeProcess] = []
         self.keepers: list[Keeper] = []
 
@@ -502,6 +503,28 @@ async def test_a_state_that_cannot_be_read_is_no_state_that_is_not_there(scene: 
     assert restored.cell == 0
 
 
+async def test_what_was_saved_meanwhile_is_the_newest(scene: Scene) -> None:
+    """Not what was there when somebody began to look."""
+    await scene.saved(12)
+    keeper, process = scene.kernel(saves)
+    looked, go_on = keeper._state.newest, threading.Event()  # type: ignore[union-attr]
+
+    def newest() -> object:
+        found = looked()
+        assert go_on.wait(30)
+        return found
+
+    keeper._state.newest = newest  # type: ignore[union-attr,method-assign,assignment]
+    looking = asyncio.create_task(keeper.newest())
+    keeper.cell_ended(process, 13)
+    await asked(process)
+    await rest(keeper)
+    go_on.set()
+    await looking
+    del keeper._state.newest  # type: ignore[union-attr]
+    assert keeper.saved == 13
+
+
 async def test_forgetting_deletes_the_saves(scene: Scene) -> None:
     """Those of this session only."""
     await scene.saved(12)
@@ -525,4 +548,14 @@ async def test_nothing_happens_without_a_store(scene: Scene) -> None:
     await keeper.save_now(process, 5)
     await keeper.forget()
     assert await keeper.newest() is None
+    assert process.asked == []
+
+
+async def test_nothing_is_saved_once_another_program_does(scene: Scene) -> None:
+    """As in a node that a newer one has followed: its older state must not come back."""
+    keeper, process = scene.kernel(saves)
+    scene.slots.closed = True
+    keeper.cell_ended(process, 1)
+    await rest(keeper)
+    await keeper.save_now(process, 5)
     assert process.asked == []

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from bot.continuity import losses
 from kernels.cell.events import Restarted, UnsavedValue
 from kernels.state.manifest import LostValue, Manifest, Meta
-from kernels.state.restarts import AWAY, NOT_BACK, Restarts, Restored
+from kernels.state.restarts import AWAY, NOT_BACK, BroughtBack, Restarts
 
 DB = UnsavedValue("db", 2, "a database connection")
 SAVED = Manifest(
@@ -15,7 +15,7 @@ SAVED = Manifest(
     meta=Meta(names=("df", "x"), lost=(LostValue("db", 2, "a database connection"),)),
     python="3.12",
 )
-BACK = Restored(12, ("df", "x"), (DB,))
+BACK = BroughtBack(12, ("df", "x"), (DB,))
 TOLD = Restarted("it died", ("files",), ("new",), as_of=12, back=("df", "x"), unsaved=(DB,))
 
 
@@ -50,9 +50,9 @@ def test_what_was_told_before_the_restore_is_not_told_again() -> None:
 def test_less_than_was_told_is_told_again() -> None:
     """A name that is not there, a value that could not be made, or a save that is older."""
     for restored in (
-        Restored(12, ("df",), (DB,)),
-        Restored(12, ("df", "x"), (DB, UnsavedValue("x", 3, "a class of a library that is gone"))),
-        Restored(11, ("df", "x"), (DB,)),
+        BroughtBack(12, ("df",), (DB,)),
+        BroughtBack(12, ("df", "x"), (DB, UnsavedValue("x", 3, "a class of a library that is gone"))),
+        BroughtBack(11, ("df", "x"), (DB,)),
     ):
         restarts = Restarts()
         restarts.ended("it died", ["df", "x"], in_cell=False, saved=SAVED)
@@ -67,7 +67,7 @@ def test_less_than_was_told_is_told_again() -> None:
 
 def test_a_restore_that_failed_is_told_with_all_names() -> None:
     """Those that were known and those that were saved, whether something was promised or not."""
-    failed = Restored(0, gone=("df", "x"))
+    failed = BroughtBack(0, gone=("df", "x"))
     for first in (False, True):
         restarts = Restarts()
         restarts.ended("it died", ["new", "x"], in_cell=False, saved=SAVED)

@@ -393,6 +393,29 @@ def test_one_who_waits_gets_the_session_when_it_is_free(state: SessionState) -> 
     assert done == [2]
 
 
+def test_one_who_waits_saves_into_no_folder_that_was_forgotten(state: SessionState, root: Path) -> None:
+    """The lock that it waited for is that of a folder which has no name any more."""
+    waiting, done = threading.Event(), []
+    other = StateStore(root, quota=QUOTA).session(SESSION)
+    is_free = session_state._acquired
+
+    def acquired(lock: int, kind: int) -> bool:
+        free = is_free(lock, kind)
+        if not free:
+            waiting.set()
+        return free
+
+    with pytest.MonkeyPatch.context() as patch, state.writing():
+        patch.setattr(session_state, "_acquired", acquired)
+        thread = threading.Thread(target=lambda: done.append(save(other, 2, b"two")))
+        thread.start()
+        waiting.wait()
+        state.forget()
+    thread.join()
+    assert done == [state.newest()]
+    assert loaded(state, done[0]) == [b"two"]
+
+
 def test_another_programs_saves_are_seen(root: Path) -> None:
     """An index is made anew when the saves on the disk are not those that it knows."""
     one, two = (StateStore(root, quota=QUOTA, history=2).session(SESSION) for _ in range(2))
@@ -422,6 +445,30 @@ def test_a_session_can_be_forgotten_while_it_is_saved(
     assert store.session("u7-dm-10").room() == QUOTA * 15 // 16
     assert state.newest() is None
     assert save(state, 3, b"three").number == 1
+
+
+def test_a_save_takes_no_more_than_half_of_what_the_disk_has_left(
+    state: SessionState, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All others need it too. What is here already takes nothing."""
+    save(state, 1, b"0", b"1")
+
+    def left(_: int) -> os.statvfs_result:
+        return os.statvfs_result((4096, 4096, 100, 9, 6, 0, 0, 0, 0, 255))
+
+    monkeypatch.setattr(os, "fstatvfs", left)
+    with pytest.raises(StateFull) as full:
+        save(state, 2, *(b"%d" % number for number in range(6)))
+    assert full.value.limit == "device"
+    save(state, 2, *(b"%d" % number for number in range(5)))
+
+
+def test_a_save_counts_once_it_is_committed(store: StateStore, state: SessionState) -> None:
+    """Not only when the session is free again."""
+    other = store.session("u7-dm-10")
+    with state.writing() as writing:
+        writing.commit(1, [], Meta())
+        assert other.room() < QUOTA * 15 // 16
 
 
 def test_chunks_beyond_the_room_are_refused_as_they_come(root: Path) -> None:

@@ -138,7 +138,7 @@ def test_a_tenth_of_the_disk_is_used_unless_told_otherwise(root: Path) -> None:
     assert room == pytest.approx(status.f_blocks * status.f_frsize / 10 * 15 / 16)
 
 
-def test_a_session_in_use_keeps_its_saves_for_now(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_in_use_keeps_its_saves_for_now(root: Path) -> None:
     """A save does not wait for another's reader; what is too much goes after the next one."""
     store = StateStore(root, quota=6 * BLOCK)
     one, two = store.session("u1-a"), store.session("u1-b")

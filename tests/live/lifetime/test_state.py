@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,14 @@ import pytest_asyncio
 
 from kernels.kernel import SAVES_ON, Kernel
 from kernels.pool import Pool
+from kernels.sandbox.policy import Tier
 from kernels.state import keeper as module
 from kernels.state.manifest import Meta
 from kernels.state.restarts import AWAY, NOT_BACK
 from kernels.state.store import StateStore
 from kernels.workspace.folder import scratch_id
 from tests.contract.conftest import node_settings, noded
-from tests.live.cells import NoFiles, pooled, run, value
+from tests.live.cells import NoFiles, pooled, run, until, value
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
@@ -118,6 +120,10 @@ async def test_another_program_brings_the_variables_back(pool: Pool, folder: Pat
         assert await value(other.kernel("moves", NoFiles()), "x") == "1"
         await other.remove("moves")
         assert (await other.kernel("moves", NoFiles()).state()).saved == 0
+        await run(other.kernel("ends", NoFiles()), "x = 1", tag=1)
+    saved = states(folder).session("ends").newest()
+    assert saved is not None
+    assert (saved.cell, saved.meta.names) == (1, ("x",))
 
 
 async def test_a_save_that_does_not_stop_costs_its_kernel_and_no_cells_time(
@@ -159,6 +165,16 @@ async def test_a_scratch_kernel_has_no_state(pool: Pool, folder: Path) -> None:
     await run(kernel, "x = 1", tag=1)
     await pool.remove(name)
     assert not (folder / "states" / name).exists()
+
+
+async def test_states_that_nobody_uses_for_long_are_removed(tmp_path: Path) -> None:
+    """With the pool that has them; without a limit of time they would stay for ever."""
+    store = states(tmp_path)
+    with store.session("u7").writing() as writing:
+        writing.commit(12, (), Meta())
+    never = timedelta(seconds=-1)
+    async with pooled(tmp_path / "workspaces", tier=Tier.NONE, states=store, states_kept=never):
+        await until(lambda: store.session("u7").newest() is None)
 
 
 @pytest.mark.soak

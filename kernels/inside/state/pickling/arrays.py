@@ -14,6 +14,7 @@ from .reduction import Reduction, Unpicklable
 
 __all__ = ["SETTERS", "is_array", "reduce_array", "reduce_memoryview"]
 
+COPIED = 8 << 20  # bytes of an array that is made again in memory of its own; a larger one keeps its buffer
 EXPORTERS = (bytes, bytearray, array.array)  # whose memory an array or a memoryview can look into
 
 
@@ -75,6 +76,8 @@ def _root(found: Any) -> tuple[Any, Any]:
             found = base
         elif type(base).__name__ == "DummyArray" and isinstance(base.base, np.ndarray):  # of as_strided
             found = base.base
+        elif isinstance(base, Restored):
+            return found, None
         elif isinstance(base, memoryview | pickle.PickleBuffer):
             owner = memoryview(base).obj
             if not isinstance(owner, np.ndarray):
@@ -144,13 +147,30 @@ def make_owner(
         strides[order[place]] = step
         step *= max(1, shape[place])
     size = tuple(shape[order.index(axis)] for axis in range(len(shape)))
-    made = np.ndarray.__new__(cls, size, dtype, None, 0, tuple(strides))
-    if made.size:
-        made.view(np.ndarray).transpose(order).reshape(-1).view(np.uint8)[...] = np.frombuffer(
-            memory, np.uint8
-        )
-    made.flags.writeable = writeable
+    if memoryview(memory).nbytes > COPIED:
+        made = np.ndarray.__new__(cls, size, dtype, Restored(memory), 0, tuple(strides))
+    else:
+        made = np.ndarray.__new__(cls, size, dtype, None, 0, tuple(strides))
+        if made.size:
+            flat = made.view(np.ndarray).transpose(order).reshape(-1).view(np.uint8)
+            flat[...] = np.frombuffer(memory, np.uint8)
+        copied.append(memory)
+    if not writeable:
+        made.flags.writeable = False
     return made
+
+
+copied: list[Any] = []  # buffers of which an array has been made, and which nobody else has
+
+
+class Restored:
+    """The buffer of a large array, which counts as the array's own memory."""
+
+    def __init__(self, memory: Any) -> None:
+        self._memory = memory
+
+    def __buffer__(self, _: int) -> memoryview:
+        return memoryview(self._memory)
 
 
 def set_content(made: Any, content: dict[str, Any] | None) -> None:
@@ -169,9 +189,12 @@ def set_objects(made: Any, state: tuple[Any, dict[str, Any] | None, bool]) -> No
 
 
 def _reduce_view(found: Any, root: Any) -> Reduction:
+    import numpy as np
+
     place = _address(found) - _address(root) if found.size else 0
     about = found.dtype, found.shape, found.strides, place, found.flags.writeable
-    return make_view, (type(found), root, *about), _content(found), None, None, set_content
+    content = None if isinstance(found, np.memmap) else _content(found)  # it takes its own from the root
+    return make_view, (type(found), root, *about), content, None, None, set_content
 
 
 def make_view(

@@ -33,6 +33,7 @@ OF_ENUMS = (
     "_use_args_",
 )
 BEGUN_WITH = ("__module__", "__slots__", "__orig_bases__")
+OF_TYPE = ("__class__", "__dict__")  # cannot be set later, if a class has its own
 ABOUT_NEW = ("_generate_next_value_", "_new_member_", "__new_member__", "_use_args_")
 OF_MEMBERS = ("_value_", "_name_", "__objclass__", "_sort_order_")
 
@@ -50,8 +51,7 @@ def reduce_class(cls: type) -> Reduction:
     begun = {key: vars(cls)[key] for key in BEGUN_WITH if key in vars(cls)} | {
         "__qualname__": cls.__qualname__
     }
-    if isinstance(vars(cls).get("__dict__"), property):
-        begun["__dict__"] = vars(cls)["__dict__"]
+    begun |= {key: vars(cls)[key] for key in OF_TYPE if isinstance(vars(cls).get(key), property)}
     maker = type if meta.__name__ == "_TypedDictMeta" else _first_by_name(meta)
     tracked = cloudpickle._get_or_create_tracker_id(cls)
     return (
@@ -70,13 +70,13 @@ def _first_by_name(meta: type) -> type:
 
 
 def _content(cls: type) -> dict[str, Any]:
-    """A class's attributes, without those that Python makes itself."""
+    """A class's attributes, without those that Python makes itself or that it begins with."""
     content: dict[str, Any] = cloudpickle._class_getstate(cls)[0]
     return {
         name: value
         for name, value in content.items()
         if not (isinstance(value, types.MemberDescriptorType) and value.__objclass__ is cls)
-        and not (isinstance(value, types.GetSetDescriptorType) and name in ("__dict__", "__weakref__"))
+        and name not in ("__class__", "__dict__", "__weakref__")
     }
 
 

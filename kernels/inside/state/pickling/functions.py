@@ -244,11 +244,7 @@ SETTERS = (set_function, set_cell, set_cached, set_module, set_typevar)
 
 def reducers() -> dict[type, Callable[[Any], Reduction]]:
     """The reduction for each kind of value that has to do with functions."""
-    views = {
-        type(getattr(made, kind)())
-        for made in ({}, OrderedDict[Any, Any]())
-        for kind in ("keys", "values", "items")
-    }
+    views = {type(getattr(made, kind)()) for made in DICTS for kind in ("keys", "values", "items")}
     return {
         types.CellType: _reduce_cell,
         types.CodeType: cloudpickle._code_reduce,

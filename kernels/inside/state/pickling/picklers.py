@@ -14,7 +14,7 @@ from typing import Any
 
 from .reduction import Reduction
 
-__all__ = ["DeepPickler", "Memo", "Nowhere", "QuickPickler", "Stream"]
+__all__ = ["DeepPickler", "Memo", "Nowhere", "PickledBytes", "QuickPickler"]
 
 PROTOCOL = 5
 DEEP = 250_000  # frames of Python, of which a value within another takes some five
@@ -25,7 +25,7 @@ type Memo = dict[int, tuple[int, Any]]
 type KeepBuffer = Callable[[pickle.PickleBuffer], bool]
 
 
-class Stream:
+class PickledBytes:
     """What is written, in memory; with each piece of 64 KiB it is asked whether to go on."""
 
     def __init__(self, check: Callable[[], None]) -> None:
@@ -68,7 +68,7 @@ class QuickPickler(pickle.Pickler):
     reduce: Callable[..., Reduction]
     check: Callable[[], None]
 
-    def __init__(self, file: Stream, keep_buffer: KeepBuffer) -> None:
+    def __init__(self, file: PickledBytes, keep_buffer: KeepBuffer) -> None:
         super().__init__(file, PROTOCOL, buffer_callback=keep_buffer)
 
     def reducer_override(self, value: object) -> Reduction:
@@ -82,7 +82,7 @@ class DeepPickler(IN_PYTHON):  # type: ignore[misc]
 
     def __init__(
         self,
-        file: Stream | Nowhere,
+        file: PickledBytes | Nowhere,
         keep_buffer: KeepBuffer,
         reduce: Callable[..., Reduction],
         check: Callable[[], None],
@@ -101,7 +101,7 @@ class DeepPickler(IN_PYTHON):  # type: ignore[misc]
         finally:
             sys.setrecursionlimit(limit)
 
-    def save(self, value: Any, save_persistent_id: bool = True) -> None:  # noqa: ARG002  as pickle calls it
+    def save(self, value: Any, _: bool = True) -> None:
         """Write one value; all calls on the way are between functions in Python, for which there is room."""
         self.framer.commit_frame()
         if (known := self.memo.get(id(value))) is not None:

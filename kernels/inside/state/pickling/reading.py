@@ -6,16 +6,18 @@ An item is read by the quick unpickler in C. If anything in it cannot be made, i
 Python that puts a placeholder in the place of each value that fails, and the next item is read quickly again.
 """
 
+import functools
 import pickle
 import pickletools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..placeholder import Placeholder
-from . import reasons
+from . import arrays, reasons
 from .marks import find, marks
-from .reducers import is_ours
-from .tolerance import TolerantUnpickler
+from .reduction import is_ours
+from .tolerance import TolerantUnpickler, Unmendable
 from .writing import Entry, item_mark
 
 __all__ = ["read"]
@@ -53,19 +55,33 @@ class _Reading:
     ) -> None:
         self._source, self._buffers = _Source(stream), _Buffers(buffers)
         self._start = self._first_buffer = self._failed = 0
-        self._lose = lose
+        self._told = functools.cache(lose)  # once for each item and what
+        self._damaged = ""  # why no further item can be read
+        self._memo: dict[int, Any] | None = None  # once the quick unpickler is not used any more
         self._unpickler: Any = self._quick(known)
 
     def item(self, number: int, entry: Entry) -> object:
         """The next item's value."""
-        _, size, buffers = entry
+        name, size, buffers = entry
+        if self._damaged:
+            if name:
+                self._told(name, self._damaged)
+            return Placeholder(self._damaged, name)
         try:
+            if self._memo is not None:
+                raise pickle.UnpicklingError("too much has failed")
             self._rewind()
             _, value = self._unpickler.load()
         except BaseException as error:
             if is_ours(error):
                 raise
+            arrays.copied.clear()
             value = self._tolerantly(number, entry)
+        for buffer in arrays.copied:
+            if type(buffer) is bytearray:
+                with suppress(BufferError):
+                    buffer.clear()  # it was copied, and would take twice the memory
+        arrays.copied.clear()
         self._start += size
         self._first_buffer += buffers
         return value
@@ -76,27 +92,45 @@ class _Reading:
     def _tolerantly(self, number: int, entry: Entry) -> object:
         """The item with placeholders for what fails in it."""
         name, size, _ = entry
-        before = self._unpickler.memo.copy()
-        mark = item_mark(number)
-        first = next((place for place in sorted(before) if _is_mark(before[place], mark)), len(before))
-        memo = {place: before[place] for place in range(first)}
-        lose = lambda what: self._lose(name, what)  # noqa: E731
-        tolerant = TolerantUnpickler(self._source, self._buffers, memo, name, lose)
-        self._rewind()
-        try:
-            _, value = tolerant.load()
-        except BaseException as error:
-            if is_ours(error):
-                raise
-            what = reasons.broken("a value", error)
-            self._lose(name, what)
-            value = Placeholder(what, name)
+        memo = self._memo
+        if memo is None:
+            known, mark = self._unpickler.memo.copy(), item_mark(number)
+            first = next((place for place in sorted(known) if _is_mark(known[place], mark)), len(known))
+            memo = {place: known[place] for place in range(first)}
+        first = len(memo)
+        for patient in (True, False):
+            tolerant = TolerantUnpickler(self._source, self._buffers, memo, name, patient=patient)
+            self._rewind()
+            try:
+                _, value = tolerant.load()
+                break
+            except BaseException as error:
+                if is_ours(error):
+                    raise
+                what = str(error) if isinstance(error, Unmendable) else reasons.broken("a value", error)
+            while len(memo) > first:
+                memo.popitem()
+        else:
+            value, tolerant.lost = Placeholder(what, name), [what]
             item = bytes(self._source.data[self._start : self._start + size])
-            count = sum(operation.name == "MEMOIZE" for operation, _, _ in pickletools.genops(item))
-            memo.update((place, value) for place in range(first, first + count))
+            self._fill(memo, item, first, value)
+        for what in tolerant.lost:
+            self._told(name, what)
         self._failed += 1
-        self._unpickler = tolerant if self._failed > PATIENCE else self._quick(list(memo.values()))
+        if self._failed > PATIENCE:
+            self._memo = memo
+        else:
+            self._unpickler = self._quick(list(memo.values()))
         return value
+
+    def _fill(self, memo: dict[int, Any], item: bytes, first: int, value: Placeholder) -> None:
+        """Let a placeholder stand for all that an item would have put into the memo."""
+        try:
+            count = sum(operation.name == "MEMOIZE" for operation, _, _ in pickletools.genops(item))
+        except Exception:  # noqa: BLE001  whatever damaged bytes lead to; nobody knows what comes where
+            self._damaged = value.what
+        else:
+            memo.update((place, value) for place in range(first, first + count))
 
     def _quick(self, known: list[Any]) -> pickle.Unpickler:
         """An unpickler whose memo begins with what is known.

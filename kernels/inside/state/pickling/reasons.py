@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...characters import one_line
+from .reduction import is_ours
 
 __all__ = ["MOST", "broken", "failed", "kind", "reason"]
 
@@ -155,7 +156,9 @@ def _told(error: BaseException) -> str:
         return "it is nested too deeply"
     try:
         text = one_line(str(error), " ")
-    except Exception:  # noqa: BLE001  the person's own error class can raise anything
+    except BaseException as other:  # the person's own error class can raise anything
+        if is_ours(other):
+            raise
         text = ""
     return f"{name}: {text}" if text else name
 

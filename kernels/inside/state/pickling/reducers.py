@@ -19,9 +19,9 @@ from cloudpickle import cloudpickle
 from ..placeholder import Placeholder
 from . import arrays, classes, frames, functions, reasons
 from .functions import Globals
-from .reduction import Reduction, Unpicklable
+from .reduction import Reduction, Unpicklable, is_ours
 
-__all__ = ["Reducers", "is_ours"]
+__all__ = ["Reducers"]
 
 PROTOCOL = 5
 
@@ -31,13 +31,6 @@ SAFE: tuple[Any, ...] = ([], (), {}, {}.items(), OrderedDict[Any, Any]().items()
 # The iterators of containers in C, which raise nothing of the person's.
 SAFE_ITERATORS = frozenset(type(iter(made)) for made in SAFE)
 OWN_CODE = "inside."
-
-
-def is_ours(error: BaseException) -> bool:
-    """Whether an error is meant for whoever has a state saved or loaded, and not a value's own."""
-    if isinstance(error, KeyboardInterrupt):
-        return True
-    return not isinstance(error, Exception) and type(error).__module__.startswith(OWN_CODE)
 
 
 class Reducers:
@@ -161,14 +154,23 @@ def _checked(value: object, reduced: Reduction) -> Reduction:
         if parts[place] is not None and type(parts[place]) not in SAFE_ITERATORS:
             parts[place] = iter(list(parts[place]))
     if getattr(parts[0], "__name__", "") in ("__newobj__", "__newobj_ex__"):
-        _check_new(value, parts)
+        parts[:2] = _made_new(value, parts[0], parts[1])
     return tuple(parts)
 
 
-def _check_new(value: object, parts: list[Any]) -> None:
-    made = parts[1]
-    if not made or not isinstance(made[0], type) or made[0] is not type(value):
+def _made_new(value: Any, function: Any, made: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    """How a new instance is made, where `pickle` would insist that the value names the same class."""
+    if not made or not isinstance(made[0], type):
         raise Unpicklable(f"{reasons.kind(value)} (its `__reduce__` gives nothing that can be pickled)")
+    if value.__class__ is made[0]:
+        return function, made
+    named = {} if len(made) < 3 or function.__name__ == "__newobj__" else made[2]
+    return make_instance, (made[0], made[1] if named else made[1:], named)
+
+
+def make_instance(cls: type, made: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """An instance of a class that says of its instances that they have another one."""
+    return cls.__new__(cls, *made, **named)
 
 
 def _reduce_reference(reference: Any) -> Reduction:

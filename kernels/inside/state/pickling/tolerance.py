@@ -10,12 +10,16 @@ from typing import Any, ClassVar
 
 from ..placeholder import Placeholder
 from . import arrays, classes, functions, reasons
-from .reducers import is_ours
+from .reduction import is_ours
 
-__all__ = ["TolerantUnpickler"]
+__all__ = ["TolerantUnpickler", "Unmendable"]
 
 IN_PYTHON: Any = pickle._Unpickler
 SETTERS = frozenset((*arrays.SETTERS, *classes.SETTERS, *functions.SETTERS))  # fill what they are given first
+
+
+class Unmendable(Exception):
+    """A value could not be filled, and others hold it. The text says what and why."""
 
 
 class TolerantUnpickler(IN_PYTHON):  # type: ignore[misc]
@@ -24,25 +28,47 @@ class TolerantUnpickler(IN_PYTHON):  # type: ignore[misc]
     dispatch: ClassVar[dict[int, Any]] = dict(IN_PYTHON.dispatch)  # by opcode
 
     def __init__(
-        self, file: Any, buffers: Any, memo: dict[int, Any], name: str, lose: Callable[[str], None]
+        self, file: Any, buffers: Any, memo: dict[int, Any], name: str, *, patient: bool = True
     ) -> None:
+        """`patient`: dicts and sets that cannot be filled are filled at the end.
+
+        By then a key in a circle with its own set has the attributes from which it makes its hash.
+        """
         super().__init__(file, buffers=buffers)
-        self.memo = memo
-        self._name, self._lose = name, lose
+        self.memo, self.lost = memo, list[str]()
+        self._name, self._patient = name, patient
         self._places: dict[int, int] = {}  # in the memo, by address
+        self._fetched: set[int] = set()  # places of what others hold already
+        self._waiting: list[Callable[[], Any]] = []
+
+    def load(self) -> Any:
+        """Read one pickle.
+
+        Raises:
+            Unmendable: others hold a value that could not be filled.
+        """
+        value = super().load()
+        for fill in self._waiting:
+            try:
+                fill()
+            except BaseException as error:
+                if is_ours(error):
+                    raise
+                raise Unmendable(reasons.broken("a value", error)) from error
+        return value
 
     def _failed(self, words: str, error: BaseException) -> Placeholder:
         """What stands for a value that could not be made, unless the error is not the value's."""
         if is_ours(error):
             raise error
         what = reasons.broken(words, error)
-        self._lose(what)
+        self.lost.append(what)
         return Placeholder(what, self._name)
 
     def _made(self, function: Any, made: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         """A new value, or what stands for it."""
         if type(function) is Placeholder:
-            self._lose(function.what)
+            self.lost.append(function.what)
             return Placeholder(function.what, self._name)
         try:
             return make()
@@ -56,6 +82,9 @@ class TolerantUnpickler(IN_PYTHON):  # type: ignore[misc]
         try:
             fill()
         except BaseException as error:  # noqa: BLE001  whatever the person's or a library's code raises
+            if self._patient and type(target) in (dict, set) and not is_ours(error):
+                self._waiting.append(fill)
+                return
             self._break(target, self._failed(reasons.kind(target), error))
 
     def _break(self, target: Any, stand_in: Placeholder) -> None:
@@ -65,9 +94,24 @@ class TolerantUnpickler(IN_PYTHON):  # type: ignore[misc]
             content.clear()
             content.update(vars(stand_in))
         except (TypeError, AttributeError):  # a class, or a value in C
+            place = self._places.get(id(target))
+            if place in self._fetched:
+                raise Unmendable(stand_in.what) from None
             self.stack[-3:] = [stand_in if each is target else each for each in self.stack[-3:]]
-            if (place := self._places.get(id(target))) is not None:
+            if place is not None:
                 self.memo[place] = stand_in
+
+    def load_binget(self) -> None:
+        """Take a value from the memo."""
+        self._fetch(self.read(1)[0])
+
+    def load_long_binget(self) -> None:
+        """Take a value from the memo."""
+        self._fetch(int.from_bytes(self.read(4), "little"))
+
+    def _fetch(self, place: int) -> None:
+        self._fetched.add(place)
+        self.append(self.memo[place])
 
     def load_memoize(self) -> None:
         """Note where each value is in the memo."""
@@ -147,6 +191,8 @@ class TolerantUnpickler(IN_PYTHON):  # type: ignore[misc]
         self.append(self._made(frozenset, (), lambda: frozenset(values)))
 
     for _operation, _load in (
+        (pickle.BINGET, load_binget),
+        (pickle.LONG_BINGET, load_long_binget),
         (pickle.MEMOIZE, load_memoize),
         (pickle.STACK_GLOBAL, load_stack_global),
         (pickle.REDUCE, load_reduce),
@@ -178,6 +224,8 @@ def _set(target: Any, values: list[Any]) -> None:
 
 def _words(function: Any, made: tuple[Any, ...]) -> str:
     """What a call would have made."""
+    if function is functions.import_module:
+        return f"the module `{made[0]}`"
     cls = next((each for each in (function, *made[:2]) if isinstance(each, type)), None)
     if cls is None:
         return f"what `{getattr(function, '__qualname__', 'a function')}` makes"

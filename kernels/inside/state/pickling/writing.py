@@ -1,9 +1,9 @@
 """Writes items to one stream, a pickle for each, with one memo for all: what two share, they share again.
 
 Nothing that fails leaves anything behind. A value that cannot be reduced is replaced where it stands
-(`reducers`). If pickling fails all the same, all that was written for the item is taken back, in the memo too,
-and the item is written again: by a pickler without a limit of depth, then without those of its parts that fail by
-themselves, and in the end without its value.
+(`reducers`). If pickling fails all the same, all that was written for the item is taken back, the memo too.
+Then the item is written again: by a slow pickler without a limit of depth, without those of its parts that
+fail by themselves, and in the end without its value.
 """
 
 import pickle
@@ -13,8 +13,9 @@ from typing import Any
 from ..placeholder import Placeholder
 from . import reasons
 from .marks import marks
-from .picklers import DeepPickler, Nowhere, QuickPickler, Stream
-from .reducers import Reducers, is_ours
+from .picklers import DeepPickler, Nowhere, PickledBytes, QuickPickler
+from .reducers import Reducers
+from .reduction import is_ours
 
 __all__ = ["Entry", "Writing", "item_mark"]
 
@@ -38,10 +39,10 @@ class Writing:
         self.entries: list[Entry] = []
         self.kept: list[str] = []
         self.lost: dict[tuple[str, str], None] = {}  # the item and what, in their order
-        self.stream = Stream(self._check)
+        self.stream = PickledBytes(self._check)
         self._ask, self._large = check, large
         self._refusal: BaseException | None = None  # what `check` has raised
-        self._name = ""
+        self._name, self._named = "", 0  # the item, and how many of its losses are named
         self._losing: list[tuple[object, str]] = []  # by what is being written
         self._buffers: list[memoryview] = []  # of what is being written
         self._missing: dict[int, str] = {}  # addresses of values that were replaced, and why
@@ -61,7 +62,7 @@ class Writing:
         Raises:
             BaseException: what `check` or `large` raises, and nothing else.
         """
-        self._name = name
+        self._name, self._named = name, 0
         self._held.append(value)
         self._reducers.know(value)
         failure = self._written(name, value)
@@ -86,7 +87,7 @@ class Writing:
     def _written(self, name: str, value: object) -> BaseException | None:
         """Write an item, in the quick way or the deep one. Returns why that failed."""
         failure = self._attempt(name, value, self._pickler.dump)
-        return self._attempt(name, value, self._deeply) if isinstance(failure, RecursionError) else failure
+        return failure and self._attempt(name, value, self._deeply)
 
     def _attempt(self, name: str, value: object, write: Written) -> BaseException | None:
         """Write an item whole. If that fails, leave nothing of it, and return why."""
@@ -160,8 +161,9 @@ class Writing:
         for value, what in losses:
             self._missing[id(value)] = what
             self._held.append(value)
-            if sum(name == self._name for name, _ in reversed(self.lost)) < MOST_LOST:
+            if self._named < MOST_LOST and (self._name, what) not in self.lost:
                 self.lost[self._name, what] = None
+                self._named += 1
 
     def _keep_buffer(self, buffer: pickle.PickleBuffer) -> bool:
         """Whether a buffer is written to the stream."""

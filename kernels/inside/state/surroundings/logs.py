@@ -4,6 +4,7 @@ A handler holds a lock, which cannot be pickled, so it is taken apart and made a
 """
 
 import logging
+import warnings
 from typing import Any
 
 from .part import Part, Words, is_lost
@@ -29,8 +30,8 @@ def _look(_: object) -> dict[str, Any]:
     return {
         "loggers": _loggers(),
         "disable": logging.root.manager.disable,
-        "names": dict(logging._levelToName),
-        "warnings": logging._warnings_showwarning is not None,  # type: ignore[attr-defined]
+        "names": logging.getLevelNamesMapping(),
+        "warnings": getattr(warnings.showwarning, "__module__", "") == logging.__name__,
     }
 
 
@@ -63,7 +64,7 @@ def _state(handler: logging.Handler) -> dict[str, Any]:
 
 def _put(_: object, value: dict[str, Any]) -> Words:
     told = []
-    for level, name in value.get("names", {}).items():
+    for name, level in value.get("names", {}).items():
         logging.addLevelName(level, name)
     known = _loggers()
     there = {id(one): one for *_, used, _ in known.values() for one in used}.values()

@@ -33,7 +33,7 @@ def within(work):
     thread.join()
 
 stream = streams.Output.__new__(streams.Output)
-before = threading.Event()
+before, after = threading.Event(), threading.Event()
 streams.follow_threads()
 other = threading.Thread(target=lambda: before.wait() and show(b"of another thread"))
 other.start()
@@ -41,9 +41,13 @@ with muted(descriptors=False):
     print(stream.write("not written"))
     show(b"not shown")
     within(lambda: show(b"not shown by a thread that starts here"))
+    later = threading.Thread(target=lambda: after.wait() and show(b"of such a thread later"))
+    later.start()
     sender.schedule(lambda: show(b"of the sending thread"))
     before.set()
     other.join()
+after.set()
+later.join()
 show(b"shown")
 told = []
 while told[-1:] != [b"shown"] and client.poll(10_000):
@@ -57,7 +61,12 @@ def test_only_what_this_thread_shows_is_discarded(tmp_path_factory: pytest.TempP
     """Other threads go on, and so does the one that sends what they have written."""
     written, shown = run(STREAMS, str(tmp_path_factory.mktemp("s"))).splitlines()
     assert written == "11"
-    assert sorted(json.loads(shown)) == ["of another thread", "of the sending thread", "shown"]
+    assert sorted(json.loads(shown)) == [
+        "of another thread",
+        "of such a thread later",
+        "of the sending thread",
+        "shown",
+    ]
 
 
 def test_descriptors_lead_nowhere_meanwhile(capfd: pytest.CaptureFixture[str]) -> None:

@@ -35,13 +35,17 @@ CELLS: list[tuple[str, list[str]]] = [
         ["dd['y'], cm['a'], cm.maps[1] is dd"],
     ),
     (
-        "import datetime as dt, zoneinfo; when = dt.datetime(2026, 3, 29, 2, fold=1, tzinfo=zoneinfo.ZoneInfo('Europe/Berlin'));"
-        "parts = [when.date(), when.timetz(), dt.timedelta(days=1.5), dt.timezone.utc]",
+        (
+            "import datetime as dt, zoneinfo; when = dt.datetime(2026, 3, 29, 2, fold=1, tzinfo=zoneinfo.ZoneInfo('Europe/Berlin'));"
+            "parts = [when.date(), when.timetz(), dt.timedelta(days=1.5), dt.timezone.utc]"
+        ),
         ["when.isoformat(), parts"],
     ),
     (
-        "import decimal, fractions, uuid, re, pathlib; dec = decimal.Decimal('1.10'); fr = fractions.Fraction(1, 3);"
-        "uid = uuid.UUID(int=5); rx = re.compile('a(?P<b>.)', re.I); path = pathlib.Path('a/b.csv')",
+        (
+            "import decimal, fractions, uuid, re, pathlib; dec = decimal.Decimal('1.10'); fr = fractions.Fraction(1, 3);"
+            "uid = uuid.UUID(int=5); rx = re.compile('a(?P<b>.)', re.I); path = pathlib.Path('a/b.csv')"
+        ),
         ["dec, fr, uid, rx, rx.match('AX')['b'], path"],
     ),
     (
@@ -54,8 +58,10 @@ CELLS: list[tuple[str, list[str]]] = [
         ["sio.read(), bio.read()"],
     ),
     (
-        "import weakref; class_ = type('Referred', (), {}); strong = class_(); weak = weakref.ref(strong);"
-        "ws = weakref.WeakSet([strong]); wd = weakref.WeakValueDictionary(a=strong); gone = weakref.ref(class_())",
+        (
+            "import weakref; class_ = type('Referred', (), {}); strong = class_(); weak = weakref.ref(strong);"
+            "ws = weakref.WeakSet([strong]); wd = weakref.WeakValueDictionary(a=strong); gone = weakref.ref(class_())"
+        ),
         ["weak() is strong, strong in ws, wd['a'] is strong, gone()"],
     ),
     ("import logging; log = logging.getLogger('mine')", ["log is logging.getLogger('mine')"]),

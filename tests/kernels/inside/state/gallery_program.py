@@ -1,6 +1,6 @@
 """Makes the gallery's values in one process, and reads them in another: `python gallery_program.py FOLDER`.
 
-Prints as JSON what the gallery's expressions give in either, what was lost, and what the reader found in its place.
+Prints as JSON what the gallery's expressions give in either, what was lost, and what is in its place.
 The reader is forked before there is any value, and has the libraries imported already.
 """
 
@@ -13,10 +13,9 @@ from gallery import CELLS, LOST
 from inside.state import graph
 
 LIBRARIES = (
-    "matplotlib.pyplot networkx pandas PIL.Image plotly.graph_objects scipy.stats sklearn.linear_model sklearn.tree"
-    " sklearn.pipeline statsmodels.api sympy bs4 requests"
+    "matplotlib.pyplot networkx pandas PIL.Image plotly.graph_objects scipy.stats sklearn.linear_model"
+    " sklearn.tree sklearn.pipeline statsmodels.api sympy bs4 requests"
 )
-MINE = ("CELLS", "LOST", "MINE", "LIBRARIES", "graph", "json", "warnings", "main", "told", "numbers")
 
 
 def told() -> dict[str, str]:
@@ -26,8 +25,8 @@ def told() -> dict[str, str]:
         for each in expressions:
             try:
                 found[each] = repr(eval(each, globals()))
-            except Exception as error:
-                found[each] = repr(error)
+            except Exception as error:  # noqa: BLE001  it is told
+                found[each] = f"raised {error!r}"
     return found
 
 
@@ -64,7 +63,6 @@ def main() -> None:
     os.wait()
     lost = {each.name: each.what for each in dumped.lost}
     print(json.dumps({"told": told(), "lost": lost, "names": dumped.names}))
-    lost_frame = None  # noqa: F841
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from inside.children import forked  # noqa: E402
 from inside.files import request_socket  # noqa: E402
 from inside.input import standard_input  # noqa: E402
 from inside.interrupts import take_interrupts  # noqa: E402
+from inside.output import muting  # noqa: E402
 from inside.shell import Shell, interrupts  # noqa: E402
 from inside.state import requests, saving  # noqa: E402
 
@@ -58,7 +59,7 @@ def interrupt_later(name, seconds=0.1):
             time.sleep(0.01)
         time.sleep(seconds)
         with interrupts.aimed_at(name) as running:
-            told["running"] = running
+            told["heard"] = running
             if running:
                 os.kill(os.getpid(), signal.SIGINT)
 
@@ -69,6 +70,14 @@ with stand_in.Node(request_socket) as node:
     # What is saved comes back, in the old order, with its cells.
     kernel = fresh()
     told["none"] = kernel.load()
+    own = shell.user_ns
+    own |= {"a" * 200: "long", "\ud83d": "half"}
+    kernel.save(1)
+    kernel = fresh()
+    reply = kernel.load()
+    told["odd"] = reply["back"], reply["missing"], own["a" * 200], own["\ud83d"]
+    node.saves.clear()
+    kernel = fresh()
     cell("b = [1, 2]; a = b; _own = b; __x__ = 1")
     told["first"] = kernel.save(1)
     cell("def get(): return b\nclass Bad:\n def __reduce__(self): raise ValueError('no')\nbad = Bad()")
@@ -77,7 +86,6 @@ with stand_in.Node(request_socket) as node:
     told["meta"] = node.saves[-1].meta
     kernel = fresh()
     told["loaded"] = kernel.load()
-    own = shell.user_ns
     told["order"] = [name for name in own if name in ("a", "b", "_own", "__x__", "get", "bad", "linspace")]
     told["shared"] = own["a"] is own["b"] is own["_own"] is own["get"]()
     told["hidden"] = own["linspace"] is shell.user_ns_hidden["linspace"]
@@ -133,6 +141,15 @@ with stand_in.Node(request_socket) as node:
     cell("del slow")
     told["afterwards"] = kernel.save(5)["status"]
 
+    # A thread ends with its kernel, which is known when it is saved.
+    kernel = fresh()
+    cell("import threading\nending = threading.Event()\ndef waits(): ending.wait()")
+    cell("threading.Thread(target=waits, name='waiting').start()")
+    kernel.save(1)
+    told["running"] = [one for one in node.saves[-1].meta["lost"] if "waiting" in one["name"]]
+    cell("ending.set()")
+    told["was running"] = [one for one in kernel.load()["missing"] if "waiting" in one["name"]]
+
     # A child that a value forks does not go on with it.
     kernel = fresh()
     code = "import os\nclass Forks:\n def __reduce__(self):\n  children.append(os.fork()); return Forks, ()"
@@ -143,6 +160,14 @@ with stand_in.Node(request_socket) as node:
 
     # Nothing is left behind or shown.
     os.makedirs("elsewhere", exist_ok=True)
+    flushed = []
+
+    class Holding(io.StringIO):
+        """A stream of the person's around the kernel's, which holds what is written until it is flushed."""
+
+        def flush(self):
+            flushed.append((muting.is_muted(), sys.stdout is None))  # whether before or after it was replaced
+
     LOUD = """
 import gc, os, sys, time, warnings
 class Loud:
@@ -180,9 +205,12 @@ loud = Loud()
         sorted(os.listdir("/proc/self/fd")),
     ]
     kernel.state._apart._own_threads.update(threading.enumerate())
+    sys.stdout, ours = Holding(), sys.stdout
     before = state()
     told["loud"] = kernel.save(1)["status"]
+    told["flushed"] = flushed
     told["trace"] = [pair for pair in zip(before, state(), strict=True) if pair[0] != pair[1]]
+    sys.stdout = ours
     os.dup2(kept[0], 1), os.dup2(kept[1], 2)
     os.close(writing)
     told["shown"] = os.read(reading, 1000).decode()

@@ -12,7 +12,7 @@ import pytest
 from kernels.inside import memory
 from kernels.inside.children import forked
 from kernels.inside.state import bounds
-from kernels.inside.state.bounds import Bounds, GivenUp, TooLarge, TooSlow, spare_memory
+from kernels.inside.state.bounds import GivenUp, TakesTooLong, TakesTooMuch, WorkBounds, spare_memory
 from kernels.sandbox.policy import MAPPED
 
 MiB = 1 << 20
@@ -42,7 +42,7 @@ def loop() -> None:
 def test_code_that_does_not_end_is_ended(work: Callable[[], Any]) -> None:
     """Also if it waits, and if it catches the first exceptions."""
     before = signal.getsignal(signal.SIGALRM)
-    with pytest.raises(GivenUp), Bounds(0.01, MiB):
+    with pytest.raises(GivenUp), WorkBounds(0.01, MiB):
         work()
     assert signal.getsignal(signal.SIGALRM) is before
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
@@ -52,13 +52,13 @@ def test_it_can_be_stopped_before_its_time() -> None:
     """As an interrupt does, at a time when the code may catch it; or before it has begun."""
 
     def work() -> None:
-        with Bounds(1000, MiB) as bounded:
+        with WorkBounds(1000, MiB) as bounded:
             bounded.stop()
             loop()
 
     with pytest.raises(GivenUp):
         work()
-    early = Bounds(1000, MiB)
+    early = WorkBounds(1000, MiB)
     early.stop()
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     with pytest.raises(GivenUp), early:
@@ -67,8 +67,8 @@ def test_it_can_be_stopped_before_its_time() -> None:
 
 def test_a_part_may_take_only_its_share_of_the_time() -> None:
     """Then the rest goes on; but a part ends the whole when the whole is at its end."""
-    with Bounds(20, MiB) as bounded:
-        with pytest.raises(TooSlow), bounded.part(0.0001):
+    with WorkBounds(20, MiB) as bounded:
+        with pytest.raises(TakesTooLong), bounded.part(0.0001):
             loop()
         bounded.check()
         with bounded.part(0.5):
@@ -81,7 +81,7 @@ def test_a_part_may_take_only_its_share_of_the_time() -> None:
 
 def test_what_is_finished_is_not_given_up() -> None:
     """The node has the state by then."""
-    with Bounds(1000, MiB) as bounded:
+    with WorkBounds(1000, MiB) as bounded:
         bounded.finish()
         bounded.stop()
         signal.raise_signal(signal.SIGALRM)
@@ -100,13 +100,13 @@ def alarms() -> Iterator[list[int]]:
 def test_the_persons_own_timer_goes_on(alarms: list[int]) -> None:
     """It is not used up meanwhile, and comes when it is due, or at once if that has passed."""
     signal.setitimer(signal.ITIMER_REAL, 1000, 50)
-    with Bounds(1000, MiB):
+    with WorkBounds(1000, MiB):
         pass
     left, interval = signal.getitimer(signal.ITIMER_REAL)
     assert 900 < left <= 1000
     assert interval == 50
     signal.setitimer(signal.ITIMER_REAL, 0.01)
-    with Bounds(1000, MiB):
+    with WorkBounds(1000, MiB):
         time.sleep(0.05)
         assert not alarms
     while not alarms:
@@ -118,11 +118,11 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     used = 100 * MiB
     monkeypatch.setattr(memory, "used", lambda: used)
     monkeypatch.setattr(bounds, "LOOK", 0)
-    with Bounds(1000, 10 * MiB) as bounded:
+    with WorkBounds(1000, 10 * MiB) as bounded:
         used += 10 * MiB
         bounded.check()
         used += 1
-        with pytest.raises(TooLarge):
+        with pytest.raises(TakesTooMuch):
             bounded.check()
         bounded.grow_from_now()
         bounded.check()
@@ -137,7 +137,7 @@ def test_memory_is_bounded_in_code_that_never_checks() -> None:
             held.append(b"x" * MiB)
             time.sleep(0.001)
 
-    with pytest.raises(TooLarge), Bounds(1000, 10 * MiB):
+    with pytest.raises(TakesTooMuch), WorkBounds(1000, 10 * MiB):
         grow()
     assert len(held) < 1000
 
@@ -160,7 +160,7 @@ def test_a_forked_child_goes_no_further() -> None:
     before = forked._kernel
     forked._kernel = os.getpid()
     try:
-        with Bounds(1000, MiB) as bounded:
+        with WorkBounds(1000, MiB) as bounded:
             child = os.fork()
             if child == 0:
                 try:

@@ -48,6 +48,14 @@ def test_names_are_back_in_their_order_and_still_shared(told: dict[str, Any]) ->
     assert told["counter"] == 3
 
 
+def test_names_that_no_program_has_are_told_as_elsewhere(told: dict[str, Any]) -> None:
+    """They are back whole, and told as in the list of variables: clipped, and fit to be sent."""
+    back, missing, long, half = told["odd"]
+    assert (long, half) == ("long", "half")
+    assert back == ["a" * 60, "?"]
+    assert missing == []
+
+
 def test_what_is_lost_is_named_with_its_cell(told: dict[str, Any]) -> None:
     """In what the node keeps, in the answer to a load, and again in the next save."""
     (lost,) = told["meta"]["lost"]
@@ -98,11 +106,19 @@ def test_a_value_that_takes_too_long_is_left_out(told: dict[str, Any]) -> None:
 
 def test_a_save_that_is_interrupted_is_given_up(told: dict[str, Any]) -> None:
     """Also if the interrupt comes before it begins. The next cell and the next save are not interrupted."""
-    assert told["running"]
+    assert told["heard"]
     assert outcome(told["interrupted"]) == {"status": "given up", "why": "it was interrupted"}
     assert outcome(told["refused"]) == {"status": "given up", "why": "it was interrupted"}
     assert told["given up"] == 0
     assert told["afterwards"] == "ok"
+
+
+def test_a_thread_is_named_as_lost_once(told: dict[str, Any]) -> None:
+    """Nothing brings it back, so it is told when it is saved already."""
+    name = "the thread `waiting`, which was running"
+    assert (
+        told["running"] == told["was running"] == [{"name": name, "cell": 0, "what": "it could not be kept"}]
+    )
 
 
 def test_a_child_that_a_value_forks_saves_nothing(told: dict[str, Any]) -> None:
@@ -116,6 +132,7 @@ def test_a_save_leaves_no_trace_and_shows_nothing(told: dict[str, Any]) -> None:
     assert told["loud"] == "ok"
     assert told["trace"] == []
     assert told["shown"] == ""
+    assert told["flushed"][-1] == [True, True]
     assert told["loud again"][-1] == "loud"
     assert told["asked"] == "RuntimeError"
 

@@ -117,7 +117,7 @@ CASES = {
     ),
     "own extension": (
         (
-            "import pathlib\npathlib.Path('own_ext.py').write_text('load_ipython_extension = print')\n"
+            "import pathlib\npathlib.Path('own_ext.py').write_text('load_ipython_extension = id')\n"
             "sys.path.append(os.getcwd())\n%load_ext own_ext"
         ),
         "'own_ext' in shell.extension_manager.loaded",
