@@ -222,6 +222,13 @@ class Transcript:
             before = page[-1].seq
             yield page
 
+    async def said_in(self, places: Sequence[str]) -> AsyncGenerator[list[Said | CellRecord]]:
+        """Pages as of `newest`, with the entries of these places."""
+        only = places[0] if len(places) == 1 else None
+        async with aclosing(self.newest(only)) as pages:
+            async for page in pages:
+                yield [entry for entry in page if entry.place in places]
+
     async def whole(self, entry: Said | CellRecord) -> Said | CellRecord:
         """The entry with all its outputs."""
         if isinstance(entry, Said) or not entry.outside:

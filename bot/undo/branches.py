@@ -40,6 +40,7 @@ __all__ = ["Branch", "Branching"]
 
 log = logging.getLogger(__name__)
 
+PRIVATE = "dm-"  # how the places begin in which nobody else reads: what was said there stays there
 LONGEST = 40  # characters of a name
 
 
@@ -142,7 +143,8 @@ class Branching(ABC):
                 async with session.alone(stop=False) as alone:
                     if not alone:
                         raise BranchRefused("running")
-                    origin = Origin(name, session.record.session_id, place, 0)
+                    heard = not place.startswith(PRIVATE) or to_place.startswith(PRIVATE)
+                    origin = Origin(name, session.record.session_id, place, 0, heard=heard)
                     origin = await to_the_end(self._copy(session, to, to_place, origin))
             await self._show(user_id, to_place, to)
         unsaved = await self._begin(user_id, to_place)

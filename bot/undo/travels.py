@@ -5,7 +5,7 @@ The kernel's state is the truth, and the marks of cells follow it: a journey is 
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -94,6 +94,11 @@ class Travels:
             undone = [cell.seq async for cell in self._cells() if cell.undone and cell.seq <= saved.cell]
             await self._note(history.with_line(name, undone))
             return saved
+
+    async def checkpoints(self) -> Mapping[str, SavedCell]:
+        """See `Session.checkpoints`."""
+        self._check()
+        return await self._session.kernel.checkpoints()
 
     async def forget_checkpoint(self, name: str) -> None:
         """See `Session.forget_checkpoint`."""
