@@ -132,7 +132,6 @@ async def compose(
             front=front,
         )
         await stack.enter_async_context(sessions)
-        await sessions.find_branches()
         every = min(SWEEP, settings.retention)
         due = due_sweep(settings.data, now())
         janitor = Janitor(store, blobs, clock=now)

@@ -115,6 +115,7 @@ class Sessions(Branching):
         self.front = front(self)
 
     async def __aenter__(self) -> Self:
+        await self.find_branches()
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -5,7 +5,7 @@ The kernel's state is the truth, and the marks of cells follow it: a journey is 
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -267,7 +267,7 @@ class Travels:
                 undone.append(cell.seq)
         return _Plan(saved.number, saved.cell, last, top, tuple(undone[::-1]), tuple(again[::-1]))
 
-    async def _cells(self) -> AsyncIterator[CellRecord]:
+    async def _cells(self) -> AsyncGenerator[CellRecord]:
         """The cells that have run, undone ones among them, the newest first. Raises: StoreUnavailable."""
         async with aclosing(self._session.transcript.newest()) as pages:
             async for page in pages:
