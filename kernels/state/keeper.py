@@ -29,7 +29,7 @@ from kernels.concurrency.threads import in_thread
 from kernels.state.asking import Asked, AskedProcess, asking
 from kernels.state.errors import StateError
 from kernels.state.exchange import Exchange, LoadErrand, SaveErrand
-from kernels.state.history import History
+from kernels.state.history import SaveHistory
 from kernels.state.manifest import Manifest, Meta
 from kernels.state.restarts import BroughtBack, unsaved
 from kernels.state.session_state import SessionState
@@ -77,7 +77,7 @@ class Keeper:
     ) -> None:
         self.exchange = Exchange()
         self._state = states.session(session_id) if states is not None else None
-        self.history = History(self._state, listing) if self._state is not None else None
+        self.history = SaveHistory(self._state, listing) if self._state is not None else None
         self._session_id = session_id
         self._router = router
         self._slots = slots

@@ -41,7 +41,7 @@ class _State:
     lost: list[dict[str, Any]]
     bytes: int
     new: int
-    prefixes: dict[str, int]
+    prefixes: dict[str, tuple[int, int]]
     took: float  # seconds
 
 
