@@ -98,8 +98,7 @@ class Sessions(Branching):
         self.store = store
         self.files = files
         self.pool = pool
-        self.model = model
-        self.jobs = Jobs()
+        self.model, self.jobs = model, Jobs()
         self.deletions = Deletions()
         self.ledger = ledger or Ledger(store.usage, clock)
         self._clock, self._scope = clock, scope
