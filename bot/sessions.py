@@ -24,6 +24,7 @@ from bot.continuity.kernel_notes import note_swept, note_untold, note_used
 from bot.continuity.losses import KernelNote
 from bot.continuity.removal import remove_person, remove_session
 from bot.continuity.resumed_turns import ResumedTurns, unfinished_sessions
+from bot.continuity.undo.branches import BranchedSessions
 from bot.errors import DeletedSince, NoModel, NotOpened
 from bot.model.stopping import ModelTurn
 from bot.model.turn import ModelAnswer, ask
@@ -37,7 +38,6 @@ from bot.scheduling.periodic import sweep_often
 from bot.session import Session, Unfinished
 from bot.transcript import Transcript
 from bot.turn import take_turn
-from bot.undo.branches import Branching
 from filestore.errors import BytesStay, FileStoreError, StoreUnavailable
 from filestore.files import FileStore
 from filestore.records import Cursor, FilePage, LoadedFile, SessionRecord, StoredFile
@@ -66,7 +66,7 @@ LOOK = 30.0  # seconds between two looks for idle sessions and for news of those
 DESCRIPTORS = 16  # file descriptors that opening a session may need for a while
 
 
-class Sessions(Branching):
+class Sessions(BranchedSessions):
     """The sessions of one program.
 
     `scope` is "user" for one kernel per person, "place" for one per person and place. A session that has not

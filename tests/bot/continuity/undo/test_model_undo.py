@@ -1,5 +1,6 @@
 """The model takes back cells of its own answer, and is told of cells that were undone before."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ from tests.bot.worlds import NOW, Program, World
 from tests.model_server import Call, ModelServer, calls, run_python, says
 
 
-def model(server: ModelServer) -> Model:
+@pytest.fixture
+async def model(server: ModelServer) -> AsyncIterator[Model]:
     """A model behind the server."""
-    return Model("key", server.base_url, "gpt-5.4", "responses", rounds=9, history_tokens=9000)
+    model = Model("key", server.base_url, "gpt-5.4", "responses", rounds=9, history_tokens=9000)
+    yield model
+    await model.close()
 
 
 async def asked(sessions: Sessions, words: str = "do it") -> tuple[str, list[int]]:
@@ -35,14 +39,16 @@ async def asked(sessions: Sessions, words: str = "do it") -> tuple[str, list[int
 
 
 @pytest.mark.parametrize("given", ['"1"', "1"])
-async def test_the_model_takes_back_its_own_cell(tmp_path: Path, server: ModelServer, given: str) -> None:
+async def test_the_model_takes_back_its_own_cell(
+    tmp_path: Path, server: ModelServer, model: Model, given: str
+) -> None:
     """The person reads what has changed, and so does the model, with the variables that are left."""
     world = World(tmp_path)
     world.kernels.of["u1"].saving = True
     server.will(
         calls(run_python("a spoilt")), calls(Call("undo", f'{{"cells": {given}}}')), says("Sorry about that.")
     )
-    async with Program(world, model=model(server)) as sessions:
+    async with Program(world, model=model) as sessions:
         await world.ran(sessions, "a")
         words, undone = await asked(sessions)
         assert undone == [3]
@@ -53,26 +59,28 @@ async def test_the_model_takes_back_its_own_cell(tmp_path: Path, server: ModelSe
         assert "- a: int" in told.partition("`spoilt` is gone")[2]
 
 
-async def test_it_takes_back_nothing_of_others(tmp_path: Path, server: ModelServer) -> None:
+async def test_it_takes_back_nothing_of_others(tmp_path: Path, server: ModelServer, model: Model) -> None:
     """It is told so, and may go on."""
     world = World(tmp_path)
     world.kernels.of["u1"].saving = True
     server.will(
         calls(Call("undo", '{"cells": "1"}')), calls(Call("undo", '{"cells": "none"}')), says("As you were.")
     )
-    async with Program(world, model=model(server)) as sessions:
+    async with Program(world, model=model) as sessions:
         await world.ran(sessions, "a")
         assert await asked(sessions) == ("As you were.", [])
         assert "Only cells of this answer" in server.requests[1].text
         assert "a number from 1 on" in server.requests[2].text
 
 
-async def test_where_nothing_is_saved_it_is_not_offered(tmp_path: Path, server: ModelServer) -> None:
+async def test_where_nothing_is_saved_it_is_not_offered(
+    tmp_path: Path, server: ModelServer, model: Model
+) -> None:
     """The model need not try."""
     world = World(tmp_path)
     for saved in (True, False):
         server.will(says("Hello."))
-        async with Program(world, model=model(server), saved=saved) as sessions:
+        async with Program(world, model=model, saved=saved) as sessions:
             await asked(sessions)
         names = [tool["name"] for tool in server.requests[-1].body["tools"]]
         assert ("undo" in names) == saved

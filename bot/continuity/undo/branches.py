@@ -21,11 +21,11 @@ from msgspec import structs
 
 from bot.continuity.deletions import Deletions
 from bot.continuity.losses import KernelNote
+from bot.continuity.undo.history import Origin, UndoHistory
 from bot.errors import BranchRefused
 from bot.scheduling.locks import Locks
 from bot.session import Session
 from bot.transcript import Transcript
-from bot.undo.history import History, Origin
 from bot.wording.undo_messages import branched
 from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.records import SessionRecord
@@ -36,7 +36,7 @@ from kernels.errors import KernelError
 from kernels.interface import Kernels
 from kernels.text.visible import one_line
 
-__all__ = ["Branch", "Branching"]
+__all__ = ["Branch", "BranchedSessions"]
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Branch:
     unsaved: tuple[UnsavedValue, ...] = ()
 
 
-class Branching(ABC):
+class BranchedSessions(ABC):
     """What `bot.sessions.Sessions` inherits."""
 
     store: SpooledStore
@@ -93,7 +93,7 @@ class Branching(ABC):
 
     def exists(self, record: SessionRecord) -> bool:
         """Whether the session exists under the present scope, whatever its place shows."""
-        branch = History.from_text(record.history).origin is not None
+        branch = UndoHistory.from_text(record.history).origin is not None
         return branch or self._own_id(record.user_id, record.place) == record.session_id
 
     async def find_branches(self) -> None:
@@ -172,7 +172,7 @@ class Branching(ABC):
             origin = structs.replace(origin, cell=await self.pool.branch(origin.of, to))
             await sessions.set_kernel(to, KernelNote().to_text())
             await transcript.say(place, "", branched(origin))
-            await sessions.set_history(to, History(origin=origin).to_text())
+            await sessions.set_history(to, UndoHistory(origin=origin).to_text())
         except BaseException:
             with suppress(FileStoreError, KernelError, OSError):
                 await self.pool.remove(to)
@@ -200,7 +200,7 @@ class Branching(ABC):
         """Have a place show this branch, and note it: if we are ended halfway, it shows its own session."""
         records = [record for record in await self.store.sessions.of_user(user_id) if record.place == place]
         for record in sorted(records, key=lambda record: record.session_id == shown):
-            history = History.from_text(record.history)
+            history = UndoHistory.from_text(record.history)
             here = record.session_id == shown
             if history.origin is not None and history.origin.here != here:
                 history = structs.replace(history, origin=structs.replace(history.origin, here=here))
@@ -219,7 +219,7 @@ class Branching(ABC):
 
 
 def _branch(record: SessionRecord) -> Branch | None:
-    origin = History.from_text(record.history).origin
+    origin = UndoHistory.from_text(record.history).origin
     if origin is None:
         return None
     return Branch(

@@ -5,9 +5,9 @@ back, left = await put_back(files, kernel, store, journey.files, record.user_id,
 
 from collections.abc import Iterable, Sequence
 
+from bot.continuity.undo.undone import FileBack, FileLeft
 from bot.errors import BotError
 from bot.files import PersonFiles
-from bot.undo.undone import FileBack, FileLeft
 from bot.wording.error_messages import clause
 from filestore.errors import FileStoreError
 from filestore.files import FileStore

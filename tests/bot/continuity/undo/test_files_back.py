@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.continuity.undo.files_back import put_back
+from bot.continuity.undo.undone import FileBack
 from bot.session import Session
 from bot.sessions import Sessions
-from bot.undo.files_back import put_back
-from bot.undo.undone import FileBack
 from kernels.interface import WORKSPACE_FULL
 from kernels.state.journey import ChangedFile
 from tests.bot.worlds import Program, World
