@@ -146,10 +146,10 @@ class Sessions(BranchedSessions):
     async def _session(self, session_id: str, user_id: int, place: str) -> Session:
         async with self._locks.one(user_id, session_id):
             self.deletions.check(user_id)
-            now = self._clock()
+            self._check_branch(session_id)
             session = await self._get_or_open(session_id, user_id, place)
-            session.last_used, session.idle_since = now, monotonic()
-            await self._note_use(session, now)
+            session.last_used, session.idle_since = self._clock(), monotonic()
+            await self._note_use(session, session.last_used)
             return session
 
     async def _note_use(self, session: Session, now: datetime) -> None:
@@ -291,7 +291,7 @@ class Sessions(BranchedSessions):
         await self.front.end_answers(session_ids)
         async with self._locks.all_of(user_id):
             left = await remove_person(self.store, self.files, self.ledger, user_id, self._remove)
-            self._forget_branches(*session_ids)
+            self._forget_branches(*self._branches_of(user_id))
         await self.store.sessions.erase_deleted()
         if left:
             raise BytesStay("see the log")

@@ -22,7 +22,7 @@ from msgspec import structs
 from bot.continuity.deletions import Deletions
 from bot.continuity.losses import KernelNote
 from bot.continuity.undo.history import Origin, UndoHistory
-from bot.errors import BranchRefused
+from bot.errors import BranchRefused, DeletedSince
 from bot.scheduling.locks import Locks
 from bot.session import Session
 from bot.transcript import Transcript
@@ -71,9 +71,11 @@ class BranchedSessions(ABC):
     _clock: Callable[[], datetime]
     _scope: Literal["user", "place"]
     _locks: Locks
+    _open: dict[str, Session]
 
     def __init__(self) -> None:
         self._shown: dict[tuple[int, str], str] = {}  # the branch that a person's place shows
+        self._gone: set[str] = set()  # branches that were deleted
 
     @abstractmethod
     async def session(self, user_id: int, place: str) -> Session:
@@ -114,8 +116,11 @@ class BranchedSessions(ABC):
     async def switch(self, user_id: int, place: str, name: str) -> None:
         """Have a place show its branch of this name, or ("") its own session.
 
-        Raises: BranchRefused, StoreUnavailable.
+        Raises: BranchRefused, also while the one that it shows is at work; StoreUnavailable.
         """
+        shown = self._open.get(self.id_of(user_id, place))
+        if shown is not None and shown.busy:
+            raise BranchRefused("running")
         there = {branch.name: branch for branch in await self.branches(user_id, place)}
         if name and name not in there:
             raise BranchRefused("none", name)
@@ -146,7 +151,7 @@ class BranchedSessions(ABC):
                     heard = not place.startswith(PRIVATE) or to_place.startswith(PRIVATE)
                     origin = Origin(name, session.record.session_id, place, 0, heard=heard)
                     origin = await to_the_end(self._copy(session, to, to_place, origin))
-            await self._show(user_id, to_place, to)
+                    await self._show(user_id, to_place, to)
         unsaved = await self._begin(user_id, to_place)
         return Branch(to, to_place, name, origin.of, place, origin.cell, here=True, unsaved=unsaved)
 
@@ -210,9 +215,18 @@ class BranchedSessions(ABC):
             self._shown[user_id, place] = shown
 
     def _forget_branches(self, *session_ids: str) -> None:
-        """These sessions are deleted: places show their own sessions instead."""
+        """Have places show their own sessions instead of these, which are deleted."""
         for key in [key for key, shown in self._shown.items() if shown in session_ids]:
-            del self._shown[key]
+            self._gone.add(self._shown.pop(key))
+
+    def _branches_of(self, user_id: int) -> list[str]:
+        """The branches that a person's places show."""
+        return [shown for (user, _), shown in self._shown.items() if user == user_id]
+
+    def _check_branch(self, session_id: str) -> None:
+        """Raises: DeletedSince for a branch that was deleted while somebody waited for it."""
+        if session_id in self._gone:
+            raise DeletedSince
 
     def _own_id(self, user_id: int, place: str) -> str:
         return f"u{user_id}" if self._scope == "user" else f"u{user_id}-{place}"

@@ -107,12 +107,16 @@ class Travels:
     async def checkpoint(self, name: str) -> SavedCell:
         """See `Session.checkpoint`."""
         self._check()
-        async with self._alone(stop=False):
-            history = await self._settled()
-            saved = await self._session.kernel.checkpoint(name)
-            undone = [cell.seq async for cell in self._cells() if cell.undone and cell.seq <= saved.cell]
-            await self._note(history.with_line(name, undone))
-            return saved
+        with self._session.turn():
+            async with self._alone(stop=False):
+                return await self._checkpoint(name)
+
+    async def _checkpoint(self, name: str) -> SavedCell:
+        history = await self._settled()
+        saved = await self._session.kernel.checkpoint(name)
+        undone = [cell.seq async for cell in self._cells() if cell.undone and cell.seq <= saved.cell]
+        await self._note(history.with_line(name, undone))
+        return saved
 
     async def checkpoints(self) -> Mapping[str, SavedCell]:
         """See `Session.checkpoints`."""
