@@ -19,8 +19,9 @@ __all__ = ["put_back"]
 
 UNKNOWN = "nobody knows what was in it then"
 NOT_STORED = "what was in it then is not stored any more"
-ONLY_HERE = "it was not there then, but it is stored nowhere else, so it stays"
+ONLY_HERE = "it was not there then, but no version of it is stored, so it stays"
 PUT_OFF = "what is in it now could not be stored yet, so it stays"
+UPLOADED = "it was uploaded since, and stays as it is"
 
 
 async def put_back(
@@ -30,48 +31,71 @@ async def put_back(
     user_id: int,
     sessions: Sequence[str],
 ) -> tuple[tuple[FileBack, ...], tuple[FileLeft, ...]]:
-    """Put files back from the store, where `sessions` are the ones that may have stored them.
+    """Put files back from the store, where `sessions` are the ones that may have stored them, theirs first.
 
-    What cannot be put back is left as it is, with the reason. What is to be deleted goes first, to make room.
+    What cannot be put back is left as it is, with the reason; so is what no cell has changed, an upload. What
+    is to be deleted goes first, to make room.
     """
+    place = _Place(files, store, user_id, sessions)
     back, left = list[FileBack](), list[FileLeft]()
     for file in sorted(changed, key=lambda file: (file.sha256 != "", file.name)):
         try:
-            if why := await _refusal(files, store, file, user_id, sessions):
-                left.append(FileLeft(file.name, why))
-            elif not file.sha256:
-                await files.kernel.write_back(file.name, None)
-                back.append(FileBack(file.name, gone=True))
-            elif stored := await _stored(store, file, user_id, sessions):
-                opened = await store.open(stored.file_id, user_id)
-                with opened.file:
-                    await files.kernel.write_back(file.name, opened.file)
-                back.append(FileBack(file.name, stored.cell or 0))
-            else:
-                left.append(FileLeft(file.name, NOT_STORED))
+            done = await place.put(file)
         except (BotError, FileStoreError, KernelError, OSError) as error:  # the others can still go back
-            left.append(FileLeft(file.name, clause(error)))
+            done = clause(error)
+        if isinstance(done, FileBack):
+            back.append(done)
+        elif done:
+            left.append(FileLeft(file.name, done))
     return tuple(back), tuple(left)
 
 
-async def _refusal(
-    files: PersonFiles, store: FileStore, file: ChangedFile, user_id: int, sessions: Sequence[str]
-) -> str:
-    """Why a file is left as it is: what would be lost for good, or what nobody knows."""
-    if not file.known:
-        return UNKNOWN
-    if files.waits(file.name):
-        return PUT_OFF
-    if not file.sha256:
-        versions = [await store.newest(file.name, user_id, session_id) for session_id in sessions]
-        return "" if any(versions) else ONLY_HERE
-    return ""
+class _Place:
+    """A session's workspace, and where the versions of its files are stored."""
 
+    def __init__(self, files: PersonFiles, store: FileStore, user_id: int, sessions: Sequence[str]) -> None:
+        self._files = files
+        self._store = store
+        self._user_id = user_id
+        self._sessions = sessions
 
-async def _stored(
-    store: FileStore, file: ChangedFile, user_id: int, sessions: Sequence[str]
-) -> StoredFile | None:
-    for session_id in sessions:
-        if stored := await store.with_content(file.name, user_id, session_id, file.sha256):
-            return stored
-    return None
+    async def put(self, file: ChangedFile) -> FileBack | str:
+        """Put a file back; returns what it is now, or why it is left ("": nothing is to be told)."""
+        if not file.known:
+            return UNKNOWN
+        if self._files.waits(file.name):
+            return PUT_OFF
+        newest = await self._newest(file.name)
+        if not file.sha256:
+            return await self._take_away(file.name, newest)
+        if newest is not None and newest.source == "uploaded" and newest.sha256 != file.sha256:
+            return UPLOADED
+        for session_id in self._sessions:
+            found = await self._store.with_content(file.name, self._user_id, session_id, file.sha256)
+            if found is not None:
+                return await self._write(file.name, found)
+        return NOT_STORED
+
+    async def _take_away(self, name: str, newest: StoredFile | None) -> FileBack | str:
+        """Delete a file that was not there, unless it is an upload; a changed one is as it was uploaded."""
+        if newest is None:
+            return ONLY_HERE
+        if newest.source == "uploaded":
+            return ""
+        async for version in self._store.all_of(self._user_id, newest.session_id):
+            if version.filename == newest.filename and version.source == "uploaded":
+                return await self._write(name, version)
+        await self._files.kernel.write_back(name, None)
+        return FileBack(name, gone=True)
+
+    async def _write(self, name: str, version: StoredFile) -> FileBack:
+        opened = await self._store.open(version.file_id, self._user_id)
+        with opened.file:
+            await self._files.kernel.write_back(name, opened.file)
+        return FileBack(name, version.cell or 0)
+
+    async def _newest(self, name: str) -> StoredFile | None:
+        for session_id in self._sessions:
+            if found := await self._store.newest(name, self._user_id, session_id):
+                return found
+        return None

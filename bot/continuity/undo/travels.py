@@ -6,7 +6,13 @@ The kernel's state is the truth, and the marks of cells follow it: a journey is 
 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    aclosing,
+    asynccontextmanager,
+    suppress,
+)
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -176,9 +182,14 @@ class Travels:
             journey = await session.kernel.go_to(going.number)
         except NoSuchSave:
             journey = Journey(0, NOT_GONE)
+        except (KernelError, OSError):  # nobody knows how far it came
+            with suppress(FileStoreError, KernelError, OSError):
+                await self._settled()
+            raise
         if journey.as_of != going.as_of:  # everything is as it was, if that could be saved
             await self._note(history.gone(None))
-            raise UndoRefused("unread" if journey.as_of else "lost", cell=going.as_of)
+            lost = journey.as_of != NOT_GONE and not journey.before
+            raise UndoRefused("lost" if lost else "unread", cell=going.as_of)
         origin = history.origin
         sessions = [session.record.session_id, *([origin.of] if origin else [])]
         back, left = await put_back(
