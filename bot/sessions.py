@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from bot.continuity.deletions import Deletions
 from bot.continuity.earlier_answer import broken_off_reply
 from bot.continuity.kernel_notes import note_swept, note_untold, note_used
+from bot.continuity.left_states import LeftStates
 from bot.continuity.losses import KernelNote
 from bot.continuity.removal import remove_person, remove_session
 from bot.continuity.resumed_turns import ResumedTurns, unfinished_sessions
@@ -72,8 +73,9 @@ class Sessions(BranchedSessions):
     `scope` is "user" for one kernel per person, "place" for one per person and place. A session that has not
     been used for `retention` loses its workspace; transcript and saved variables stay for `transcripts`.
     `model` answers what people ask (None: none is set up), and `ledger` records what that uses. With
-    `restored` the data may be older than what people did last. Without `saved` variables are not saved.
-    `front` makes the front of these sessions. `opening` and `turn` are as OPENING and TURN above.
+    `restored` the data may be older than what people did last. Without `saved` variables are not saved, but
+    there are `left_states` if they once were. `front` makes the front of these sessions. `opening` and `turn`
+    are as the constants above.
     """
 
     def __init__(
@@ -90,19 +92,18 @@ class Sessions(BranchedSessions):
         ledger: Ledger | None = None,
         restored: bool = False,
         saved: bool = True,
+        left_states: LeftStates | None = None,
         front: Callable[["Sessions"], Front] = lambda _: NoFront(),
         opening: float = OPENING,
         turn: float = TURN,
     ) -> None:
         super().__init__()
-        self.store = store
-        self.files = files
-        self.pool = pool
-        self.model, self.jobs = model, Jobs()
-        self.deletions = Deletions()
+        self.store, self.files, self.pool = store, files, pool
+        self.model, self.jobs, self.deletions = model, Jobs(), Deletions()
         self.ledger = ledger or Ledger(store.usage, clock)
         self._clock, self._scope = clock, scope
         self._retention, self._transcripts = retention, transcripts
+        self._left_states = left_states or LeftStates()
         self._open: dict[str, Session] = {}
         self._resumed = ResumedTurns()
         self._all_resumed = False  # until then a cell may run in a session that is not open
@@ -397,4 +398,6 @@ class Sessions(BranchedSessions):
         if (session := self._open.pop(session_id, None)) is not None:
             await session.close()
         await self.pool.remove(session_id, keep_state=keep_state)
+        if not keep_state:
+            await self._left_states.forget(session_id)
         await self.pool.remove(scratch_id(session_id))

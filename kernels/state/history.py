@@ -50,9 +50,12 @@ class SaveHistory:
 
     def saves(self) -> list[SavedCell]:
         """The saves that are whole, oldest first. Raises: StateError, OSError."""
-        found = self._state.saves()
-        there = {each.number for each in found}
-        return [saved_cell(each) for each in found if each.copy_of not in there]
+        first: dict[int, Manifest] = {}  # by the number of the save that is repeated
+        for each in self._state.saves():
+            original = each.copy_of or each.number
+            if original not in first or first[original].copy_of:  # it is gone: the last copy stands for it
+                first[original] = each
+        return [saved_cell(first[original]) for original in sorted(first, key=lambda at: first[at].number)]
 
     def find(self, number: int) -> Manifest:
         """The save of this number; for 0, one with nothing in it. Raises: NoSuchSave, StateError, OSError."""
