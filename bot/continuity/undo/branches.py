@@ -46,7 +46,7 @@ LONGEST = 40  # characters of a name
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A branch: its session, the place that can show it, its name, and the session that it is `of`.
+    """A branch: its session, the place that can show it, its name, and where it comes from.
 
     `cell` is the cell as of which it began (0: without variables). `here`: the place shows it now. `unsaved`
     is what a branch that has just been made does not have of the other session.
@@ -56,6 +56,7 @@ class Branch:
     place: str
     name: str
     of: str
+    from_place: str
     cell: int
     here: bool
     unsaved: tuple[UnsavedValue, ...] = ()
@@ -162,7 +163,7 @@ class BranchedSessions(ABC):
                     origin = await to_the_end(self._copy(session, to, to_place, origin))
                     await self._show(user_id, to_place, to)
         unsaved = await self._begin(user_id, to_place)
-        return Branch(to, to_place, name, origin.of, origin.cell, here=True, unsaved=unsaved)
+        return Branch(to, to_place, name, origin.of, place, origin.cell, here=True, unsaved=unsaved)
 
     async def _is_taken(self, user_id: int, place: str) -> bool:
         """Whether a place has a session that a branch there would hide."""
@@ -245,4 +246,6 @@ def _branch(record: SessionRecord) -> Branch | None:
     origin = UndoHistory.from_text(record.history).origin
     if origin is None:
         return None
-    return Branch(record.session_id, record.place, origin.name, origin.of, origin.cell, origin.here)
+    return Branch(
+        record.session_id, record.place, origin.name, origin.of, origin.place, origin.cell, origin.here
+    )

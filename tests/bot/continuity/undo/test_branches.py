@@ -52,7 +52,7 @@ async def test_a_branch_has_variables_files_and_transcript(world: World) -> None
         world.kernels.of["u1"].files = {"f": b"1"}
         await world.ran(sessions, "a b")
         branch = await sessions.branch(1, "terminal", THREAD, "what if")
-        assert (branch.place, branch.of, branch.cell) == (THREAD, "u1", 2)
+        assert (branch.place, branch.of, branch.from_place, branch.cell) == (THREAD, "u1", "terminal", 2)
         assert sessions.id_of(1, THREAD) == branch.session_id != sessions.id_of(1, "terminal") == "u1"
         *copied, told = await entries(sessions, THREAD)
         assert copied == ["a", "a b"]
