@@ -130,6 +130,7 @@ async def compose(
             model=model,
             ledger=ledger,
             restored=restored,
+            saved=settings.state == "on",
             left_states=LeftStates(settings.data / "states" if settings.state == "off" else None),
             front=front,
         )

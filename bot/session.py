@@ -19,6 +19,9 @@ from typing import NamedTuple
 from bot.continuity.kernel_notes import KernelNotes
 from bot.continuity.late_ids import tell_recorded
 from bot.continuity.turns import Turns
+from bot.continuity.undo.history import UndoHistory
+from bot.continuity.undo.travels import Travels
+from bot.continuity.undo.undoable import Undoable
 from bot.errors import NothingRuns
 from bot.files import KeptFiles, PersonFiles
 from bot.model.stopping import ModelTurn, end_cell
@@ -66,8 +69,11 @@ class StoppedWork(NamedTuple):
     place: str = ""
 
 
-class Session:
-    """One open session, made by `Sessions`. `tell_late` gets what comes after the end of a cell."""
+class Session(Undoable):
+    """One open session, made by `Sessions`. `tell_late` gets what comes after the end of a cell.
+
+    With `saved` false variables are not saved here, so that nothing can be undone.
+    """
 
     def __init__(
         self,
@@ -78,6 +84,8 @@ class Session:
         clock: Callable[[], datetime],
         tell_late: Tell,
         jobs: Jobs,
+        *,
+        saved: bool = True,
     ) -> None:
         self.record = record
         self.last_used, self.idle_since = record.last_used_at, monotonic()  # the record has it to the minute
@@ -96,6 +104,8 @@ class Session:
         self._asked: list[ModelTurn] = []
         self._talks: dict[str, asyncio.Lock] = {}
         self.turns = Turns()
+        self.saved = saved
+        self._travels = Travels(self, store.sessions, files, saved=saved)
         self._pool = pool
 
     @property
@@ -107,6 +117,11 @@ class Session:
     def network(self) -> bool:
         """Whether cells may use the network of their machine."""
         return self._pool.limits.network
+
+    def heard(self, place: str) -> tuple[str, ...]:
+        """The places whose talk the model may know in this one: in a branch, that of where it is from."""
+        origin = UndoHistory.from_text(self.record.history).origin
+        return (place,) if origin is None or not origin.heard else (place, origin.place)
 
     @property
     def kernel(self) -> PersonKernel:
@@ -132,6 +147,7 @@ class Session:
             else:
                 running.append(BegunCell(await self._record(run), run))
         await self.notes.find_losses(broken_off=next(iter(unfinished), 0), restored=restored)
+        await self._travels.settle()
         broken_off = tuple(unfinished.values())
         await self._note_broken_off(broken_off)
         name = self.record.session_id
@@ -271,6 +287,13 @@ class Session:
         await self._stop_all()
         await self.kernel.restart()
         await self.notes.forget()
+        await self._travels.forget()
+
+    @contextlib.asynccontextmanager
+    async def alone(self, *, stop: bool) -> AsyncIterator[bool]:
+        """While entered, no cell begins; gives whether none is in progress. With `stop` they are stopped."""
+        async with self.turns.alone(self._stop_all if stop else None, ENDING) as alone:
+            yield alone
 
     async def end_turns(self) -> None:
         """Stop every turn and wait until all are recorded, so that the session may be deleted."""

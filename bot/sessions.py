@@ -25,6 +25,7 @@ from bot.continuity.left_states import LeftStates
 from bot.continuity.losses import KernelNote
 from bot.continuity.removal import remove_person, remove_session
 from bot.continuity.resumed_turns import ResumedTurns, unfinished_sessions
+from bot.continuity.undo.branches import BranchedSessions
 from bot.errors import DeletedSince, NoModel, NotOpened
 from bot.model.stopping import ModelTurn
 from bot.model.turn import ModelAnswer, ask
@@ -66,14 +67,15 @@ LOOK = 30.0  # seconds between two looks for idle sessions and for news of those
 DESCRIPTORS = 16  # file descriptors that opening a session may need for a while
 
 
-class Sessions:
+class Sessions(BranchedSessions):
     """The sessions of one program.
 
     `scope` is "user" for one kernel per person, "place" for one per person and place. A session that has not
     been used for `retention` loses its workspace; transcript and saved variables stay for `transcripts`.
     `model` answers what people ask (None: none is set up), and `ledger` records what that uses. With
-    `restored` the data may be older than what people did last. `front` makes the front of these sessions.
-    `left_states` were saved when that was still switched on. `opening` and `turn` are as the constants above.
+    `restored` the data may be older than what people did last. Without `saved` variables are not saved, but
+    there are `left_states` if they once were. `front` makes the front of these sessions. `opening` and `turn`
+    are as the constants above.
     """
 
     def __init__(
@@ -89,11 +91,13 @@ class Sessions:
         model: "Model | None" = None,
         ledger: Ledger | None = None,
         restored: bool = False,
+        saved: bool = True,
         left_states: LeftStates | None = None,
         front: Callable[["Sessions"], Front] = lambda _: NoFront(),
         opening: float = OPENING,
         turn: float = TURN,
     ) -> None:
+        super().__init__()
         self.store, self.files, self.pool = store, files, pool
         self.model, self.jobs, self.deletions = model, Jobs(), Deletions()
         self.ledger = ledger or Ledger(store.usage, clock)
@@ -105,12 +109,13 @@ class Sessions:
         self._all_resumed = False  # until then a cell may run in a session that is not open
         self._locks = Locks()  # keep a session from being opened while it is being removed
         self._openings, self._turn, self._opening = TimedSlots(AT_ONCE), turn, opening
-        self._restored = restored
+        self._restored, self._saved = restored, saved
         self._seen: set[str] = set()  # sessions that this program has opened before
         self._released: dict[str, SessionRecord] = {}  # sessions whose kernels live on without us
         self.front = front(self)
 
     async def __aenter__(self) -> Self:
+        await self.find_branches()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -128,9 +133,8 @@ class Sessions:
         self._resumed.leaving()
         closing = [session.close() for session in self._open.values()]
         self._open.clear()
-        for failure in await asyncio.gather(*closing, return_exceptions=True):
-            if failure is not None:
-                log.error("a session could not be released", exc_info=failure)
+        for failure in filter(None, await asyncio.gather(*closing, return_exceptions=True)):
+            log.error("a session could not be released", exc_info=failure)
         await self._resumed.wait_all()
 
     async def session(self, user_id: int, place: str) -> Session:
@@ -138,29 +142,21 @@ class Sessions:
 
         Raises: StoreUnavailable, KernelError, NotOpened; DeletedSince, see `Deletions`.
         """
-        session_id = self.id_of(user_id, place)
+        return await self._session(self.id_of(user_id, place), user_id, place)
+
+    async def _session(self, session_id: str, user_id: int, place: str) -> Session:
         async with self._locks.one(user_id, session_id):
             self.deletions.check(user_id)
-            now = self._clock()
+            self._check_branch(session_id)
             session = await self._get_or_open(session_id, user_id, place)
-            session.last_used, session.idle_since = now, monotonic()
-            await self._note_use(session, now)
+            session.last_used, session.idle_since = self._clock(), monotonic()
+            await self._note_use(session, session.last_used)
             return session
 
     async def _note_use(self, session: Session, now: datetime) -> None:
         """Note for the next program when a session was used; one that is at work is used now."""
         used = now if session.busy else session.last_used
         session.record = await note_used(self.store.sessions, session.record, used)
-
-    async def add_record(self, user_id: int, place: str) -> None:
-        """Add the session's record if it has none, so that what is noted of it is found when it is deleted.
-
-        Raises: StoreUnavailable, DeletedSince.
-        """
-        session_id = self.id_of(user_id, place)
-        async with self._locks.one(user_id, session_id):  # or it might come back after its deletion
-            self.deletions.check(user_id)
-            await self.store.sessions.get_or_create(session_id, user_id, place, self._clock())
 
     async def _get_or_open(self, session_id: str, user_id: int, place: str) -> Session:
         """The session, opened if necessary; the caller holds its lock.
@@ -192,7 +188,9 @@ class Sessions:
     async def _open_session(self, session_id: str, user_id: int, place: str) -> tuple[Session, Unfinished]:
         record = await self.store.sessions.get_or_create(session_id, user_id, place, self._clock())
         tell_late = partial(self.front.tell_late, record)
-        session = Session(record, self.store, self.files, self.pool, self._clock, tell_late, self.jobs)
+        session = Session(
+            record, self.store, self.files, self.pool, self._clock, tell_late, self.jobs, saved=self._saved
+        )
         unfinished = await session.open(restored=self._restored and session_id not in self._seen)
         self._seen.add(session_id)
         return session, unfinished
@@ -215,13 +213,9 @@ class Sessions:
         cannot be opened does not affect the others. Raises: FileStoreError, KernelError, once all were tried.
         """
         found = await unfinished_sessions(self.pool, self.store.sessions, self._clock())
-        # Only those that exist under the present scope:
-        ours = [one for one in found if self.id_of(one.user_id, one.place) == one.session_id]
+        ours = [one for one in found if self.exists(one)]
 
-        async def open_one(record: SessionRecord) -> None:
-            await self.session(record.user_id, record.place)
-
-        failures = await for_each(ours, open_one)
+        failures = await for_each(ours, self.of_record)
         for failure in failures:
             if isinstance(failure, FileStoreError | KernelError):
                 raise failure
@@ -275,6 +269,7 @@ class Sessions:
         await self.front.end_answers([session_id])
         async with self._locks.one(user_id, session_id):
             left = await remove_session(self.store, self.files, session_id, user_id, self._remove)
+            self._forget_branches(session_id)
         await self.store.sessions.erase_deleted()  # which may take seconds, while the person can begin anew
         if left:
             raise BytesStay("see the log")
@@ -287,6 +282,7 @@ class Sessions:
         await self.front.end_answers(session_ids)
         async with self._locks.all_of(user_id):
             left = await remove_person(self.store, self.files, self.ledger, user_id, self._remove)
+            self._forget_branches(*self._branches_of(user_id))
         await self.store.sessions.erase_deleted()
         if left:
             raise BytesStay("see the log")
@@ -374,6 +370,7 @@ class Sessions:
         await self._remove(session_id, keep_state=last_used >= now - self._transcripts)
         if last_used < now - self._transcripts:
             await self.store.sessions.delete(session_id)
+            self._forget_branches(session_id)
         else:
             transcript = Transcript(self.store.transcripts, session_id, self._clock)
             await note_swept(self.store.sessions, transcript, record, self._retention)
@@ -394,7 +391,3 @@ class Sessions:
         if not keep_state:
             await self._left_states.forget(session_id)
         await self.pool.remove(scratch_id(session_id))
-
-    def id_of(self, user_id: int, place: str) -> str:
-        """The id of a person's session for this place, whether it is open or not."""
-        return f"u{user_id}" if self._scope == "user" else f"u{user_id}-{place}"
