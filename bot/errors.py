@@ -2,6 +2,7 @@
 
 BotError
 |-- NothingRuns, NotOpened, DeletedSince, NotAllDeleted, NotAFile, NotText, DataInUse
+|-- UndoRefused(why), BranchRefused(why)
 |-- AtWork, TooBusy, OverLimit, OverBudget, WorkspaceFull, NodeLives
 `-- ModelError
     |-- NoModel, BadKey, NoSuchModel, NoSuchAddress, TooLong, NoCredit
@@ -10,6 +11,7 @@ BotError
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 
 class BotError(Exception):
@@ -40,6 +42,39 @@ class NotAllDeleted(BotError):
         self.gone = gone
         self.stays = stays
         self.cause = cause
+
+
+class UndoRefused(BotError):
+    """Nothing was undone, redone or restored, and nothing has changed.
+
+    `why` is "off" (variables are not saved here), "nothing" (there is no such cell, or nothing to redo),
+    "too far" (the save of the time before is not kept; `cell` is the earliest cell that can be returned to,
+    0 if there is none), "unread" (the save as of `cell` cannot be read back), "no checkpoint" (`name`),
+    "running" (a cell runs and does not end), or "not yours" (the cells are not of the turn that asks).
+    """
+
+    def __init__(
+        self,
+        why: Literal["off", "nothing", "too far", "unread", "no checkpoint", "running", "not yours"],
+        *,
+        cell: int = 0,
+        name: str = "",
+    ) -> None:
+        super().__init__(why)
+        self.why = why
+        self.cell = cell
+        self.name = name
+
+
+class BranchRefused(BotError):
+    """There is no branch: `why` is "name" (not 1 to 40 visible characters), "taken" (the name or the place
+    has one already), "none" (there is none of this name), or "running" (a cell runs).
+    """
+
+    def __init__(self, why: Literal["name", "taken", "none", "running"], name: str = "") -> None:
+        super().__init__(why)
+        self.why = why
+        self.name = name
 
 
 class WorkspaceFull(BotError):

@@ -9,7 +9,7 @@ await session.stop()
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,8 @@ from bot.reply import Reply, Tell
 from bot.scheduling.jobs import Jobs
 from bot.scratch.kernel import ScratchKernel
 from bot.transcript import Transcript
+from bot.undo.travels import Travels
+from bot.undo.undone import Undone
 from filestore.errors import StoreUnavailable
 from filestore.files import FileStore
 from filestore.records import CellRecord, SessionRecord, StoredFile
@@ -35,6 +37,7 @@ from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.errors import NoQuestion
 from kernels.interface import Cell, Kernels, PersonKernel
+from kernels.state.journey import SavedCell
 from kernels.workspace.folder import scratch_id
 
 __all__ = ["BegunCell", "Session", "StoppedWork", "Unfinished"]
@@ -96,6 +99,7 @@ class Session:
         self._asked: list[ModelTurn] = []
         self._talks: dict[str, asyncio.Lock] = {}
         self.turns = Turns()
+        self._travels = Travels(self)
         self._pool = pool
 
     @property
@@ -271,6 +275,34 @@ class Session:
         await self._stop_all()
         await self.kernel.restart()
         await self.notes.forget()
+
+    async def undo(self, cells: int = 1, *, of: Collection[int] | None = None) -> Undone:
+        """Take the last cells back that still count, variables and files; what runs is stopped first.
+
+        With `of` nothing is stopped, and all of the cells must be among these. Raises: UndoRefused, before
+        anything has changed; NoSuchSave, StoreUnavailable, KernelError, OSError.
+        """
+        return await self._travels.undo(cells, of=of)
+
+    async def redo(self) -> Undone:
+        """Take the last undo, or the last return to a checkpoint, back. Raises: as `undo`."""
+        return await self._travels.redo()
+
+    async def checkpoint(self, name: str) -> SavedCell:
+        """Keep variables and files as they are now under a name. Raises: CheckpointRefused, as `undo`."""
+        return await self._travels.checkpoint(name)
+
+    async def checkpoints(self) -> Mapping[str, SavedCell]:
+        """The checkpoints by name, oldest first. Raises: KernelError, OSError."""
+        return await self.kernel.checkpoints()
+
+    async def forget_checkpoint(self, name: str) -> None:
+        """Keep a checkpoint no longer. Raises: UndoRefused if there is none."""
+        await self._travels.forget_checkpoint(name)
+
+    async def restore(self, name: str) -> Undone:
+        """Go to a checkpoint; `redo` takes that back. Raises: as `undo`."""
+        return await self._travels.restore(name)
 
     async def end_turns(self) -> None:
         """Stop every turn and wait until all are recorded, so that the session may be deleted."""

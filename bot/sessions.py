@@ -37,6 +37,7 @@ from bot.scheduling.periodic import sweep_often
 from bot.session import Session, Unfinished
 from bot.transcript import Transcript
 from bot.turn import take_turn
+from bot.undo.branches import Branch
 from filestore.errors import BytesStay, FileStoreError, StoreUnavailable
 from filestore.files import FileStore
 from filestore.records import Cursor, FilePage, LoadedFile, SessionRecord, StoredFile
@@ -254,6 +255,22 @@ class Sessions:
             raise NoModel
         session = await self.session(request.user_id, request.place)
         return await ask(session, request, self.model, self.ledger, tell, model_turn)
+
+    async def branch(self, user_id: int, place: str, to_place: str, name: str) -> Branch:
+        """Begin a branch of the session that `place` shows: a session that begins as that one is now.
+
+        `to_place` shows it from now on; it may be `place` itself. Raises: BranchRefused, QuotaExceeded, and
+        as `session`.
+        """
+        raise NotImplementedError
+
+    async def branches(self, user_id: int, place: str) -> list[Branch]:
+        """The branches that this place can show, oldest first."""
+        raise NotImplementedError
+
+    async def switch(self, user_id: int, place: str, name: str) -> None:
+        """Have a place show its branch of this name, or ("") its own session. Raises: BranchRefused."""
+        raise NotImplementedError
 
     async def load_file(self, file_id: str, user_id: int) -> LoadedFile:
         """A stored file's record and bytes. Raises: NoSuchFile."""

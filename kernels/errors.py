@@ -8,21 +8,27 @@ KernelError
 |-- GoesOn()                    the kernel was let go, and its cell goes on in its node
 |-- NoQuestion()                an answer was given, but no `input()` is waiting for one
 |-- ResultUnread()            a node has told what came of a command, and it could not be read
+|-- NoSuchSave()              there is no save to go back to, or it cannot be read any more
+|-- CheckpointRefused(why)    a checkpoint could not be made
 |-- TooLarge(what, size, limit, remedy)   more than may be sent to a kernel at once
 |-- NodeUnavailable(reason, remedy)   no node answers, and none can be started
 |   `-- NodeGone(reason)        the node that answered before has ended, with all its kernels
 `-- NodeIncompatible(pid, newer)  the node that runs is of another version
 """
 
+from typing import Literal
+
 from kernels.text.clipping import over
 
 __all__ = [
+    "CheckpointRefused",
     "GoesOn",
     "KernelClosed",
     "KernelError",
     "KernelStartFailed",
     "Misconfigured",
     "NoQuestion",
+    "NoSuchSave",
     "NodeGone",
     "NodeIncompatible",
     "NodeUnavailable",
@@ -90,6 +96,25 @@ class ResultUnread(KernelError):
 
     def __init__(self) -> None:
         super().__init__("What came of this could not be read.")
+
+
+class NoSuchSave(KernelError):
+    """There is no such save of a session's variables, or it cannot be read any more."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such save of the variables.")
+
+
+class CheckpointRefused(KernelError):
+    """A checkpoint could not be made.
+
+    `why` is "name" (it is not 1 to 40 visible characters), "many" (there are 20 already) or "unsaved" (the
+    variables could not be saved, or are not saved at all).
+    """
+
+    def __init__(self, why: Literal["name", "many", "unsaved"]) -> None:
+        super().__init__(f"The checkpoint could not be made: {why}.")
+        self.why = why
 
 
 class TooLarge(KernelError):

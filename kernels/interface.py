@@ -22,6 +22,7 @@ from kernels.cell.events import Event
 from kernels.cell.result import Late, RunResult, Variable
 from kernels.introspection import Completions
 from kernels.limits import Limits
+from kernels.state.journey import Journey, SavedCell
 from kernels.workspace.captured import Scan
 
 __all__ = ["WORKSPACE_FULL", "Cell", "Kernels", "PersonKernel", "State"]
@@ -154,6 +155,38 @@ class PersonKernel(Protocol):
         Raises: OSError, with WORKSPACE_FULL if with it the workspace would be over its limit.
         """
 
+    async def write_back(self, name: str, source: BinaryIO | None) -> None:
+        """Give this very file of the workspace these bytes, or delete it (None), without capturing it.
+
+        `name` may have folders, which are made; links are not followed.
+
+        Raises: OSError, with WORKSPACE_FULL as `place`, so delete first.
+        """
+
+    async def saves(self) -> Sequence[SavedCell]:
+        """The saves to which `go_to` can go, oldest first; none if variables are not saved."""
+
+    async def go_to(self, number: int) -> Journey:
+        """Replace the process by a fresh one with the variables of a save (0: with none), after any cell.
+
+        What has no save yet is saved first. If the save cannot be read back, the variables are as they were;
+        `Journey.as_of` tells.
+
+        Raises: NoSuchSave, before anything has changed; KernelClosed, KernelStartFailed, OSError.
+        """
+
+    async def checkpoint(self, name: str) -> SavedCell:
+        """Save what has no save yet, and keep that save under a name; an older one of this name is forgotten.
+
+        Raises: CheckpointRefused, OSError.
+        """
+
+    async def checkpoints(self) -> Mapping[str, SavedCell]:
+        """The saves that are kept under a name, oldest first."""
+
+    async def forget_checkpoint(self, name: str) -> None:
+        """Keep the save of this name no longer; without one, nothing happens."""
+
 
 class Kernels(Protocol):
     """All kernels of a machine: see `kernels.pool`."""
@@ -187,4 +220,12 @@ class Kernels(Protocol):
         """End a session's kernel and delete its workspace; a session with neither is no error.
 
         Its saved variables are deleted too, unless `keep_state`.
+        """
+
+    async def branch(self, session_id: str, to: str) -> int:
+        """Copy a session's variables and files to a new session; returns the cell as of which they are.
+
+        It is 0 if there are no variables. Variables without a save are saved first, after any cell.
+
+        Raises: FileExistsError if the session `to` has files or saved variables; ValueError, OSError.
         """

@@ -44,6 +44,7 @@ from kernels.node import messages
 from kernels.node.encoding import decode, encode
 from kernels.node.logging import NO_ROOM
 from kernels.node.node import Node
+from kernels.node.raised import RaisedError
 from kernels.node.session import NodeSession
 from kernels.wire.sizes import MESSAGE
 from kernels.workspace.captured import CapturedFile, FileChanged
@@ -304,7 +305,7 @@ class _Commands(WebSocketHandler, _NodeRequest):  # type: ignore[misc]  # both h
             self.close(messages.REFUSED)
         except Exception as error:  # noqa: BLE001  it would cut the connection, and the bot would come back at once
             self.log.warning("session %s cannot be served: %s", self._session_id, error)
-            self._write(messages.SessionRefused(messages.RaisedError.of(error)))
+            self._write(messages.SessionRefused(RaisedError.of(error)))
             self.close(messages.FAILED)
 
     def on_close(self) -> None:

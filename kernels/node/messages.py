@@ -21,11 +21,13 @@ from msgspec import Raw, Struct, ValidationError, field
 from kernels.broker import FileRow
 from kernels.cell.events import Event, Stream
 from kernels.cell.result import Late, RunResult, Variable
-from kernels.errors import KernelClosed, KernelStartFailed, NoQuestion, ResultUnread
+from kernels.errors import ResultUnread
 from kernels.interface import State
 from kernels.limits import Limits
 from kernels.node.encoding import NotDecoded, decode, decoder
+from kernels.node.raised import RaisedError
 from kernels.node.settings import KernelSettings
+from kernels.state.journey import Journey, SavedCell
 from kernels.workspace.captured import Scan
 
 log = logging.getLogger(__name__)
@@ -37,36 +39,6 @@ REFUSED = 4001  # what the bot says cannot be understood
 STOPPED = 4002  # the node was told to stop, and ends its kernels
 DELETED = 4003  # the session was deleted
 FAILED = 4004  # the session cannot be served; the message before says why
-
-
-RAISED: dict[str, Any] = {
-    kind.__name__: kind for kind in (KernelStartFailed, KernelClosed, NoQuestion, ResultUnread, OSError)
-}
-
-
-class RaisedError(Struct, frozen=True):
-    """An exception for the other end to raise: the name of one that `RAISED` has, and its arguments."""
-
-    kind: str
-    arguments: tuple[str | int, ...] = ()
-
-    @classmethod
-    def of(cls, error: BaseException) -> "RaisedError":
-        """What is told of an exception; one that `RAISED` does not have is an OSError with its text."""
-        match error:
-            case KernelStartFailed(log=log, reason=reason, state=state):
-                return cls("KernelStartFailed", (log, reason, state))
-            case KernelClosed() | NoQuestion() | ResultUnread():
-                return cls(type(error).__name__)
-            case OSError(errno=int(number), strerror=reason):
-                # Without the path, which is the node's: the number tells a person what to do.
-                return cls("OSError", (number, reason or ""))
-        return cls("OSError", (str(error) or type(error).__name__,))
-
-    def exception(self) -> Exception:
-        """The exception to raise."""
-        error: Exception = RAISED.get(self.kind, OSError)(*self.arguments)
-        return error
 
 
 # From the bot:
@@ -174,8 +146,35 @@ class CatchUp(Command):
     since: float | None
 
 
+class ListSaves(Command):
+    """Ask for the saves."""
+
+
+class GoTo(Command):
+    """Go to the save of this number."""
+
+    number: int
+
+
+class MakeCheckpoint(Command):
+    """Keep the state as it is under a name."""
+
+    name: str
+
+
+class ListCheckpoints(Command):
+    """Ask for the checkpoints."""
+
+
+class ForgetCheckpoint(Command):
+    """Forget the checkpoint of this name."""
+
+    name: str
+
+
+TRAVELS = (ListSaves, GoTo, MakeCheckpoint, ListCheckpoints, ForgetCheckpoint)
 COMMANDS: Any = Union[
-    (*CellCommand.__subclasses__(), Acknowledge, FilesAnswer, GetState, RestartKernel, CatchUp)
+    (*CellCommand.__subclasses__(), Acknowledge, FilesAnswer, GetState, RestartKernel, CatchUp, *TRAVELS)
 ]
 
 
@@ -216,6 +215,9 @@ class Answer(News):
     call: int
     state: State | None = None
     scan: Scan | None = None
+    saves: tuple[SavedCell, ...] = ()
+    checkpoints: dict[str, SavedCell] = {}
+    journey: Journey | None = None
     error: RaisedError | None = None
 
 

@@ -31,6 +31,7 @@ from kernels.node import messages
 from kernels.node.encoding import encode, on_node
 from kernels.node.event_log import EventLog
 from kernels.node.file_requests import BotFiles
+from kernels.node.raised import RaisedError
 from kernels.node.settings import limits_for
 from kernels.pool import Pool
 from kernels.workspace.captured import Captured
@@ -185,7 +186,7 @@ class NodeSession:
 
     def _refuse(self, command: messages.Command | messages.NotUnderstood, error: Exception) -> None:
         unforeseen = None if isinstance(error, KernelError) else error
-        refusal, key = messages.RaisedError.of(error), getattr(command, "run", None)
+        refusal, key = RaisedError.of(error), getattr(command, "run", None)
         cell = self._cells.get(key) if isinstance(key, str) else None
         ids = cell.run.ids if cell is not None else {"session": self.kernel.session_id}
         log.warning("a command is refused: %s", error, exc_info=unforeseen, extra=ids)
@@ -236,7 +237,7 @@ class NodeSession:
         except Exception as error:  # whatever it is, the bot must hear of it or it would wait for ever
             if not isinstance(error, KernelError):
                 log.exception("a cell failed on our side", extra=cell.run.ids)
-            end = messages.CellEnd(run=cell.key, error=messages.RaisedError.of(error))
+            end = messages.CellEnd(run=cell.key, error=RaisedError.of(error))
             with suppress(RuntimeError):  # it failed where there is no result
                 end.result = replace(cell.run.result, captured=on_node(cell.run.result.captured))
                 end.variables = self.kernel.variables
@@ -285,7 +286,7 @@ class NodeSession:
                         files = scan.captured
                     answer.scan = replace(scan, captured=on_node(files))
         except Exception as error:  # noqa: BLE001  the bot raises it
-            answer.error = messages.RaisedError.of(error)
+            answer.error = RaisedError.of(error)
         urgent = not isinstance(command, messages.RestartKernel)
         self.log.add_news("call", answer, files, urgent=urgent)
 

@@ -26,13 +26,13 @@ from kernels.node.messages import (
     GetState,
     LateOutput,
     NewsBatch,
-    RaisedError,
     SettleCell,
     StartCell,
     Welcome,
     read_commands,
     read_news,
 )
+from kernels.node.raised import RaisedError
 from tests.live.cells import NoFiles, until
 
 OK = RunResult("ok", "", ())

