@@ -22,7 +22,7 @@ from bot.discord.answers.delivery import Delivery
 from bot.discord.answers.live_message import LiveMessage, MessageLook
 from bot.discord.api.destinations import Destination, SentMessage
 from bot.discord.api.retry import DiscordRefused, unless_refused
-from bot.discord.buttons.view import FINISHED, buttons
+from bot.discord.buttons.view import buttons, finished
 from bot.discord.context import Context
 from bot.discord.format.answer import AnswerPage, Draft
 from bot.discord.format.attachments import Outgoing, Upload
@@ -280,7 +280,7 @@ class LiveAnswer:
         async with self._context.sending.one(self.user_id) if large else nullcontext():
             uploads = [*page.uploads, *await self._read(page.files)]
             message = await self._stop_live()
-            view = buttons(FINISHED if self.cell else ())
+            view = buttons(finished(self._context.settings) if self.cell else ())
             delivery = Delivery(self._destinations, self._context.limits, self._context.pages, self.user_id)
             self._messages, is_whole = await delivery.deliver(page.parts, uploads, view, message)
         return is_whole

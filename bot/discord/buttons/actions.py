@@ -19,6 +19,7 @@ from bot.discord.api.interactions import (
 from bot.discord.api.speaking import MAY_NOT, may_speak
 from bot.discord.buttons.forms import LONGEST, answer_form, code_form, show_form
 from bot.discord.buttons.ownership import OwnAnswer, claimed
+from bot.discord.buttons.undoing import undo_answer
 from bot.discord.buttons.view import Action, Actions
 from bot.discord.commands.file_list import show_files
 from bot.discord.commands.notebooks import give
@@ -53,6 +54,7 @@ class ButtonActions:
             "keep": self._for_owner(self._keep, speaks=True, message=False),
             "rerun": self._rerun,
             "edit": self._for_owner(self._open_code, speaks=True),
+            "undo": self._for_owner(partial(undo_answer, context), private=True),
             "notebook": self._for_owner(self._send_notebook, private=True),
             "files": self._for_owner(lambda clicked, _cell: show_files(context, clicked), private=True),
         }
