@@ -18,6 +18,8 @@ from bot.notebooks.replay import imported
 from bot.sessions import Sessions
 from bot.terminal.paths import content, created, named, opened
 from bot.terminal.screen import Screen
+from bot.terminal.undo_commands import HELP as UNDO_HELP
+from bot.terminal.undo_commands import CommandFailed, UndoCommands
 from bot.wording.error_messages import for_operator
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
@@ -27,7 +29,7 @@ from kernels.text.visible import one_line
 
 __all__ = ["CommandFailed", "Commands"]
 
-HELP = """\
+HELP = f"""\
 Type Python; the last line's value is shown. `%magic`, `!command` and `name?` work as in IPython.
   %files              your stored files: id, type, size, time left
   %load ID [NAME]     load a stored file into a variable
@@ -35,6 +37,7 @@ Type Python; the last line's value is shown. `%magic`, `!command` and `name?` wo
   %ask WORDS          ask the model, which can run code here; a line that is clearly prose asks it, too
   %usage              how much you have used the model today
   %vars               your variables
+{UNDO_HELP}
   %reset [all]        a fresh kernel; `all` also deletes workspace, stored files and transcript
   %notebook [PATH]    save the session as a Jupyter notebook
   %bundle [PATH]      the same as a zip, with the files that it used or made
@@ -45,10 +48,6 @@ Enter runs a complete line, an empty line ends a block, Esc Enter runs it as it 
 Prose is what begins with two words and is not Python; without a model it is run as code.
 Ctrl-C stops the cell or the model, Ctrl-D or `exit` leaves. Files and transcript are kept, and variables
 until the kernel has been idle for a long time; where they are saved, they come back after that, too."""
-
-
-class CommandFailed(Exception):
-    """A command could not be carried out; the text says why."""
 
 
 class Commands:
@@ -86,7 +85,7 @@ class Commands:
             "%bundle": self._bundle,
             "%replay": self._replay,
             "%help": self._help,
-        }
+        } | UndoCommands(sessions, screen, user_id, place).verbs
 
     async def carry_out(self, text: str) -> bool:
         """Carry out `text` if it is a command; False if it is code. Raises: CommandFailed."""
