@@ -128,6 +128,7 @@ async def compose(
             model=model,
             ledger=ledger,
             restored=restored,
+            saved=settings.state == "on",
             front=front,
         )
         await stack.enter_async_context(sessions)

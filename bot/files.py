@@ -73,6 +73,10 @@ class PersonFiles:
         """Whether files wait to be stored with the next cell."""
         return bool(self._put_off)
 
+    def waits(self, name: str) -> bool:
+        """Whether the file of this name waits to be stored."""
+        return name in self._put_off
+
     async def keep(
         self, captured: Iterable[Captured], skipped: Iterable[Skipped], cell: int | None
     ) -> KeptFiles:

@@ -70,7 +70,10 @@ class StoppedWork(NamedTuple):
 
 
 class Session:
-    """One open session, made by `Sessions`. `tell_late` gets what comes after the end of a cell."""
+    """One open session, made by `Sessions`. `tell_late` gets what comes after the end of a cell.
+
+    With `saved` false variables are not saved here, so that nothing can be undone.
+    """
 
     def __init__(
         self,
@@ -81,6 +84,8 @@ class Session:
         clock: Callable[[], datetime],
         tell_late: Tell,
         jobs: Jobs,
+        *,
+        saved: bool = True,
     ) -> None:
         self.record = record
         self.last_used, self.idle_since = record.last_used_at, monotonic()  # the record has it to the minute
@@ -99,7 +104,7 @@ class Session:
         self._asked: list[ModelTurn] = []
         self._talks: dict[str, asyncio.Lock] = {}
         self.turns = Turns()
-        self._travels = Travels(self)
+        self._travels = Travels(self, store.sessions, files, saved=saved)
         self._pool = pool
 
     @property
@@ -136,6 +141,7 @@ class Session:
             else:
                 running.append(BegunCell(await self._record(run), run))
         await self.notes.find_losses(broken_off=next(iter(unfinished), 0), restored=restored)
+        await self._travels.settle()
         broken_off = tuple(unfinished.values())
         await self._note_broken_off(broken_off)
         name = self.record.session_id
@@ -275,6 +281,7 @@ class Session:
         await self._stop_all()
         await self.kernel.restart()
         await self.notes.forget()
+        await self._travels.forget()
 
     async def undo(self, cells: int = 1, *, of: Collection[int] | None = None) -> Undone:
         """Take the last cells back that still count, variables and files; what runs is stopped first.
@@ -303,6 +310,12 @@ class Session:
     async def restore(self, name: str) -> Undone:
         """Go to a checkpoint; `redo` takes that back. Raises: as `undo`."""
         return await self._travels.restore(name)
+
+    @contextlib.asynccontextmanager
+    async def alone(self, *, stop: bool) -> AsyncIterator[bool]:
+        """While entered, no cell begins; gives whether none is in progress. With `stop` they are stopped."""
+        async with self.turns.alone(self._stop_all if stop else None, ENDING) as alone:
+            yield alone
 
     async def end_turns(self) -> None:
         """Stop every turn and wait until all are recorded, so that the session may be deleted."""

@@ -72,8 +72,8 @@ class Sessions:
     `scope` is "user" for one kernel per person, "place" for one per person and place. A session that has not
     been used for `retention` loses its workspace; transcript and saved variables stay for `transcripts`.
     `model` answers what people ask (None: none is set up), and `ledger` records what that uses. With
-    `restored` the data may be older than what people did last. `front` makes the front of these sessions.
-    `opening` and `turn` are as OPENING and TURN above.
+    `restored` the data may be older than what people did last. Without `saved` variables are not saved.
+    `front` makes the front of these sessions. `opening` and `turn` are as OPENING and TURN above.
     """
 
     def __init__(
@@ -89,6 +89,7 @@ class Sessions:
         model: "Model | None" = None,
         ledger: Ledger | None = None,
         restored: bool = False,
+        saved: bool = True,
         front: Callable[["Sessions"], Front] = lambda _: NoFront(),
         opening: float = OPENING,
         turn: float = TURN,
@@ -108,7 +109,7 @@ class Sessions:
         self._all_resumed = False  # until then a cell may run in a session that is not open
         self._locks = Locks()  # keep a session from being opened while it is being removed
         self._openings, self._turn, self._opening = TimedSlots(AT_ONCE), turn, opening
-        self._restored = restored
+        self._restored, self._saved = restored, saved
         self._seen: set[str] = set()  # sessions that this program has opened before
         self._released: dict[str, SessionRecord] = {}  # sessions whose kernels live on without us
         self.front = front(self)
@@ -195,7 +196,9 @@ class Sessions:
     async def _open_session(self, session_id: str, user_id: int, place: str) -> tuple[Session, Unfinished]:
         record = await self.store.sessions.get_or_create(session_id, user_id, place, self._clock())
         tell_late = partial(self.front.tell_late, record)
-        session = Session(record, self.store, self.files, self.pool, self._clock, tell_late, self.jobs)
+        session = Session(
+            record, self.store, self.files, self.pool, self._clock, tell_late, self.jobs, saved=self._saved
+        )
         unfinished = await session.open(restored=self._restored and session_id not in self._seen)
         self._seen.add(session_id)
         return session, unfinished

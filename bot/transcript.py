@@ -8,7 +8,7 @@ await transcript.add_late(tag, event)           # what a thread printed after it
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import fields, replace
 from datetime import datetime
@@ -29,7 +29,7 @@ from kernels.concurrency.cancellation import to_the_end
 from kernels.notebooks.cells import Code, Markdown, StreamedCell
 from kernels.text.clipping import clip, strip_ansi
 
-__all__ = ["Transcript", "notebook_cell"]
+__all__ = ["Transcript", "has_begun", "notebook_cell"]
 
 log = logging.getLogger(__name__)
 
@@ -169,6 +169,10 @@ class Transcript:
     async def unfinished(self) -> list[CellRecord]:
         """The cells that were running when the previous program ended, in order."""
         return await self._records.unfinished(self._session_id)
+
+    async def mark(self, cells: Sequence[int], *, undone: bool) -> None:
+        """Record that cells are undone, or count again. Raises: SpoolFull."""
+        await self._records.mark(self._session_id, cells, undone)
 
     async def has_run(self) -> bool:
         """Whether any cell has run, according to the records. Raises: StoreUnavailable."""
@@ -315,6 +319,11 @@ def _ran(cell: CellRecord) -> bool:
     if cell.status == "interrupted":
         return cell.execution_count is not None
     return cell.status not in (RUNNING, "skipped")
+
+
+def has_begun(cell: CellRecord) -> bool:
+    """Whether the cell has run, or runs now."""
+    return cell.status == RUNNING or _ran(cell)
 
 
 def notebook_cell(entry: Said | CellRecord) -> Markdown | Code:

@@ -50,6 +50,8 @@ async def take_turn(
     is a result. Raises: NoSuchFile when one of `user_files` is not the person's; KernelClosed while the
     session is being deleted; StoreUnavailable and KernelStartFailed when we fail. Then the code has not run.
     """
+    if begun is None:
+        await session.turns.may_begin()  # it must not run while an undo takes its session back
     cell = begun.record if begun else None
     run = (
         begun.run

@@ -10,7 +10,6 @@ a fresh one and is told so by `Restarted`, with the names of the variables that 
 """
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import signal
@@ -21,7 +20,7 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
-from kernels import descriptors, introspection
+from kernels import descriptors, hints, introspection
 from kernels.broker import Broker, FileSource
 from kernels.cell.events import Restarted
 from kernels.cell.router import NUMBER, Late, Router, Variable
@@ -35,12 +34,14 @@ from kernels.local import LocalKernel
 from kernels.process.kernel_process import KernelProcess, StartTimes, run_folder
 from kernels.process.launchers import Launcher
 from kernels.state.keeper import Keeper, SaveSlots
-from kernels.state.restarts import Restarts
+from kernels.state.restarts import BroughtBack, Restarts
 from kernels.state.store import StateStore
+from kernels.traveling import SAVES_ON, Traveling
 from kernels.wire import sizes
 from kernels.workspace.captured import Scan
 from kernels.workspace.folder import Workspace, owner
 from kernels.workspace.late import LateFiles
+from kernels.workspace.listing import Listing
 from kernels.workspace.scan import Capture
 
 __all__ = ["DIED", "Kernel"]
@@ -48,14 +49,13 @@ __all__ = ["DIED", "Kernel"]
 log = logging.getLogger(__name__)
 
 DIED, QUIT = "the kernel died", "quit() ended the kernel"
-SAVES_ON = "it did not stop saving your variables"
 SAVING = 5.0  # seconds to save variables before a process is ended
 WENT_ON = "it reported that its cell had finished, and kept running it"
 LOST = "[a process that your code had started was killed: {}]\n"
 REQUEST = {"silent": False, "store_history": True, "user_expressions": {}, "stop_on_error": False}
 
 
-class Kernel(LocalKernel, introspection.Hinting):
+class Kernel(LocalKernel, Traveling, introspection.Hinting):
     """One session's kernel. Made by `Pool.kernel`, which owns the slots and ends it."""
 
     def __init__(
@@ -97,8 +97,10 @@ class Kernel(LocalKernel, introspection.Hinting):
         self._given_up = self._closed = False
         self._ended_because = DIED
         self._restarts = Restarts()
+        self._restored: BroughtBack | None = None  # what came of the last restore
         self._router = Router(limits, self._kill_for_broken_messages)
-        self._keeper = Keeper(session_id, states, self._router, saves or SaveSlots())
+        listing = Listing(workspace.path, max_file=limits.file)
+        self._keeper = Keeper(session_id, states, self._router, saves or SaveSlots(), listing)
         self._began: float | None = None  # the last cell, in seconds since 1970
         self._late_files = LateFiles(
             self.capture, most=limits.files, busy=lambda: self.busy, tell=self._router.late_scan
@@ -124,8 +126,7 @@ class Kernel(LocalKernel, introspection.Hinting):
         return self._process is not None and not self.dead
 
     async def state(self) -> State:
-        await self._keeper.newest()
-        return State(self.alive, self.busy, self.variables, self.saved)
+        return await self._keeper.with_saved(State(self.alive, self.busy, self.variables))
 
     @property
     def dead(self) -> bool:
@@ -141,16 +142,6 @@ class Kernel(LocalKernel, introspection.Hinting):
     async def late(self) -> AsyncIterator[Late]:
         while True:
             yield await self._router.late.get()
-
-    async def restart(self) -> None:
-        async with self.queue.enter() as entry:
-            async for _ in entry:
-                pass
-            log.info("the kernel is restarted", extra={"session": self.session_id})
-            await self._end()
-            self._router.forget_process()
-            self._restarts.forget()
-            await self._keeper.forget()
 
     async def cull(self, reason: str) -> None:
         """End the process unless a cell runs; the next cell is told `reason` and what was lost.
@@ -188,12 +179,7 @@ class Kernel(LocalKernel, introspection.Hinting):
         """The unchecked content of the kernel's reply; None if it does not come in time."""
         if self._process is None or self.dead or self.busy or len(code) > introspection.LONGEST_CODE:
             return None
-        asked = self._process.wire.send(
-            "shell", f"{question}_request", {"code": code, "cursor_pos": position}
-        )
-        with self._router.awaited(asked) as answer, contextlib.suppress(TimeoutError):
-            return await asyncio.wait_for(answer, introspection.PATIENCE)
-        return None
+        return await hints.asked(self._process.wire, self._router, question, code, position)
 
     # What a run needs (RunHost):
 
@@ -334,7 +320,8 @@ class Kernel(LocalKernel, introspection.Hinting):
             await to_the_end(self._end_process(now=True))
             await self._launch()
         elif restored is not None:
-            self._router.restored(restored.back)
+            self._router.restored(restored.variables)
+        self._restored = restored
         self._restarts.started(restored)
 
     async def _launch(self) -> KernelProcess:
@@ -360,6 +347,23 @@ class Kernel(LocalKernel, introspection.Hinting):
         self._given_up, self._ended_because = False, DIED
         self._death = asyncio.create_task(self._report_death(self._process), name="kernel death")
         return self._process
+
+    async def _begin_anew(self) -> BroughtBack | None:
+        await self._keeper.stop()
+        self._router.forget_process()
+        if self._process is None or self._slot is None:
+            async for _ in self.ready():
+                pass
+        else:  # it keeps its slot
+            async with self._ending:
+                await to_the_end(self._end_process(now=True))
+            try:
+                await self._have_started()
+            finally:
+                if self._process is None:
+                    self._slot.leave()
+        self._restarts.forget()
+        return self._restored
 
     async def _end(self, *, now: bool = False) -> None:
         await to_the_end(self._end_all(now=now))

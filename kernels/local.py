@@ -16,6 +16,7 @@ from kernels.sandbox.limits import usage
 from kernels.workspace.captured import Scan
 from kernels.workspace.folder import Workspace, is_scratch
 from kernels.workspace.scan import Capture
+from kernels.workspace.writing_back import write_back
 
 __all__ = ["LocalCell", "LocalKernel"]
 
@@ -68,6 +69,10 @@ class LocalKernel:
             self._caught_up = True
             return found
 
+    async def accept(self) -> None:
+        """What is in the workspace now is not new, whoever has put it there."""
+        await in_thread(self._accept)
+
     def _accept(self) -> None:
         self._tidy()
         self.capture.accept()
@@ -77,21 +82,32 @@ class LocalKernel:
             self._claim()  # before files are placed or accepted: capture would see a change of owner
             self.workspace.tidy()
 
-    async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
+    async def write_back(self, name: str, source: BinaryIO | None) -> None:
 
-        def check_room(size: int) -> None:
-            path, most = self.workspace.path, self.limits.workspace
-            if most is None or is_scratch(path.name):
-                return
-            with _COUNTING:
-                used = usage.size(path)
-            if used + size > most:
-                raise OSError(WORKSPACE_FULL, "the workspace is full")
+        def write() -> None:
+            with self.capture.lock:
+                self._claim()
+                write_back(self.workspace.path, name, source, self._check_room)
+                self.capture.accept(name)
+
+        await in_thread(write)
+
+    def _check_room(self, size: int) -> None:
+        """Raises: OSError if so many bytes more are too many for the workspace."""
+        path, most = self.workspace.path, self.limits.workspace
+        if most is None or is_scratch(path.name):
+            return
+        with _COUNTING:
+            used = usage.size(path)
+        if used + size > most:
+            raise OSError(WORKSPACE_FULL, "the workspace is full")
+
+    async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
 
         def place() -> str:
             with self.capture.lock:
                 self._claim()
-                placed = self.workspace.put_file(name, source, beside=beside, check_room=check_room)
+                placed = self.workspace.put_file(name, source, beside=beside, check_room=self._check_room)
                 self.capture.accept(placed)
                 return placed
 

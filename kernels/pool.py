@@ -28,6 +28,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Self
 
+from kernels.branching import Branching, branch
 from kernels.broker import FileSource
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
@@ -199,6 +200,14 @@ class Pool:
         if self._states is not None and not keep_state:
             await in_thread(self._states.forget, session_id)
         await self._removal.throw_away(workspace.path)
+
+    async def branch(self, session_id: str, to: str) -> int:
+        source = Workspace.open(self._workspaces, session_id)
+        target = Workspace.named(self._workspaces, to)
+        cell = await branch(Branching(source, target, self._states), self._kernels.get(session_id))
+        if (kernel := self._kernels.get(to)) is not None:
+            await kernel.accept()
+        return cell
 
     async def sweep(self, now: float) -> None:
         """End the kernels for which there is a reason (see `_reason`); `now` is monotonic seconds.

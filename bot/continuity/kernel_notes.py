@@ -151,6 +151,11 @@ class KernelNotes:
         self._saved = False
         await self.note(())
 
+    async def moved(self, names: Iterable[str]) -> None:
+        """Note that the person has gone to a save with these variables: earlier losses are of no concern."""
+        self._saved, self._untold = False, None
+        await self._hold(self._held.with_untold(None).with_variables(names))
+
     async def note(self, names: Iterable[str]) -> None:
         """Note the variables after a cell, so that their loss can be told when it is noticed."""
         await self._hold(self._held.with_variables(names))

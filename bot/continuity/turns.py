@@ -3,19 +3,22 @@
     with turns.one(run):                # one turn; `run` is its cell, until the record of that is finished
     await turns.recorded(seq)           # before late output of this cell is recorded
     await turns.end(stop_all, 30.0)     # so that the session may be deleted
+    async with turns.alone(stop_all, 30.0): ...     # no cell runs meanwhile, and none begins
 
 A cell's threads go on when it has ended, while its files are still being stored. What they show then is
 recorded after the cell's own end, which would replace it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from kernels.errors import KernelClosed
 from kernels.interface import Cell
 
 __all__ = ["Turns"]
+
+AGAIN = 1.0  # seconds after which a cell that does not end is stopped again
 
 
 class Turns:
@@ -28,6 +31,9 @@ class Turns:
         self._cells: dict[Cell, asyncio.Event] = {}  # set once the cell's end is recorded
         self._ending = 0  # how many wait for the end of all turns
         self._closed = False
+        self._alone = asyncio.Lock()
+        self._gate = asyncio.Event()  # set while cells may begin
+        self._gate.set()
 
     @property
     def any(self) -> bool:
@@ -61,6 +67,38 @@ class Turns:
         """Let a turn of many steps begin the next one. Raises: KernelClosed if it must not."""
         if self._ending or self._closed:
             raise KernelClosed
+
+    async def may_begin(self) -> None:
+        """Wait until a cell may begin: see `alone`. If it may, nothing else runs in between."""
+        while not self._gate.is_set():
+            await self._gate.wait()
+
+    @asynccontextmanager
+    async def alone(
+        self, stop_all: Callable[[], Awaitable[None]] | None, seconds: float
+    ) -> AsyncIterator[bool]:
+        """While entered, no cell begins; gives whether none is in progress, their records included.
+
+        Cells in progress are stopped, if need be again, and get so many seconds; without `stop_all` they are
+        left alone.
+        """
+        async with self._alone:
+            self._gate.clear()
+            try:
+                if stop_all is not None and self._cells:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(seconds):
+                            await self._stop_cells(stop_all)
+                yield not self._cells
+            finally:
+                self._gate.set()
+
+    async def _stop_cells(self, stop_all: Callable[[], Awaitable[None]]) -> None:
+        while self._cells:
+            await stop_all()
+            for recorded in list(self._cells.values()):  # one that was just about to begin is stopped later
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(recorded.wait(), AGAIN)
 
     async def recorded(self, cell: int) -> None:
         """Wait until the end of the cell of this number is recorded, if its turn is in progress."""

@@ -1,39 +1,294 @@
-"""Going back to a save of a session's variables and files, and forward again."""
+"""Going back to a save of a session's variables and files, and forward again.
 
-from collections.abc import Collection
+The kernel's state is the truth, and the marks of cells follow it: a journey is noted before it begins, and
+`settle` finishes what a program did not come to. Until that is done, no other journey begins.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
+from bot.errors import BotError, UndoRefused
+from bot.transcript import has_begun
+from bot.undo.files_back import put_back
+from bot.undo.history import History, Kind, Step, numbers, ranges
 from bot.undo.undone import Undone
-from kernels.state.journey import SavedCell
+from filestore.errors import FileStoreError, StoreUnavailable
+from filestore.files import FileStore
+from filestore.records import CellRecord
+from filestore.spool import SpooledSessions
+from kernels.cell.events import Restarted
+from kernels.concurrency.cancellation import to_the_end
+from kernels.errors import KernelError, NoSuchSave
+from kernels.state.journey import Journey, SavedCell
 
 if TYPE_CHECKING:
     from bot.session import Session
 
 __all__ = ["Travels"]
 
+log = logging.getLogger(__name__)
+
+ENDING = 30.0  # seconds that cells have to end; they are killed long before that
+NOT_GONE = -1  # what such a journey is as of
+BROKEN_OFF = "the kernel was being taken back when that broke off, so some files may not be as they were"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A journey to the save `number`, which is as of `as_of`: see `Step` and `Undone`."""
+
+    number: int
+    as_of: int
+    cell: int
+    top: int
+    undone: tuple[int, ...] = ()
+    again: tuple[int, ...] = ()
+    unkept: tuple[int, ...] = ()
+
 
 class Travels:
-    """The journeys of one session."""
+    """The journeys of one session. With `saved` false variables are not saved here, so there are none."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(
+        self, session: "Session", sessions: SpooledSessions, files: FileStore, *, saved: bool
+    ) -> None:
         self._session = session
+        self._sessions = sessions
+        self._files = files
+        self._saved = saved
 
     async def undo(self, cells: int, *, of: Collection[int] | None = None) -> Undone:
         """See `Session.undo`."""
-        raise NotImplementedError
+
+        async def plan(history: History) -> _Plan:  # noqa: ARG001  all plans get it
+            return await self._to_before(cells, of)
+
+        return await self._travel("undo", plan, stop=of is None)
 
     async def redo(self) -> Undone:
         """See `Session.redo`."""
-        raise NotImplementedError
-
-    async def checkpoint(self, name: str) -> SavedCell:
-        """See `Session.checkpoint`."""
-        raise NotImplementedError
-
-    async def forget_checkpoint(self, name: str) -> None:
-        """See `Session.forget_checkpoint`."""
-        raise NotImplementedError
+        return await self._travel("redo", self._to_last)
 
     async def restore(self, name: str) -> Undone:
         """See `Session.restore`."""
-        raise NotImplementedError
+
+        async def plan(history: History) -> _Plan:
+            saved = (await self._session.kernel.checkpoints()).get(name)
+            if saved is None:
+                raise UndoRefused("no checkpoint", name=name)
+            return await self._to_checkpoint(saved, history, name)
+
+        return replace(await self._travel("restore", plan), name=name)
+
+    async def checkpoint(self, name: str) -> SavedCell:
+        """See `Session.checkpoint`."""
+        self._check()
+        async with self._alone(stop=False):
+            history = await self._settled()
+            saved = await self._session.kernel.checkpoint(name)
+            undone = [cell.seq async for cell in self._cells() if cell.undone and cell.seq <= saved.cell]
+            await self._note(history.with_line(name, undone))
+            return saved
+
+    async def forget_checkpoint(self, name: str) -> None:
+        """See `Session.forget_checkpoint`."""
+        self._check()
+        if name not in await self._session.kernel.checkpoints():
+            raise UndoRefused("no checkpoint", name=name)
+        await self._session.kernel.forget_checkpoint(name)
+        await self._note((await self._read()).with_line(name, None))
+
+    async def settle(self) -> None:
+        """Finish what an earlier program has begun; a later call tries again if that is not possible now."""
+        try:
+            if self._session.record.history is not None:
+                await self._settled()
+        except (BotError, FileStoreError, KernelError, OSError) as error:
+            log.warning("a journey of session %s is not settled: %r", self._session.record.session_id, error)
+
+    async def forget(self) -> None:
+        """The person gives up variables and saves: nothing can be redone, and there are no checkpoints."""
+        try:
+            history = await self._read()
+            if history.steps or history.lines or history.pending:
+                await self._note(History(origin=history.origin))
+        except FileStoreError as error:  # no save of theirs is found any more
+            log.warning("the steps of session %s stay noted: %s", self._session.record.session_id, error)
+
+    async def _travel(
+        self, kind: Kind, plan: Callable[[History], Awaitable[_Plan]], *, stop: bool = True
+    ) -> Undone:
+        """Make a journey; everything that can refuse it is asked before anything is stopped or changed."""
+        self._check()
+        with self._session.turn():
+            await plan(await self._settled())
+            async with self._alone(stop=stop):
+                history = await self._settled()
+                going = await plan(history)
+                step = Step(
+                    kind,
+                    0,
+                    going.cell,
+                    going.as_of,
+                    going.top,
+                    ranges(going.undone),
+                    ranges(going.again),
+                )
+                return await to_the_end(self._go(going, step, history))
+
+    async def _go(self, going: _Plan, step: Step, history: History) -> Undone:
+        session = self._session
+        await self._note(history.going(step))
+        try:
+            journey = await session.kernel.go_to(going.number)
+        except NoSuchSave:
+            journey = Journey(0, NOT_GONE)
+        if journey.as_of != going.as_of:  # everything is as it was, if that could be saved
+            await self._note(history.gone(None))
+            raise UndoRefused("unread" if journey.as_of else "lost", cell=going.as_of)
+        origin = history.origin
+        sessions = [session.record.session_id, *([origin.of] if origin else [])]
+        back, left = await put_back(
+            session.files, self._files, journey.files, session.record.user_id, sessions
+        )
+        await session.notes.moved(one.name for one in session.kernel.variables)
+        before = {save.number: save.cell for save in await session.kernel.saves()}.get(journey.before)
+        step = structs.replace(step, save=journey.before, cell=before) if before is not None else step
+        await self._mark(step)
+        await self._note(history.gone(step if before is not None else structs.replace(step, save=0)))
+        log.info("%s to cell %d", step.kind, step.as_of, extra={"session": session.record.session_id})
+        return Undone(
+            step.kind,
+            step.as_of,
+            going.undone,
+            going.again,
+            going.unkept,
+            journey.changed,
+            journey.unsaved,
+            back,
+            left,
+            for_good=step.kind != "redo" and before is None,
+        )
+
+    async def _settled(self) -> History:
+        """The history, once a journey that was broken off is seen to its end. Raises: StoreUnavailable."""
+        history = await self._read()
+        step = history.pending
+        if step is None:
+            return history
+        there = (await self._session.kernel.state()).saved == step.as_of
+        before = [save.number for save in await self._session.kernel.saves() if save.cell == step.cell]
+        if there:
+            await self._session.notes.tell_again(Restarted(BROKEN_OFF, ("files",), (), as_of=step.as_of))
+        if there and before:  # else the last cell had no save yet, without which no journey begins
+            await self._mark(step)
+            history = history.gone(structs.replace(step, save=before[-1]))
+        else:
+            history = history.gone(None)
+        await self._note(history)
+        return history
+
+    async def _mark(self, step: Step) -> None:
+        if step.undone:
+            await self._session.transcript.mark(numbers(step.undone), undone=True)
+        if step.again:
+            await self._session.transcript.mark(numbers(step.again), undone=False)
+
+    async def _to_before(self, count: int, of: Collection[int] | None) -> _Plan:
+        """To the newest save of a cell that is before the last `count` ones that count."""
+        saves = {saved.cell: saved.number for saved in await self._session.kernel.saves()}
+        doomed, unkept = list[int](), list[int]()
+        top, number, as_of = 0, 0, 0
+        async with aclosing(self._cells()) as cells:
+            async for cell in cells:
+                top = max(top, cell.seq)
+                if cell.undone:
+                    continue
+                if len(doomed) < count:
+                    doomed.append(cell.seq)
+                elif cell.seq in saves:
+                    number, as_of = saves[cell.seq], cell.seq
+                    break
+                else:
+                    unkept.append(cell.seq)
+                    if cell.seq < min(filter(None, saves), default=0):
+                        break
+        if not doomed:
+            raise UndoRefused("nothing")
+        if of is not None and not set(doomed) <= set(of):
+            raise UndoRefused("not yours")
+        if unkept and not number:  # the state before is not a fresh kernel's, and would be lost
+            raise UndoRefused("too far", cell=min((cell for cell in doomed if cell in saves), default=0))
+        return _Plan(number, as_of, doomed[0], top, tuple(doomed[::-1]), unkept=tuple(unkept[::-1]))
+
+    async def _to_last(self, history: History) -> _Plan:
+        """To the state before the last step."""
+        step = history.steps[-1] if history.steps else None
+        top = cell = 0
+        async with aclosing(self._cells()) as cells:
+            async for one in cells:
+                top = max(top, one.seq)
+                if not one.undone:
+                    cell = one.seq
+                    break
+        if step is None or top > step.top:
+            raise UndoRefused("nothing")
+        saves = await self._session.kernel.saves()
+        found = [save.number for save in saves if save.cell == step.cell]
+        if not found:
+            raise UndoRefused("unread", cell=step.cell)
+        number = step.save if step.save in found else found[-1]
+        return _Plan(number, step.cell, cell, top, numbers(step.again), numbers(step.undone))
+
+    async def _to_checkpoint(self, saved: SavedCell, history: History, name: str) -> _Plan:
+        """To a checkpoint: the cells that count then are those that counted when it was made."""
+        line = history.lines.get(name)
+        then = set(numbers(line)) if line is not None else None
+        undone, again = list[int](), list[int]()
+        top = last = 0
+        async for cell in self._cells():
+            top = max(top, cell.seq)
+            if not cell.undone:
+                last = max(last, cell.seq)
+            counts = cell.seq <= saved.cell and (not cell.undone if then is None else cell.seq not in then)
+            if counts and cell.undone:
+                again.append(cell.seq)
+            elif not counts and not cell.undone:
+                undone.append(cell.seq)
+        return _Plan(saved.number, saved.cell, last, top, tuple(undone[::-1]), tuple(again[::-1]))
+
+    async def _cells(self) -> AsyncIterator[CellRecord]:
+        """The cells that have run, undone ones among them, the newest first. Raises: StoreUnavailable."""
+        async with aclosing(self._session.transcript.newest()) as pages:
+            async for page in pages:
+                for entry in page:
+                    if isinstance(entry, CellRecord) and has_begun(entry):
+                        yield entry
+
+    @asynccontextmanager
+    async def _alone(self, *, stop: bool) -> AsyncIterator[None]:
+        """While entered, no cell of the session runs or begins. Raises: UndoRefused if one does not end."""
+        async with self._session.alone(stop=stop) as alone:
+            if not alone:
+                raise UndoRefused("running")
+            yield
+
+    def _check(self) -> None:
+        """Raises: UndoRefused where variables are not saved."""
+        if not self._saved:
+            raise UndoRefused("off")
+
+    async def _read(self) -> History:
+        """The history as recorded. Raises: StoreUnavailable, also while writes wait for the database."""
+        if self._session.transcript.waits:
+            raise StoreUnavailable("writes of the session wait")
+        record = await self._sessions.get(self._session.record.session_id)
+        return History.from_text(record.history if record is not None else None)
+
+    async def _note(self, history: History) -> None:
+        await self._sessions.set_history(self._session.record.session_id, history.to_text())

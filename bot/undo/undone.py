@@ -1,8 +1,8 @@
 """What came of going back: which cells no longer count, or count again, and what is different now."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from bot.undo.history import Kind
 from kernels.cell.events import UnsavedValue
 from kernels.state.journey import ChangedVariable
 
@@ -35,11 +35,11 @@ class Undone:
 
     `cells` are those that are undone by it, in order, and `again` those that count again. `as_of` is the cell
     really returned to (0: there are no variables). `unkept` are the cells that still count, but whose
-    variables were not saved and are gone with the others. `unsaved` is what the save does not have. `name` is
-    that of the checkpoint.
+    variables were not saved and are gone with the others. `unsaved` is what the save does not have. What is
+    done `for_good` cannot be redone. `name` is that of the checkpoint.
     """
 
-    kind: Literal["undo", "redo", "restore"]
+    kind: Kind
     as_of: int
     cells: tuple[int, ...] = ()
     again: tuple[int, ...] = ()
@@ -48,4 +48,5 @@ class Undone:
     unsaved: tuple[UnsavedValue, ...] = ()
     files: tuple[FileBack, ...] = ()
     left: tuple[FileLeft, ...] = ()
+    for_good: bool = False
     name: str = ""

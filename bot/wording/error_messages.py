@@ -15,6 +15,7 @@ from typing import Any
 from bot.errors import (
     AtWork,
     BadKey,
+    BranchRefused,
     CutOff,
     DataInUse,
     DeletedSince,
@@ -35,8 +36,10 @@ from bot.errors import (
     Refused,
     TooBusy,
     TooLong,
+    UndoRefused,
     WorkspaceFull,
 )
+from bot.wording.refusals import branch_refused, checkpoint_refused, refused
 from bot.wording.withheld import folderless, of_request
 from filestore.errors import (
     BytesStay,
@@ -52,6 +55,7 @@ from filestore.errors import (
     TooManyFiles,
 )
 from kernels.errors import (
+    CheckpointRefused,
     GoesOn,
     KernelClosed,
     KernelStartFailed,
@@ -59,6 +63,7 @@ from kernels.errors import (
     NodeIncompatible,
     NodeUnavailable,
     NoQuestion,
+    NoSuchSave,
     ResultUnread,
     SandboxUnavailable,
     TooLarge,
@@ -72,6 +77,10 @@ __all__ = ["advice", "at_start", "clause", "for_operator", "put_off", "sentence"
 
 CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     NoSuchFile: str,
+    UndoRefused: refused,
+    BranchRefused: branch_refused,
+    CheckpointRefused: checkpoint_refused,
+    NoSuchSave: lambda _: "that state of your variables is not kept any more; nothing has changed",
     QuotaExceeded: lambda error: (
         f"not stored: {human_size(error.size)} more would be over your {human_size(error.quota)}"
         f" ({human_size(error.used)} used); delete files or wait until some expire"

@@ -12,7 +12,7 @@ after `BROKEN` of them.
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,9 +121,9 @@ class Router:
         self.unheeded.clear()
         return names
 
-    def restored(self, names: Iterable[str]) -> None:
-        """The process has these variables again; of what type they are its next reply tells."""
-        self.variables = tuple(Variable(name, "", "") for name in names)[:MOST_VARIABLES]
+    def restored(self, variables: Sequence[Variable]) -> None:
+        """The process has these variables again."""
+        self.variables = tuple(variables[-MOST_VARIABLES:])
 
     def late_scan(self, scan: Scan) -> None:
         """A scan found files after the last cell."""

@@ -26,6 +26,7 @@ from kernels.client.connection import Link
 from kernels.client.losses import NodeLosses
 from kernels.client.patience import NodePatience
 from kernels.client.session_socket import Connect
+from kernels.client.traveling import RemoteTraveling
 from kernels.errors import KernelClosed, KernelError
 from kernels.interface import State
 from kernels.limits import Limits
@@ -82,7 +83,7 @@ class _Lost:
     since: float | None = None
 
 
-class RemoteKernel(introspection.Hinting):
+class RemoteKernel(RemoteTraveling, introspection.Hinting):
     """One session's kernel in a node; made by `RemoteNode.kernel`."""
 
     def __init__(self, node: KernelNode, session_id: str, source: FileSource) -> None:
@@ -146,8 +147,7 @@ class RemoteKernel(introspection.Hinting):
         self._link.acknowledge(answer.n)
 
     async def state(self) -> State:
-        answer = await self._link.call(messages.GetState())
-        self._link.acknowledge(answer.n)
+        answer = await self._asked(messages.GetState())
         assert answer.state is not None
         self._variables = answer.state.variables
         return answer.state
@@ -162,18 +162,24 @@ class RemoteKernel(introspection.Hinting):
         self._columns = columns
         await super().widen(columns)
 
-    async def restart(self) -> None:
-        for key in self._given_up:  # nobody is there to be asked about these
-            self.send(messages.InterruptCell(run=key))
-        self._link.acknowledge((await self._link.call(messages.RestartKernel())).n)
-        self._variables, self._restarted = (), None
-        self._losses.forget()
-
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
         path = f"{self._path}/files/{quote(name, safe='')}"
         params = {"beside": beside} if beside else None
         placed = await self._node.ask("PUT", path, params=params, data=source)
         return decode(placed, str)
+
+    async def write_back(self, name: str, source: BinaryIO | None) -> None:
+        path = f"{self._path}/written/{quote(name, safe='')}"
+        await self._node.ask("DELETE" if source is None else "PUT", path, data=source)
+
+    def _stop_given_up(self) -> None:
+        """Stop the cells that may go on: nobody is there to be asked about these."""
+        for key in self._given_up:
+            self.send(messages.InterruptCell(run=key))
+
+    def _forget_losses(self) -> None:
+        self._restarted = None
+        self._losses.forget()
 
     def wake(self) -> None:
         """The node answers again: cells that were given up may go on there."""

@@ -143,6 +143,10 @@ class RemoteNode:
         params = {"workspace": "1"} | ({"keep_state": "1"} if keep_state else {})
         await self.ask("DELETE", f"sessions/{quote(session_id, safe='')}", params=params)
 
+    async def branch(self, session_id: str, to: str) -> int:
+        path, params = f"sessions/{quote(session_id, safe='')}/branch", {"to": to}
+        return decode(await self.ask("POST", path, params=params), int)
+
     async def end(self) -> None:
         """End the node, with all its kernels. Raises: OSError, KernelError if it does not end."""
         await self.connected()

@@ -10,7 +10,7 @@ from itertools import takewhile
 from operator import is_not
 from typing import Any
 
-__all__ = ["LONGEST", "MOST", "Variables"]
+__all__ = ["LONGEST", "MOST", "Variables", "described"]
 
 MOST = 200  # variables described; the newest are kept
 LONGEST = 60  # characters of a name or a type
@@ -34,7 +34,7 @@ class Variables:
         try:
             namespace, hidden = self._shell.user_ns, self._shell.user_ns_hidden
             names = [name for name in self._names(namespace) if name not in hidden]
-            return [_describe(name, namespace[name]) for name in names[-MOST:] if name in namespace]
+            return [described(name, namespace[name]) for name in names[-MOST:] if name in namespace]
         except BaseException:  # noqa: BLE001  the person can replace any part of it, and the reply must go out
             return []
 
@@ -61,7 +61,8 @@ def _own(names: list[Any]) -> Iterator[str]:
     return (name for name in names if type(name) is str and name[:1] != "_")
 
 
-def _describe(name: str, value: object) -> list[str]:
+def described(name: str, value: object) -> list[str]:
+    """[name, type, detail] of a variable."""
     kind = type(value)
     try:
         return [_shown(name), _shown(kind.__name__), _detail(kind, value)]

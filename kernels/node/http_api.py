@@ -7,6 +7,8 @@
     DELETE kernelcord/sessions/ID                       end the kernel; ?workspace=1 deletes the files too,
                                                         and the saved variables without &keep_state=1
     PUT    kernelcord/sessions/ID/files/NAME            put a file into the workspace
+    PUT    kernelcord/sessions/ID/written/NAME          give this very file its bytes back; or DELETE it
+    POST   kernelcord/sessions/ID/branch?to=ID          copy files and saved variables to a new session
     PUT    kernelcord/sessions/ID/asked/NUMBER          the bytes of a file that a cell has asked for
     GET    kernelcord/sessions/ID/log/N                 a piece of news that is too large for the websocket,
                                                         and the outputs of its result, a line each
@@ -16,22 +18,18 @@
 
 Every request needs the token: Jupyter's handlers refuse those without it. Nodes of all versions answer the
 first one with their protocol's number. The answer to a request that fails has the reason and, in the header
-`ERRNO`, the system's number of the error if it has one.
+`Kernelcord-Errno`, the system's number of the error if it has one.
 """
 
 import asyncio
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO, cast
+from contextlib import suppress
+from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from jupyter_server.auth.decorator import ws_authenticated
-from jupyter_server.base.handlers import JupyterHandler
 from msgspec import Raw, Struct
 from tornado import web
-from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
@@ -39,12 +37,11 @@ from kernels import introspection
 from kernels.broker import Opened
 from kernels.cell.overflow import TextFile
 from kernels.concurrency.threads import in_thread
-from kernels.interface import WORKSPACE_FULL
 from kernels.node import messages
 from kernels.node.encoding import decode, encode
-from kernels.node.logging import NO_ROOM
 from kernels.node.node import Node
 from kernels.node.raised import RaisedError
+from kernels.node.requests import NodeRequest, Upload
 from kernels.node.session import NodeSession
 from kernels.wire.sizes import MESSAGE
 from kernels.workspace.captured import CapturedFile, FileChanged
@@ -54,60 +51,22 @@ __all__ = ["routes"]
 LARGEST = 16 << 20  # bytes of one message; longer news has to be fetched
 TOGETHER = 1 << 20  # bytes of the news that share a message
 CHUNK = 1 << 20  # bytes
-UPLOAD = 1 << 40  # bytes of an upload; the bot's store has limits, so the node needs none
 GONE = 410  # HTTP: the file was there, and has changed
-ERRNO = "Kernelcord-Errno"
 
 
-class _NodeRequest(JupyterHandler):
-    """What all requests share: the node, and errors as a line of text."""
-
-    def initialize(self, node: Node) -> None:
-        self.node = node
-        self._errno: int | None = None
-
-    def session(self, session_id: str) -> NodeSession:
-        """The session. Raises: HTTPError."""
-        with self.refusals():
-            return self.node.session(unquote(session_id))
-
-    @contextmanager
-    def refusals(self) -> Iterator[None]:
-        """Answer what cannot be a session's id, and what the system refuses, with the reason."""
-        try:
-            yield
-        except ValueError as error:  # it may be our own fault, too, and then nobody else tells
-            self.log.warning("%s %s is refused", self.request.method, self.request.path, exc_info=True)
-            raise web.HTTPError(400, str(error)) from None
-        except OSError as error:
-            self._errno = error.errno
-            status = NO_ROOM if error.errno == WORKSPACE_FULL else 500
-            raise web.HTTPError(status, reason=error.strerror or type(error).__name__) from None
-
-    async def prepare(self, *, _redirect_to_login: bool = False) -> None:
-        await super().prepare(_redirect_to_login=False)
-        if not self.node.ready:
-            raise web.HTTPError(503)
-
-    def write_error(self, status_code: int, **_: Any) -> None:
-        if self._errno is not None:
-            self.set_header(ERRNO, str(self._errno))
-        self.finish(f"{status_code} {self._reason}")
-
-
-class _Who(_NodeRequest):
+class _Who(NodeRequest):
     @web.authenticated
     def get(self) -> None:
         self.finish(encode(self.node.described()))
 
 
-class _Untold(_NodeRequest):
+class _Untold(NodeRequest):
     @web.authenticated
     def get(self) -> None:
         self.finish(encode(self.node.untold()))
 
 
-class _EndSession(_NodeRequest):
+class _EndSession(NodeRequest):
     @web.authenticated
     async def delete(self, session_id: str) -> None:
         workspace, keep_state = (
@@ -118,54 +77,14 @@ class _EndSession(_NodeRequest):
         self.set_status(204)
 
 
-class _Drain(_NodeRequest):
+class _Drain(NodeRequest):
     @web.authenticated
     def post(self) -> None:
         self.node.drain()
         self.set_status(204)
 
 
-@web.stream_request_body
-class _Upload(_NodeRequest):
-    """A request whose body goes into an unnamed file on disk."""
-
-    def initialize(self, node: Node) -> None:
-        super().initialize(node)
-        self.body: BinaryIO | None = None
-        self._failed: OSError | None = None
-
-    async def prepare(self, *, _redirect_to_login: bool = False) -> None:
-        await super().prepare(_redirect_to_login=False)
-        # Only those who have shown the token get here.
-        cast(HTTP1Connection, self.request.connection).set_max_body_size(UPLOAD)
-        try:
-            self.body = tempfile.TemporaryFile(dir=self.node.folder)  # noqa: SIM115  closed in on_finish
-        except OSError as error:
-            self._failed = error
-
-    def data_received(self, chunk: bytes) -> None:
-        if self.body is not None and self._failed is None:
-            try:
-                self.body.write(chunk)
-            except OSError as error:  # read the rest too: a connection that is cut off cannot tell a reason
-                self._failed = error
-
-    def on_finish(self) -> None:
-        super().on_finish()
-        if self.body is not None:
-            self.body.close()
-
-    def received(self) -> BinaryIO:
-        """The body, from its start. Raises: OSError if it could not be stored."""
-        if self._failed is not None:
-            raise self._failed
-        assert self.body is not None
-        self.body.flush()
-        self.body.seek(0)
-        return self.body
-
-
-class _PlacedUpload(_Upload):
+class _PlacedUpload(Upload):
     @web.authenticated
     async def put(self, session_id: str, name: str) -> None:
         kernel, beside = self.session(session_id).kernel, self.get_query_argument("beside", "")
@@ -174,7 +93,31 @@ class _PlacedUpload(_Upload):
         self.finish(encode(placed))
 
 
-class _Hints(_NodeRequest):
+class _WrittenBack(Upload):
+    @web.authenticated
+    async def put(self, session_id: str, name: str) -> None:
+        kernel = self.session(session_id).kernel
+        with self.refusals():
+            await kernel.write_back(unquote(name), self.received())
+        self.set_status(204)
+
+    @web.authenticated
+    async def delete(self, session_id: str, name: str) -> None:
+        kernel = self.session(session_id).kernel
+        with self.refusals():
+            await kernel.write_back(unquote(name), None)
+        self.set_status(204)
+
+
+class _Branch(NodeRequest):
+    @web.authenticated
+    async def post(self, session_id: str) -> None:
+        with self.refusals():
+            cell = await self.node.branch(unquote(session_id), self.get_query_argument("to"))
+        self.finish(encode(cell))
+
+
+class _Hints(NodeRequest):
     """What the session's kernel knows about code that is being typed."""
 
     @web.authenticated
@@ -192,7 +135,7 @@ class _Hints(_NodeRequest):
             self.finish(encode({"data": {"text/plain": await kernel.inspect(code, position)}}))
 
 
-class _FileAnswer(_Upload):
+class _FileAnswer(Upload):
     @web.authenticated
     def put(self, session_id: str, number: str) -> None:
         about = {name: self.get_query_argument(name) for name in ("file_id", "filename", "file_type")}
@@ -210,7 +153,7 @@ class _FileAnswer(_Upload):
         self.set_status(204)
 
 
-class _FetchedNews(_NodeRequest):
+class _FetchedNews(NodeRequest):
     @web.authenticated
     async def get(self, session_id: str, number: str) -> None:
         entry = self.session(session_id).log.entry(int(number))
@@ -223,7 +166,7 @@ class _FetchedNews(_NodeRequest):
                     await self.flush()  # others have their turn here
 
 
-class _CapturedDownload(_NodeRequest):
+class _CapturedDownload(NodeRequest):
     @web.authenticated
     async def get(self, session_id: str, number: str, index: str) -> None:
         entry = self.session(session_id).log.entry(int(number))
@@ -265,7 +208,7 @@ class _CapturedDownload(_NodeRequest):
                 self.detach().close()
 
 
-class _Commands(WebSocketHandler, _NodeRequest):  # type: ignore[misc]  # both have a check of origins
+class _Commands(WebSocketHandler, NodeRequest):  # type: ignore[misc]  # both have a check of origins
     """A bot's websocket to one session: its first message is `Hello`, the others are commands."""
 
     def initialize(self, node: Node) -> None:
@@ -351,7 +294,7 @@ class _Commands(WebSocketHandler, _NodeRequest):  # type: ignore[misc]  # both h
             self.write_message(encode(message), binary=True)
 
 
-class _Attendance(WebSocketHandler, _NodeRequest):  # type: ignore[misc]  # as above
+class _Attendance(WebSocketHandler, NodeRequest):  # type: ignore[misc]  # as above
     """Open as long as a bot is there, whatever its sessions do: a node with a bot does not end."""
 
     @ws_authenticated
@@ -378,6 +321,8 @@ def routes(node: Node) -> list[tuple[str, type[web.RequestHandler], dict[str, An
         "kernelcord/attendance": _Attendance,
         session: _EndSession,
         f"{session}/files/([^/]+)": _PlacedUpload,
+        f"{session}/written/([^/]+)": _WrittenBack,
+        f"{session}/branch": _Branch,
         f"{session}/asked/([0-9]+)": _FileAnswer,
         f"{session}/hints/({introspection.COMPLETE}|{introspection.INSPECT}|{introspection.COLUMNS})": _Hints,
         f"{session}/log/([0-9]+)": _FetchedNews,

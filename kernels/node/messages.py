@@ -132,50 +132,51 @@ class FilesAnswer(Command):
     number: int = 0
 
 
-class GetState(Command):
+class Call(Command):
+    """What the node answers with an `Answer`."""
+
+
+class GetState(Call):
     """Ask for the kernel's `State`."""
 
 
-class RestartKernel(Command):
+class RestartKernel(Call):
     """End the kernel's process."""
 
 
-class CatchUp(Command):
+class CatchUp(Call):
     """Learn what is in the workspace; what was written since then (seconds since 1970) is news."""
 
     since: float | None
 
 
-class ListSaves(Command):
+class ListSaves(Call):
     """Ask for the saves."""
 
 
-class GoTo(Command):
+class GoTo(Call):
     """Go to the save of this number."""
 
     number: int
 
 
-class MakeCheckpoint(Command):
+class MakeCheckpoint(Call):
     """Keep the state as it is under a name."""
 
     name: str
 
 
-class ListCheckpoints(Command):
+class ListCheckpoints(Call):
     """Ask for the checkpoints."""
 
 
-class ForgetCheckpoint(Command):
+class ForgetCheckpoint(Call):
     """Forget the checkpoint of this name."""
 
     name: str
 
 
-TRAVELS = (ListSaves, GoTo, MakeCheckpoint, ListCheckpoints, ForgetCheckpoint)
-COMMANDS: Any = Union[
-    (*CellCommand.__subclasses__(), Acknowledge, FilesAnswer, GetState, RestartKernel, CatchUp, *TRAVELS)
-]
+COMMANDS: Any = Union[(*CellCommand.__subclasses__(), *Call.__subclasses__(), Acknowledge, FilesAnswer)]
 
 
 # From the node, numbered and kept until they are acknowledged:

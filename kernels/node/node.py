@@ -133,6 +133,10 @@ class Node:
         else:
             await self._pool.release(session_id)
 
+    async def branch(self, session_id: str, to: str) -> int:
+        """Copy a session to a new one; see `kernels.interface.Kernels`. Raises: ValueError, OSError."""
+        return await self._pool.branch(session_id, to)
+
     def untold(self) -> list[str]:
         """The sessions that have news and no bot."""
         return [name for name, session in self._sessions.items() if session.untold]

@@ -159,7 +159,7 @@ class NodeSession:
                 self.log.acknowledge(numbers)
             case messages.FilesAnswer():
                 self.files.answer(command)
-            case messages.GetState() | messages.RestartKernel() | messages.CatchUp():
+            case messages.Call():
                 self._spawn(self._answer(command))
             case messages.CellCommand(run=key) if (cell := self._cells.get(key)) is not None:
                 self._control(cell, command)
@@ -272,7 +272,7 @@ class NodeSession:
             elif late.event is not None:
                 self.log.add_event(late.tag, late.event)
 
-    async def _answer(self, command: messages.GetState | messages.RestartKernel | messages.CatchUp) -> None:
+    async def _answer(self, command: messages.Call) -> None:
         answer = messages.Answer(call=command.m)
         files: tuple[Captured, ...] = ()
         try:
@@ -285,6 +285,16 @@ class NodeSession:
                     async with self.kernel.catch_up(command.since) as scan:
                         files = scan.captured
                     answer.scan = replace(scan, captured=on_node(files))
+                case messages.ListSaves():
+                    answer.saves = tuple(await self.kernel.saves())
+                case messages.GoTo():
+                    answer.journey = await self.kernel.go_to(command.number)
+                case messages.MakeCheckpoint():
+                    answer.saves = (await self.kernel.checkpoint(command.name),)
+                case messages.ListCheckpoints():
+                    answer.checkpoints = dict(await self.kernel.checkpoints())
+                case messages.ForgetCheckpoint():
+                    await self.kernel.forget_checkpoint(command.name)
         except Exception as error:  # noqa: BLE001  the bot raises it
             answer.error = RaisedError.of(error)
         urgent = not isinstance(command, messages.RestartKernel)

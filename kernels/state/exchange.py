@@ -33,7 +33,7 @@ import logging
 import secrets
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Any, ClassVar
@@ -45,6 +45,7 @@ from kernels.concurrency.threads import in_thread
 from kernels.state.errors import StateError
 from kernels.state.manifest import Buffers, Chunk, Manifest, Meta, buffers_from_json, distinct
 from kernels.state.session_state import SessionState
+from kernels.workspace.listing import FileState
 
 __all__ = ["Errand", "Exchange", "LoadErrand", "SaveErrand"]
 
@@ -108,17 +109,29 @@ class Errand(ABC):
 
 
 class SaveErrand(Errand):
-    """Store a session's variables as they are after `cell`; then `manifest` says what is stored."""
+    """Store a session's variables as they are after `cell`; then `manifest` says what is stored.
+
+    `files` lists the workspace's files then, in the errand's thread, while the kernel is still at work.
+    """
 
     op = "save"
 
-    def __init__(self, state: SessionState, cell: int, *, step: float = STEP) -> None:
+    def __init__(
+        self,
+        state: SessionState,
+        cell: int,
+        *,
+        files: Callable[[], Iterable[FileState]] = tuple,
+        step: float = STEP,
+    ) -> None:
         super().__init__(state, step=step)
         self.manifest: Manifest | None = None
         self._cell = cell
+        self._files = files
 
     def _carry_out(self, line: "_KernelLine") -> None:
         line.say({"ok": True, "room": self._state.room()})
+        files = self._files()
         buffers, meta = _listed(line.read_line(LONGEST_LIST))
         with self._state.writing() as writing:
             missing = self._state.missing(buffers)
@@ -127,7 +140,7 @@ class SaveErrand(Errand):
             line.begin_step()
             for index in missing:
                 writing.add(chunks[index], line.read_bytes(chunks[index].size))
-            self.manifest = writing.commit(self._cell, buffers, meta)
+            self.manifest = writing.commit(self._cell, buffers, meta, files=files)
         line.say({"ok": True})
 
 

@@ -8,6 +8,7 @@ The index of 20 saves with 1,000 chunks each is built in 50 ms.
 """
 
 import os
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
@@ -15,6 +16,7 @@ from itertools import chain
 from kernels.state import chunks
 from kernels.state.errors import OtherFormat, StateDamaged, StateError
 from kernels.state.manifest import Manifest, distinct
+from kernels.state.pins import read_pins
 from kernels.state.quota import Held
 from kernels.workspace.safe_open import open_plain
 
@@ -36,6 +38,7 @@ class Save:
     size: int
     whole: int
     other_format: bool = False
+    is_copy: bool = False
 
 
 @dataclass(slots=True)
@@ -78,14 +81,22 @@ class Index:
         """The number of the newest save, readable or not; 0 if there is none."""
         return max(self.saves, default=0)
 
-    def held(self) -> Held:
-        """What the session's saves take."""
+    def held(self, pinned: Collection[int]) -> Held:
+        """What the session's saves take; those that are pinned go last."""
         newest = self.saves.get(self.newest)
         return Held(
             used=self.used,
             newest=0 if newest is None else self.used if newest.other_format else newest.whole,
-            saves=tuple(sorted((number, save.at) for number, save in self.saves.items())),
+            saves=going({number: save.at for number, save in self.saves.items()}, pinned),
         )
+
+    def too_many(self, history: int, pinned: Collection[int]) -> list[int]:
+        """The saves beyond the history's length, oldest first: repeated ones have a history of their own."""
+        first, copies = list[int](), list[int]()
+        for number in sorted(self.saves):
+            if number not in pinned:
+                (copies if self.saves[number].is_copy else first).append(number)
+        return [each for each in (*first[:-history], *copies[:-history]) if each != self.newest]
 
     def add(self, manifest: Manifest, status: os.stat_result) -> None:
         """Count a save whose manifest has this file."""
@@ -98,7 +109,7 @@ class Index:
             self.named[digest] = count + 1
             if not count:
                 self.used += taken
-        self.saves[manifest.number] = Save(status.st_mtime, size, whole)
+        self.saves[manifest.number] = Save(status.st_mtime, size, whole, is_copy=manifest.copy_of > 0)
 
     def remove(self, number: int, manifest: Manifest | None) -> list[str]:
         """Count a save no longer; returns the digests that no other save names.
@@ -124,6 +135,13 @@ def mark_of(here: int) -> Mark:
     except FileNotFoundError:
         return ()
     return status.st_ino, status.st_mtime_ns, *numbers(here)
+
+
+def going(saves: Mapping[int, float], pinned: Collection[int]) -> tuple[tuple[int, float], ...]:
+    """Saves by number, and when they were written, in the order in which they go; the newest comes last."""
+    newest = max(saves, default=0)
+    order = sorted(saves, key=lambda number: (number == newest, number in pinned, number))
+    return tuple((number, saves[number]) for number in order)
 
 
 def numbers(here: int) -> list[int]:
@@ -161,18 +179,18 @@ def read_manifest(here: int, number: int) -> tuple[Manifest, os.stat_result]:
 
 def counted(here: int) -> Held:
     """What a session's saves take, as `Index.held` tells, without reading more than the newest one."""
-    used, saves, newest = _used(here), [], 0
+    used, saves, newest = _used(here), dict[int, float](), 0
     for number in numbers(here):
         with suppress(FileNotFoundError):
             status = os.stat(manifest_path(number), dir_fd=here, follow_symlinks=False)
-            saves.append((number, status.st_mtime))
+            saves[number] = status.st_mtime
     if saves:
         newest = used  # unless it can be told better
         with suppress(StateError, OSError):
-            manifest, status = read_manifest(here, saves[-1][0])
+            manifest, status = read_manifest(here, max(saves))
             taken = map(chunks.on_disk, distinct(manifest.buffers).values())
             newest = chunks.on_disk(status.st_size) + sum(taken)
-    return Held(used, newest, tuple(saves))
+    return Held(used, newest, going(saves, read_pins(here).values()))
 
 
 def _used(here: int) -> int:

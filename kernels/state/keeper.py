@@ -1,6 +1,6 @@
 """When a session's variables are saved, and how they come back: a keeper for each kernel.
 
-    keeper = Keeper(session_id, states, router, slots)
+    keeper = Keeper(session_id, states, router, slots, listing)
     restored = await keeper.restore(process)        # in a fresh process, before its first cell
     keeper.cell_ended(process, 12)                  # its reply is out: a save begins soon
     await keeper.make_way(process)                  # a cell comes: a save that takes long is given up
@@ -19,6 +19,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -26,16 +27,19 @@ from kernels.cell.router import Router
 from kernels.concurrency.cancellation import cancel, stop, to_the_end
 from kernels.concurrency.slots import SlotQueue
 from kernels.concurrency.threads import in_thread
+from kernels.interface import State
 from kernels.state.asking import Asked, AskedProcess, asking
 from kernels.state.errors import StateError
 from kernels.state.exchange import Exchange, LoadErrand, SaveErrand
+from kernels.state.history import History
 from kernels.state.manifest import Manifest, Meta
-from kernels.state.restarts import BroughtBack, unsaved
+from kernels.state.restarts import BroughtBack, not_saved, unsaved
 from kernels.state.session_state import SessionState
 from kernels.state.store import StateStore
 from kernels.text.clipping import repair
 from kernels.text.visible import one_line
 from kernels.workspace.folder import owner
+from kernels.workspace.listing import Listing
 
 __all__ = ["Keeper", "SaveSlots"]
 
@@ -65,9 +69,17 @@ class SaveSlots(SlotQueue):
 class Keeper:
     """See the module's text."""
 
-    def __init__(self, session_id: str, states: StateStore | None, router: Router, slots: SaveSlots) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        states: StateStore | None,
+        router: Router,
+        slots: SaveSlots,
+        listing: Listing,
+    ) -> None:
         self.exchange = Exchange()
         self._state = states.session(session_id) if states is not None else None
+        self.history = History(self._state, listing) if self._state is not None else None
         self._session_id = session_id
         self._router = router
         self._slots = slots
@@ -90,12 +102,29 @@ class Keeper:
         self._clearing: asyncio.Task[bool] | None = None
 
     @property
+    def unsaved(self) -> bool:
+        """Whether there was a cell since the last save."""
+        return self._unsaved > 0
+
+    @property
     def saved(self) -> int:
         """The cell of the newest save, as far as is known; 0 without one."""
         return self._newest.cell if self._newest is not None else 0
 
     async def newest(self) -> Manifest | None:
-        """What is saved, as far as is known."""
+        """What is saved, as far as is known; None as well for a save with nothing in it."""
+        saved = await self.newest_of_all()
+        return None if saved is None or saved.is_empty else saved
+
+    async def with_saved(self, state: State) -> State:
+        """The state of the kernel, with what is saved of it."""
+        if (saved := await self.newest()) is None:
+            return state
+        unsaved = not_saved(saved.meta, state.variables)
+        return replace(state, saved=saved.cell, saved_size=saved.size, unsaved=unsaved)
+
+    async def newest_of_all(self) -> Manifest | None:
+        """As `newest`, also if it has nothing in it."""
         if not self._known and self._state is not None:
             try:
                 newest = await in_thread(self._state.newest)
@@ -163,13 +192,16 @@ class Keeper:
         self._count_deadly()
         return False
 
-    async def save_now(self, process: AskedProcess, seconds: float) -> None:
-        """Save what has no save yet, within some seconds; a kernel that is busy or dead is left alone."""
+    async def save_now(self, process: AskedProcess, seconds: float, *, insist: bool = False) -> None:
+        """Save what has no save yet, within some seconds; a kernel that is busy or dead is left alone.
+
+        With `insist`, it is tried although it has just failed.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 self._wait_no_more()
                 async with self._one:
-                    failed = self._skip or self._failed_at == self._cell
+                    failed = not insist and (self._skip or self._failed_at == self._cell)
                     if self._unsaved and not failed and not process.exited.is_set():
                         async with self._slot():
                             await self._save(process, seconds, hurry=True)
@@ -207,9 +239,10 @@ class Keeper:
                 leaving.cancel()
 
     async def _save(self, process: AskedProcess, seconds: float, *, hurry: bool = False) -> None:
-        if self._state is None or self._slots.closed:
+        if self._state is None or self.history is None or self._slots.closed:
             return
-        save, cell, cells = SaveErrand(self._state, self._cell), self._cell, self._unsaved
+        save = SaveErrand(self._state, self._cell, files=self.history.files)
+        cell, cells = self._cell, self._unsaved
         content = {"ticket": save.ticket, "cell": cell, "hurry": hurry, "seconds": seconds, "cells": cells}
         with asking(process, self._router, "save_request", content) as asked:
             self._asked = asked
@@ -278,6 +311,9 @@ class Keeper:
         until = monotonic() + LOADING
         number = None
         while (saved := await in_thread(state.newest, number)) is not None:
+            if saved.is_empty:
+                self._newest, self._cell = saved, 0
+                return None
             tried.append(saved)
             load = LoadErrand(state, saved)
             with asking(process, self._router, "load_request", {"ticket": load.ticket}) as asked:
@@ -287,12 +323,14 @@ class Keeper:
             if reply.get("status") == "ok" and not load.damaged:
                 self._newest, self._cell = saved, saved.cell
                 told = Meta.from_json({"names": reply.get("back"), "lost": reply.get("missing")})
-                return BroughtBack(saved.cell, told.names, unsaved(told))
+                return BroughtBack(saved.cell, told.names, unsaved(told), values=saved.meta.values)
             if not load.damaged or process.exited.is_set():
                 why = _reason(asked.reply)
                 log.warning("saved variables could not be brought back: %s", why, extra=self._ids)
                 return None
             number = saved.number
+        if not tried and self.history is not None:
+            await in_thread(self.history.note_beginning)
         self._newest = None
         return None
 

@@ -9,7 +9,7 @@ A manifest's last member is a digest of all that stands before it: no damaged nu
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple, Self
@@ -18,8 +18,20 @@ import xxhash
 
 from kernels.state.errors import OtherFormat, StateDamaged
 from kernels.text.visible import one_line
+from kernels.workspace.listing import FileState
 
-__all__ = ["CHUNK", "Buffers", "Chunk", "LostValue", "Manifest", "Meta", "buffers_from_json", "distinct"]
+__all__ = [
+    "CHUNK",
+    "UNKNOWN",
+    "Buffers",
+    "Chunk",
+    "LostValue",
+    "Manifest",
+    "Meta",
+    "Portrait",
+    "buffers_from_json",
+    "distinct",
+]
 
 FORMAT = 1
 CHUNK = 1024 * 1024  # bytes of the largest chunk
@@ -30,6 +42,7 @@ MOST_LIBRARIES = 200
 LAST_CELL = 2**53  # the largest whole number that every reader of JSON keeps exactly
 
 _DIGEST = re.compile(r"[0-9a-f]{32}")
+_PRINT = re.compile(r"[0-9a-f]{16}")
 _CHECK = re.compile(rb',"check":"([0-9a-f]{32})"}')
 _CHECK_LENGTH = 44  # bytes that `_CHECK` matches
 
@@ -53,13 +66,28 @@ class LostValue:
     what: str
 
 
+class Portrait(NamedTuple):
+    """What is told of a value: its type, its shape or value if that is short, and a digest ("": unknown)."""
+
+    type: str
+    detail: str
+    digest: str
+
+
+UNKNOWN = Portrait("", "", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What a kernel tells of a save: the names in it, what is not in it, and its libraries' versions."""
+    """What a kernel tells of a save: the names in it, what is not in it, and its libraries' versions.
+
+    `values` are what the names stand for, as far as it is known.
+    """
 
     names: tuple[str, ...] = ()
     lost: tuple[LostValue, ...] = ()
     libraries: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Portrait] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, value: object) -> Self:
@@ -71,12 +99,15 @@ class Meta:
             names=tuple(dict.fromkeys(filter(None, map(_name, _listed(given, "names", MOST_NAMES))))),
             lost=tuple(filter(None, map(_lost, _listed(given, "lost", MOST_LOST)))),
             libraries={name: _name(version) for key, version in pairs if (name := _name(key))},
+            values=dict(_portraits(given)),
         )
 
     def to_json(self) -> dict[str, object]:
         """The JSON that `from_json` takes."""
         lost = [{"name": each.name, "cell": each.cell, "what": each.what} for each in self.lost]
-        return {"names": list(self.names), "lost": lost, "libraries": dict(self.libraries)}
+        values = [self.values.get(name) for name in self.names] if self.values else []
+        libraries = dict(self.libraries)
+        return {"names": list(self.names), "lost": lost, "libraries": libraries, "values": values}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +120,30 @@ class Manifest:
     meta: Meta
     python: str  # the version of the kernel's Python, "" if it told none
     number: int = 0  # grows with each save of the session
+    files: tuple[FileState, ...] = ()  # the workspace's files then
+    copy_of: int = 0  # the number of the save that it repeats, 0 if it is none
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it stands for a kernel with nothing in it."""
+        return not self.buffers
+
+    @property
+    def size(self) -> int:
+        """Bytes of its chunks."""
+        return sum(distinct(self.buffers).values())
 
     @classmethod
-    def new(cls, number: int, cell: int, buffers: Buffers, meta: Meta) -> Self:
+    def new(
+        cls,
+        number: int,
+        cell: int,
+        buffers: Buffers,
+        meta: Meta,
+        *,
+        files: Iterable[FileState] = (),
+        copy_of: int = 0,
+    ) -> Self:
         """A manifest as of now."""
         return cls(
             cell=cell,
@@ -100,6 +152,8 @@ class Manifest:
             meta=meta,
             python=meta.libraries.get("python", ""),
             number=number,
+            files=tuple(files),
+            copy_of=copy_of,
         )
 
     @classmethod
@@ -126,6 +180,8 @@ class Manifest:
                 meta=Meta.from_json(members["meta"]),
                 python=members["python"],
                 number=number,
+                files=tuple(FileState(*file) for file in members["files"]),
+                copy_of=members["copy_of"],
             )
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise StateDamaged(f"the manifest cannot be read: {type(error).__name__}") from error
@@ -139,6 +195,8 @@ class Manifest:
             "python": self.python,
             "buffers": self.buffers,
             "meta": self.meta.to_json(),
+            "files": self.files,
+            "copy_of": self.copy_of,
         }
         content = json.dumps(members, separators=(",", ":"))[:-1].encode("ascii")
         return content + b',"check":"%s"}' % _digest(content).encode()
@@ -213,3 +271,11 @@ def _lost(value: object) -> LostValue | None:
     if not isinstance(cell, int) or isinstance(cell, bool) or not 0 <= cell <= LAST_CELL:
         cell = 0
     return LostValue(name, cell, _text(value.get("what"), LONGEST_WHAT))
+
+
+def _portraits(given: Mapping[object, object]) -> Iterator[tuple[str, Portrait]]:
+    names, values = _listed(given, "names", MOST_NAMES), _listed(given, "values", MOST_NAMES)
+    for named, value in zip(names, values, strict=False):
+        match value:
+            case [str(kind), str(detail), str(digest)] if name := _name(named):
+                yield name, Portrait(_name(kind), _name(detail), digest if _PRINT.fullmatch(digest) else "")

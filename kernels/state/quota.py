@@ -27,7 +27,8 @@ class Held:
 
     used: int = 0
     newest: int = 0
-    saves: tuple[tuple[int, float], ...] = ()  # the number of each and when it was written, oldest first
+    # The number of each and when it was written, in the order in which they go; the newest comes last.
+    saves: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

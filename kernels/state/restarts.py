@@ -8,15 +8,16 @@ A cell that ends with its kernel is told at once, when no other process has the 
 then is what was saved. If less comes back in the end, the next cell is told that.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from kernels.cell.events import Restarted, UnsavedValue
-from kernels.state.manifest import Manifest, Meta
+from kernels.cell.result import Variable
+from kernels.state.manifest import UNKNOWN, Manifest, Meta, Portrait
 
-__all__ = ["AWAY", "NOT_BACK", "BroughtBack", "Restarts", "unsaved"]
+__all__ = ["AWAY", "NOT_BACK", "BroughtBack", "Restarts", "not_saved", "unsaved"]
 
 AWAY = "it ended while I was away"  # as in `bot.continuity.losses`
 NOT_BACK = "your variables could not be brought back this time"
@@ -26,18 +27,35 @@ NOT_BACK = "your variables could not be brought back this time"
 class BroughtBack:
     """What came of a restore: the names that are `back` as of `cell`, and what is `unsaved`.
 
-    If it failed, `cell` is 0 and `gone` are the names that were saved.
+    If it failed, `cell` is 0 and `gone` are the names that were saved. `values` are what names stand for.
     """
 
     cell: int
     back: tuple[str, ...] = ()
     unsaved: tuple[UnsavedValue, ...] = ()
     gone: tuple[str, ...] = ()
+    values: Mapping[str, Portrait] = field(default_factory=dict)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """What is back, as it was described when it was saved."""
+        return tuple(Variable(name, *self.portrait(name)[:2]) for name in self.back)
+
+    def portrait(self, name: str) -> Portrait:
+        """What a name stands for."""
+        return self.values.get(name, UNKNOWN)
 
 
 def unsaved(meta: Meta) -> tuple[UnsavedValue, ...]:
     """What a save, or what came back of it, does not have."""
     return tuple(UnsavedValue(one.name, one.cell, one.what) for one in meta.lost)
+
+
+def not_saved(meta: Meta, variables: Sequence[Variable]) -> tuple[UnsavedValue, ...]:
+    """What a save does not have; of these variables, also those that are there only since then."""
+    told = unsaved(meta)
+    known = {*meta.names, *(one.name for one in told)}
+    return (*told, *(UnsavedValue(one.name, 0, "") for one in variables if one.name not in known))
 
 
 class Restarts:

@@ -8,13 +8,13 @@
 
     <folder>/<session>/chunks/ab/<digest>      a chunk, which any of the saves may name
     <folder>/<session>/saves/000000000012.json a manifest; it comes last, and makes the save
+    <folder>/<session>/pins.json               which saves are kept, by name
     <folder>/<session>/unfinished/             is there while a save is written
 
 Whatever ends the program, the newest save or the one before is whole; what is left over goes with the next
 save, or when the store is tidied. A lock on a file in the session's folder keeps programs and threads apart.
 """
 
-import errno
 import fcntl
 import logging
 import os
@@ -29,7 +29,9 @@ from time import monotonic, sleep
 from kernels.state import chunks
 from kernels.state.errors import OtherFormat, StateBusy, StateDamaged, StateError
 from kernels.state.index import SAVES, Index, manifest_path, mark_of, numbers, read_manifest
+from kernels.state.locking import acquired, lock_file
 from kernels.state.manifest import Buffers, Manifest, distinct
+from kernels.state.pins import read_pins, write_pins
 from kernels.state.quota import Quotas
 from kernels.state.writing import Writing
 from kernels.workspace.folder import Workspace
@@ -40,12 +42,9 @@ __all__ = ["ASIDE", "SessionState"]
 log = logging.getLogger(__name__)
 
 ASIDE = ".forgotten-"  # begins the name of a session's folder that is being deleted; no session's does
-LOCK = "lock"
 SET_APART = 16  # one part of so many
 PATIENCE = 5.0  # seconds that a session in use is waited for
 AGAIN = 0.01  # seconds between two tries
-LOCKING = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class SessionState:
@@ -95,6 +94,37 @@ class SessionState:
                     else:
                         return manifest
         return None
+
+    def saves(self) -> list[Manifest]:
+        """All saves that are whole, oldest first. Raises: StateBusy, OSError."""
+        found = []
+        with suppress(FileNotFoundError), self._shared() as here:
+            for number in numbers(here):
+                with suppress(StateError, FileNotFoundError):
+                    manifest, _ = read_manifest(here, number)
+                    self._check(here, manifest)
+                    found.append(manifest)
+        return found
+
+    def pins(self) -> dict[str, int]:
+        """The numbers of the pinned saves that are there, by name. Raises: StateBusy, OSError."""
+        with suppress(FileNotFoundError), self._shared() as here:
+            there = set(numbers(here))
+            return {name: number for name, number in read_pins(here).items() if number in there}
+        return {}
+
+    def pin(self, name: str, number: int | None) -> None:
+        """Keep a save under a name, whatever comes after it, or (None) no longer.
+
+        Raises: StateFull, StateBusy, OSError.
+        """
+        with suppress(FileNotFoundError), self._locked(fcntl.LOCK_EX) as here:
+            pins = read_pins(here)
+            pins.pop(name, None)
+            if number is not None:
+                pins[name] = number
+            write_pins(here, pins)
+            self._limit_history(here)
 
     def missing(self, buffers: Buffers) -> list[int]:
         """Which chunks are not here: their places in the list of all distinct ones, as first named.
@@ -179,7 +209,7 @@ class SessionState:
                 index = self._indexed(here)
                 if number in index.saves and number != index.newest:
                     self._remove(here, index, number)
-                self._quotas.put(self.session_id, self._indexed(here).held())
+                self._quotas.put(self.session_id, self._indexed(here).held(read_pins(here).values()))
         except FileNotFoundError:
             self._quotas.forget(self.session_id)
         except StateBusy:
@@ -215,7 +245,7 @@ class SessionState:
             if tidied is None or tidied != mark_of(here) or chunks.UNFINISHED in os.listdir(here):
                 self._index = None
                 self._clean(here)
-                self._quotas.put(self.session_id, self._indexed(here).held())
+                self._quotas.put(self.session_id, self._indexed(here).held(read_pins(here).values()))
             return mark_of(here)
 
     def _begin(self, here: int) -> None:
@@ -241,9 +271,10 @@ class SessionState:
     def _limit_history(self, here: int) -> None:
         """Keep only as many saves as the history may have."""
         try:
-            for number in sorted(self._indexed(here).saves)[: -self._history]:
+            pinned = read_pins(here).values()
+            for number in self._indexed(here).too_many(self._history, pinned):
                 self._remove(here, self._indexed(here), number)
-            self._quotas.put(self.session_id, self._indexed(here).held())
+            self._quotas.put(self.session_id, self._indexed(here).held(read_pins(here).values()))
         except OSError:  # the new save is there all the same
             log.exception("an old save of %s cannot be deleted", self.session_id)
 
@@ -308,9 +339,9 @@ class SessionState:
                 here = self._opened(create=create)
                 closing = stack.enter_context(ExitStack())
                 closing.callback(os.close, here)
-                lock = _lock_file(here)
+                lock = lock_file(here)
                 closing.callback(os.close, lock)
-                while not _acquired(lock, kind):
+                while not acquired(lock, kind):
                     if monotonic() >= until:
                         raise StateBusy(self.session_id)
                     sleep(AGAIN)
@@ -331,23 +362,6 @@ class SessionState:
             return os.path.samestat(os.fstat(here), os.stat(self._path, follow_symlinks=False))
         except FileNotFoundError:
             return False
-
-
-def _lock_file(here: int) -> int:
-    try:
-        return os.open(LOCK, LOCKING, 0o600, dir_fd=here)
-    except OSError as error:
-        if error.errno not in READ_ONLY:
-            raise
-    return os.open(LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
-
-
-def _acquired(lock: int, kind: int) -> bool:
-    try:
-        fcntl.flock(lock, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _newest_at(here: int) -> datetime:

@@ -1,7 +1,7 @@
 """One save while it is written: new chunks as they come, then the manifest that makes them a save."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -9,7 +9,9 @@ from kernels.state import chunks
 from kernels.state.errors import StateDamaged, StateFull, StateGone
 from kernels.state.index import SAVES, Index, manifest_path, mark_of
 from kernels.state.manifest import Buffers, Chunk, Manifest, Meta, distinct, matches
+from kernels.state.pins import read_pins
 from kernels.state.quota import Quotas
+from kernels.workspace.listing import FileState
 
 __all__ = ["Writing"]
 
@@ -60,7 +62,15 @@ class Writing:
         with self._writes():
             self._incoming.add(chunk, data)
 
-    def commit(self, cell: int, buffers: Buffers, meta: Meta) -> Manifest:
+    def commit(
+        self,
+        cell: int,
+        buffers: Buffers,
+        meta: Meta,
+        *,
+        files: Iterable[FileState] = (),
+        copy_of: int = 0,
+    ) -> Manifest:
         """Make a save of these chunks; it is on the disk once this returns.
 
         Raises:
@@ -70,7 +80,8 @@ class Writing:
             OSError.
         """
         sizes = distinct(buffers)
-        manifest = Manifest.new(self.index.newest + 1, cell, buffers, meta)
+        number = self.index.newest + 1
+        manifest = Manifest.new(number, cell, buffers, meta, files=files, copy_of=copy_of)
         content = manifest.to_bytes()
         needed = sum(map(chunks.on_disk, [*sizes.values(), len(content)]))
         with self.quotas.claimed(self.session_id, needed), self._writes():
@@ -79,7 +90,7 @@ class Writing:
                 if digest not in self._incoming and not self._is_here(digest, size):
                     raise StateDamaged("a chunk of the save was not sent")
             self._publish(manifest, content)
-            self.quotas.put(self.session_id, self.index.held())
+            self.quotas.put(self.session_id, self.index.held(read_pins(self.here).values()))
         if not self.still_here():
             self.quotas.forget(self.session_id)
             raise StateGone(self.session_id)

@@ -38,12 +38,16 @@ class Lost:
 class Dumped:
     """A graph as bytes, without its large buffers.
 
-    `names` are the items that are kept; of some of them a part may be among `lost`.
+    `names` are the items that are kept; of some of them a part may be among `lost`. `entries` are what the
+    stream consists of: the name of each ("" for one that only others refer to), its size in bytes, and how
+    many of the large buffers are its own; `marks` are the kernel's own objects that they may refer to.
     """
 
     stream: bytes
     names: tuple[str, ...]
     lost: tuple[Lost, ...]
+    entries: tuple[tuple[str, int, int], ...] = ()
+    marks: tuple[str, ...] = ()
 
 
 def dump(
@@ -68,7 +72,8 @@ def dump(
     packed = json.dumps(index).encode()
     writing.stream.write(packed + len(packed).to_bytes(SIZE, "little"))
     lost = tuple(Lost(name, what) for name, what in writing.lost)
-    return Dumped(writing.stream.content(), tuple(writing.kept), lost)
+    content, kept = writing.stream.content(), tuple(writing.kept)
+    return Dumped(content, kept, lost, tuple(writing.entries), tuple(writing.marks))
 
 
 def load(

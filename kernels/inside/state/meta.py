@@ -39,14 +39,23 @@ def not_kept(words: str) -> dict[str, Any]:
     return told(words, 0, "it could not be kept")
 
 
-def described(names: Iterable[str], lost: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The names in their order, and the lost values. Where they are too many, the last ones are left out."""
+def described(
+    names: Iterable[str], lost: Sequence[dict[str, Any]], values: Sequence[Sequence[str]] = ()
+) -> dict[str, Any]:
+    """The names in their order, and the lost values. Where they are too many, the last ones are left out.
+
+    `values` are the type, detail and digest of each name, as far as there is room for them.
+    """
     told_names, told_lost = [shown(name) for name in names][:MOST_NAMES], list(lost[:MOST_LOST])
+    known = list(values[:MOST_NAMES])
     while True:
-        meta = {"names": told_names, "lost": told_lost, "libraries": _libraries()}
+        meta = {"names": told_names, "lost": told_lost, "libraries": _libraries(), "values": known}
         if len(json.dumps(meta)) <= LONGEST_META:
             return meta
-        told_names, told_lost = told_names[: len(told_names) // 2], told_lost[: len(told_lost) // 2]
+        if known:
+            known = known[: len(known) // 2]
+        else:
+            told_names, told_lost = told_names[: len(told_names) // 2], told_lost[: len(told_lost) // 2]
 
 
 def shown(name: str) -> str:

@@ -10,12 +10,14 @@ or time, what fits is saved; see `selection`.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from . import graph, meta, placeholder, selection, surroundings
 from .bounds import TakesTooLong, TakesTooMuch, WorkBounds
 from .cells import Cells
 from .names import Names
+from .portraits import Portraits, prefixes
 from .transport import Buffer, Sending, chunked
 
 __all__ = ["OWN", "PLACE", "SURROUNDINGS", "Saving", "item_shown"]
@@ -39,6 +41,8 @@ class _State:
     lost: list[dict[str, Any]]
     bytes: int
     new: int
+    prefixes: dict[str, int]
+    took: float  # seconds
 
 
 class Saving:
@@ -48,6 +52,7 @@ class Saving:
         self._shell = shell
         self._names, self._cells = names, cells
         self._known: set[str] = set()  # digests of the chunks that the node has
+        self._portraits = Portraits()
         self._some = False  # whether the last save was of a part
         # What takes too much by itself, by its name and address: why, and for how many saves it is not tried.
         self._refused: dict[tuple[str, int], tuple[str, int]] = {}
@@ -83,7 +88,14 @@ class Saving:
             told = [self._told(name, what) for name, what in left_out.items()]
             running = [meta.not_kept(words) for words in _words(wanted.get(RUNNING))]
             saved = [name for name in _names(wanted) if name in state.names]
-            sending.send(state.buffers, meta.described(saved, [*state.lost, *told, *running]))
+            seen = self._portraits.of(
+                {name: wanted[name] for name in saved},
+                state.prefixes,
+                self._shell.user_ns,
+                bounds,
+                state.took,
+            )
+            sending.send(state.buffers, meta.described(saved, [*state.lost, *told, *running], seen))
             bounds.finish()
         self.know(digest for buffer in state.buffers for digest in buffer.digests)
         return [one["name"] for one in told]
@@ -137,6 +149,7 @@ class Saving:
 
     def _graph(self, items: Sequence[tuple[str, object]], bounds: WorkBounds) -> _State:
         large: list[memoryview] = []
+        began = monotonic()
         dumped = graph.dump(items, self._shell.user_ns, large=large.append, check=bounds.check)
         bounds.look()
         buffers = chunked([dumped.stream, *large], bounds.check)
@@ -152,6 +165,8 @@ class Saving:
             lost=list(self._lost(items, dumped.lost)),
             bytes=sum(len(piece) for buffer in buffers for piece in buffer.pieces),
             new=sum(new.values()),
+            prefixes=prefixes(dumped, buffers),
+            took=monotonic() - began,
         )
 
     def _lost(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tornado import web
 
-from kernels.node.http_api import _NodeRequest
+from kernels.node.requests import NodeRequest
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def test_what_may_be_a_fault_of_ours_is_logged_where_it_was_raised(
     asked: Any = SimpleNamespace(
         log=logging.getLogger("node"), request=SimpleNamespace(method="PUT", path="/a"), _errno=None
     )
-    with pytest.raises(web.HTTPError) as caught, _NodeRequest.refusals(asked):
+    with pytest.raises(web.HTTPError) as caught, NodeRequest.refusals(asked):
         raise error
     assert caught.value.status_code == status
     logged = [(record.getMessage(), record.exc_info and record.exc_info[1]) for record in caplog.records]

@@ -19,6 +19,7 @@ from kernels.state import keeper as module
 from kernels.state.keeper import Keeper, SaveSlots
 from kernels.state.store import StateStore
 from kernels.wire.connection import Message
+from kernels.workspace.listing import Listing
 from tests.kernels.state.kernel_side import fetch, upload
 
 type Reply = dict[str, Any]
@@ -147,7 +148,8 @@ class Scene:
     ) -> tuple[Keeper, FakeProcess]:
         """A keeper, as of a new program, and the process of its kernel."""
         router = Router(Limits(), lambda: None)
-        keeper = Keeper(session_id, self.store if kept else None, router, self.slots)
+        listing = Listing(self.folder, max_file=1 << 20)
+        keeper = Keeper(session_id, self.store if kept else None, router, self.slots, listing)
         process = FakeProcess(script, router, keeper)
         self.keepers.append(keeper)
         self.processes.append(process)

@@ -1,0 +1,80 @@
+"""Copies a session's variables and files to a new session, which goes on from there by itself.
+
+    cell = await branch(source, target, kernel, states)
+
+Both are workspaces; no cell of the source runs meanwhile. It is all there in the end, or nothing is.
+"""
+
+import errno
+import os
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from kernels.concurrency.cancellation import to_the_end
+from kernels.concurrency.threads import in_thread
+from kernels.state.errors import StateError
+from kernels.state.manifest import Chunk, Manifest, distinct
+from kernels.state.session_state import SessionState
+from kernels.state.store import StateStore
+from kernels.traveling import Traveling
+from kernels.workspace.copying import copy_workspace, is_in_use
+from kernels.workspace.folder import Workspace
+
+__all__ = ["Branching", "branch"]
+
+
+@dataclass(frozen=True)
+class Branching:
+    """From which session to which: their workspaces, and the saves of all sessions, if there are any."""
+
+    source: Workspace
+    target: Workspace
+    states: StateStore | None
+
+
+async def branch(parts: Branching, kernel: Traveling | None) -> int:
+    """Copy; returns the cell as of which the variables are, 0 if there are none.
+
+    `kernel` is the source's, if it has one. Raises: FileExistsError, OSError, KernelClosed.
+    """
+    async with AsyncExitStack() as stack:
+        if kernel is not None:
+            await stack.enter_async_context(kernel.alone())
+            await kernel.saved_now()
+        return await to_the_end(in_thread(_copy_all, parts))
+
+
+def _copy_all(parts: Branching) -> int:
+    """In a thread. Raises: FileExistsError, OSError."""
+    source, target = (
+        parts.states.session(workspace.path.name) if parts.states is not None else None
+        for workspace in (parts.source, parts.target)
+    )
+    try:
+        if is_in_use(parts.target.path) or (target is not None and target.saves()):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        try:
+            copy_workspace(parts.source.path, parts.target.path)
+            saved = source.newest() if source is not None else None
+            if saved is not None and source is not None and target is not None:
+                _copy_save(source, saved, target)
+        except BaseException:
+            if target is not None:
+                target.forget()
+            parts.target.remove()
+            raise
+    except StateError as error:
+        raise OSError(str(error)) from error
+    return saved.cell if saved is not None else 0
+
+
+def _copy_save(source: SessionState, saved: Manifest, target: SessionState) -> None:
+    with target.writing() as writing:
+        missing = target.missing(saved.buffers)  # there is no room for more than it may have
+        sizes = [Chunk(digest, size) for digest, size in distinct(saved.buffers).items()]
+        wanted = {sizes[place] for place in missing}
+        for index, buffer in enumerate(saved.buffers):
+            if wanted.intersection(buffer):
+                for chunk, data in zip(buffer, source.read(saved, index), strict=True):
+                    writing.add(chunk, data)
+        writing.commit(saved.cell, saved.buffers, saved.meta, files=saved.files)

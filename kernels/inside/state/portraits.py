@@ -1,0 +1,77 @@
+"""What is told of each saved value: its type, its shape or value if that is short, and a digest.
+
+    portraits = Portraits()
+    portraits.of(values, state, namespace, bounds)      # [["DataFrame", "5 x 3", "9c2e..."], ...]
+
+The digest tells whether a value has changed inside. It is made of the value alone, which takes as long as
+saving it, so it is made again only for what comes after the first change in the graph, and for as long as
+there is time: values without one have "".
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from xxhash import xxh3_64
+
+from ..variables import described
+from .bounds import TakesTooMuch, WorkBounds
+from .graph import Dumped
+from .pickling.fingerprints import Fingerprints
+from .transport import Buffer
+
+__all__ = ["Portraits", "prefixes"]
+
+LEAST, SHARE = 0.02, 0.5  # seconds for digests; or so much of what the graph took, if that is more
+MOST = 0.3  # of the time that is left
+
+
+class Portraits:
+    """See the module's text."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, str]] = {}  # by name: what was before and in it, and its digest
+        self._slow: set[tuple[str, int]] = set()  # names and addresses of values that took too long
+
+    def of(
+        self,
+        values: Mapping[str, object],
+        known: Mapping[str, int],
+        namespace: dict[str, Any],
+        bounds: WorkBounds,
+        took: float,
+    ) -> list[list[str]]:
+        """Of each value; `known` are the `prefixes` of their graph, which took so many seconds."""
+        before, self._known = self._known, {}
+        new = []
+        for name in values:
+            if name in before and before[name][0] == known.get(name):
+                self._known[name] = before[name]
+            elif (name, id(values[name])) not in self._slow:
+                new.append(name)
+        name = ""
+        try:
+            with bounds.part(min(MOST, max(LEAST, SHARE * took) / bounds.left())):
+                prints = Fingerprints(namespace, bounds.check)
+                for name in new:
+                    self._known[name] = known.get(name, 0), prints.of(values[name])
+        except (TakesTooMuch, MemoryError):  # the others have to do without
+            if name:
+                self._slow.add((name, id(values[name])))
+            bounds.grow_from_now()
+        return [[*described(name, value)[1:], self._print(name)] for name, value in values.items()]
+
+    def _print(self, name: str) -> str:
+        return self._known[name][1] if name in self._known else ""
+
+
+def prefixes(dumped: Dumped, buffers: Sequence[Buffer]) -> dict[str, int]:
+    """For each item a digest of all that the graph has up to its end: if it is the same, so is the value."""
+    digest, stream, start, number = xxh3_64("\n".join(dumped.marks).encode()), memoryview(dumped.stream), 0, 1
+    found = {}
+    for name, size, count in dumped.entries:
+        digest.update(stream[start : start + size])
+        for buffer in buffers[number : number + count]:
+            digest.update(" ".join(buffer.digests).encode())
+        start, number = start + size, number + count
+        found[name] = digest.intdigest()
+    return found

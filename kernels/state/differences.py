@@ -1,0 +1,67 @@
+"""What differs between two states of a session: of the variables in words, of the files by their digests."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from kernels.state.journey import ChangedFile, ChangedVariable
+from kernels.state.manifest import Manifest, Portrait
+from kernels.workspace.listing import FileState, ListedFiles, is_cut
+
+__all__ = ["changed_files", "changed_variables", "words"]
+
+SIZE = re.compile(r"\d+(?: x \d+)*(?: (?:items|characters|bytes))?")
+NUMBERS = ("int", "float", "complex")  # whose detail is their value
+
+
+def words(value: Portrait) -> str:
+    """A value in words: "DataFrame 1,000 x 4"."""
+    kind, detail, _ = value
+    if kind not in NUMBERS and SIZE.fullmatch(detail):
+        detail = re.sub(r"\d+", lambda number: f"{int(number[0]):,}", detail)
+    return f"{kind} {detail}".strip() or "a value"
+
+
+def changed_variables(
+    was: Mapping[str, Portrait], now: Mapping[str, Portrait]
+) -> tuple[ChangedVariable, ...]:
+    """The names that are new, gone, or stand for another value, or for one that is another one inside."""
+    changed = []
+    for name in dict.fromkeys((*was, *now)):
+        before, after = was.get(name), now.get(name)
+        if before is None or after is None:
+            changed.append(
+                ChangedVariable(
+                    name, "" if before is None else words(before), "" if after is None else words(after)
+                )
+            )
+        elif before[:2] != after[:2] or (before.digest and after.digest and before.digest != after.digest):
+            changed.append(ChangedVariable(name, words(before), words(after)))
+    return tuple(changed)
+
+
+def changed_files(then: Manifest, now: ListedFiles) -> tuple[ChangedFile, ...]:
+    """The files that are not as of a save. Of those that are too many to be listed nothing is known."""
+    were = {file.name: file for file in then.files}
+    are = {file.name: file for file in now.values()}
+    plain = {path for path, file in now.items() if file.name == path}
+    last = _last(then.files, now)
+    changed = []
+    for name, file in were.items():
+        if (name not in are and name <= last) or (name in are and not _same(file, are[name])):
+            changed.append(ChangedFile(name, file.sha256, known=bool(file.sha256)))
+    changed += [
+        ChangedFile(name, "", known=name in plain) for name in are if name not in were and name <= last
+    ]
+    return tuple(changed)
+
+
+def _last(then: Sequence[FileState], now: ListedFiles) -> str:
+    """The last name of which it is known on both sides whether there is such a file."""
+    names = [max(file.name for file in each) for each in (then, [*now.values()]) if is_cut(each)]
+    return min(names, default="\U0010ffff")
+
+
+def _same(one: FileState, other: FileState) -> bool:
+    if one.sha256 and other.sha256:
+        return one.sha256 == other.sha256
+    return (one.size, one.modified) == (other.size, other.modified)

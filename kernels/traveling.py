@@ -1,0 +1,157 @@
+"""A kernel that goes back to what it was, and forward again, or begins anew.
+
+    await kernel.saves()            # [SavedCell(1, 0, ...), SavedCell(2, 7, ...)]
+    await kernel.go_to(1)           # Journey: what has changed, and the save with the state before
+    await kernel.checkpoint("before the merge")
+
+Each waits for the cells that stand in line before it; see `kernels.interface.PersonKernel`. What a state
+consists of is kept by `kernels.state`; here the process is saved, ended and replaced by one with another.
+"""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from kernels.cell.router import Router
+from kernels.concurrency.slots import SlotQueue
+from kernels.concurrency.threads import in_thread
+from kernels.errors import CheckpointRefused, KernelClosed, NoSuchSave
+from kernels.process.kernel_process import KernelProcess
+from kernels.state.differences import changed_files, changed_variables
+from kernels.state.errors import StateDamaged, StateError
+from kernels.state.history import History
+from kernels.state.journey import Journey, SavedCell
+from kernels.state.keeper import Keeper
+from kernels.state.manifest import UNKNOWN, Manifest, Portrait
+from kernels.state.restarts import BroughtBack, Restarts
+
+__all__ = ["SAVES_ON", "Traveling"]
+
+SAVES_ON = "it did not stop saving your variables"
+SAVING = 30.0  # seconds to save what has no save yet
+
+log = logging.getLogger(__name__)
+
+
+class Traveling(ABC):
+    """What `kernels.kernel.Kernel` inherits."""
+
+    session_id: str
+    queue: SlotQueue
+    _keeper: Keeper
+    _restarts: Restarts
+    _router: Router
+    _process: KernelProcess | None
+    _closed: bool
+
+    @property
+    @abstractmethod
+    def dead(self) -> bool:
+        """Whether its process has ended by itself, or is being killed."""
+
+    @abstractmethod
+    async def replace(self, reason: str) -> None:
+        """Kill the process and wait; the next cell gets a fresh one."""
+
+    @abstractmethod
+    async def _begin_anew(self) -> BroughtBack | None:
+        """Replace the process by a fresh one with the newest save, of which nobody is told."""
+
+    @abstractmethod
+    async def _end(self) -> None:
+        """End the process."""
+
+    async def restart(self) -> None:
+        async with self.alone():
+            log.info("the kernel is restarted", extra={"session": self.session_id})
+            await self._end()
+            self._router.forget_process()
+            self._restarts.forget()
+            await self._keeper.forget()
+
+    async def saves(self) -> Sequence[SavedCell]:
+        history = self._keeper.history
+        return await _done(history.saves) if history is not None else ()
+
+    async def go_to(self, number: int) -> Journey:
+        async with self.alone():
+            history = self._history(NoSuchSave())
+            target = await _done(history.find, number)
+            before = await self._keeper.newest_of_all() if await self._save_all() else None
+            number = await _done(history.original, before) if before is not None else 0
+            was = {one.name: Portrait(one.type, one.detail, "") for one in self._router.variables}
+            if before is not None:
+                was = {name: before.meta.values.get(name, UNKNOWN) for name in before.meta.names}
+            log.info("going back to save %d", target.number, extra={"session": self.session_id})
+            await _done(history.repeat, target)
+            restored = await self._begin_anew()
+            if _has_failed(target, restored) and before is not None:
+                await _done(history.repeat, before)
+                restored = await self._begin_anew()
+            now = await self._keeper.newest_of_all()
+            files = changed_files(now, await in_thread(history.listing.now)) if now is not None else ()
+            back = restored if restored is not None else BroughtBack(0)
+            are = {name: back.portrait(name) for name in back.back}
+            return Journey(number, back.cell, changed_variables(was, are), back.unsaved, files)
+
+    async def checkpoint(self, name: str) -> SavedCell:
+        async with self.alone():
+            history = self._history(CheckpointRefused("unsaved"))
+            await _done(history.check_name, name)
+            saved = await self._keeper.newest_of_all() if await self._save_all() else None
+            if saved is None:
+                raise CheckpointRefused("unsaved")
+            return await _done(history.checkpoint, name, saved)
+
+    async def checkpoints(self) -> Mapping[str, SavedCell]:
+        history = self._keeper.history
+        return await _done(history.checkpoints) if history is not None else {}
+
+    async def forget_checkpoint(self, name: str) -> None:
+        if self._keeper.history is not None:
+            await _done(self._keeper.history.forget_checkpoint, name)
+
+    async def saved_now(self) -> Manifest | None:
+        """The newest save, with what had none; to be called while no cell runs."""
+        await self._save_all()
+        return await self._keeper.newest()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """While entered, no cell runs, and none is waited for. Raises: KernelClosed."""
+        async with self.queue.enter() as entry:
+            async for _ in entry:
+                pass
+            if self._closed:
+                raise KernelClosed
+            yield
+
+    async def _save_all(self) -> bool:
+        """Save what has no save yet. Returns whether the next process would have what this one has."""
+        if self._process is None or self.dead:
+            return True
+        if not await self._keeper.make_way():
+            await self.replace(SAVES_ON)
+            return True
+        await self._keeper.save_now(self._process, SAVING, insist=True)
+        return not self._keeper.unsaved
+
+    def _history(self, otherwise: Exception) -> History:
+        if self._keeper.history is None:
+            raise otherwise
+        return self._keeper.history
+
+
+def _has_failed(target: Manifest, restored: BroughtBack | None) -> bool:
+    return not target.is_empty and (restored is None or not restored.cell)
+
+
+async def _done[**P, T](work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Work on the saves, in a thread. Raises: NoSuchSave, OSError."""
+    try:
+        return await in_thread(work, *args, **kwargs)
+    except StateDamaged as error:
+        raise NoSuchSave from error
+    except StateError as error:
+        raise OSError(str(error)) from error
