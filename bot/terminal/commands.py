@@ -21,6 +21,7 @@ from bot.terminal.screen import Screen
 from bot.terminal.undo_commands import HELP as UNDO_HELP
 from bot.terminal.undo_commands import CommandFailed, UndoCommands
 from bot.wording.error_messages import for_operator
+from bot.wording.saved_messages import what_is_saved
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
 from kernels.notebooks.cells import Notebook, NotebookError
@@ -36,7 +37,7 @@ Type Python; the last line's value is shown. `%magic`, `!command` and `name?` wo
   %upload PATH        store a file of this machine, and put it into the workspace
   %ask WORDS          ask the model, which can run code here; a line that is clearly prose asks it, too
   %usage              how much you have used the model today
-  %vars               your variables
+  %vars               your variables, and what is saved of them
 {UNDO_HELP}
   %reset [all]        a fresh kernel; `all` also deletes workspace, stored files and transcript
   %notebook [PATH]    save the session as a Jupyter notebook
@@ -148,6 +149,8 @@ class Commands:
         for variable in variables:
             name, kind, detail = map(one_line, (variable.name, variable.type, variable.detail))
             self._screen.line(f"  {name:<20} {kind:<16} {detail}")
+        if saved := what_is_saved(state):
+            self._screen.note(saved)
 
     async def _usage(self, _words: list[str]) -> None:
         total = await self._sessions.ledger.today(self._user_id)

@@ -125,6 +125,7 @@ def undone_fields(told: Undone) -> dict[str, Any]:
         "unsaved": _unsaved(told.unsaved),
         "files": [{"name": one.name, "cell": one.cell, "gone": one.gone} for one in told.files],
         "left": [{"name": one.name, "reason": one.why} for one in told.left],
+        "for_good": told.for_good,
         "message": undone(told),
     }
 

@@ -5,6 +5,7 @@ from bot.discord.buttons.ownership import OwnAnswer
 from bot.discord.commands.undoing import go
 from bot.discord.context import Context
 from bot.errors import UndoRefused
+from bot.transcript import has_begun
 from filestore.records import CellRecord
 
 __all__ = ["undo_answer"]
@@ -32,7 +33,7 @@ async def undo_answer(context: Context, interaction: Interaction, cell: OwnAnswe
     found = await context.sessions.store.transcripts.entries(
         cell.session_id, after=first - 1, limit=LOOKED_AT, brief=True
     )
-    counting = [one.seq for one in found if isinstance(one, CellRecord) and not one.undone]
+    counting = [one.seq for one in found if isinstance(one, CellRecord) and has_begun(one) and not one.undone]
     own = [seq for seq in counting if seq <= cell.seq]
     if not own:
         await privately(interaction, ALREADY)
