@@ -7,7 +7,7 @@ from tests.loopback.loopback import Discord
 from tests.loopback.people.person import Person
 from tests.loopback.world.messages import Message
 
-SAVED = {"state": "on", "node": "none", "preload": "none", "sandbox": "none"}
+SAVED = {"state": "on", "node": "none", "preload": "none"}
 
 
 def undone(message: Message) -> bool:
