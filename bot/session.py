@@ -9,7 +9,7 @@ await session.stop()
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -26,8 +26,9 @@ from bot.reply import Reply, Tell
 from bot.scheduling.jobs import Jobs
 from bot.scratch.kernel import ScratchKernel
 from bot.transcript import Transcript
+from bot.undo.history import History
 from bot.undo.travels import Travels
-from bot.undo.undone import Undone
+from bot.undo.undoable import Undoable
 from filestore.errors import StoreUnavailable
 from filestore.files import FileStore
 from filestore.records import CellRecord, SessionRecord, StoredFile
@@ -37,7 +38,6 @@ from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.errors import NoQuestion
 from kernels.interface import Cell, Kernels, PersonKernel
-from kernels.state.journey import SavedCell
 from kernels.workspace.folder import scratch_id
 
 __all__ = ["BegunCell", "Session", "StoppedWork", "Unfinished"]
@@ -69,7 +69,7 @@ class StoppedWork(NamedTuple):
     place: str = ""
 
 
-class Session:
+class Session(Undoable):
     """One open session, made by `Sessions`. `tell_late` gets what comes after the end of a cell.
 
     With `saved` false variables are not saved here, so that nothing can be undone.
@@ -104,6 +104,7 @@ class Session:
         self._asked: list[ModelTurn] = []
         self._talks: dict[str, asyncio.Lock] = {}
         self.turns = Turns()
+        self.saved = saved
         self._travels = Travels(self, store.sessions, files, saved=saved)
         self._pool = pool
 
@@ -116,6 +117,11 @@ class Session:
     def network(self) -> bool:
         """Whether cells may use the network of their machine."""
         return self._pool.limits.network
+
+    def heard(self, place: str) -> tuple[str, ...]:
+        """The places whose talk the model may know in this one: in a branch, that of where it is from."""
+        origin = History.from_text(self.record.history).origin
+        return (place,) if origin is None or not origin.heard else (place, origin.place)
 
     @property
     def kernel(self) -> PersonKernel:
@@ -282,34 +288,6 @@ class Session:
         await self.kernel.restart()
         await self.notes.forget()
         await self._travels.forget()
-
-    async def undo(self, cells: int = 1, *, of: Collection[int] | None = None) -> Undone:
-        """Take the last cells back that still count, variables and files; what runs is stopped first.
-
-        With `of` nothing is stopped, and all of the cells must be among these. Raises: UndoRefused, before
-        anything has changed; NoSuchSave, StoreUnavailable, KernelError, OSError.
-        """
-        return await self._travels.undo(cells, of=of)
-
-    async def redo(self) -> Undone:
-        """Take the last undo, or the last return to a checkpoint, back. Raises: as `undo`."""
-        return await self._travels.redo()
-
-    async def checkpoint(self, name: str) -> SavedCell:
-        """Keep variables and files as they are now under a name. Raises: CheckpointRefused, as `undo`."""
-        return await self._travels.checkpoint(name)
-
-    async def checkpoints(self) -> Mapping[str, SavedCell]:
-        """The checkpoints by name, oldest first. Raises: KernelError, OSError."""
-        return await self.kernel.checkpoints()
-
-    async def forget_checkpoint(self, name: str) -> None:
-        """Keep a checkpoint no longer. Raises: UndoRefused if there is none."""
-        await self._travels.forget_checkpoint(name)
-
-    async def restore(self, name: str) -> Undone:
-        """Go to a checkpoint; `redo` takes that back. Raises: as `undo`."""
-        return await self._travels.restore(name)
 
     @contextlib.asynccontextmanager
     async def alone(self, *, stop: bool) -> AsyncIterator[bool]:

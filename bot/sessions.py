@@ -37,7 +37,7 @@ from bot.scheduling.periodic import sweep_often
 from bot.session import Session, Unfinished
 from bot.transcript import Transcript
 from bot.turn import take_turn
-from bot.undo.branches import Branch
+from bot.undo.branches import Branching
 from filestore.errors import BytesStay, FileStoreError, StoreUnavailable
 from filestore.files import FileStore
 from filestore.records import Cursor, FilePage, LoadedFile, SessionRecord, StoredFile
@@ -66,7 +66,7 @@ LOOK = 30.0  # seconds between two looks for idle sessions and for news of those
 DESCRIPTORS = 16  # file descriptors that opening a session may need for a while
 
 
-class Sessions:
+class Sessions(Branching):
     """The sessions of one program.
 
     `scope` is "user" for one kernel per person, "place" for one per person and place. A session that has not
@@ -94,6 +94,7 @@ class Sessions:
         opening: float = OPENING,
         turn: float = TURN,
     ) -> None:
+        super().__init__()
         self.store = store
         self.files = files
         self.pool = pool
@@ -102,8 +103,7 @@ class Sessions:
         self.deletions = Deletions()
         self.ledger = ledger or Ledger(store.usage, clock)
         self._clock, self._scope = clock, scope
-        self._retention = retention
-        self._transcripts = transcripts
+        self._retention, self._transcripts = retention, transcripts
         self._open: dict[str, Session] = {}
         self._resumed = ResumedTurns()
         self._all_resumed = False  # until then a cell may run in a session that is not open
@@ -115,6 +115,7 @@ class Sessions:
         self.front = front(self)
 
     async def __aenter__(self) -> Self:
+        await self.find_branches()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -132,9 +133,8 @@ class Sessions:
         self._resumed.leaving()
         closing = [session.close() for session in self._open.values()]
         self._open.clear()
-        for failure in await asyncio.gather(*closing, return_exceptions=True):
-            if failure is not None:
-                log.error("a session could not be released", exc_info=failure)
+        for failure in filter(None, await asyncio.gather(*closing, return_exceptions=True)):
+            log.error("a session could not be released", exc_info=failure)
         await self._resumed.wait_all()
 
     async def session(self, user_id: int, place: str) -> Session:
@@ -142,7 +142,9 @@ class Sessions:
 
         Raises: StoreUnavailable, KernelError, NotOpened; DeletedSince, see `Deletions`.
         """
-        session_id = self.id_of(user_id, place)
+        return await self._session(self.id_of(user_id, place), user_id, place)
+
+    async def _session(self, session_id: str, user_id: int, place: str) -> Session:
         async with self._locks.one(user_id, session_id):
             self.deletions.check(user_id)
             now = self._clock()
@@ -221,13 +223,9 @@ class Sessions:
         cannot be opened does not affect the others. Raises: FileStoreError, KernelError, once all were tried.
         """
         found = await unfinished_sessions(self.pool, self.store.sessions, self._clock())
-        # Only those that exist under the present scope:
-        ours = [one for one in found if self.id_of(one.user_id, one.place) == one.session_id]
+        ours = [one for one in found if self.exists(one)]
 
-        async def open_one(record: SessionRecord) -> None:
-            await self.session(record.user_id, record.place)
-
-        failures = await for_each(ours, open_one)
+        failures = await for_each(ours, self.of_record)
         for failure in failures:
             if isinstance(failure, FileStoreError | KernelError):
                 raise failure
@@ -259,22 +257,6 @@ class Sessions:
         session = await self.session(request.user_id, request.place)
         return await ask(session, request, self.model, self.ledger, tell, model_turn)
 
-    async def branch(self, user_id: int, place: str, to_place: str, name: str) -> Branch:
-        """Begin a branch of the session that `place` shows: a session that begins as that one is now.
-
-        `to_place` shows it from now on; it may be `place` itself. Raises: BranchRefused, QuotaExceeded, and
-        as `session`.
-        """
-        raise NotImplementedError
-
-    async def branches(self, user_id: int, place: str) -> list[Branch]:
-        """The branches that this place can show, oldest first."""
-        raise NotImplementedError
-
-    async def switch(self, user_id: int, place: str, name: str) -> None:
-        """Have a place show its branch of this name, or ("") its own session. Raises: BranchRefused."""
-        raise NotImplementedError
-
     async def load_file(self, file_id: str, user_id: int) -> LoadedFile:
         """A stored file's record and bytes. Raises: NoSuchFile."""
         return await self.files.load_file(file_id, user_id)
@@ -297,6 +279,7 @@ class Sessions:
         await self.front.end_answers([session_id])
         async with self._locks.one(user_id, session_id):
             left = await remove_session(self.store, self.files, session_id, user_id, self._remove)
+            self._forget_branches(session_id)
         await self.store.sessions.erase_deleted()  # which may take seconds, while the person can begin anew
         if left:
             raise BytesStay("see the log")
@@ -309,6 +292,7 @@ class Sessions:
         await self.front.end_answers(session_ids)
         async with self._locks.all_of(user_id):
             left = await remove_person(self.store, self.files, self.ledger, user_id, self._remove)
+            self._forget_branches(*session_ids)
         await self.store.sessions.erase_deleted()
         if left:
             raise BytesStay("see the log")
@@ -396,6 +380,7 @@ class Sessions:
         await self._remove(session_id, keep_state=last_used >= now - self._transcripts)
         if last_used < now - self._transcripts:
             await self.store.sessions.delete(session_id)
+            self._forget_branches(session_id)
         else:
             transcript = Transcript(self.store.transcripts, session_id, self._clock)
             await note_swept(self.store.sessions, transcript, record, self._retention)
@@ -414,7 +399,3 @@ class Sessions:
             await session.close()
         await self.pool.remove(session_id, keep_state=keep_state)
         await self.pool.remove(scratch_id(session_id))
-
-    def id_of(self, user_id: int, place: str) -> str:
-        """The id of a person's session for this place, whether it is open or not."""
-        return f"u{user_id}" if self._scope == "user" else f"u{user_id}-{place}"

@@ -18,6 +18,7 @@ from bot.files import KeptFiles
 from bot.reply import ExecutionResult, return_code
 from bot.request import Request
 from bot.wording.cell_messages import ENDINGS, NEVER, SHORTENED, ending, lost_with, restart, unrecorded
+from bot.wording.undo_messages import left_out
 from filestore.errors import FileStoreError, NoSuchCell
 from filestore.records import RUNNING, CellRecord, Output, Said
 from filestore.spool import Early, SpooledTranscripts
@@ -221,6 +222,13 @@ class Transcript:
             before = page[-1].seq
             yield page
 
+    async def said_in(self, places: Sequence[str]) -> AsyncGenerator[list[Said | CellRecord]]:
+        """Pages as of `newest`, with the entries of these places."""
+        only = places[0] if len(places) == 1 else None
+        async with aclosing(self.newest(only)) as pages:
+            async for page in pages:
+                yield [entry for entry in page if entry.place in places]
+
     async def whole(self, entry: Said | CellRecord) -> Said | CellRecord:
         """The entry with all its outputs."""
         if isinstance(entry, Said) or not entry.outside:
@@ -232,10 +240,16 @@ class Transcript:
         """All outputs of a cell that `each` gave, one at a time: together they may be many megabytes."""
         return self._records.outputs(cell)
 
-    async def notebook_cells(self) -> AsyncIterator[Markdown | Code | StreamedCell]:
-        """All entries as the cells of a notebook; displays are as later cells have updated them."""
-        updates = await self._updates()
+    async def notebook_cells(self, *, undone: bool = False) -> AsyncIterator[Markdown | Code | StreamedCell]:
+        """All entries as the cells of a notebook; displays are as later cells have updated them.
+
+        Cells that were undone are left out, which a last line says, unless they are wanted, too.
+        """
+        updates, out = await self._updates(undone=undone), 0
         async for entry in self.each():
+            if isinstance(entry, CellRecord) and entry.undone and not undone:
+                out += 1
+                continue
             cell = notebook_cell(entry)
             if not isinstance(entry, CellRecord) or not isinstance(cell, Code):
                 yield cell
@@ -246,6 +260,8 @@ class Transcript:
                 yield replace(cell, outputs=(*outputs, *cell.outputs[len(outputs) :]))
             else:
                 yield StreamedCell(replace(cell, outputs=()), _count(entry), self._updated(entry, updates))
+        if out:
+            yield Markdown(left_out(out), "")
 
     async def displaying(self, names: Collection[str], *, before: int) -> list[CellRecord]:
         """The newest cells before this number that have one of these displays, as the displays are now.
@@ -271,11 +287,14 @@ class Transcript:
             for entry in reversed(found)
         ]
 
-    async def _updates(self) -> Updates:
-        """What later cells did to displays; large outputs are read only if they contain an update."""
+    async def _updates(self, *, undone: bool = True) -> Updates:
+        """What later cells, undone ones or not, did to displays.
+
+        Large outputs are read only if they contain an update.
+        """
         updates = Updates()
         async for entry in self.each():
-            if not isinstance(entry, CellRecord):
+            if not isinstance(entry, CellRecord) or (entry.undone and not undone):
                 continue
             updates.begin(entry.seq)
             marks = [updates.pass_mark(output) for output in entry.outputs if is_mark(output)]

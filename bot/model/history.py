@@ -6,7 +6,8 @@ async for page in session.transcript.newest(place):
         break
 history.entries()
 
-It only ever gets the entries of one place, so that what was said in a DM is never repeated in a channel.
+Of cells that were undone it only learns the numbers, once what was said before the next cell has passed. It
+only ever gets the entries of one place, so that what was said in a DM is never repeated in a channel.
 """
 
 import json
@@ -16,6 +17,7 @@ from bot.model.conversation import ChatMessage, Item, ToolCall, ToolResult
 from bot.model.tokens import entry_tokens
 from bot.model.view import of_record
 from bot.request import MODEL
+from bot.wording.undo_messages import cells_in_words
 from filestore.records import CellRecord, Said
 from kernels.text.clipping import clip
 
@@ -34,23 +36,41 @@ class History:
         self._model = model
         self._room = room
         self._kept: list[Group] = []
+        self._undone: list[int] = []  # between two cells that count, the newest first
+        self._last = 0  # where the later of the two is
 
     def add_page(self, page: Iterable[Said | CellRecord]) -> bool:
         """Add a page; return whether there is room for more. Counting takes time: call it in a thread."""
         for entry in page:
+            if isinstance(entry, CellRecord) and entry.undone:
+                self._undone.append(entry.seq)
+                continue
+            if isinstance(entry, CellRecord):
+                self._tell_undone()
             group = _group(entry)
             self._room -= sum(entry_tokens(part, self._model) for part in group)
             if self._room < 0:
                 return False
             self._kept.append(group)
+            if isinstance(entry, CellRecord):
+                self._last = len(self._kept)
         return True
 
     def entries(self) -> list[Item]:
         """The entries in order, beginning with a person's."""
+        self._tell_undone()
         kept = list(self._kept)
         while kept and not _is_persons(kept[-1]):
             kept.pop()
         return [entry for group in reversed(kept) for entry in group]
+
+    def _tell_undone(self) -> None:
+        """Tell of undone cells in one note, after what was said with them."""
+        if self._undone:
+            cells, self._undone = cells_in_words(self._undone[::-1]), []
+            were = "was" if cells.startswith("cell ") else "were"
+            note = ChatMessage("note", f"{cells[0].upper()}{cells[1:]} {were} undone.")
+            self._kept.insert(self._last, [note])
 
 
 def _is_persons(group: Group) -> bool:

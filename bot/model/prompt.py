@@ -1,6 +1,6 @@
 """What the model is told besides the conversation: who it is, its tools, and what the kernel holds now.
 
-system_prompt(python, network=False)  TOOLS  situation(state)  picture_links(words)
+system_prompt(python, network=False)  TOOLS  UNDO  situation(state)  picture_links(words)
 """
 
 import functools
@@ -21,6 +21,7 @@ __all__ = [
     "GO_ON",
     "LAST",
     "TOOLS",
+    "UNDO",
     "BadCall",
     "arguments",
     "listing",
@@ -75,7 +76,13 @@ TOOLS = (
         id="the file's id, such as k7m3q9x2va, or its name",
     ),
 )
-_PARAMETERS = {tool.name: tuple(tool.parameters["properties"]) for tool in TOOLS}
+UNDO = _tool(
+    "undo",
+    "Take back the last cells that you have run in this answer: their variables and files are as before. Use"
+    " it when a cell of yours has spoilt something, instead of mending it with another one.",
+    cells='how many cells, such as "1"',
+)
+_PARAMETERS = {tool.name: tuple(tool.parameters["properties"]) for tool in (*TOOLS, UNDO)}
 
 
 class BadCall(ValueError):
@@ -91,6 +98,8 @@ def arguments(call: ToolCall) -> dict[str, str]:
     except (ValueError, RecursionError) as error:
         raise BadCall(f"The arguments are no JSON: {error}. Nothing was done; call again.") from None
     wanted = _PARAMETERS[call.name]
+    if isinstance(given, dict):  # models like to give a number as one
+        given = {name: str(value) if type(value) is int else value for name, value in given.items()}
     if not isinstance(given, dict) or not all(isinstance(given.get(name), str) for name in wanted):
         raise BadCall(
             f"{call.name} takes an object with these texts: {', '.join(wanted) or 'none'}. Call again."

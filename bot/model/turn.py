@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bot.errors import BotError, CutOff, Refused
+from bot.errors import BotError, CutOff, Refused, UndoRefused
 from bot.model.conversation import ChatMessage, Counted, Delta, Item, Thought, ToolCall, ToolResult
 from bot.model.history import History
 from bot.model.prompt import (
     GO_ON,
     LAST,
     TOOLS,
+    UNDO,
     BadCall,
     arguments,
     listing,
@@ -36,11 +37,12 @@ from bot.request import MODEL, Request, person
 from bot.session import Session
 from bot.turn import take_turn
 from bot.wording.error_messages import for_operator, sentence
+from bot.wording.undo_messages import undone
 from filestore.errors import FileStoreError, NoSuchFile
 from kernels.broker import FileUnavailable
 from kernels.cell.events import Restarted
 from kernels.concurrency.threads import in_thread
-from kernels.errors import GoesOn, KernelError, TooLarge
+from kernels.errors import GoesOn, KernelError, NoSuchSave, TooLarge
 from kernels.text.clipping import clip, counted
 
 if TYPE_CHECKING:  # it takes a second to import
@@ -107,6 +109,7 @@ class _Answering:
         self._request = request
         self._model = model
         self._tell = tell
+        self._tools = (*TOOLS, UNDO) if session.saved else TOOLS
         self._model_turn = model_turn
         self._instructions = ""
         self._history: list[Item] = []
@@ -171,7 +174,7 @@ class _Answering:
         asked_words = request.words or ""
         words = "\n\n".join([asked_words, *request.cards])
         history = History(model=self._model.name, room=self._model.history_tokens)
-        async with aclosing(transcript.newest(request.place)) as pages:
+        async with aclosing(transcript.said_in(self._session.heard(request.place))) as pages:
             async for page in pages:
                 if not await in_thread(history.add_page, page):
                     break
@@ -224,7 +227,7 @@ class _Answering:
         self._calls = []
         counted: Counted | None = None
         refused = False
-        steps = self._model.answer(self._instructions, self._history, TOOLS, may_call=may_call)
+        steps = self._model.answer(self._instructions, self._history, self._tools, may_call=may_call)
         try:
             async with aclosing(steps):
                 async for step in steps:
@@ -280,6 +283,8 @@ class _Answering:
                 return await self._run(call, given["code"])
             case "load_file":
                 return await self._load(call, given["id"])
+            case "undo":
+                return await self._undo(call, given["cells"])
         return ToolResult(call.id, listing(await self._session.files.list()))
 
     async def _run(self, call: ToolCall, code: str) -> ToolResult:
@@ -293,6 +298,19 @@ class _Answering:
         text, pictures = await in_thread(of_result, result, tuple(self._restarted))
         now = situation(await self._session.kernel.state())
         return ToolResult(call.id, f"{text}\n\n{now}", pictures)
+
+    async def _undo(self, call: ToolCall, wanted: str) -> ToolResult:
+        """Take back cells of this turn, and tell the person, whose variables they are."""
+        if not wanted.isdecimal() or not int(wanted):
+            return ToolResult(call.id, "`cells` is a number from 1 on. Nothing was done; call again.")
+        own = {result.cell for result in self._results}
+        try:
+            told = undone(await self._session.undo(int(wanted), of=own))
+        except (UndoRefused, NoSuchSave) as error:
+            return ToolResult(call.id, sentence(error))
+        await self._tell(Reply(0, words=f"\n\n*{told}*\n\n"))
+        self._words_were_last = False
+        return ToolResult(call.id, f"{told}\n\n{situation(await self._session.kernel.state())}")
 
     async def _load(self, call: ToolCall, wanted: str) -> ToolResult:
         files = self._session.files
@@ -313,7 +331,7 @@ class _Answering:
 
     async def _check(self) -> None:
         self._sending = await in_thread(
-            request_tokens, self._instructions, list(self._history), TOOLS, self._model.name
+            request_tokens, self._instructions, list(self._history), self._tools, self._model.name
         )
         await self._model_turn.carry_out(self._account.begin_request(self._sending, self._usage))
 

@@ -24,7 +24,7 @@ from bot.notebooks.zipping import Zip
 from bot.session import Session
 from filestore.errors import NoSuchFile
 from filestore.files import FileStore
-from filestore.records import StoredFile
+from filestore.records import CellRecord, StoredFile
 from kernels.concurrency.threads import in_thread
 from kernels.notebooks import conversion
 from kernels.notebooks.cells import Cell, Code, Notebook, StreamedCell
@@ -125,7 +125,11 @@ async def _pack(session: Session, files: FileStore, archive: Zip) -> None:
 
 async def _well_ended(session: Session) -> set[int]:
     """The numbers of the cells that run again when the notebook is run."""
-    return {entry.seq async for entry in session.transcript.each() if getattr(entry, "status", "") == "ok"}
+    return {
+        entry.seq
+        async for entry in session.transcript.each()
+        if isinstance(entry, CellRecord) and entry.status == "ok" and not entry.undone
+    }
 
 
 def _entry(file: StoredFile, path: str) -> dict[str, Any]:
@@ -148,17 +152,17 @@ async def _write(
     await conversion.write(cells, target, packages=packages, about=about)
 
 
-async def _cells(session: Session, *first: Cell) -> AsyncIterator[Cell | StreamedCell]:
+async def _cells(session: Session, *first: Cell, undone: bool = False) -> AsyncIterator[Cell | StreamedCell]:
     for cell in first:
         yield cell
-    async for recorded in session.transcript.notebook_cells():
+    async for recorded in session.transcript.notebook_cells(undone=undone):
         yield recorded
 
 
 async def _again(session: Session, imported: Notebook) -> AsyncIterator[Cell | StreamedCell]:
     """The cells of a replayed notebook, with the results that the transcript has."""
     before = iter(imported.cells)
-    async for now in _cells(session):
+    async for now in _cells(session, undone=True):
         cell = await session.jobs.in_thread(next, before, None)
         if cell is None:
             return

@@ -3,6 +3,7 @@
     found = await used_files(session, files)        # records, newest first
 
 A file belongs to the session if one of its cells made the file, or names it by its id or its name there.
+Cells that were undone, and the versions that they made, are left out, as they are in the notebook.
 """
 
 import re
@@ -26,15 +27,16 @@ _PLACES = tuple(map(re.compile, (r'[^"\n]+', r"[^'\n]+", r"[^\s'\"`()\[\]{},;=<>
 async def used_files(session: Session, files: FileStore) -> list[StoredFile]:
     """The files that have not expired, newest first. Raises: StoreUnavailable."""
     own = {file.file_id: file async for file in files.all_of(session.record.user_id)}
+    undone = {cell.seq async for cell in session.transcript.each() if getattr(cell, "undone", False)}
     named_so: dict[str, list[str]] = {}  # the ids of all versions of each name in the workspace
     for file in own.values():
-        if file.session_id == session.record.session_id:
+        if file.session_id == session.record.session_id and file.cell not in undone:
             named_so.setdefault(file.filename, []).append(file.file_id)
     found: dict[str, StoredFile] = {}
     asked: set[str] = set()
     left = SEARCHED
     async for entry in session.transcript.each():
-        if not isinstance(entry, CellRecord):
+        if not isinstance(entry, CellRecord) or entry.undone:
             continue
         code = entry.code[:left]
         left -= len(code)

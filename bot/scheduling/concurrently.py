@@ -12,7 +12,7 @@ AT_ONCE = 8  # things at a time
 
 
 async def for_each[T](
-    things: Iterable[T], work: Callable[[T], Awaitable[None]]
+    things: Iterable[T], work: Callable[[T], Awaitable[object]]
 ) -> list[BaseException | None]:
     """Do the work for each thing; returns each one's failure, or None, in the same order."""
     slots = asyncio.Semaphore(AT_ONCE)

@@ -59,13 +59,17 @@ class Step(Struct, frozen=True, omit_defaults=True):
 
 
 class Origin(Struct, frozen=True):
-    """Of a branch: its name, the session, place and cell that it is from, and if its place shows it now."""
+    """Of a branch: its name, the session, place and cell that it is from, and if its place shows it now.
+
+    Where it is `heard`, the model may be told what was said in the place that it is from.
+    """
 
     name: str
     of: str
     place: str
     cell: int
     here: bool = False
+    heard: bool = False
 
 
 class History(Struct, frozen=True, omit_defaults=True):

@@ -5,7 +5,7 @@ The kernel's state is the truth, and the marks of cells follow it: a journey is 
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -94,6 +94,11 @@ class Travels:
             undone = [cell.seq async for cell in self._cells() if cell.undone and cell.seq <= saved.cell]
             await self._note(history.with_line(name, undone))
             return saved
+
+    async def checkpoints(self) -> Mapping[str, SavedCell]:
+        """See `Session.checkpoints`."""
+        self._check()
+        return await self._session.kernel.checkpoints()
 
     async def forget_checkpoint(self, name: str) -> None:
         """See `Session.forget_checkpoint`."""
@@ -262,7 +267,7 @@ class Travels:
                 undone.append(cell.seq)
         return _Plan(saved.number, saved.cell, last, top, tuple(undone[::-1]), tuple(again[::-1]))
 
-    async def _cells(self) -> AsyncIterator[CellRecord]:
+    async def _cells(self) -> AsyncGenerator[CellRecord]:
         """The cells that have run, undone ones among them, the newest first. Raises: StoreUnavailable."""
         async with aclosing(self._session.transcript.newest()) as pages:
             async for page in pages:

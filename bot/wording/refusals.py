@@ -10,7 +10,7 @@ UNDO = {
     "off": "variables are not saved here, so nothing can be undone",
     "nothing": "there is nothing to take back",
     "running": "a cell is running: stop it, or wait for its end, and try again",
-    "not yours": "only cells that you have run in this answer, and after which nobody else ran one",
+    "not yours": "only cells of this answer can be taken back, and only while nobody has run another since",
 }
 CHECKPOINT = {
     "name": "a checkpoint needs a name of 1 to 40 visible characters",

@@ -368,6 +368,7 @@ class _QuotaSessions:
         self.set_kernel = sessions.set_kernel
         self.set_history = sessions.set_history
         self.of_user = sessions.of_user
+        self.with_history = sessions.with_history
         self.idle_since = sessions.idle_since
         self.unfinished = sessions.unfinished
         self.erase_deleted = sessions.erase_deleted

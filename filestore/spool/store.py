@@ -100,6 +100,15 @@ class SpooledSessions:
                 known.add(write.session_id)
         return found
 
+    async def with_history(self) -> list[SessionRecord]:
+        """With those whose history waits, if the sessions themselves do not."""
+        found = {record.session_id: record for record in await self._sessions.with_history()}
+        for note in self._spool.of_kind(HistoryNoted):
+            if note.session_id not in found and (record := await self._sessions.get(note.session_id)):
+                found[note.session_id] = record
+        noted = [self._as_noted(record) for _, record in sorted(found.items())]
+        return [record for record in noted if record.history is not None]
+
     async def touch(self, session_id: str, at: datetime) -> None:
         await self._spool.write(
             session_key(session_id),

@@ -4,7 +4,9 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -12,8 +14,10 @@ from typing import Any, BinaryIO, Self
 from kernels.broker import FileSource
 from kernels.cell.events import Event, Restarted
 from kernels.cell.result import Late, RunResult, Variable
+from kernels.errors import NoSuchSave
 from kernels.interface import Cell, State
 from kernels.limits import Limits
+from kernels.state.journey import ChangedFile, ChangedVariable, Journey, SavedCell
 from kernels.workspace.captured import Scan
 
 __all__ = ["FakeCell", "FakeKernel", "FakeKernels"]
@@ -50,11 +54,13 @@ class FakeCell:
     async def __aiter__(self) -> AsyncIterator[Event]:
         if self._kernel is not None:
             self._kernel.has(*self.code.split())
+            await self._kernel.working()
         for event in self.events:
             yield event
 
     async def interrupt(self) -> None:
-        pass
+        if self._kernel is not None:
+            self._kernel.interrupted.set()
 
     async def stop(self) -> None:
         pass
@@ -70,6 +76,17 @@ class FakeCell:
 
     def settle(self) -> None:
         self.settled = True
+        if self._kernel is not None:
+            self._kernel.save(self.tag)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A save, with all that it has."""
+
+    of: SavedCell
+    variables: tuple[Variable, ...]
+    files: dict[str, bytes]
 
 
 class FakeKernel:
@@ -83,6 +100,14 @@ class FakeKernel:
         self.left: dict[int, Cell] = {}
         self.told: asyncio.Queue[Late] = asyncio.Queue()
         self.opening: Callable[[], Awaitable[None]] = _nothing
+        self.working: Callable[[], Awaitable[None]] = _nothing  # awaited by each cell
+        self.interrupted = asyncio.Event()
+        self.saving = False  # whether each cell's end is a save
+        self.kept: dict[int, Kept] = {}
+        self.named: dict[str, int] = {}
+        self.files: dict[str, bytes] = {}
+        self.unreadable: set[int] = set()  # saves that cannot be read back
+        self.arrived: Callable[[], Awaitable[None]] = _nothing  # awaited at the end of each journey
 
     def has(self, *names: str) -> None:
         """The kernel is alive and has these variables."""
@@ -113,6 +138,56 @@ class FakeKernel:
     async def restart(self) -> None:
         self.dies()
         self.saved = 0
+
+    def save(self, cell: int) -> None:
+        if self.saving:
+            number = max(self.kept, default=0) + 1
+            self.kept[number] = Kept(SavedCell(number, cell, 0.0), self.variables, dict(self.files))
+            self.saved = cell
+
+    async def saves(self) -> Sequence[SavedCell]:
+        return [kept.of for kept in self.kept.values()]
+
+    async def go_to(self, number: int) -> Journey:
+        if number and number not in self.kept:
+            raise NoSuchSave
+        numbers = [kept.of.number for kept in self.kept.values() if kept.of.cell == self.saved]
+        before = max(numbers, default=0)
+        if number in self.unreadable:
+            return Journey(before, self.saved)
+        target = self.kept.get(number) or Kept(SavedCell(0, 0, 0.0), (), {})
+        was = {variable.name: variable.detail for variable in self.variables}
+        now = {variable.name: variable.detail for variable in target.variables}
+        changed = [
+            ChangedVariable(name, was.get(name, ""), now.get(name, ""))
+            for name in {**was, **now}
+            if was.get(name) != now.get(name)
+        ]
+        files = [
+            ChangedFile(name, sha256(target.files[name]).hexdigest() if name in target.files else "", True)
+            for name in {**self.files, **target.files}
+            if self.files.get(name) != target.files.get(name)
+        ]
+        self.variables, self.saved, self.alive = target.variables, target.of.cell, True
+        await self.arrived()
+        return Journey(before, self.saved, tuple(changed), (), tuple(files))
+
+    async def write_back(self, name: str, source: BinaryIO | None) -> None:
+        if source is None:
+            del self.files[name]
+        else:
+            self.files[name] = source.read()
+
+    async def checkpoint(self, name: str) -> SavedCell:
+        newest = next(kept.of for kept in reversed(self.kept.values()) if kept.of.cell == self.saved)
+        self.named[name] = newest.number
+        return newest
+
+    async def checkpoints(self) -> Mapping[str, SavedCell]:
+        return {name: self.kept[number].of for name, number in self.named.items()}
+
+    async def forget_checkpoint(self, name: str) -> None:
+        self.named.pop(name, None)
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
         return name
@@ -151,6 +226,14 @@ class FakeKernels:
             self.of[session_id].saved = gone.saved
         else:
             self.forgotten.append(session_id)
+
+    async def branch(self, session_id: str, to: str) -> int:
+        source, target = self.of[session_id], self.of[to]
+        target.files, target.saving = dict(source.files), source.saving
+        if source.saved:
+            target.kept = {1: Kept(SavedCell(1, source.saved, 0.0), source.variables, dict(source.files))}
+            target.saved = source.saved
+        return source.saved
 
 
 async def _nothing() -> None:

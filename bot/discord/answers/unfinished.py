@@ -105,9 +105,9 @@ async def _show(context: Context, resumed: ResumedAnswers, cell: CellRecord) -> 
     Returns False, having shown nothing, if its session does not exist under the present scope.
     """
     record = await context.sessions.store.sessions.get(cell.session_id)
-    if record is None or context.sessions.id_of(record.user_id, record.place) != cell.session_id:
+    if record is None or not context.sessions.exists(record):
         return False
-    await resumed.show(await context.sessions.session(record.user_id, record.place), cell)
+    await resumed.show(await context.sessions.of_record(record), cell)
     return True
 
 

@@ -1,0 +1,293 @@
+"""Which save an undo goes to, which cells are undone by it, and what a crash in the middle leaves."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bot.errors import UndoRefused
+from bot.reply import tell_nobody
+from bot.request import Request
+from bot.session import Session
+from bot.sessions import Sessions
+from bot.turn import take_turn
+from filestore.errors import StoreUnavailable
+from filestore.records import CellRecord
+from kernels.notebooks.cells import Code, Markdown
+from tests.bot.fake_kernels import FakeKernel
+from tests.bot.worlds import Program, World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """An empty one, whose kernels save after every cell."""
+    world = World(tmp_path)
+    world.kernels.of["u1"].saving = True
+    return world
+
+
+@pytest.fixture
+def kernel(world: World) -> FakeKernel:
+    """The person's."""
+    return world.kernels.of["u1"]
+
+
+async def ran(world: World, sessions: Sessions, *codes: str) -> Session:
+    """The person's session, once these cells have run: each names the variables that there are then."""
+    for code in codes:
+        await world.ran(sessions, code)
+    return await sessions.session(1, "terminal")
+
+
+async def undone_in(session: Session) -> list[int]:
+    """The cells that are marked."""
+    entries = await session.transcript.entries()
+    return [entry.seq for entry in entries if isinstance(entry, CellRecord) and entry.undone]
+
+
+async def refusal(session: Session, cells: int = 1) -> UndoRefused:
+    """Why these cells cannot be undone."""
+    with pytest.raises(UndoRefused) as refused:
+        await session.undo(cells)
+    return refused.value
+
+
+async def test_the_last_cells_are_undone_and_redone(world: World, kernel: FakeKernel) -> None:
+    """Several at once, and step by step; each redo takes one step back."""
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "a b", "a b c", "a b c d")
+        told = await session.undo()
+        assert (told.kind, told.cells, told.as_of, told.for_good) == ("undo", (4,), 3, False)
+        assert [(one.name, one.now) for one in told.changed] == [("d", "")]
+        told = await session.undo(2)
+        assert (told.cells, told.as_of, await undone_in(session)) == ((2, 3), 1, [2, 3, 4])
+        told = await session.redo()
+        assert (told.again, told.as_of, await undone_in(session)) == ((2, 3), 3, [4])
+        told = await session.redo()
+        assert (told.again, told.as_of, await undone_in(session)) == ((4,), 4, [])
+        assert [variable.name for variable in kernel.variables] == ["a", "b", "c", "d"]
+        with pytest.raises(UndoRefused, match="nothing"):
+            await session.redo()
+
+
+async def test_an_undone_cell_is_never_gone_back_to(world: World) -> None:
+    """Its save is of a state that is no longer before the cells since."""
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "a b")
+        await session.undo()
+        await ran(world, sessions, "a c")
+        told = await session.undo()
+        assert (told.cells, told.as_of, await undone_in(session)) == ((3,), 1, [2, 3])
+
+
+async def test_a_new_cell_ends_what_can_be_redone(world: World) -> None:
+    """Even when it was undone itself: that step is the last one then."""
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "a b")
+        await session.undo()
+        await ran(world, sessions, "a c")
+        with pytest.raises(UndoRefused, match="nothing"):
+            await session.redo()
+        await session.undo()
+        assert (await session.redo()).again == (3,)
+        with pytest.raises(UndoRefused, match="nothing"):
+            await session.redo()
+        assert await undone_in(session) == [2]
+
+
+async def test_cells_without_a_save_are_told(world: World, kernel: FakeKernel) -> None:
+    """They count, and what they defined is gone."""
+    async with Program(world) as sessions:
+        await ran(world, sessions, "a")
+        kernel.saving = False
+        await ran(world, sessions, "a b", "a b c")
+        kernel.saving = True
+        session = await ran(world, sessions, "a b c d")
+        told = await session.undo()
+        assert (told.cells, told.as_of, told.unkept) == ((4,), 1, (2, 3))
+
+
+async def test_the_first_cells_go_back_to_a_fresh_kernel(world: World, kernel: FakeKernel) -> None:
+    """Which has nothing; more cells than there are do no harm."""
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "b")
+        told = await session.undo(7)
+        assert (told.cells, told.as_of, kernel.variables) == ((1, 2), 0, ())
+        assert (await refusal(session)).why == "nothing"
+
+
+async def test_what_is_not_kept_is_not_lost_for_it(world: World, kernel: FakeKernel) -> None:
+    """If nothing of before is saved any more, it says how far one can go."""
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "b", "c")
+        del kernel.kept[1], kernel.kept[2]
+        refused = await refusal(session)
+        assert (refused.why, refused.cell) == ("too far", 3)
+        assert [variable.name for variable in kernel.variables] == ["c"]
+        assert await undone_in(session) == []
+
+
+async def test_a_save_that_cannot_be_read_changes_nothing(world: World, kernel: FakeKernel) -> None:
+    """No cell is marked, and another step can be tried."""
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "b", "c")
+        kernel.unreadable.add(2)
+        refused = await refusal(session)
+        assert (refused.why, refused.cell, await undone_in(session)) == ("unread", 2, [])
+        assert (await session.undo(2)).as_of == 1
+
+
+async def test_where_variables_are_not_saved_nothing_is_undone(world: World) -> None:
+    """Nor is anything kept under a name."""
+    async with Program(world, saved=False) as sessions:
+        session = await ran(world, sessions, "a", "b")
+        assert (await refusal(session)).why == "off"
+        with pytest.raises(UndoRefused, match="off"):
+            await session.checkpoint("x")
+
+
+async def test_without_the_database_nothing_is_stopped(
+    world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would know which cells are undone."""
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "b")
+
+        async def away(_session_id: str) -> None:
+            raise StoreUnavailable("gone")
+
+        monkeypatch.setattr(sessions.store.sessions, "get", away)
+        with pytest.raises(StoreUnavailable):
+            await session.undo()
+        assert [variable.name for variable in kernel.variables] == ["b"]
+
+
+async def test_a_running_cell_is_stopped_and_undone_and_the_next_one_waits(
+    world: World, kernel: FakeKernel
+) -> None:
+    """A cell that is sent while the session goes back runs on what there is then."""
+    began, arrived = asyncio.Event(), asyncio.Event()
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a")
+
+        async def works() -> None:
+            began.set()
+            await kernel.interrupted.wait()
+
+        async def arrives() -> None:
+            arrived.set()
+            await asyncio.sleep(0)
+            assert [variable.name for variable in kernel.variables] == ["a"]
+
+        kernel.working, kernel.arrived = works, arrives
+        running = asyncio.create_task(sessions.execute_code("a slow", 1))
+        await began.wait()
+        undoing = asyncio.create_task(session.undo())
+        await arrived.wait()
+        request = Request(1, "Ann", "terminal", "a next")
+        await take_turn(session, request, tell_nobody)
+        told = await undoing
+        await running
+        assert (told.cells, told.as_of, await undone_in(session)) == ((2,), 1, [2])
+        assert [variable.name for variable in kernel.variables] == ["a", "next"]
+
+
+async def test_a_checkpoint_has_the_cells_that_counted(world: World) -> None:
+    """Whatever was undone and run since counts as it did then; and all of it can be redone."""
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "a b", "a b c")
+        await session.undo()
+        assert (await session.checkpoint("good")).cell == 2
+        assert list(await session.checkpoints()) == ["good"]
+        await session.undo()
+        await ran(world, sessions, "a x", "a x y")
+        told = await session.restore("good")
+        assert (told.kind, told.name, told.as_of) == ("restore", "good", 2)
+        assert (told.cells, told.again) == ((4, 5), (2,))
+        assert await undone_in(session) == [3, 4, 5]
+        told = await session.redo()
+        assert (told.cells, told.again, told.as_of) == ((2,), (4, 5), 5)
+        assert await undone_in(session) == [2, 3]
+        await session.forget_checkpoint("good")
+        for call in (session.restore, session.forget_checkpoint):
+            with pytest.raises(UndoRefused, match="no checkpoint"):
+                await call("good")
+
+
+async def test_a_crash_after_the_journey_leaves_what_is_told(world: World, kernel: FakeKernel) -> None:
+    """The next program marks the cells, and the next cell says what happened."""
+
+    async def dies() -> None:
+        raise RuntimeError("the program dies here")
+
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "a b")
+        kernel.arrived = dies
+        with pytest.raises(RuntimeError):
+            await session.undo()
+        assert await undone_in(session) == []
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "terminal")
+        assert await undone_in(session) == [2]
+        (told,) = await world.ran(sessions, "a")
+        assert told.as_of == 1
+    async with Program(world) as sessions:
+        assert await world.ran(sessions, "a") == []
+
+
+async def test_a_crash_before_the_journey_leaves_everything(
+    world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is marked, and nothing told."""
+
+    async def dies(_number: int) -> None:
+        raise RuntimeError("the program dies here")
+
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "a b")
+        with monkeypatch.context() as patch:
+            patch.setattr(kernel, "go_to", dies)
+            with pytest.raises(RuntimeError):
+                await session.undo()
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "terminal")
+        assert await undone_in(session) == []
+        assert await world.ran(sessions, "a b") == []
+        assert (await session.undo()).cells == (3,)
+
+
+async def test_a_reset_forgets_steps_and_checkpoints(world: World, kernel: FakeKernel) -> None:
+    """Their saves are gone."""
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "b")
+        await session.undo()
+        await session.reset()
+        with pytest.raises(UndoRefused, match="nothing"):
+            await session.redo()
+        assert (await sessions.store.sessions.get("u1")).history is None  # type: ignore[union-attr]
+
+
+async def test_only_given_cells_are_undone(world: World) -> None:
+    """A turn of the model may take back its own cells, while nobody else has run one."""
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "b", "c")
+        assert (await session.undo(1, of={2, 3})).cells == (3,)
+        with pytest.raises(UndoRefused, match="not yours"):
+            await session.undo(2, of={2, 3})
+        await ran(world, sessions, "d")
+        with pytest.raises(UndoRefused, match="not yours"):
+            await session.undo(1, of={2, 3})
+
+
+async def test_a_notebook_leaves_undone_cells_out(world: World) -> None:
+    """One line says how many; whoever wants them gets them."""
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "b", "c")
+        await session.undo(2)
+        await ran(world, sessions, "d")
+        cells = [cell async for cell in session.transcript.notebook_cells()]
+        assert [cell.code for cell in cells if isinstance(cell, Code)] == ["a", "d"]
+        assert isinstance(cells[-1], Markdown)
+        assert "2 cells" in cells[-1].source
+        all_of_them = [cell async for cell in session.transcript.notebook_cells(undone=True)]
+        assert [cell.code for cell in all_of_them if isinstance(cell, Code)] == ["a", "b", "c", "d"]
