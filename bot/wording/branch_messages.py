@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.undo.branches import Branch
 from bot.undo.by_name import MAIN
+from bot.wording.saved_messages import values_in_words
 from kernels.state.journey import SavedCell
 from kernels.text.visible import one_line
 
@@ -33,6 +34,8 @@ def begun(branch: Branch) -> str:
     """Of a branch that begins now: what is in it, and how to leave it if it takes over its place."""
     with_what = "your variables and files" if branch.cell else "your files, and without variables,"
     told = f"The branch {_name(branch.name)} begins with {with_what} {_as_of(branch.cell)}."
+    if branch.unsaved:
+        told += f" Not in it: {values_in_words(branch.unsaved)}."
     if branch.place != branch.from_place:
         return f"{told} What you do here changes nothing there."
     return f"{told} You are in it now; the branch {_name(MAIN)} leads back, and changes nothing here."

@@ -1,5 +1,6 @@
 """What people are told about what is saved of their variables.
 
+values_in_words(values)
 what_is_saved(state)    # "Saved as of cell 12 (3.2 MB). Not saved: `conn` (a database connection)."
 """
 
@@ -10,7 +11,7 @@ from kernels.interface import State
 from kernels.text.clipping import clip, human_size
 from kernels.text.visible import one_line
 
-__all__ = ["what_is_saved"]
+__all__ = ["values_in_words", "what_is_saved"]
 
 NAMED = 6  # values that are named; the rest are counted
 LONGEST = 60  # characters of a name, and of what it is
@@ -25,10 +26,15 @@ def what_is_saved(state: State) -> str:
         return ""
     told = [f"Saved as of cell {state.saved} ({human_size(state.saved_size)})."]
     if cannot := [one for one in state.unsaved if one.what]:
-        told.append(f"Not saved: {_first([_described(one) for one in cannot])}.")
+        told.append(f"Not saved: {values_in_words(cannot)}.")
     if new := [one for one in state.unsaved if not one.what]:
         told.append(f"Not saved yet: {_first([_name(one) for one in new])}.")
     return " ".join(told)
+
+
+def values_in_words(values: Sequence[UnsavedValue]) -> str:
+    """Values that could not be saved: "`conn` (a database connection, from cell 7), and 3 more"."""
+    return _first([_described(one) for one in values])
 
 
 def _first(items: Sequence[str]) -> str:

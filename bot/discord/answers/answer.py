@@ -51,6 +51,7 @@ class LiveAnswer:
     is the cell that runs already, 0 if none does. `asked` is the turn of the model, if it is one. With
     `late`, everything told comes after the cell's end, and there is nothing to stop. With `several`, more may
     follow each cell, as in every turn of the model; `first` is then the answer's first cell, if it had one.
+    `session_id` is needed where it may not be that of the session which the place shows now.
     """
 
     def __init__(
@@ -68,9 +69,10 @@ class LiveAnswer:
         late: bool = False,
         several: bool = False,
         first: int = 0,
+        session_id: str = "",
     ) -> None:
         self.user_id = user_id
-        self.session_id = context.sessions.id_of(user_id, place)
+        self.session_id = session_id or context.sessions.id_of(user_id, place)
         self.place = place
         self.draft = draft
         self.turn = turn

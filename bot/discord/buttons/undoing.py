@@ -1,7 +1,7 @@
 """What the button **Undo** below an answer does: it takes the answer's cells back, if they are the last."""
 
 from bot.discord.api.interactions import Interaction, privately
-from bot.discord.buttons.ownership import OwnAnswer
+from bot.discord.buttons.ownership import OwnAnswer, session_of
 from bot.discord.commands.undoing import go
 from bot.discord.context import Context
 from bot.errors import UndoRefused
@@ -13,7 +13,6 @@ __all__ = ["undo_answer"]
 LOOKED_AT = 200  # entries of the transcript, from the answer's first cell on
 ALREADY = "This is undone already. `/redo` takes the last undo back."
 NOT_LAST = "This is not your last cell any more, so it cannot be undone alone: {}."
-ELSEWHERE = "This answer is in another branch of yours: go to that one, and click again."
 STILL = "This still runs: stop it first."
 
 
@@ -25,10 +24,7 @@ async def undo_answer(context: Context, interaction: Interaction, cell: OwnAnswe
     if (refused := context.refusal(cell.user_id, ends=True)) is not None:
         await privately(interaction, refused)
         return
-    session = await context.sessions.session(cell.user_id, cell.place)
-    if session.record.session_id != cell.session_id:
-        await privately(interaction, ELSEWHERE)
-        return
+    session = await session_of(context, cell)
     first = await _first_cell(context, interaction, cell)
     found = await context.sessions.store.transcripts.entries(
         cell.session_id, after=first - 1, limit=LOOKED_AT, brief=True
@@ -42,8 +38,8 @@ async def undo_answer(context: Context, interaction: Interaction, cell: OwnAnswe
     else:
         try:
             await go(context, interaction, session, session.undo(len(own), of=own))
-        except UndoRefused as refused:
-            if refused.why != "not yours":  # a cell came in between
+        except UndoRefused as error:
+            if error.why != "not yours":  # a cell came in between
                 raise
             await privately(interaction, NOT_LAST.format(_how(len(counting) + 1, len(found))))
 

@@ -12,7 +12,7 @@ from bot.discord.format.split import LONGEST, cut
 from bot.discord.places import title
 from bot.errors import BranchRefused
 from bot.undo.branches import Branch
-from bot.undo.by_name import go_to_branch
+from bot.undo.by_name import MAIN, go_to_branch
 from bot.wording.branch_messages import begun, list_of_branches, shown
 
 __all__ = ["branch_for"]
@@ -51,10 +51,12 @@ async def _in_thread(
     if not interaction.permissions.create_public_threads:
         await privately(interaction, NO_THREADS)
         return
-    kind = nextcord.ChannelType.public_thread
+    name = "" if name.casefold() == MAIN else name  # it stands for the session that a place has of its own
     try:
         thread = await attempt(
-            lambda: channel.create_thread(name=title(name) if name else "branch", type=kind)
+            lambda: channel.create_thread(
+                name=title(name) if name else "branch", type=nextcord.ChannelType.public_thread
+            )
         )
     except DiscordRefused:
         await privately(interaction, NO_THREAD)

@@ -73,3 +73,43 @@ async def test_without_saved_variables_nothing_is_undone(discord: Discord, data:
         answer = await run(discord, ada, "x = 1")
         assert "Undo" not in [button.label for button in answer.buttons]
         assert "not saved here" in await said(ada, "undo")
+
+
+async def test_a_branch_is_a_thread_of_its_own(discord: Discord, tmp_path: Path) -> None:
+    """It begins with variables and files, changes nothing here, and its cells are its own."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with running(discord, tmp_path, **SAVED):
+        await run(discord, ada, "x = [1]\nopen('a.txt', 'w').write('one');")
+        asked = await ada.slash(general, "branch", name="what if")
+        told = await asked.wait_for_message(lambda m: "Your branch is in" in m.content, timeout=SOON)
+        assert told.ephemeral
+        (thread,) = general.threads
+        assert thread.name == "what if"
+        assert f"<#{thread.id}>" in told.content
+        begun = await thread.wait_for(lambda m: "`what if`" in m.content, SOON)
+        assert ada.mention in begun.content
+        changed = await run(discord, ada, "x.append(2); print(x, open('a.txt').read())", thread)
+        assert "[1, 2] one" in output(changed)
+        assert "x is [1]" in output(await run(discord, ada, "print('x is', x)"))
+        clicked = await ada.click(changed, "Undo")
+        await clicked.wait_for_message(lambda m: m.ephemeral and "Undone" in m.content, timeout=SOON)
+        assert "now [1]" in output(await run(discord, ada, "print('now', x)", thread))
+        unnamed = await (await ada.slash(general, "branch")).wait_for_message(timeout=SOON)
+        assert "Your branch is in" in unnamed.content
+
+
+async def test_a_branch_in_direct_messages_goes_by_name(discord: Discord, tmp_path: Path) -> None:
+    """It takes the place over, `main` leads back, and the buttons below its answers stay its own."""
+    ada = discord.guild.member("ada")
+    async with running(discord, tmp_path, **SAVED):
+        await run(discord, ada, "x = 1", ada.dm())
+        assert "no branches" in await said(ada, "branch")
+        assert "`main` leads back" in await said(ada, "branch", name="b")
+        in_branch = await run(discord, ada, "x = 2", ada.dm())
+        assert "back where your branches began" in await said(ada, "branch", name="main")
+        assert "x 1" in output(await run(discord, ada, "print('x', x)", ada.dm()))
+        clicked = await ada.click(in_branch, "Undo")
+        await clicked.wait_for_message(lambda m: m.ephemeral and "Undone" in m.content, timeout=SOON)
+        assert "You are in the branch `b`" in await said(ada, "branch", name="b")
+        assert "x 1" in output(await run(discord, ada, "print('x', x)", ada.dm()))
+        assert "You are in `b`" in await said(ada, "branch")
