@@ -117,6 +117,7 @@ def undone_fields(told: Undone) -> dict[str, Any]:
     return {
         "event": "undone",
         "kind": told.kind,
+        "name": told.name,
         "cells": list(told.cells),
         "again": list(told.again),
         "as_of": told.as_of,
