@@ -1,5 +1,6 @@
 """Undo, checkpoints and branches at the terminal and over JSON, with kernels in this process."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from functools import partial
@@ -13,6 +14,7 @@ from bot.terminal.jsonl import JsonLines
 from bot.terminal.repl import Repl
 from bot.terminal.screen import Screen
 from config.settings import Settings, load
+from tests.live.cells import until
 
 
 @pytest.fixture
@@ -31,12 +33,11 @@ async def read(settings: Settings, *cells: str) -> bool:
 
 
 async def asked(settings: Settings, *requests: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the JSON interface says to these requests of one user."""
+    """What the JSON interface says to these requests of one user; variables are saved after each cell."""
     told: list[dict[str, Any]] = []
 
-    async def lines() -> AsyncIterator[bytes]:
-        for request in requests:
-            yield json.dumps(request).encode()
+    def has_ended(cell: int) -> bool:
+        return any(line["event"] == "result" and line["cell"] == cell for line in told)
 
     async def room() -> None:
         """Nobody reads slowly."""
@@ -47,6 +48,18 @@ async def asked(settings: Settings, *requests: dict[str, Any]) -> list[dict[str,
     async with compose(settings, partial(JsonLines, write=write, room=room)) as sessions:
         front = sessions.front
         assert isinstance(front, JsonLines)
+
+        async def lines() -> AsyncIterator[bytes]:
+            cell = 0
+            for request in requests:
+                yield json.dumps(request).encode()
+                if "code" in request:
+                    cell += 1
+                    await until(partial(has_ended, cell))
+                    kernel = (await sessions.session(1, "json")).kernel
+                    while (await kernel.state()).saved < cell:  # noqa: ASYNC110  nothing tells of it
+                        await asyncio.sleep(0.02)  # a cell that comes sooner is saved with the next one
+
         await front.serve(lines())
     return told
 

@@ -1,5 +1,6 @@
 """Undo, redo and checkpoints on Discord: by command, and by the button below an answer."""
 
+import asyncio
 from pathlib import Path
 
 from tests.discord.kernelcord import SOON, finished, output, run, running
@@ -27,6 +28,8 @@ async def test_undo_takes_back_variables_and_files(discord: Discord, tmp_path: P
     ada = discord.guild.member("ada")
     async with running(discord, tmp_path, **SAVED):
         first = await run(discord, ada, "x = 1\nopen('a.txt', 'w').write('one');")
+        while "Saved as of cell 1" not in await said(ada, "vars"):  # noqa: ASYNC110  nothing tells of it
+            await asyncio.sleep(0.05)  # a cell that comes sooner is saved with the next one
         second = await run(discord, ada, "x = 2\nopen('a.txt', 'w').write('two');")
         refused = await (await ada.click(first, "Undo")).wait_for_message(lambda m: m.ephemeral)
         assert "`/undo` with cells:2" in refused.content
