@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bot.continuity.left_states import LeftStates
 from bot.errors import DataInUse, NodeLives
 from bot.model.day_secrets import DaySecrets
 from bot.model.usage import Ledger
@@ -129,6 +130,7 @@ async def compose(
             ledger=ledger,
             restored=restored,
             saved=settings.state == "on",
+            left_states=LeftStates(settings.data / "states" if settings.state == "off" else None),
             front=front,
         )
         await stack.enter_async_context(sessions)

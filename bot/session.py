@@ -19,6 +19,9 @@ from typing import NamedTuple
 from bot.continuity.kernel_notes import KernelNotes
 from bot.continuity.late_ids import tell_recorded
 from bot.continuity.turns import Turns
+from bot.continuity.undo.history import UndoHistory
+from bot.continuity.undo.travels import Travels
+from bot.continuity.undo.undoable import Undoable
 from bot.errors import NothingRuns
 from bot.files import KeptFiles, PersonFiles
 from bot.model.stopping import ModelTurn, end_cell
@@ -26,9 +29,6 @@ from bot.reply import Reply, Tell
 from bot.scheduling.jobs import Jobs
 from bot.scratch.kernel import ScratchKernel
 from bot.transcript import Transcript
-from bot.undo.history import History
-from bot.undo.travels import Travels
-from bot.undo.undoable import Undoable
 from filestore.errors import StoreUnavailable
 from filestore.files import FileStore
 from filestore.records import CellRecord, SessionRecord, StoredFile
@@ -120,7 +120,7 @@ class Session(Undoable):
 
     def heard(self, place: str) -> tuple[str, ...]:
         """The places whose talk the model may know in this one: in a branch, that of where it is from."""
-        origin = History.from_text(self.record.history).origin
+        origin = UndoHistory.from_text(self.record.history).origin
         return (place,) if origin is None or not origin.heard else (place, origin.place)
 
     @property

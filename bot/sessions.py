@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Literal, Self
 from bot.continuity.deletions import Deletions
 from bot.continuity.earlier_answer import broken_off_reply
 from bot.continuity.kernel_notes import note_swept, note_untold, note_used
+from bot.continuity.left_states import LeftStates
 from bot.continuity.losses import KernelNote
 from bot.continuity.removal import remove_person, remove_session
 from bot.continuity.resumed_turns import ResumedTurns, unfinished_sessions
+from bot.continuity.undo.branches import BranchedSessions
 from bot.errors import DeletedSince, NoModel, NotOpened
 from bot.model.stopping import ModelTurn
 from bot.model.turn import ModelAnswer, ask
@@ -37,7 +39,6 @@ from bot.scheduling.periodic import sweep_often
 from bot.session import Session, Unfinished
 from bot.transcript import Transcript
 from bot.turn import take_turn
-from bot.undo.branches import Branching
 from filestore.errors import BytesStay, FileStoreError, StoreUnavailable
 from filestore.files import FileStore
 from filestore.records import Cursor, FilePage, LoadedFile, SessionRecord, StoredFile
@@ -66,14 +67,15 @@ LOOK = 30.0  # seconds between two looks for idle sessions and for news of those
 DESCRIPTORS = 16  # file descriptors that opening a session may need for a while
 
 
-class Sessions(Branching):
+class Sessions(BranchedSessions):
     """The sessions of one program.
 
     `scope` is "user" for one kernel per person, "place" for one per person and place. A session that has not
     been used for `retention` loses its workspace; transcript and saved variables stay for `transcripts`.
     `model` answers what people ask (None: none is set up), and `ledger` records what that uses. With
-    `restored` the data may be older than what people did last. Without `saved` variables are not saved.
-    `front` makes the front of these sessions. `opening` and `turn` are as OPENING and TURN above.
+    `restored` the data may be older than what people did last. Without `saved` variables are not saved, but
+    there are `left_states` if they once were. `front` makes the front of these sessions. `opening` and `turn`
+    are as the constants above.
     """
 
     def __init__(
@@ -90,20 +92,18 @@ class Sessions(Branching):
         ledger: Ledger | None = None,
         restored: bool = False,
         saved: bool = True,
+        left_states: LeftStates | None = None,
         front: Callable[["Sessions"], Front] = lambda _: NoFront(),
         opening: float = OPENING,
         turn: float = TURN,
     ) -> None:
         super().__init__()
-        self.store = store
-        self.files = files
-        self.pool = pool
-        self.model = model
-        self.jobs = Jobs()
-        self.deletions = Deletions()
+        self.store, self.files, self.pool = store, files, pool
+        self.model, self.jobs, self.deletions = model, Jobs(), Deletions()
         self.ledger = ledger or Ledger(store.usage, clock)
         self._clock, self._scope = clock, scope
         self._retention, self._transcripts = retention, transcripts
+        self._left_states = left_states or LeftStates()
         self._open: dict[str, Session] = {}
         self._resumed = ResumedTurns()
         self._all_resumed = False  # until then a cell may run in a session that is not open
@@ -147,10 +147,10 @@ class Sessions(Branching):
     async def _session(self, session_id: str, user_id: int, place: str) -> Session:
         async with self._locks.one(user_id, session_id):
             self.deletions.check(user_id)
-            now = self._clock()
+            self._check_branch(session_id)
             session = await self._get_or_open(session_id, user_id, place)
-            session.last_used, session.idle_since = now, monotonic()
-            await self._note_use(session, now)
+            session.last_used, session.idle_since = self._clock(), monotonic()
+            await self._note_use(session, session.last_used)
             return session
 
     async def _note_use(self, session: Session, now: datetime) -> None:
@@ -292,7 +292,7 @@ class Sessions(Branching):
         await self.front.end_answers(session_ids)
         async with self._locks.all_of(user_id):
             left = await remove_person(self.store, self.files, self.ledger, user_id, self._remove)
-            self._forget_branches(*session_ids)
+            self._forget_branches(*self._branches_of(user_id))
         await self.store.sessions.erase_deleted()
         if left:
             raise BytesStay("see the log")
@@ -398,4 +398,6 @@ class Sessions(Branching):
         if (session := self._open.pop(session_id, None)) is not None:
             await session.close()
         await self.pool.remove(session_id, keep_state=keep_state)
+        if not keep_state:
+            await self._left_states.forget(session_id)
         await self.pool.remove(scratch_id(session_id))

@@ -348,23 +348,6 @@ class Kernel(LocalKernel, Traveling, introspection.Hinting):
         self._death = asyncio.create_task(self._report_death(self._process), name="kernel death")
         return self._process
 
-    async def _begin_anew(self) -> BroughtBack | None:
-        await self._keeper.stop()
-        self._router.forget_process()
-        if self._process is None or self._slot is None:
-            async for _ in self.ready():
-                pass
-        else:  # it keeps its slot
-            async with self._ending:
-                await to_the_end(self._end_process(now=True))
-            try:
-                await self._have_started()
-            finally:
-                if self._process is None:
-                    self._slot.leave()
-        self._restarts.forget()
-        return self._restored
-
     async def _end(self, *, now: bool = False) -> None:
         await to_the_end(self._end_all(now=now))
 

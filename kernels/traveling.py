@@ -8,19 +8,21 @@ Each waits for the cells that stand in line before it; see `kernels.interface.Pe
 consists of is kept by `kernels.state`; here the process is saved, ended and replaced by one with another.
 """
 
+import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from kernels.cell.router import Router
-from kernels.concurrency.slots import SlotQueue
+from kernels.concurrency.cancellation import to_the_end
+from kernels.concurrency.slots import QueueEntry, SlotQueue
 from kernels.concurrency.threads import in_thread
 from kernels.errors import CheckpointRefused, KernelClosed, NoSuchSave
 from kernels.process.kernel_process import KernelProcess
 from kernels.state.differences import changed_files, changed_variables
 from kernels.state.errors import StateDamaged, StateError
-from kernels.state.history import History
+from kernels.state.history import SaveHistory
 from kernels.state.journey import Journey, SavedCell
 from kernels.state.keeper import Keeper
 from kernels.state.manifest import UNKNOWN, Manifest, Portrait
@@ -43,6 +45,9 @@ class Traveling(ABC):
     _restarts: Restarts
     _router: Router
     _process: KernelProcess | None
+    _slot: QueueEntry | None
+    _ending: asyncio.Lock
+    _restored: BroughtBack | None
     _closed: bool
 
     @property
@@ -55,8 +60,16 @@ class Traveling(ABC):
         """Kill the process and wait; the next cell gets a fresh one."""
 
     @abstractmethod
-    async def _begin_anew(self) -> BroughtBack | None:
-        """Replace the process by a fresh one with the newest save, of which nobody is told."""
+    def ready(self) -> AsyncGenerator[int]:
+        """Have a process, for which it may have to wait in line."""
+
+    @abstractmethod
+    async def _have_started(self) -> None:
+        """Start a process, with the newest save."""
+
+    @abstractmethod
+    async def _end_process(self, *, now: bool) -> None:
+        """End the process, and keep its slot."""
 
     @abstractmethod
     async def _end(self) -> None:
@@ -77,8 +90,8 @@ class Traveling(ABC):
     async def go_to(self, number: int) -> Journey:
         async with self.alone():
             history = self._history(NoSuchSave())
-            target = await _done(history.find, number)
             before = await self._keeper.newest_of_all() if await self._save_all() else None
+            target = await _done(history.find, number)
             number = await _done(history.original, before) if before is not None else 0
             was = {one.name: Portrait(one.type, one.detail, "") for one in self._router.variables}
             if before is not None:
@@ -137,7 +150,27 @@ class Traveling(ABC):
         await self._keeper.save_now(self._process, SAVING, insist=True)
         return not self._keeper.unsaved
 
-    def _history(self, otherwise: Exception) -> History:
+    async def _begin_anew(self) -> BroughtBack | None:
+        """Replace the process by a fresh one with the newest save, of which nobody is told."""
+        await self._keeper.stop()
+        self._router.forget_process()
+        if self._process is None or self._slot is None:
+            async for _ in self.ready():
+                pass
+        else:
+            async with self._ending:
+                await to_the_end(self._end_process(now=True))
+            if self._closed:
+                raise KernelClosed
+            try:
+                await self._have_started()
+            finally:
+                if self._process is None:
+                    self._slot.leave()
+        self._restarts.forget()
+        return self._restored
+
+    def _history(self, otherwise: Exception) -> SaveHistory:
         if self._keeper.history is None:
             raise otherwise
         return self._keeper.history

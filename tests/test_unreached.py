@@ -32,9 +32,9 @@ FOR_LIBRARIES: tuple[tuple[str, str, str], ...] = (
         "ipykernel",
         "kernels/inside",
         (
-            "_abort_queues _aborting _allow_stdin _exc _flush_pending _input_request"
+            "_abort_queues _aborting _exc _flush_pending _input_request"
             " _location_isset _setup_event_pipe _setup_pipe_in _setup_stream_redirects _startTime"
-            " _subprocess_flush_pending _tee columns_request control_thread debug_shell_socket"
+            " _subprocess_flush_pending _tee columns_request debug_shell_socket"
             " debugpy_socket init_control init_poller load_request location packer parent_thread"
             " post_handler_hook pre_handler_hook save_request schedule shell_channel_thread shell_class"
             " subshell_id"
@@ -45,14 +45,14 @@ FOR_LIBRARIES: tuple[tuple[str, str, str], ...] = (
     ("IPython", "kernels/inside", "gui init_display_formatter ipython_dir starting_dir use_jedi"),
     ("jedi and parso", "kernels/inside/confinement/fresh.py", "_default_cache_path cache_directory"),
     ("pandas", "kernels/inside/files/stored.py", "_constructor"),
-    ("pickle", "kernels/inside/state/pickling", "persistent_load readline reducer_override"),
+    ("pickle", "kernels/inside/state/pickling", "persistent_load reducer_override"),
     ("tqdm", "kernels/inside/libraries/bars.py", "tnrange tqdm_notebook"),
     ("PIL", "kernels/inside/scratch/drawing.py", "MAX_IMAGE_PIXELS"),
     (
         "Python itself",
         "kernels/inside",
         (
-            "USER_BASE USER_SITE __signature__ cell_contents line_buffering orig_argv readinto unraisablehook"
+            "USER_BASE USER_SITE __signature__ line_buffering orig_argv readinto unraisablehook"
             " writable write_through"
         ),
     ),
@@ -60,7 +60,7 @@ FOR_LIBRARIES: tuple[tuple[str, str, str], ...] = (
     (
         "json, which tells them to the forked child",
         "kernels/sandbox/policy.py",
-        "gid_map hostname landlock rlimits",
+        "gid_map landlock rlimits",
     ),
     ("tornado", "kernels/node", "add_sockets data_received max_message_size write_error"),
     (
@@ -74,7 +74,7 @@ FOR_LIBRARIES: tuple[tuple[str, str, str], ...] = (
     (
         "jupyter_client",
         "kernels",
-        "_connect_control_socket _dateutil_parse _kernel_spec cleanup cmd has_process launch_kernel",
+        "_connect_control_socket _dateutil_parse _kernel_spec cleanup has_process launch_kernel",
     ),
 )
 

@@ -79,13 +79,14 @@ class Turns:
     ) -> AsyncIterator[bool]:
         """While entered, no cell begins; gives whether none is in progress, their records included.
 
-        Cells in progress are stopped, if need be again, and get so many seconds; without `stop_all` they are
-        left alone.
+        Turns in progress are stopped, if need be again, and their cells get so many seconds to end; without
+        `stop_all` they are left alone.
         """
         async with self._alone:
             self._gate.clear()
             try:
-                if stop_all is not None and self._cells:
+                if stop_all is not None:
+                    await stop_all()  # the model's turns, too: they would go on as if nothing had changed
                     with suppress(TimeoutError):
                         async with asyncio.timeout(seconds):
                             await self._stop_cells(stop_all)

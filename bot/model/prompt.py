@@ -98,8 +98,8 @@ def arguments(call: ToolCall) -> dict[str, str]:
     except (ValueError, RecursionError) as error:
         raise BadCall(f"The arguments are no JSON: {error}. Nothing was done; call again.") from None
     wanted = _PARAMETERS[call.name]
-    if isinstance(given, dict):  # models like to give a number as one
-        given = {name: str(value) if type(value) is int else value for name, value in given.items()}
+    if call.name == UNDO.name and isinstance(given, dict) and type(given.get("cells")) is int:
+        given["cells"] = str(given["cells"])  # models like to give a number as one
     if not isinstance(given, dict) or not all(isinstance(given.get(name), str) for name in wanted):
         raise BadCall(
             f"{call.name} takes an object with these texts: {', '.join(wanted) or 'none'}. Call again."

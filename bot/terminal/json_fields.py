@@ -6,11 +6,11 @@ from typing import Any
 
 from msgspec import structs
 
+from bot.continuity.undo.branches import Branch
+from bot.continuity.undo.undone import Undone
 from bot.model.turn import ModelAnswer
 from bot.notebooks.replay import Step
 from bot.reply import ExecutionResult
-from bot.undo.branches import Branch
-from bot.undo.undone import Undone
 from bot.wording.cell_messages import ending
 from bot.wording.undo_messages import undone
 from filestore.records import StoredFile

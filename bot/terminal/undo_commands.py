@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 
+from bot.continuity.undo.by_name import go_to_branch
 from bot.session import Session
 from bot.sessions import Sessions
 from bot.terminal.screen import Screen
-from bot.undo.by_name import go_to_branch
 from bot.wording.branch_messages import begun, forgotten, kept, list_of_branches, list_of_checkpoints, shown
 from bot.wording.undo_messages import undone
 

@@ -9,8 +9,8 @@ list_of_checkpoints(checkpoints)
 
 from collections.abc import Mapping, Sequence
 
-from bot.undo.branches import Branch
-from bot.undo.by_name import MAIN
+from bot.continuity.undo.branches import Branch
+from bot.continuity.undo.by_name import MAIN
 from bot.wording.saved_messages import values_in_words
 from kernels.state.journey import SavedCell
 from kernels.text.visible import one_line

@@ -8,8 +8,8 @@ branched(origin)            # the words that a branch begins with
 
 from collections.abc import Iterator, Sequence
 
-from bot.undo.history import Origin
-from bot.undo.undone import FileBack, Undone
+from bot.continuity.undo.history import Origin
+from bot.continuity.undo.undone import FileBack, Undone
 from kernels.cell.events import UnsavedValue
 from kernels.state.journey import ChangedVariable
 from kernels.text.clipping import clip, counted

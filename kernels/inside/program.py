@@ -5,7 +5,8 @@
 3. Each reply carries a list of the person's variables (`variables`). On the output channel, where our own
    client gets the reply, it also marks the end of the output.
 4. Text that UTF-8 cannot encode is sent all the same, and other text with it is not lost (`packing`).
-5. No history, heartbeat, debugger or subshells: nobody uses them, and each costs time at every cell or start.
+5. It saves the person's variables when it is asked, and has them again when a new kernel is (`state`).
+6. No history, heartbeat, debugger or subshells: nobody uses them, and each costs time at every cell or start.
 
     program = prepare()                           # once, in the process that is forked
     serve(program, connection, listening)         # in the child

@@ -41,7 +41,7 @@ from kernels.node import messages
 from kernels.node.encoding import decode, encode
 from kernels.node.node import Node
 from kernels.node.raised import RaisedError
-from kernels.node.requests import NodeRequest, Upload
+from kernels.node.requests import NodeRequest, UploadRequest
 from kernels.node.session import NodeSession
 from kernels.wire.sizes import MESSAGE
 from kernels.workspace.captured import CapturedFile, FileChanged
@@ -84,7 +84,7 @@ class _Drain(NodeRequest):
         self.set_status(204)
 
 
-class _PlacedUpload(Upload):
+class _PlacedUpload(UploadRequest):
     @web.authenticated
     async def put(self, session_id: str, name: str) -> None:
         kernel, beside = self.session(session_id).kernel, self.get_query_argument("beside", "")
@@ -93,7 +93,7 @@ class _PlacedUpload(Upload):
         self.finish(encode(placed))
 
 
-class _WrittenBack(Upload):
+class _WrittenBack(UploadRequest):
     @web.authenticated
     async def put(self, session_id: str, name: str) -> None:
         kernel = self.session(session_id).kernel
@@ -135,7 +135,7 @@ class _Hints(NodeRequest):
             self.finish(encode({"data": {"text/plain": await kernel.inspect(code, position)}}))
 
 
-class _FileAnswer(Upload):
+class _FileAnswer(UploadRequest):
     @web.authenticated
     def put(self, session_id: str, number: str) -> None:
         about = {name: self.get_query_argument(name) for name in ("file_id", "filename", "file_type")}

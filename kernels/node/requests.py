@@ -15,7 +15,7 @@ from kernels.node.logging import NO_ROOM
 from kernels.node.node import Node
 from kernels.node.session import NodeSession
 
-__all__ = ["NodeRequest", "Upload"]
+__all__ = ["NodeRequest", "UploadRequest"]
 
 UPLOAD = 1 << 40  # bytes of an upload; the bot's store has limits, so the node needs none
 ERRNO = "Kernelcord-Errno"
@@ -58,7 +58,7 @@ class NodeRequest(JupyterHandler):
 
 
 @web.stream_request_body
-class Upload(NodeRequest):
+class UploadRequest(NodeRequest):
     """A request whose body goes into an unnamed file on disk."""
 
     def initialize(self, node: Node) -> None:

@@ -1,6 +1,6 @@
 """A session's saves as a way back: which there are, what files there were, and which are kept by name.
 
-    history = History(state, listing)
+    history = SaveHistory(state, listing)
     history.note_beginning()            # in a fresh process, before its first cell
     history.saves()                     # [SavedCell(1, 0, ...), SavedCell(2, 7, ...)]
     manifest = history.find(2)          # or NoSuchSave
@@ -21,13 +21,13 @@ from kernels.state.session_state import SessionState
 from kernels.text.visible import one_line
 from kernels.workspace.listing import FileState, Listing
 
-__all__ = ["History", "saved_cell"]
+__all__ = ["SaveHistory", "saved_cell"]
 
 MOST, LONGEST = 20, 40  # checkpoints of a session, and characters of their names
 AT_FIRST = 64 << 20  # bytes of files that are read before the first cell, which waits for it
 
 
-class History:
+class SaveHistory:
     """See the module's text."""
 
     def __init__(self, state: SessionState, listing: Listing) -> None:
@@ -50,9 +50,12 @@ class History:
 
     def saves(self) -> list[SavedCell]:
         """The saves that are whole, oldest first. Raises: StateError, OSError."""
-        found = self._state.saves()
-        there = {each.number for each in found}
-        return [saved_cell(each) for each in found if each.copy_of not in there]
+        first: dict[int, Manifest] = {}  # by the number of the save that is repeated
+        for each in self._state.saves():
+            original = each.copy_of or each.number
+            if original not in first or first[original].copy_of:  # it is gone: the last copy stands for it
+                first[original] = each
+        return [saved_cell(first[original]) for original in sorted(first, key=lambda at: first[at].number)]
 
     def find(self, number: int) -> Manifest:
         """The save of this number; for 0, one with nothing in it. Raises: NoSuchSave, StateError, OSError."""

@@ -31,7 +31,7 @@ from kernels.interface import State
 from kernels.state.asking import Asked, AskedProcess, asking
 from kernels.state.errors import StateError
 from kernels.state.exchange import Exchange, LoadErrand, SaveErrand
-from kernels.state.history import History
+from kernels.state.history import SaveHistory
 from kernels.state.manifest import Manifest, Meta
 from kernels.state.restarts import BroughtBack, not_saved, unsaved
 from kernels.state.session_state import SessionState
@@ -79,7 +79,7 @@ class Keeper:
     ) -> None:
         self.exchange = Exchange()
         self._state = states.session(session_id) if states is not None else None
-        self.history = History(self._state, listing) if self._state is not None else None
+        self.history = SaveHistory(self._state, listing) if self._state is not None else None
         self._session_id = session_id
         self._router = router
         self._slots = slots

@@ -14,7 +14,7 @@ from msgspec import Raw
 from kernels.cell.events import Display, Event, Failure, InputRequest, Queued, Result, Stream, Unstopped
 from kernels.cell.result import Late
 from kernels.client import session_socket
-from kernels.errors import NoQuestion, TooLarge
+from kernels.errors import CheckpointRefused, NoQuestion, NoSuchSave, TooLarge
 from kernels.interface import WORKSPACE_FULL, Kernels, PersonKernel
 from kernels.limits import Limits
 from kernels.node import messages
@@ -562,3 +562,17 @@ async def test_tables_are_as_wide_as_the_terminal(kernel: PersonKernel) -> None:
     assert (await run(kernel, show)).output == "100\n"
     await kernel.restart()
     await kernel.widen(80)
+
+
+async def test_without_saves_there_is_nowhere_to_go(kernels: Kernels, named: Callable[[], str]) -> None:
+    """Kernels whose variables are not saved say so; a branch has the files only."""
+    name, other = named(), named()
+    kernel = kernels.kernel(name, SomeFiles())
+    await kernel.place("a", b"1")
+    assert (tuple(await kernel.saves()), await kernel.checkpoints()) == ((), {})
+    with pytest.raises(NoSuchSave):
+        await kernel.go_to(0)
+    with pytest.raises(CheckpointRefused):
+        await kernel.checkpoint("name")
+    assert await kernels.branch(name, other) == 0
+    assert await value(kernels.kernel(other, SomeFiles()), "open('a').read()") == "'1'"

@@ -7,6 +7,7 @@ the messages of a few cells are marked; what a cell's message does not say, `/un
 import logging
 from collections.abc import Collection
 
+from bot.continuity.undo.undone import Undone
 from bot.discord.answers.history import messages_of
 from bot.discord.api.retry import unless_refused
 from bot.discord.buttons.view import buttons, finished
@@ -14,7 +15,6 @@ from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing
 from bot.discord.format.split import LONGEST, length
 from bot.session import Session
-from bot.undo.undone import Undone
 from filestore.records import MessageCell
 
 __all__ = ["MARK", "begin_marking"]

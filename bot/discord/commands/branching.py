@@ -2,6 +2,8 @@
 
 import nextcord
 
+from bot.continuity.undo.branches import Branch
+from bot.continuity.undo.by_name import MAIN, go_to_branch
 from bot.discord.api.destinations import ChannelDestination
 from bot.discord.api.interactions import Interaction, place_of, privately, user_of
 from bot.discord.api.retry import DiscordRefused, attempt, unless_refused
@@ -11,8 +13,6 @@ from bot.discord.format.attachments import Outgoing
 from bot.discord.format.split import LONGEST, cut
 from bot.discord.places import title
 from bot.errors import BranchRefused
-from bot.undo.branches import Branch
-from bot.undo.by_name import MAIN, go_to_branch
 from bot.wording.branch_messages import begun, list_of_branches, shown
 
 __all__ = ["branch_for"]

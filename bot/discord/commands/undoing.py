@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from nextcord import ClientCog, SlashOption
 
+from bot.continuity.undo.undone import Undone
 from bot.discord.answers.undone import begin_marking
 from bot.discord.api.interactions import Interaction, defer, place_of, privately, user_of
 from bot.discord.commands.branching import branch_for
@@ -13,7 +14,6 @@ from bot.discord.context import Context
 from bot.discord.failures import EXPECTED
 from bot.discord.format.split import LONGEST, cut
 from bot.session import Session
-from bot.undo.undone import Undone
 from bot.wording.branch_messages import forgotten, kept, list_of_checkpoints
 from bot.wording.undo_messages import undone
 

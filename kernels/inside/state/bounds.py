@@ -32,7 +32,7 @@ LOOK = 0.01  # seconds between looks, which take 20 us
 
 
 class GivenUp(BaseException):
-    """It took too long, or is not to go on. No `Exception`, which values' own code may well catch."""
+    """It is not to go on; the text says why. No `Exception`, which values' own code may well catch."""
 
 
 class TakesTooMuch(BaseException):
@@ -69,6 +69,7 @@ class WorkBounds:
             with suppress(GivenUp, TakesTooMuch):  # until it is finished, the timer can raise it here, too
                 self.finish()
         signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)  # discards one that is on its way: it could end us
         with suppress(TypeError):  # the one before was no handler of Python's
             signal.signal(signal.SIGALRM, self._handler)
         left, interval = self._theirs
@@ -119,8 +120,10 @@ class WorkBounds:
         self._due = now + LOOK
         if forked.is_child():
             forked.leave(None)
-        if self._stopped or now >= self._until:
-            raise GivenUp
+        if self._stopped:
+            raise GivenUp("it was interrupted")
+        if now >= self._until:
+            raise GivenUp("it took too long")
         if memory.used() - self._before > self.growth:
             raise TakesTooMuch
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .pickling.reading import read
-from .pickling.writing import Writing
+from .pickling.writing import ItemWriter
 
 __all__ = ["Dumped", "Lost", "UnknownFormat", "dump", "load"]
 
@@ -65,7 +65,7 @@ def dump(
         large: is given each buffer of 64 KiB or more, in order: a value's memory, which can still change.
         check: is called often; what it raises ends the save.
     """
-    writing = Writing(namespace, large=large, check=check)
+    writing = ItemWriter(namespace, large=large, check=check)
     for name, value in items:
         writing.add(name, value)
     index = {"format": FORMAT, "marks": writing.marks, "items": writing.entries}

@@ -57,6 +57,8 @@ def put(fetched: Fetched, shell: Any, bounds: WorkBounds) -> LoadedState:
                 unset += surroundings.put(shell, value)
             else:
                 found[name] = value
+                if name not in (OWN, SURROUNDINGS):
+                    namespace[name] = value  # the code of the values that follow may use it
     except BaseException:
         for name in set(namespace) - before:
             namespace.pop(name, None)
@@ -64,6 +66,8 @@ def put(fetched: Fetched, shell: Any, bounds: WorkBounds) -> LoadedState:
     own, parts = found.pop(OWN, None), found.pop(SURROUNDINGS, None)
     own = own if isinstance(own, dict) else {}
     order = [name for name in own.get("order", found) if name in found]
+    for name in order:
+        namespace.pop(name, None)  # for their old order
     namespace.update((name, found[name]) for name in order)
     shell.user_ns_hidden.update((name, found[name]) for name in own.get("hidden", ()) if name in found)
     return LoadedState(

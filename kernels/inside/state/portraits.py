@@ -21,7 +21,7 @@ from .transport import Buffer
 
 __all__ = ["Portraits", "prefixes"]
 
-LEAST, SHARE = 0.02, 0.5  # seconds for digests; or so much of what the graph took, if that is more
+LEAST, SHARE = 0.3, 1.0  # seconds for digests; or so much of what the graph took, if that is more
 MOST = 0.3  # of the time that is left
 
 
@@ -35,7 +35,7 @@ class Portraits:
     def of(
         self,
         values: Mapping[str, object],
-        known: Mapping[str, int],
+        known: Mapping[str, tuple[int, int]],
         namespace: dict[str, Any],
         bounds: WorkBounds,
         took: float,
@@ -44,16 +44,17 @@ class Portraits:
         before, self._known = self._known, {}
         new = []
         for name in values:
-            if name in before and before[name][0] == known.get(name):
+            if name in before and before[name][0] == known[name][0]:
                 self._known[name] = before[name]
             elif (name, id(values[name])) not in self._slow:
                 new.append(name)
+        new.sort(key=lambda name: known[name][1])
         name = ""
         try:
             with bounds.part(min(MOST, max(LEAST, SHARE * took) / bounds.left())):
                 prints = Fingerprints(namespace, bounds.check)
                 for name in new:
-                    self._known[name] = known.get(name, 0), prints.of(values[name])
+                    self._known[name] = known[name][0], prints.of(values[name])
         except (TakesTooMuch, MemoryError):  # the others have to do without
             if name:
                 self._slow.add((name, id(values[name])))
@@ -64,14 +65,18 @@ class Portraits:
         return self._known[name][1] if name in self._known else ""
 
 
-def prefixes(dumped: Dumped, buffers: Sequence[Buffer]) -> dict[str, int]:
-    """For each item a digest of all that the graph has up to its end: if it is the same, so is the value."""
+def prefixes(dumped: Dumped, buffers: Sequence[Buffer]) -> dict[str, tuple[int, int]]:
+    """For each item a digest of all that the graph has up to its end, and the bytes that it adds.
+
+    If the digest is the same, so is the value.
+    """
     digest, stream, start, number = xxh3_64("\n".join(dumped.marks).encode()), memoryview(dumped.stream), 0, 1
     found = {}
     for name, size, count in dumped.entries:
         digest.update(stream[start : start + size])
-        for buffer in buffers[number : number + count]:
+        own = buffers[number : number + count]
+        for buffer in own:
             digest.update(" ".join(buffer.digests).encode())
         start, number = start + size, number + count
-        found[name] = digest.intdigest()
+        found[name] = digest.intdigest(), size + sum(len(piece) for buffer in own for piece in buffer.pieces)
     return found

@@ -17,10 +17,8 @@ from ..shell import interrupts
 from . import loading, surroundings
 from .apart import Apart
 from .bounds import GivenUp, TakesTooMuch, WorkBounds, spare_memory
-from .cells import Cells
-from .names import Names
 from .saving import Saving
-from .transport import StateRefused, chunked, fetch
+from .transport import StateRefused, fetch
 
 __all__ = ["StateRequests"]
 
@@ -41,8 +39,7 @@ class StateRequests:
         """Note how things are in a kernel before its first cell."""
         shell = self._kernel.shell
         surroundings.begin(shell)
-        self._names, self._cells = Names(shell), Cells()
-        self._saving = Saving(shell, self._names, self._cells)
+        self._saving = Saving(shell)
         self._apart = Apart(self._kernel)
 
     def save(self, parent: Any) -> dict[str, Any]:
@@ -52,12 +49,15 @@ class StateRequests:
             content = parent["content"]
             bounds = WorkBounds(float(content["seconds"]), spare_memory())
             with interrupts.raised(bounds.stop):
-                wanted = self._saving.wanted(content["cell"], content.get("cells", 1))
+                wanted = self._saving.wanted()
                 with bounds:
                     left_out = self._saving.save(content["ticket"], wanted, bounds)
             return {"status": "ok", "why": f"left out: {', '.join(left_out)}" if left_out else ""}
 
-        return self._answer(parent, work, go_back=True)
+        def note() -> None:
+            self._saving.note(parent["content"]["cell"])
+
+        return self._answer(parent, work, first=note, go_back=True)
 
     def load(self, parent: Any) -> dict[str, Any]:
         """Load the newest state into this kernel, which has run no cell yet."""
@@ -74,23 +74,30 @@ class StateRequests:
             fetched = fetch(ticket, bounds)
             if fetched is None:
                 return {"status": "none", "why": ""}
-            known = [digest for one in chunked(fetched.buffers, bounds.check) for digest in one.digests]
             try:
                 loaded = loading.put(fetched, self._kernel.shell, bounds)
             except BaseException as error:  # noqa: BLE001  whatever the code of a value raises
                 return {"status": "failed", "why": _why(error), "missing": loading.everything(fetched.meta)}
             bounds.finish()
         missing = loading.put_surroundings(loaded, self._kernel.shell)
-        self._saving.know(known)
-        self._cells.restored(self._names.own(), self._kernel.shell.user_ns, loaded.cells)
+        self._saving.restored(loaded.cells)
         return {"status": "ok", "why": "", "back": loaded.back, "missing": missing}
 
-    def _answer(self, parent: Any, work: Callable[[], dict[str, Any]], *, go_back: bool) -> dict[str, Any]:
+    def _answer(
+        self,
+        parent: Any,
+        work: Callable[[], dict[str, Any]],
+        *,
+        first: Callable[[], None] = lambda: None,
+        go_back: bool,
+    ) -> dict[str, Any]:
+        """The reply, whatever happens; `first` is done even if the request was interrupted before."""
         began, reply = monotonic(), {"status": "failed", "why": "it did not end"}
         try:
             with self._apart.entered(go_back=go_back):
                 self.busy = True
                 try:
+                    first()
                     interrupts.begin_cell(parent["header"]["msg_id"])
                     reply = work()
                 finally:
@@ -109,10 +116,8 @@ def _why(error: BaseException) -> str:
     match error:
         case KeyboardInterrupt():
             return "it was interrupted"
-        case GivenUp():
-            return "it took too long"
         case TakesTooMuch() | MemoryError():
             return "there is no room for it"
-        case OSError() | StateRefused() | loading.Unreadable():
+        case GivenUp() | OSError() | StateRefused() | loading.Unreadable():
             return str(error)[:LONGEST_WHY]
     return type(error).__name__[:LONGEST_WHY]

@@ -1,8 +1,8 @@
 """Saves the person's variables: all in one graph, so that what two names share stays shared.
 
-    saving = Saving(shell, names, cells)
-    wanted = saving.wanted(7, cells=1)      # as of the end of the cell 7
-    saving.save(ticket, wanted, bounds)     # returns what is left out
+    saving = Saving(shell)      # before the first cell
+    saving.note(7)              # after the cell 7
+    saving.save(ticket, saving.wanted(), bounds)        # returns what is left out
 
 Values that cannot be saved are left out by `graph`, each alone. If all the others take too much room, memory
 or time, what fits is saved; see `selection`.
@@ -34,43 +34,50 @@ TRIES = 4  # to save what fits: what values share is counted for each, so the fi
 
 @dataclass(frozen=True)
 class _State:
-    """A whole graph; `bytes` are all of its bytes, and `new` those that the node does not have yet."""
+    """A whole graph; `bytes` are all of its bytes, and `room` what it takes: equal pieces are kept once."""
 
     buffers: list[Buffer]
     names: tuple[str, ...]
     lost: list[dict[str, Any]]
     bytes: int
-    new: int
-    prefixes: dict[str, int]
+    room: int
+    prefixes: dict[str, tuple[int, int]]
     took: float  # seconds
 
 
 class Saving:
-    """See the module's text. `names` and `cells` are the shell's."""
+    """See the module's text."""
 
-    def __init__(self, shell: Any, names: Names, cells: Cells) -> None:
+    def __init__(self, shell: Any) -> None:
         self._shell = shell
-        self._names, self._cells = names, cells
-        self._known: set[str] = set()  # digests of the chunks that the node has
+        self._names, self._cells = Names(shell), Cells()
+        self._count = shell.execution_count  # when names were noted last
         self._portraits = Portraits()
         self._some = False  # whether the last save was of a part
         # What takes too much by itself, by its name and address: why, and for how many saves it is not tried.
         self._refused: dict[tuple[str, int], tuple[str, int]] = {}
 
-    def know(self, digests: Iterable[str]) -> None:
-        """The node has exactly these chunks of ours."""
-        self._known = set(digests)
+    def note(self, cell: int) -> None:
+        """Note which names the cell that has just ended has bound.
 
-    def wanted(self, cell: int, cells: int) -> dict[str, object]:
-        """All that is to be saved: the names' values, and the parts of the surroundings.
-
-        `cells` is how many there were since the last save: with several, nobody knows which one of them has
-        bound a name that was there before.
+        If several cells have ended since the last call, nobody knows which of them has bound a name that was
+        there before.
         """
-        namespace, names = self._shell.user_ns, self._names.own()
-        self._cells.note(names, namespace, cell, self._names.of_last_cell() if cells > 1 else None)
+        count = self._shell.execution_count
+        certain = self._names.of_last_cell() if count - self._count > 1 else None
+        self._count = count
+        self._cells.note(self._names.own(), self._shell.user_ns, cell, certain)
+
+    def restored(self, cells: Mapping[str, int]) -> None:
+        """What is in the namespace now comes from the node, and these are the names' cells."""
+        self._count = self._shell.execution_count
+        self._cells.restored(self._names.own(), self._shell.user_ns, cells)
+
+    def wanted(self) -> dict[str, object]:
+        """All that is to be saved: the names' values, and the parts of the surroundings."""
+        namespace = self._shell.user_ns
         parts = surroundings.take(self._shell, namespace)
-        values = {name: namespace[name] for name in names if name in namespace}
+        values = {name: namespace[name] for name in self._names.own() if name in namespace}
         return values | {SURROUNDINGS + key: part for key, part in parts.items()}
 
     def save(self, ticket: str, wanted: Mapping[str, object], bounds: WorkBounds) -> list[str]:
@@ -82,7 +89,9 @@ class Saving:
         bounds.grow_from_now()  # sending takes nothing
         with Sending(ticket, bounds) as sending:
             left_out: dict[str, str] = {}
-            if state is None or state.new > sending.room:
+            if state is not None and state.room > sending.room:
+                state = None  # its memory is needed
+            if state is None:
                 state, left_out = self._part(wanted, sending.room, bounds)
             self._some = bool(left_out)
             told = [self._told(name, what) for name, what in left_out.items()]
@@ -97,7 +106,6 @@ class Saving:
             )
             sending.send(state.buffers, meta.described(saved, [*state.lost, *told, *running], seen))
             bounds.finish()
-        self.know(digest for buffer in state.buffers for digest in buffer.digests)
         return [one["name"] for one in told]
 
     def _whole(self, wanted: Mapping[str, object], bounds: WorkBounds, share: float) -> _State | None:
@@ -130,7 +138,8 @@ class Saving:
             try:
                 with bounds.part(ALONE):
                     alone = self._graph([(name, value)], bounds)
-                sizes[name], what[name] = alone.new, selection.described(value, alone.bytes)
+                sizes[name], what[name] = alone.room, selection.described(value, alone.bytes)
+                del alone
                 continue
             except TakesTooLong:
                 what[name] = selection.slow(value)
@@ -142,8 +151,9 @@ class Saving:
         for _ in range(TRIES):
             chosen = selection.fitting(sizes, newest, share)
             state = self._whole({name: wanted[name] for name in wanted if name in chosen}, bounds, WHOLE)
-            if state is not None and state.new <= room:
+            if state is not None and state.room <= room:
                 return state, {name: what[name] for name in what if name not in chosen}
+            del state
             share //= 2
         raise TakesTooMuch
 
@@ -153,18 +163,17 @@ class Saving:
         dumped = graph.dump(items, self._shell.user_ns, large=large.append, check=bounds.check)
         bounds.look()
         buffers = chunked([dumped.stream, *large], bounds.check)
-        new = {
+        pieces = {
             digest: len(piece)
             for buffer in buffers
             for digest, piece in zip(buffer.digests, buffer.pieces, strict=True)
-            if digest not in self._known
         }
         return _State(
             buffers=buffers,
             names=dumped.names,
             lost=list(self._lost(items, dumped.lost)),
             bytes=sum(len(piece) for buffer in buffers for piece in buffer.pieces),
-            new=sum(new.values()),
+            room=sum(pieces.values()),
             prefixes=prefixes(dumped, buffers),
             took=monotonic() - began,
         )

@@ -11,6 +11,7 @@ import bot.errors
 import filestore.errors
 import kernels.errors
 from bot.errors import (
+    BranchRefused,
     DataInUse,
     NoModel,
     NoSuchAddress,
@@ -21,6 +22,7 @@ from bot.errors import (
     NotText,
     OverLimit,
     Refused,
+    UndoRefused,
     WorkspaceFull,
 )
 from bot.reply import ExecutionResult
@@ -41,6 +43,7 @@ from filestore.errors import (
 from filestore.records import Waiting
 from kernels.cell.events import Restarted
 from kernels.errors import (
+    CheckpointRefused,
     KernelClosed,
     KernelStartFailed,
     NodeIncompatible,
@@ -203,6 +206,9 @@ EXAMPLES: dict[type[BaseException], BaseException] = {
     NotAFile: NotAFile(Path("a")),
     NotAllDeleted: NotAllDeleted(["your stored files"], ["your kernel and workspace"], KernelClosed()),
     WorkspaceFull: WorkspaceFull("a.csv", 1024),
+    UndoRefused: UndoRefused("nothing"),
+    BranchRefused: BranchRefused("name"),
+    CheckpointRefused: CheckpointRefused("many"),
     DataInUse: DataInUse(Path("a")),
     OverLimit: OverLimit(1024),
     StoreInUse: StoreInUse("host", 7),

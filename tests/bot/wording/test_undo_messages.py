@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.undo.history import Origin
-from bot.undo.undone import FileBack, FileLeft, Undone
+from bot.continuity.undo.history import Origin
+from bot.continuity.undo.undone import FileBack, FileLeft, Undone
 from bot.wording.undo_messages import branched, cells_in_words, left_out, undone
 from kernels.cell.events import UnsavedValue
 from kernels.state.journey import ChangedVariable

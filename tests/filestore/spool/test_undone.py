@@ -48,6 +48,17 @@ async def test_what_waits_outlives_the_program(tmp_path, clock) -> None:
         assert record.history == history
 
 
+async def test_sessions_are_found_by_a_history_that_waits(store: Opened) -> None:
+    """One that was set, and not one that was taken away."""
+    await store.cell()
+    sessions = store.kept.sessions
+    async with full():
+        await sessions.set_history(SESSION, "steps")
+        assert [record.history for record in await sessions.with_history()] == ["steps"]
+        await sessions.set_history(SESSION, None)
+        assert await sessions.with_history() == []
+
+
 async def test_a_mark_follows_its_cell_to_its_new_number(store: Opened) -> None:
     """Whether it waits already when the cell gets its number, or comes after that."""
     async with full():

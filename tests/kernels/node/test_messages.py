@@ -24,7 +24,7 @@ from kernels.cell.result import Late, RunResult, Variable
 from kernels.client import NodeEndpoint, RemoteNode, at, local_node
 from kernels.client.cell import RemoteCell
 from kernels.client.spawn import recorded
-from kernels.errors import NodeIncompatible, NodeUnavailable
+from kernels.errors import CheckpointRefused, NodeIncompatible, NodeUnavailable, NoSuchSave
 from kernels.limits import Limits
 from kernels.node import PROTOCOL, messages
 from kernels.node.encoding import FileOnNode, NotDecoded, decode, decoder, encode, on_node
@@ -173,6 +173,13 @@ async def test_what_is_said_is_what_is_declared(node: RemoteNode, monkeypatch: p
             break
     cell.settle()
     await kernel.state()
+    assert list(await kernel.saves()) == []
+    with pytest.raises(NoSuchSave):
+        await kernel.go_to(1)
+    with pytest.raises(CheckpointRefused):
+        await kernel.checkpoint("name")
+    assert await kernel.checkpoints() == {}
+    await kernel.forget_checkpoint("name")
     await kernel.restart()
     await node.release("all")
     commands = {type(one) for text in said if text.startswith(b"[") for one in read_commands(text)}

@@ -397,7 +397,7 @@ def test_one_who_waits_saves_into_no_folder_that_was_forgotten(state: SessionSta
     """The lock that it waited for is that of a folder which has no name any more."""
     waiting, done = threading.Event(), []
     other = StateStore(root, quota=QUOTA).session(SESSION)
-    is_free = session_state._acquired
+    is_free = session_state.acquired
 
     def acquired(lock: int, kind: int) -> bool:
         free = is_free(lock, kind)
@@ -406,7 +406,7 @@ def test_one_who_waits_saves_into_no_folder_that_was_forgotten(state: SessionSta
         return free
 
     with pytest.MonkeyPatch.context() as patch, state.writing():
-        patch.setattr(session_state, "_acquired", acquired)
+        patch.setattr(session_state, "acquired", acquired)
         thread = threading.Thread(target=lambda: done.append(save(other, 2, b"two")))
         thread.start()
         waiting.wait()

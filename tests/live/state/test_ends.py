@@ -265,6 +265,26 @@ async def test_idle_kernels_are_ended_and_go_on(folder: Path) -> None:
         assert (ran.output, told.as_of, told.back, told.lost) == ("[1, 2]\n", 1, ("x", "same"), ())
 
 
+async def test_values_come_back_whose_classes_use_other_names(twins: Twins) -> None:
+    """A hash that needs a function of an earlier cell is asked for while a set is loaded."""
+    kernel = twins.pool.kernel("hashes", NoFiles())
+    code = """
+def rounded(x): return round(x)
+class Point:
+    def __init__(self, x): self.x = x
+    def __hash__(self): return rounded(self.x)
+    def __eq__(self, other): return self.x == other.x
+points = {Point(1.2), Point(3.4)}
+"""
+    await run(kernel, code, tag=1)
+    await saved_as(kernel, 1)
+    await kernel.cull("it was not used")
+    ran = await run(kernel, "print(Point(3.4) in points, len(points))", tag=2)
+    (told,) = ran.restarts
+    assert (ran.output, told.unsaved) == ("True 2\n", ())
+    assert told.back == ("rounded", "Point", "points")
+
+
 async def test_another_program_goes_on(twins: Twins, folder: Path) -> None:
     """The folder is all that it needs; afterwards the first program goes on with what the other one did."""
     await twins.look()

@@ -76,7 +76,7 @@ def _root(found: Any) -> tuple[Any, Any]:
             found = base
         elif type(base).__name__ == "DummyArray" and isinstance(base.base, np.ndarray):  # of as_strided
             found = base.base
-        elif isinstance(base, Restored):
+        elif isinstance(base, KeptBuffer):
             return found, None
         elif isinstance(base, memoryview | pickle.PickleBuffer):
             owner = memoryview(base).obj
@@ -148,7 +148,7 @@ def make_owner(
         step *= max(1, shape[place])
     size = tuple(shape[order.index(axis)] for axis in range(len(shape)))
     if memoryview(memory).nbytes > COPIED:
-        made = np.ndarray.__new__(cls, size, dtype, Restored(memory), 0, tuple(strides))
+        made = np.ndarray.__new__(cls, size, dtype, KeptBuffer(memory), 0, tuple(strides))
     else:
         made = np.ndarray.__new__(cls, size, dtype, None, 0, tuple(strides))
         if made.size:
@@ -163,7 +163,7 @@ def make_owner(
 copied: list[Any] = []  # buffers of which an array has been made, and which nobody else has
 
 
-class Restored:
+class KeptBuffer:
     """The buffer of a large array, which counts as the array's own memory."""
 
     def __init__(self, memory: Any) -> None:

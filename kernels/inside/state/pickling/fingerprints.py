@@ -16,7 +16,8 @@ from xxhash import xxh3_64
 
 from .marks import marks
 from .picklers import QuickPickler
-from .reducers import Reducers, is_ours
+from .reducers import Reducers
+from .reduction import is_ours
 
 __all__ = ["Fingerprints"]
 

@@ -45,7 +45,7 @@ class Globals:
         """Note a dict, or a module that a cell has made, before functions that are at home in it."""
         if type(value) is dict:
             self._named.setdefault(id(value), value)
-        elif type(value) is types.ModuleType and sys.modules.get(value.__name__) is not value:
+        elif type(value) is types.ModuleType and not _is_found(value):
             self._named.setdefault(id(vars(value)), _ModuleGlobals(value))
 
     def reduce(self, function: types.FunctionType) -> Reduction:
@@ -164,11 +164,17 @@ def _reduce_builtin(function: Any) -> Reduction:
 
 def _reduce_module(module: types.ModuleType) -> Reduction:
     """A module by its name, with the parts that have been imported; one that a cell has made by value."""
-    name = module.__name__
-    if sys.modules.get(name) is not module:
+    name: Any = vars(module).get("__name__")
+    if not _is_found(module):
         content = {key: value for key, value in vars(module).items() if key != "__builtins__"}
         return types.ModuleType, (name,), content, None, None, set_module
     return import_module, (name, _imported_parts(name) if hasattr(module, "__path__") else [])
+
+
+def _is_found(module: types.ModuleType) -> bool:
+    """Whether a module can be found by its name."""
+    name = vars(module).get("__name__")
+    return type(name) is str and sys.modules.get(name) is module
 
 
 def _imported_parts(name: str) -> list[str]:
@@ -223,13 +229,19 @@ def _reduce_typevar(var: typing.TypeVar) -> Reduction:
     return make_typevar, (var.__name__, var.__constraints__, given), var.__module__, None, None, set_typevar
 
 
+def _reduce_newtype(new: Any) -> Reduction:
+    if _attribute(sys.modules.get(new.__module__), new.__qualname__) is new and new.__module__ != "__main__":
+        return str(new.__qualname__)
+    return typing.NewType, (new.__qualname__, new.__supertype__), new.__module__, None, None, set_typevar
+
+
 def make_typevar(name: str, constraints: tuple[Any, ...], given: dict[str, Any]) -> Any:
     """A type variable."""
     return typing.TypeVar(name, *constraints, **given)
 
 
 def set_typevar(var: Any, module: str) -> None:
-    """Say where a type variable is at home."""
+    """Say where a type is at home."""
     var.__module__ = module
 
 
@@ -259,6 +271,7 @@ def reducers() -> dict[type, Callable[[Any], Reduction]]:
         _ModuleGlobals: _ModuleGlobals.reduce,
         _UsedGlobals: _UsedGlobals.reduce,
         typing.TypeVar: _reduce_typevar,
+        typing.NewType: _reduce_newtype,
         classmethod: _reduce_wrapped,
         staticmethod: _reduce_wrapped,
         **dict.fromkeys(views, _reduce_view),

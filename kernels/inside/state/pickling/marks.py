@@ -50,6 +50,7 @@ OF_SHELL = (
     "events",
     "magics_manager",
 )
+HIDDEN = ("exit", "get_ipython", "open", "quit")  # of each namespace; `%pylab` and others hide more there
 BUILTINS = (
     "display",
     "file_path",
@@ -69,7 +70,7 @@ def marks(namespace: dict[str, Any]) -> dict[str, Any]:
     if shell is not None:
         found |= _of_shell(shell)
     for name in STREAMS:
-        if type(stream := getattr(sys, name)).__module__.startswith("inside."):
+        if str(type(stream := getattr(sys, name, None)).__module__).startswith("inside."):
             found.setdefault(f"stream.{name}", stream)
     for name in BUILTINS:
         value = getattr(builtins, name, None)
@@ -81,9 +82,9 @@ def marks(namespace: dict[str, Any]) -> dict[str, Any]:
 
 def _of_shell(shell: Any) -> dict[str, Any]:
     parts = {f"shell.{name}": getattr(shell, name, None) for name in OF_SHELL}
-    hidden = {f"hidden.{name}": value for name, value in shell.user_ns_hidden.items() if name[:1] != "_"}
+    hidden = {f"hidden.{name}": shell.user_ns_hidden.get(name) for name in HIDDEN}
     inputs = {name: shell.user_ns.get(name) for name in ("In", "Out", "_ih", "_oh", "_dh")}
-    streams = dict(zip(STREAMS, getattr(shell.kernel, "own_streams", ()), strict=False))
+    streams = dict(zip(STREAMS, getattr(getattr(shell, "kernel", None), "own_streams", ()), strict=False))
     return (
         {"shell": shell}
         | parts

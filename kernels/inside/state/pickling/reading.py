@@ -73,9 +73,9 @@ class _Reading:
             self._rewind()
             _, value = self._unpickler.load()
         except BaseException as error:
+            arrays.copied.clear()
             if is_ours(error):
                 raise
-            arrays.copied.clear()
             value = self._tolerantly(number, entry)
         for buffer in arrays.copied:
             if type(buffer) is bytearray:

@@ -136,7 +136,7 @@ def _in_words(words: Callable[[Any], str], obj: object) -> str:
 
 def kind(obj: object) -> str:
     """The value's type in words: "a `Model`"."""
-    name = _short(type.__dict__["__name__"].__get__(type(obj)))
+    name = _name(type(obj))
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} `{name}`"
 
 
@@ -151,7 +151,7 @@ def broken(words: str, error: BaseException) -> str:
 
 
 def _told(error: BaseException) -> str:
-    name = type(error).__name__
+    name = _name(type(error))
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     try:
@@ -161,6 +161,10 @@ def _told(error: BaseException) -> str:
             raise
         text = ""
     return f"{name}: {text}" if text else name
+
+
+def _name(cls: type) -> str:
+    return _short(type.__dict__["__name__"].__get__(cls))  # past what a metaclass does
 
 
 def _short(text: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from cloudpickle import cloudpickle
 
 from ..placeholder import Placeholder
-from . import arrays, classes, frames, functions, reasons
+from . import arrays, classes, frames, functions, instances, reasons
 from .functions import Globals
 from .reduction import Reduction, Unpicklable, is_ours
 
@@ -101,7 +101,9 @@ class Reducers:
             return way
         if cls.__module__.startswith(OWN_CODE):
             return _refuse
-        way = copyreg.dispatch_table.get(cls) or cloudpickle.Pickler.dispatch_table.get(cls) or _by_itself
+        way = copyreg.dispatch_table.get(cls) or cloudpickle.Pickler.dispatch_table.get(cls)
+        if way is None:
+            way = instances.reduce_instance if instances.is_delicate(cls) else _by_itself
         return partial(_natural, way) if _may_be_unkept(cls) else way
 
 

@@ -9,13 +9,15 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ..placeholder import Placeholder
-from . import arrays, classes, functions, reasons
+from . import arrays, classes, functions, instances, reasons
 from .reduction import is_ours
 
 __all__ = ["TolerantUnpickler", "Unmendable"]
 
 IN_PYTHON: Any = pickle._Unpickler
-SETTERS = frozenset((*arrays.SETTERS, *classes.SETTERS, *functions.SETTERS))  # fill what they are given first
+SETTERS = frozenset(
+    (*arrays.SETTERS, *classes.SETTERS, *functions.SETTERS, *instances.SETTERS)
+)  # fill what they are given first
 
 
 class Unmendable(Exception):

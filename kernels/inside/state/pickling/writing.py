@@ -17,7 +17,7 @@ from .picklers import DeepPickler, Nowhere, PickledBytes, QuickPickler
 from .reducers import Reducers
 from .reduction import is_ours
 
-__all__ = ["Entry", "Writing", "item_mark"]
+__all__ = ["Entry", "ItemWriter", "item_mark"]
 
 LARGE = 64 * 1024  # bytes of a buffer that is kept outside of the stream
 ROUNDS = 4  # how often parts that fail are looked for in one item
@@ -30,7 +30,7 @@ type Entry = tuple[str, int, int]  # an item's name ("" if it only fills the mem
 type Written = Callable[[Any], None]
 
 
-class Writing:
+class ItemWriter:
     """One stream that is being written."""
 
     def __init__(
@@ -200,6 +200,9 @@ def _parts(value: object) -> list[object]:
     elif type(value) in (list, tuple, set, frozenset):
         parts = list(value)  # type: ignore[call-overload]
     else:
-        content = getattr(value, "__dict__", None) if not isinstance(value, type) else None
+        try:
+            content = object.__getattribute__(value, "__dict__")
+        except Exception:  # noqa: BLE001  the class can do anything there; most likely it has none
+            content = None
         parts = list(content.values()) if type(content) is dict else []
     return parts[:MANY_PARTS]

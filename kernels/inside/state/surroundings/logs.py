@@ -11,8 +11,8 @@ from .part import Part, Words, is_lost
 
 __all__ = ["PARTS"]
 
-FRESH = (logging.NOTSET, True, False, [], [])  # a logger that nobody has set up
 Facts = tuple[int, bool, bool, list[Any], list[Any]]  # level, propagate, disabled, handlers, filters
+FRESH: Facts = (logging.NOTSET, True, False, [], [])  # a logger that nobody has set up
 
 
 def _loggers() -> dict[str, Facts]:
@@ -89,10 +89,11 @@ def _handler(kind: Any, state: Any, there: Any) -> logging.Handler | None:
     if is_lost(kind) or is_lost(state) or any(map(is_lost, state.values())):
         return None
     like = (one for one in there if type(one) is kind and _target(vars(one)) == _target(state))
-    handler = next(like, None)
+    handler: logging.Handler | None = next(like, None)
     if handler is None:
-        handler = kind.__new__(kind)
-        logging.Handler.__init__(handler)
+        made: logging.Handler = kind.__new__(kind)
+        logging.Handler.__init__(made)
+        handler = made
     name = state.get("_name")
     vars(handler).update(state)
     if name is not None:

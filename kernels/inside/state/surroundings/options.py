@@ -56,7 +56,7 @@ def _put_numpy(module: Any, value: dict[str, Any]) -> None:
 
 
 def _pandas(module: Any) -> dict[str, Any]:
-    return dict(_flat(sys.modules[f"{module.__name__}._config.config"]._global_config))  # type: ignore[attr-defined]
+    return dict(_flat(sys.modules[f"{module.__name__}._config.config"]._global_config))
 
 
 def _flat(options: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

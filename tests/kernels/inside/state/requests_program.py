@@ -96,14 +96,15 @@ with stand_in.Node(request_socket) as node:
     # Where there is no room, what fits is saved, and the rest named.
     kernel = fresh()
     cell("import numpy; old = numpy.random.default_rng(1).bytes(3 << 20); n = 5")
-    cell("new = numpy.random.default_rng(2).random(1 << 18)")
     kernel.save(1)
+    cell("new = numpy.random.default_rng(2).random(1 << 18)")
+    kernel.save(2)
     told["stored"] = node.saves[-1].meta["names"]
     cell("newer = numpy.random.default_rng(3).random(1 << 18)")
-    node.room = 1 << 20
-    told["no room"] = kernel.save(2), node.saves[-1].meta["names"], node.saves[-1].meta["lost"]
+    node.room = 5 << 19
+    told["no room"] = kernel.save(3), node.saves[-1].meta["names"], node.saves[-1].meta["lost"]
     node.room = 1 << 30
-    told["room again"] = kernel.save(3), node.saves[-1].meta["names"]
+    told["room again"] = kernel.save(4), node.saves[-1].meta["names"]
     node.room = 10
     node.chunks.clear()
     kernel = fresh()
@@ -140,6 +141,26 @@ with stand_in.Node(request_socket) as node:
     cell("n = 7")  # an interrupt that came late is not for the next cell
     cell("del slow")
     told["afterwards"] = kernel.save(5)["status"]
+
+    # The cell that made a name is known, if the node has asked for a save after each.
+    kernel = fresh()
+    cell("one = [1]; two = [2]")
+    kernel.save(11)
+    cell("two = [3]; three = [3]")
+    with interrupts.aimed_at("refused"):
+        pass
+    kernel.save(12, name="refused")
+    cell("one = [4]")
+    kernel.save(15)
+    cell("two = [5]; four = [5]")
+    cell("five = [6]")
+    kernel.save(17)
+    told["cells"] = kernel.state._saving._cells.all()
+    kernel = fresh()
+    kernel.load()
+    cell("five = [7]")
+    kernel.save(18)
+    told["cells after a load"] = kernel.state._saving._cells.all()
 
     # A thread ends with its kernel, which is known when it is saved.
     kernel = fresh()
@@ -206,8 +227,11 @@ loud = Loud()
     ]
     kernel.state._apart._own_threads.update(threading.enumerate())
     sys.stdout, ours = Holding(), sys.stdout
-    before = state()
+    with node.serving:
+        before = state()
     told["loud"] = kernel.save(1)["status"]
+    with node.serving:  # its end of the connection is in this process, too
+        pass
     told["flushed"] = flushed
     told["trace"] = [pair for pair in zip(before, state(), strict=True) if pair[0] != pair[1]]
     sys.stdout = ours

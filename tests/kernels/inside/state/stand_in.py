@@ -34,6 +34,7 @@ class Node:
         self.chunks = {}
         self.answers = {}
         self.requests = []
+        self.serving = threading.Lock()  # held until the connection is closed
         self._request_socket = request_socket
 
     def __enter__(self):
@@ -51,7 +52,7 @@ class Node:
     def _listen(self):
         while self._ours.recv(1):
             ours, theirs = socket.socketpair()
-            with ours:
+            with self.serving, ours:
                 socket.send_fds(self._ours, [b"."], [theirs.fileno()])
                 theirs.close()
                 with suppress(OSError, ValueError), ours.makefile("rwb") as line:
@@ -117,8 +118,8 @@ class Kernel:
             raise RuntimeError("it may not ask")
         return "an answer"
 
-    def save(self, cell, *, seconds=SECONDS, cells=1, name=""):
-        content = {"ticket": f"save {cell}", "cell": cell, "hurry": False, "seconds": seconds, "cells": cells}
+    def save(self, cell, *, seconds=SECONDS, name=""):
+        content = {"ticket": f"save {cell}", "cell": cell, "hurry": False, "seconds": seconds, "cells": 1}
         return self.state.save({"header": {"msg_id": name or next(self.ids)}, "content": content})
 
     def load(self):

@@ -42,7 +42,7 @@ def loop() -> None:
 def test_code_that_does_not_end_is_ended(work: Callable[[], Any]) -> None:
     """Also if it waits, and if it catches the first exceptions."""
     before = signal.getsignal(signal.SIGALRM)
-    with pytest.raises(GivenUp), WorkBounds(0.01, MiB):
+    with pytest.raises(GivenUp, match="too long"), WorkBounds(0.01, MiB):
         work()
     assert signal.getsignal(signal.SIGALRM) is before
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
@@ -61,7 +61,7 @@ def test_it_can_be_stopped_before_its_time() -> None:
     early = WorkBounds(1000, MiB)
     early.stop()
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
-    with pytest.raises(GivenUp), early:
+    with pytest.raises(GivenUp, match="interrupted"), early:
         early.check()
 
 

@@ -65,14 +65,14 @@ def test_what_is_lost_is_named_with_its_cell(told: dict[str, Any]) -> None:
 
 
 def test_what_fits_is_saved_where_there_is_no_room_for_everything(told: dict[str, Any]) -> None:
-    """What the node has already needs none. The rest is named, and saved once there is room again."""
+    """Small values, then the newest; what the node has already takes room, too. The rest is named."""
     assert told["stored"] == ["numpy", "old", "n", "new"]
     reply, names, lost = told["no room"]
-    assert outcome(reply) == {"status": "ok", "why": "left out: old, newer"}
-    assert names == ["numpy", "n", "new"]
+    assert outcome(reply) == {"status": "ok", "why": "left out: old, new"}
+    assert names == ["numpy", "n", "newer"]
     assert lost == [
         {"name": "old", "cell": 1, "what": "a `bytes` of 3 MB (no room)"},
-        {"name": "newer", "cell": 2, "what": "a `ndarray` of 2 MB (no room)"},
+        {"name": "new", "cell": 2, "what": "a `ndarray` of 2 MB (no room)"},
     ]
     reply, names = told["room again"]
     assert outcome(reply) == {"status": "ok", "why": ""}
@@ -111,6 +111,13 @@ def test_a_save_that_is_interrupted_is_given_up(told: dict[str, Any]) -> None:
     assert outcome(told["refused"]) == {"status": "given up", "why": "it was interrupted"}
     assert told["given up"] == 0
     assert told["afterwards"] == "ok"
+
+
+def test_the_cell_that_bound_a_name_last_is_known(told: dict[str, Any]) -> None:
+    """Also from a save that gave way to the next cell, and in another kernel. A wrong cell is never told."""
+    cells = {"one": 15, "two": 0, "three": 12, "four": 0, "five": 17}
+    assert told["cells"] == cells
+    assert told["cells after a load"] == cells | {"five": 18}
 
 
 def test_a_thread_is_named_as_lost_once(told: dict[str, Any]) -> None:

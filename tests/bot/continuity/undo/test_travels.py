@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import UndoRefused
+from bot.model.stopping import ModelTurn
 from bot.reply import tell_nobody
 from bot.request import Request
 from bot.session import Session
@@ -13,6 +14,7 @@ from bot.sessions import Sessions
 from bot.turn import take_turn
 from filestore.errors import StoreUnavailable
 from filestore.records import CellRecord
+from kernels.errors import KernelStartFailed
 from kernels.notebooks.cells import Code, Markdown
 from tests.bot.fake_kernels import FakeKernel
 from tests.bot.worlds import Program, World
@@ -233,6 +235,33 @@ async def test_a_crash_after_the_journey_leaves_what_is_told(world: World, kerne
         assert told.as_of == 1
     async with Program(world) as sessions:
         assert await world.ran(sessions, "a") == []
+
+
+async def test_a_journey_that_fails_on_its_way_is_settled_at_once(world: World, kernel: FakeKernel) -> None:
+    """The marks are those of the state that the kernel has, and the next cell tells."""
+
+    async def fails() -> None:
+        raise KernelStartFailed("no room")
+
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "a b")
+        kernel.arrived = fails
+        with pytest.raises(KernelStartFailed):
+            await session.undo()
+        assert await undone_in(session) == [2]
+        (told,) = await world.ran(sessions, "a")
+        assert told.as_of == 1
+
+
+async def test_the_model_does_not_go_on_as_if_nothing_had_changed(world: World) -> None:
+    """Its turn is stopped while it thinks, unless it asks for the undo itself."""
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "a b", "a b c")
+        for of, stopped in (({3}, False), (None, True)):
+            turn = ModelTurn("terminal")
+            async with session.asked(turn):
+                await session.undo(of=of)
+            assert turn.stopped == stopped
 
 
 async def test_a_crash_before_the_journey_leaves_everything(

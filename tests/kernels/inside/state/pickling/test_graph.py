@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import KERNEL_PYTHON, ROOT
 from tests.kernels.inside.kernel_python import PATIENCE, run
-from tests.kernels.inside.state.gallery import CELLS, LOST
+from tests.kernels.inside.state.pickling.gallery import CELLS, LOST
 
 HERE = Path(__file__).resolve().parent
 EXPRESSIONS = [each for _, expressions in CELLS for each in expressions]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.continuity.undo.files_back import put_back
+from bot.continuity.undo.undone import FileBack
 from bot.session import Session
 from bot.sessions import Sessions
-from bot.undo.files_back import put_back
-from bot.undo.undone import FileBack
 from kernels.interface import WORKSPACE_FULL
 from kernels.state.journey import ChangedFile
 from tests.bot.worlds import Program, World
@@ -49,6 +49,33 @@ async def test_files_get_the_version_that_they_had(tmp_path: Path) -> None:
         assert (left, kernel.files) == ({}, {"a": b"one", "b": b"old"})
 
 
+async def test_an_upload_is_nothing_that_a_cell_did(tmp_path: Path) -> None:
+    """It stays, though it was not there then; one that a cell has changed since is as it was uploaded."""
+    world = World(tmp_path)
+    kernel = world.kernels.of["u1"]
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "terminal")
+        await store(sessions, "u1", ("replaced", b"old", 1))
+        for name in ("fresh", "changed", "replaced", "same"):
+            await sessions.files.put(1, "u1", name, b"upload", source="uploaded")
+        await store(sessions, "u1", ("changed", b"by a cell", 2))
+        kernel.files = dict.fromkeys(("fresh", "replaced"), b"upload") | {
+            "changed": b"by a cell",
+            "same": b"by a cell",
+        }
+        back, left = await put(
+            sessions,
+            session,
+            changed("fresh", None),
+            changed("changed", None),
+            changed("replaced", b"old"),
+            changed("same", b"upload"),
+        )
+        assert back == [FileBack("changed"), FileBack("same")]
+        assert list(left) == ["replaced"]
+        assert set(kernel.files.values()) == {b"upload"}
+
+
 async def test_what_would_be_lost_for_good_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what nobody knows, or has any more, is named; the others still go back."""
     world = World(tmp_path)
@@ -78,5 +105,5 @@ async def test_what_would_be_lost_for_good_stays(tmp_path: Path, monkeypatch: py
         )
         assert back == [FileBack("a", 1)]
         assert list(left) == ["only", "unknown", "expired", "full", "waits"]
-        assert "nowhere else" in left["only"]
+        assert "is stored" in left["only"]
         assert kernel.files == there | {"a": b"one"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import BranchRefused
+from bot.errors import BranchRefused, DeletedSince
 from bot.sessions import Sessions
 from filestore.errors import QuotaExceeded
 from filestore.records import CellRecord, Said
@@ -120,6 +120,8 @@ async def test_what_cannot_be_branched_is_refused(world: World) -> None:
         running = asyncio.create_task(sessions.execute_code("a", 1))
         await began.wait()
         assert await refusal(sessions, "terminal", "z") == "running"
+        with pytest.raises(BranchRefused, match="running"):
+            await sessions.switch(1, "terminal", "x")
         kernel.interrupted.set()
         await running
 
@@ -167,6 +169,29 @@ async def test_a_deleted_branch_is_no_longer_shown(world: World) -> None:
         await sessions.branch(1, "terminal", THREAD, "x")
         await sessions.forget_person(1)
         assert (sessions.id_of(1, THREAD), await records()) == ("u1", [])
+
+
+async def test_a_branch_does_not_come_back_after_its_deletion(world: World) -> None:
+    """If somebody asks for it just then."""
+    async with Program(world) as sessions:
+        await world.ran(sessions, "a")
+        branch = await sessions.branch(1, "terminal", THREAD, "x")
+        entered, leave = asyncio.Event(), asyncio.Event()
+
+        async def removing(session_id: str) -> None:
+            entered.set()
+            await leave.wait()
+
+        world.kernels.removing = removing
+        deleting = asyncio.create_task(sessions.discard(1, THREAD))
+        await entered.wait()
+        asking = asyncio.create_task(sessions.session(1, THREAD))
+        await asyncio.sleep(0)
+        leave.set()
+        await deleting
+        with pytest.raises(DeletedSince):
+            await asking
+        assert await sessions.store.sessions.get(branch.session_id) is None
 
 
 async def test_a_cell_that_runs_in_a_session_that_is_not_shown_is_resumed(world: World) -> None:

@@ -2,10 +2,10 @@
 
 from msgspec import structs
 
-from bot.undo.history import MOST, History, Origin, Step, numbers, ranges
+from bot.continuity.undo.history import MOST, Origin, UndoHistory, UndoStep, numbers, ranges
 from filestore.records import HISTORY
 
-STEP = Step("undo", save=3, cell=12, as_of=10, top=12, undone=((11, 12),))
+STEP = UndoStep("undo", save=3, cell=12, as_of=10, top=12, undone=((11, 12),))
 
 
 def test_numbers_are_kept_as_ranges() -> None:
@@ -16,16 +16,16 @@ def test_numbers_are_kept_as_ranges() -> None:
 
 def test_a_history_is_read_as_it_was_written() -> None:
     """An empty one is no text; what cannot be read is an empty one."""
-    history = History((STEP,), STEP, {"good": ((1, 2),)}, Origin("x", "u1", "dm-7", 3, here=True))
-    assert History.from_text(history.to_text()) == history
-    assert History().to_text() is None
+    history = UndoHistory((STEP,), STEP, {"good": ((1, 2),)}, Origin("x", "u1", "dm-7", 3, here=True))
+    assert UndoHistory.from_text(history.to_text()) == history
+    assert UndoHistory().to_text() is None
     for text in (None, "", "nonsense", '{"steps": 1}'):
-        assert History.from_text(text) == History()
+        assert UndoHistory.from_text(text) == UndoHistory()
 
 
 def test_steps_end_with_a_later_cell_and_are_few() -> None:
     """One that cannot be redone ends those before it, too."""
-    history = History().gone(STEP).gone(STEP)
+    history = UndoHistory().gone(STEP).gone(STEP)
     assert history.steps == (STEP, STEP)
     later = structs.replace(STEP, top=20)
     assert history.gone(later).steps == (later,)
@@ -40,9 +40,11 @@ def test_what_does_not_fit_is_left_out() -> None:
     """The oldest steps first, then the largest checkpoint; where a branch is from always stays."""
     many = ranges(range(1, 20_000, 2))
     origin = Origin("x", "u1", "dm-7", 3)
-    history = History((structs.replace(STEP, undone=many), STEP), None, {"a": ((1, 1),), "b": many}, origin)
-    kept = History.from_text(history.to_text())
+    history = UndoHistory(
+        (structs.replace(STEP, undone=many), STEP), None, {"a": ((1, 1),), "b": many}, origin
+    )
+    kept = UndoHistory.from_text(history.to_text())
     assert len((history.to_text() or "").encode()) <= HISTORY
     assert (kept.steps, kept.lines, kept.origin) == ((), {"a": ((1, 1),)}, origin)
-    kept = History.from_text(structs.replace(history, lines={}).to_text())
+    kept = UndoHistory.from_text(structs.replace(history, lines={}).to_text())
     assert kept.steps == (STEP,)

@@ -162,9 +162,9 @@ CELLS: list[tuple[str, list[str]]] = [
         ],
     ),
     (
-        "import typing\nclass Pair(typing.NamedTuple):\n    a: int\n    b: str = 'x'\n    def both(self): return self.a, self.b\npair = Pair(1); Old = namedtuple('Old', 'p q'); old = Old(1, q=2)\nclass TD(typing.TypedDict, total=False):\n    k: int\nT = typing.TypeVar('T')\nclass Box(typing.Generic[T]):\n    def __init__(self, v: T): self.v = v\nbox = Box[int](4)\nclass Likes(typing.Protocol):\n    def go(self) -> int: ...",
+        "import typing\nclass Pair(typing.NamedTuple):\n    a: int\n    b: str = 'x'\n    def both(self): return self.a, self.b\npair = Pair(1); Old = namedtuple('Old', 'p q'); old = Old(1, q=2)\nclass TD(typing.TypedDict, total=False):\n    k: int\nT = typing.TypeVar('T'); UserId = typing.NewType('UserId', int)\nclass Box(typing.Generic[T]):\n    def __init__(self, v: T): self.v = v\nbox = Box[int](4)\nclass Likes(typing.Protocol):\n    def go(self) -> int: ...",
         [
-            "pair, pair.both(), pair._replace(a=3), type(pair) is Pair, old, old.q, TD(k=1), TD.__annotations__, box.v, box.__orig_class__, Box.__parameters__[0] is T"
+            "pair, pair.both(), pair._replace(a=3), type(pair) is Pair, old, old.q, TD(k=1), TD.__annotations__, box.v, box.__orig_class__, Box.__parameters__[0] is T, UserId(3), UserId"
         ],
     ),
     (
@@ -192,6 +192,10 @@ CELLS: list[tuple[str, list[str]]] = [
     (
         "class D(dict):\n    def __setitem__(self, k, v): super().__setitem__(k, (v, 'set'))\nmydict = D(); mydict['a'] = 1\nclass L(list): tag = 3\nmylist = L([1]); mylist.own = 2",
         ["mylist, mylist.own, mylist.tag"],
+    ),
+    (
+        "class Proxy:\n    def __init__(self, x): self._x = x\n    def __getattr__(self, name): return getattr(self._x, name)\nproxy = Proxy('ab')\nclass Single:\n    made, one = 0, None\n    def __new__(cls, name):\n        if cls.one is None: cls.one = super().__new__(cls); cls.made += 1\n        return cls.one\n    def __init__(self, name): self.name = name\nsingle = Single('s')\nclass Both:\n    __slots__ = ('a', '__dict__')\n    def __getattr__(self, name): return self.a[name]\nboth_ = Both(); both_.a, both_.b = {'c': 3}, 2",
+        ["proxy.upper(), single is Single('t'), single.name, Single.made, both_.a, both_.b, both_.c"],
     ),
     # NumPy
     (

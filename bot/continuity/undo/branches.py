@@ -21,11 +21,11 @@ from msgspec import structs
 
 from bot.continuity.deletions import Deletions
 from bot.continuity.losses import KernelNote
-from bot.errors import BranchRefused
+from bot.continuity.undo.history import Origin, UndoHistory
+from bot.errors import BranchRefused, DeletedSince
 from bot.scheduling.locks import Locks
 from bot.session import Session
 from bot.transcript import Transcript
-from bot.undo.history import History, Origin
 from bot.wording.undo_messages import branched
 from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.records import SessionRecord
@@ -36,7 +36,7 @@ from kernels.errors import KernelError
 from kernels.interface import Kernels
 from kernels.text.visible import one_line
 
-__all__ = ["Branch", "Branching"]
+__all__ = ["Branch", "BranchedSessions"]
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Branch:
     unsaved: tuple[UnsavedValue, ...] = ()
 
 
-class Branching(ABC):
+class BranchedSessions(ABC):
     """What `bot.sessions.Sessions` inherits."""
 
     store: SpooledStore
@@ -71,9 +71,11 @@ class Branching(ABC):
     _clock: Callable[[], datetime]
     _scope: Literal["user", "place"]
     _locks: Locks
+    _open: dict[str, Session]
 
     def __init__(self) -> None:
         self._shown: dict[tuple[int, str], str] = {}  # the branch that a person's place shows
+        self._gone: set[str] = set()  # branches that were deleted
 
     @abstractmethod
     async def session(self, user_id: int, place: str) -> Session:
@@ -93,7 +95,7 @@ class Branching(ABC):
 
     def exists(self, record: SessionRecord) -> bool:
         """Whether the session exists under the present scope, whatever its place shows."""
-        branch = History.from_text(record.history).origin is not None
+        branch = UndoHistory.from_text(record.history).origin is not None
         return branch or self._own_id(record.user_id, record.place) == record.session_id
 
     async def find_branches(self) -> None:
@@ -114,8 +116,11 @@ class Branching(ABC):
     async def switch(self, user_id: int, place: str, name: str) -> None:
         """Have a place show its branch of this name, or ("") its own session.
 
-        Raises: BranchRefused, StoreUnavailable.
+        Raises: BranchRefused, also while the one that it shows is at work; StoreUnavailable.
         """
+        shown = self._open.get(self.id_of(user_id, place))
+        if shown is not None and shown.busy:
+            raise BranchRefused("running")
         there = {branch.name: branch for branch in await self.branches(user_id, place)}
         if name and name not in there:
             raise BranchRefused("none", name)
@@ -146,7 +151,7 @@ class Branching(ABC):
                     heard = not place.startswith(PRIVATE) or to_place.startswith(PRIVATE)
                     origin = Origin(name, session.record.session_id, place, 0, heard=heard)
                     origin = await to_the_end(self._copy(session, to, to_place, origin))
-            await self._show(user_id, to_place, to)
+                    await self._show(user_id, to_place, to)
         unsaved = await self._begin(user_id, to_place)
         return Branch(to, to_place, name, origin.of, place, origin.cell, here=True, unsaved=unsaved)
 
@@ -172,7 +177,7 @@ class Branching(ABC):
             origin = structs.replace(origin, cell=await self.pool.branch(origin.of, to))
             await sessions.set_kernel(to, KernelNote().to_text())
             await transcript.say(place, "", branched(origin))
-            await sessions.set_history(to, History(origin=origin).to_text())
+            await sessions.set_history(to, UndoHistory(origin=origin).to_text())
         except BaseException:
             with suppress(FileStoreError, KernelError, OSError):
                 await self.pool.remove(to)
@@ -200,7 +205,7 @@ class Branching(ABC):
         """Have a place show this branch, and note it: if we are ended halfway, it shows its own session."""
         records = [record for record in await self.store.sessions.of_user(user_id) if record.place == place]
         for record in sorted(records, key=lambda record: record.session_id == shown):
-            history = History.from_text(record.history)
+            history = UndoHistory.from_text(record.history)
             here = record.session_id == shown
             if history.origin is not None and history.origin.here != here:
                 history = structs.replace(history, origin=structs.replace(history.origin, here=here))
@@ -210,16 +215,25 @@ class Branching(ABC):
             self._shown[user_id, place] = shown
 
     def _forget_branches(self, *session_ids: str) -> None:
-        """These sessions are deleted: places show their own sessions instead."""
+        """Have places show their own sessions instead of these, which are deleted."""
         for key in [key for key, shown in self._shown.items() if shown in session_ids]:
-            del self._shown[key]
+            self._gone.add(self._shown.pop(key))
+
+    def _branches_of(self, user_id: int) -> list[str]:
+        """The branches that a person's places show."""
+        return [shown for (user, _), shown in self._shown.items() if user == user_id]
+
+    def _check_branch(self, session_id: str) -> None:
+        """Raises: DeletedSince for a branch that was deleted while somebody waited for it."""
+        if session_id in self._gone:
+            raise DeletedSince
 
     def _own_id(self, user_id: int, place: str) -> str:
         return f"u{user_id}" if self._scope == "user" else f"u{user_id}-{place}"
 
 
 def _branch(record: SessionRecord) -> Branch | None:
-    origin = History.from_text(record.history).origin
+    origin = UndoHistory.from_text(record.history).origin
     if origin is None:
         return None
     return Branch(

@@ -1,6 +1,6 @@
 """What a session notes of its undone steps and its checkpoints: the text in its record.
 
-    history = History.from_text(record.history)
+    history = UndoHistory.from_text(record.history)
     await sessions.set_history(session_id, history.with_step(step).to_text())
 
 A step is one journey: an undo, or the return to a checkpoint. It can be redone until the next cell, which is
@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 
 from filestore.records import HISTORY
 
-__all__ = ["History", "Kind", "Origin", "Step", "numbers", "ranges"]
+__all__ = ["Kind", "Origin", "UndoHistory", "UndoStep", "numbers", "ranges"]
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def numbers(of: Ranges) -> tuple[int, ...]:
     return tuple(cell for first, last in of for cell in range(first, last + 1))
 
 
-class Step(Struct, frozen=True, omit_defaults=True):
+class UndoStep(Struct, frozen=True, omit_defaults=True):
     """A journey from the save `save` with the state as of `cell` to that of `as_of`.
 
     It undid the cells `undone`, and made those of `again` count again. `top` is the number of the last cell
@@ -72,14 +72,14 @@ class Origin(Struct, frozen=True):
     heard: bool = False
 
 
-class History(Struct, frozen=True, omit_defaults=True):
+class UndoHistory(Struct, frozen=True, omit_defaults=True):
     """The `steps` that can be redone, the oldest first, and the `pending` one that is under way.
 
     `lines` has for each checkpoint which cells were undone when it was made.
     """
 
-    steps: tuple[Step, ...] = ()
-    pending: Step | None = None
+    steps: tuple[UndoStep, ...] = ()
+    pending: UndoStep | None = None
     lines: dict[str, Ranges] = {}
     origin: Origin | None = None
 
@@ -94,7 +94,7 @@ class History(Struct, frozen=True, omit_defaults=True):
 
     def to_text(self) -> str | None:
         """The history as text; what does not fit is left out, the oldest steps first."""
-        if self == History():
+        if self == UndoHistory():
             return None
         text = msgspec.json.encode(self).decode()
         if len(text.encode()) <= HISTORY:
@@ -107,11 +107,11 @@ class History(Struct, frozen=True, omit_defaults=True):
             return structs.replace(self, lines=lines).to_text()
         return structs.replace(self, pending=None).to_text()
 
-    def going(self, step: Step) -> Self:
+    def going(self, step: UndoStep) -> Self:
         """The same with a step that is about to be taken."""
         return structs.replace(self, pending=step)
 
-    def gone(self, step: Step | None) -> Self:
+    def gone(self, step: UndoStep | None) -> Self:
         """The same with this step taken (None: it was not); what a later cell has ended is left out."""
         if step is None:
             return structs.replace(self, pending=None)

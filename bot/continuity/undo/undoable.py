@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Mapping
 
-from bot.undo.travels import Travels
-from bot.undo.undone import Undone
+from bot.continuity.undo.travels import Travels
+from bot.continuity.undo.undone import Undone
 from kernels.state.journey import SavedCell
 
 __all__ = ["Undoable"]

@@ -6,28 +6,34 @@ The kernel's state is the truth, and the marks of cells follow it: a journey is 
 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    aclosing,
+    asynccontextmanager,
+    suppress,
+)
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from msgspec import structs
 
+from bot.continuity.kernel_notes import KernelNotes
+from bot.continuity.undo.files_back import put_back
+from bot.continuity.undo.history import Kind, UndoHistory, UndoStep, numbers, ranges
+from bot.continuity.undo.undone import Undone
 from bot.errors import BotError, UndoRefused
-from bot.transcript import has_begun
-from bot.undo.files_back import put_back
-from bot.undo.history import History, Kind, Step, numbers, ranges
-from bot.undo.undone import Undone
+from bot.files import PersonFiles
+from bot.transcript import Transcript, has_begun
 from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.files import FileStore
-from filestore.records import CellRecord
+from filestore.records import CellRecord, SessionRecord
 from filestore.spool import SpooledSessions
 from kernels.cell.events import Restarted
 from kernels.concurrency.cancellation import to_the_end
 from kernels.errors import KernelError, NoSuchSave
+from kernels.interface import PersonKernel
 from kernels.state.journey import Journey, SavedCell
-
-if TYPE_CHECKING:
-    from bot.session import Session
 
 __all__ = ["Travels"]
 
@@ -40,7 +46,7 @@ BROKEN_OFF = "the kernel was being taken back when that broke off, so some files
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A journey to the save `number`, which is as of `as_of`: see `Step` and `Undone`."""
+    """A journey to the save `number`, which is as of `as_of`: see `UndoStep` and `Undone`."""
 
     number: int
     as_of: int
@@ -51,11 +57,30 @@ class _Plan:
     unkept: tuple[int, ...] = ()
 
 
+class Traveler(Protocol):
+    """The session, as far as it concerns its journeys: see `bot.session`."""
+
+    record: SessionRecord
+    transcript: Transcript
+    notes: KernelNotes
+    files: PersonFiles
+
+    @property
+    def kernel(self) -> PersonKernel:
+        """Its kernel."""
+
+    def turn(self) -> AbstractContextManager[None]:
+        """While entered, the session is at work."""
+
+    def alone(self, *, stop: bool) -> AbstractAsyncContextManager[bool]:
+        """While entered, no cell begins; gives whether none is in progress."""
+
+
 class Travels:
     """The journeys of one session. With `saved` false variables are not saved here, so there are none."""
 
     def __init__(
-        self, session: "Session", sessions: SpooledSessions, files: FileStore, *, saved: bool
+        self, session: Traveler, sessions: SpooledSessions, files: FileStore, *, saved: bool
     ) -> None:
         self._session = session
         self._sessions = sessions
@@ -65,7 +90,7 @@ class Travels:
     async def undo(self, cells: int, *, of: Collection[int] | None = None) -> Undone:
         """See `Session.undo`."""
 
-        async def plan(history: History) -> _Plan:  # noqa: ARG001  all plans get it
+        async def plan(history: UndoHistory) -> _Plan:  # noqa: ARG001  all plans get it
             return await self._to_before(cells, of)
 
         return await self._travel("undo", plan, stop=of is None)
@@ -77,7 +102,7 @@ class Travels:
     async def restore(self, name: str) -> Undone:
         """See `Session.restore`."""
 
-        async def plan(history: History) -> _Plan:
+        async def plan(history: UndoHistory) -> _Plan:
             saved = (await self._session.kernel.checkpoints()).get(name)
             if saved is None:
                 raise UndoRefused("no checkpoint", name=name)
@@ -88,12 +113,16 @@ class Travels:
     async def checkpoint(self, name: str) -> SavedCell:
         """See `Session.checkpoint`."""
         self._check()
-        async with self._alone(stop=False):
-            history = await self._settled()
-            saved = await self._session.kernel.checkpoint(name)
-            undone = [cell.seq async for cell in self._cells() if cell.undone and cell.seq <= saved.cell]
-            await self._note(history.with_line(name, undone))
-            return saved
+        with self._session.turn():
+            async with self._alone(stop=False):
+                return await self._checkpoint(name)
+
+    async def _checkpoint(self, name: str) -> SavedCell:
+        history = await self._settled()
+        saved = await self._session.kernel.checkpoint(name)
+        undone = [cell.seq async for cell in self._cells() if cell.undone and cell.seq <= saved.cell]
+        await self._note(history.with_line(name, undone))
+        return saved
 
     async def checkpoints(self) -> Mapping[str, SavedCell]:
         """See `Session.checkpoints`."""
@@ -121,12 +150,12 @@ class Travels:
         try:
             history = await self._read()
             if history.steps or history.lines or history.pending:
-                await self._note(History(origin=history.origin))
+                await self._note(UndoHistory(origin=history.origin))
         except FileStoreError as error:  # no save of theirs is found any more
             log.warning("the steps of session %s stay noted: %s", self._session.record.session_id, error)
 
     async def _travel(
-        self, kind: Kind, plan: Callable[[History], Awaitable[_Plan]], *, stop: bool = True
+        self, kind: Kind, plan: Callable[[UndoHistory], Awaitable[_Plan]], *, stop: bool = True
     ) -> Undone:
         """Make a journey; everything that can refuse it is asked before anything is stopped or changed."""
         self._check()
@@ -135,7 +164,7 @@ class Travels:
             async with self._alone(stop=stop):
                 history = await self._settled()
                 going = await plan(history)
-                step = Step(
+                step = UndoStep(
                     kind,
                     0,
                     going.cell,
@@ -146,16 +175,21 @@ class Travels:
                 )
                 return await to_the_end(self._go(going, step, history))
 
-    async def _go(self, going: _Plan, step: Step, history: History) -> Undone:
+    async def _go(self, going: _Plan, step: UndoStep, history: UndoHistory) -> Undone:
         session = self._session
         await self._note(history.going(step))
         try:
             journey = await session.kernel.go_to(going.number)
         except NoSuchSave:
             journey = Journey(0, NOT_GONE)
+        except (KernelError, OSError):  # nobody knows how far it came
+            with suppress(FileStoreError, KernelError, OSError):
+                await self._settled()
+            raise
         if journey.as_of != going.as_of:  # everything is as it was, if that could be saved
             await self._note(history.gone(None))
-            raise UndoRefused("unread" if journey.as_of else "lost", cell=going.as_of)
+            lost = journey.as_of != NOT_GONE and not journey.before
+            raise UndoRefused("lost" if lost else "unread", cell=going.as_of)
         origin = history.origin
         sessions = [session.record.session_id, *([origin.of] if origin else [])]
         back, left = await put_back(
@@ -180,7 +214,7 @@ class Travels:
             for_good=step.kind != "redo" and before is None,
         )
 
-    async def _settled(self) -> History:
+    async def _settled(self) -> UndoHistory:
         """The history, once a journey that was broken off is seen to its end. Raises: StoreUnavailable."""
         history = await self._read()
         step = history.pending
@@ -198,7 +232,7 @@ class Travels:
         await self._note(history)
         return history
 
-    async def _mark(self, step: Step) -> None:
+    async def _mark(self, step: UndoStep) -> None:
         if step.undone:
             await self._session.transcript.mark(numbers(step.undone), undone=True)
         if step.again:
@@ -231,7 +265,7 @@ class Travels:
             raise UndoRefused("too far", cell=min((cell for cell in doomed if cell in saves), default=0))
         return _Plan(number, as_of, doomed[0], top, tuple(doomed[::-1]), unkept=tuple(unkept[::-1]))
 
-    async def _to_last(self, history: History) -> _Plan:
+    async def _to_last(self, history: UndoHistory) -> _Plan:
         """To the state before the last step."""
         step = history.steps[-1] if history.steps else None
         top = cell = 0
@@ -250,7 +284,7 @@ class Travels:
         number = step.save if step.save in found else found[-1]
         return _Plan(number, step.cell, cell, top, numbers(step.again), numbers(step.undone))
 
-    async def _to_checkpoint(self, saved: SavedCell, history: History, name: str) -> _Plan:
+    async def _to_checkpoint(self, saved: SavedCell, history: UndoHistory, name: str) -> _Plan:
         """To a checkpoint: the cells that count then are those that counted when it was made."""
         line = history.lines.get(name)
         then = set(numbers(line)) if line is not None else None
@@ -288,12 +322,12 @@ class Travels:
         if not self._saved:
             raise UndoRefused("off")
 
-    async def _read(self) -> History:
+    async def _read(self) -> UndoHistory:
         """The history as recorded. Raises: StoreUnavailable, also while writes wait for the database."""
         if self._session.transcript.waits:
             raise StoreUnavailable("writes of the session wait")
         record = await self._sessions.get(self._session.record.session_id)
-        return History.from_text(record.history if record is not None else None)
+        return UndoHistory.from_text(record.history if record is not None else None)
 
-    async def _note(self, history: History) -> None:
+    async def _note(self, history: UndoHistory) -> None:
         await self._sessions.set_history(self._session.record.session_id, history.to_text())

@@ -6,7 +6,7 @@ went = await go_to_branch(sessions, user_id, place, "what if")
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot.undo.branches import Branch
+from bot.continuity.undo.branches import Branch
 
 if TYPE_CHECKING:
     from bot.sessions import Sessions

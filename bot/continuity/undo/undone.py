@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.undo.history import Kind
+from bot.continuity.undo.history import Kind
 from kernels.cell.events import UnsavedValue
 from kernels.state.journey import ChangedVariable
 
