@@ -139,7 +139,8 @@ def checkpoint_fields(name: str, saved: SavedCell) -> dict[str, Any]:
 
 def branch_fields(branch: Branch) -> dict[str, Any]:
     """A branch: the cell as of which it began (0: without variables), and whether it is shown now."""
-    return {"name": branch.name, "cell": branch.cell, "here": branch.here}
+    unsaved = _unsaved(branch.unsaved)
+    return {"name": branch.name, "cell": branch.cell, "here": branch.here, "unsaved": unsaved}
 
 
 def _unsaved(values: Sequence[UnsavedValue]) -> list[dict[str, Any]]:
