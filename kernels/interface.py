@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self
 
 from kernels.broker import FileSource
-from kernels.cell.events import Event
+from kernels.cell.events import Event, UnsavedValue
 from kernels.cell.result import Late, RunResult, Variable
 from kernels.introspection import Completions
 from kernels.limits import Limits
@@ -35,13 +35,16 @@ class State:
     """A kernel now: whether a process holds variables, whether a cell runs or waits, and the variables.
 
     `saved` is the cell as of which its variables were saved last (0: they were not), which may have been by
-    another program.
+    another program. That save has `saved_size` bytes, and not what is `unsaved`: what cannot be saved, or
+    ("" for what it is) is there only since then.
     """
 
     alive: bool = False
     busy: bool = False
     variables: tuple[Variable, ...] = ()
     saved: int = 0
+    saved_size: int = 0
+    unsaved: tuple[UnsavedValue, ...] = ()
 
 
 class Cell(Protocol):

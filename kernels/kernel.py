@@ -128,8 +128,7 @@ class Kernel(LocalKernel, Traveling, Evictable, introspection.Hinting):
         return self._process is not None and not self.dead
 
     async def state(self) -> State:
-        await self._keeper.newest()
-        return State(self.alive, self.busy, self.variables, self.saved)
+        return await self._keeper.with_saved(State(self.alive, self.busy, self.variables))
 
     @property
     def dead(self) -> bool:

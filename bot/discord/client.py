@@ -34,6 +34,7 @@ from bot.discord.buttons.view import AnswerButtons
 from bot.discord.chat import Chat
 from bot.discord.commands.personal import PersonalCommands
 from bot.discord.commands.run import RunCommands
+from bot.discord.commands.undoing import UndoCommands
 from bot.discord.connections import Pauses, outlast_ready
 from bot.discord.context import Context
 from bot.discord.failures import tell_failure
@@ -93,6 +94,7 @@ class Client(nextcord.Client):
         self.http._buckets = _Forgotten()
         self.http.ws_connect = self._pausing(self.http.ws_connect)  # type: ignore[assignment, method-assign]
         self.add_cog(RunCommands(context))
+        self.add_cog(UndoCommands(context))
         self.add_cog(PersonalCommands(context, self.forget_person))
         self.add_view(AnswerButtons(ButtonActions(context).by_name))
         self.add_view(ExpiredViews())

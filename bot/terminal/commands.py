@@ -18,7 +18,10 @@ from bot.notebooks.replay import imported
 from bot.sessions import Sessions
 from bot.terminal.paths import content, created, named, opened
 from bot.terminal.screen import Screen
+from bot.terminal.undo_commands import HELP as UNDO_HELP
+from bot.terminal.undo_commands import CommandFailed, UndoCommands
 from bot.wording.error_messages import for_operator
+from bot.wording.saved_messages import what_is_saved
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
 from kernels.notebooks.cells import Notebook, NotebookError
@@ -27,14 +30,15 @@ from kernels.text.visible import one_line
 
 __all__ = ["CommandFailed", "Commands"]
 
-HELP = """\
+HELP = f"""\
 Type Python; the last line's value is shown. `%magic`, `!command` and `name?` work as in IPython.
   %files              your stored files: id, type, size, time left
   %load ID [NAME]     load a stored file into a variable
   %upload PATH        store a file of this machine, and put it into the workspace
   %ask WORDS          ask the model, which can run code here; a line that is clearly prose asks it, too
   %usage              how much you have used the model today
-  %vars               your variables
+  %vars               your variables, and what is saved of them
+{UNDO_HELP}
   %reset [all]        a fresh kernel; `all` also deletes workspace, stored files and transcript
   %notebook [PATH]    save the session as a Jupyter notebook
   %bundle [PATH]      the same as a zip, with the files that it used or made
@@ -45,10 +49,6 @@ Enter runs a complete line, an empty line ends a block, Esc Enter runs it as it 
 Prose is what begins with two words and is not Python; without a model it is run as code.
 Ctrl-C stops the cell or the model, Ctrl-D or `exit` leaves. Files and transcript are kept, and variables
 until the kernel has been idle for a long time; where they are saved, they come back after that, too."""
-
-
-class CommandFailed(Exception):
-    """A command could not be carried out; the text says why."""
 
 
 class Commands:
@@ -86,7 +86,7 @@ class Commands:
             "%bundle": self._bundle,
             "%replay": self._replay,
             "%help": self._help,
-        }
+        } | UndoCommands(sessions, screen, user_id, place).verbs
 
     async def carry_out(self, text: str) -> bool:
         """Carry out `text` if it is a command; False if it is code. Raises: CommandFailed."""
@@ -149,6 +149,8 @@ class Commands:
         for variable in variables:
             name, kind, detail = map(one_line, (variable.name, variable.type, variable.detail))
             self._screen.line(f"  {name:<20} {kind:<16} {detail}")
+        if saved := what_is_saved(state):
+            self._screen.note(saved)
 
     async def _usage(self, _words: list[str]) -> None:
         total = await self._sessions.ledger.today(self._user_id)

@@ -1,14 +1,18 @@
 """What the machine interface says, as the fields of its JSON objects; docs/json.md lists them."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import structs
 
+from bot.continuity.undo.branches import Branch
+from bot.continuity.undo.undone import Undone
 from bot.model.turn import ModelAnswer
 from bot.notebooks.replay import Step
 from bot.reply import ExecutionResult
 from bot.wording.cell_messages import ending
+from bot.wording.undo_messages import undone
 from filestore.records import StoredFile
 from kernels.cell.events import (
     ClearOutput,
@@ -23,8 +27,18 @@ from kernels.cell.events import (
     UnsavedValue,
     Unstopped,
 )
+from kernels.state.journey import SavedCell
 
-__all__ = ["answer_fields", "event_fields", "file_fields", "result_fields", "step_fields"]
+__all__ = [
+    "answer_fields",
+    "branch_fields",
+    "checkpoint_fields",
+    "event_fields",
+    "file_fields",
+    "result_fields",
+    "step_fields",
+    "undone_fields",
+]
 
 NAMES: dict[type[Event], str] = {
     Queued: "queued",
@@ -96,6 +110,37 @@ def result_fields(result: ExecutionResult) -> dict[str, Any]:
         "unsaved": _unsaved(result.unsaved),
         "unrecorded": result.unrecorded,
     }
+
+
+def undone_fields(told: Undone) -> dict[str, Any]:
+    """What came of an undo, a redo, or going back to a checkpoint."""
+    return {
+        "event": "undone",
+        "kind": told.kind,
+        "name": told.name,
+        "cells": list(told.cells),
+        "again": list(told.again),
+        "as_of": told.as_of,
+        "unkept": list(told.unkept),
+        "changed": [{"name": one.name, "was": one.was, "now": one.now} for one in told.changed],
+        "unsaved": _unsaved(told.unsaved),
+        "files": [{"name": one.name, "cell": one.cell, "gone": one.gone} for one in told.files],
+        "left": [{"name": one.name, "reason": one.why} for one in told.left],
+        "for_good": told.for_good,
+        "message": undone(told),
+    }
+
+
+def checkpoint_fields(name: str, saved: SavedCell) -> dict[str, Any]:
+    """A checkpoint: the cell as of which it is (0: before the first one), and when that was saved."""
+    at = datetime.fromtimestamp(saved.saved_at, UTC)
+    return {"name": name, "cell": saved.cell, "saved_at": at.isoformat()}
+
+
+def branch_fields(branch: Branch) -> dict[str, Any]:
+    """A branch: the cell as of which it began (0: without variables), and whether it is shown now."""
+    unsaved = _unsaved(branch.unsaved)
+    return {"name": branch.name, "cell": branch.cell, "here": branch.here, "unsaved": unsaved}
 
 
 def _unsaved(values: Sequence[UnsavedValue]) -> list[dict[str, Any]]:

@@ -4,7 +4,9 @@
     {"user": 1, "load_file": "k7m3q9x2va"}  {"user": 1, "input": "Bob"}  {"user": 1, "interrupt": true}
     {"user": 1, "reset": true}  {"user": 1, "reset": "all"}  {"user": 1, "notebook": "out.ipynb"}
     {"user": 1, "bundle": "out.zip"}  {"user": 1, "replay": "in.ipynb", "keep_going": false}
-    {"user": 1, "ask": "plot it"}  {"user": 1, "interrupt": "kill"}
+    {"user": 1, "ask": "plot it"}  {"user": 1, "interrupt": "kill"}  {"user": 1, "undo": 2}
+    {"user": 1, "redo": true}  {"user": 1, "checkpoint": "save", "name": "clean"}
+    {"user": 1, "branch": "what if"}
 
 `user` is a whole number, by default 1, and an `id` of any kind is repeated in every answer to its request.
 The requests of one user are carried out in order, those of different users at the same time; `input` and
@@ -31,35 +33,28 @@ from bot.request import Request
 from bot.session import Session
 from bot.sessions import Sessions
 from bot.terminal.json_fields import answer_fields, event_fields, file_fields, result_fields, step_fields
+from bot.terminal.json_requests import PATHS, BadRequest, Line, parsed, text_of
 from bot.terminal.paths import content, created, named, opened
+from bot.terminal.undo_requests import UndoRequests
 from bot.wording.error_messages import advice, sentence
 from filestore.errors import FileStoreError
 from filestore.records import SessionRecord
 from kernels.cell.events import END_OF_INPUT, InputRequest
 from kernels.errors import KernelClosed, KernelError, NoQuestion
 from kernels.notebooks.cells import NotebookError
-from kernels.text.clipping import human_size, repair
 
-__all__ = ["LONGEST", "JsonLines"]
+__all__ = ["JsonLines"]
 
 log = logging.getLogger(__name__)
 
 PLACE = "json"
-LONGEST = 32 * 1024 * 1024  # bytes of one request line: the largest cell as JSON, and some more
-SHORT = 64 * 1024  # bytes of a line that cannot cost much
-MOST_PARTS = 10_000  # values and names in a longer line
-PATHS = {"upload", "notebook", "bundle", "replay"}  # not repaired: that would be the path of another file
-FLAGS = {"files": (), "reset": ("all",), "interrupt": ("kill",)}  # the value is true, or one of these
+FLAGS = {
+    "files": (),
+    "reset": ("all",),
+    "redo": (),
+    "interrupt": ("kill",),
+}  # the value is true, or one of these
 URGENT = {"input", "interrupt"}
-Line = dict[str, Any]
-
-
-class BadRequest(ValueError):
-    """A line is not a request. The text says why; `request` is what could be read of it."""
-
-    def __init__(self, why: str, request: Line | None = None) -> None:
-        super().__init__(why)
-        self.request = request or {}
 
 
 class JsonLines:
@@ -79,6 +74,7 @@ class JsonLines:
         self._urgent_work: set[asyncio.Task[None]] = set()
         self._ended = False  # the input has ended: nobody can answer any more
         self._ending = False  # the program was told to end
+        undoing = UndoRequests(sessions, PLACE)
         self._verbs: dict[str, Callable[[int, Line], Awaitable[None]]] = {
             "code": self._run,
             "ask": self._ask,
@@ -86,6 +82,7 @@ class JsonLines:
             "files": self._files,
             "load_file": self._load,
             "reset": self._reset,
+            **{verb: partial(self._undo, carry_out) for verb, carry_out in undoing.verbs.items()},
             "notebook": self._notebook,
             "bundle": self._bundle,
             "replay": self._replay,
@@ -101,7 +98,7 @@ class JsonLines:
                 number += 1
                 try:
                     if not line.isspace():
-                        self._accept(_parse(line), users)
+                        self._accept(parsed(line), users)
                 except BadRequest as error:
                     known = {key: error.request[key] for key in ("id", "user") if key in error.request}
                     self._say(known | {"event": "error", "line": number, "message": str(error)})
@@ -201,23 +198,23 @@ class JsonLines:
         if not isinstance(wanted, list) or not all(isinstance(one, str) for one in wanted):
             raise BadRequest("user_files is a list of file ids")
 
-        code, tell = _text(request, "code"), partial(self._tell_reply, user, request)
+        code, tell = text_of(request, "code"), partial(self._tell_reply, user, request)
         await self._sessions.execute_code(code, user, wanted, place=PLACE, can_answer=True, tell=tell)
 
     async def _ask(self, user: int, request: Line) -> None:
-        asked = Request(user, str(user), PLACE, words=_text(request, "ask"))
+        asked = Request(user, str(user), PLACE, words=text_of(request, "ask"))
         answer = await self._sessions.ask(asked, partial(self._tell_reply, user, request))
         self._answer(user, request, answer_fields(answer))
 
     async def _urgent(self, user: int, request: Line) -> None:
         session = await self._session(user)
         if "input" in request:
-            session.answer(_text(request, "input"))
+            session.answer(text_of(request, "input"))
         else:
             await session.stop(kill=request["interrupt"] == "kill")
 
     async def _upload(self, user: int, request: Line) -> None:
-        path, limit = _text(request, "upload"), self._sessions.files.max_file
+        path, limit = text_of(request, "upload"), self._sessions.files.max_file
         name, data = await asyncio.to_thread(content, path, limit=limit)
         stored = await self._sessions.upload(name, data, user, place=PLACE)
         self._answer(user, request, {"event": "uploaded", "file": file_fields(stored)})
@@ -227,7 +224,7 @@ class JsonLines:
         self._answer(user, request, {"event": "files", "files": files})
 
     async def _load(self, user: int, request: Line) -> None:
-        loaded = await self._sessions.load_file(_text(request, "load_file"), user)
+        loaded = await self._sessions.load_file(text_of(request, "load_file"), user)
         data = base64.b64encode(loaded.data).decode()
         self._answer(user, request, {"event": "loaded", "file": file_fields(loaded.record), "data": data})
 
@@ -237,6 +234,11 @@ class JsonLines:
         else:
             await (await self._session(user)).reset()
         self._answer(user, request, {"event": "reset"})
+
+    async def _undo(
+        self, carry_out: Callable[[int, Line], Awaitable[dict[str, Any]]], user: int, request: Line
+    ) -> None:
+        self._answer(user, request, await carry_out(user, request))
 
     async def _notebook(self, user: int, request: Line) -> None:
         session = await self._session(user)
@@ -249,7 +251,7 @@ class JsonLines:
     async def _save(
         self, user: int, request: Line, verb: str, write: Callable[[BinaryIO], Awaitable[object]]
     ) -> None:
-        path = named(_text(request, verb))
+        path = named(text_of(request, verb))
         with created(path) as file:
             await write(file)
             size = file.tell()
@@ -257,7 +259,7 @@ class JsonLines:
 
     async def _replay(self, user: int, request: Line) -> None:
         async def file() -> BinaryIO:
-            return await asyncio.to_thread(opened, _text(request, "replay"))
+            return await asyncio.to_thread(opened, text_of(request, "replay"))
 
         keep_going = request.get("keep_going", False)
         if not isinstance(keep_going, bool):
@@ -309,44 +311,3 @@ class JsonLines:
 
     def _say(self, fields: dict[str, Any]) -> None:
         self._write(json.dumps(fields) + "\n")
-
-
-def _parts(line: bytes) -> int:
-    """How many values and names a line of JSON has at most, without making them: 2 bytes can become 100."""
-    bare = line.replace(b"\\\\", b"").replace(b'\\"', b"")  # leaves only the quotation marks around texts
-    texts = bare.count(b'"') // 2
-    if texts > MOST_PARTS:
-        return texts
-    outside = bare.split(b'"')[::2]
-    return texts + sum(piece.count(mark) for piece in outside for mark in (b",", b"[", b"{"))
-
-
-def _parse(line: bytes) -> Line:
-    if len(line) == LONGEST and not line.endswith(b"\n"):
-        raise BadRequest(
-            f"a line has at most {human_size(LONGEST)}: put data into a file, and name it in an upload"
-        )
-    if len(line) > SHORT and _parts(line) > MOST_PARTS:
-        raise BadRequest(
-            f"a line has at most {MOST_PARTS:,} values: put data into a file, and name it in an upload"
-        )
-    try:
-        request = json.loads(line)
-        if isinstance(request, dict):
-            request = {key: value if key in PATHS else repair(value) for key, value in request.items()}
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"not a line of JSON: {error}") from None
-    if not isinstance(request, dict):
-        raise BadRequest('a request is an object, such as {"user": 1, "code": "1 + 1"}')
-    user = request.get("user", 1)
-    if not isinstance(user, int) or isinstance(user, bool) or not 0 <= user < 2**63:
-        request = {key: value for key, value in request.items() if key == "id"}
-        raise BadRequest("user is a whole number, 0 or more", request)
-    return request
-
-
-def _text(request: Line, key: str) -> str:
-    value = request[key]
-    if not isinstance(value, str):
-        raise BadRequest(f"{key} is a text")
-    return value

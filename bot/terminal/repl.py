@@ -112,10 +112,10 @@ class Repl:
         self._screen.show(reply)
         self._screen.end_line()
 
-    async def tell_resumed(self, _record: SessionRecord, reply: Reply) -> None:
+    async def tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
         """Show what a cell of an earlier visit does, once the earlier cells were shown."""
         await self._welcomed.wait()
-        await self._tell(await self._sessions.session(self._user_id, PLACE), reply)
+        await self._tell(await self._sessions.of_record(record), reply)
 
     async def fail_resumed(self, _record: SessionRecord, _cell: int, error: Exception) -> None:
         """Say why such a cell has no result."""

@@ -19,6 +19,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -26,12 +27,13 @@ from kernels.cell.router import Router
 from kernels.concurrency.cancellation import cancel, stop, to_the_end
 from kernels.concurrency.slots import SlotQueue
 from kernels.concurrency.threads import in_thread
+from kernels.interface import State
 from kernels.state.asking import Asked, AskedProcess, asking
 from kernels.state.errors import StateError
 from kernels.state.exchange import Exchange, LoadErrand, SaveErrand
 from kernels.state.manifest import Manifest, Meta
 from kernels.state.past.history import SaveHistory
-from kernels.state.restarts import BroughtBack, unsaved
+from kernels.state.restarts import BroughtBack, not_saved, unsaved
 from kernels.state.session_state import SessionState
 from kernels.state.store import StateStore
 from kernels.text.clipping import repair
@@ -121,6 +123,13 @@ class Keeper:
         """What is saved, as far as is known; None as well for a save with nothing in it."""
         saved = await self.newest_of_all()
         return None if saved is None or saved.is_empty else saved
+
+    async def with_saved(self, state: State) -> State:
+        """The state of the kernel, with what is saved of it."""
+        if (saved := await self.newest()) is None:
+            return state
+        unsaved = not_saved(saved.meta, state.variables)
+        return replace(state, saved=saved.cell, saved_size=saved.size, unsaved=unsaved)
 
     async def newest_of_all(self) -> Manifest | None:
         """As `newest`, also if it has nothing in it."""

@@ -128,6 +128,11 @@ class Manifest:
         """Whether it stands for a kernel with nothing in it."""
         return not self.buffers
 
+    @property
+    def size(self) -> int:
+        """Bytes of its chunks."""
+        return sum(distinct(self.buffers).values())
+
     @classmethod
     def new(
         cls,

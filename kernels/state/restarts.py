@@ -17,7 +17,7 @@ from kernels.cell.events import Restarted, UnsavedValue
 from kernels.cell.result import Variable
 from kernels.state.manifest import UNKNOWN, Manifest, Meta, Portrait
 
-__all__ = ["AWAY", "NOT_BACK", "BroughtBack", "Restarts", "unsaved"]
+__all__ = ["AWAY", "NOT_BACK", "BroughtBack", "Restarts", "not_saved", "unsaved"]
 
 AWAY = "it ended while I was away"  # as in `bot.continuity.losses`
 NOT_BACK = "your variables could not be brought back this time"
@@ -49,6 +49,13 @@ class BroughtBack:
 def unsaved(meta: Meta) -> tuple[UnsavedValue, ...]:
     """What a save, or what came back of it, does not have."""
     return tuple(UnsavedValue(one.name, one.cell, one.what) for one in meta.lost)
+
+
+def not_saved(meta: Meta, variables: Sequence[Variable]) -> tuple[UnsavedValue, ...]:
+    """What a save does not have; of these variables, also those that are there only since then."""
+    told = unsaved(meta)
+    known = {*meta.names, *(one.name for one in told)}
+    return (*told, *(UnsavedValue(one.name, 0, "") for one in variables if one.name not in known))
 
 
 class Restarts:

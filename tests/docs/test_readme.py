@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from bot.terminal import json_fields, jsonl
+from bot.terminal import json_fields, jsonl, undo_requests
 from bot.terminal.jsonl import JsonLines
 from config.settings import table
 
@@ -109,8 +109,10 @@ async def test_requests_and_events_are_all_there(pages: dict[str, str]) -> None:
 
     await JsonLines(cast(Any, None), told.append, partial(asyncio.sleep, 0)).serve(lines())
     taken = json.loads(told[0])["message"].partition(": ")[2].split(", ")
-    assert set(re.findall(r"`(\w+)`", requests)) == {*taken, "user_files", "keep_going"}
-    sources = "".join(Path(module.__file__).read_text("utf-8") for module in (json_fields, jsonl))
+    assert set(re.findall(r"`(\w+)`", requests)) == {*taken, "user_files", "keep_going", "name"}
+    sources = "".join(
+        Path(module.__file__).read_text("utf-8") for module in (json_fields, jsonl, undo_requests)
+    )
     said = {*json_fields.NAMES.values(), *re.findall(r'"event": "(\w+)"', sources)}
     assert set(re.findall(r"`(\w+)`", events)) == said
 

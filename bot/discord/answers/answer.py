@@ -22,7 +22,7 @@ from bot.discord.answers.delivery import Delivery
 from bot.discord.answers.live_message import LiveMessage, MessageLook
 from bot.discord.api.destinations import Destination, SentMessage
 from bot.discord.api.retry import DiscordRefused, unless_refused
-from bot.discord.buttons.view import FINISHED, buttons
+from bot.discord.buttons.view import buttons, finished
 from bot.discord.context import Context
 from bot.discord.format.answer import AnswerPage, Draft
 from bot.discord.format.attachments import Outgoing, Upload
@@ -51,6 +51,7 @@ class LiveAnswer:
     is the cell that runs already, 0 if none does. `asked` is the turn of the model, if it is one. With
     `late`, everything told comes after the cell's end, and there is nothing to stop. With `several`, more may
     follow each cell, as in every turn of the model; `first` is then the answer's first cell, if it had one.
+    `session_id` is needed where it may not be that of the session which the place shows now.
     """
 
     def __init__(
@@ -68,9 +69,10 @@ class LiveAnswer:
         late: bool = False,
         several: bool = False,
         first: int = 0,
+        session_id: str = "",
     ) -> None:
         self.user_id = user_id
-        self.session_id = context.sessions.id_of(user_id, place)
+        self.session_id = session_id or context.sessions.id_of(user_id, place)
         self.place = place
         self.draft = draft
         self.turn = turn
@@ -280,7 +282,7 @@ class LiveAnswer:
         async with self._context.sending.one(self.user_id) if large else nullcontext():
             uploads = [*page.uploads, *await self._read(page.files)]
             message = await self._stop_live()
-            view = buttons(FINISHED if self.cell else ())
+            view = buttons(finished(self._context.settings) if self.cell else ())
             delivery = Delivery(self._destinations, self._context.limits, self._context.pages, self.user_id)
             self._messages, is_whole = await delivery.deliver(page.parts, uploads, view, message)
         return is_whole

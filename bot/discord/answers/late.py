@@ -84,7 +84,13 @@ class LateAnswers:
                 return
             destinations, _ = await destinations_of(self._context, record, noted, reply=True)
             answer = LiveAnswer(
-                self._context, record.user_id, record.place, destinations, self._context.draft(), late=True
+                self._context,
+                record.user_id,
+                record.place,
+                destinations,
+                self._context.draft(),
+                late=True,
+                session_id=record.session_id,
             )
             with closed_on_failure(answer):
                 await answer.open()

@@ -104,6 +104,7 @@ class ResumedAnswers:
             cell=cell,
             several=first > 0,
             first=first,
+            session_id=record.session_id,
         )
         try:
             with closed_on_failure(answer):

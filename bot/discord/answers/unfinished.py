@@ -18,7 +18,7 @@ from nextcord.utils import snowflake_time, time_snowflake
 from bot.discord.answers.history import LONGEST_AWAY, cell_record, messages_of
 from bot.discord.answers.resumed import ResumedAnswers
 from bot.discord.api.retry import DiscordRefused, Refusal
-from bot.discord.buttons.view import FINISHED, buttons
+from bot.discord.buttons.view import buttons, finished
 from bot.discord.context import Context
 from bot.discord.failures import EXPECTED
 from bot.discord.format.attachments import Outgoing
@@ -83,7 +83,7 @@ async def _end(context: Context, resumed: ResumedAnswers, noted: MessageCell) ->
             return
         if message.is_live:
             note = ELSEWHERE if shown else NOTE if cell or noted.first else await _of_code(context, noted)
-            view = buttons(FINISHED if noted.seq else ())
+            view = buttons(finished(context.settings) if noted.seq else ())
             await message.edit(Outgoing(end_live_text(message.content, note)), view)
     except DiscordRefused as refused:
         log.info("message %d is left as it is: %s", noted.message_id, refused)

@@ -18,9 +18,10 @@ from functools import partial
 
 from bot.continuity.earlier_answer import reply_of
 from bot.discord.answers.history import find_file
+from bot.discord.answers.undone import MARK
 from bot.discord.api.destinations import ChannelMessage
 from bot.discord.api.retry import unless_refused
-from bot.discord.buttons.view import FINISHED, buttons
+from bot.discord.buttons.view import buttons, finished
 from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing, plan
 from bot.discord.format.entries import code_block
@@ -39,7 +40,12 @@ log = logging.getLogger(__name__)
 OURS = re.compile(
     r"(?:output|words|answer|picture|page|document|drawing|sound|more-files)(?:-\d+)?(?:-part)?(?:\.\w+){1,2}"
 )
-ONLY_THERE = ("-# not kept:", "Not recorded", "Recorded in short")  # what only the message says of its cell
+ONLY_THERE = (
+    "-# not kept:",
+    "Not recorded",
+    "Recorded in short",
+    MARK,
+)  # what only the message says of its cell
 MOST_NAMES = 200  # displays of a session that wait to be shown again; of more, the oldest are not
 
 
@@ -196,7 +202,7 @@ class UpdatedMessages:
             return notes
         if noted.message_id in context.live_answers:
             return 0
-        await message.edit(outgoing, buttons(FINISHED), keep=kept)
+        await message.edit(outgoing, buttons(finished(context.settings)), keep=kept)
         return notes
 
     async def _make(

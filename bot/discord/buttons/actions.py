@@ -18,7 +18,8 @@ from bot.discord.api.interactions import (
 )
 from bot.discord.api.speaking import MAY_NOT, may_speak
 from bot.discord.buttons.forms import LONGEST, answer_form, code_form, show_form
-from bot.discord.buttons.ownership import OwnAnswer, claimed
+from bot.discord.buttons.ownership import OwnAnswer, claimed, session_of
+from bot.discord.buttons.undoing import undo_answer
 from bot.discord.buttons.view import Action, Actions
 from bot.discord.commands.file_list import show_files
 from bot.discord.commands.notebooks import give
@@ -53,6 +54,7 @@ class ButtonActions:
             "keep": self._for_owner(self._keep, speaks=True, message=False),
             "rerun": self._rerun,
             "edit": self._for_owner(self._open_code, speaks=True),
+            "undo": self._for_owner(partial(undo_answer, context), private=True),
             "notebook": self._for_owner(self._send_notebook, private=True),
             "files": self._for_owner(lambda clicked, _cell: show_files(context, clicked), private=True),
         }
@@ -80,7 +82,7 @@ class ButtonActions:
             await cell.answer.stop()
             return
         try:  # it is an earlier program's, and this one may not have resumed it yet
-            session = await self._context.sessions.session(cell.user_id, cell.place)
+            session = await session_of(self._context, cell)
             await session.stop_cell(cell.seq)
         except EXPECTED:
             await privately(interaction, NOTHING)
@@ -88,7 +90,7 @@ class ButtonActions:
     async def _decide(self, interaction: Interaction, cell: OwnAnswer, *, kill: bool) -> None:
         """Wait for a cell that does not stop, or kill its kernel."""
         try:
-            session = await self._context.sessions.session(cell.user_id, cell.place)
+            session = await session_of(self._context, cell)
             session.decide(cell.seq, kill=kill)
         except NoQuestion:  # an earlier program asked; this one asks again when it resumes the cell
             await privately(interaction, DECIDED if cell.answer is not None else AGAIN)
@@ -139,7 +141,7 @@ class ButtonActions:
         await show_form(interaction, code_form("edit", record.code))
 
     async def _send_notebook(self, interaction: Interaction, cell: OwnAnswer) -> None:
-        await give(self._context, interaction, cell.user_id, cell.place, "notebook")
+        await give(self._context, interaction, await session_of(self._context, cell), "notebook")
 
 
 async def run_for(

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from bot.discord.answers.answer import LiveAnswer
 from bot.discord.api.interactions import Interaction, give_back, privately, user_of
 from bot.discord.context import Context
+from bot.session import Session
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
 
-__all__ = ["OwnAnswer", "cell_of", "claimed"]
+__all__ = ["OwnAnswer", "cell_of", "claimed", "session_of"]
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,14 @@ async def claimed(context: Context, interaction: Interaction, typed: str = "") -
         await privately(interaction, FOREIGN)
         return None
     return cell
+
+
+async def session_of(context: Context, cell: OwnAnswer) -> Session:
+    """The answer's session, even if its place shows another one now. Raises: as `Sessions.session`."""
+    record = await context.sessions.store.sessions.get(cell.session_id)
+    if record is None:  # it was deleted
+        return await context.sessions.session(cell.user_id, cell.place)
+    return await context.sessions.of_record(record)
 
 
 async def cell_of(context: Context, message_id: int) -> OwnAnswer | None:

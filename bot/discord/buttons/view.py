@@ -15,9 +15,9 @@ from nextcord.ui import Button, Item, View
 
 from bot.discord.api.interactions import Interaction
 from bot.discord.failures import tell_failure
+from config.settings import Settings
 
 __all__ = [
-    "FINISHED",
     "SECONDARY",
     "Action",
     "ActionButton",
@@ -25,9 +25,10 @@ __all__ = [
     "AnswerButtons",
     "TellingView",
     "buttons",
+    "finished",
 ]
 
-FINISHED = ("rerun", "edit", "notebook", "files")  # the buttons of an answer in its final state
+FINISHED = ("rerun", "edit", "notebook", "files")
 SECONDARY = nextcord.ButtonStyle.secondary
 LOOKS = {
     "stop": ("Stop", nextcord.ButtonStyle.danger),
@@ -37,6 +38,7 @@ LOOKS = {
     "keep": ("Keep running", nextcord.ButtonStyle.primary),
     "rerun": ("Re-run", SECONDARY),
     "edit": ("Edit & run", SECONDARY),
+    "undo": ("Undo", SECONDARY),
     "notebook": ("Notebook", SECONDARY),
     "files": ("Files", SECONDARY),
 }
@@ -75,6 +77,11 @@ class AnswerButtons(TellingView):
         for name, look in LOOKS.items():
             if name in names:
                 self.add_item(ActionButton(name, *look, actions.get(name)))
+
+
+def finished(settings: Settings) -> tuple[str, ...]:
+    """The buttons of an answer with a cell in its final state; what is not saved cannot be undone."""
+    return (*FINISHED, "undo") if settings.state == "on" else FINISHED
 
 
 def buttons(names: Collection[str]) -> View | None:

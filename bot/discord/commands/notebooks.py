@@ -8,6 +8,7 @@ from bot.discord.context import Context
 from bot.discord.format.attachments import Upload
 from bot.errors import OverLimit
 from bot.notebooks.bundle import bundle, notebook
+from bot.session import Session
 from bot.wording.error_messages import sentence
 from kernels.text.clipping import human_size
 
@@ -27,8 +28,8 @@ TOO_LARGE: dict[Kind, str] = {
 }
 
 
-async def give(context: Context, interaction: Interaction, user_id: int, place: str, kind: Kind) -> None:
-    """Send the session of a place to the person who asked, or say what else they can do.
+async def give(context: Context, interaction: Interaction, session: Session, kind: Kind) -> None:
+    """Send a session to the person who asked, or say what else they can do.
 
     The interaction was deferred.
 
@@ -36,7 +37,7 @@ async def give(context: Context, interaction: Interaction, user_id: int, place: 
     """
     try:
         with tempfile.TemporaryFile() as file:
-            upload = await _upload(context, user_id, place, kind, file)
+            upload = await _upload(context, session, kind, file)
     except OverLimit as error:
         await privately(interaction, TOO_LARGE[kind].format(size=f"over {human_size(error.limit)}"))
     except OSError as error:
@@ -45,9 +46,9 @@ async def give(context: Context, interaction: Interaction, user_id: int, place: 
         await privately(interaction, "Your session:", uploads=[upload])
 
 
-async def _upload(context: Context, user_id: int, place: str, kind: Kind, file: BinaryIO) -> Upload:
+async def _upload(context: Context, session: Session, kind: Kind, file: BinaryIO) -> Upload:
     """A `.zip` with files, or a `.ipynb`, which is zipped only if it is too large otherwise."""
-    session, limit = await context.sessions.session(user_id, place), context.limits.file
+    limit = context.limits.file
     if kind == "bundle":
         await bundle(session, context.sessions.files, file, limit=limit)
         name = "session.zip"

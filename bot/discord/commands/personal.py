@@ -77,7 +77,8 @@ class PersonalCommands(ClientCog):
             return
         await defer(interaction, private=True)
         wanted: Kind = "bundle" if kind == "bundle" else "notebook"
-        await give(self._context, interaction, user_of(interaction).id, place_of(interaction), wanted)
+        session = await self._context.sessions.session(user_of(interaction).id, place_of(interaction))
+        await give(self._context, interaction, session, wanted)
 
     @slash("usage", "What you have used today")
     async def usage(self, interaction: Interaction) -> None:

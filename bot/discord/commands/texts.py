@@ -2,7 +2,8 @@
 
 from bot.discord.api.interactions import Interaction
 from bot.discord.context import Context
-from bot.discord.format.split import length
+from bot.discord.format.split import cut, length
+from bot.wording.saved_messages import what_is_saved
 from config.settings import Settings
 from filestore.records import UsageTotal
 from kernels.interface import State
@@ -10,7 +11,8 @@ from kernels.text.clipping import counted
 
 __all__ = ["DELETE", "KEPT", "help_text", "settings_text", "usage_text", "variables_text"]
 
-LONGEST = 1800  # characters of a list of variables
+LONGEST = 1800  # characters of a list of variables, and of what is saved of them
+SAVED_ROOM = 900  # characters of the latter
 HELP = """\
 **Kernelcord** gives you a Python kernel of your own. It keeps your variables and files between messages.
 
@@ -23,7 +25,9 @@ HELP = """\
 - `/vars`, `/usage` and `/privacy` show what I keep about you. Only you can use your buttons."""
 SURVIVE = """
 - Your variables are saved after each cell. If your kernel ends, the next one has them again, and you are \
-told what is missing. `/reset` forgets them."""
+told what is missing. `/reset` forgets them.
+- `/undo` takes your last cells back, variables and files; `/redo` takes that back. `/checkpoint` keeps both \
+under a name, to go back to. `/branch` goes on from here in a thread, and leaves this as it is."""
 DELETE = (
     "This ends your kernel and deletes your files, variables, conversations and usage for good."
     " Messages on Discord stay: they belong to you and the server."
@@ -46,24 +50,26 @@ def help_text(settings: Settings) -> str:
 
 
 def variables_text(state: State) -> str:
-    """A person's variables, as many as fit into a message."""
+    """A person's variables, as many as fit into a message, and what is saved of them."""
     if not state.alive:
-        return SAVED.format(state.saved) if state.saved else ASLEEP
+        return f"{SAVED.format(state.saved)} {what_is_saved(state)}" if state.saved else ASLEEP
     lines = [
         f"{variable.name}: {variable.type}{f' {variable.detail}' if variable.detail else ''}"
         for variable in state.variables
     ]
     if not lines:
         return NO_VARIABLES
+    saved = cut(what_is_saved(state), SAVED_ROOM)
     shown: list[str] = []
-    room = LONGEST
+    room = LONGEST - length(saved)
     for line in lines:
         room -= length(line) + 1
         if room < 0:
             shown.append(f"... and {len(lines) - len(shown)} more")
             break
         shown.append(line.replace("`", "'"))
-    return "```\n" + "\n".join(shown) + "\n```"
+    listed = "```\n" + "\n".join(shown) + "\n```"
+    return f"{listed}\n{saved}" if saved else listed
 
 
 def usage_text(total: UsageTotal, settings: Settings) -> str:
