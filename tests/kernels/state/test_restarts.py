@@ -66,7 +66,7 @@ def test_less_than_was_told_is_told_again() -> None:
 
 
 def test_what_nobody_was_told_is_told_with_the_next_restart() -> None:
-    """As of a kernel that ended idle, whose next one ended idle as well: its cell was stopped before it ran."""
+    """As of one that ended idle, and whose next one ended idle before a cell ran in it."""
     restarts = Restarts()
     restarts.ended("it was idle", ["df", "x", "db", "new"], in_cell=True, saved=SAVED)
     restarts.started(BACK)
