@@ -220,7 +220,7 @@ class Kernel(LocalKernel, Traveling, Evictable, introspection.Hinting):
         return self._restarts.take()
 
     def execute(self, run: Run) -> None:
-        if self._process is None:
+        if self._process is None or self._closed:
             run.died(-signal.SIGTERM, "the kernel was shut down")
             return
         self._began = time()
@@ -301,7 +301,7 @@ class Kernel(LocalKernel, Traveling, Evictable, introspection.Hinting):
         finally:
             await to_the_end(stop(starting))
             self._starting = None
-            if starting.cancelled() and self._process is not None:
+            if (starting.cancelled() or starting.exception()) and self._process is not None:
                 await self._end(now=True)  # not all of its variables are back
         if not starting.cancelled():
             starting.result()

@@ -203,9 +203,11 @@ class Pool:
         """
         workspace = Workspace.named(self._workspaces, session_id)
         await self._release(session_id, saving=SAVING if keep_state else 0)
-        if self._states is not None and not keep_state:
-            await in_thread(self._states.forget, session_id)
-        await self._removal.throw_away(workspace.path)
+        try:
+            if self._states is not None and not keep_state:
+                await in_thread(self._states.forget, session_id)
+        finally:
+            await self._removal.throw_away(workspace.path)
 
     async def branch(self, session_id: str, to: str) -> int:
         source = Workspace.open(self._workspaces, session_id)

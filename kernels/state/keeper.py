@@ -29,7 +29,7 @@ from kernels.concurrency.slots import SlotQueue
 from kernels.concurrency.threads import in_thread
 from kernels.interface import State
 from kernels.state.asking import Asked, AskedProcess, asking
-from kernels.state.errors import StateError
+from kernels.state.errors import StateBusy, StateError
 from kernels.state.exchange import Exchange, LoadErrand, SaveErrand
 from kernels.state.manifest import Manifest, Meta
 from kernels.state.past.history import SaveHistory
@@ -99,6 +99,7 @@ class Keeper:
         self._held = False  # whether a cell comes or runs
         self._ids = {"session": session_id}
         self._asked: Asked | None = None  # the save on which the kernel works
+        self._stuck = False  # the kernel was told to give that up, and did not answer for long
         self._one = asyncio.Lock()  # held while there is a save, until nothing of it is written any more
         self._waiting: asyncio.Task[None] | None = None  # has not asked the kernel yet
         self._tasks: set[asyncio.Task[None]] = set()
@@ -146,8 +147,10 @@ class Keeper:
     async def forget(self) -> None:
         """Delete all that is saved, without a process."""
         if self._state is not None:
-            await in_thread(self._state.forget)
-            self._newest, self._known, self._unsaved = None, True, 0
+            try:
+                await in_thread(self._state.forget)
+            finally:  # whatever could not be deleted does not come back
+                self._newest, self._known, self._unsaved = None, True, 0
 
     # Saving:
 
@@ -213,6 +216,8 @@ class Keeper:
 
         With `insist`, it is tried although it has just failed.
         """
+        if self._stuck:  # whoever waits for the end of this kernel must not wait for it
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 self._wait_no_more()
@@ -267,10 +272,10 @@ class Keeper:
                 async with self.exchange.offered(save):
                     if not await asked.answered(seconds + LEEWAY):
                         asked.interrupt()
-                        await asked.answered(STUCK)
+                        self._stuck = not await asked.answered(STUCK)
                 await asked.answered(None)  # until then no cell could run: `make_way` sees to it
             finally:
-                self._asked = None
+                self._asked, self._stuck = None, False
                 if save.manifest is not None:
                     self._succeeded(save.manifest, monotonic() - asked.began, cells)
                 elif asked.reply is not None or process.exited.is_set():
@@ -328,7 +333,7 @@ class Keeper:
         """As `restore`; None as well if what is `tried`, newest first, does not come back."""
         until = monotonic() + LOADING
         number = None
-        while (saved := await in_thread(state.newest, number)) is not None:
+        while (saved := await _newest(state, number, until)) is not None:
             if saved.is_empty:
                 self._newest, self._cell = saved, 0
                 return None
@@ -351,6 +356,16 @@ class Keeper:
             await in_thread(self.history.note_beginning)
         self._newest = None
         return None
+
+
+async def _newest(state: SessionState, before: int | None, until: float) -> Manifest | None:
+    """`SessionState.newest`; another program that is writing a save just now is waited for."""
+    while True:
+        try:
+            return await in_thread(state.newest, before)
+        except StateBusy:  # after some seconds
+            if monotonic() >= until:
+                raise
 
 
 def _reason(reply: dict[str, Any] | None) -> str:

@@ -15,6 +15,7 @@ from kernels.process import eviction as module
 from kernels.sandbox.limits.machine import Memory
 from kernels.state.store import StateStore
 from kernels.workspace.folder import owner
+from tests.live.cells import NoFiles
 
 NOW = 1000.0
 PLENTY = Memory(1 << 40, 1 << 40)
@@ -218,3 +219,60 @@ async def test_where_variables_are_saved_kernels_give_way_sooner(tmp_path: Path)
         FakeKernel(pool, "u8", NOW, busy=True)
         await pool.sweep(NOW)
         assert bool(kernel.ended) == expected
+
+
+async def test_a_workspace_goes_although_the_saves_cannot_be_deleted(tmp_path: Path) -> None:
+    """Whoever asked is told, and tries again; nothing more than necessary stays until then."""
+
+    class Broken:
+        """Saved variables on a disk that fails."""
+
+        def forget(self, session_id: str) -> None:
+            """Fail."""
+            raise OSError(5, "Input/output error")
+
+    pool = a_pool(tmp_path, 1)
+    pool._states = Broken()  # type: ignore[assignment]
+    workspace = pool.workspace("u7")
+    (workspace.path / "a.csv").write_text("1")
+    with pytest.raises(OSError, match="Input/output error"):
+        await pool.remove("u7")
+    assert not workspace.path.exists()
+
+
+async def test_no_cell_begins_in_a_kernel_that_is_shut_down(tmp_path: Path) -> None:
+    """It may be saving just now, and nobody would tell the cell of its end."""
+    pool = a_pool(tmp_path, 1)
+    pool._run_root = tmp_path
+    kernel = pool.kernel("u7", NoFiles())
+    run = kernel.run("1")
+    saving: Any = object()
+    kernel._process, kernel._closed = saving, True
+    kernel.execute(run)
+    assert run.over
+
+
+async def test_a_process_whose_start_has_failed_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its variables are not back: a cell would find none, and nobody would have said so."""
+    pool = a_pool(tmp_path, 1)
+    pool._run_root = tmp_path
+    kernel = pool.kernel("u7", NoFiles())
+    ended: list[bool] = []
+    process: Any = object()
+
+    async def start() -> None:
+        kernel._process = process
+        raise ValueError("a fault of ours")
+
+    async def end(*, now: bool = False) -> None:
+        kernel._process = None
+        ended.append(now)
+
+    monkeypatch.setattr(kernel, "_start", start)
+    monkeypatch.setattr(kernel, "_end", end)
+    with pytest.raises(ValueError, match="of ours"):
+        async for _ in kernel.ready():
+            pass
+    assert ended == [True]
