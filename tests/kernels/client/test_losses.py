@@ -57,7 +57,7 @@ def test_a_cell_that_never_ran_tells_nothing() -> None:
     """It was stopped in line, or its kernel could not be started: the next one has the variables."""
     losses = held()
     stopped = CellEnd(n=2, run="a", result=RunResult("interrupted", "", ()))
-    failed = CellEnd(n=3, run="b", error=RaisedError("KernelStartFailed", "no memory"))
+    failed = CellEnd(n=3, run="b", error=RaisedError("KernelStartFailed", ("no memory",)))
     for news in (event(Queued(1)), stopped, failed):
         assert losses.settled(news) == [news]
     assert losses.settled(event(BACK)) == [event(TOLD)]
