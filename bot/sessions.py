@@ -158,16 +158,6 @@ class Sessions(BranchedSessions):
         used = now if session.busy else session.last_used
         session.record = await note_used(self.store.sessions, session.record, used)
 
-    async def add_record(self, user_id: int, place: str) -> None:
-        """Add the session's record if it has none, so that what is noted of it is found when it is deleted.
-
-        Raises: StoreUnavailable, DeletedSince.
-        """
-        session_id = self.id_of(user_id, place)
-        async with self._locks.one(user_id, session_id):  # or it might come back after its deletion
-            self.deletions.check(user_id)
-            await self.store.sessions.get_or_create(session_id, user_id, place, self._clock())
-
     async def _get_or_open(self, session_id: str, user_id: int, place: str) -> Session:
         """The session, opened if necessary; the caller holds its lock.
 

@@ -89,6 +89,16 @@ class BranchedSessions(ABC):
         """The session of a record, even if its place shows another one now. Raises: as `session`."""
         return await self._session(record.session_id, record.user_id, record.place)
 
+    async def add_record(self, user_id: int, place: str) -> None:
+        """Add the session's record if it has none, so that what is noted of it is found when it is deleted.
+
+        Raises: StoreUnavailable, DeletedSince.
+        """
+        session_id = self.id_of(user_id, place)
+        async with self._locks.one(user_id, session_id):  # or it might come back after its deletion
+            self.deletions.check(user_id)
+            await self.store.sessions.get_or_create(session_id, user_id, place, self._clock())
+
     def id_of(self, user_id: int, place: str) -> str:
         """The id of a person's session for this place, whether it is open or not."""
         return self._shown.get((user_id, place)) or self._own_id(user_id, place)
