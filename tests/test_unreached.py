@@ -16,7 +16,7 @@ FOR_LIBRARIES: tuple[tuple[str, str, str], ...] = (
         (
             "on_application_command_error on_disconnect on_raw_message_edit on_resumed on_timeout"
             " _buckets recreate dm_messages guild_messages guilds message_content"
-            " complete_file help interaction_check privacy run_message"
+            " complete_checkpoint complete_file help interaction_check privacy run_message"
         ),
     ),
     ("logging", "bot/discord/supervise.py", "exc_text"),

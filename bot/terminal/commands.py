@@ -19,7 +19,7 @@ from bot.sessions import Sessions
 from bot.terminal.paths import content, created, named, opened
 from bot.terminal.screen import Screen
 from bot.terminal.undo_commands import HELP as UNDO_HELP
-from bot.terminal.undo_commands import CommandFailed, UndoCommands
+from bot.terminal.undo_commands import CommandFailed, UndoVerbs
 from bot.wording.error_messages import for_operator
 from bot.wording.saved_messages import what_is_saved
 from filestore.errors import FileStoreError
@@ -86,7 +86,7 @@ class Commands:
             "%bundle": self._bundle,
             "%replay": self._replay,
             "%help": self._help,
-        } | UndoCommands(sessions, screen, user_id, place).verbs
+        } | UndoVerbs(sessions, screen, user_id, place).verbs
 
     async def carry_out(self, text: str) -> bool:
         """Carry out `text` if it is a command; False if it is code. Raises: CommandFailed."""

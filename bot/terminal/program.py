@@ -21,8 +21,8 @@ from bot.reply import tell_nobody
 from bot.request import Request
 from bot.sessions import Sessions
 from bot.terminal.ending import ToldToEnd, until_told
-from bot.terminal.json_requests import LONGEST
-from bot.terminal.jsonl import JsonLines
+from bot.terminal.machine.json_requests import LONGEST
+from bot.terminal.machine.jsonl import JsonLines
 from bot.terminal.paths import created, opened
 from bot.terminal.repl import Repl, progress
 from bot.terminal.screen import Screen

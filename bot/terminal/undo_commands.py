@@ -9,7 +9,7 @@ from bot.terminal.screen import Screen
 from bot.wording.branch_messages import begun, forgotten, kept, list_of_branches, list_of_checkpoints, shown
 from bot.wording.undo_messages import undone
 
-__all__ = ["HELP", "CommandFailed", "UndoCommands"]
+__all__ = ["HELP", "CommandFailed", "UndoVerbs"]
 
 HELP = """\
   %undo [CELLS]       take your last cell back, or several: variables and files
@@ -26,7 +26,7 @@ class CommandFailed(Exception):
     """A command could not be carried out; the text says why."""
 
 
-class UndoCommands:
+class UndoVerbs:
     """`verbs` carries out each command, given its words; they raise CommandFailed, and as `Session.undo`."""
 
     def __init__(self, sessions: Sessions, screen: Screen, user_id: int, place: str) -> None:

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 import pytest
 
-from bot.terminal import json_fields, jsonl, undo_requests
-from bot.terminal.jsonl import JsonLines
+from bot.terminal.machine import json_fields, jsonl, undo_requests
+from bot.terminal.machine.jsonl import JsonLines
 from config.settings import table
 
 LONGEST = 180  # lines of the README; longer material belongs on a page of docs/

@@ -22,7 +22,7 @@ from bot.notebooks.used_files import named
 from bot.reply import Reply
 from bot.request import Request
 from bot.sessions import Sessions
-from bot.terminal.json_fields import step_fields
+from bot.terminal.machine.json_fields import step_fields
 from bot.terminal.paths import created
 from bot.terminal.repl import progress
 from filestore.records import Said

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.compose import compose
-from bot.terminal.jsonl import JsonLines
+from bot.terminal.machine.jsonl import JsonLines
 from bot.terminal.repl import Repl
 from bot.terminal.screen import Screen
 from config.settings import Settings, load

@@ -11,8 +11,8 @@ from typing import Any
 from bot.continuity.undo.by_name import go_to_branch
 from bot.session import Session
 from bot.sessions import Sessions
-from bot.terminal.json_fields import branch_fields, checkpoint_fields, undone_fields
-from bot.terminal.json_requests import BadRequest, Line, text_of
+from bot.terminal.machine.json_fields import branch_fields, checkpoint_fields, undone_fields
+from bot.terminal.machine.json_requests import BadRequest, Line, text_of
 
 __all__ = ["UndoRequests"]
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, cast
 
 from bot.sessions import Sessions
-from bot.terminal.jsonl import JsonLines
+from bot.terminal.machine.jsonl import JsonLines
 from filestore.records import EPOCH, SessionRecord, StoredFile
 from kernels.cell.events import END_OF_INPUT
 from kernels.errors import KernelClosed

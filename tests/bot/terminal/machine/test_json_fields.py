@@ -3,7 +3,7 @@
 import json
 
 from bot.reply import ExecutionResult
-from bot.terminal.json_fields import event_fields, result_fields
+from bot.terminal.machine.json_fields import event_fields, result_fields
 from kernels.cell.events import Restarted, UnsavedValue
 
 CONN = UnsavedValue("conn", 7, "a database connection")

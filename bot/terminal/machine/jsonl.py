@@ -32,10 +32,16 @@ from bot.reply import Reply
 from bot.request import Request
 from bot.session import Session
 from bot.sessions import Sessions
-from bot.terminal.json_fields import answer_fields, event_fields, file_fields, result_fields, step_fields
-from bot.terminal.json_requests import PATHS, BadRequest, Line, parsed, text_of
+from bot.terminal.machine.json_fields import (
+    answer_fields,
+    event_fields,
+    file_fields,
+    result_fields,
+    step_fields,
+)
+from bot.terminal.machine.json_requests import PATHS, BadRequest, Line, parsed, text_of
+from bot.terminal.machine.undo_requests import UndoRequests
 from bot.terminal.paths import content, created, named, opened
-from bot.terminal.undo_requests import UndoRequests
 from bot.wording.error_messages import advice, sentence
 from filestore.errors import FileStoreError
 from filestore.records import SessionRecord
