@@ -134,6 +134,11 @@ def test_a_child_that_a_value_forks_saves_nothing(told: dict[str, Any]) -> None:
     assert set(told["children"]) == {0}
 
 
+def test_a_save_keeps_no_value_alive(told: dict[str, Any]) -> None:
+    """A table that the next cell deletes is gone at once, and an array can change its size."""
+    assert told["held"] == {"saved": False, "given up": False}
+
+
 def test_a_save_leaves_no_trace_and_shows_nothing(told: dict[str, Any]) -> None:
     """Whatever a value prints, changes and asks while it is saved."""
     assert told["loud"] == "ok"
