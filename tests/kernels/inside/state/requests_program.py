@@ -94,6 +94,18 @@ with stand_in.Node(request_socket) as node:
     told["sent after a load"] = kernel.save(3)["status"], sum(len(one.buffers) for one in node.saves[-1:])
     told["lost again"] = node.saves[-1].meta["lost"]
 
+    # A variable with a name that IPython has in cells stays the person's own.
+    kernel = fresh()
+    cell("In = ['mine']; Out = {'also': 'mine'}; held = [In, Out, _ih]; _2024 = 'a year'")
+    cell("import decimal; context = decimal.getcontext(); context.prec = 5")
+    kernel.save(1)
+    kernel = fresh()
+    kernel.load()
+    held = own["held"]
+    told["named like IPython's"] = own["In"], own["Out"], own["_2024"]
+    told["and its own"] = held[0] is own["In"], held[1] is own["Out"], held[2] is own["_ih"]
+    told["context"] = own["context"] is own["decimal"].getcontext(), own["context"].prec
+
     # Where there is no room, what fits is saved, and the rest named.
     kernel = fresh()
     cell("import numpy; old = numpy.random.default_rng(1).bytes(3 << 20); n = 5")
