@@ -290,7 +290,7 @@ USES = (
     Use(
         "tornado.web:RequestHandler",
         "_reason",
-        "kernels/node/http_api.py",
+        "kernels/node/requests.py",
         "an error's answer is its code and reason as plain text",
     ),
     # nextcord
@@ -373,5 +373,78 @@ USES = (
         "_close",
         "kernels/client/node.py",
         "a file that is sent to a node stays open: it is the caller's, and is sent again when a node changes",
+    ),
+    # What saved variables need of pickling
+    Use(
+        "cloudpickle.cloudpickle",
+        (
+            "_DYNAMIC_CLASS_TRACKER_BY_ID _class_getstate _class_reduce _get_or_create_tracker_id"
+            " _lookup_class_or_track _should_pickle_by_reference"
+        ),
+        "kernels/inside/state/pickling/classes.py",
+        "a class of a cell is made again once, and its effects on others are not had twice",
+    ),
+    Use(
+        "enum:Enum",
+        "_name_ _value_",
+        "kernels/inside/state/pickling/classes.py",
+        "the members of an enumeration are made again with any `__new__` of its own",
+        optional=True,  # each member has them
+    ),
+    Use(
+        "cloudpickle.cloudpickle",
+        "_code_reduce _extract_code_globals _getset_descriptor_reduce _should_pickle_by_reference",
+        "kernels/inside/state/pickling/functions.py",
+        "a function of a cell goes on using the person's variables, where cloudpickle would copy them",
+    ),
+    Use(
+        "functools",
+        "_lru_cache_wrapper",
+        "kernels/inside/state/pickling/functions.py",
+        "a function with a cache is made again with an empty one",
+    ),
+    Use(
+        "cloudpickle.cloudpickle",
+        "_should_pickle_by_reference",
+        "kernels/inside/state/pickling/instances.py",
+        "whether another kernel can import what a value is an instance of",
+    ),
+    Use(
+        "cloudpickle.cloudpickle",
+        "_should_pickle_by_reference _whichmodule",
+        "kernels/inside/state/pickling/reducers.py",
+        "whether another kernel can import a value, and from where",
+    ),
+    Use(
+        "pickle",
+        "_Pickler",
+        "kernels/inside/state/pickling/picklers.py",
+        "values that are nested too deeply for C are written by Python",
+    ),
+    Use(
+        "pickle",
+        "_Unpickler",
+        "kernels/inside/state/pickling/tolerance.py",
+        "where a value cannot be made, a placeholder stands in its place",
+    ),
+    Use(
+        "IPython.core.interactiveshell:InteractiveShell",
+        "_instance",
+        "kernels/inside/state/pickling/marks.py",
+        "the shell, if there is one, without making one",
+    ),
+    Use(
+        "numpy:memmap",
+        "_mmap",
+        "kernels/inside/state/pickling/arrays.py",
+        "whether an array still is a view of its file",
+        optional=True,  # each array has it
+    ),
+    Use(
+        "pandas:Index",
+        "_references",
+        "kernels/inside/state/pickling/frames.py",
+        "an index that two tables share is copied when one of them is written to, as before",
+        optional=True,  # each index has it
     ),
 )
