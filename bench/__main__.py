@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from bench.ground import FULL, QUICK, Ground, Scale
 from bench.machine import machine, sentence
 from bench.measure import Figure, json_line, table
-from bench.subjects import capture, cells, crowd, neighbours, notebook, processes, start, turn
+from bench.subjects import capture, cells, crowd, neighbours, notebook, processes, start, states, turn
 from config.settings import load
 
 Subjects = Mapping[str, Callable[[Ground], Awaitable[list[Figure]]]]
@@ -31,6 +31,7 @@ SUBJECTS: Subjects = {
     "turn": turn.figures,
     "notebook": notebook.figures,
     "processes": processes.figures,
+    "states": states.figures,
     "neighbours": neighbours.figures,
 }
 

@@ -29,6 +29,8 @@ class Scale:
     crowds: int  # pairs
     idle_rounds: int  # pairs of rounds that measure the idle kernels
     quiet: int  # cells that the neighbour runs before each deed
+    saves: int  # pairs
+    people: int  # who share half as many places
 
 
 FULL = Scale(
@@ -47,6 +49,8 @@ FULL = Scale(
     crowds=1,
     idle_rounds=1,
     quiet=40,
+    saves=9,
+    people=60,
 )
 QUICK = Scale(
     starts=3,
@@ -64,6 +68,8 @@ QUICK = Scale(
     crowds=1,
     idle_rounds=1,
     quiet=10,
+    saves=2,
+    people=8,
 )
 
 

@@ -7,6 +7,7 @@ async with bot(ground) as sessions: ...
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from bench.ground import Ground
 from bot.compose import compose
@@ -41,12 +42,10 @@ NO_FILES: FileSource = _NoFiles()
 
 
 @asynccontextmanager
-async def kernels(ground: Ground) -> AsyncIterator[Pool]:
-    """A pool whose workspaces are in the ground's folder."""
-    workspaces = ground.folder / "workspaces"
-    async with Pool(
-        python=ground.python, workspaces=workspaces, limits=Limits(), size=SIZE, idle=None
-    ) as pool:
+async def kernels(ground: Ground, name: str = "workspaces", **more: Any) -> AsyncIterator[Pool]:
+    """A pool whose workspaces are in this folder of the ground's; `more` is for the pool."""
+    places: dict[str, Any] = {"python": ground.python, "workspaces": ground.folder / name}
+    async with Pool(**places | {"limits": Limits(), "size": SIZE, "idle": None} | more) as pool:
         yield pool
 
 
@@ -76,9 +75,9 @@ async def bot(ground: Ground, node: str = "auto", **more: object) -> AsyncIterat
             await sessions.pool.end()  # otherwise the kernels would go on running
 
 
-async def run(kernel: PersonKernel, code: str) -> None:
-    """Run a cell to its end. Raises: RuntimeError if it fails."""
-    async with kernel.run(code, allow_input=False) as cell:
+async def run(kernel: PersonKernel, code: str, *, tag: int = 0) -> None:
+    """Run a cell, with this number, to its end. Raises: RuntimeError if it fails."""
+    async with kernel.run(code, tag=tag, allow_input=False) as cell:
         async for _ in cell:
             pass
     if cell.result.status != "ok":

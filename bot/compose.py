@@ -41,6 +41,7 @@ from kernels.limits import Limits
 from kernels.node.settings import NodeSettings
 from kernels.pool import Pool
 from kernels.process import interpreter
+from kernels.sandbox.limits.machine import Machine, kernels_for
 from kernels.sandbox.policy import Tier
 from kernels.state.store import StateStore
 
@@ -159,7 +160,7 @@ async def _ask_python(settings: Settings) -> None:
 def kernels(settings: Settings) -> Pool | RemoteNode:
     """The kernels, to be entered: in this process, in a local node, or in a node elsewhere."""
     limits, workspaces = _limits(settings), settings.data / "workspaces"
-    python, size, idle = settings.kernel_python, settings.max_kernels, settings.idle_timeout
+    python, size, idle = settings.kernel_python, _size(settings), settings.idle_timeout
     tier = "" if settings.sandbox == "auto" else settings.sandbox
     states, quota, disk = _states(settings), settings.state_quota, settings.state_disk
     if settings.node == "none":
@@ -207,6 +208,8 @@ def _asked_for(settings: Settings) -> dict[str, tuple[str, object]]:
     By its name in `NodeSettings.kernels`: the name that the operator knows, and its value.
     """
     given = settings.model_fields_set - NOT_ASKED
+    if settings.max_kernels == "auto":  # this machine's memory says nothing about the node's
+        given -= {"max_kernels"}
     return {
         field: (name.upper(), value)
         for name, (field, value) in _node_settings(settings).items()
@@ -219,7 +222,7 @@ def _node_settings(settings: Settings) -> dict[str, tuple[str, object]]:
     limits = _limits(settings)
     values = {name: (limit, getattr(limits, limit)) for name, limit in NODE_LIMITS.items()}
     return values | {
-        "max_kernels": ("size", settings.max_kernels),
+        "max_kernels": ("size", _size(settings)),
         "idle_timeout": ("idle", settings.idle_timeout),
         "sandbox": ("tier", "" if settings.sandbox == "auto" else settings.sandbox),
         "preload": ("libraries", settings.preloaded),
@@ -230,6 +233,11 @@ def _node_settings(settings: Settings) -> dict[str, tuple[str, object]]:
         "state_disk": ("state_disk", settings.state_disk),
         "transcript_retention": ("states_kept", settings.transcript_retention),
     }
+
+
+def _size(settings: Settings) -> int:
+    """How many kernels there may be at a time."""
+    return kernels_for(Machine().whole()) if settings.max_kernels == "auto" else settings.max_kernels
 
 
 def _states(settings: Settings) -> Path | None:

@@ -23,6 +23,7 @@ __all__ = [
     "Memory",
     "Modules",
     "NodeAddress",
+    "Places",
     "SandboxTier",
     "Secret",
     "Size",
@@ -109,6 +110,11 @@ Dollars = Annotated[
     Field(ge=0),
     BeforeValidator(_none),
     Kind("dollars", "a sum of US dollars such as 2.50, or none"),
+]
+Places = Annotated[
+    Literal["auto"] | Annotated[int, Field(ge=1)],
+    BeforeValidator(_lower),
+    Kind("number", "a whole number, 1 or more, or auto"),
 ]
 Tokens = Annotated[int | None, Field(ge=0), BeforeValidator(_none), Kind("number", "a whole number, or none")]
 Text = Annotated[str, Field(min_length=1), Kind("text", "a text")]

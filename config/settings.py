@@ -34,6 +34,7 @@ from config.kinds import (
     Memory,
     Modules,
     NodeAddress,
+    Places,
     SandboxTier,
     Secret,
     Size,
@@ -94,8 +95,9 @@ class Settings(BaseSettings):
     """one captured file"""
     max_files: Count = 64
     """files captured from one cell, and again after its end"""
-    max_kernels: int = Field(500, ge=1)
-    """kernels at one time; when memory is short, idle ones are ended sooner"""
+    max_kernels: Places = "auto"
+    """kernels at one time; `auto`: one for each 32 MiB of the machine's memory, at most 500; when memory is
+    short or somebody waits, idle ones are ended sooner"""
     idle_timeout: Limit = timedelta(hours=1)
     """how long a kernel may be idle before it is ended"""
     state: Literal["on", "off"] = "off"

@@ -20,7 +20,7 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
-from kernels import descriptors, hints, introspection
+from kernels import descriptors, introspection
 from kernels.broker import Broker, FileSource
 from kernels.cell.events import Restarted
 from kernels.cell.router import NUMBER, Late, Router, Variable
@@ -31,17 +31,19 @@ from kernels.errors import KernelClosed, KernelStartFailed
 from kernels.interface import State
 from kernels.limits import Limits, over_limit
 from kernels.local import LocalKernel
+from kernels.process.eviction import Evictable
 from kernels.process.kernel_process import KernelProcess, StartTimes, run_folder
 from kernels.process.launchers import Launcher
+from kernels.state.asking import hint
 from kernels.state.keeper import Keeper, SaveSlots
 from kernels.state.restarts import BroughtBack, Restarts
 from kernels.state.store import StateStore
-from kernels.traveling import SAVES_ON, Traveling
+from kernels.travel.traveling import SAVES_ON, Traveling
 from kernels.wire import sizes
 from kernels.workspace.captured import Scan
+from kernels.workspace.copies.listing import Listing
 from kernels.workspace.folder import Workspace, owner
 from kernels.workspace.late import LateFiles
-from kernels.workspace.listing import Listing
 from kernels.workspace.scan import Capture
 
 __all__ = ["DIED", "Kernel"]
@@ -55,7 +57,7 @@ LOST = "[a process that your code had started was killed: {}]\n"
 REQUEST = {"silent": False, "store_history": True, "user_expressions": {}, "stop_on_error": False}
 
 
-class Kernel(LocalKernel, Traveling, introspection.Hinting):
+class Kernel(LocalKernel, Traveling, Evictable, introspection.Hinting):
     """One session's kernel. Made by `Pool.kernel`, which owns the slots and ends it."""
 
     def __init__(
@@ -179,7 +181,7 @@ class Kernel(LocalKernel, Traveling, introspection.Hinting):
         """The unchecked content of the kernel's reply; None if it does not come in time."""
         if self._process is None or self.dead or self.busy or len(code) > introspection.LONGEST_CODE:
             return None
-        return await hints.asked(self._process.wire, self._router, question, code, position)
+        return await hint(self._process.wire, self._router, question, code, position)
 
     # What a run needs (RunHost):
 
@@ -218,7 +220,7 @@ class Kernel(LocalKernel, Traveling, introspection.Hinting):
         return self._restarts.take()
 
     def execute(self, run: Run) -> None:
-        if self._process is None:
+        if self._process is None or self._closed:
             run.died(-signal.SIGTERM, "the kernel was shut down")
             return
         self._began = time()
@@ -299,7 +301,7 @@ class Kernel(LocalKernel, Traveling, introspection.Hinting):
         finally:
             await to_the_end(stop(starting))
             self._starting = None
-            if starting.cancelled() and self._process is not None:
+            if (starting.cancelled() or starting.exception()) and self._process is not None:
                 await self._end(now=True)  # not all of its variables are back
         if not starting.cancelled():
             starting.result()

@@ -14,9 +14,9 @@ from kernels.interface import WORKSPACE_FULL, Cell
 from kernels.limits import Limits
 from kernels.sandbox.limits import usage
 from kernels.workspace.captured import Scan
+from kernels.workspace.copies.writing_back import write_back
 from kernels.workspace.folder import Workspace, is_scratch
 from kernels.workspace.scan import Capture
-from kernels.workspace.writing_back import write_back
 
 __all__ = ["LocalCell", "LocalKernel"]
 

@@ -5,10 +5,11 @@
         async with kernel.run(code) as run: ...
 
 Kernels start with their first cell, as many at a time as there are processors, less one. They stay while
-there is memory: when the machine runs short of it, kernels that nobody uses are ended, the longest idle
-first, until there is enough. There are `size` slots for kernels: when all are taken, a cell waits in a queue
-and tells its position, and a kernel that nobody uses is ended to free its slot, of their own if whoever waits
-has one. A person with many kernels never holds all slots, and one with fewer goes first. Scratch kernels
+there is memory: when the machine runs short of it, kernels that nobody uses are ended, the largest and
+longest idle first, until there is enough. There are `size` slots for kernels: when all are taken, a cell
+waits in a queue and tells its position, and the kernel that nobody has used for the longest time is ended to
+free its slot, of their own if whoever waits has one. Kernels whose variables cannot be saved go last. A
+person with many kernels never holds all slots, and one with fewer goes first. Scratch kernels
 (`kernels.workspace.folder.scratch_id`) have a few slots of their own.
 
 Leaving the block ends every kernel and leaves no process, socket or run folder behind. Workspaces stay.
@@ -28,7 +29,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Self
 
-from kernels.branching import Branching, branch
 from kernels.broker import FileSource
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
@@ -36,6 +36,7 @@ from kernels.concurrency.slots import SlotQueue, TimedSlots
 from kernels.concurrency.threads import in_thread
 from kernels.kernel import DIED, SAVING, Kernel
 from kernels.limits import Limits
+from kernels.process.eviction import in_order
 from kernels.process.launchers import ConfinedLauncher, Launcher, PlainLauncher
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.forkserver import LIBRARIES
@@ -44,6 +45,7 @@ from kernels.sandbox.policy import Tier
 from kernels.sandbox.tier_choice import choose
 from kernels.state.keeper import SaveSlots
 from kernels.state.store import StateStore
+from kernels.travel.branching import Branching, branch
 from kernels.workspace.folder import Workspace, is_scratch, owner
 from kernels.workspace.observer import Observer
 from kernels.workspace.removal import Removal
@@ -54,7 +56,6 @@ __all__ = ["Pool", "PoolTimes"]
 log = logging.getLogger(__name__)
 
 LOOK = 0.25  # seconds between looks at the machine's memory; a cell can take 1 GiB in half a second
-RECENT = 600.0  # seconds that a kernel is kept until memory is nearly gone: its person may come back
 NEARLY = 2  # memory is nearly gone when a half of what counts as short is left
 OTHERS = 4  # one of so many slots, but at least one, is left to others than the person with the most kernels
 SAVING_ALL = 20.0  # seconds in which variables without a save are saved when all kernels end
@@ -68,8 +69,13 @@ class PoolTimes:
     sweep: float = 30.0  # between looks for idle kernels
     spared: float = 5.0  # that a kernel that was just used keeps its slot although others wait
     brief: float = 1.0  # that a kernel that was just used is kept although memory is short
+    recent: float = 600.0  # that a kernel is kept until memory is nearly gone: its person may come back
     tidy: float = 60.0  # between looks for folders that killed programs have left behind
     states: float = 3600.0  # between looks for saved variables that nobody has used for long
+
+
+# Where variables are saved, an idle kernel that gives way costs its person the half second of a start.
+WITH_STATES = PoolTimes(spared=2.0, brief=0.5, recent=60.0)
 
 
 class Pool:
@@ -111,7 +117,7 @@ class Pool:
         self._scratch_slots = SlotQueue(SCRATCH_SLOTS)
         self._starts = TimedSlots(max(1, _processors() - 1))  # one is left to the cells that run
         self._memory = memory or Machine().memory
-        self._times = times or PoolTimes()
+        self._times = times or (PoolTimes() if states is None else WITH_STATES)
         self._states, self._states_kept = states, states_kept
         self._saves = SaveSlots()
         self._kernels: dict[str, Kernel] = {}
@@ -197,9 +203,11 @@ class Pool:
         """
         workspace = Workspace.named(self._workspaces, session_id)
         await self._release(session_id, saving=SAVING if keep_state else 0)
-        if self._states is not None and not keep_state:
-            await in_thread(self._states.forget, session_id)
-        await self._removal.throw_away(workspace.path)
+        try:
+            if self._states is not None and not keep_state:
+                await in_thread(self._states.forget, session_id)
+        finally:
+            await self._removal.throw_away(workspace.path)
 
     async def branch(self, session_id: str, to: str) -> int:
         source = Workspace.open(self._workspaces, session_id)
@@ -214,12 +222,8 @@ class Pool:
 
         One kernel's failure is logged and never stops the sweep.
         """
-
-        def first(kernel: Kernel) -> tuple[bool, float]:  # whoever waits gives up a kernel of their own
-            return not self._slots.waits_for(owner(kernel.session_id)), kernel.last_used
-
-        for kernel in sorted(self._kernels.values(), key=first):
-            reason = self._reason(kernel, now)
+        for kernel in await self._giving_way(now):
+            reason = self._reason(kernel, now, self._memory())  # those before it may have been enough
             if reason is not None:
                 try:
                     await kernel.cull(reason)
@@ -258,7 +262,14 @@ class Pool:
             with contextlib.suppress(FileNotFoundError):  # it is gone: whatever needs it says so
                 self._sandbox.own(workspace.path)
 
-    def _reason(self, kernel: Kernel, now: float) -> str | None:
+    async def _giving_way(self, now: float) -> list[Kernel]:
+        """The kernels for which there is a reason now, in the order in which they are to be ended."""
+        memory = self._memory()
+        found = [kernel for kernel in self._kernels.values() if self._reason(kernel, now, memory) is not None]
+        short = memory.is_short(self.limits.memory)
+        return await in_order(found, now, weighed=short, waits=self._slots.waits_for)
+
+    def _reason(self, kernel: Kernel, now: float, memory: Memory) -> str | None:
         """Why this kernel is to be ended now, or None."""
         unused = now - kernel.last_used
         if kernel.dead and not kernel.busy:
@@ -270,8 +281,8 @@ class Pool:
         wanted = not is_scratch(kernel.session_id) and self._slots.wants(owner(kernel.session_id))
         if wanted and unused > self._times.spared:
             return "it was not in use and others needed its place"
-        part = 1 if unused > RECENT else NEARLY
-        if unused > self._times.brief and self._memory().is_short(self.limits.memory, part):
+        part = 1 if unused > self._times.recent else NEARLY
+        if unused > self._times.brief and memory.is_short(self.limits.memory, part):
             return "it was not in use and the server is short of memory"
         return None
 

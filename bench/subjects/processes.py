@@ -15,7 +15,7 @@ from bench.stock import Stock
 from bench.subjects.start import CODE
 from kernels.inside.procfs import PROC, tree
 
-__all__ = ["figures"]
+__all__ = ["added", "figures"]
 
 MIB = 1 << 20
 
@@ -39,7 +39,7 @@ async def figures(ground: Ground) -> list[Figure]:
 
 async def _ours(ground: Ground) -> Counts:
     async with ours.kernels(ground) as pool:
-        return await _added(
+        return await added(
             lambda number: ours.run(pool.kernel(f"idle{number}", ours.NO_FILES), CODE), ground.scale.idle
         )
 
@@ -52,10 +52,10 @@ async def _stock(ground: Ground) -> Counts:
                 kernel = await stack.enter_async_context(stock.kernel())
                 await kernel.run(CODE)
 
-            return await _added(start, ground.scale.idle)
+            return await added(start, ground.scale.idle)
 
 
-async def _added(start: Start, kernels: int) -> Counts:
+async def added(start: Start, kernels: int) -> Counts:
     """What each further kernel adds. They start one by one, since each may need a worker thread."""
     await start(0)
     before = _held()

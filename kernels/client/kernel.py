@@ -285,6 +285,8 @@ class RemoteKernel(RemoteTraveling, introspection.Hinting):
         That node first learns what is in the workspace, and reports only what the dead cell wrote.
         """
         names = tuple(variable.name for variable in self._variables)
+        if self._restarted is not None:  # nobody was told of that yet
+            names = tuple(dict.fromkeys((*self._restarted.lost, *names)))
         self._given_up.clear()
         started = [cell for cell in self._cells.values() if cell.started]
         ran = started[0] if started else None  # the others stood in line

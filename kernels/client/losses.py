@@ -3,7 +3,8 @@
     told = losses.hold(restarted)       # the node is gone: nobody knows yet which of these names are lost
     for one in losses.settled(news): ...        # the next cell's news, with what is lost said in it
 
-A cell's first news, apart from its place in line, says what came back; if it does not, nothing did.
+A cell's first news, apart from its place in line, says what came back; if it does not, nothing did. A cell
+that ends before it has run says nothing of that.
 """
 
 from collections.abc import Sequence
@@ -26,8 +27,13 @@ class NodeLosses:
         self._said: tuple[Restarted | None, Restarted] | None = None  # by the node, and by us instead
 
     def hold(self, restarted: Restarted) -> Restarted:
-        """Hold the names back that were lost with a node; returns what can be told at once."""
-        self._held = structs.replace(restarted, unnamed=False)
+        """Hold the names back that were lost with a node; returns what can be told at once.
+
+        Those of nodes before it are still held if nothing was heard of them.
+        """
+        earlier = self._held.lost if self._held is not None else ()
+        names = dict.fromkeys((*earlier, *restarted.lost))
+        self._held = structs.replace(restarted, lost=tuple(names), unnamed=False)
         return structs.replace(restarted, lost=())
 
     def forget(self) -> None:
@@ -38,7 +44,7 @@ class NodeLosses:
         """The news of a cell, in which the node's restart tells what was held back, or ours comes first."""
         first: list[CellEvent | CellEnd] = []
         held = self._held
-        if held is not None and not (isinstance(news, CellEvent) and isinstance(news.event, Queued)):
+        if held is not None and _has_run(news):
             self._held = None
             if isinstance(news, CellEvent) and isinstance(news.event, Restarted):
                 self._said = news.event, _with(news.event, held)
@@ -52,6 +58,13 @@ class NodeLosses:
             if news.result is not None and news.result.restarted == theirs:
                 news.result = replace(news.result, restarted=ours)
         return [*first, news]
+
+
+def _has_run(news: CellEvent | CellEnd) -> bool:
+    """Whether the cell has got a kernel; one that was stopped while it stood in line has not."""
+    if isinstance(news, CellEvent):
+        return not isinstance(news.event, Queued)
+    return news.result is not None and news.result.execution_count is not None
 
 
 def _with(told: Restarted, held: Restarted) -> Restarted:

@@ -1,4 +1,4 @@
-"""A kernel in a node goes back to what it was, or begins anew, as `kernels.traveling` does it there."""
+"""A kernel in a node goes back to what it was, or begins anew: `kernels.travel.traveling` does it there."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

@@ -100,7 +100,7 @@ class Interrupts:
 
     def note(self, _number: int, _frame: object) -> None:
         """Handle the signal outside the person's code: it is raised once that code starts."""
-        self._noted = self._heard = True
+        self._noted, self._heard = bool(self._running), True
 
     def interrupt(self, _number: int, frame: FrameType | None) -> None:
         """Handle the signal in the person's code. Raises: KeyboardInterrupt, if no message is being sent."""

@@ -17,10 +17,18 @@ from msgspec.json import Decoder, Encoder
 from msgspec.json import decode as decode_plain
 
 from kernels.cell.overflow import TextFile
+from kernels.errors import (
+    CheckpointRefused,
+    KernelClosed,
+    KernelStartFailed,
+    NoQuestion,
+    NoSuchSave,
+    ResultUnread,
+)
 from kernels.text.clipping import repair
 from kernels.workspace.captured import Captured, CapturedFile, Stamp
 
-__all__ = ["FileOnNode", "NotDecoded", "decode", "decoder", "encode", "on_node"]
+__all__ = ["FileOnNode", "NotDecoded", "RaisedError", "decode", "decoder", "encode", "on_node"]
 
 NotDecoded = MsgspecError  # what cannot be read as the type that was asked for
 
@@ -98,3 +106,39 @@ def _made(kind: type, value: Any) -> Any:
 
 
 _ENCODER = Encoder(enc_hook=_plain)
+
+
+RAISED: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (
+        *(KernelStartFailed, KernelClosed, NoQuestion, ResultUnread),
+        *(NoSuchSave, CheckpointRefused, OSError),
+    )
+}
+
+
+class RaisedError(Struct, frozen=True):
+    """An exception for the other end to raise: the name of one that `RAISED` has, and its arguments."""
+
+    kind: str
+    arguments: tuple[str | int, ...] = ()
+
+    @classmethod
+    def of(cls, error: BaseException) -> "RaisedError":
+        """What is told of an exception; one that `RAISED` does not have is an OSError with its text."""
+        match error:
+            case KernelStartFailed(log=log, reason=reason, state=state):
+                return cls("KernelStartFailed", (log, reason, state))
+            case KernelClosed() | NoQuestion() | ResultUnread() | NoSuchSave():
+                return cls(type(error).__name__)
+            case CheckpointRefused(why=why):
+                return cls("CheckpointRefused", (why,))
+            case OSError(errno=int(number), strerror=reason):
+                # Without the path, which is the node's: the number tells a person what to do.
+                return cls("OSError", (number, reason or ""))
+        return cls("OSError", (str(error) or type(error).__name__,))
+
+    def exception(self) -> Exception:
+        """The exception to raise."""
+        error: Exception = RAISED.get(self.kind, OSError)(*self.arguments)
+        return error

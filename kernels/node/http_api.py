@@ -38,9 +38,8 @@ from kernels.broker import Opened
 from kernels.cell.overflow import TextFile
 from kernels.concurrency.threads import in_thread
 from kernels.node import messages
-from kernels.node.encoding import decode, encode
+from kernels.node.encoding import RaisedError, decode, encode
 from kernels.node.node import Node
-from kernels.node.raised import RaisedError
 from kernels.node.requests import NodeRequest, UploadRequest
 from kernels.node.session import NodeSession
 from kernels.wire.sizes import MESSAGE

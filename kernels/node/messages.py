@@ -24,8 +24,7 @@ from kernels.cell.result import Late, RunResult, Variable
 from kernels.errors import ResultUnread
 from kernels.interface import State
 from kernels.limits import Limits
-from kernels.node.encoding import NotDecoded, decode, decoder
-from kernels.node.raised import RaisedError
+from kernels.node.encoding import NotDecoded, RaisedError, decode, decoder
 from kernels.node.settings import KernelSettings
 from kernels.state.journey import Journey, SavedCell
 from kernels.workspace.captured import Scan

@@ -28,10 +28,9 @@ from kernels.concurrency.cancellation import stop, to_the_end
 from kernels.concurrency.lasting import lasting
 from kernels.errors import KernelError, NoQuestion, TooLarge
 from kernels.node import messages
-from kernels.node.encoding import encode, on_node
+from kernels.node.encoding import RaisedError, encode, on_node
 from kernels.node.event_log import EventLog
 from kernels.node.file_requests import BotFiles
-from kernels.node.raised import RaisedError
 from kernels.node.settings import limits_for
 from kernels.pool import Pool
 from kernels.workspace.captured import Captured

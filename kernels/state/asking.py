@@ -8,14 +8,15 @@ with asking(process, router, "save_request", {...}) as asked:
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, Protocol
 
 from kernels.cell.router import Router
 from kernels.concurrency.cancellation import stop
+from kernels.introspection import PATIENCE
 
-__all__ = ["Asked", "AskedProcess", "asking"]
+__all__ = ["Asked", "AskedProcess", "asking", "hint"]
 
 
 class AskedWire(Protocol):
@@ -81,3 +82,11 @@ def asking(process: AskedProcess, router: Router, kind: str, content: dict[str, 
             yield Asked(process, router, sent, answer)
         finally:
             answer.cancel()
+
+
+async def hint(wire: AskedWire, router: Router, question: str, code: str, position: int) -> Any:
+    """The content of a kernel's reply to a question; None if it does not come in time."""
+    sent = wire.send("shell", f"{question}_request", {"code": code, "cursor_pos": position})
+    with router.awaited(sent) as answer, suppress(TimeoutError):
+        return await asyncio.wait_for(answer, PATIENCE)
+    return None

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
+from kernels.descriptors import leaves_spare
 from kernels.state.errors import StateDamaged, StateFull
 from kernels.state.manifest import Chunk, matches
 from kernels.workspace.folder import CREATING
@@ -71,7 +72,8 @@ class Incoming:
         self._open[chunk.digest] = descriptor = os.open(name, CREATING, 0o600, dir_fd=self._here)
         _write(descriptor, data)
         self._bytes += chunk.size
-        if len(self._open) >= FILES or self._bytes >= BYTES:
+        scarce = not leaves_spare(descriptor)  # a kernel may keep its save waiting with all of these open
+        if scarce or len(self._open) >= FILES or self._bytes >= BYTES:
             self._place()
 
     def settle(self) -> None:

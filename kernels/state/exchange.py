@@ -45,7 +45,7 @@ from kernels.concurrency.threads import in_thread
 from kernels.state.errors import StateError
 from kernels.state.manifest import Buffers, Chunk, Manifest, Meta, buffers_from_json, distinct
 from kernels.state.session_state import SessionState
-from kernels.workspace.listing import FileState
+from kernels.workspace.copies.listing import FileState
 
 __all__ = ["Errand", "Exchange", "LoadErrand", "SaveErrand"]
 
@@ -141,7 +141,7 @@ class SaveErrand(Errand):
             for index in missing:
                 writing.add(chunks[index], line.read_bytes(chunks[index].size))
             self.manifest = writing.commit(self._cell, buffers, meta, files=files)
-        line.say({"ok": True})
+            line.say({"ok": True})  # before older saves are deleted, which may take as long as the save
 
 
 class LoadErrand(Errand):

@@ -16,7 +16,7 @@ from itertools import chain
 from kernels.state import chunks
 from kernels.state.errors import OtherFormat, StateDamaged, StateError
 from kernels.state.manifest import Manifest, distinct
-from kernels.state.pins import read_pins
+from kernels.state.past.pins import read_pins
 from kernels.state.quota import Held
 from kernels.workspace.safe_open import open_plain
 

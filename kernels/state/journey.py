@@ -1,6 +1,6 @@
 """What is told of going back to a save, and forward again: the saves that there are, and what has changed.
 
-`kernels.interface.PersonKernel` has the methods; `kernels.traveling` carries them out.
+`kernels.interface.PersonKernel` has the methods; `kernels.travel.traveling` carries them out.
 """
 
 from dataclasses import dataclass

@@ -29,23 +29,25 @@ from kernels.concurrency.slots import SlotQueue
 from kernels.concurrency.threads import in_thread
 from kernels.interface import State
 from kernels.state.asking import Asked, AskedProcess, asking
-from kernels.state.errors import StateError
+from kernels.state.errors import StateBusy, StateError
 from kernels.state.exchange import Exchange, LoadErrand, SaveErrand
-from kernels.state.history import SaveHistory
 from kernels.state.manifest import Manifest, Meta
+from kernels.state.past.history import SaveHistory
 from kernels.state.restarts import BroughtBack, not_saved, unsaved
 from kernels.state.session_state import SessionState
 from kernels.state.store import StateStore
 from kernels.text.clipping import repair
 from kernels.text.visible import one_line
+from kernels.workspace.copies.listing import Listing
 from kernels.workspace.folder import owner
-from kernels.workspace.listing import Listing
 
 __all__ = ["Keeper", "SaveSlots"]
 
 QUIET = 0.02  # seconds after a cell's end in which its result goes out; cells that follow at once come then
-SHORT = 0.05  # seconds: a save that is expected to take less is finished although a cell waits
-EVERY = 2.0  # seconds after which cells that follow each other at once have a short save in between
+# Seconds that a cell waits for a save that is expected to take no more; FIRST without a save to compare with,
+# and SHARE of the time since the last one, if that is more: the more there is to lose, the longer.
+SHORT, FIRST, SHARE = 0.05, 1.0, 0.02
+EVERY = 2.0  # seconds after which cells that follow each other at once have such a save in between
 SAVING, LEEWAY = 25.0, 5.0  # seconds that the kernel has for a save, and more until it is interrupted
 STUCK = 10.0  # seconds to stop a save; a large value in one piece, which cannot be stopped, may take some
 LOADING = 60.0  # seconds for all of a restore
@@ -87,7 +89,8 @@ class Keeper:
         self._newest: Manifest | None = None
         self._cell = 0  # the last one
         self._unsaved = 0  # cells since the last save
-        self._saved_at = 0.0  # monotonic
+        self._saved_at: float | None = None  # monotonic, as is the next one
+        self._since = monotonic()  # the last save, or the first cell
         self._expected = 0.0  # seconds that a save takes
         self._pause = QUIET
         self._failed_at = 0  # the cell whose save failed, which is not tried again
@@ -96,10 +99,16 @@ class Keeper:
         self._held = False  # whether a cell comes or runs
         self._ids = {"session": session_id}
         self._asked: Asked | None = None  # the save on which the kernel works
+        self._stuck = False  # the kernel was told to give that up, and did not answer for long
         self._one = asyncio.Lock()  # held while there is a save, until nothing of it is written any more
         self._waiting: asyncio.Task[None] | None = None  # has not asked the kernel yet
         self._tasks: set[asyncio.Task[None]] = set()
         self._clearing: asyncio.Task[bool] | None = None
+
+    @property
+    def unsavable(self) -> bool:
+        """Whether there are variables without a save that are not to be saved, since that has failed."""
+        return self._unsaved > 0 and (self._skip > 0 or self._failed_at == self._cell)
 
     @property
     def unsaved(self) -> bool:
@@ -138,8 +147,10 @@ class Keeper:
     async def forget(self) -> None:
         """Delete all that is saved, without a process."""
         if self._state is not None:
-            await in_thread(self._state.forget)
-            self._newest, self._known, self._unsaved = None, True, 0
+            try:
+                await in_thread(self._state.forget)
+            finally:  # whatever could not be deleted does not come back
+                self._newest, self._known, self._unsaved = None, True, 0
 
     # Saving:
 
@@ -149,6 +160,8 @@ class Keeper:
             return
         self._cell = cell or self._cell + 1  # who does not number cells gets numbers all the same
         self._unsaved += 1
+        if self._saved_at is None and self._unsaved == 1:
+            self._since = monotonic()
         self._skip = max(0, self._skip - 1)
         self.release(process)
 
@@ -157,8 +170,8 @@ class Keeper:
         self._held = False
         if self._clearing is not None:
             cancel(self._clearing)
-        failed = self._skip or self._failed_at == self._cell
-        if self._unsaved and not failed and self._waiting is None and not process.exited.is_set():
+        waits = self._waiting is not None
+        if self._unsaved and not self.unsavable and not waits and not process.exited.is_set():
             task = self._waiting = asyncio.create_task(self._save_soon(process), name="save of variables")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -183,7 +196,8 @@ class Keeper:
         return clearing.cancelled() or clearing.result()
 
     async def _clear(self, asked: Asked) -> bool:
-        patience = SHORT - (monotonic() - asked.began) if self._expected < SHORT else 0.0
+        patience = self._patience()
+        patience = patience - (monotonic() - asked.began) if self._expected < patience else 0.0
         if await asked.answered(max(0.0, patience)):
             return True
         asked.interrupt()
@@ -192,17 +206,24 @@ class Keeper:
         self._count_deadly()
         return False
 
+    def _patience(self) -> float:
+        """How long a cell waits for a save, in seconds."""
+        least = FIRST if self._saved_at is None else SHORT
+        return max(least, SHARE * (monotonic() - self._since))
+
     async def save_now(self, process: AskedProcess, seconds: float, *, insist: bool = False) -> None:
         """Save what has no save yet, within some seconds; a kernel that is busy or dead is left alone.
 
         With `insist`, it is tried although it has just failed.
         """
+        if self._stuck:  # whoever waits for the end of this kernel must not wait for it
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 self._wait_no_more()
                 async with self._one:
-                    failed = not insist and (self._skip or self._failed_at == self._cell)
-                    if self._unsaved and not failed and not process.exited.is_set():
+                    tried = self.unsavable and not insist
+                    if self._unsaved and not tried and not process.exited.is_set():
                         async with self._slot():
                             await self._save(process, seconds, hurry=True)
 
@@ -218,7 +239,8 @@ class Keeper:
             self._waiting = None
 
     async def _save_soon(self, process: AskedProcess) -> None:
-        in_a_row = self._unsaved > 1 and self._expected < SHORT and monotonic() - self._saved_at > EVERY
+        due = monotonic() - self._since > EVERY and self._expected < self._patience()
+        in_a_row = self._unsaved > 1 and due
         if self._pause > QUIET or not in_a_row:
             await asyncio.sleep(self._pause)
         async with self._one, self._slot():
@@ -250,10 +272,10 @@ class Keeper:
                 async with self.exchange.offered(save):
                     if not await asked.answered(seconds + LEEWAY):
                         asked.interrupt()
-                        await asked.answered(STUCK)
+                        self._stuck = not await asked.answered(STUCK)
                 await asked.answered(None)  # until then no cell could run: `make_way` sees to it
             finally:
-                self._asked = None
+                self._asked, self._stuck = None, False
                 if save.manifest is not None:
                     self._succeeded(save.manifest, monotonic() - asked.began, cells)
                 elif asked.reply is not None or process.exited.is_set():
@@ -262,7 +284,8 @@ class Keeper:
     def _succeeded(self, saved: Manifest, took: float, cells: int) -> None:
         self._newest, self._known = saved, True
         self._unsaved -= cells
-        self._saved_at, self._expected = monotonic(), took
+        self._saved_at = self._since = monotonic()
+        self._expected = took
         self._pause, self._skipped, self._told = QUIET, 0, ""
 
     def _failed(self, asked: Asked, took: float, *, dead: bool) -> None:
@@ -310,7 +333,7 @@ class Keeper:
         """As `restore`; None as well if what is `tried`, newest first, does not come back."""
         until = monotonic() + LOADING
         number = None
-        while (saved := await in_thread(state.newest, number)) is not None:
+        while (saved := await _newest(state, number, until)) is not None:
             if saved.is_empty:
                 self._newest, self._cell = saved, 0
                 return None
@@ -333,6 +356,16 @@ class Keeper:
             await in_thread(self.history.note_beginning)
         self._newest = None
         return None
+
+
+async def _newest(state: SessionState, before: int | None, until: float) -> Manifest | None:
+    """`SessionState.newest`; another program that is writing a save just now is waited for."""
+    while True:
+        try:
+            return await in_thread(state.newest, before)
+        except StateBusy:  # after some seconds
+            if monotonic() >= until:
+                raise
 
 
 def _reason(reply: dict[str, Any] | None) -> str:

@@ -18,7 +18,7 @@ import xxhash
 
 from kernels.state.errors import OtherFormat, StateDamaged
 from kernels.text.visible import one_line
-from kernels.workspace.listing import FileState
+from kernels.workspace.copies.listing import FileState
 
 __all__ = [
     "CHUNK",

@@ -66,7 +66,13 @@ class Restarts:
         self._promised: Restarted | None = None  # it was told what would come back
 
     def ended(self, reason: str, names: Sequence[str], *, in_cell: bool, saved: Manifest | None) -> None:
-        """The process with these variables has ended, in the middle of a cell if `in_cell`."""
+        """The process with these variables has ended, in the middle of a cell if `in_cell`.
+
+        What nobody has been told of the one before is told with it.
+        """
+        if (untold := self._untold) is not None:
+            names = _names((*untold.lost, *(one.name for one in untold.unsaved), *names))
+            in_cell = in_cell or untold.unnamed
         restarted = Restarted(reason, ("files",), tuple(names), in_cell)
         if saved is not None:
             restarted = _with(restarted, BroughtBack(saved.cell, saved.meta.names, unsaved(saved.meta)))

@@ -31,7 +31,7 @@ from kernels.state.errors import OtherFormat, StateBusy, StateDamaged, StateErro
 from kernels.state.index import SAVES, Index, manifest_path, mark_of, numbers, read_manifest
 from kernels.state.locking import acquired, lock_file
 from kernels.state.manifest import Buffers, Manifest, distinct
-from kernels.state.pins import read_pins, write_pins
+from kernels.state.past.pins import read_pins, write_pins
 from kernels.state.quota import Quotas
 from kernels.state.writing import Writing
 from kernels.workspace.folder import Workspace

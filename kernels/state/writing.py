@@ -9,9 +9,9 @@ from kernels.state import chunks
 from kernels.state.errors import StateDamaged, StateFull, StateGone
 from kernels.state.index import SAVES, Index, manifest_path, mark_of
 from kernels.state.manifest import Buffers, Chunk, Manifest, Meta, distinct, matches
-from kernels.state.pins import read_pins
+from kernels.state.past.pins import read_pins
 from kernels.state.quota import Quotas
-from kernels.workspace.listing import FileState
+from kernels.workspace.copies.listing import FileState
 
 __all__ = ["Writing"]
 

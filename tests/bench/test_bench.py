@@ -30,6 +30,8 @@ ONCE = Scale(
     crowds=1,
     idle_rounds=1,
     quiet=1,
+    saves=1,
+    people=2,
 )
 PATIENCE = 120.0  # seconds
 

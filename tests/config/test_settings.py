@@ -164,7 +164,7 @@ def test_every_setting_but_the_secrets_has_a_flag(tmp_path: Path) -> None:
             "MAX_MEMORY is '5', which is not a size such as 500MiB or 1GiB, of 64MiB or more.",
         ),
         ("KERNELCORD_DATA", " ", "KERNELCORD_DATA is ' ', which is not a path."),
-        ("MAX_KERNELS", "0", "MAX_KERNELS is '0', which is not a whole number, 1 or more."),
+        ("MAX_KERNELS", "0", "MAX_KERNELS is '0', which is not a whole number, 1 or more, or auto."),
         ("DISCORD_FILES", "99", "DISCORD_FILES is '99', which is not a whole number, 1 to 10."),
         (
             "MAX_WORKSPACE",

@@ -1,5 +1,9 @@
 """Which kernels a pool ends for those who wait, and how many slots one person holds, without real kernels."""
 
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -7,19 +11,36 @@ import pytest
 
 from kernels.limits import Limits
 from kernels.pool import Pool, PoolTimes
+from kernels.process import eviction as module
 from kernels.sandbox.limits.machine import Memory
+from kernels.state.store import StateStore
 from kernels.workspace.folder import owner
+from tests.live.cells import NoFiles
 
 NOW = 1000.0
+PLENTY = Memory(1 << 40, 1 << 40)
 
 
 class FakeKernel:
-    """A kernel that is alive and idle, unless it is busy, and gives up its slot when it is ended."""
+    """A kernel that is alive and idle, unless it is busy, and gives up its slot when it is ended.
+
+    Its process holds `pid` bytes, if a test says so with `sized`.
+    """
 
     dead = False
 
-    def __init__(self, pool: Pool, session_id: str, last_used: float = 0.0, *, busy: bool = False) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        session_id: str,
+        last_used: float = 0.0,
+        *,
+        busy: bool = False,
+        unsavable: bool = False,
+        pid: int = 0,
+    ) -> None:
         self.session_id, self.last_used, self.busy = session_id, last_used, busy
+        self.at_risk, self.pid = unsavable, pid
         self.slot = pool._slots.enter(owner(session_id))
         self.ended: list[str] = []
         pool._kernels[session_id] = self  # type: ignore[assignment]
@@ -35,18 +56,30 @@ class FakeKernel:
         self.slot.leave()
 
 
-def a_pool(folder: Path, size: int) -> Pool:
-    """One that is never entered, on a machine with all the memory that it wants."""
-    plenty: Any = lambda: Memory(1 << 40, 1 << 40)  # noqa: E731
+def a_pool(folder: Path, size: int, memory: Callable[[], Memory] = lambda: PLENTY, **options: Any) -> Pool:
+    """One that is never entered, on a machine with plenty of memory, unless `memory` tells less."""
     return Pool(
         python=folder,
         workspaces=folder,
         limits=Limits(),
         size=size,
         idle=None,
-        memory=plenty,
-        times=PoolTimes(spared=5.0),
+        memory=memory,
+        **{"times": PoolTimes(spared=5.0), **options},
     )
+
+
+@pytest.fixture
+def sized(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A fake kernel holds as many bytes as its process id says; returns the ids that were asked for."""
+    asked: list[int] = []
+
+    def held(pids: list[int]) -> list[int]:
+        asked.extend(pids)
+        return pids
+
+    monkeypatch.setattr(module, "_held", held)
+    return asked
 
 
 def test_the_sessions_of_one_person_have_one_owner() -> None:
@@ -98,3 +131,148 @@ async def test_nobody_elses_kernel_ends_for_who_holds_their_share(tmp_path: Path
     await pool.sweep(NOW)
     assert not others.ended
     assert [kernel.slot.served for kernel in mine] == [True, True, False, False]
+
+
+async def test_kernels_whose_variables_cannot_be_saved_give_way_last(
+    tmp_path: Path, sized: list[int]
+) -> None:
+    """They follow if that is not enough; without a lack of memory nobody measures them."""
+    pool = a_pool(tmp_path, 2)
+    lossy = FakeKernel(pool, "u7", 1.0, unsavable=True, pid=1)
+    saved = FakeKernel(pool, "u8", 900.0, pid=2)
+    FakeKernel(pool, "u9", NOW, busy=True)
+    await pool.sweep(NOW)
+    assert (bool(lossy.ended), bool(saved.ended)) == (False, True)
+    FakeKernel(pool, "u10", NOW, busy=True)
+    await pool.sweep(NOW)
+    assert lossy.ended
+    assert sized == []
+
+
+async def test_when_memory_is_short_the_largest_idle_kernel_gives_way_first(
+    tmp_path: Path, sized: list[int]
+) -> None:
+    """Then the next one, until there is enough; a busy kernel stays, however large it is."""
+    left = 0
+    pool = a_pool(tmp_path, 8, lambda: Memory(left, 8 << 30))
+    sizes = {"small": 100 << 20, "huge": 800 << 20, "middle": 300 << 20, "large": 500 << 20}
+    idle = {name: FakeKernel(pool, name, 10.0, pid=size) for name, size in sizes.items()}
+    busy = FakeKernel(pool, "busy", 0.0, busy=True, pid=4 << 30)
+    order: list[str] = []
+    for name, kernel in idle.items():
+
+        async def cull(reason: str, name: str = name, kernel: FakeKernel = kernel) -> None:
+            nonlocal left
+            order.append(name)
+            kernel.ended.append(reason)
+            left += kernel.pid
+
+        kernel.cull = cull  # type: ignore[method-assign]
+    await pool.sweep(NOW)
+    assert order == ["huge", "large"]  # a kernel may use 1 GiB
+    assert idle["huge"].ended == ["it was not in use and the server is short of memory"]
+    assert not busy.ended
+    assert busy.pid not in sized
+
+
+async def test_of_two_as_large_the_longest_idle_gives_way_first(tmp_path: Path, sized: list[int]) -> None:
+    """And a small one that was idle for an hour before a larger one that was used a moment ago."""
+    memory = Memory(0, 8 << 30)
+    pool = a_pool(tmp_path, 8, lambda: memory)
+    idle = [
+        FakeKernel(pool, "late", NOW - 20, pid=100),
+        FakeKernel(pool, "early", NOW - 40, pid=100),
+        FakeKernel(pool, "larger", NOW - 2, pid=800),
+    ]
+    assert [one.session_id for one in await pool._giving_way(NOW)] == ["early", "late", "larger"]  # type: ignore[comparison-overlap]
+    assert sorted(sized) == sorted(one.pid for one in idle)
+
+
+def test_what_a_process_holds_counts_what_it_has_started() -> None:
+    """A kernel's values may be in its children."""
+    code = "import subprocess, sys; {}; print(flush=True); sys.stdin.read()"
+    child = code.format("x = b'x' * (64 << 20)")
+    start = f"subprocess.Popen([sys.executable, '-c', {child!r}], stdout=subprocess.PIPE).stdout.readline()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code.format(f"p = {start}")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        held, none = module._held([process.pid, 0])
+    assert held > 64 << 20
+    assert none == 0
+
+
+async def test_where_variables_are_saved_kernels_give_way_sooner(tmp_path: Path) -> None:
+    """Whoever comes back has them again."""
+    for states, expected in ((None, False), (StateStore(tmp_path / "states", quota=1 << 20), True)):
+        pool = Pool(
+            python=tmp_path,
+            workspaces=tmp_path,
+            limits=Limits(),
+            size=1,
+            idle=timedelta(hours=1),
+            memory=lambda: PLENTY,
+            states=states,
+        )
+        kernel = FakeKernel(pool, "u7", NOW - 3)
+        FakeKernel(pool, "u8", NOW, busy=True)
+        await pool.sweep(NOW)
+        assert bool(kernel.ended) == expected
+
+
+async def test_a_workspace_goes_although_the_saves_cannot_be_deleted(tmp_path: Path) -> None:
+    """Whoever asked is told, and tries again; nothing more than necessary stays until then."""
+
+    class Broken:
+        """Saved variables on a disk that fails."""
+
+        def forget(self, session_id: str) -> None:
+            """Fail."""
+            raise OSError(5, "Input/output error")
+
+    pool = a_pool(tmp_path, 1)
+    pool._states = Broken()  # type: ignore[assignment]
+    workspace = pool.workspace("u7")
+    (workspace.path / "a.csv").write_text("1")
+    with pytest.raises(OSError, match="Input/output error"):
+        await pool.remove("u7")
+    assert not workspace.path.exists()
+
+
+async def test_no_cell_begins_in_a_kernel_that_is_shut_down(tmp_path: Path) -> None:
+    """It may be saving just now, and nobody would tell the cell of its end."""
+    pool = a_pool(tmp_path, 1)
+    pool._run_root = tmp_path
+    kernel = pool.kernel("u7", NoFiles())
+    run = kernel.run("1")
+    saving: Any = object()
+    kernel._process, kernel._closed = saving, True
+    kernel.execute(run)
+    assert run.over
+
+
+async def test_a_process_whose_start_has_failed_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its variables are not back: a cell would find none, and nobody would have said so."""
+    pool = a_pool(tmp_path, 1)
+    pool._run_root = tmp_path
+    kernel = pool.kernel("u7", NoFiles())
+    ended: list[bool] = []
+    process: Any = object()
+
+    async def start() -> None:
+        kernel._process = process
+        raise ValueError("a fault of ours")
+
+    async def end(*, now: bool = False) -> None:
+        kernel._process = None
+        ended.append(now)
+
+    monkeypatch.setattr(kernel, "_start", start)
+    monkeypatch.setattr(kernel, "_end", end)
+    with pytest.raises(ValueError, match="of ours"):
+        async for _ in kernel.ready():
+            pass
+    assert ended == [True]

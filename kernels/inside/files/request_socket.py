@@ -38,10 +38,24 @@ def connection(requests: socket.socket | None = None) -> socket.socket:
     if requests is None:
         raise ConnectionError("this kernel has no request socket")
     requests.send(b".")
+    while _is_over(service := _next(requests)):
+        service.close()  # who asked for it was interrupted, and never took it; ours comes after it
+    service.settimeout(ANSWERING_TIME)
+    return service
+
+
+def _next(requests: socket.socket) -> socket.socket:
     _, lines, _, _ = socket.recv_fds(requests, 1, 1)
     if not lines:
         raise ConnectionError("no connection was given")
     service = socket.socket(fileno=lines[0])
     service.set_inheritable(False)
-    service.settimeout(ANSWERING_TIME)
     return service
+
+
+def _is_over(service: socket.socket) -> bool:
+    """Whether the broker waits no more: it does so for some seconds."""
+    try:
+        return not service.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False

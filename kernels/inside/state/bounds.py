@@ -51,7 +51,7 @@ class WorkBounds:
         self.growth = growth
         self._until = self._due = 0.0
         self._before = 0
-        self._stopped = self._over = False
+        self._stopped = self._over = self._grown = False
 
     def __enter__(self) -> Self:
         self._theirs = signal.setitimer(signal.ITIMER_REAL, 0)
@@ -82,7 +82,7 @@ class WorkBounds:
 
     def grow_from_now(self) -> None:
         """Count the memory that is taken from now on."""
-        self._before = memory.used()
+        self._before, self._grown = memory.used(), False
 
     @contextmanager
     def part(self, share: float) -> Iterator[None]:
@@ -95,6 +95,9 @@ class WorkBounds:
             if self._stopped or monotonic() >= until:
                 raise
             raise TakesTooLong from None
+        except TakesTooMuch:
+            self.grow_from_now()  # or the timer could raise it once more, where it is handled
+            raise
         finally:
             self._until = until
 
@@ -124,7 +127,8 @@ class WorkBounds:
             raise GivenUp("it was interrupted")
         if now >= self._until:
             raise GivenUp("it took too long")
-        if memory.used() - self._before > self.growth:
+        if self._grown or memory.used() - self._before > self.growth:
+            self._grown = True  # code that caught the error may have freed the memory, and goes on without it
             raise TakesTooMuch
 
     def _tick(self, _number: int, _frame: object) -> None:

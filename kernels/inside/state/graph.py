@@ -66,14 +66,17 @@ def dump(
         check: is called often; what it raises ends the save.
     """
     writing = ItemWriter(namespace, large=large, check=check)
-    for name, value in items:
-        writing.add(name, value)
-    index = {"format": FORMAT, "marks": writing.marks, "items": writing.entries}
-    packed = json.dumps(index).encode()
-    writing.stream.write(packed + len(packed).to_bytes(SIZE, "little"))
-    lost = tuple(Lost(name, what) for name, what in writing.lost)
-    content, kept = writing.stream.content(), tuple(writing.kept)
-    return Dumped(content, kept, lost, tuple(writing.entries), tuple(writing.marks))
+    try:
+        for name, value in items:
+            writing.add(name, value)
+        index = {"format": FORMAT, "marks": writing.marks, "items": writing.entries}
+        packed = json.dumps(index).encode()
+        writing.stream.write(packed + len(packed).to_bytes(SIZE, "little"))
+        lost = tuple(Lost(name, what) for name, what in writing.lost)
+        content, kept = writing.stream.content(), tuple(writing.kept)
+        return Dumped(content, kept, lost, tuple(writing.entries), tuple(writing.marks))
+    finally:
+        writing.close()
 
 
 def load(

@@ -16,12 +16,12 @@ __all__ = ["Names"]
 
 # IPython's, and those of every module; a new kernel has its own.
 OF_EVERY_KERNEL = {
-    *("In", "Out", "_", "__", "___", "_i", "_ii", "_iii", "_ih", "_oh", "_dh", "_exit_code"),
-    *("get_ipython", "exit", "quit", "__IPYTHON__"),
+    *("_", "__", "___", "_i", "_ii", "_iii", "_ih", "_oh", "_dh", "_exit_code", "__IPYTHON__"),
     *("__name__", "__doc__", "__package__", "__loader__", "__spec__", "__builtin__", "__builtins__"),
     "__warningregistry__",
 }
-OF_CELLS, OF_CODE = re.compile("_i?[0-9]+"), re.compile("_i[0-9]+")
+OF_CELLS, OF_CODE = re.compile("_i?([1-9][0-9]*)"), re.compile("_i[0-9]+")
+LONGEST_NUMBER = 18  # digits
 
 
 class Names:
@@ -41,8 +41,15 @@ class Names:
             and name[:1] != "\0"  # which begins our own names for what is saved with them
             and name not in OF_EVERY_KERNEL
             and not (name in self._at_first and hidden.get(name, nothing) is value)
-            and not (name[:1] == "_" and OF_CELLS.fullmatch(name))
+            and not (name[:1] == "_" and self._is_of_cell(name))
         ]
+
+    def _is_of_cell(self, name: str) -> bool:
+        """Whether it is a cell's code or result: there has been a cell of this number."""
+        found = OF_CELLS.fullmatch(name)
+        if found is None or len(found[1]) > LONGEST_NUMBER:
+            return False
+        return int(found[1]) < int(self._shell.execution_count)
 
     def hidden(self) -> list[str]:
         """Of these, the ones that IPython hides."""

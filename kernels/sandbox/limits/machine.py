@@ -16,10 +16,14 @@ from pathlib import Path
 
 from kernels.sandbox.limits.cgroup import own_groups
 
-__all__ = ["Machine", "Memory", "memory_left"]
+__all__ = ["Machine", "Memory", "kernels_for", "memory_left"]
 
 MEMINFO = Path("/proc/meminfo")
 ONE = re.compile(r"^(MemTotal|MemAvailable): +(\d+) kB", re.MULTILINE)
+# Bytes for each kernel that the machine has: an idle one with pandas takes a third of it, and those that take
+# more than that give way when memory is short.
+ROOM = 32 << 20
+MOST_KERNELS = 500
 SHARE = 4  # memory is short if less than a quarter of the whole is left, on a small machine
 # The files with a group's limit and use, and what part of the use is cache that can be dropped. That includes
 # the active part, as in MemAvailable: files that were read twice are often most of what is used.
@@ -48,6 +52,11 @@ def memory_left(meminfo: Path = MEMINFO) -> Memory:
     return Memory(int(told["MemAvailable"]) << 10, int(told["MemTotal"]) << 10)
 
 
+def kernels_for(memory: int) -> int:
+    """How many kernels there may be at a time on a machine with so many bytes of memory."""
+    return min(MOST_KERNELS, max(1, memory // ROOM))
+
+
 class Machine:
     """See the module's text. If `meminfo` and the groups tell nothing, memory is never short."""
 
@@ -65,6 +74,10 @@ class Machine:
     def memory(self) -> Memory:
         """What is left now; this takes 0.1 ms."""
         return min(self._all(), key=lambda found: found.left)
+
+    def whole(self) -> int:
+        """The bytes of memory that all kernels can have together, at most."""
+        return min(found.whole for found in self._all())
 
     def _all(self) -> Iterator[Memory]:
         machine = Memory(1 << 62, 1 << 62)

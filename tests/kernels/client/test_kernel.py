@@ -260,3 +260,27 @@ async def test_names_are_not_lost_before_the_next_node_has_told(kernel: RemoteKe
     lost = Restarted("the node that kept it has ended", ("files",), ("x",))
     assert events == [lost, Stream("stdout", "2")]
     assert waiting.result.restarted == lost
+
+
+@pytest.mark.parametrize("saves", [False, True])
+async def test_what_was_not_told_is_not_forgotten_with_the_node(
+    kernel: RemoteKernel, node: Asked, saves: bool
+) -> None:
+    """A cell that was given up had lost variables, and its node ends before anybody was told."""
+    node.keeps_variables = saves
+    kernel._left.clear()
+    kernel._cells.clear()
+    kernel._given_up["gone"] = 3
+    lost = Restarted("out of memory", ("files",), ("y",))
+    variables = (Variable("x", "int", "1"),)
+    result = RunResult("died", "", (), restarted=lost)
+    kernel.take_news(CellEnd(n=1, run="gone", result=result, variables=variables))
+    kernel.lost("the node that kept it has ended")
+    cell = kernel.run("2", tag=8)
+    async with asyncio.timeout(30):
+        async with cell:
+            kernel.take_news(CellEvent(n=2, run=cell.key, event=Stream("stdout", "2")))
+            kernel.take_news(CellEnd(n=3, run=cell.key, result=RunResult("ok", "2", (), execution_count=1)))
+            told, *_ = [event async for event in cell]
+    assert isinstance(told, Restarted)
+    assert told.lost == ("y", "x")

@@ -1,9 +1,11 @@
 """What is told of variables when their node is gone: what the next node brings back is not lost."""
 
+from msgspec import structs
+
 from kernels.cell.events import Event, Queued, Restarted, Stream, UnsavedValue
 from kernels.cell.result import RunResult
 from kernels.client.losses import NodeLosses
-from kernels.node.messages import CellEnd, CellEvent
+from kernels.node.messages import CellEnd, CellEvent, RaisedError
 from kernels.state.restarts import AWAY, NOT_BACK
 
 GONE = Restarted("the node has ended", ("files",), ("x", "db", "new"), unnamed=True)
@@ -26,7 +28,7 @@ def event(said: Event) -> CellEvent:
 
 def end(restarted: Restarted | None) -> CellEnd:
     """The end of a cell."""
-    return CellEnd(n=2, run="a", result=RunResult("ok", "", (), restarted=restarted))
+    return CellEnd(n=2, run="a", result=RunResult("ok", "", (), execution_count=1, restarted=restarted))
 
 
 def test_the_next_nodes_restart_tells_what_is_lost() -> None:
@@ -49,6 +51,24 @@ def test_all_is_lost_if_the_next_node_brings_nothing_back() -> None:
     assert losses.settled(output) == [CellEvent(run="a", event=lost), output]
     assert losses.settled(end(None)) == [end(lost)]
     assert held().settled(end(None)) == [CellEvent(run="a", event=lost), end(lost)]
+
+
+def test_a_cell_that_never_ran_tells_nothing() -> None:
+    """It was stopped in line, or its kernel could not be started: the next one has the variables."""
+    losses = held()
+    stopped = CellEnd(n=2, run="a", result=RunResult("interrupted", "", ()))
+    failed = CellEnd(n=3, run="b", error=RaisedError("KernelStartFailed", ("no memory",)))
+    for news in (event(Queued(1)), stopped, failed):
+        assert losses.settled(news) == [news]
+    assert losses.settled(event(BACK)) == [event(TOLD)]
+
+
+def test_names_are_held_over_several_nodes() -> None:
+    """The next one may end as well before it has told anything."""
+    losses = held()
+    assert losses.hold(Restarted("it was killed", ("files",), ("z",))).lost == ()
+    (news,) = losses.settled(event(BACK))
+    assert news == event(structs.replace(TOLD, reason="it was killed", lost=("new", "z", "old")))
 
 
 def test_why_nothing_came_back_is_told() -> None:

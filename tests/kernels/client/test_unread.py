@@ -15,7 +15,7 @@ from kernels.client.session_socket import Connect, SessionSocket
 from kernels.errors import ResultUnread
 from kernels.interface import Cell
 from kernels.limits import Limits
-from kernels.node.encoding import encode
+from kernels.node.encoding import RaisedError, encode
 from kernels.node.messages import (
     UNREAD,
     Acknowledge,
@@ -32,7 +32,6 @@ from kernels.node.messages import (
     read_commands,
     read_news,
 )
-from kernels.node.raised import RaisedError
 from tests.live.cells import NoFiles, until
 
 OK = RunResult("ok", "", ())

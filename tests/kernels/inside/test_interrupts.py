@@ -120,6 +120,17 @@ async def test_the_signal_is_sent_until_it_is_noticed(interrupts: Interrupts) ->
     await asyncio.sleep(0)
 
 
+def test_one_that_is_noticed_after_its_cell_is_for_no_other(interrupts: Interrupts) -> None:
+    """Python calls the handler some time after the signal has come."""
+    interrupts.begin_cell("1")
+    interrupts.end_cell()
+    interrupts.note(signal.SIGINT, None)
+    interrupts.begin_cell("2")
+    with interrupts.raised():
+        pass
+    interrupts.end_cell()
+
+
 def test_one_that_python_could_not_raise_was_not_noticed(
     interrupts: Interrupts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,7 @@ from kernels.client.spawn import recorded
 from kernels.errors import CheckpointRefused, NodeIncompatible, NodeUnavailable, NoSuchSave
 from kernels.limits import Limits
 from kernels.node import PROTOCOL, messages
-from kernels.node.encoding import FileOnNode, NotDecoded, decode, decoder, encode, on_node
+from kernels.node.encoding import FileOnNode, NotDecoded, RaisedError, decode, decoder, encode, on_node
 from kernels.node.messages import (
     COMMANDS,
     FROM_NODE,
@@ -44,7 +44,6 @@ from kernels.node.messages import (
     read_commands,
     read_news,
 )
-from kernels.node.raised import RaisedError
 from kernels.node.settings import RECORD, NodeRecord, NodeSettings, limits_for
 from kernels.workspace.captured import Skipped
 from tests.contract.conftest import node_settings, noded

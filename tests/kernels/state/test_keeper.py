@@ -16,10 +16,11 @@ from kernels.cell.router import Router
 from kernels.cell.run import Run
 from kernels.limits import Limits
 from kernels.state import keeper as module
+from kernels.state import session_state
 from kernels.state.keeper import Keeper, SaveSlots
 from kernels.state.store import StateStore
 from kernels.wire.connection import Message
-from kernels.workspace.listing import Listing
+from kernels.workspace.copies.listing import Listing
 from tests.kernels.state.kernel_side import fetch, upload
 
 type Reply = dict[str, Any]
@@ -93,6 +94,12 @@ async def saves(process: FakeProcess, content: Reply) -> Reply:
     meta = {"names": ["x"], "lost": [{"name": "db", "cell": 2, "what": "a database connection"}]}
     await process.exchange("save", content["ticket"], upload, [[b"%d" % content["cell"]]], meta)
     return {"status": "ok", "why": "", "seconds": 0.01}
+
+
+async def saves_slowly(process: FakeProcess, content: Reply) -> Reply:
+    """As `saves`, some time after it was asked for."""
+    await asyncio.sleep(0.2)
+    return await saves(process, content)
 
 
 async def gives_up(process: FakeProcess, _: Reply) -> Reply:
@@ -242,8 +249,26 @@ async def test_a_short_save_is_finished_before_a_cell(scene: Scene, monkeypatch:
     await saved_as(keeper, 1)
 
 
-async def test_a_long_save_is_given_up_for_a_cell_and_made_up_for(scene: Scene) -> None:
+@pytest.mark.parametrize("name", ["FIRST", "SHARE"])
+async def test_a_cell_waits_longer_the_more_there_is_to_lose(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """For the first save of all, and for one after a long time without."""
+    for patience in ("SHORT", "FIRST", "SHARE"):
+        monkeypatch.setattr(module, patience, 1000.0 if patience == name else 0.0)
+    keeper, process = scene.kernel(saves_slowly)
+    keeper.cell_ended(process, 1)
+    await asked(process)
+    assert await keeper.make_way()
+    assert not process.interrupted.is_set()
+    assert keeper.saved == 1
+
+
+async def test_a_long_save_is_given_up_for_a_cell_and_made_up_for(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second one at once, since the first has taken long."""
+    monkeypatch.setattr(module, "FIRST", module.SHORT)
     keeper, process = scene.kernel(gives_up)
     for cell in (1, 2):
         keeper.cell_ended(process, cell)
@@ -536,6 +561,56 @@ async def test_forgetting_deletes_the_saves(scene: Scene) -> None:
     assert await mine.newest() is None
     assert await mine.restore(process) is None
     assert scene.store.session("u8").newest() is not None
+
+
+async def test_what_could_not_be_deleted_counts_as_forgotten(scene: Scene) -> None:
+    """It has lost its name, and is deleted later."""
+    keeper, process = scene.kernel(saves)
+    keeper.cell_ended(process, 1)
+    await saved_as(keeper, 1)
+
+    def forget() -> None:
+        raise OSError(5, "Input/output error")
+
+    keeper._state.forget = forget  # type: ignore[union-attr,method-assign]
+    with pytest.raises(OSError, match="Input"):
+        await keeper.forget()
+    del keeper._state.forget  # type: ignore[union-attr]
+    assert keeper.saved == 0
+
+
+async def test_a_save_of_another_program_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a node that ends, and whose kernel had much to save: the state is not given up for that."""
+    monkeypatch.setattr(session_state, "PATIENCE", 0.01)
+    await scene.saved(12)
+    keeper, process = scene.kernel(loads)
+    other = StateStore(scene.folder, quota=1 << 30, disk=1 << 30).session("u7")
+    writing = other.writing()
+    writing.__enter__()
+    restoring = asyncio.create_task(keeper.restore(process))
+    await asyncio.sleep(0.2)
+    assert not restoring.done()
+    writing.__exit__(None, None, None)
+    restored = await restoring
+    assert restored is not None
+    assert restored.cell == 12
+
+
+async def test_a_kernel_that_answers_no_save_is_not_waited_for_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the end of each such kernel would take the time of a save, while others need the memory."""
+    for name in ("SAVING", "LEEWAY", "STUCK"):
+        monkeypatch.setattr(module, name, 0.01)
+    keeper, process = scene.kernel(hangs)
+    keeper.cell_ended(process, 1)
+    await asked(process)
+    async with asyncio.timeout(30):
+        while not keeper._stuck:  # noqa: ASYNC110  state within it
+            await asyncio.sleep(0.005)
+        await keeper.save_now(process, 3600)
+    await keeper.stop()
+    assert not keeper._stuck
 
 
 async def test_nothing_happens_without_a_store(scene: Scene) -> None:

@@ -65,6 +65,23 @@ def test_less_than_was_told_is_told_again() -> None:
         assert told.lost == (("x",) if restored.back == ("df",) else ())
 
 
+def test_what_nobody_was_told_is_told_with_the_next_restart() -> None:
+    """As of one that ended idle, and whose next one ended idle before a cell ran in it."""
+    restarts = Restarts()
+    restarts.ended("it was idle", ["df", "x", "db", "new"], in_cell=True, saved=SAVED)
+    restarts.started(BACK)
+    restarts.ended("memory was short", ["df", "x"], in_cell=False, saved=SAVED)
+    restarts.started(BACK)
+    told = restarts.take()
+    assert told is not None
+    assert (told.reason, told.as_of, told.lost, told.unnamed) == ("memory was short", 12, ("new",), True)
+    assert told.unsaved == (DB,)
+    restarts = Restarts()
+    restarts.ended("it was idle", ["y", "x"], in_cell=False, saved=None)
+    restarts.ended("memory was short", ["x"], in_cell=False, saved=None)
+    assert restarts.take() == Restarted("memory was short", ("files",), ("y", "x"))
+
+
 def test_a_restore_that_failed_is_told_with_all_names() -> None:
     """Those that were known and those that were saved, whether something was promised or not."""
     failed = BroughtBack(0, gone=("df", "x"))

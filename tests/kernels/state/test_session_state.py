@@ -106,6 +106,23 @@ def test_chunks_are_shared_and_sent_once(state: SessionState, root: Path) -> Non
     assert state.newest(before=1) is None
 
 
+def test_a_save_leaves_descriptors_to_others(state: SessionState, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel can send small chunks and then keep its save waiting with all of their files open."""
+    buffers = [b"%d" % number for number in range(5)]
+    listed = chunks_of(buffers)
+    opened: list[int] = []
+    for spare in (True, False):
+        monkeypatch.setattr(chunks, "leaves_spare", lambda _descriptor, spare=spare: spare)
+        with state.writing() as writing:
+            for (one,), data in zip(listed, buffers, strict=True):
+                writing.add(one, data)
+            opened.append(len(writing._incoming._open))
+            if not spare:
+                writing.commit(1, listed, Meta())
+    assert opened == [5, 0]
+    assert loaded(state, state.newest()) == buffers
+
+
 def test_chunks_go_with_the_last_save_that_names_them(root: Path) -> None:
     """The history has as many saves as it may, and numbers go on growing."""
     store = StateStore(root, quota=QUOTA, history=2)

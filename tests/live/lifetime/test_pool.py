@@ -18,7 +18,7 @@ import pytest
 
 from kernels.cell.events import InputRequest, Queued
 from kernels.errors import KernelClosed, KernelStartFailed, Misconfigured
-from kernels.pool import RECENT, PoolTimes
+from kernels.pool import PoolTimes
 from kernels.sandbox.forkserver import Child
 from kernels.sandbox.limits.machine import Memory
 from kernels.sandbox.policy import Tier
@@ -84,7 +84,7 @@ async def test_who_was_here_of_late_keeps_their_kernel_while_there_is_some_memor
         late, early = (pool.kernel(name, NoFiles()) for name in ("late", "early"))
         for kernel in (late, early):
             await run(kernel, "x = 1")
-        early.last_used -= RECENT
+        early.last_used -= PoolTimes.recent
         late.last_used -= 60
         await pool.sweep(monotonic())
         assert (late.alive, early.alive) == (True, False)

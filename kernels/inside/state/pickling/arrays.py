@@ -191,6 +191,9 @@ def set_objects(made: Any, state: tuple[Any, dict[str, Any] | None, bool]) -> No
 def _reduce_view(found: Any, root: Any) -> Reduction:
     import numpy as np
 
+    low, high = _extent(root)
+    if high - low != root.nbytes:  # it is made again without its gaps, and the view's place would be another
+        raise Unpicklable("a view of an array that lies in pieces")
     place = _address(found) - _address(root) if found.size else 0
     about = found.dtype, found.shape, found.strides, place, found.flags.writeable
     content = None if isinstance(found, np.memmap) else _content(found)  # it takes its own from the root

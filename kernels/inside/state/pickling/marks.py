@@ -50,6 +50,7 @@ OF_SHELL = (
     "events",
     "magics_manager",
 )
+OF_HISTORY = {"In": "input_hist_parsed", "Out": "output_hist", "_dh": "dir_hist"}
 HIDDEN = ("exit", "get_ipython", "open", "quit")  # of each namespace; `%pylab` and others hide more there
 BUILTINS = (
     "display",
@@ -83,14 +84,13 @@ def marks(namespace: dict[str, Any]) -> dict[str, Any]:
 def _of_shell(shell: Any) -> dict[str, Any]:
     parts = {f"shell.{name}": getattr(shell, name, None) for name in OF_SHELL}
     hidden = {f"hidden.{name}": shell.user_ns_hidden.get(name) for name in HIDDEN}
-    inputs = {name: shell.user_ns.get(name) for name in ("In", "Out", "_ih", "_oh", "_dh")}
+    history = getattr(
+        shell, "history_manager", None
+    )  # the person may have a variable `In` or `Out` of their own
+    cells = {mark: getattr(history, name, None) for mark, name in OF_HISTORY.items()}
     streams = dict(zip(STREAMS, getattr(getattr(shell, "kernel", None), "own_streams", ()), strict=False))
     return (
-        {"shell": shell}
-        | parts
-        | hidden
-        | inputs
-        | {f"stream.{name}": each for name, each in streams.items()}
+        {"shell": shell} | parts | hidden | cells | {f"stream.{name}": each for name, each in streams.items()}
     )
 
 

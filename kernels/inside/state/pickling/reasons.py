@@ -2,7 +2,7 @@
 
 reason(connection)          # "a database connection"
 reason([1, 2])              # None: nothing speaks against it
-failed(value, error)        # "a `Model` (it cannot be pickled: ValueError: not fitted)"
+failed(value, told(error))  # "a `Model` (it cannot be pickled: ValueError: not fitted)"
 """
 
 import os
@@ -12,7 +12,7 @@ from typing import Any
 from ...characters import one_line
 from .reduction import is_ours
 
-__all__ = ["MOST", "broken", "failed", "kind", "reason"]
+__all__ = ["MOST", "broken", "failed", "kind", "reason", "told"]
 
 MOST = 200  # characters of a reason
 LONGEST_NAME = 60  # characters of a name of a type or a file
@@ -140,17 +140,18 @@ def kind(obj: object) -> str:
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} `{name}`"
 
 
-def failed(obj: object, error: BaseException) -> str:
+def failed(obj: object, why: str) -> str:
     """Why a value whose own code failed when it was asked for its content was not kept."""
-    return f"{kind(obj)} (it cannot be pickled: {_told(error)})"[:MOST]
+    return f"{kind(obj)} (it cannot be pickled: {why})"[:MOST]
 
 
 def broken(words: str, error: BaseException) -> str:
     """Why a value that was kept could not be made again."""
-    return f"{words} (it could not be made again: {_told(error)})"[:MOST]
+    return f"{words} (it could not be made again: {told(error)})"[:MOST]
 
 
-def _told(error: BaseException) -> str:
+def told(error: BaseException) -> str:
+    """An error in words."""
     name = _name(type(error))
     if isinstance(error, RecursionError):
         return "it is nested too deeply"

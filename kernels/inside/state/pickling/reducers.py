@@ -52,6 +52,10 @@ class Reducers:
         }
         self._others: dict[type, Way] = {}
 
+    def close(self) -> None:
+        """Let go of all values."""
+        vars(self).clear()
+
     def know(self, value: object) -> None:
         """Note what a variable holds before it is pickled."""
         self._globals.know(value)
@@ -74,7 +78,7 @@ class Reducers:
         except BaseException as error:
             if is_ours(error) or (isinstance(error, RecursionError) and not deep):
                 raise
-            what = reasons.failed(value, error)
+            what = reasons.failed(value, reasons.told(error))
         return Placeholder, (what, self._lose(value, what))
 
     def _reduce_placeholder(self, value: Placeholder) -> Reduction:

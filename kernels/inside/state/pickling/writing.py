@@ -56,6 +56,11 @@ class ItemWriter:
         self.marks = list(dict.fromkeys(first[id(value)] for value in here.values()))
         self._pickler.memo = {id(here[mark]): (place, here[mark]) for place, mark in enumerate(self.marks)}
 
+    def close(self) -> None:
+        """Let go of all values, which would live until garbage is collected: this refers to itself."""
+        self._reducers.close()
+        vars(self).clear()
+
     def add(self, name: str, value: object) -> None:
         """Write one item.
 
@@ -84,13 +89,16 @@ class ItemWriter:
         else:
             self.kept.append(name)
 
-    def _written(self, name: str, value: object) -> BaseException | None:
+    def _written(self, name: str, value: object) -> str | None:
         """Write an item, in the quick way or the deep one. Returns why that failed."""
         failure = self._attempt(name, value, self._pickler.dump)
         return failure and self._attempt(name, value, self._deeply)
 
-    def _attempt(self, name: str, value: object, write: Written) -> BaseException | None:
-        """Write an item whole. If that fails, leave nothing of it, and return why."""
+    def _attempt(self, name: str, value: object, write: Written) -> str | None:
+        """Write an item whole. If that fails, leave nothing of it, and return why.
+
+        Not the error, which would keep what was on its way alive.
+        """
         start, mark = self.stream.tell(), item_mark(len(self.entries))
         self._losing, self._buffers = [], []
         try:
@@ -99,7 +107,7 @@ class ItemWriter:
             if self._is_passed_on(failure):
                 raise
             self._take_back(start, mark)
-            return failure
+            return reasons.told(failure)
         self.entries.append((name, self.stream.tell() - start, len(self._buffers)))
         self._told(self._losing)
         for buffer in self._buffers:
@@ -134,7 +142,7 @@ class ItemWriter:
                 while len(memo) > known:
                     memo.popitem()
                 deeper = self._failing_parts(part, level + 1) if level < LEVELS else []
-                found += deeper or [(part, reasons.failed(part, failure))]
+                found += deeper or [(part, reasons.failed(part, reasons.told(failure)))]
         return found
 
     def _replace(self, values: list[tuple[object, str]]) -> None:

@@ -97,6 +97,19 @@ def _put_path(_: object, value: tuple[list[Any], list[Change]]) -> None:
         sys.path.insert(place, entry)
 
 
+def _arguments(_: object) -> list[Any]:
+    return list(sys.argv)
+
+
+def _take_arguments(_: object, noted: list[Any]) -> list[Any] | None:
+    now = list(sys.argv)
+    return now if now != noted else None
+
+
+def _put_arguments(_: object, value: list[Any]) -> None:
+    sys.argv[:] = value
+
+
 def _set_locale(value: str) -> None:
     locale.setlocale(locale.LC_ALL, value)
 
@@ -222,6 +235,7 @@ PLACE = (
 )
 PARTS = (
     Part("zone", "the time zone", lambda _: time.tzname, _take_zone, lambda *_: time.tzset()),
+    Part("arguments", "the arguments in `sys.argv`", _arguments, _take_arguments, _put_arguments),
     Part("settings", "the interpreter's settings", _settings, _take_settings, _put_settings),
     Part("warnings", WARNINGS, _warnings, _take_warnings, _put_warnings),
     Part("signals", "the signal handlers", _signals, _take_signals, _put_signals),

@@ -52,7 +52,8 @@ def _decimal(module: Any) -> str:
 
 
 def _take_decimal(module: Any, noted: str | None) -> Any:
-    return module.getcontext().copy() if noted is None or _decimal(module) != noted else None
+    """The context itself, which a variable may hold, too."""
+    return module.getcontext() if noted is None or _decimal(module) != noted else None
 
 
 def _put_decimal(module: Any, value: Any) -> None:

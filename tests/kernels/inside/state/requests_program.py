@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import warnings
+import weakref
 
 sys.path.insert(0, sys.argv[1])
 os.chdir(sys.argv[2])
@@ -92,6 +93,18 @@ with stand_in.Node(request_socket) as node:
     told["counter"] = shell.execution_count
     told["sent after a load"] = kernel.save(3)["status"], sum(len(one.buffers) for one in node.saves[-1:])
     told["lost again"] = node.saves[-1].meta["lost"]
+
+    # A variable with a name that IPython has in cells stays the person's own.
+    kernel = fresh()
+    cell("In = ['mine']; Out = {'also': 'mine'}; held = [In, Out, _ih]; _2024 = 'a year'")
+    cell("import decimal; context = decimal.getcontext(); context.prec = 5")
+    kernel.save(1)
+    kernel = fresh()
+    kernel.load()
+    held = own["held"]
+    told["named like IPython's"] = own["In"], own["Out"], own["_2024"]
+    told["and its own"] = held[0] is own["In"], held[1] is own["Out"], held[2] is own["_ih"]
+    told["context"] = own["context"] is own["decimal"].getcontext(), own["context"].prec
 
     # Where there is no room, what fits is saved, and the rest named.
     kernel = fresh()
@@ -178,6 +191,31 @@ with stand_in.Node(request_socket) as node:
     before = len(node.saves)
     told["forks"] = kernel.save(1)["status"], len(node.saves) - before
     told["children"] = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in own["children"]]
+
+    # Nothing that has been saved lives on for it, whatever becomes of the save.
+    HELD = """
+import numpy
+class Held: pass
+held = Held()
+class Fails:
+    def __reduce__(self): raise ValueError(held)
+class Slow:
+    def __reduce__(self):
+        while True: pass
+values = {"held": held, "fails": Fails()}
+array = numpy.zeros(100_000)
+"""
+    told["held"] = {}
+    for how, code in {"saved": "", "given up": "values['slow'] = Slow()"}.items():
+        kernel = fresh()
+        cell(HELD + code)
+        kernel.save(1, seconds=0.3 if code else 30)
+        held = weakref.ref(own["held"])
+        gc.disable()
+        own["array"].resize(200_000)  # which an array refuses that somebody else has
+        del own["values"], own["held"]
+        told["held"][how] = held() is not None
+        gc.enable()
 
     # Nothing is left behind or shown.
     os.makedirs("elsewhere", exist_ok=True)

@@ -124,8 +124,15 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         used += 1
         with pytest.raises(TakesTooMuch):
             bounded.check()
+        used -= 10 * MiB  # by code that has caught it, and whose value is not whole
+        with pytest.raises(TakesTooMuch):
+            bounded.check()
         bounded.grow_from_now()
         bounded.check()
+        used += 11 * MiB
+        with pytest.raises(TakesTooMuch), bounded.part(0.5):
+            bounded.check()
+        signal.raise_signal(signal.SIGALRM)  # while nothing of it has been freed yet
 
 
 def test_memory_is_bounded_in_code_that_never_checks() -> None:

@@ -56,6 +56,17 @@ def test_names_that_no_program_has_are_told_as_elsewhere(told: dict[str, Any]) -
     assert missing == []
 
 
+def test_a_name_that_ipython_has_in_cells_can_be_the_persons(told: dict[str, Any]) -> None:
+    """IPython's lists of cells, which variables may hold, are those of the new kernel."""
+    assert told["named like IPython's"] == [["mine"], {"also": "mine"}, "a year"]
+    assert told["and its own"] == [True, True, True]
+
+
+def test_the_context_of_decimal_numbers_is_the_one_in_a_variable(told: dict[str, Any]) -> None:
+    """Who sets its precision there goes on doing so."""
+    assert told["context"] == [True, 5]
+
+
 def test_what_is_lost_is_named_with_its_cell(told: dict[str, Any]) -> None:
     """In what the node keeps, in the answer to a load, and again in the next save."""
     (lost,) = told["meta"]["lost"]
@@ -132,6 +143,11 @@ def test_a_child_that_a_value_forks_saves_nothing(told: dict[str, Any]) -> None:
     """There is one save, the kernel's own."""
     assert told["forks"] == ["ok", 1]
     assert set(told["children"]) == {0}
+
+
+def test_a_save_keeps_no_value_alive(told: dict[str, Any]) -> None:
+    """A table that the next cell deletes is gone at once, and an array can change its size."""
+    assert told["held"] == {"saved": False, "given up": False}
 
 
 def test_a_save_leaves_no_trace_and_shows_nothing(told: dict[str, Any]) -> None:

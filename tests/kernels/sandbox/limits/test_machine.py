@@ -13,7 +13,7 @@ import pytest
 
 from kernels.sandbox.limits import machine as module
 from kernels.sandbox.limits.cgroup import own_groups
-from kernels.sandbox.limits.machine import Machine, Memory
+from kernels.sandbox.limits.machine import Machine, Memory, kernels_for
 from tests.conftest import KERNEL_PYTHON, ROOT
 
 MiB = 1 << 20
@@ -26,12 +26,12 @@ own, limit, python, workspaces = sys.argv[1:]
 from kernels.cell.events import InputRequest
 from kernels.limits import Limits
 from kernels.sandbox.limits.machine import Machine
-from kernels.pool import Pool
-import kernels.pool; kernels.pool.RECENT = 0.0  # as if its person had left long ago
+from kernels.pool import Pool, PoolTimes
 from tests.live.cells import NoFiles, run
 
 async def main():
-    pool = Pool(python=Path(python), workspaces=Path(workspaces), limits=Limits(), libraries=())
+    times = PoolTimes(recent=0.0)  # as if its person had left long ago
+    pool = Pool(python=Path(python), workspaces=Path(workspaces), limits=Limits(), libraries=(), times=times)
     async with pool:
         told = {"whole": Machine().memory().whole}
         first, second, third = kernels = [pool.kernel(name, NoFiles()) for name in "abc"]
@@ -139,3 +139,16 @@ def test_in_a_small_group_idle_kernels_end_first_and_the_lack_is_told_as_it_is(
         "machine",
         ["the server ran out of memory; it was within its own limit"],
     ]
+
+
+def test_a_machine_has_as_many_kernels_as_its_memory_takes() -> None:
+    """One for each 32 MiB, at least one, and no more than the rest of a machine can serve."""
+    assert [kernels_for(whole) for whole in (0, 1 << 30, 8 << 30, 1 << 62)] == [1, 32, 256, 500]
+
+
+def test_the_whole_is_the_smallest_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if the machine itself has less left than a container that is full."""
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal:  4194304 kB\nMemFree: 3 kB\nMemAvailable:  1024 kB\n")
+    monkeypatch.setattr(module, "own_groups", lambda: {"": group("2", 1000 * MiB, 0, 0, tmp_path / "own")})
+    assert Machine(meminfo).whole() == 1000 * MiB

@@ -193,6 +193,11 @@ def test_large_buffers_are_apart_and_arrays_are_the_same_bytes_again() -> None:
     assert after == [0, 16_000_000, 0]
 
 
+def test_a_view_is_lost_rather_than_of_other_numbers() -> None:
+    """The array itself comes back, without the gaps between its rows."""
+    assert left("view_of_pieces") == ([("view", "a view of an array that lies in pieces")], True)
+
+
 def test_damage_is_told() -> None:
     """Another format and a broken index are refused; behind broken bytes the rest is named."""
     assert left("a_damaged_stream") == ["damaged", "damaged", "damaged", "format 2"]

@@ -13,6 +13,7 @@ CASES = {
     "last folder": ("1;", "shell.history_manager.dir_hist[-1]"),
     "modules": ("sys.path.insert(0, 'lib'); sys.path.remove(''); sys.path.append('end')", "sys.path"),
     "recursion": ("sys.setrecursionlimit(5000)", "sys.getrecursionlimit()"),
+    "arguments": ("sys.argv = ['train.py', '--rate', '1']", "sys.argv"),
     "digits": ("sys.set_int_max_str_digits(0)", "sys.get_int_max_str_digits()"),
     "warnings": (
         (

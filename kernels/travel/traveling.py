@@ -20,12 +20,12 @@ from kernels.concurrency.slots import QueueEntry, SlotQueue
 from kernels.concurrency.threads import in_thread
 from kernels.errors import CheckpointRefused, KernelClosed, NoSuchSave
 from kernels.process.kernel_process import KernelProcess
-from kernels.state.differences import changed_files, changed_variables
 from kernels.state.errors import StateDamaged, StateError
-from kernels.state.history import SaveHistory
 from kernels.state.journey import Journey, SavedCell
 from kernels.state.keeper import Keeper
 from kernels.state.manifest import UNKNOWN, Manifest, Portrait
+from kernels.state.past.differences import changed_files, changed_variables
+from kernels.state.past.history import SaveHistory
 from kernels.state.restarts import BroughtBack, Restarts
 
 __all__ = ["SAVES_ON", "Traveling"]

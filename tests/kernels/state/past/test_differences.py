@@ -1,9 +1,9 @@
 """What differs between two states of a session."""
 
-from kernels.state.differences import changed_files, changed_variables, words
 from kernels.state.journey import ChangedFile, ChangedVariable
 from kernels.state.manifest import Manifest, Meta, Portrait
-from kernels.workspace.listing import MOST_FILES, FileState
+from kernels.state.past.differences import changed_files, changed_variables, words
+from kernels.workspace.copies.listing import MOST_FILES, FileState
 
 A, B = "a" * 64, "b" * 64
 

@@ -16,10 +16,10 @@ from collections.abc import Iterable
 from kernels.errors import CheckpointRefused, NoSuchSave
 from kernels.state.journey import SavedCell
 from kernels.state.manifest import Manifest, Meta
-from kernels.state.pins import BEGINNING
+from kernels.state.past.pins import BEGINNING
 from kernels.state.session_state import SessionState
 from kernels.text.visible import one_line
-from kernels.workspace.listing import FileState, Listing
+from kernels.workspace.copies.listing import FileState, Listing
 
 __all__ = ["SaveHistory", "saved_cell"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kernels.workspace import listing as module
-from kernels.workspace.listing import FileState, Listing, is_cut
+from kernels.workspace.copies import listing as module
+from kernels.workspace.copies.listing import FileState, Listing, is_cut
 
 
 def listing(folder: Path) -> Listing:

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from kernels.errors import CheckpointRefused, NoSuchSave
-from kernels.state.history import SaveHistory
 from kernels.state.manifest import Manifest, Meta, Portrait
+from kernels.state.past.history import SaveHistory
 from kernels.state.store import StateStore
-from kernels.workspace.listing import Listing
+from kernels.workspace.copies.listing import Listing
 from tests.kernels.state.saves import SESSION, chunk_files, loaded, noise, numbers, save
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.workspace.writing_back import write_back
+from kernels.workspace.copies.writing_back import write_back
 
 
 def files(folder: Path) -> dict[str, bytes]:

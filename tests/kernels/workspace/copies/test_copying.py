@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from kernels.workspace.copying import copy_workspace, is_in_use
+from kernels.workspace.copies.copying import copy_workspace, is_in_use
 
 
 def test_files_folders_and_links_are_copied(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from kernels.state.journey import ChangedFile, ChangedVariable
 from kernels.state.manifest import Manifest, Portrait
-from kernels.workspace.listing import FileState, ListedFiles, is_cut
+from kernels.workspace.copies.listing import FileState, ListedFiles, is_cut
 
 __all__ = ["changed_files", "changed_variables", "words"]
 

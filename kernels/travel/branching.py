@@ -16,8 +16,8 @@ from kernels.state.errors import StateError
 from kernels.state.manifest import Chunk, Manifest, distinct
 from kernels.state.session_state import SessionState
 from kernels.state.store import StateStore
-from kernels.traveling import Traveling
-from kernels.workspace.copying import copy_workspace, is_in_use
+from kernels.travel.traveling import Traveling
+from kernels.workspace.copies.copying import copy_workspace, is_in_use
 from kernels.workspace.folder import Workspace
 
 __all__ = ["Branching", "branch"]

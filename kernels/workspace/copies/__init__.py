@@ -1,0 +1,1 @@
+"""What a workspace had: the list of its files, one of them written back, all of them copied."""
