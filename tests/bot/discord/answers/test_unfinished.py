@@ -153,7 +153,8 @@ async def test_an_answer_whose_cell_is_not_shown_in_it_is_over_all_the_same(
         async def show(self, _session: object, cell: CellRecord) -> None:
             shown.append(cell.seq)
 
-    sessions.store.sessions, sessions.session = SimpleNamespace(get=get), opened
+    sessions.store.sessions, sessions.of_record = SimpleNamespace(get=get), opened
+    sessions.exists = bool
     for _ in range(2):
         await end_unfinished(context, Elsewhere(context), [left])
     assert shown == [2] * (found and not before)
