@@ -96,8 +96,8 @@ class Meta:
         libraries = given.get("libraries")
         pairs = list(libraries.items())[:MOST_LIBRARIES] if isinstance(libraries, dict) else []
         return cls(
-            names=tuple(dict.fromkeys(filter(None, map(_name, _listed(given, "names", MOST_NAMES))))),
-            lost=tuple(filter(None, map(_lost, _listed(given, "lost", MOST_LOST)))),
+            names=tuple(dict.fromkeys(filter(None, map(_name, _newest(given, "names"))))),
+            lost=tuple(filter(None, map(_lost, _first_lost(given)))),
             libraries={name: _name(version) for key, version in pairs if (name := _name(key))},
             values=dict(_portraits(given)),
         )
@@ -251,9 +251,15 @@ def _digest(data: bytes | bytearray | memoryview) -> str:
     return xxhash.xxh3_128_hexdigest(data)
 
 
-def _listed(given: Mapping[object, object], key: str, most: int) -> Iterable[object]:
+def _newest(given: Mapping[object, object], key: str) -> Iterable[object]:
+    """The last names, or what is known of them: as in the list of variables, the newest are kept."""
     value = given.get(key)
-    return value[:most] if isinstance(value, list) else ()
+    return value[-MOST_NAMES:] if isinstance(value, list) else ()
+
+
+def _first_lost(given: Mapping[object, object]) -> Iterable[object]:
+    value = given.get("lost")
+    return value[:MOST_LOST] if isinstance(value, list) else ()
 
 
 def _name(value: object) -> str:
@@ -274,7 +280,7 @@ def _lost(value: object) -> LostValue | None:
 
 
 def _portraits(given: Mapping[object, object]) -> Iterator[tuple[str, Portrait]]:
-    names, values = _listed(given, "names", MOST_NAMES), _listed(given, "values", MOST_NAMES)
+    names, values = _newest(given, "names"), _newest(given, "values")
     for named, value in zip(names, values, strict=False):
         match value:
             case [str(kind), str(detail), str(digest)] if name := _name(named):

@@ -15,7 +15,7 @@ from ..variables import LONGEST
 __all__ = ["LONGEST_META", "described", "not_kept", "python", "shown", "told"]
 
 LONGEST_META = 256 << 10  # bytes
-MOST_NAMES, MOST_LOST = 4000, 500
+MOST_NAMES, MOST_LOST = 2000, 500
 LONGEST_WHAT = 200  # characters
 # Libraries whose objects may not be readable by another version of theirs.
 LIBRARIES = (
@@ -42,20 +42,22 @@ def not_kept(words: str) -> dict[str, Any]:
 def described(
     names: Iterable[str], lost: Sequence[dict[str, Any]], values: Sequence[Sequence[str]] = ()
 ) -> dict[str, Any]:
-    """The names in their order, and the lost values. Where they are too many, the last ones are left out.
+    """The names in their order, and the lost values. Where they are too many, the newest names are told.
 
     `values` are the type, detail and digest of each name, as far as there is room for them.
     """
-    told_names, told_lost = [shown(name) for name in names][:MOST_NAMES], list(lost[:MOST_LOST])
-    known = list(values[:MOST_NAMES])
+    told_names, told_lost = [shown(name) for name in names][-MOST_NAMES:], list(lost[:MOST_LOST])
+    known: list[Sequence[str] | None] = list(values[-MOST_NAMES:])
+    unknown = 0  # of the oldest names
     while True:
         meta = {"names": told_names, "lost": told_lost, "libraries": _libraries(), "values": known}
         if len(json.dumps(meta)) <= LONGEST_META:
             return meta
-        if known:
-            known = known[: len(known) // 2]
+        if unknown < len(known):
+            unknown += (len(known) - unknown + 1) // 2
+            known[:unknown] = [None] * unknown if unknown < len(known) else []
         else:
-            told_names, told_lost = told_names[: len(told_names) // 2], told_lost[: len(told_lost) // 2]
+            told_names, told_lost = told_names[len(told_names) // 2 :], told_lost[: len(told_lost) // 2]
 
 
 def shown(name: str) -> str:

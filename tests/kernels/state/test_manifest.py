@@ -132,6 +132,7 @@ def test_meta_is_bounded() -> None:
         }
     )
     assert (len(meta.names), len(meta.lost), len(meta.libraries)) == (2_000, 500, 200)
+    assert meta.names[-1] == f"n{numbers[-1]}"  # the newest, as in the list of variables
 
 
 @pytest.mark.parametrize("value", [None, [], "x", 3, {}, {"names": {}, "lost": "x", "libraries": []}])
