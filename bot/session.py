@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from bot.continuity.kernel_notes import KernelNotes
 from bot.continuity.late_ids import tell_recorded
+from bot.continuity.left_states import LeftStates
 from bot.continuity.turns import Turns
 from bot.continuity.undo.history import UndoHistory
 from bot.continuity.undo.travels import Travels
@@ -72,7 +73,8 @@ class StoppedWork(NamedTuple):
 class Session(Undoable):
     """One open session, made by `Sessions`. `tell_late` gets what comes after the end of a cell.
 
-    With `saved` false variables are not saved here, so that nothing can be undone.
+    With `saved` false variables are not saved here, so that nothing can be undone; `left_states` are those
+    from when they were.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Session(Undoable):
         jobs: Jobs,
         *,
         saved: bool = True,
+        left_states: LeftStates | None = None,
     ) -> None:
         self.record = record
         self.last_used, self.idle_since = record.last_used_at, monotonic()  # the record has it to the minute
@@ -105,6 +108,7 @@ class Session(Undoable):
         self._talks: dict[str, asyncio.Lock] = {}
         self.turns = Turns()
         self.saved = saved
+        self._left_states = left_states or LeftStates()
         self._travels = Travels(self, store.sessions, files, saved=saved)
         self._pool = pool
 
@@ -286,6 +290,7 @@ class Session(Undoable):
         """End the kernel after a running cell; its variables go, saved or not; files and transcript stay."""
         await self._stop_all()
         await self.kernel.restart()
+        await self._left_states.forget(self.record.session_id)
         await self.notes.forget()
         await self._travels.forget()
 

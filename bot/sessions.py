@@ -187,9 +187,16 @@ class Sessions(BranchedSessions):
 
     async def _open_session(self, session_id: str, user_id: int, place: str) -> tuple[Session, Unfinished]:
         record = await self.store.sessions.get_or_create(session_id, user_id, place, self._clock())
-        tell_late = partial(self.front.tell_late, record)
         session = Session(
-            record, self.store, self.files, self.pool, self._clock, tell_late, self.jobs, saved=self._saved
+            record,
+            self.store,
+            self.files,
+            self.pool,
+            self._clock,
+            partial(self.front.tell_late, record),
+            self.jobs,
+            saved=self._saved,
+            left_states=self._left_states,
         )
         unfinished = await session.open(restored=self._restored and session_id not in self._seen)
         self._seen.add(session_id)

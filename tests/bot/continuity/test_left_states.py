@@ -35,6 +35,15 @@ async def test_saves_go_with_their_session(tmp_path: Path) -> None:
         assert [store.session(one).newest() is None for one in ("u2", "u3")] == [True, False]
 
 
+async def test_saves_go_when_their_session_starts_anew(tmp_path: Path) -> None:
+    """Or they would come back once saving is switched on again, although they were given up."""
+    store = saved(tmp_path / "states", "u1", "u2")
+    async with Program(World(tmp_path), left_states=LeftStates(tmp_path / "states")) as sessions:
+        session = await sessions.session(1, "here")
+        await session.reset()
+        assert [store.session(one).newest() is None for one in ("u1", "u2")] == [True, False]
+
+
 async def test_where_nothing_was_saved_nothing_is_made(tmp_path: Path) -> None:
     """Saving may never have been switched on."""
     await LeftStates(tmp_path / "states").forget("u1")
