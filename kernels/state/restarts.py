@@ -20,7 +20,7 @@ from kernels.state.manifest import UNKNOWN, Manifest, Meta, Portrait
 __all__ = ["AWAY", "NOT_BACK", "BroughtBack", "Restarts", "not_saved", "unsaved"]
 
 AWAY = "it ended while I was away"  # as in `bot.continuity.losses`
-NOT_BACK = "your variables could not be brought back this time"
+NOT_BACK = "your variables could not be brought back"
 
 
 @dataclass(frozen=True, slots=True)
