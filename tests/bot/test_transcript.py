@@ -203,7 +203,7 @@ async def test_what_comes_late_while_a_notebook_is_made_moves_no_update(
     await run(store, display("new", UPDATE))
     gone_over = transcript._updates
 
-    async def then_late(*, undone: bool) -> Updates:
+    async def then_late(*, undone: bool = True) -> Updates:
         updates = await gone_over(undone=undone)
         await store.transcripts.append_outputs("u1", first.seq, [text, text], file_ids=())
         return updates
