@@ -156,6 +156,7 @@ async def test_a_save_that_cannot_be_loaded_leaves_everything_as_it_was(pool: Po
     assert await value(kernel, "x") == "2"
 
 
+@pytest.mark.soak
 async def test_random_work_is_undone_at_random_points(pool: Pool) -> None:
     """Each time the kernel prints what it printed after the cell to which it went."""
     kernel, chance = pool.kernel("random", NoFiles()), random.Random(14)
