@@ -24,7 +24,7 @@ import pytest
 from kernels import broker as module
 from kernels.broker import Broker, BrokerTimes, FileRow, FileUnavailable, Opened
 from kernels.descriptors import SPARE
-from kernels.inside.files import stored as inside
+from kernels.inside.files import request_socket as inside
 from tests.descriptors import descriptors, left_open
 
 ROW = FileRow(
