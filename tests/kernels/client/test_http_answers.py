@@ -14,7 +14,9 @@ from kernels.errors import NodeUnavailable
 from kernels.limits import Limits
 from kernels.node.settings import KernelSettings
 
-SETTINGS = KernelSettings(Path("/p"), 16, timedelta(hours=1), Limits(), "S", ("numpy",))
+SETTINGS = KernelSettings(
+    Path("/p"), 16, timedelta(hours=1), Limits(), "S", ("numpy",), None, 1 << 30, None, timedelta(days=30)
+)
 
 
 def answered(status: int) -> aiohttp.ClientResponseError:

@@ -18,6 +18,7 @@ from kernels.state.restarts import AWAY, NOT_BACK
 from kernels.state.store import StateStore
 from kernels.workspace.folder import scratch_id
 from tests.contract.conftest import node_settings, noded
+from tests.kernels.state.saves import save
 from tests.live.cells import NoFiles, pooled, run, until, value
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
@@ -193,8 +194,7 @@ async def test_variables_outlive_their_node(tmp_path: Path) -> None:
 async def test_a_node_removes_what_is_saved_unless_it_is_to_be_kept(tmp_path: Path) -> None:
     """It is given the settings, and is asked as the kernels of this process are."""
     settings = replace(node_settings(tmp_path), states=tmp_path / "states", tier="none", state_quota=1 << 20)
-    with states(tmp_path).session("u7").writing() as writing:
-        writing.commit(12, (), Meta())
+    save(states(tmp_path).session("u7"), 12, b"a graph")
     async with noded(settings) as node:
         assert node.keeps_variables
         kernel = node.kernel("u7", NoFiles())
