@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,7 @@ async def test_a_place_switches_between_its_branches(world: World) -> None:
     async with Program(world) as sessions:
         await world.ran(sessions, "a")
         first = await sessions.branch(1, "terminal", "terminal", "first")
+        world.now += timedelta(seconds=1)
         second = await sessions.branch(1, "terminal", "terminal", "second")
         assert second.of == first.session_id
         assert sessions.id_of(1, "terminal") == second.session_id
