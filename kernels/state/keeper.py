@@ -242,7 +242,7 @@ class Keeper:
         due = monotonic() - self._since > EVERY and self._expected < self._patience()
         in_a_row = self._unsaved > 1 and due
         if self._pause > QUIET or not in_a_row:
-            await asyncio.sleep(self._pause)
+            await asyncio.sleep(self._pause)  # a cell that follows at once goes first, and failures pause
         async with self._one, self._slot():
             self._waiting = None
             if self._unsaved and not self._held and not process.exited.is_set():

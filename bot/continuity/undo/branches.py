@@ -188,7 +188,7 @@ class BranchedSessions(ABC):
             await sessions.set_kernel(to, KernelNote().to_text())
             await transcript.say(place, "", branched(origin))
             await sessions.set_history(to, UndoHistory(origin=origin).to_text())
-        except BaseException:
+        except BaseException:  # also a cancellation: no half branch may stay
             with suppress(FileStoreError, KernelError, OSError):
                 await self.pool.remove(to)
                 await sessions.delete(to)

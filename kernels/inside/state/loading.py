@@ -59,7 +59,7 @@ def put(fetched: Fetched, shell: Any, bounds: WorkBounds) -> LoadedState:
                 found[name] = value
                 if name not in (OWN, SURROUNDINGS):
                     namespace[name] = value  # the code of the values that follow may use it
-    except BaseException:
+    except BaseException:  # also an interrupt: names of half a state must not stay
         for name in set(namespace) - before:
             namespace.pop(name, None)
         raise

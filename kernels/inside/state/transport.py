@@ -79,7 +79,7 @@ class Sending:
         self._line = _Line(request_socket.connection())
         try:
             self.room = int(self._ask({"op": "save", "ticket": ticket})["room"])
-        except BaseException:
+        except BaseException:  # also an interrupt: the connection must not stay open
             self._line.close()
             raise
 

@@ -54,7 +54,7 @@ class Fingerprints:
         pickler.reduce, pickler.check, pickler.memo = reducers.reduce, self._check, self._memo
         try:
             pickler.dump(value)
-        except BaseException as failure:
+        except BaseException as failure:  # whatever the code of a value raises
             if failure is self._refusal or is_ours(failure):
                 raise
             return ""
@@ -63,7 +63,7 @@ class Fingerprints:
     def _check(self) -> None:
         try:
             self._ask()
-        except BaseException as refusal:
+        except BaseException as refusal:  # whatever ends the save is told from a value's own error
             self._refusal = refusal
             raise
 

@@ -72,7 +72,7 @@ class _Reading:
                 raise pickle.UnpicklingError("too much has failed")
             self._rewind()
             _, value = self._unpickler.load()
-        except BaseException as error:
+        except BaseException as error:  # whatever the code of a value raises
             arrays.copied.clear()
             if is_ours(error):
                 raise
@@ -104,7 +104,7 @@ class _Reading:
             try:
                 _, value = tolerant.load()
                 break
-            except BaseException as error:
+            except BaseException as error:  # whatever the code of a value raises
                 if is_ours(error):
                     raise
                 what = str(error) if isinstance(error, Unmendable) else reasons.broken("a value", error)

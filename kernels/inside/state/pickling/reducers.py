@@ -75,7 +75,7 @@ class Reducers:
             return _checked(value, way(value))
         except Unpicklable as problem:
             what = str(problem)
-        except BaseException as error:
+        except BaseException as error:  # whatever the code of a value raises
             if is_ours(error) or (isinstance(error, RecursionError) and not deep):
                 raise
             what = reasons.failed(value, reasons.told(error))

@@ -53,7 +53,7 @@ class TolerantUnpickler(IN_PYTHON):  # type: ignore[misc]
         for fill in self._waiting:
             try:
                 fill()
-            except BaseException as error:
+            except BaseException as error:  # whatever the code of a value raises
                 if is_ours(error):
                     raise
                 raise Unmendable(reasons.broken("a value", error)) from error

@@ -103,7 +103,7 @@ class ItemWriter:
         self._losing, self._buffers = [], []
         try:
             write((mark, value))
-        except BaseException as failure:
+        except BaseException as failure:  # whatever the code of a value raises
             if self._is_passed_on(failure):
                 raise
             self._take_back(start, mark)
@@ -136,7 +136,7 @@ class ItemWriter:
             known = len(memo)
             try:
                 trial.dump(part)
-            except BaseException as failure:
+            except BaseException as failure:  # whatever the code of a value raises
                 if self._is_passed_on(failure):
                     raise
                 while len(memo) > known:
@@ -184,7 +184,7 @@ class ItemWriter:
     def _check(self) -> None:
         try:
             self._ask()
-        except BaseException as refusal:
+        except BaseException as refusal:  # whatever ends the save is told from a value's own error
             self._refusal = refusal
             raise
 
