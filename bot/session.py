@@ -28,6 +28,7 @@ from bot.files import KeptFiles, PersonFiles
 from bot.model.stopping import ModelTurn, end_cell
 from bot.reply import Reply, Tell
 from bot.scheduling.jobs import Jobs
+from bot.scheduling.series import AllSeries
 from bot.scratch.kernel import ScratchKernel
 from bot.transcript import Transcript
 from filestore.errors import StoreUnavailable
@@ -63,7 +64,10 @@ class Unfinished(NamedTuple):
 
 
 class StoppedWork(NamedTuple):
-    """What was stopped: turns of the model or none, and the code and place of a cell, if any."""
+    """What was stopped: turns of the model or none, and the code and place of a cell, if any.
+
+    Neither: a notebook that is run again, between two of its cells.
+    """
 
     model: bool
     code: str | None = None
@@ -106,6 +110,7 @@ class Session(Undoable):
         self._runs: dict[Cell, str] = {}  # the cells and their places, in the order in which they run
         self._asked: list[ModelTurn] = []
         self._talks: dict[str, asyncio.Lock] = {}
+        self.series = AllSeries()
         self.turns = Turns()
         self.saved = saved
         self._left_states = left_states or LeftStates()
@@ -247,7 +252,9 @@ class Session(Undoable):
         if asked and running is not None and place not in (None, running[1]):
             running = None
         if not asked and running is None:
-            raise NothingRuns
+            if not self.series.stop(place):
+                raise NothingRuns
+            return StoppedWork(model=False)
         for turn in asked:
             await turn.stop(kill=kill)
         if running is None:

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from bot.reply import ExecutionResult, Tell
 from bot.request import Request
 from bot.scheduling.jobs import Jobs
+from bot.scheduling.series import Series
 from bot.session import Session
 from bot.turn import take_turn
 from bot.wording.error_messages import sentence
@@ -72,18 +73,19 @@ async def replay(
     """Run the notebook's code cells in order, each as a turn of `request`'s person.
 
     The whole notebook goes into the transcript: words as words, and cells that are left out with the outputs
-    that they had. Cells are left out because of their tags, or after a failed cell unless `keep_going`. All
-    of it is one turn, so that nothing is recorded any more once the session is deleted. It counts as one
-    for `RATE`, too, and so it ends when the person's quota is used up, even by what is always recorded.
+    that they had. Cells are left out because of their tags, after a failed cell unless `keep_going`, and
+    once it is stopped between two of them. All of it is one turn, so that nothing is recorded any more once
+    the session is deleted. It counts as one for `RATE`, too, and so it ends when the person's quota is used
+    up, even by what is always recorded.
     Raises: as `take_turn`; KernelClosed when the session ends; QuotaExceeded.
     """
-    with session.turn():
-        async for step in _replay(session, notebook, request, tell, keep_going=keep_going):
+    with session.turn(), session.series.one(request.place) as series:
+        async for step in _replay(session, notebook, request, tell, series, keep_going=keep_going):
             yield step
 
 
 async def _replay(
-    session: Session, notebook: Notebook, request: Request, tell: Tell, *, keep_going: bool
+    session: Session, notebook: Notebook, request: Request, tell: Tell, series: Series, *, keep_going: bool
 ) -> AsyncIterator[Step]:
     total = notebook.code_cells
     number, failed = 0, False
@@ -96,7 +98,8 @@ async def _replay(
             await session.transcript.say(request.place, "", words)  # nobody has checked who the author is
             continue
         number += 1
-        if SKIP in cell.tags or not cell.code.strip() or (failed and not keep_going):
+        ended = series.stopped or (failed and not keep_going)
+        if ended or SKIP in cell.tags or not cell.code.strip():
             await session.transcript.leave_out(request, cell)
             yield Step(number, total, cell.code)
             continue

@@ -130,4 +130,4 @@ def _told(stopped: StoppedWork, place: str) -> str:
         kind, _, channel = stopped.place.partition("-")
         elsewhere = " in your direct messages" if kind == "dm" else f" in <#{channel}>" if channel else ""
         sentences += [f"Stopping {which}{elsewhere if stopped.place != place else ''}.", GOES_ON]
-    return " ".join(sentences)
+    return " ".join(sentences) or "Stopping the notebook: its other cells are left out."

@@ -15,12 +15,13 @@ import nbformat
 import pytest
 
 from bot.discord.format.pieces import pieces
-from bot.errors import AtWork, NotAFile, OverLimit
+from bot.errors import AtWork, NotAFile, NothingRuns, OverLimit
 from bot.notebooks.bundle import bundle, notebook
 from bot.notebooks.replay import Step, imported, replay
 from bot.notebooks.used_files import named
-from bot.reply import Reply
+from bot.reply import tell_nobody
 from bot.request import Request
+from bot.session import StoppedWork
 from bot.sessions import Sessions
 from bot.terminal.machine.json_fields import step_fields
 from bot.terminal.paths import created
@@ -238,13 +239,9 @@ async def replayed(folder: Path, *flags: str, out: str = "out.ipynb") -> tuple[i
 
 async def steps(sessions: Sessions, *cells: Code | Markdown, keep_going: bool = False) -> list[Step]:
     """Replay these cells for user 1."""
-
-    async def tell(_reply: Reply) -> None:
-        pass
-
     session = await sessions.session(1, "terminal")
-    book = LoadedNotebook(cells)
-    return [step async for step in replay(session, book, Request(1, "a", "t"), tell, keep_going=keep_going)]
+    book, request = LoadedNotebook(cells), Request(1, "a", "t")
+    return [step async for step in replay(session, book, request, tell_nobody, keep_going=keep_going)]
 
 
 async def test_tags_mean_what_they_mean_to_jupyter(sessions: Sessions) -> None:
@@ -277,6 +274,23 @@ async def test_a_replay_stops_at_an_error_unless_told_to_go_on(
     done = await steps(sessions, Code("1 / 0"), Code("2"), keep_going=keep_going)
     assert [step.result.status if step.result else None for step in done] == statuses
     assert [code for code, _ in kinds(await exported(sessions))] == ["1 / 0", "2"]
+
+
+async def test_a_replay_can_be_stopped_between_two_of_its_cells(sessions: Sessions) -> None:
+    """No other cell runs, not even if the replay goes on after errors; their code is in the transcript."""
+    session = await sessions.session(1, "terminal")
+    book, request = LoadedNotebook([Code("1"), Code("2"), Code("3")]), Request(1, "a", "t")
+    done = []
+    async for step in replay(session, book, request, tell_nobody, keep_going=True):
+        if step.number == 1:
+            with pytest.raises(NothingRuns):
+                await session.stop("elsewhere")
+            assert await session.stop("t") == StoppedWork(model=False)
+        done.append(step.result.output if step.result else None)
+    assert done == ["1\n", None, None]
+    assert [code for code, _ in kinds(await exported(sessions))] == ["1", "2", "3"]
+    with pytest.raises(NothingRuns):
+        await session.stop("t")
 
 
 @pytest.mark.parametrize(("keep_going", "statuses"), [(False, [None, None]), (True, [None, "ok"])])
