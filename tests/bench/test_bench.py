@@ -142,7 +142,11 @@ def test_unknown_subject_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(name in told for name in ("nonsense", *SUBJECTS))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)],  # both end it in the same way
+    ids=lambda number: number.name,
+)
 async def test_interrupted_run_leaves_nothing(root: Path, tmp_path: Path, number: signal.Signals) -> None:
     """A signal that comes while kernels of both kinds are alive leaves no process and no file behind."""
     process = await asyncio.create_subprocess_exec(

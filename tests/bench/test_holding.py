@@ -21,7 +21,6 @@ from bench.ground import FULL, Ground
 from bot.sessions import Sessions
 from kernels.workspace.temporary import all_folders
 
-PEOPLE = 50
 CELL = "n = globals().get('n', 0) + 1\nprint(n)\nopen('same.txt', 'w').write(str(n))"
 PLAIN = "n = globals().get('n', 0) + 1\nprint(n)"
 MIB = 1 << 20
@@ -54,8 +53,8 @@ def held(folder: Path) -> Held:
     )
 
 
-async def turns(sessions: Sessions, numbers: Iterator[int], until: float | int) -> int:
-    """Run turns of all people at the same time, each person's in order; returns how many there were.
+async def turns(sessions: Sessions, numbers: Iterator[int], until: float | int, people: int) -> int:
+    """Run turns of so many people at the same time, each person's in order; returns how many there were.
 
     `until` is their number as an integer, or as a float the time after which none begins.
     """
@@ -71,7 +70,7 @@ async def turns(sessions: Sessions, numbers: Iterator[int], until: float | int) 
             done += 1
 
     async with asyncio.TaskGroup() as group:
-        for user_id in range(1, PEOPLE + 1):
+        for user_id in range(1, people + 1):
             group.create_task(person(user_id))
     return done
 
@@ -87,13 +86,15 @@ def data(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield Path(folder)
 
 
-async def holds(data: Path, kernel_python: Path, first: float | int, rest: float | int) -> None:
+async def holds(
+    data: Path, kernel_python: Path, first: float | int, rest: float | int, *, people: int
+) -> None:
     """Check that after `rest` turns no more is held than after the `first`; floats are seconds of turns."""
     ground = Ground(data, kernel_python, FULL)
     async with ours.bot(ground) as sessions:
-        some = await turns(sessions, count(), monotonic() + first if isinstance(first, float) else first)
+        some = await turns(sessions, count(), _until(first), people)
         before = held(data / "data")
-        more = await turns(sessions, count(), monotonic() + rest if isinstance(rest, float) else rest)
+        more = await turns(sessions, count(), _until(rest), people)
         after = held(data / "data")
     assert after.descriptors <= before.descriptors + 5
     assert after.threads <= before.threads + POOLED
@@ -102,9 +103,13 @@ async def holds(data: Path, kernel_python: Path, first: float | int, rest: float
     assert after.database - before.database < 8 * MIB + more * 4096, (before, after, some, more)
 
 
-async def test_a_thousand_turns_of_fifty_people_hold_what_they_had(data: Path, kernel_python: Path) -> None:
+def _until(part: float | int) -> float | int:
+    return monotonic() + part if isinstance(part, float) else part
+
+
+async def test_hundreds_of_turns_of_many_people_hold_what_they_had(data: Path, kernel_python: Path) -> None:
     """With kernels in a node, and files now and then."""
-    await holds(data, kernel_python, 300, 700)
+    await holds(data, kernel_python, 100, 400, people=16)
 
 
 @pytest.mark.soak
@@ -113,4 +118,4 @@ async def test_a_quarter_of_an_hour_of_fifty_people_holds_what_it_had(
     data: Path, kernel_python: Path
 ) -> None:
     """The same, for 15 minutes without a pause."""
-    await holds(data, kernel_python, 60.0, 15 * 60.0)
+    await holds(data, kernel_python, 60.0, 15 * 60.0, people=50)
