@@ -71,10 +71,11 @@ class BranchRefused(BotError):
     """No branch was made, or found.
 
     `why` is "name" (it is not 1 to 40 visible characters), "taken" (the name or the place has one already),
-    "none" (there is none of this name), or "running" (a cell runs, and has to end first).
+    "none" (there is none of this name), "many" (there are as many as a person may have), or "running" (a cell
+    runs, and has to end first).
     """
 
-    def __init__(self, why: Literal["name", "taken", "none", "running"], name: str = "") -> None:
+    def __init__(self, why: Literal["name", "taken", "none", "many", "running"], name: str = "") -> None:
         super().__init__(why)
         self.why = why
         self.name = name

@@ -60,11 +60,6 @@ class FileRecords(Protocol):
     ) -> StoredFile | None:
         """The person's newest file of this name, in one session or (None) anywhere."""
 
-    async def with_content(
-        self, user_id: int, session_id: str, filename: str, sha256: str, now: datetime
-    ) -> StoredFile | None:
-        """The newest version of this name in the person's session that has these bytes."""
-
     async def page(
         self,
         user_id: int,

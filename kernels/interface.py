@@ -167,7 +167,10 @@ class PersonKernel(Protocol):
         """
 
     async def saves(self) -> Sequence[SavedCell]:
-        """The saves to which `go_to` can go, oldest first; none if variables are not saved."""
+        """The saves to which `go_to` can go, oldest first; none if variables are not saved.
+
+        One that is under way, of whichever program, comes to its end first.
+        """
 
     async def go_to(self, number: int) -> Journey:
         """Replace the process by a fresh one with the variables of a save (0: with none), after any cell.

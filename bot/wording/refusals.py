@@ -19,6 +19,10 @@ CHECKPOINT = {
 }
 BRANCH = {
     "name": "a branch needs a name of 1 to 40 visible characters",
+    "many": (
+        "you have 20 branches already: go to one that you no longer need and reset it with everything in it,"
+        " or wait until its unused workspace is removed"
+    ),
     "running": UNDO["running"],
 }
 

@@ -216,7 +216,6 @@ class SpooledFiles:
         self._catch_up = catch_up
         self.readable = store.files.readable
         self.named = store.files.named
-        self.with_content = store.files.with_content
         self.page = store.files.page
         self.extend = store.files.extend
         self.used = store.files.used

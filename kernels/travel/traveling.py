@@ -47,6 +47,7 @@ class Traveling(ABC):
     _process: KernelProcess | None
     _slot: QueueEntry | None
     _ending: asyncio.Lock
+    _journeys: asyncio.Lock
     _restored: BroughtBack | None
     _closed: bool
 
@@ -84,11 +85,12 @@ class Traveling(ABC):
             await self._keeper.forget()
 
     async def saves(self) -> Sequence[SavedCell]:
-        history = self._keeper.history
-        return await _done(history.saves) if history is not None else ()
+        async with self._journeys:
+            history = self._keeper.history
+            return await _done(history.saves) if history is not None else ()
 
     async def go_to(self, number: int) -> Journey:
-        async with self.alone():
+        async with self._journeys, self.alone():
             history = self._history(NoSuchSave())
             before = await self._keeper.newest_of_all() if await self._save_all() else None
             target = await _done(history.find, number)

@@ -164,7 +164,7 @@ class FakeKernel:
             if was.get(name) != now.get(name)
         ]
         files = [
-            ChangedFile(name, sha256(target.files[name]).hexdigest() if name in target.files else "", True)
+            ChangedFile(name, _digest(target.files.get(name)), True, _digest(self.files.get(name)))
             for name in {**self.files, **target.files}
             if self.files.get(name) != target.files.get(name)
         ]
@@ -234,6 +234,10 @@ class FakeKernels:
             target.kept = {1: Kept(SavedCell(1, source.saved, 0.0), source.variables, dict(source.files))}
             target.saved = source.saved
         return source.saved
+
+
+def _digest(data: bytes | None) -> str:
+    return "" if data is None else sha256(data).hexdigest()
 
 
 async def _nothing() -> None:

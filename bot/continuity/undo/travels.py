@@ -90,8 +90,8 @@ class Travels:
     async def undo(self, cells: int, *, of: Collection[int] | None = None) -> Undone:
         """See `Session.undo`."""
 
-        async def plan(history: UndoHistory) -> _Plan:  # noqa: ARG001  all plans get it
-            return await self._to_before(cells, of)
+        async def plan(history: UndoHistory) -> _Plan:
+            return await self._to_before(cells, of, history.fresh)
 
         return await self._travel("undo", plan, stop=of is None)
 
@@ -148,9 +148,13 @@ class Travels:
     async def forget(self) -> None:
         """The person gives up variables and saves: nothing can be redone, and there are no checkpoints."""
         try:
-            history = await self._read()
-            if history.steps or history.lines or history.pending:
-                await self._note(UndoHistory(origin=history.origin))
+            history, fresh = await self._read(), 0
+            async with aclosing(self._cells()) as cells:
+                async for last in cells:
+                    fresh = last.seq
+                    break
+            if (forgotten := UndoHistory(origin=history.origin, fresh=fresh)) != history:
+                await self._note(forgotten)
         except FileStoreError as error:  # no save of theirs is found any more
             log.warning("the steps of session %s stay noted: %s", self._session.record.session_id, error)
 
@@ -190,11 +194,7 @@ class Travels:
             await self._note(history.gone(None))
             lost = journey.as_of != NOT_GONE and not journey.before
             raise UndoRefused("lost" if lost else "unread", cell=going.as_of)
-        origin = history.origin
-        sessions = [session.record.session_id, *([origin.of] if origin else [])]
-        back, left = await put_back(
-            session.files, self._files, journey.files, session.record.user_id, sessions
-        )
+        back, left = await put_back(session.files, self._files, journey.files, session.record)
         await session.notes.moved(one.name for one in session.kernel.variables)
         before = {save.number: save.cell for save in await session.kernel.saves()}.get(journey.before)
         step = structs.replace(step, save=journey.before, cell=before) if before is not None else step
@@ -220,8 +220,9 @@ class Travels:
         step = history.pending
         if step is None:
             return history
+        saves = await self._session.kernel.saves()  # first: a node may still be on the way
         there = (await self._session.kernel.state()).saved == step.as_of
-        before = [save.number for save in await self._session.kernel.saves() if save.cell == step.cell]
+        before = [save.number for save in saves if save.cell == step.cell]
         if there:
             await self._session.notes.tell_again(Restarted(BROKEN_OFF, ("files",), (), as_of=step.as_of))
         if there and before:  # else the last cell had no save yet, without which no journey begins
@@ -238,14 +239,19 @@ class Travels:
         if step.again:
             await self._session.transcript.mark(numbers(step.again), undone=False)
 
-    async def _to_before(self, count: int, of: Collection[int] | None) -> _Plan:
-        """To the newest save of a cell that is before the last `count` ones that count."""
+    async def _to_before(self, count: int, of: Collection[int] | None, fresh: int) -> _Plan:
+        """To the newest save of a cell that is before the last `count` ones that count.
+
+        Before the first one after `fresh` is a fresh kernel.
+        """
         saves = {saved.cell: saved.number for saved in await self._session.kernel.saves()}
         doomed, unkept = list[int](), list[int]()
         top, number, as_of = 0, 0, 0
         async with aclosing(self._cells()) as cells:
             async for cell in cells:
                 top = max(top, cell.seq)
+                if cell.seq <= fresh:
+                    break
                 if cell.undone:
                     continue
                 if len(doomed) < count:
@@ -263,6 +269,7 @@ class Travels:
             raise UndoRefused("not yours")
         if unkept and not number:  # the state before is not a fresh kernel's, and would be lost
             raise UndoRefused("too far", cell=min((cell for cell in doomed if cell in saves), default=0))
+        number = number or saves.get(0, 0)
         return _Plan(number, as_of, doomed[0], top, tuple(doomed[::-1]), unkept=tuple(unkept[::-1]))
 
     async def _to_last(self, history: UndoHistory) -> _Plan:

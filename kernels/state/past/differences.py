@@ -48,9 +48,12 @@ def changed_files(then: Manifest, now: ListedFiles) -> tuple[ChangedFile, ...]:
     changed = []
     for name, file in were.items():
         if (name not in are and name <= last) or (name in are and not _same(file, are[name])):
-            changed.append(ChangedFile(name, file.sha256, known=bool(file.sha256)))
+            now_there = are[name].sha256 or None if name in are else ""
+            changed.append(ChangedFile(name, file.sha256, known=bool(file.sha256), now=now_there))
     changed += [
-        ChangedFile(name, "", known=name in plain) for name in are if name not in were and name <= last
+        ChangedFile(name, "", known=name in plain, now=file.sha256 or None)
+        for name, file in are.items()
+        if name not in were and name <= last
     ]
     return tuple(changed)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.continuity.undo.history import UndoHistory
 from bot.errors import UndoRefused
 from bot.model.stopping import ModelTurn
 from bot.reply import tell_nobody
@@ -293,7 +294,23 @@ async def test_a_reset_forgets_steps_and_checkpoints(world: World, kernel: FakeK
         await session.reset()
         with pytest.raises(UndoRefused, match="nothing"):
             await session.redo()
-        assert (await sessions.store.sessions.get("u1")).history is None  # type: ignore[union-attr]
+        record = await sessions.store.sessions.get("u1")
+        assert record is not None
+        assert UndoHistory.from_text(record.history) == UndoHistory(fresh=2)
+
+
+async def test_what_was_before_a_reset_is_not_undone(world: World, kernel: FakeKernel) -> None:
+    """The first cell since goes back to a fresh kernel, however many are asked for."""
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "b")
+        await session.reset()
+        kernel.kept.clear()
+        assert (await refusal(session)).why == "nothing"
+        await ran(world, sessions, "c", "d")
+        told = await session.undo(4)
+        assert (told.cells, told.as_of, told.unkept, kernel.variables) == ((3, 4), 0, (), ())
+        assert await undone_in(session) == [3, 4]
+        assert (await session.redo()).as_of == 4
 
 
 async def test_only_given_cells_are_undone(world: World) -> None:

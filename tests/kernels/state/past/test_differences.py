@@ -60,15 +60,17 @@ def test_files_differ_by_their_digests_else_by_size_and_time() -> None:
         "other": FileState("other", 1, B, 1.0),
         "large": FileState("large", 5, "", 1.0),
         "larger": FileState("larger", 5, "", 2.0),
-        "new": FileState("new", 1, "", 1.0),
+        "new": FileState("new", 1, A, 1.0),
+        "unread": FileState("unread", 1, "", 1.0),
         "odd\n": FileState("odd_", 1, "", 1.0),
     }
     assert set(changed_files(then, now)) == {
-        ChangedFile("other", A, known=True),
+        ChangedFile("other", A, known=True, now=B),
         ChangedFile("gone", A, known=True),
-        ChangedFile("larger", "", known=False),
-        ChangedFile("new", "", known=True),
-        ChangedFile("odd_", "", known=False),
+        ChangedFile("larger", "", known=False, now=None),
+        ChangedFile("new", "", known=True, now=A),
+        ChangedFile("unread", "", known=True, now=None),
+        ChangedFile("odd_", "", known=False, now=None),
     }
 
 
