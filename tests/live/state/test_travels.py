@@ -1,5 +1,6 @@
 """A person goes back to what their kernel was after an earlier cell, and forward again."""
 
+import asyncio
 import hashlib
 import random
 from collections.abc import AsyncIterator
