@@ -253,8 +253,8 @@ class SessionRecords(Protocol):
     async def of_user(self, user_id: int) -> list[SessionRecord]:
         """A person's sessions, the last used first."""
 
-    async def with_history(self) -> list[SessionRecord]:
-        """The sessions that have a history."""
+    async def with_history(self, part: str) -> list[SessionRecord]:
+        """The sessions with this text in their histories."""
 
     async def idle_since(self, before: datetime) -> list[SessionRecord]:
         """The sessions not used since `before`, the longest idle first."""

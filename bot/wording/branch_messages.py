@@ -22,6 +22,7 @@ __all__ = [
     "kept",
     "list_of_branches",
     "list_of_checkpoints",
+    "not_in_it",
     "shown",
 ]
 
@@ -34,11 +35,15 @@ def begun(branch: Branch) -> str:
     """Of a branch that begins now: what is in it, and how to leave it if it takes over its place."""
     with_what = "your variables and files" if branch.cell else "your files, and without variables,"
     told = f"The branch {_name(branch.name)} begins with {with_what} {_as_of(branch.cell)}."
-    if branch.unsaved:
-        told += f" Not in it: {values_in_words(branch.unsaved)}."
+    told += not_in_it(branch)
     if branch.place != branch.from_place:
         return f"{told} What you do here changes nothing there."
     return f"{told} You are in it now; the branch {_name(MAIN)} leads back, and changes nothing here."
+
+
+def not_in_it(branch: Branch) -> str:
+    """A sentence on what a branch that begins now does not have, after a space; "" if it has everything."""
+    return f" Not in it: {values_in_words(branch.unsaved)}." if branch.unsaved else ""
 
 
 def shown(name: str) -> str:

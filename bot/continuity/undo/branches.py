@@ -21,7 +21,7 @@ from msgspec import structs
 
 from bot.continuity.deletions import Deletions
 from bot.continuity.losses import KernelNote
-from bot.continuity.undo.history import Origin, UndoHistory
+from bot.continuity.undo.history import HERE, Origin, UndoHistory
 from bot.errors import BranchRefused, DeletedSince
 from bot.scheduling.locks import Locks
 from bot.session import Session
@@ -112,7 +112,7 @@ class BranchedSessions(ABC):
 
     async def find_branches(self) -> None:
         """Find out which places show branches, once the program begins. Raises: StoreUnavailable."""
-        for record in await self.store.sessions.with_history():
+        for record in await self.store.sessions.with_history(HERE):
             if (branch := _branch(record)) is not None and branch.here:
                 self._shown[record.user_id, record.place] = record.session_id
 

@@ -16,10 +16,11 @@ from msgspec import Struct, structs
 
 from filestore.records import HISTORY
 
-__all__ = ["Kind", "Origin", "UndoHistory", "UndoStep", "numbers", "ranges"]
+__all__ = ["HERE", "Kind", "Origin", "UndoHistory", "UndoStep", "numbers", "ranges"]
 
 log = logging.getLogger(__name__)
 
+HERE = '"here":true'  # stands in the text of every branch that its place shows, and in hardly another one
 MOST = 20  # steps that can be redone, one after the other
 
 Kind = Literal["undo", "redo", "restore"]

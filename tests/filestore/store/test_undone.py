@@ -46,15 +46,16 @@ async def test_a_restored_cell_is_as_undone_as_it_was(store: Store, clock) -> No
     assert undone(await store.transcripts.entries(SESSION)) == []
 
 
-async def test_sessions_with_a_history_are_found(store: Store, clock) -> None:
+async def test_sessions_are_found_by_a_part_of_their_history(store: Store, clock) -> None:
     """And no others."""
     for session_id in ("a", "b", "c"):
         await store.sessions.get_or_create(session_id, ANN, PLACE, clock.now)
-    await store.sessions.set_history("c", "steps")
-    await store.sessions.set_history("b", "steps")
+    await store.sessions.set_history("c", 'many "steps.*"')
+    await store.sessions.set_history("b", '"steps.*"')
     await store.sessions.set_history("b", None)
-    found = await store.sessions.with_history()
-    assert [(record.session_id, record.history) for record in found] == [("c", "steps")]
+    await store.sessions.set_history("a", '"steps..."')
+    found = await store.sessions.with_history('"steps.*"')
+    assert [(record.session_id, record.history) for record in found] == [("c", 'many "steps.*"')]
 
 
 async def test_a_session_keeps_its_history_until_it_is_deleted(store: Store, clock) -> None:
