@@ -299,6 +299,26 @@ async def test_a_reset_forgets_steps_and_checkpoints(world: World, kernel: FakeK
         assert UndoHistory.from_text(record.history) == UndoHistory(fresh=2)
 
 
+async def test_a_reset_waits_for_an_undo(world: World, kernel: FakeKernel) -> None:
+    """Nothing of it is noted afterwards."""
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "b")
+        resets = []
+
+        async def arrived() -> None:
+            resets.append(asyncio.create_task(session.reset()))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert kernel.variables
+
+        kernel.arrived = arrived
+        assert (await session.undo()).as_of == 1
+        await resets[0]
+        assert (kernel.variables, (await refusal(session)).why) == ((), "nothing")
+        with pytest.raises(UndoRefused, match="nothing"):
+            await session.redo()
+
+
 async def test_what_was_before_a_reset_is_not_undone(world: World, kernel: FakeKernel) -> None:
     """The first cell since goes back to a fresh kernel, however many are asked for."""
     async with Program(world) as sessions:
