@@ -31,7 +31,7 @@ from filestore.records import CellRecord, SessionRecord
 from filestore.spool import SpooledSessions
 from kernels.cell.events import Restarted
 from kernels.concurrency.cancellation import to_the_end
-from kernels.errors import KernelError, NoSuchSave
+from kernels.errors import CheckpointRefused, KernelError, NoSuchSave
 from kernels.interface import PersonKernel
 from kernels.state.journey import Journey, SavedCell
 
@@ -119,7 +119,13 @@ class Travels:
 
     async def _checkpoint(self, name: str) -> SavedCell:
         history = await self._settled()
-        saved = await self._session.kernel.checkpoint(name)
+        if name in history.lines:  # which is of another save: if we are ended now, it must not be of this one
+            await self._note(history.with_line(name, None))
+        try:
+            saved = await self._session.kernel.checkpoint(name)
+        except CheckpointRefused:
+            await self._note(history)
+            raise
         undone = [cell.seq async for cell in self._cells() if cell.undone and cell.seq <= saved.cell]
         await self._note(history.with_line(name, undone))
         return saved

@@ -6,7 +6,14 @@ from bot.continuity.undo.travels import Travels
 from bot.continuity.undo.undone import Undone
 from kernels.state.journey import SavedCell
 
-__all__ = ["Undoable"]
+__all__ = ["Undoable", "number_of_cells"]
+
+DIGITS = 9  # more are no number of cells; the interpreter refuses to read some thousands
+
+
+def number_of_cells(said: str) -> int:
+    """How many cells somebody wants to take back, 1 or more in digits; 0 if that is not what was said."""
+    return int(said) if said.isdecimal() and len(said) <= DIGITS else 0
 
 
 class Undoable:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.continuity.undo.history import UndoHistory
+from bot.continuity.undo.undoable import number_of_cells
 from bot.errors import UndoRefused
 from bot.model.stopping import ModelTurn
 from bot.reply import tell_nobody
@@ -15,8 +16,9 @@ from bot.sessions import Sessions
 from bot.turn import take_turn
 from filestore.errors import StoreUnavailable
 from filestore.records import CellRecord
-from kernels.errors import KernelStartFailed
+from kernels.errors import CheckpointRefused, KernelStartFailed
 from kernels.notebooks.cells import Code, Markdown
+from kernels.state.journey import SavedCell
 from tests.bot.fake_kernels import FakeKernel
 from tests.bot.worlds import Program, World
 
@@ -217,6 +219,38 @@ async def test_a_checkpoint_has_the_cells_that_counted(world: World) -> None:
                 await call("good")
 
 
+async def test_a_checkpoint_never_has_the_cells_of_an_older_one_of_its_name(
+    world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even if the program is ended once the newer one is made; one that is refused changes nothing."""
+    made = kernel.checkpoint
+
+    async def dies(name: str) -> SavedCell:
+        await made(name)
+        raise RuntimeError("the program dies here")
+
+    async def refuses(_name: str) -> SavedCell:
+        raise CheckpointRefused("unsaved")
+
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "a b")
+        await session.undo()
+        await session.checkpoint("good")
+        await session.redo()
+        monkeypatch.setattr(kernel, "checkpoint", refuses)
+        with pytest.raises(CheckpointRefused):
+            await session.checkpoint("good")
+        assert (await session.restore("good")).cells == (2,)
+        await session.redo()
+        monkeypatch.setattr(kernel, "checkpoint", dies)
+        with pytest.raises(RuntimeError):
+            await session.checkpoint("good")
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "terminal")
+        assert (await session.restore("good")).as_of == 2
+        assert await undone_in(session) == []
+
+
 async def test_a_crash_after_the_journey_leaves_what_is_told(world: World, kernel: FakeKernel) -> None:
     """The next program marks the cells, and the next cell says what happened."""
 
@@ -357,3 +391,11 @@ async def test_a_notebook_leaves_undone_cells_out(world: World) -> None:
         assert "2 cells" in cells[-1].source
         all_of_them = [cell async for cell in session.transcript.notebook_cells(undone=True)]
         assert [cell.code for cell in all_of_them if isinstance(cell, Code)] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("said", "number"), [("1", 1), ("007", 7), ("0", 0), ("-1", 0), ("1 2", 0), ("9" * 5000, 0)]
+)
+def test_a_number_of_cells_is_one_or_more(said: str, number: int) -> None:
+    """Whatever else is said asks for nothing, be it as long as it likes."""
+    assert number_of_cells(said) == number
