@@ -19,6 +19,7 @@ from typing import Protocol
 from msgspec import structs
 
 from bot.continuity.kernel_notes import KernelNotes
+from bot.continuity.losses import BROKEN_OFF
 from bot.continuity.undo.files_back import put_back
 from bot.continuity.undo.history import Kind, UndoHistory, UndoStep, numbers, ranges
 from bot.continuity.undo.undone import Undone
@@ -41,7 +42,6 @@ log = logging.getLogger(__name__)
 
 ENDING = 30.0  # seconds that cells have to end; they are killed long before that
 NOT_GONE = -1  # what such a journey is as of
-BROKEN_OFF = "the kernel was being taken back when that broke off, so some files may not be as they were"
 
 
 @dataclass(frozen=True, slots=True)
