@@ -19,6 +19,7 @@ from kernels.state.journey import ChangedFile
 
 __all__ = ["put_back"]
 
+OTHERS, UNSEEN = "other files", "not all of them can be looked at"
 UNKNOWN = "nobody knows what was in it then"
 NOT_STORED = "what was in it then is not stored any more"
 ONLY_HERE = "it was not there then, but no version of it is stored, so it stays"
@@ -37,10 +38,13 @@ async def put_back(
     """
     changes = sorted(changed, key=lambda file: (file.sha256 != "", file.name))
     back, left = list[FileBack](), list[FileLeft]()
+    if changes and not changes[0].name:
+        left.append(FileLeft(OTHERS, UNSEEN))
+        del changes[0]
     try:
         place = _Place(files, store, record.user_id, await stored_versions(store, record) if changes else {})
     except FileStoreError as error:
-        return (), tuple(FileLeft(file.name, clause(error)) for file in changes)
+        return (), (*left, *(FileLeft(file.name, clause(error)) for file in changes))
     for file in changes:
         try:
             done = await place.put(file)

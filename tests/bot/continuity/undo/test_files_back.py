@@ -131,6 +131,16 @@ async def test_what_would_be_lost_for_good_stays(tmp_path: Path, monkeypatch: py
         assert kernel.files == there | {"a": b"old"}
 
 
+async def test_files_that_are_too_many_are_told(tmp_path: Path) -> None:
+    """Nobody knows which of them are as they were."""
+    world = World(tmp_path)
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "terminal")
+        others = ChangedFile("", "", known=False, now=None)
+        back, left = await put_back(session.files, sessions.files, [others], session.record)
+        assert (back, [file.name for file in left]) == ((), ["other files"])
+
+
 async def test_a_file_that_nobody_has_read_stays(tmp_path: Path) -> None:
     """What is in it may be stored nowhere: one that is too large is neither read nor stored."""
     world = World(tmp_path)

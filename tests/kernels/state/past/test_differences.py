@@ -1,11 +1,14 @@
 """What differs between two states of a session."""
 
+import pytest
+
 from kernels.state.journey import ChangedFile, ChangedVariable
 from kernels.state.manifest import Manifest, Meta, Portrait
 from kernels.state.past.differences import changed_files, changed_variables, words
-from kernels.workspace.copies.listing import MOST_FILES, FileState
+from kernels.workspace.copies.listing import MOST_FILES, UNLISTED, FileState
 
 A, B = "a" * 64, "b" * 64
+OTHERS = ChangedFile("", "", known=False, now=None)
 
 
 def test_a_value_is_told_in_words() -> None:
@@ -75,8 +78,20 @@ def test_files_differ_by_their_digests_else_by_size_and_time() -> None:
 
 
 def test_nothing_is_told_of_files_beyond_the_list() -> None:
-    """Nobody knows whether they were there."""
+    """Nobody knows whether they were there; it is told that there may be some."""
     names = [f"{number:05}" for number in range(MOST_FILES)]
     then = saved(*(FileState(name, 1, A, 1.0) for name in names))
     now = {name: FileState(name, 1, A, 1.0) for name in [*names[1:], "99999"]}
-    assert changed_files(then, now) == (ChangedFile("00000", A, known=True),)
+    assert changed_files(then, now) == (OTHERS, ChangedFile("00000", A, known=True))
+
+
+@pytest.mark.parametrize("where", ["then", "now", "both"])
+def test_a_file_that_was_not_looked_at_is_neither_new_nor_gone(where: str) -> None:
+    """One that is listed on both sides has changed all the same."""
+    then = [FileState("a", 1, A, 1.0), FileState("c", 1, A, 1.0)]
+    now = {"b": FileState("b", 1, A, 1.0), "c": FileState("c", 1, B, 1.0)}
+    if where != "now":
+        then.append(UNLISTED)
+    if where != "then":
+        now[""] = UNLISTED
+    assert changed_files(saved(*then), now) == (OTHERS, ChangedFile("c", A, known=True, now=B))
