@@ -50,13 +50,23 @@ class UndoRefused(BotError):
     `why` is "off" (variables are not saved here), "nothing" (there is no such cell, or nothing to redo),
     "too far" (the save of the time before is not kept; `cell` is the earliest cell that can be returned to,
     0 if there is none), "unread" (the save as of `cell` cannot be read back), "lost" (nor could what there
-    was), "no checkpoint" (`name`), "running" (a cell runs and does not end), or "not yours" (the cells are
-    not of the turn that asks).
+    was), "unsaved" (what `cell` and later ones have done would be lost for good), "no checkpoint" (`name`),
+    "running" (a cell runs and does not end), or "not yours" (the cells are not of the turn that asks).
     """
 
     def __init__(
         self,
-        why: Literal["off", "nothing", "too far", "unread", "lost", "no checkpoint", "running", "not yours"],
+        why: Literal[
+            "off",
+            "nothing",
+            "too far",
+            "unread",
+            "lost",
+            "unsaved",
+            "no checkpoint",
+            "running",
+            "not yours",
+        ],
         *,
         cell: int = 0,
         name: str = "",

@@ -172,13 +172,13 @@ class PersonKernel(Protocol):
         One that is under way, of whichever program, comes to its end first.
         """
 
-    async def go_to(self, number: int) -> Journey:
+    async def go_to(self, number: int, *, keep: bool = False) -> Journey:
         """Replace the process by a fresh one with the variables of a save (0: with none), after any cell.
 
-        What has no save yet is saved first. If the save cannot be read back, the variables are as they were;
-        `Journey.as_of` tells.
+        What has no save yet is saved first; with `keep`, nothing is done if that fails. If the save cannot be
+        read back, the variables are as they were; `Journey.as_of` tells.
 
-        Raises: NoSuchSave, before anything has changed; KernelClosed, KernelStartFailed, OSError.
+        Raises: NoSuchSave, NotSaved, before anything has changed; KernelClosed, KernelStartFailed, OSError.
         """
 
     async def checkpoint(self, name: str) -> SavedCell:

@@ -38,6 +38,11 @@ def refused(error: UndoRefused) -> str:
             f"the variables as of cell {error.cell} cannot be read back, and those that you had could not be"
             " saved: your kernel is fresh"
         )
+    if error.why == "unsaved":
+        return (
+            f"the variables of cell {error.cell} and of later cells could not be saved, so they would be lost"
+            " for good; nothing has changed. To take all of these cells back, say how many they are"
+        )
     if error.why == "too far":
         back = f"; the earliest that you can go back to is cell {error.cell}" if error.cell else ""
         return f"the variables of before that cell are not kept any more{back}"

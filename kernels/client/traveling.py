@@ -39,9 +39,9 @@ class RemoteTraveling(ABC):
     async def saves(self) -> Sequence[SavedCell]:
         return (await self._asked(messages.ListSaves())).saves
 
-    async def go_to(self, number: int) -> Journey:
+    async def go_to(self, number: int, *, keep: bool = False) -> Journey:
         self._stop_given_up()
-        journey = (await self._asked(messages.GoTo(number=number))).journey
+        journey = (await self._asked(messages.GoTo(number=number, keep=keep))).journey
         assert journey is not None
         self._forget_losses()
         await self.state()  # which are its variables

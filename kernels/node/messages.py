@@ -154,9 +154,10 @@ class ListSaves(Call):
 
 
 class GoTo(Call):
-    """Go to the save of this number."""
+    """Go to the save of this number; with `keep` only if what is there can be saved."""
 
     number: int
+    keep: bool = False
 
 
 class MakeCheckpoint(Call):

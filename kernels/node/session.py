@@ -287,7 +287,7 @@ class NodeSession:
                 case messages.ListSaves():
                     answer.saves = tuple(await self.kernel.saves())
                 case messages.GoTo():
-                    answer.journey = await self.kernel.go_to(command.number)
+                    answer.journey = await self.kernel.go_to(command.number, keep=command.keep)
                 case messages.MakeCheckpoint():
                     answer.saves = (await self.kernel.checkpoint(command.name),)
                 case messages.ListCheckpoints():

@@ -18,7 +18,7 @@ from kernels.cell.router import Router
 from kernels.concurrency.cancellation import to_the_end
 from kernels.concurrency.slots import QueueEntry, SlotQueue
 from kernels.concurrency.threads import in_thread
-from kernels.errors import CheckpointRefused, KernelClosed, NoSuchSave
+from kernels.errors import CheckpointRefused, KernelClosed, NoSuchSave, NotSaved
 from kernels.process.kernel_process import KernelProcess
 from kernels.state.errors import StateDamaged, StateError
 from kernels.state.journey import Journey, SavedCell
@@ -89,10 +89,12 @@ class Traveling(ABC):
             history = self._keeper.history
             return await _done(history.saves) if history is not None else ()
 
-    async def go_to(self, number: int) -> Journey:
+    async def go_to(self, number: int, *, keep: bool = False) -> Journey:
         async with self._journeys, self.alone():
             history = self._history(NoSuchSave())
             before = await self._keeper.newest_of_all() if await self._save_all() else None
+            if keep and before is None:
+                raise NotSaved
             target = await _done(history.find, number)
             number = await _done(history.original, before) if before is not None else 0
             was = {one.name: Portrait(one.type, one.detail, "") for one in self._router.variables}

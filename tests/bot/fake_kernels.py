@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Self
 from kernels.broker import FileSource
 from kernels.cell.events import Event, Restarted
 from kernels.cell.result import Late, RunResult, Variable
-from kernels.errors import NoSuchSave
+from kernels.errors import NoSuchSave, NotSaved
 from kernels.interface import Cell, State
 from kernels.limits import Limits
 from kernels.state.journey import ChangedFile, ChangedVariable, Journey, SavedCell
@@ -148,9 +148,11 @@ class FakeKernel:
     async def saves(self) -> Sequence[SavedCell]:
         return [kept.of for kept in self.kept.values()]
 
-    async def go_to(self, number: int) -> Journey:
+    async def go_to(self, number: int, *, keep: bool = False) -> Journey:
         if number and number not in self.kept:
             raise NoSuchSave
+        if keep and not self.saving:
+            raise NotSaved
         numbers = [kept.of.number for kept in self.kept.values() if kept.of.cell == self.saved]
         before = max(numbers, default=0)
         if number in self.unreadable:

@@ -32,7 +32,7 @@ from filestore.records import CellRecord, SessionRecord
 from filestore.spool import SpooledSessions
 from kernels.cell.events import Restarted
 from kernels.concurrency.cancellation import to_the_end
-from kernels.errors import CheckpointRefused, KernelError, NoSuchSave
+from kernels.errors import CheckpointRefused, KernelError, NoSuchSave, NotSaved
 from kernels.interface import PersonKernel
 from kernels.state.journey import Journey, SavedCell
 
@@ -189,9 +189,12 @@ class Travels:
         session = self._session
         await self._note(history.going(step))
         try:
-            journey = await session.kernel.go_to(going.number)
+            journey = await session.kernel.go_to(going.number, keep=bool(going.unkept))
         except NoSuchSave:
             journey = Journey(0, NOT_GONE)
+        except NotSaved as error:
+            await self._note(history.gone(None))
+            raise UndoRefused("unsaved", cell=min(going.unkept)) from error
         except (KernelError, OSError):  # nobody knows how far it came
             with suppress(FileStoreError, KernelError, OSError):
                 await self._settled()

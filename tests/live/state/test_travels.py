@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from kernels.errors import NoSuchSave
+from kernels.errors import NoSuchSave, NotSaved
 from kernels.kernel import Kernel
 from kernels.pool import Pool
 from kernels.state.journey import ChangedFile, ChangedVariable
@@ -145,6 +145,21 @@ async def test_whoever_looks_while_it_goes_back_sees_where_it_arrives(pool: Pool
     assert [saved.cell for saved in await kernel.saves()] == [0, 1, 2]
     assert (await kernel.state()).saved == 1
     assert (await going).as_of == 1
+
+
+async def test_what_cannot_be_saved_is_kept_if_that_is_wanted(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing has changed then; otherwise there is no way back."""
+    kernel = pool.kernel("kept", NoFiles())
+    await run(kernel, "x = 1", tag=1)
+    first = await kernel.checkpoint("first")
+    monkeypatch.setattr(pool._saves, "closed", True)
+    await run(kernel, "x = 2", tag=2)
+    with pytest.raises(NotSaved):
+        await kernel.go_to(first.number, keep=True)
+    assert await value(kernel, "x") == "2"
+    assert (await kernel.go_to(first.number)).before == 0
 
 
 async def test_a_save_that_is_not_there_changes_nothing(pool: Pool) -> None:

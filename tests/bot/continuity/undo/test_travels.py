@@ -14,6 +14,7 @@ from bot.request import Request
 from bot.session import Session
 from bot.sessions import Sessions
 from bot.turn import take_turn
+from bot.wording.error_messages import sentence
 from filestore.errors import StoreUnavailable
 from filestore.records import CellRecord
 from kernels.errors import CheckpointRefused, KernelStartFailed
@@ -110,6 +111,20 @@ async def test_cells_without_a_save_are_told(world: World, kernel: FakeKernel) -
         session = await ran(world, sessions, "a b c d")
         told = await session.undo()
         assert (told.cells, told.as_of, told.unkept) == ((4,), 1, (2, 3))
+
+
+async def test_cells_that_stay_are_not_lost_for_good(world: World, kernel: FakeKernel) -> None:
+    """Where nothing can be saved any more; whoever takes all of them back loses them."""
+    async with Program(world) as sessions:
+        await ran(world, sessions, "a")
+        kernel.saving = False
+        session = await ran(world, sessions, "a b", "a b c", "a b c d")
+        refused = await refusal(session)
+        assert (refused.why, refused.cell, await undone_in(session)) == ("unsaved", 2, [])
+        assert "cell 2 and" in sentence(refused)
+        assert [variable.name for variable in kernel.variables] == ["a", "b", "c", "d"]
+        told = await session.undo(3)
+        assert (told.cells, told.as_of, await undone_in(session)) == ((2, 3, 4), 1, [2, 3, 4])
 
 
 async def test_the_first_cells_go_back_to_a_fresh_kernel(world: World, kernel: FakeKernel) -> None:
@@ -304,7 +319,7 @@ async def test_a_crash_before_the_journey_leaves_everything(
 ) -> None:
     """Nothing is marked, and nothing told."""
 
-    async def dies(_number: int) -> None:
+    async def dies(_number: int, **_: bool) -> None:
         raise RuntimeError("the program dies here")
 
     async with Program(world) as sessions:
