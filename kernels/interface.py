@@ -22,7 +22,7 @@ from kernels.cell.events import Event, UnsavedValue
 from kernels.cell.result import Late, RunResult, Variable
 from kernels.introspection import Completions
 from kernels.limits import Limits
-from kernels.state.journey import Journey, SavedCell
+from kernels.state.journey import ChangedFile, Journey, SavedCell
 from kernels.workspace.captured import Scan
 
 __all__ = ["WORKSPACE_FULL", "Cell", "Kernels", "PersonKernel", "State"]
@@ -180,6 +180,9 @@ class PersonKernel(Protocol):
 
         Raises: NoSuchSave, NotSaved, before anything has changed; KernelClosed, KernelStartFailed, OSError.
         """
+
+    async def changed_files(self) -> Sequence[ChangedFile]:
+        """The files that are not as of the newest save, once what is under way has ended. Raises: OSError."""
 
     async def checkpoint(self, name: str) -> SavedCell:
         """Save what has no save yet, and keep that save under a name; an older one of this name is forgotten.

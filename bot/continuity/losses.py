@@ -17,13 +17,14 @@ import msgspec
 
 from kernels.cell.events import Restarted, UnsavedValue
 
-__all__ = ["AWAY", "BROKEN_OFF", "COPY", "UPDATED", "KernelNote", "merge_losses", "unused_for"]
+__all__ = ["AWAY", "BROKEN_OFF", "COMPLETED", "COPY", "UPDATED", "KernelNote", "merge_losses", "unused_for"]
 
 MOST, LONGEST = 200, 100  # names that are kept, and characters of a name
 AWAY = "it ended while I was away"
 COPY = "the data was restored from a copy, or another database was used in between"
 UPDATED = "it ended when I was updated or restarted"
 BROKEN_OFF = "the kernel was being taken back when that broke off, so some files may not be as they were"
+COMPLETED = "the kernel was being taken back when that broke off; variables and files are back now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def merge_losses(first: Restarted | None, second: Restarted | None) -> Restarted
     """Two losses as one, with the reason of the second.
 
     A kernel that knows no reason says AWAY, and perhaps more; the first reason then takes the place of that.
-    What BROKEN_OFF says of files stays true, whatever the kernel has ended of since.
+    What is said of an undo that broke off stays true, whatever the kernel has ended of since.
     If saved variables came back at the second, they are not lost, whenever they were.
     """
     if first is None or second is None:
@@ -162,8 +163,9 @@ def merge_losses(first: Restarted | None, second: Restarted | None) -> Restarted
 def _reason(first: str, second: str) -> str:
     if second.startswith(AWAY):
         return first + second.removeprefix(AWAY)
-    if BROKEN_OFF in first and BROKEN_OFF not in second:
-        return f"{second}; {BROKEN_OFF}"
+    for undo in (BROKEN_OFF, COMPLETED):
+        if undo in first and undo not in second:
+            return f"{second}; {undo}"
     return second
 
 

@@ -7,7 +7,7 @@ from kernels.cell.result import Variable
 from kernels.client.connection import Link
 from kernels.interface import State
 from kernels.node import messages
-from kernels.state.journey import Journey, SavedCell
+from kernels.state.journey import ChangedFile, Journey, SavedCell
 
 __all__ = ["RemoteTraveling"]
 
@@ -46,6 +46,9 @@ class RemoteTraveling(ABC):
         self._forget_losses()
         await self.state()  # which are its variables
         return journey
+
+    async def changed_files(self) -> Sequence[ChangedFile]:
+        return (await self._asked(messages.ListChangedFiles())).files
 
     async def checkpoint(self, name: str) -> SavedCell:
         (saved,) = (await self._asked(messages.MakeCheckpoint(name=name))).saves

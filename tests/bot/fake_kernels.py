@@ -165,14 +165,22 @@ class FakeKernel:
             for name in {**was, **now}
             if was.get(name) != now.get(name)
         ]
-        files = [
+        files = self.differing(target)
+        self.variables, self.saved, self.alive = target.variables, target.of.cell, True
+        await self.arrived()
+        return Journey(before, self.saved, tuple(changed), (), tuple(files))
+
+    def differing(self, target: Kept) -> list[ChangedFile]:
+        """The files that are not as of a save."""
+        return [
             ChangedFile(name, _digest(target.files.get(name)), True, _digest(self.files.get(name)))
             for name in {**self.files, **target.files}
             if self.files.get(name) != target.files.get(name)
         ]
-        self.variables, self.saved, self.alive = target.variables, target.of.cell, True
-        await self.arrived()
-        return Journey(before, self.saved, tuple(changed), (), tuple(files))
+
+    async def changed_files(self) -> Sequence[ChangedFile]:
+        found = [kept for kept in self.kept.values() if kept.of.cell == self.saved]
+        return self.differing(found[-1]) if found else ()
 
     async def write_back(self, name: str, source: BinaryIO | None) -> None:
         if source is None:

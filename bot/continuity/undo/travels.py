@@ -19,10 +19,10 @@ from typing import Protocol
 from msgspec import structs
 
 from bot.continuity.kernel_notes import KernelNotes
-from bot.continuity.losses import BROKEN_OFF
+from bot.continuity.losses import BROKEN_OFF, COMPLETED
 from bot.continuity.undo.files_back import put_back
 from bot.continuity.undo.history import Kind, UndoHistory, UndoStep, numbers, ranges
-from bot.continuity.undo.undone import Undone
+from bot.continuity.undo.undone import FileLeft, Undone
 from bot.errors import BotError, UndoRefused
 from bot.files import PersonFiles
 from bot.transcript import Transcript, has_begun
@@ -232,15 +232,22 @@ class Travels:
         saves = await self._session.kernel.saves()  # first: a node may still be on the way
         there = (await self._session.kernel.state()).saved == step.as_of
         before = [save.number for save in saves if save.cell == step.cell]
-        if there:
-            await self._session.notes.tell_again(Restarted(BROKEN_OFF, ("files",), (), as_of=step.as_of))
-        if there and before:  # else the last cell had no save yet, without which no journey begins
+        if there and before:
+            told = BROKEN_OFF if await self._put_rest_back() else COMPLETED
             await self._mark(step)
             history = history.gone(structs.replace(step, save=before[-1]))
-        else:
-            history = history.gone(None)
+        else:  # of what had no save nobody knows whether it was left
+            told, history = BROKEN_OFF, history.gone(None)
+        if there:
+            await self._session.notes.tell_again(Restarted(told, ("files",), (), as_of=step.as_of))
         await self._note(history)
         return history
+
+    async def _put_rest_back(self) -> tuple[FileLeft, ...]:
+        """Put back what a journey that broke off did not come to; returns what is left as it is."""
+        session = self._session
+        changed = await session.kernel.changed_files()
+        return (await put_back(session.files, self._files, changed, session.record))[1]
 
     async def _mark(self, step: UndoStep) -> None:
         if step.undone:

@@ -18,6 +18,7 @@ def words(value: Portrait) -> str:
     kind, detail, _ = value
     if kind not in NUMBERS and SIZE.fullmatch(detail):
         detail = re.sub(r"\d+", lambda number: f"{int(number[0]):,}", detail)
+        detail = detail.removesuffix("s") if detail.startswith("1 ") else detail
     return f"{kind} {detail}".strip() or "a value"
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from kernels.errors import NoSuchSave, NotSaved
+from kernels.errors import KernelStartFailed, NoSuchSave, NotSaved
 from kernels.kernel import Kernel
 from kernels.pool import Pool
 from kernels.state.journey import ChangedFile, ChangedVariable
@@ -160,6 +160,27 @@ async def test_what_cannot_be_saved_is_kept_if_that_is_wanted(
         await kernel.go_to(first.number, keep=True)
     assert await value(kernel, "x") == "2"
     assert (await kernel.go_to(first.number)).before == 0
+
+
+async def test_what_does_not_start_begins_with_the_save_that_was_gone_to(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks knows that at once; and which files are not as they were."""
+    kernel = pool.kernel("start", NoFiles())
+    await run(kernel, "x = 1", tag=1)
+    first = await kernel.checkpoint("first")
+    await run(kernel, "x = 2; open('new.txt', 'w').write('n')", tag=2)
+    with monkeypatch.context() as patched:
+
+        async def fails() -> None:
+            raise KernelStartFailed("")
+
+        patched.setattr(kernel, "_launch", fails)
+        with pytest.raises(KernelStartFailed):
+            await kernel.go_to(first.number)
+    assert (await kernel.state()).saved == 1
+    assert list(await kernel.changed_files()) == [ChangedFile("new.txt", "", known=True, now=sha256("n"))]
+    assert await value(kernel, "x") == "1"
 
 
 async def test_a_save_that_is_not_there_changes_nothing(pool: Pool) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.continuity.losses import BROKEN_OFF, COMPLETED
 from bot.continuity.undo.history import UndoHistory
 from bot.continuity.undo.undoable import number_of_cells
 from bot.errors import UndoRefused
@@ -266,14 +267,22 @@ async def test_a_checkpoint_never_has_the_cells_of_an_older_one_of_its_name(
         assert await undone_in(session) == []
 
 
-async def test_a_crash_after_the_journey_leaves_what_is_told(world: World, kernel: FakeKernel) -> None:
-    """The next program marks the cells, and the next cell says what happened."""
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_crash_after_the_journey_leaves_what_is_told(
+    world: World, kernel: FakeKernel, *, stored: bool
+) -> None:
+    """The next program marks the cells and puts the files back, and the next cell says what happened."""
 
     async def dies() -> None:
         raise RuntimeError("the program dies here")
 
     async with Program(world) as sessions:
-        session = await ran(world, sessions, "a", "a b")
+        kernel.files = {"f": b"one"}
+        session = await ran(world, sessions, "a")
+        kernel.files = {"f": b"two"}
+        await ran(world, sessions, "a b")
+        for cell, data in enumerate((b"one", b"two")[not stored :], 1):
+            await sessions.files.put(1, "u1", "f", data, source="generated", cell=cell)
         kernel.arrived = dies
         with pytest.raises(RuntimeError):
             await session.undo()
@@ -281,8 +290,9 @@ async def test_a_crash_after_the_journey_leaves_what_is_told(world: World, kerne
     async with Program(world) as sessions:
         session = await sessions.session(1, "terminal")
         assert await undone_in(session) == [2]
+        assert kernel.files == {"f": b"one" if stored else b"two"}
         (told,) = await world.ran(sessions, "a")
-        assert told.as_of == 1
+        assert (told.as_of, told.reason) == (1, COMPLETED if stored else BROKEN_OFF)
     async with Program(world) as sessions:
         assert await world.ran(sessions, "a") == []
 

@@ -15,6 +15,7 @@ def test_a_value_is_told_in_words() -> None:
     """Sizes are easy to read; a number is what it is."""
     assert words(Portrait("DataFrame", "123456 x 4", "")) == "DataFrame 123,456 x 4"
     assert words(Portrait("str", "1000 characters", "")) == "str 1,000 characters"
+    assert words(Portrait("list", "1 items", "")) == "list 1 item"
     assert words(Portrait("int", "1000", "")) == "int 1000"
     assert words(Portrait("Foo", "", "")) == "Foo"
     assert words(Portrait("", "", "")) == "a value"
@@ -37,7 +38,7 @@ def test_variables_differ_by_what_they_are_or_by_their_digests() -> None:
         "new": Portrait("", "", ""),
     }
     assert changed_variables(was, now) == (
-        ChangedVariable("inside", "list 1 items", "list 1 items"),
+        ChangedVariable("inside", "list 1 item", "list 1 item"),
         ChangedVariable("other", "int 1", "str 2 characters"),
         ChangedVariable("gone", "int 5", ""),
         ChangedVariable("new", "", "a value"),
