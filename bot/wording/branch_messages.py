@@ -3,7 +3,7 @@
 begun(branch)           # "The branch `what if` begins with your variables and files as after cell 12. ..."
 shown(name)             # of a branch that is shown again
 list_of_branches(branches)
-kept(name, saved)       # "Checkpoint `clean`: your variables and files as after cell 12. ..."
+kept(name, made)        # "Checkpoint `clean`: your variables and files as after cell 12. ..."
 list_of_checkpoints(checkpoints)
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.continuity.undo.branches import Branch
 from bot.continuity.undo.by_name import MAIN
+from bot.continuity.undo.undone import NewCheckpoint
 from bot.wording.saved_messages import values_in_words
 from kernels.state.journey import SavedCell
 from kernels.text.visible import one_line
@@ -41,9 +42,9 @@ def begun(branch: Branch) -> str:
     return f"{told} You are in it now; the branch {_name(MAIN)} leads back, and changes nothing here."
 
 
-def not_in_it(branch: Branch) -> str:
-    """A sentence on what a branch that begins now does not have, after a space; "" if it has everything."""
-    return f" Not in it: {values_in_words(branch.unsaved)}." if branch.unsaved else ""
+def not_in_it(made: Branch | NewCheckpoint) -> str:
+    """A sentence on what a new branch or checkpoint does not have, after a space; "" if it has everything."""
+    return f" Not in it: {values_in_words(made.unsaved)}." if made.unsaved else ""
 
 
 def shown(name: str) -> str:
@@ -62,9 +63,10 @@ def list_of_branches(branches: Sequence[Branch]) -> str:
     return "\n".join([*_counted(len(branches), "branches"), *lines, f"You are in {here}."])
 
 
-def kept(name: str, saved: SavedCell) -> str:
+def kept(name: str, made: NewCheckpoint) -> str:
     """Of a checkpoint that was just made."""
-    return f"Checkpoint {_name(name)}: your variables and files {_as_of(saved.cell)} are kept."
+    as_of = _as_of(made.saved.cell)
+    return f"Checkpoint {_name(name)}: your variables and files {as_of} are kept.{not_in_it(made)}"
 
 
 def forgotten(name: str) -> str:

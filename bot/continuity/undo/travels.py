@@ -22,7 +22,7 @@ from bot.continuity.kernel_notes import KernelNotes
 from bot.continuity.losses import BROKEN_OFF, COMPLETED
 from bot.continuity.undo.files_back import put_back
 from bot.continuity.undo.history import Kind, UndoHistory, UndoStep, numbers, ranges
-from bot.continuity.undo.undone import FileLeft, Undone
+from bot.continuity.undo.undone import FileLeft, NewCheckpoint, Undone
 from bot.errors import BotError, UndoRefused
 from bot.files import PersonFiles
 from bot.transcript import Transcript, has_begun
@@ -110,14 +110,14 @@ class Travels:
 
         return replace(await self._travel("restore", plan), name=name)
 
-    async def checkpoint(self, name: str) -> SavedCell:
+    async def checkpoint(self, name: str) -> NewCheckpoint:
         """See `Session.checkpoint`."""
         self._check()
         with self._session.turn():
             async with self._alone(stop=False):
                 return await self._checkpoint(name)
 
-    async def _checkpoint(self, name: str) -> SavedCell:
+    async def _checkpoint(self, name: str) -> NewCheckpoint:
         history = await self._settled()
         if name in history.lines:  # which is of another save: if we are ended now, it must not be of this one
             await self._note(history.with_line(name, None))
@@ -128,7 +128,8 @@ class Travels:
             raise
         undone = [cell.seq async for cell in self._cells() if cell.undone and cell.seq <= saved.cell]
         await self._note(history.with_line(name, undone))
-        return saved
+        unsaved = (await self._session.kernel.state()).unsaved
+        return NewCheckpoint(saved, tuple(one for one in unsaved if one.what))
 
     async def checkpoints(self) -> Mapping[str, SavedCell]:
         """See `Session.checkpoints`."""

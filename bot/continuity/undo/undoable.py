@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from bot.continuity.undo.travels import Travels
-from bot.continuity.undo.undone import Undone
+from bot.continuity.undo.undone import NewCheckpoint, Undone
 from kernels.state.journey import SavedCell
 
 __all__ = ["Undoable", "number_of_cells"]
@@ -33,7 +33,7 @@ class Undoable:
         """Take the last undo, or the last return to a checkpoint, back. Raises: as `undo`."""
         return await self._travels.redo()
 
-    async def checkpoint(self, name: str) -> SavedCell:
+    async def checkpoint(self, name: str) -> NewCheckpoint:
         """Keep variables and files as they are now under a name. Raises: CheckpointRefused, as `undo`."""
         return await self._travels.checkpoint(name)
 

@@ -218,7 +218,7 @@ async def test_a_checkpoint_has_the_cells_that_counted(world: World) -> None:
     async with Program(world) as sessions:
         session = await ran(world, sessions, "a", "a b", "a b c")
         await session.undo()
-        assert (await session.checkpoint("good")).cell == 2
+        assert (await session.checkpoint("good")).saved.cell == 2
         assert list(await session.checkpoints()) == ["good"]
         await session.undo()
         await ran(world, sessions, "a x", "a x y")
