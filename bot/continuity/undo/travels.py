@@ -22,7 +22,7 @@ from bot.continuity.kernel_notes import KernelNotes
 from bot.continuity.losses import BROKEN_OFF, COMPLETED
 from bot.continuity.undo.files_back import put_back
 from bot.continuity.undo.history import Kind, UndoHistory, UndoStep, numbers, ranges
-from bot.continuity.undo.undone import FileLeft, NewCheckpoint, Undone
+from bot.continuity.undo.undone import NewCheckpoint, Undone
 from bot.errors import BotError, UndoRefused
 from bot.files import PersonFiles
 from bot.transcript import Transcript, has_begun
@@ -234,7 +234,7 @@ class Travels:
         there = (await self._session.kernel.state()).saved == step.as_of
         before = [save.number for save in saves if save.cell == step.cell]
         if there and before:
-            told = BROKEN_OFF if await self._put_rest_back() else COMPLETED
+            told = COMPLETED if await self._put_rest_back() else BROKEN_OFF
             await self._mark(step)
             history = history.gone(structs.replace(step, save=before[-1]))
         else:  # of what had no save nobody knows whether it was left
@@ -244,11 +244,15 @@ class Travels:
         await self._note(history)
         return history
 
-    async def _put_rest_back(self) -> tuple[FileLeft, ...]:
-        """Put back what a journey that broke off did not come to; returns what is left as it is."""
+    async def _put_rest_back(self) -> bool:
+        """Put back what a journey that broke off did not come to; returns whether all files are as they were."""
         session = self._session
-        changed = await session.kernel.changed_files()
-        return (await put_back(session.files, self._files, changed, session.record))[1]
+        try:
+            changed = await session.kernel.changed_files()
+        except (KernelError, OSError) as error:  # the cells have to be marked all the same
+            log.warning("files of session %s are not put back: %r", session.record.session_id, error)
+            return False
+        return not (await put_back(session.files, self._files, changed, session.record))[1]
 
     async def _mark(self, step: UndoStep) -> None:
         if step.undone:

@@ -297,15 +297,21 @@ async def test_a_crash_after_the_journey_leaves_what_is_told(
         assert await world.ran(sessions, "a") == []
 
 
-async def test_a_journey_that_fails_on_its_way_is_settled_at_once(world: World, kernel: FakeKernel) -> None:
+async def test_a_journey_that_fails_on_its_way_is_settled_at_once(
+    world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The marks are those of the state that the kernel has, and the next cell tells."""
 
     async def fails() -> None:
         raise KernelStartFailed("no room")
 
+    async def away() -> None:
+        raise OSError("the node does not answer")
+
     async with Program(world) as sessions:
         session = await ran(world, sessions, "a", "a b")
         kernel.arrived = fails
+        monkeypatch.setattr(kernel, "changed_files", away)
         with pytest.raises(KernelStartFailed):
             await session.undo()
         assert await undone_in(session) == [2]
