@@ -245,7 +245,7 @@ class Travels:
         return history
 
     async def _put_rest_back(self) -> bool:
-        """Put back what a journey that broke off did not come to; returns whether all files are as they were."""
+        """Put back what a journey that broke off did not come to; returns whether that is all there was."""
         session = self._session
         try:
             changed = await session.kernel.changed_files()
