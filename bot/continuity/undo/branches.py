@@ -171,6 +171,10 @@ class BranchedSessions(ABC):
             raise BranchRefused("taken", name)
         if to_place != place and await self._is_taken(user_id, to_place):
             raise BranchRefused("taken")
+        await self.check_number(user_id)
+
+    async def check_number(self, user_id: int) -> None:
+        """Raises: BranchRefused for a person with as many branches as one may have; StoreUnavailable."""
         records = await self.store.sessions.of_user(user_id)
         full = [one for one in records if _branch(one) and not KernelNote.from_text(one.kernel).swept]
         if len(full) >= MOST:  # each has a whole workspace

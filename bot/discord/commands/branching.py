@@ -53,6 +53,7 @@ async def _in_thread(
     if not interaction.permissions.create_public_threads:
         await privately(interaction, NO_THREADS)
         return
+    await context.sessions.check_number(user_of(interaction).id)  # before anybody sees a thread
     name = "" if name.casefold() == MAIN else name  # it stands for the session that a place has of its own
     try:
         thread = await attempt(

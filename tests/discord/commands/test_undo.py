@@ -3,6 +3,9 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
+from bot.continuity.undo import branches
 from tests.discord.kernelcord import SOON, finished, output, run, running
 from tests.loopback.loopback import Discord
 from tests.loopback.people.person import Person
@@ -78,7 +81,9 @@ async def test_without_saved_variables_nothing_is_undone(discord: Discord, data:
         assert "not saved here" in await said(ada, "undo")
 
 
-async def test_a_branch_is_a_thread_of_its_own(discord: Discord, tmp_path: Path) -> None:
+async def test_a_branch_is_a_thread_of_its_own(
+    discord: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It begins with variables and files, changes nothing here, and its cells are its own."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, tmp_path, **SAVED):
@@ -101,6 +106,10 @@ async def test_a_branch_is_a_thread_of_its_own(discord: Discord, tmp_path: Path)
         assert "now [1]" in output(await run(discord, ada, "print('now', x)", thread))
         unnamed = await (await ada.slash(general, "branch")).wait_for_message(timeout=SOON)
         assert "Your branch is in" in unnamed.content
+        monkeypatch.setattr(branches, "MOST", 2)
+        refused = await (await ada.slash(general, "branch")).wait_for_message(timeout=SOON)
+        assert "20 branches already" in refused.content
+        assert len(general.threads) == 2
 
 
 async def test_a_branch_in_direct_messages_goes_by_name(discord: Discord, tmp_path: Path) -> None:
