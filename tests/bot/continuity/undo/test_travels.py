@@ -18,7 +18,9 @@ from bot.turn import take_turn
 from bot.wording.error_messages import sentence
 from filestore.errors import StoreUnavailable
 from filestore.records import CellRecord
+from kernels.cell.events import UnsavedValue
 from kernels.errors import CheckpointRefused, KernelStartFailed
+from kernels.interface import State
 from kernels.notebooks.cells import Code, Markdown
 from kernels.state.journey import SavedCell
 from tests.bot.fake_kernels import FakeKernel
@@ -233,6 +235,21 @@ async def test_a_checkpoint_has_the_cells_that_counted(world: World) -> None:
         for call in (session.restore, session.forget_checkpoint):
             with pytest.raises(UndoRefused, match="no checkpoint"):
                 await call("good")
+
+
+async def test_a_checkpoint_tells_what_is_not_in_it(
+    world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be saved, and not what came since."""
+    conn = UnsavedValue("conn", 7, "a database connection")
+
+    async def state() -> State:
+        return State(alive=True, saved=1, unsaved=(conn, UnsavedValue("new", 0, "")))
+
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a")
+        monkeypatch.setattr(kernel, "state", state)
+        assert (await session.checkpoint("good")).unsaved == (conn,)
 
 
 async def test_a_checkpoint_never_has_the_cells_of_an_older_one_of_its_name(
