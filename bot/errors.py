@@ -50,13 +50,23 @@ class UndoRefused(BotError):
     `why` is "off" (variables are not saved here), "nothing" (there is no such cell, or nothing to redo),
     "too far" (the save of the time before is not kept; `cell` is the earliest cell that can be returned to,
     0 if there is none), "unread" (the save as of `cell` cannot be read back), "lost" (nor could what there
-    was), "no checkpoint" (`name`), "running" (a cell runs and does not end), or "not yours" (the cells are
-    not of the turn that asks).
+    was), "unsaved" (what `cell` and later ones have done would be lost for good), "no checkpoint" (`name`),
+    "running" (a cell runs and does not end), or "not yours" (the cells are not of the turn that asks).
     """
 
     def __init__(
         self,
-        why: Literal["off", "nothing", "too far", "unread", "lost", "no checkpoint", "running", "not yours"],
+        why: Literal[
+            "off",
+            "nothing",
+            "too far",
+            "unread",
+            "lost",
+            "unsaved",
+            "no checkpoint",
+            "running",
+            "not yours",
+        ],
         *,
         cell: int = 0,
         name: str = "",
@@ -71,10 +81,11 @@ class BranchRefused(BotError):
     """No branch was made, or found.
 
     `why` is "name" (it is not 1 to 40 visible characters), "taken" (the name or the place has one already),
-    "none" (there is none of this name), or "running" (a cell runs, and has to end first).
+    "none" (there is none of this name), "many" (there are as many as a person may have), or "running" (a cell
+    runs, and has to end first).
     """
 
-    def __init__(self, why: Literal["name", "taken", "none", "running"], name: str = "") -> None:
+    def __init__(self, why: Literal["name", "taken", "none", "many", "running"], name: str = "") -> None:
         super().__init__(why)
         self.why = why
         self.name = name

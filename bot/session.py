@@ -295,11 +295,11 @@ class Session(Undoable):
 
     async def reset(self) -> None:
         """End the kernel after a running cell; its variables go, saved or not; files and transcript stay."""
-        await self._stop_all()
-        await self.kernel.restart()
-        await self._left_states.forget(self.record.session_id)
-        await self.notes.forget()
-        await self._travels.forget()
+        async with self.alone(stop=True):  # nor in the middle of an undo, which would note what is gone
+            await self.kernel.restart()
+            await self._left_states.forget(self.record.session_id)
+            await self.notes.forget()
+            await self._travels.forget()
 
     @contextlib.asynccontextmanager
     async def alone(self, *, stop: bool) -> AsyncIterator[bool]:

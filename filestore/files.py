@@ -157,13 +157,6 @@ class FileStore:
         """The newest version that the session has of this name, if any."""
         return await self._store.files.named(clean_name(filename), user_id, self._clock(), session_id)
 
-    async def with_content(
-        self, filename: str, user_id: int, session_id: str, sha256: str
-    ) -> StoredFile | None:
-        """The newest version that the session has of this name with these bytes, if any."""
-        name = clean_name(filename)
-        return await self._store.files.with_content(user_id, session_id, name, sha256, self._clock())
-
     async def open(self, file_id: str, user_id: int) -> OpenFile:
         """The file's record and its bytes as an open file, for its owner and whom it is shared with."""
         valid = file_id_of(file_id)

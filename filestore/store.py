@@ -60,11 +60,6 @@ class FileRecords(Protocol):
     ) -> StoredFile | None:
         """The person's newest file of this name, in one session or (None) anywhere."""
 
-    async def with_content(
-        self, user_id: int, session_id: str, filename: str, sha256: str, now: datetime
-    ) -> StoredFile | None:
-        """The newest version of this name in the person's session that has these bytes."""
-
     async def page(
         self,
         user_id: int,
@@ -258,8 +253,8 @@ class SessionRecords(Protocol):
     async def of_user(self, user_id: int) -> list[SessionRecord]:
         """A person's sessions, the last used first."""
 
-    async def with_history(self) -> list[SessionRecord]:
-        """The sessions that have a history."""
+    async def with_history(self, part: str) -> list[SessionRecord]:
+        """The sessions with this text in their histories."""
 
     async def idle_since(self, before: datetime) -> list[SessionRecord]:
         """The sessions not used since `before`, the longest idle first."""

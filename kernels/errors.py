@@ -9,6 +9,7 @@ KernelError
 |-- NoQuestion()                an answer was given, but no `input()` is waiting for one
 |-- ResultUnread()            a node has told what came of a command, and it could not be read
 |-- NoSuchSave()              there is no save to go back to, or it cannot be read any more
+|-- NotSaved()                what is there cannot be saved, and would be lost
 |-- CheckpointRefused(why)    a checkpoint could not be made
 |-- TooLarge(what, size, limit, remedy)   more than may be sent to a kernel at once
 |-- NodeUnavailable(reason, remedy)   no node answers, and none can be started
@@ -32,6 +33,7 @@ __all__ = [
     "NodeGone",
     "NodeIncompatible",
     "NodeUnavailable",
+    "NotSaved",
     "ResultUnread",
     "SandboxUnavailable",
     "TooLarge",
@@ -103,6 +105,13 @@ class NoSuchSave(KernelError):
 
     def __init__(self) -> None:
         super().__init__("There is no such save of the variables.")
+
+
+class NotSaved(KernelError):
+    """Variables that would be lost for good cannot be saved, so nothing was done."""
+
+    def __init__(self) -> None:
+        super().__init__("The variables cannot be saved, and would be lost.")
 
 
 class CheckpointRefused(KernelError):

@@ -22,7 +22,7 @@ from kernels.cell.events import Event, UnsavedValue
 from kernels.cell.result import Late, RunResult, Variable
 from kernels.introspection import Completions
 from kernels.limits import Limits
-from kernels.state.journey import Journey, SavedCell
+from kernels.state.journey import ChangedFile, Journey, SavedCell
 from kernels.workspace.captured import Scan
 
 __all__ = ["WORKSPACE_FULL", "Cell", "Kernels", "PersonKernel", "State"]
@@ -167,16 +167,22 @@ class PersonKernel(Protocol):
         """
 
     async def saves(self) -> Sequence[SavedCell]:
-        """The saves to which `go_to` can go, oldest first; none if variables are not saved."""
+        """The saves to which `go_to` can go, oldest first; none if variables are not saved.
 
-    async def go_to(self, number: int) -> Journey:
+        One that is under way, of whichever program, comes to its end first.
+        """
+
+    async def go_to(self, number: int, *, keep: bool = False) -> Journey:
         """Replace the process by a fresh one with the variables of a save (0: with none), after any cell.
 
-        What has no save yet is saved first. If the save cannot be read back, the variables are as they were;
-        `Journey.as_of` tells.
+        What has no save yet is saved first; with `keep`, nothing is done if that fails. If the save cannot be
+        read back, the variables are as they were; `Journey.as_of` tells.
 
-        Raises: NoSuchSave, before anything has changed; KernelClosed, KernelStartFailed, OSError.
+        Raises: NoSuchSave, NotSaved, before anything has changed; KernelClosed, KernelStartFailed, OSError.
         """
+
+    async def changed_files(self) -> Sequence[ChangedFile]:
+        """The files that are not as of the newest save, once what is under way has ended. Raises: OSError."""
 
     async def checkpoint(self, name: str) -> SavedCell:
         """Save what has no save yet, and keep that save under a name; an older one of this name is forgotten.

@@ -91,6 +91,7 @@ class Kernel(LocalKernel, Traveling, Evictable, introspection.Hinting):
         self._slot: QueueEntry | None = None
         self._stack = AsyncExitStack()
         self._ending = asyncio.Lock()
+        self._journeys = asyncio.Lock()  # held while it goes to a save
         self._process: KernelProcess | None = None
         self._columns: int | None = None
         self._starting: asyncio.Task[None] | None = None

@@ -17,12 +17,14 @@ import msgspec
 
 from kernels.cell.events import Restarted, UnsavedValue
 
-__all__ = ["AWAY", "COPY", "UPDATED", "KernelNote", "merge_losses", "unused_for"]
+__all__ = ["AWAY", "BROKEN_OFF", "COMPLETED", "COPY", "UPDATED", "KernelNote", "merge_losses", "unused_for"]
 
 MOST, LONGEST = 200, 100  # names that are kept, and characters of a name
 AWAY = "it ended while I was away"
 COPY = "the data was restored from a copy, or another database was used in between"
 UPDATED = "it ended when I was updated or restarted"
+BROKEN_OFF = "the kernel was being taken back when that broke off, so some files may not be as they were"
+COMPLETED = "the kernel was being taken back when that broke off; variables and files are back now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ def merge_losses(first: Restarted | None, second: Restarted | None) -> Restarted
     """Two losses as one, with the reason of the second.
 
     A kernel that knows no reason says AWAY, and perhaps more; the first reason then takes the place of that.
+    What is said of an undo that broke off stays true, whatever the kernel has ended of since.
     If saved variables came back at the second, they are not lost, whenever they were.
     """
     if first is None or second is None:
@@ -146,7 +149,7 @@ def merge_losses(first: Restarted | None, second: Restarted | None) -> Restarted
     unsaved = [value.name for value in first.unsaved] if not second.as_of else []
     there = {*second.back, *(value.name for value in second.unsaved)}
     return Restarted(
-        first.reason + second.reason.removeprefix(AWAY) if second.reason.startswith(AWAY) else second.reason,
+        _reason(first.reason, second.reason),
         first.kept if first.kept != ("files",) else second.kept,
         tuple(name for name in dict.fromkeys((*first.lost, *unsaved, *second.lost)) if name not in there),
         first.unnamed or second.unnamed,
@@ -155,6 +158,15 @@ def merge_losses(first: Restarted | None, second: Restarted | None) -> Restarted
         back=second.back,
         unsaved=second.unsaved,
     )
+
+
+def _reason(first: str, second: str) -> str:
+    if second.startswith(AWAY):
+        return first + second.removeprefix(AWAY)
+    for undo in (BROKEN_OFF, COMPLETED):
+        if undo in first and undo not in second:
+            return f"{second}; {undo}"
+    return second
 
 
 def _short(names: Iterable[str]) -> tuple[str, ...]:

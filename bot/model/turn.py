@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from bot.continuity.undo.undoable import number_of_cells
 from bot.errors import BotError, CutOff, Refused, UndoRefused
 from bot.model.conversation import ChatMessage, Counted, Delta, Item, Thought, ToolCall, ToolResult
 from bot.model.history import History
@@ -301,11 +302,11 @@ class _Answering:
 
     async def _undo(self, call: ToolCall, wanted: str) -> ToolResult:
         """Take back cells of this turn, and tell the person, whose variables they are."""
-        if not wanted.isdecimal() or not int(wanted):
+        if not (cells := number_of_cells(wanted)):
             return ToolResult(call.id, "`cells` is a number from 1 on. Nothing was done; call again.")
         own = {result.cell for result in self._results}
         try:
-            told = undone(await self._session.undo(int(wanted), of=own))
+            told = undone(await self._session.undo(cells, of=own))
         except (UndoRefused, NoSuchSave) as error:
             return ToolResult(call.id, sentence(error))
         await self._tell(Reply(0, words=f"\n\n*{told}*\n\n"))

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import kernels.inside
+from bot.continuity.undo.versions import belonging_to
 from bot.notebooks.used_files import at_start, used_files
 from bot.notebooks.zipping import Zip
 from bot.session import Session
@@ -108,7 +109,7 @@ async def _pack(session: Session, files: FileStore, archive: Zip) -> None:
     names = FreeNames(["notebook.ipynb", "README.md", "files.json", *OF_OURS])
     index = []
     used = await used_files(session, files)
-    own = [file for file in used if file.session_id == session.record.session_id]
+    own = filter(belonging_to(session.record), used)
     initial = {file.file_id for file in at_start(own, await _well_ended(session))}
     for file in used:
         try:

@@ -2,13 +2,15 @@
 
     found = await used_files(session, files)        # records, newest first
 
-A file belongs to the session if one of its cells made the file, or names it by its id or its name there.
-Cells that were undone, and the versions that they made, are left out, as they are in the notebook.
+A file belongs to the session if one of its cells made the file, or names it by its id or its name there; a
+branch has those that it began with, too. Cells that were undone, and the versions that they made, are left
+out, as they are in the notebook.
 """
 
 import re
 from collections.abc import Collection, Iterable, Sequence
 
+from bot.continuity.undo.versions import belonging_to
 from bot.session import Session
 from filestore.errors import NoSuchFile
 from filestore.files import FileStore
@@ -29,8 +31,9 @@ async def used_files(session: Session, files: FileStore) -> list[StoredFile]:
     own = {file.file_id: file async for file in files.all_of(session.record.user_id)}
     undone = {cell.seq async for cell in session.transcript.each() if getattr(cell, "undone", False)}
     named_so: dict[str, list[str]] = {}  # the ids of all versions of each name in the workspace
+    belongs = belonging_to(session.record)
     for file in own.values():
-        if file.session_id == session.record.session_id and file.cell not in undone:
+        if belongs(file) and file.cell not in undone:
             named_so.setdefault(file.filename, []).append(file.file_id)
     found: dict[str, StoredFile] = {}
     asked: set[str] = set()

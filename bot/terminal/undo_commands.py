@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from bot.continuity.undo.by_name import go_to_branch
+from bot.continuity.undo.undoable import number_of_cells
 from bot.session import Session
 from bot.sessions import Sessions
 from bot.terminal.screen import Screen
@@ -42,7 +43,7 @@ class UndoVerbs:
         }
 
     async def _undo(self, words: list[str]) -> None:
-        cells = int(words[0]) if len(words) == 1 and words[0].isdecimal() else 0 if words else 1
+        cells = number_of_cells(" ".join(words)) if words else 1
         if not cells:
             raise CommandFailed(HOW_UNDO)
         self._screen.note(undone(await (await self._session()).undo(cells)))

@@ -3,7 +3,7 @@
 begun(branch)           # "The branch `what if` begins with your variables and files as after cell 12. ..."
 shown(name)             # of a branch that is shown again
 list_of_branches(branches)
-kept(name, saved)       # "Checkpoint `clean`: your variables and files as after cell 12. ..."
+kept(name, made)        # "Checkpoint `clean`: your variables and files as after cell 12. ..."
 list_of_checkpoints(checkpoints)
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.continuity.undo.branches import Branch
 from bot.continuity.undo.by_name import MAIN
+from bot.continuity.undo.undone import NewCheckpoint
 from bot.wording.saved_messages import values_in_words
 from kernels.state.journey import SavedCell
 from kernels.text.visible import one_line
@@ -22,6 +23,7 @@ __all__ = [
     "kept",
     "list_of_branches",
     "list_of_checkpoints",
+    "not_in_it",
     "shown",
 ]
 
@@ -34,11 +36,15 @@ def begun(branch: Branch) -> str:
     """Of a branch that begins now: what is in it, and how to leave it if it takes over its place."""
     with_what = "your variables and files" if branch.cell else "your files, and without variables,"
     told = f"The branch {_name(branch.name)} begins with {with_what} {_as_of(branch.cell)}."
-    if branch.unsaved:
-        told += f" Not in it: {values_in_words(branch.unsaved)}."
+    told += not_in_it(branch)
     if branch.place != branch.from_place:
         return f"{told} What you do here changes nothing there."
     return f"{told} You are in it now; the branch {_name(MAIN)} leads back, and changes nothing here."
+
+
+def not_in_it(made: Branch | NewCheckpoint) -> str:
+    """A sentence on what a new branch or checkpoint does not have, after a space; "" if it has everything."""
+    return f" Not in it: {values_in_words(made.unsaved)}." if made.unsaved else ""
 
 
 def shown(name: str) -> str:
@@ -57,9 +63,10 @@ def list_of_branches(branches: Sequence[Branch]) -> str:
     return "\n".join([*_counted(len(branches), "branches"), *lines, f"You are in {here}."])
 
 
-def kept(name: str, saved: SavedCell) -> str:
+def kept(name: str, made: NewCheckpoint) -> str:
     """Of a checkpoint that was just made."""
-    return f"Checkpoint {_name(name)}: your variables and files {_as_of(saved.cell)} are kept."
+    as_of = _as_of(made.saved.cell)
+    return f"Checkpoint {_name(name)}: your variables and files {as_of} are kept.{not_in_it(made)}"
 
 
 def forgotten(name: str) -> str:

@@ -64,6 +64,7 @@ from kernels.errors import (
     NodeUnavailable,
     NoQuestion,
     NoSuchSave,
+    NotSaved,
     ResultUnread,
     SandboxUnavailable,
     TooLarge,
@@ -80,6 +81,7 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     UndoRefused: refused,
     BranchRefused: branch_refused,
     CheckpointRefused: checkpoint_refused,
+    NotSaved: lambda _: "your variables cannot be saved, and would be lost; nothing has changed",
     NoSuchSave: lambda _: "that state of your variables is not kept any more; nothing has changed",
     QuotaExceeded: lambda error: (
         f"not stored: {human_size(error.size)} more would be over your {human_size(error.quota)}"

@@ -19,6 +19,10 @@ CHECKPOINT = {
 }
 BRANCH = {
     "name": "a branch needs a name of 1 to 40 visible characters",
+    "many": (
+        "you have 20 branches already: go to one that you no longer need and reset it with everything in it,"
+        " or wait until its unused workspace is removed"
+    ),
     "running": UNDO["running"],
 }
 
@@ -33,6 +37,11 @@ def refused(error: UndoRefused) -> str:
         return (
             f"the variables as of cell {error.cell} cannot be read back, and those that you had could not be"
             " saved: your kernel is fresh"
+        )
+    if error.why == "unsaved":
+        return (
+            f"the variables of cell {error.cell} and of later cells could not be saved, so they would be lost"
+            " for good; nothing has changed. To take all of these cells back, say how many they are"
         )
     if error.why == "too far":
         back = f"; the earliest that you can go back to is cell {error.cell}" if error.cell else ""

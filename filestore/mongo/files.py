@@ -68,12 +68,6 @@ class MongoFiles:
         order = NEWEST if session_id is None else [("version", -1)]
         return _stored_file(await self._files.one(condition, order))
 
-    async def with_content(
-        self, user_id: int, session_id: str, filename: str, sha256: str, now: datetime
-    ) -> StoredFile | None:
-        these = equal(user_id=user_id, session_id=session_id, filename=filename, sha256=sha256)
-        return _stored_file(await self._files.one(these | _unexpired(now), [("version", -1)]))
-
     async def page(
         self,
         user_id: int,

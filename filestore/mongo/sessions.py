@@ -1,6 +1,7 @@
 """Sessions, usage, settings of servers and messages' cells in MongoDB; settings are JSON text."""
 
 import json
+import re
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -54,8 +55,8 @@ class MongoSessions:
     async def of_user(self, user_id: int) -> list[SessionRecord]:
         return await self._many(equal(user_id=user_id), [("last_used_at", -1), ("session_id", 1)])
 
-    async def with_history(self) -> list[SessionRecord]:
-        return await self._many({"history": {"$ne": None}}, [("session_id", 1)])
+    async def with_history(self, part: str) -> list[SessionRecord]:
+        return await self._many({"history": {"$regex": re.escape(part)}}, [("session_id", 1)])
 
     async def idle_since(self, before: datetime) -> list[SessionRecord]:
         return await self._many({"last_used_at": {"$lt": before}}, [("last_used_at", 1), ("session_id", 1)])

@@ -334,7 +334,6 @@ class _QuotaFiles:
         self._quota = quota
         self.readable = files.readable
         self.named = files.named
-        self.with_content = files.with_content
         self.page = files.page
         self.extend = files.extend
         self.used = files.used

@@ -100,14 +100,14 @@ class SpooledSessions:
                 known.add(write.session_id)
         return found
 
-    async def with_history(self) -> list[SessionRecord]:
+    async def with_history(self, part: str) -> list[SessionRecord]:
         """With those whose history waits, if the sessions themselves do not."""
-        found = {record.session_id: record for record in await self._sessions.with_history()}
+        found = {record.session_id: record for record in await self._sessions.with_history(part)}
         for note in self._spool.of_kind(HistoryNoted):
             if note.session_id not in found and (record := await self._sessions.get(note.session_id)):
                 found[note.session_id] = record
         noted = [self._as_noted(record) for _, record in sorted(found.items())]
-        return [record for record in noted if record.history is not None]
+        return [record for record in noted if part in (record.history or "")]
 
     async def touch(self, session_id: str, at: datetime) -> None:
         await self._spool.write(
@@ -216,7 +216,6 @@ class SpooledFiles:
         self._catch_up = catch_up
         self.readable = store.files.readable
         self.named = store.files.named
-        self.with_content = store.files.with_content
         self.page = store.files.page
         self.extend = store.files.extend
         self.used = store.files.used

@@ -41,13 +41,6 @@ class SqliteFiles:
                     AND session_id = coalesce(?, session_id) ORDER BY {order} LIMIT 1"""
         return await self._database.first(_stored_file, query, user_id, filename, now, session_id)
 
-    async def with_content(
-        self, user_id: int, session_id: str, filename: str, sha256: str, now: datetime
-    ) -> StoredFile | None:
-        query = """SELECT * FROM user_files WHERE user_id = ? AND session_id = ? AND filename = ?
-                   AND sha256 = ? AND +expires_at > ? ORDER BY version DESC LIMIT 1"""
-        return await self._database.first(_stored_file, query, user_id, session_id, filename, sha256, now)
-
     async def page(
         self,
         user_id: int,

@@ -71,8 +71,8 @@ class SqliteSessions:
     async def of_user(self, user_id: int) -> list[SessionRecord]:
         return await self._many("WHERE user_id = ? ORDER BY last_used_at DESC, session_id", user_id)
 
-    async def with_history(self) -> list[SessionRecord]:
-        return await self._many("WHERE history IS NOT NULL ORDER BY session_id")
+    async def with_history(self, part: str) -> list[SessionRecord]:
+        return await self._many("WHERE instr(history, ?) ORDER BY session_id", part)
 
     async def idle_since(self, before: datetime) -> list[SessionRecord]:
         return await self._many("WHERE last_used_at < ? ORDER BY last_used_at, session_id", before)

@@ -7,7 +7,7 @@ from kernels.cell.result import Variable
 from kernels.client.connection import Link
 from kernels.interface import State
 from kernels.node import messages
-from kernels.state.journey import Journey, SavedCell
+from kernels.state.journey import ChangedFile, Journey, SavedCell
 
 __all__ = ["RemoteTraveling"]
 
@@ -39,13 +39,16 @@ class RemoteTraveling(ABC):
     async def saves(self) -> Sequence[SavedCell]:
         return (await self._asked(messages.ListSaves())).saves
 
-    async def go_to(self, number: int) -> Journey:
+    async def go_to(self, number: int, *, keep: bool = False) -> Journey:
         self._stop_given_up()
-        journey = (await self._asked(messages.GoTo(number=number))).journey
+        journey = (await self._asked(messages.GoTo(number=number, keep=keep))).journey
         assert journey is not None
         self._forget_losses()
         await self.state()  # which are its variables
         return journey
+
+    async def changed_files(self) -> Sequence[ChangedFile]:
+        return (await self._asked(messages.ListChangedFiles())).files
 
     async def checkpoint(self, name: str) -> SavedCell:
         (saved,) = (await self._asked(messages.MakeCheckpoint(name=name))).saves

@@ -23,6 +23,7 @@ from kernels.errors import (
     KernelStartFailed,
     NoQuestion,
     NoSuchSave,
+    NotSaved,
     ResultUnread,
 )
 from kernels.text.clipping import repair
@@ -112,7 +113,7 @@ RAISED: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
         *(KernelStartFailed, KernelClosed, NoQuestion, ResultUnread),
-        *(NoSuchSave, CheckpointRefused, OSError),
+        *(NoSuchSave, NotSaved, CheckpointRefused, OSError),
     )
 }
 
@@ -129,7 +130,7 @@ class RaisedError(Struct, frozen=True):
         match error:
             case KernelStartFailed(log=log, reason=reason, state=state):
                 return cls("KernelStartFailed", (log, reason, state))
-            case KernelClosed() | NoQuestion() | ResultUnread() | NoSuchSave():
+            case KernelClosed() | NoQuestion() | ResultUnread() | NoSuchSave() | NotSaved():
                 return cls(type(error).__name__)
             case CheckpointRefused(why=why):
                 return cls("CheckpointRefused", (why,))

@@ -26,7 +26,7 @@ from kernels.interface import State
 from kernels.limits import Limits
 from kernels.node.encoding import NotDecoded, RaisedError, decode, decoder
 from kernels.node.settings import KernelSettings
-from kernels.state.journey import Journey, SavedCell
+from kernels.state.journey import ChangedFile, Journey, SavedCell
 from kernels.workspace.captured import Scan
 
 log = logging.getLogger(__name__)
@@ -153,10 +153,15 @@ class ListSaves(Call):
     """Ask for the saves."""
 
 
+class ListChangedFiles(Call):
+    """Ask which files are not as of the newest save."""
+
+
 class GoTo(Call):
-    """Go to the save of this number."""
+    """Go to the save of this number; with `keep` only if what is there can be saved."""
 
     number: int
+    keep: bool = False
 
 
 class MakeCheckpoint(Call):
@@ -218,6 +223,7 @@ class Answer(News):
     saves: tuple[SavedCell, ...] = ()
     checkpoints: dict[str, SavedCell] = {}
     journey: Journey | None = None
+    files: tuple[ChangedFile, ...] = ()
     error: RaisedError | None = None
 
 

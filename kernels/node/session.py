@@ -284,20 +284,28 @@ class NodeSession:
                     async with self.kernel.catch_up(command.since) as scan:
                         files = scan.captured
                     answer.scan = replace(scan, captured=on_node(files))
-                case messages.ListSaves():
-                    answer.saves = tuple(await self.kernel.saves())
-                case messages.GoTo():
-                    answer.journey = await self.kernel.go_to(command.number)
-                case messages.MakeCheckpoint():
-                    answer.saves = (await self.kernel.checkpoint(command.name),)
-                case messages.ListCheckpoints():
-                    answer.checkpoints = dict(await self.kernel.checkpoints())
-                case messages.ForgetCheckpoint():
-                    await self.kernel.forget_checkpoint(command.name)
+                case _:
+                    await self._travel(command, answer)
         except Exception as error:  # noqa: BLE001  the bot raises it
             answer.error = RaisedError.of(error)
         urgent = not isinstance(command, messages.RestartKernel)
         self.log.add_news("call", answer, files, urgent=urgent)
+
+    async def _travel(self, command: messages.Call, answer: messages.Answer) -> None:
+        """Carry out a command about the saves."""
+        match command:
+            case messages.ListSaves():
+                answer.saves = tuple(await self.kernel.saves())
+            case messages.ListChangedFiles():
+                answer.files = tuple(await self.kernel.changed_files())
+            case messages.GoTo():
+                answer.journey = await self.kernel.go_to(command.number, keep=command.keep)
+            case messages.MakeCheckpoint():
+                answer.saves = (await self.kernel.checkpoint(command.name),)
+            case messages.ListCheckpoints():
+                answer.checkpoints = dict(await self.kernel.checkpoints())
+            case messages.ForgetCheckpoint():
+                await self.kernel.forget_checkpoint(command.name)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

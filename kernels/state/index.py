@@ -88,6 +88,7 @@ class Index:
             used=self.used,
             newest=0 if newest is None else self.used if newest.other_format else newest.whole,
             saves=going({number: save.at for number, save in self.saves.items()}, pinned),
+            pinned=frozenset(pinned),
         )
 
     def too_many(self, history: int, pinned: Collection[int]) -> list[int]:
@@ -190,7 +191,8 @@ def counted(here: int) -> Held:
             manifest, status = read_manifest(here, max(saves))
             taken = map(chunks.on_disk, distinct(manifest.buffers).values())
             newest = chunks.on_disk(status.st_size) + sum(taken)
-    return Held(used, newest, going(saves, read_pins(here).values()))
+    pinned = frozenset(read_pins(here).values())
+    return Held(used, newest, going(saves, pinned), pinned)
 
 
 def _used(here: int) -> int:

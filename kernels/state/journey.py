@@ -39,11 +39,14 @@ class ChangedFile:
     """A file of the workspace that differs from what it was as of the save.
 
     `sha256` is of the bytes that it had then ("": it was not there). If it is not `known`, nobody can tell.
+    `now` is of the bytes that it has now ("": it is not there; None: they were not read). One without a name
+    stands for files that were too many to be listed.
     """
 
     name: str
     sha256: str
     known: bool
+    now: str | None = ""
 
 
 @dataclass(frozen=True, slots=True)

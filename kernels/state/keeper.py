@@ -144,6 +144,10 @@ class Keeper:
                     self._newest, self._known = newest, True
         return self._newest
 
+    def know(self, newest: Manifest) -> None:
+        """Know that this is the newest save now: it comes back in the next process, whatever happens."""
+        self._newest, self._known = newest, True
+
     async def forget(self) -> None:
         """Delete all that is saved, without a process."""
         if self._state is not None:

@@ -29,6 +29,7 @@ class Held:
     newest: int = 0
     # The number of each and when it was written, in the order in which they go; the newest comes last.
     saves: tuple[tuple[int, float], ...] = ()
+    pinned: frozenset[int] = frozenset()  # those of them that are kept by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +134,17 @@ def _used(persons: Iterable[Mapping[str, Held]]) -> int:
 
 
 def _oldest(persons: Iterable[Mapping[str, Held]], spared: Collection[str]) -> Surplus | None:
-    """The save that was written first, among those that are not the newest of their session."""
+    """The save that was written first, among those that are not the newest of their session.
+
+    As long as there are others, none that is kept by name.
+    """
     found = [
-        (held.saves[0], session_id)
+        (held.saves[0][0] in held.pinned, held.saves[0], session_id)
         for sessions in persons
         for session_id, held in sessions.items()
         if len(held.saves) > 1 and session_id not in spared
     ]
     if not found:
         return None
-    (number, _), session_id = min(found, key=lambda each: each[0][1])
+    _, (number, _), session_id = min(found, key=lambda each: (each[0], each[1][1]))
     return Surplus(session_id, number)

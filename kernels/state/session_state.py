@@ -20,7 +20,7 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,13 +97,24 @@ class SessionState:
 
     def saves(self) -> list[Manifest]:
         """All saves that are whole, oldest first. Raises: StateBusy, OSError."""
+        return self._whole(None)
+
+    def numbered(self, *wanted: int) -> list[Manifest]:
+        """Those of these saves that are whole, oldest first: each has up to a megabyte to be read.
+
+        Raises: StateBusy, OSError.
+        """
+        return self._whole(wanted)
+
+    def _whole(self, wanted: Collection[int] | None) -> list[Manifest]:
         found = []
         with suppress(FileNotFoundError), self._shared() as here:
             for number in numbers(here):
-                with suppress(StateError, FileNotFoundError):
-                    manifest, _ = read_manifest(here, number)
-                    self._check(here, manifest)
-                    found.append(manifest)
+                if wanted is None or number in wanted:
+                    with suppress(StateError, FileNotFoundError):
+                        manifest, _ = read_manifest(here, number)
+                        self._check(here, manifest)
+                        found.append(manifest)
         return found
 
     def pins(self) -> dict[str, int]:

@@ -7,11 +7,13 @@ Both are workspaces; no cell of the source runs meanwhile. It is all there in th
 
 import errno
 import os
+import shutil
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from kernels.concurrency.cancellation import to_the_end
 from kernels.concurrency.threads import in_thread
+from kernels.sandbox.limits import usage
 from kernels.state.errors import StateError
 from kernels.state.manifest import Chunk, Manifest, distinct
 from kernels.state.session_state import SessionState
@@ -21,6 +23,8 @@ from kernels.workspace.copies.copying import copy_workspace, is_in_use
 from kernels.workspace.folder import Workspace
 
 __all__ = ["Branching", "branch"]
+
+SHARE = 2  # of what the disk has left, a copy may take one part of so many
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ def _copy_all(parts: Branching) -> int:
     try:
         if is_in_use(parts.target.path) or (target is not None and target.saves()):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        _check_room(parts)
         try:
             copy_workspace(parts.source.path, parts.target.path)
             saved = source.newest() if source is not None else None
@@ -66,6 +71,13 @@ def _copy_all(parts: Branching) -> int:
     except StateError as error:
         raise OSError(str(error)) from error
     return saved.cell if saved is not None else 0
+
+
+def _check_room(parts: Branching) -> None:
+    """Raises: OSError if the copy would take too much of what the disk has left for everybody."""
+    free = shutil.disk_usage(parts.source.path.parent).free
+    if usage.size(parts.source.path) > free // SHARE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _copy_save(source: SessionState, saved: Manifest, target: SessionState) -> None:

@@ -18,10 +18,10 @@ from kernels.cell.router import Router
 from kernels.concurrency.cancellation import to_the_end
 from kernels.concurrency.slots import QueueEntry, SlotQueue
 from kernels.concurrency.threads import in_thread
-from kernels.errors import CheckpointRefused, KernelClosed, NoSuchSave
+from kernels.errors import CheckpointRefused, KernelClosed, NoSuchSave, NotSaved
 from kernels.process.kernel_process import KernelProcess
 from kernels.state.errors import StateDamaged, StateError
-from kernels.state.journey import Journey, SavedCell
+from kernels.state.journey import ChangedFile, Journey, SavedCell
 from kernels.state.keeper import Keeper
 from kernels.state.manifest import UNKNOWN, Manifest, Portrait
 from kernels.state.past.differences import changed_files, changed_variables
@@ -47,6 +47,7 @@ class Traveling(ABC):
     _process: KernelProcess | None
     _slot: QueueEntry | None
     _ending: asyncio.Lock
+    _journeys: asyncio.Lock
     _restored: BroughtBack | None
     _closed: bool
 
@@ -84,29 +85,37 @@ class Traveling(ABC):
             await self._keeper.forget()
 
     async def saves(self) -> Sequence[SavedCell]:
-        history = self._keeper.history
-        return await _done(history.saves) if history is not None else ()
+        async with self._journeys:
+            history = self._keeper.history
+            return await _done(history.saves) if history is not None else ()
 
-    async def go_to(self, number: int) -> Journey:
-        async with self.alone():
+    async def go_to(self, number: int, *, keep: bool = False) -> Journey:
+        async with self._journeys, self.alone():
             history = self._history(NoSuchSave())
             before = await self._keeper.newest_of_all() if await self._save_all() else None
+            if keep and before is None:
+                raise NotSaved
             target = await _done(history.find, number)
             number = await _done(history.original, before) if before is not None else 0
             was = {one.name: Portrait(one.type, one.detail, "") for one in self._router.variables}
             if before is not None:
                 was = {name: before.meta.values.get(name, UNKNOWN) for name in before.meta.names}
             log.info("going back to save %d", target.number, extra={"session": self.session_id})
-            await _done(history.repeat, target)
+            self._keeper.know(await _done(history.repeat, target))
             restored = await self._begin_anew()
             if _has_failed(target, restored) and before is not None:
-                await _done(history.repeat, before)
+                self._keeper.know(await _done(history.repeat, before))
                 restored = await self._begin_anew()
             now = await self._keeper.newest_of_all()
-            files = changed_files(now, await in_thread(history.listing.now)) if now is not None else ()
+            files = await _strayed(history, now)
             back = restored if restored is not None else BroughtBack(0)
             are = {name: back.portrait(name) for name in back.back}
-            return Journey(number, back.cell, changed_variables(was, are), back.unsaved, files)
+            return Journey(number, back.cell, changed_variables(was, are), back.unsaved, tuple(files))
+
+    async def changed_files(self) -> Sequence[ChangedFile]:
+        async with self._journeys:
+            history = self._keeper.history
+            return await _strayed(history, await self._keeper.newest_of_all()) if history is not None else ()
 
     async def checkpoint(self, name: str) -> SavedCell:
         async with self.alone():
@@ -178,6 +187,11 @@ class Traveling(ABC):
 
 def _has_failed(target: Manifest, restored: BroughtBack | None) -> bool:
     return not target.is_empty and (restored is None or not restored.cell)
+
+
+async def _strayed(history: SaveHistory, saved: Manifest | None) -> Sequence[ChangedFile]:
+    """The files that are not as of a save."""
+    return changed_files(saved, await in_thread(history.listing.now)) if saved is not None else ()
 
 
 async def _done[**P, T](work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Self
 from kernels.broker import FileSource
 from kernels.cell.events import Event, Restarted
 from kernels.cell.result import Late, RunResult, Variable
-from kernels.errors import NoSuchSave
+from kernels.errors import NoSuchSave, NotSaved
 from kernels.interface import Cell, State
 from kernels.limits import Limits
 from kernels.state.journey import ChangedFile, ChangedVariable, Journey, SavedCell
@@ -148,9 +148,11 @@ class FakeKernel:
     async def saves(self) -> Sequence[SavedCell]:
         return [kept.of for kept in self.kept.values()]
 
-    async def go_to(self, number: int) -> Journey:
+    async def go_to(self, number: int, *, keep: bool = False) -> Journey:
         if number and number not in self.kept:
             raise NoSuchSave
+        if keep and not self.saving:
+            raise NotSaved
         numbers = [kept.of.number for kept in self.kept.values() if kept.of.cell == self.saved]
         before = max(numbers, default=0)
         if number in self.unreadable:
@@ -163,14 +165,22 @@ class FakeKernel:
             for name in {**was, **now}
             if was.get(name) != now.get(name)
         ]
-        files = [
-            ChangedFile(name, sha256(target.files[name]).hexdigest() if name in target.files else "", True)
-            for name in {**self.files, **target.files}
-            if self.files.get(name) != target.files.get(name)
-        ]
+        files = self.differing(target)
         self.variables, self.saved, self.alive = target.variables, target.of.cell, True
         await self.arrived()
         return Journey(before, self.saved, tuple(changed), (), tuple(files))
+
+    def differing(self, target: Kept) -> list[ChangedFile]:
+        """The files that are not as of a save."""
+        return [
+            ChangedFile(name, _digest(target.files.get(name)), True, _digest(self.files.get(name)))
+            for name in {**self.files, **target.files}
+            if self.files.get(name) != target.files.get(name)
+        ]
+
+    async def changed_files(self) -> Sequence[ChangedFile]:
+        found = [kept for kept in self.kept.values() if kept.of.cell == self.saved]
+        return self.differing(found[-1]) if found else ()
 
     async def write_back(self, name: str, source: BinaryIO | None) -> None:
         if source is None:
@@ -234,6 +244,10 @@ class FakeKernels:
             target.kept = {1: Kept(SavedCell(1, source.saved, 0.0), source.variables, dict(source.files))}
             target.saved = source.saved
         return source.saved
+
+
+def _digest(data: bytes | None) -> str:
+    return "" if data is None else sha256(data).hexdigest()
 
 
 async def _nothing() -> None:

@@ -63,8 +63,13 @@ async def test_a_kernel_goes_back_and_forth(saving: Kernels, named: Callable[[],
         ChangedVariable("y", "str 3 characters", ""),
     }
     assert set(journey.files) == {
-        ChangedFile("new", "", known=True),
-        ChangedFile("out/a", hashlib.sha256(b"one").hexdigest(), known=True),
+        ChangedFile("new", "", known=True, now=hashlib.sha256(b"n").hexdigest()),
+        ChangedFile(
+            "out/a",
+            hashlib.sha256(b"one").hexdigest(),
+            known=True,
+            now=hashlib.sha256(b"two").hexdigest(),
+        ),
     }
     assert ("x", "int", "1") in [(one.name, one.type, one.detail) for one in kernel.variables]
     await kernel.write_back("new", None)

@@ -21,7 +21,7 @@ from msgspec import structs
 
 from bot.continuity.deletions import Deletions
 from bot.continuity.losses import KernelNote
-from bot.continuity.undo.history import Origin, UndoHistory
+from bot.continuity.undo.history import HERE, Origin, UndoHistory
 from bot.errors import BranchRefused, DeletedSince
 from bot.scheduling.locks import Locks
 from bot.session import Session
@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 PRIVATE = "dm-"  # how the places begin in which nobody else reads: what was said there stays there
 LONGEST = 40  # characters of a name
+MOST = 20  # branches of a person that have a workspace: one that was removed after long disuse is none
+LONGEST_LINE = 50  # sessions, each a branch of the next, whose files a branch of them all can use
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class BranchedSessions(ABC):
 
     async def find_branches(self) -> None:
         """Find out which places show branches, once the program begins. Raises: StoreUnavailable."""
-        for record in await self.store.sessions.with_history():
+        for record in await self.store.sessions.with_history(HERE):
             if (branch := _branch(record)) is not None and branch.here:
                 self._shown[record.user_id, record.place] = record.session_id
 
@@ -146,24 +148,37 @@ class BranchedSessions(ABC):
         """
         if not 1 <= len(name) <= LONGEST or one_line(name) != name or not name.strip():
             raise BranchRefused("name")
-        if any(branch.name == name for branch in await self.branches(user_id, to_place)):
-            raise BranchRefused("taken", name)
-        if to_place != place and await self._is_taken(user_id, to_place):
-            raise BranchRefused("taken")
         session = await self.session(user_id, place)
         to = f"u{user_id}-branch-{secrets.token_hex(5)}"
-        async with self._locks.one(user_id, to):
+        async with self._locks.one(user_id, f"u{user_id}-branches"):  # one after the other
             self.deletions.check(user_id)
+            await self._check_new(user_id, place, to_place, name)
             with session.turn():
                 async with session.alone(stop=False) as alone:
                     if not alone:
                         raise BranchRefused("running")
                     heard = not place.startswith(PRIVATE) or to_place.startswith(PRIVATE)
-                    origin = Origin(name, session.record.session_id, place, 0, heard=heard)
+                    of, line = session.record.session_id, _line(session.record)
+                    origin = Origin(name, of, place, 0, heard=heard, line=line)
                     origin = await to_the_end(self._copy(session, to, to_place, origin))
                     await self._show(user_id, to_place, to)
         unsaved = await self._begin(user_id, to_place)
         return Branch(to, to_place, name, origin.of, place, origin.cell, here=True, unsaved=unsaved)
+
+    async def _check_new(self, user_id: int, place: str, to_place: str, name: str) -> None:
+        """Raises: BranchRefused, StoreUnavailable."""
+        if any(branch.name == name for branch in await self.branches(user_id, to_place)):
+            raise BranchRefused("taken", name)
+        if to_place != place and await self._is_taken(user_id, to_place):
+            raise BranchRefused("taken")
+        await self.check_number(user_id)
+
+    async def check_number(self, user_id: int) -> None:
+        """Raises: BranchRefused for a person with as many branches as one may have; StoreUnavailable."""
+        records = await self.store.sessions.of_user(user_id)
+        full = [one for one in records if _branch(one) and not KernelNote.from_text(one.kernel).swept]
+        if len(full) >= MOST:  # each has a whole workspace
+            raise BranchRefused("many")
 
     async def _is_taken(self, user_id: int, place: str) -> bool:
         """Whether a place has a session that a branch there would hide."""
@@ -187,7 +202,8 @@ class BranchedSessions(ABC):
             origin = structs.replace(origin, cell=await self.pool.branch(origin.of, to))
             await sessions.set_kernel(to, KernelNote().to_text())
             await transcript.say(place, "", branched(origin))
-            await sessions.set_history(to, UndoHistory(origin=origin).to_text())
+            fresh = last[0].seq if last and not origin.cell else 0  # none of their variables is there
+            await sessions.set_history(to, UndoHistory(origin=origin, fresh=fresh).to_text())
         except BaseException:  # also a cancellation: no half branch may stay
             with suppress(FileStoreError, KernelError, OSError):
                 await self.pool.remove(to)
@@ -240,6 +256,12 @@ class BranchedSessions(ABC):
 
     def _own_id(self, user_id: int, place: str) -> str:
         return f"u{user_id}" if self._scope == "user" else f"u{user_id}-{place}"
+
+
+def _line(record: SessionRecord) -> tuple[str, ...]:
+    """The sessions that this one began from, the nearest first."""
+    origin = UndoHistory.from_text(record.history).origin
+    return () if origin is None else (origin.of, *origin.line)[:LONGEST_LINE]
 
 
 def _branch(record: SessionRecord) -> Branch | None:

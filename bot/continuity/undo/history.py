@@ -16,10 +16,11 @@ from msgspec import Struct, structs
 
 from filestore.records import HISTORY
 
-__all__ = ["Kind", "Origin", "UndoHistory", "UndoStep", "numbers", "ranges"]
+__all__ = ["HERE", "Kind", "Origin", "UndoHistory", "UndoStep", "numbers", "ranges"]
 
 log = logging.getLogger(__name__)
 
+HERE = '"here":true'  # stands in the text of every branch that its place shows, and in hardly another one
 MOST = 20  # steps that can be redone, one after the other
 
 Kind = Literal["undo", "redo", "restore"]
@@ -61,7 +62,8 @@ class UndoStep(Struct, frozen=True, omit_defaults=True):
 class Origin(Struct, frozen=True):
     """Of a branch: its name, the session, place and cell that it is from, and if its place shows it now.
 
-    Where it is `heard`, the model may be told what was said in the place that it is from.
+    Where it is `heard`, the model may be told what was said in the place that it is from. `line` are the
+    sessions that `of` is from in turn, if that is a branch, too.
     """
 
     name: str
@@ -70,18 +72,21 @@ class Origin(Struct, frozen=True):
     cell: int
     here: bool = False
     heard: bool = False
+    line: tuple[str, ...] = ()
 
 
 class UndoHistory(Struct, frozen=True, omit_defaults=True):
     """The `steps` that can be redone, the oldest first, and the `pending` one that is under way.
 
-    `lines` has for each checkpoint which cells were undone when it was made.
+    `lines` has for each checkpoint which cells were undone when it was made. The cells up to `fresh` ran
+    before the session got a fresh kernel, which is what is gone back to at most.
     """
 
     steps: tuple[UndoStep, ...] = ()
     pending: UndoStep | None = None
     lines: dict[str, Ranges] = {}
     origin: Origin | None = None
+    fresh: int = 0
 
     @classmethod
     def from_text(cls, text: str | None) -> Self:

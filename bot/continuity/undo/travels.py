@@ -19,9 +19,10 @@ from typing import Protocol
 from msgspec import structs
 
 from bot.continuity.kernel_notes import KernelNotes
+from bot.continuity.losses import BROKEN_OFF, COMPLETED
 from bot.continuity.undo.files_back import put_back
 from bot.continuity.undo.history import Kind, UndoHistory, UndoStep, numbers, ranges
-from bot.continuity.undo.undone import Undone
+from bot.continuity.undo.undone import NewCheckpoint, Undone
 from bot.errors import BotError, UndoRefused
 from bot.files import PersonFiles
 from bot.transcript import Transcript, has_begun
@@ -31,7 +32,7 @@ from filestore.records import CellRecord, SessionRecord
 from filestore.spool import SpooledSessions
 from kernels.cell.events import Restarted
 from kernels.concurrency.cancellation import to_the_end
-from kernels.errors import KernelError, NoSuchSave
+from kernels.errors import CheckpointRefused, KernelError, NoSuchSave, NotSaved
 from kernels.interface import PersonKernel
 from kernels.state.journey import Journey, SavedCell
 
@@ -41,7 +42,6 @@ log = logging.getLogger(__name__)
 
 ENDING = 30.0  # seconds that cells have to end; they are killed long before that
 NOT_GONE = -1  # what such a journey is as of
-BROKEN_OFF = "the kernel was being taken back when that broke off, so some files may not be as they were"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ class Travels:
     async def undo(self, cells: int, *, of: Collection[int] | None = None) -> Undone:
         """See `Session.undo`."""
 
-        async def plan(history: UndoHistory) -> _Plan:  # noqa: ARG001  all plans get it
-            return await self._to_before(cells, of)
+        async def plan(history: UndoHistory) -> _Plan:
+            return await self._to_before(cells, of, history.fresh)
 
         return await self._travel("undo", plan, stop=of is None)
 
@@ -110,19 +110,26 @@ class Travels:
 
         return replace(await self._travel("restore", plan), name=name)
 
-    async def checkpoint(self, name: str) -> SavedCell:
+    async def checkpoint(self, name: str) -> NewCheckpoint:
         """See `Session.checkpoint`."""
         self._check()
         with self._session.turn():
             async with self._alone(stop=False):
                 return await self._checkpoint(name)
 
-    async def _checkpoint(self, name: str) -> SavedCell:
+    async def _checkpoint(self, name: str) -> NewCheckpoint:
         history = await self._settled()
-        saved = await self._session.kernel.checkpoint(name)
+        if name in history.lines:  # which is of another save: if we are ended now, it must not be of this one
+            await self._note(history.with_line(name, None))
+        try:
+            saved = await self._session.kernel.checkpoint(name)
+        except CheckpointRefused:
+            await self._note(history)
+            raise
         undone = [cell.seq async for cell in self._cells() if cell.undone and cell.seq <= saved.cell]
         await self._note(history.with_line(name, undone))
-        return saved
+        unsaved = (await self._session.kernel.state()).unsaved
+        return NewCheckpoint(saved, tuple(one for one in unsaved if one.what))
 
     async def checkpoints(self) -> Mapping[str, SavedCell]:
         """See `Session.checkpoints`."""
@@ -148,9 +155,13 @@ class Travels:
     async def forget(self) -> None:
         """The person gives up variables and saves: nothing can be redone, and there are no checkpoints."""
         try:
-            history = await self._read()
-            if history.steps or history.lines or history.pending:
-                await self._note(UndoHistory(origin=history.origin))
+            history, fresh = await self._read(), 0
+            async with aclosing(self._cells()) as cells:
+                async for last in cells:
+                    fresh = last.seq
+                    break
+            if (forgotten := UndoHistory(origin=history.origin, fresh=fresh)) != history:
+                await self._note(forgotten)
         except FileStoreError as error:  # no save of theirs is found any more
             log.warning("the steps of session %s stay noted: %s", self._session.record.session_id, error)
 
@@ -179,9 +190,12 @@ class Travels:
         session = self._session
         await self._note(history.going(step))
         try:
-            journey = await session.kernel.go_to(going.number)
+            journey = await session.kernel.go_to(going.number, keep=bool(going.unkept))
         except NoSuchSave:
             journey = Journey(0, NOT_GONE)
+        except NotSaved as error:
+            await self._note(history.gone(None))
+            raise UndoRefused("unsaved", cell=min(going.unkept)) from error
         except (KernelError, OSError):  # nobody knows how far it came
             with suppress(FileStoreError, KernelError, OSError):
                 await self._settled()
@@ -190,11 +204,7 @@ class Travels:
             await self._note(history.gone(None))
             lost = journey.as_of != NOT_GONE and not journey.before
             raise UndoRefused("lost" if lost else "unread", cell=going.as_of)
-        origin = history.origin
-        sessions = [session.record.session_id, *([origin.of] if origin else [])]
-        back, left = await put_back(
-            session.files, self._files, journey.files, session.record.user_id, sessions
-        )
+        back, left = await put_back(session.files, self._files, journey.files, session.record)
         await session.notes.moved(one.name for one in session.kernel.variables)
         before = {save.number: save.cell for save in await session.kernel.saves()}.get(journey.before)
         step = structs.replace(step, save=journey.before, cell=before) if before is not None else step
@@ -220,17 +230,29 @@ class Travels:
         step = history.pending
         if step is None:
             return history
+        saves = await self._session.kernel.saves()  # first: a node may still be on the way
         there = (await self._session.kernel.state()).saved == step.as_of
-        before = [save.number for save in await self._session.kernel.saves() if save.cell == step.cell]
-        if there:
-            await self._session.notes.tell_again(Restarted(BROKEN_OFF, ("files",), (), as_of=step.as_of))
-        if there and before:  # else the last cell had no save yet, without which no journey begins
+        before = [save.number for save in saves if save.cell == step.cell]
+        if there and before:
+            told = COMPLETED if await self._put_rest_back() else BROKEN_OFF
             await self._mark(step)
             history = history.gone(structs.replace(step, save=before[-1]))
-        else:
-            history = history.gone(None)
+        else:  # of what had no save nobody knows whether it was left
+            told, history = BROKEN_OFF, history.gone(None)
+        if there:
+            await self._session.notes.tell_again(Restarted(told, ("files",), (), as_of=step.as_of))
         await self._note(history)
         return history
+
+    async def _put_rest_back(self) -> bool:
+        """Put back what a journey that broke off did not come to; returns whether that is all there was."""
+        session = self._session
+        try:
+            changed = await session.kernel.changed_files()
+        except (KernelError, OSError) as error:  # the cells have to be marked all the same
+            log.warning("files of session %s are not put back: %r", session.record.session_id, error)
+            return False
+        return not (await put_back(session.files, self._files, changed, session.record))[1]
 
     async def _mark(self, step: UndoStep) -> None:
         if step.undone:
@@ -238,14 +260,19 @@ class Travels:
         if step.again:
             await self._session.transcript.mark(numbers(step.again), undone=False)
 
-    async def _to_before(self, count: int, of: Collection[int] | None) -> _Plan:
-        """To the newest save of a cell that is before the last `count` ones that count."""
+    async def _to_before(self, count: int, of: Collection[int] | None, fresh: int) -> _Plan:
+        """To the newest save of a cell that is before the last `count` ones that count.
+
+        Before the first one after `fresh` is a fresh kernel.
+        """
         saves = {saved.cell: saved.number for saved in await self._session.kernel.saves()}
         doomed, unkept = list[int](), list[int]()
         top, number, as_of = 0, 0, 0
         async with aclosing(self._cells()) as cells:
             async for cell in cells:
                 top = max(top, cell.seq)
+                if cell.seq <= fresh:
+                    break
                 if cell.undone:
                     continue
                 if len(doomed) < count:
@@ -263,6 +290,7 @@ class Travels:
             raise UndoRefused("not yours")
         if unkept and not number:  # the state before is not a fresh kernel's, and would be lost
             raise UndoRefused("too far", cell=min((cell for cell in doomed if cell in saves), default=0))
+        number = number or saves.get(0, 0)
         return _Plan(number, as_of, doomed[0], top, tuple(doomed[::-1]), unkept=tuple(unkept[::-1]))
 
     async def _to_last(self, history: UndoHistory) -> _Plan:

@@ -3,10 +3,17 @@
 from collections.abc import Collection, Mapping
 
 from bot.continuity.undo.travels import Travels
-from bot.continuity.undo.undone import Undone
+from bot.continuity.undo.undone import NewCheckpoint, Undone
 from kernels.state.journey import SavedCell
 
-__all__ = ["Undoable"]
+__all__ = ["Undoable", "number_of_cells"]
+
+DIGITS = 9  # more are no number of cells; the interpreter refuses to read some thousands
+
+
+def number_of_cells(said: str) -> int:
+    """How many cells somebody wants to take back, 1 or more in digits; 0 if that is not what was said."""
+    return int(said) if said.isdecimal() and len(said) <= DIGITS else 0
 
 
 class Undoable:
@@ -26,7 +33,7 @@ class Undoable:
         """Take the last undo, or the last return to a checkpoint, back. Raises: as `undo`."""
         return await self._travels.redo()
 
-    async def checkpoint(self, name: str) -> SavedCell:
+    async def checkpoint(self, name: str) -> NewCheckpoint:
         """Keep variables and files as they are now under a name. Raises: CheckpointRefused, as `undo`."""
         return await self._travels.checkpoint(name)
 

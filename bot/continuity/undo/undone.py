@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from bot.continuity.undo.history import Kind
 from kernels.cell.events import UnsavedValue
-from kernels.state.journey import ChangedVariable
+from kernels.state.journey import ChangedVariable, SavedCell
 
-__all__ = ["FileBack", "FileLeft", "Undone"]
+__all__ = ["FileBack", "FileLeft", "NewCheckpoint", "Undone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,14 @@ class FileLeft:
 
     name: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewCheckpoint:
+    """A checkpoint that was just made, and what could not be saved: that does not come back with it."""
+
+    saved: SavedCell
+    unsaved: tuple[UnsavedValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

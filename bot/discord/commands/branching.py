@@ -1,5 +1,7 @@
 """Branches on Discord: a thread of their own in a server's channel, elsewhere by name."""
 
+from dataclasses import replace
+
 import nextcord
 
 from bot.continuity.undo.branches import Branch
@@ -13,7 +15,7 @@ from bot.discord.format.attachments import Outgoing
 from bot.discord.format.split import LONGEST, cut
 from bot.discord.places import title
 from bot.errors import BranchRefused
-from bot.wording.branch_messages import begun, list_of_branches, shown
+from bot.wording.branch_messages import begun, list_of_branches, not_in_it, shown
 
 __all__ = ["branch_for"]
 
@@ -51,6 +53,7 @@ async def _in_thread(
     if not interaction.permissions.create_public_threads:
         await privately(interaction, NO_THREADS)
         return
+    await context.sessions.check_number(user_of(interaction).id)  # before anybody sees a thread
     name = "" if name.casefold() == MAIN else name  # it stands for the session that a place has of its own
     try:
         thread = await attempt(
@@ -69,9 +72,10 @@ async def _in_thread(
         raise
     user_id = user_of(interaction).id
     with unless_refused("nobody was told what thread %d is", thread.id):
-        text = Outgoing(cut(f"<@{user_id}> {begun(branch)}", LONGEST))
+        told = begun(replace(branch, unsaved=()))  # others read this: it names none of their variables
+        text = Outgoing(cut(f"<@{user_id}> {told}", LONGEST))
         await ChannelDestination(thread).send(text, ping=user_id)  # this also shows them the thread
-    await privately(interaction, OPENED.format(thread.id))
+    await privately(interaction, cut(f"{OPENED.format(thread.id)}{not_in_it(branch)}", LONGEST))
 
 
 async def _begin(context: Context, interaction: Interaction, thread: nextcord.Thread, name: str) -> Branch:

@@ -74,7 +74,7 @@ class UndoCommands(ClientCog):
             await session.forget_checkpoint(name)
             await privately(interaction, forgotten(name))
         else:
-            await privately(interaction, kept(name, await session.checkpoint(name)))
+            await privately(interaction, cut(kept(name, await session.checkpoint(name)), LONGEST))
 
     @completes(checkpoint, "name")
     async def complete_checkpoint(self, interaction: Interaction, typed: str) -> None:

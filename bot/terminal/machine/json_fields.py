@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import structs
 
 from bot.continuity.undo.branches import Branch
-from bot.continuity.undo.undone import Undone
+from bot.continuity.undo.undone import NewCheckpoint, Undone
 from bot.model.turn import ModelAnswer
 from bot.notebooks.replay import Step
 from bot.reply import ExecutionResult
@@ -35,6 +35,7 @@ __all__ = [
     "checkpoint_fields",
     "event_fields",
     "file_fields",
+    "new_checkpoint_fields",
     "result_fields",
     "step_fields",
     "undone_fields",
@@ -135,6 +136,11 @@ def checkpoint_fields(name: str, saved: SavedCell) -> dict[str, Any]:
     """A checkpoint: the cell as of which it is (0: before the first one), and when that was saved."""
     at = datetime.fromtimestamp(saved.saved_at, UTC)
     return {"name": name, "cell": saved.cell, "saved_at": at.isoformat()}
+
+
+def new_checkpoint_fields(name: str, made: NewCheckpoint) -> dict[str, Any]:
+    """A checkpoint that was just made, and what it does not have."""
+    return {"event": "checkpoint", **checkpoint_fields(name, made.saved), "unsaved": _unsaved(made.unsaved)}
 
 
 def branch_fields(branch: Branch) -> dict[str, Any]:

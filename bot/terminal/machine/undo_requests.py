@@ -11,7 +11,12 @@ from typing import Any
 from bot.continuity.undo.by_name import go_to_branch
 from bot.session import Session
 from bot.sessions import Sessions
-from bot.terminal.machine.json_fields import branch_fields, checkpoint_fields, undone_fields
+from bot.terminal.machine.json_fields import (
+    branch_fields,
+    checkpoint_fields,
+    new_checkpoint_fields,
+    undone_fields,
+)
 from bot.terminal.machine.json_requests import BadRequest, Line, text_of
 
 __all__ = ["UndoRequests"]
@@ -53,7 +58,7 @@ class UndoRequests:
                 return {"event": "checkpoints", "checkpoints": listed}
             case "save":
                 name = text_of(request, "name")
-                return {"event": "checkpoint"} | checkpoint_fields(name, await session.checkpoint(name))
+                return new_checkpoint_fields(name, await session.checkpoint(name))
             case "restore":
                 return undone_fields(await session.restore(text_of(request, "name")))
             case "forget":

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from kernels.state.journey import ChangedFile, ChangedVariable
 from kernels.state.manifest import Manifest, Portrait
-from kernels.workspace.copies.listing import FileState, ListedFiles, is_cut
+from kernels.workspace.copies.listing import UNLISTED, FileState, ListedFiles, is_cut
 
 __all__ = ["changed_files", "changed_variables", "words"]
 
@@ -18,6 +18,7 @@ def words(value: Portrait) -> str:
     kind, detail, _ = value
     if kind not in NUMBERS and SIZE.fullmatch(detail):
         detail = re.sub(r"\d+", lambda number: f"{int(number[0]):,}", detail)
+        detail = detail.removesuffix("s") if detail.startswith("1 ") else detail
     return f"{kind} {detail}".strip() or "a value"
 
 
@@ -40,25 +41,34 @@ def changed_variables(
 
 
 def changed_files(then: Manifest, now: ListedFiles) -> tuple[ChangedFile, ...]:
-    """The files that are not as of a save. Of those that are too many to be listed nothing is known."""
-    were = {file.name: file for file in then.files}
-    are = {file.name: file for file in now.values()}
+    """The files that are not as of a save.
+
+    Of those that are too many to be listed nothing is known: one file without a name stands for them.
+    """
+    were = {file.name: file for file in then.files if file != UNLISTED}
+    are = {file.name: file for file in now.values() if file != UNLISTED}
     plain = {path for path, file in now.items() if file.name == path}
-    last = _last(then.files, now)
-    changed = []
+    last = _last(then.files, list(now.values()))
+    changed = [] if last is None else [ChangedFile("", "", known=False, now=None)]
     for name, file in were.items():
-        if (name not in are and name <= last) or (name in are and not _same(file, are[name])):
-            changed.append(ChangedFile(name, file.sha256, known=bool(file.sha256)))
+        if (name not in are and (last is None or name <= last)) or (
+            name in are and not _same(file, are[name])
+        ):
+            now_there = are[name].sha256 or None if name in are else ""
+            changed.append(ChangedFile(name, file.sha256, known=bool(file.sha256), now=now_there))
     changed += [
-        ChangedFile(name, "", known=name in plain) for name in are if name not in were and name <= last
+        ChangedFile(name, "", known=name in plain, now=file.sha256 or None)
+        for name, file in are.items()
+        if name not in were and (last is None or name <= last)
     ]
     return tuple(changed)
 
 
-def _last(then: Sequence[FileState], now: ListedFiles) -> str:
-    """The last name of which it is known on both sides whether there is such a file."""
-    names = [max(file.name for file in each) for each in (then, [*now.values()]) if is_cut(each)]
-    return min(names, default="\U0010ffff")
+def _last(*lists: Sequence[FileState]) -> str | None:
+    """The last name of which it is known on both sides whether there is such a file; None: of all of them."""
+    if any(UNLISTED in each for each in lists):
+        return ""
+    return min((max(file.name for file in each) for each in lists if is_cut(each)), default=None)
 
 
 def _same(one: FileState, other: FileState) -> bool:

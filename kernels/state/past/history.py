@@ -60,17 +60,15 @@ class SaveHistory:
     def find(self, number: int) -> Manifest:
         """The save of this number; for 0, one with nothing in it. Raises: NoSuchSave, StateError, OSError."""
         wanted = self._state.pins().get(BEGINNING, 0) if number == 0 else number
-        for found in self._state.saves():
-            if found.number == wanted:
-                return found
+        for found in self._state.numbered(wanted):
+            return found
         if number:
             raise NoSuchSave
         return self._save_nothing(self.listing.now().values())
 
     def original(self, manifest: Manifest) -> int:
         """The number of a save, or of the one that it repeats. Raises: StateError, OSError."""
-        there = {each.number for each in self._state.saves()}
-        return manifest.copy_of if manifest.copy_of in there else manifest.number
+        return manifest.copy_of if self._state.numbered(manifest.copy_of) else manifest.number
 
     def repeat(self, manifest: Manifest) -> Manifest:
         """Make a save the newest one. Raises: StateError, OSError."""
@@ -95,8 +93,9 @@ class SaveHistory:
 
     def checkpoints(self) -> dict[str, SavedCell]:
         """The saves that are kept under a name, oldest first. Raises: StateError, OSError."""
-        saves = {each.number: saved_cell(each) for each in self._state.saves()}
         pins = sorted(self._state.pins().items(), key=lambda pin: pin[1])
+        kept = self._state.numbered(*(number for name, number in pins if name != BEGINNING))
+        saves = {each.number: saved_cell(each) for each in kept}
         return {name: saves[number] for name, number in pins if name != BEGINNING and number in saves}
 
     def forget_checkpoint(self, name: str) -> None:

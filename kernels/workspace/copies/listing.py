@@ -19,14 +19,15 @@ from typing import NamedTuple
 from kernels.workspace.captured import Stamp
 from kernels.workspace.names import shown_name
 from kernels.workspace.safe_open import folder, open_path
-from kernels.workspace.walk import PROBLEMS, Walk
+from kernels.workspace.walk import PROBLEMS, UNREADABLE, VANISHED, Walk
 
-__all__ = ["MOST_FILES", "FileState", "ListedFiles", "Listing", "is_cut"]
+__all__ = ["MOST_FILES", "UNLISTED", "FileState", "ListedFiles", "Listing", "is_cut"]
 
 MOST_FILES = 2_000  # that are listed: the first ones by their paths
 MOST_DEPTH, MOST_ENTRIES = 8, 5_000  # of what is looked at, as `kernels.workspace.scan` does
 HASHED = 512 << 20  # bytes that are read for one list; the rest is read for a later one
 CHUNK = 1 << 20  # bytes
+UNSEEN = {UNREADABLE, VANISHED}  # folders whose files may be there, or may have been
 TICK = 50_000_000  # ns after which two changes of a file certainly have different times
 
 
@@ -42,6 +43,8 @@ class FileState(NamedTuple):
     modified: float
 
 
+UNLISTED = FileState("", 0, "", 0.0)  # stands in a list for any others, of which nothing is known
+
 type ListedFiles = Mapping[str, FileState]  # by their paths, as the file system has them
 
 
@@ -55,12 +58,25 @@ class Listing:
         self._lock = threading.Lock()
 
     def now(self, *, hashed: int = HASHED) -> ListedFiles:
-        """The files as they are; none if the folder cannot be looked at. At most so many bytes are read."""
-        with self._lock, suppress(OSError), folder(self._workspace) as top:
+        """The files as they are; at most so many bytes are read.
+
+        UNLISTED is among them if there are too many files and folders, or if some cannot be looked at.
+        """
+        with self._lock:
+            try:
+                return self._now(hashed)
+            except FileNotFoundError:  # there is no workspace yet
+                return {}
+            except OSError:
+                return {UNLISTED.name: UNLISTED}
+
+    def _now(self, hashed: int) -> ListedFiles:
+        with folder(self._workspace) as top:
             walk = Walk(max_depth=MOST_DEPTH, max_entries=MOST_ENTRIES)
+            entries = list(walk.entries(top))
             found = {
                 entry.path: (entry.stamp, entry.problem == "")
-                for entry in walk.entries(top)
+                for entry in entries
                 if not entry.problem or entry.problem in PROBLEMS.values()
             }
             before, self._digests = self._digests, {}
@@ -75,8 +91,9 @@ class Listing:
                     if digest and now - stamp.ctime_ns > TICK:
                         self._digests[path] = stamp, digest
                 files[path] = FileState(name, stamp.size, digest, stamp.mtime_ns / 1e9)
+            if walk.cut or any(entry.problem in UNSEEN for entry in entries):
+                files[UNLISTED.name] = UNLISTED
             return files
-        return {}
 
 
 def is_cut(files: Iterable[FileState] | ListedFiles) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.continuity.losses import AWAY, COPY, LONGEST, MOST, UPDATED, KernelNote, merge_losses
+from bot.continuity.losses import AWAY, BROKEN_OFF, COPY, LONGEST, MOST, UPDATED, KernelNote, merge_losses
 from kernels.cell.events import Restarted, UnsavedValue
 
 CONN = UnsavedValue("conn", 7, "a database connection")
@@ -36,6 +36,16 @@ def test_a_kernel_that_knows_no_reason_is_given_the_noted_one(reason: str) -> No
     merged = merge_losses(noted, back("df", reason=IDLE))
     assert merged is not None
     assert merged.reason == IDLE
+
+
+def test_a_reason_does_not_hide_that_files_may_be_wrong() -> None:
+    """Of an undo that broke off with its node; that is said once."""
+    broken_off = Restarted(BROKEN_OFF, ("files",), (), as_of=12)
+    both = merge_losses(broken_off, back("df", reason=IDLE))
+    assert both is not None
+    assert both.reason == f"{IDLE}; {BROKEN_OFF}"
+    assert merge_losses(both, both) == both
+    assert merge_losses(broken_off, back("df")) == back("df", reason=BROKEN_OFF)
 
 
 def test_variables_of_unknown_names_are_among_those_that_came_back() -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 
 from bot.notebooks.bundle import bundle
@@ -36,3 +37,20 @@ async def test_versions_of_undone_cells_are_left_out(tmp_path: Path) -> None:
             notebook = json.loads(archive.read("notebook.ipynb"))
         code = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
         assert code[1:] == ["a", "'plot.txt'", "'plot.txt' 'only.txt' b"]
+
+
+async def test_a_branch_takes_along_what_it_began_with(tmp_path: Path) -> None:
+    """An upload is beside the notebook, whose cells read it; what came later elsewhere is not its own."""
+    world = World(tmp_path)
+    async with Program(world) as sessions:
+        await world.ran(sessions, "'data.csv'")
+        upload = await sessions.files.put(1, "u1", "data.csv", b"1", source="uploaded")
+        world.now += timedelta(seconds=1)
+        await sessions.branch(1, "terminal", "terminal", "x")
+        world.now += timedelta(seconds=1)
+        await sessions.files.put(1, "u1", "data.csv", b"2", source="uploaded")
+        target = io.BytesIO()
+        await bundle(await sessions.session(1, "terminal"), sessions.files, target)
+        with zipfile.ZipFile(target) as archive:
+            assert archive.read("data.csv") == b"1"
+            assert [file["file_id"] for file in json.loads(archive.read("files.json"))] == [upload.file_id]

@@ -151,6 +151,7 @@ async def test_json_requests_take_cells_back(settings: Settings) -> None:
     (kept,) = (line for line in told if line["event"] == "checkpoint")
     (listed,) = (line for line in told if line["event"] == "checkpoints")
     assert (kept["name"], kept["cell"]) == ("clean", 2)
+    assert kept["unsaved"] == []
     assert [one["name"] for one in listed["checkpoints"]] == ["clean"]
     begun, back = (line for line in told if line["event"] == "branch")
     assert (begun["name"], begun["cell"], begun["begun"], begun["here"]) == ("b", 2, True, True)

@@ -23,6 +23,7 @@ def test_what_is_meant_is_named() -> None:
     assert "cell 7" in sentence(UndoRefused("too far", cell=7))
     assert "cell" not in sentence(UndoRefused("too far")).partition("before that cell")[2]
     assert "cell 7" in sentence(UndoRefused("unread", cell=7))
+    assert "cell 7" in sentence(UndoRefused("unsaved", cell=7))
     assert "'good'" in sentence(UndoRefused("no checkpoint", name="good"))
     assert "'x'" in sentence(BranchRefused("none", "x"))
     assert "'x'" in sentence(BranchRefused("taken", "x"))

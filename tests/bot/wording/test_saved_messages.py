@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from bot.continuity.undo.branches import Branch
-from bot.wording.branch_messages import begun, list_of_branches, list_of_checkpoints
+from bot.continuity.undo.undone import NewCheckpoint
+from bot.wording.branch_messages import begun, kept, list_of_branches, list_of_checkpoints
 from bot.wording.saved_messages import what_is_saved
 from kernels.cell.events import UnsavedValue
 from kernels.interface import State
@@ -32,6 +33,15 @@ def test_a_branch_says_what_it_has_and_how_to_leave_it() -> None:
     assert "`main`" not in there
     assert "`main` leads back" in begun(replace(BRANCH, place="channel-4"))
     assert "without variables" in begun(replace(BRANCH, cell=0))
+
+
+def test_a_checkpoint_says_what_it_does_not_have() -> None:
+    """Going back to it does not bring that back."""
+    saved = SavedCell(3, 12, 0.0)
+    assert kept("clean", NewCheckpoint(saved)).endswith(
+        "`clean`: your variables and files as after cell 12 are kept."
+    )
+    assert "Not in it: `conn`" in kept("clean", NewCheckpoint(saved, (CONN,)))
 
 
 def test_names_cannot_leave_their_backticks() -> None:

@@ -3,6 +3,9 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
+from bot.continuity.undo import branches
 from tests.discord.kernelcord import SOON, finished, output, run, running
 from tests.loopback.loopback import Discord
 from tests.loopback.people.person import Person
@@ -78,19 +81,23 @@ async def test_without_saved_variables_nothing_is_undone(discord: Discord, data:
         assert "not saved here" in await said(ada, "undo")
 
 
-async def test_a_branch_is_a_thread_of_its_own(discord: Discord, tmp_path: Path) -> None:
+async def test_a_branch_is_a_thread_of_its_own(
+    discord: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It begins with variables and files, changes nothing here, and its cells are its own."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, tmp_path, **SAVED):
-        await run(discord, ada, "x = [1]\nopen('a.txt', 'w').write('one');")
+        await run(discord, ada, "x, lazy = [1], (y for y in [])\nopen('a.txt', 'w').write('one');")
         asked = await ada.slash(general, "branch", name="what if")
         told = await asked.wait_for_message(lambda m: "Your branch is in" in m.content, timeout=SOON)
         assert told.ephemeral
         (thread,) = general.threads
         assert thread.name == "what if"
         assert f"<#{thread.id}>" in told.content
+        assert "lazy" in told.content  # which is not in it
         begun = await thread.wait_for(lambda m: "`what if`" in m.content, SOON)
         assert ada.mention in begun.content
+        assert "lazy" not in begun.content  # others read this
         changed = await run(discord, ada, "x.append(2); print(x, open('a.txt').read())", thread)
         assert "[1, 2] one" in output(changed)
         assert "x is [1]" in output(await run(discord, ada, "print('x is', x)"))
@@ -99,6 +106,10 @@ async def test_a_branch_is_a_thread_of_its_own(discord: Discord, tmp_path: Path)
         assert "now [1]" in output(await run(discord, ada, "print('now', x)", thread))
         unnamed = await (await ada.slash(general, "branch")).wait_for_message(timeout=SOON)
         assert "Your branch is in" in unnamed.content
+        monkeypatch.setattr(branches, "MOST", 2)
+        refused = await (await ada.slash(general, "branch")).wait_for_message(timeout=SOON)
+        assert "20 branches already" in refused.content
+        assert len(general.threads) == 2
 
 
 async def test_a_branch_in_direct_messages_goes_by_name(discord: Discord, tmp_path: Path) -> None:

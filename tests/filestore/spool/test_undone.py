@@ -54,9 +54,10 @@ async def test_sessions_are_found_by_a_history_that_waits(store: Opened) -> None
     sessions = store.kept.sessions
     async with full():
         await sessions.set_history(SESSION, "steps")
-        assert [record.history for record in await sessions.with_history()] == ["steps"]
+        assert [record.history for record in await sessions.with_history("step")] == ["steps"]
+        assert await sessions.with_history("x") == []
         await sessions.set_history(SESSION, None)
-        assert await sessions.with_history() == []
+        assert await sessions.with_history("step") == []
 
 
 async def test_a_mark_follows_its_cell_to_its_new_number(store: Opened) -> None:

@@ -53,7 +53,7 @@ from tests.live.cells import run, until, value
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
 # The digest of all messages, by protocol number: a new digest requires a new number.
-DIGESTS = {4: "64af7ac5f64f7ad7", 5: "e487080f040711fc", 6: "74b2807a4d781ace"}
+DIGESTS = {4: "64af7ac5f64f7ad7", 5: "e487080f040711fc", 6: "d6b4194af917ed72"}
 LATE = """
 import pathlib, threading, time
 def wait():
@@ -177,6 +177,7 @@ async def test_what_is_said_is_what_is_declared(node: RemoteNode, monkeypatch: p
         await kernel.go_to(1)
     with pytest.raises(CheckpointRefused):
         await kernel.checkpoint("name")
+    assert list(await kernel.changed_files()) == []
     assert await kernel.checkpoints() == {}
     await kernel.forget_checkpoint("name")
     await kernel.restart()

@@ -94,3 +94,13 @@ def test_the_oldest_of_all_goes_if_everybody_has_too_much() -> None:
     account = quotas({"u1-a": held(40, (1, 5.0)), "u2-a": held(40, (4, 2.0))}, disk=99)
     assert account.surplus("u3-a", ()) == Surplus("u2-a", 4)
     assert account.surplus("u1-a", {"u2-a"}) == Surplus("u1-a", 1)
+
+
+def test_what_is_kept_by_name_goes_after_all_others() -> None:
+    """Also after newer ones of other sessions, and of other people."""
+    kept = Held(60, 10, ((1, 1.0), (100, 99.0)), frozenset({1}))
+    account = quotas({"u1-a": kept, "u1-b": held(40, (7, 50.0))})
+    assert account.surplus("u1-a", ()) == Surplus("u1-b", 7)
+    assert account.surplus("u1-a", {"u1-b"}) == Surplus("u1-a", 1)
+    account = quotas({"u1-a": kept, "u2-a": held(40, (7, 50.0))}, disk=100)
+    assert account.surplus("u1-a", ()) == Surplus("u2-a", 7)

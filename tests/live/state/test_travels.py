@@ -1,5 +1,6 @@
 """A person goes back to what their kernel was after an earlier cell, and forward again."""
 
+import asyncio
 import hashlib
 import random
 from collections.abc import AsyncIterator
@@ -7,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from kernels.errors import NoSuchSave
+from kernels.errors import KernelStartFailed, NoSuchSave, NotSaved
 from kernels.kernel import Kernel
 from kernels.pool import Pool
 from kernels.state.journey import ChangedFile, ChangedVariable
@@ -94,9 +95,9 @@ async def test_everything_is_as_it_was_after_the_first_cell_and_again_as_after_t
         "new": ("bytes 5 bytes", ""),
     }
     assert set(back.files) == {
-        ChangedFile("changed.txt", sha256("before"), known=True),
+        ChangedFile("changed.txt", sha256("before"), known=True, now=sha256("after")),
         ChangedFile("deleted.txt", sha256("there"), known=True),
-        ChangedFile("sub/inner.txt", "", known=True),
+        ChangedFile("sub/inner.txt", "", known=True, now=sha256("new")),
     }
     seen = await run(kernel, SEEN, tag=3)
     assert (seen.output, seen.restarts) == (AFTER_FIRST, [])
@@ -112,7 +113,7 @@ async def test_before_the_first_cell_there_is_nothing(pool: Pool) -> None:
     await run(kernel, "x = 1; open('mine', 'w').write('x')", tag=1)
     back = await kernel.go_to(0)
     assert back.changed == (ChangedVariable("x", "int 1", ""),)
-    assert (back.as_of, back.files) == (0, (ChangedFile("mine", "", known=True),))
+    assert (back.as_of, back.files) == (0, (ChangedFile("mine", "", known=True, now=sha256("x")),))
     ran = await run(kernel, "'x' in globals()", tag=2)
     assert (ran.output, ran.restarts) == ("False\n", [])
     await kernel.cull("it was not used")
@@ -130,6 +131,55 @@ async def test_what_a_death_left_is_the_state_that_was_gone_to(pool: Pool) -> No
     await kernel.go_to((await kernel.checkpoints())["one"].number)
     died = await run(kernel, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)", tag=3)
     assert [told.as_of for told in died.restarts] == [1]
+    assert await value(kernel, "x") == "1"
+
+
+async def test_whoever_looks_while_it_goes_back_sees_where_it_arrives(pool: Pool) -> None:
+    """So the next program knows what has become of a journey that the one before began."""
+    kernel = pool.kernel("on_the_way", NoFiles())
+    await run(kernel, "x = 1", tag=1)
+    await kernel.checkpoint("first")
+    await run(kernel, "x = 2", tag=2)
+    going = asyncio.create_task(kernel.go_to((await numbered(kernel))[1]))
+    await asyncio.sleep(0)
+    assert [saved.cell for saved in await kernel.saves()] == [0, 1, 2]
+    assert (await kernel.state()).saved == 1
+    assert (await going).as_of == 1
+
+
+async def test_what_cannot_be_saved_is_kept_if_that_is_wanted(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing has changed then; otherwise there is no way back."""
+    kernel = pool.kernel("kept", NoFiles())
+    await run(kernel, "x = 1", tag=1)
+    first = await kernel.checkpoint("first")
+    monkeypatch.setattr(pool._saves, "closed", True)
+    await run(kernel, "x = 2", tag=2)
+    with pytest.raises(NotSaved):
+        await kernel.go_to(first.number, keep=True)
+    assert await value(kernel, "x") == "2"
+    assert (await kernel.go_to(first.number)).before == 0
+
+
+async def test_what_does_not_start_begins_with_the_save_that_was_gone_to(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks knows that at once; and which files are not as they were."""
+    kernel = pool.kernel("start", NoFiles())
+    await run(kernel, "x = 1", tag=1)
+    first = await kernel.checkpoint("first")
+    await run(kernel, "x = 2; open('new.txt', 'w').write('n')", tag=2)
+    with monkeypatch.context() as patched:
+
+        async def fails() -> None:
+            raise KernelStartFailed("")
+
+        patched.setattr(kernel, "_launch", fails)
+        with pytest.raises(KernelStartFailed):
+            await kernel.go_to(first.number)
+    assert (await kernel.state()).saved == 1
+    assert list(await kernel.changed_files()) == [ChangedFile("new.txt", "", known=True, now=sha256("n"))]
     assert await value(kernel, "x") == "1"
 
 

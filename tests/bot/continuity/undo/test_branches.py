@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.continuity.undo import branches
 from bot.errors import BranchRefused, DeletedSince
 from bot.sessions import Sessions
 from filestore.errors import QuotaExceeded
@@ -126,6 +127,45 @@ async def test_what_cannot_be_branched_is_refused(world: World) -> None:
             await sessions.switch(1, "terminal", "x")
         kernel.interrupted.set()
         await running
+
+
+async def test_two_branches_of_one_name_do_not_begin_at_once(world: World) -> None:
+    """Nobody could go to the first one."""
+    async with Program(world) as sessions:
+        await world.ran(sessions, "a")
+        both = [sessions.branch(1, "terminal", "terminal", "x") for _ in range(2)]
+        first, second = await asyncio.gather(*both, return_exceptions=True)
+        assert isinstance(second, BranchRefused)
+        assert second.why == "taken"
+        assert await sessions.branches(1, "terminal") == [first]
+
+
+async def test_a_person_has_few_branches(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a workspace of its own; one whose workspace was removed does not count."""
+    monkeypatch.setattr(branches, "MOST", 2)
+    async with Program(world) as sessions:
+        await world.ran(sessions, "a")
+        for name in "xy":
+            await sessions.branch(1, "terminal", "terminal", name)
+        assert await refusal(sessions, "terminal", "z") == "many"
+        await sessions.discard(1, "terminal")
+        await sessions.branch(1, "terminal", "terminal", "z")
+        world.now += timedelta(days=3)
+        await sessions.sweep(world.now)
+        await sessions.branch(1, "terminal", "terminal", "after a while")
+
+
+async def test_the_first_cell_of_a_branch_without_variables_is_undone(world: World) -> None:
+    """What it has copied ran elsewhere, and stays."""
+    world.kernels.of["u1"].saving = False
+    async with Program(world) as sessions:
+        await world.ran(sessions, "a")
+        branch = await sessions.branch(1, "terminal", THREAD, "x")
+        assert branch.cell == 0
+        world.kernels.of[branch.session_id].saving = True
+        await sessions.execute_code("b", 1, place=THREAD)
+        told = await (await sessions.session(1, THREAD)).undo(2)
+        assert (told.cells, told.as_of) == ((3,), 0)
 
 
 async def test_a_place_with_a_session_of_its_own_is_not_hidden(world: World) -> None:

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.continuity.losses import BROKEN_OFF, COMPLETED
+from bot.continuity.undo.history import UndoHistory
+from bot.continuity.undo.undoable import number_of_cells
 from bot.errors import UndoRefused
 from bot.model.stopping import ModelTurn
 from bot.reply import tell_nobody
@@ -12,10 +15,14 @@ from bot.request import Request
 from bot.session import Session
 from bot.sessions import Sessions
 from bot.turn import take_turn
+from bot.wording.error_messages import sentence
 from filestore.errors import StoreUnavailable
 from filestore.records import CellRecord
-from kernels.errors import KernelStartFailed
+from kernels.cell.events import UnsavedValue
+from kernels.errors import CheckpointRefused, KernelStartFailed
+from kernels.interface import State
 from kernels.notebooks.cells import Code, Markdown
+from kernels.state.journey import SavedCell
 from tests.bot.fake_kernels import FakeKernel
 from tests.bot.worlds import Program, World
 
@@ -109,6 +116,20 @@ async def test_cells_without_a_save_are_told(world: World, kernel: FakeKernel) -
         assert (told.cells, told.as_of, told.unkept) == ((4,), 1, (2, 3))
 
 
+async def test_cells_that_stay_are_not_lost_for_good(world: World, kernel: FakeKernel) -> None:
+    """Where nothing can be saved any more; whoever takes all of them back loses them."""
+    async with Program(world) as sessions:
+        await ran(world, sessions, "a")
+        kernel.saving = False
+        session = await ran(world, sessions, "a b", "a b c", "a b c d")
+        refused = await refusal(session)
+        assert (refused.why, refused.cell, await undone_in(session)) == ("unsaved", 2, [])
+        assert "cell 2 and" in sentence(refused)
+        assert [variable.name for variable in kernel.variables] == ["a", "b", "c", "d"]
+        told = await session.undo(3)
+        assert (told.cells, told.as_of, await undone_in(session)) == ((2, 3, 4), 1, [2, 3, 4])
+
+
 async def test_the_first_cells_go_back_to_a_fresh_kernel(world: World, kernel: FakeKernel) -> None:
     """Which has nothing; more cells than there are do no harm."""
     async with Program(world) as sessions:
@@ -199,7 +220,7 @@ async def test_a_checkpoint_has_the_cells_that_counted(world: World) -> None:
     async with Program(world) as sessions:
         session = await ran(world, sessions, "a", "a b", "a b c")
         await session.undo()
-        assert (await session.checkpoint("good")).cell == 2
+        assert (await session.checkpoint("good")).saved.cell == 2
         assert list(await session.checkpoints()) == ["good"]
         await session.undo()
         await ran(world, sessions, "a x", "a x y")
@@ -216,14 +237,69 @@ async def test_a_checkpoint_has_the_cells_that_counted(world: World) -> None:
                 await call("good")
 
 
-async def test_a_crash_after_the_journey_leaves_what_is_told(world: World, kernel: FakeKernel) -> None:
-    """The next program marks the cells, and the next cell says what happened."""
+async def test_a_checkpoint_tells_what_is_not_in_it(
+    world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be saved, and not what came since."""
+    conn = UnsavedValue("conn", 7, "a database connection")
+
+    async def state() -> State:
+        return State(alive=True, saved=1, unsaved=(conn, UnsavedValue("new", 0, "")))
+
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a")
+        monkeypatch.setattr(kernel, "state", state)
+        assert (await session.checkpoint("good")).unsaved == (conn,)
+
+
+async def test_a_checkpoint_never_has_the_cells_of_an_older_one_of_its_name(
+    world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even if the program is ended once the newer one is made; one that is refused changes nothing."""
+    made = kernel.checkpoint
+
+    async def dies(name: str) -> SavedCell:
+        await made(name)
+        raise RuntimeError("the program dies here")
+
+    async def refuses(_name: str) -> SavedCell:
+        raise CheckpointRefused("unsaved")
+
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "a b")
+        await session.undo()
+        await session.checkpoint("good")
+        await session.redo()
+        monkeypatch.setattr(kernel, "checkpoint", refuses)
+        with pytest.raises(CheckpointRefused):
+            await session.checkpoint("good")
+        assert (await session.restore("good")).cells == (2,)
+        await session.redo()
+        monkeypatch.setattr(kernel, "checkpoint", dies)
+        with pytest.raises(RuntimeError):
+            await session.checkpoint("good")
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "terminal")
+        assert (await session.restore("good")).as_of == 2
+        assert await undone_in(session) == []
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_crash_after_the_journey_leaves_what_is_told(
+    world: World, kernel: FakeKernel, *, stored: bool
+) -> None:
+    """The next program marks the cells and puts the files back, and the next cell says what happened."""
 
     async def dies() -> None:
         raise RuntimeError("the program dies here")
 
     async with Program(world) as sessions:
-        session = await ran(world, sessions, "a", "a b")
+        kernel.files = {"f": b"one"}
+        session = await ran(world, sessions, "a")
+        kernel.files = {"f": b"two"}
+        await ran(world, sessions, "a b")
+        for cell, data in enumerate((b"one", b"two")[not stored :], 1):
+            await sessions.files.put(1, "u1", "f", data, source="generated", cell=cell)
         kernel.arrived = dies
         with pytest.raises(RuntimeError):
             await session.undo()
@@ -231,21 +307,28 @@ async def test_a_crash_after_the_journey_leaves_what_is_told(world: World, kerne
     async with Program(world) as sessions:
         session = await sessions.session(1, "terminal")
         assert await undone_in(session) == [2]
+        assert kernel.files == {"f": b"one" if stored else b"two"}
         (told,) = await world.ran(sessions, "a")
-        assert told.as_of == 1
+        assert (told.as_of, told.reason) == (1, COMPLETED if stored else BROKEN_OFF)
     async with Program(world) as sessions:
         assert await world.ran(sessions, "a") == []
 
 
-async def test_a_journey_that_fails_on_its_way_is_settled_at_once(world: World, kernel: FakeKernel) -> None:
+async def test_a_journey_that_fails_on_its_way_is_settled_at_once(
+    world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The marks are those of the state that the kernel has, and the next cell tells."""
 
     async def fails() -> None:
         raise KernelStartFailed("no room")
 
+    async def away() -> None:
+        raise OSError("the node does not answer")
+
     async with Program(world) as sessions:
         session = await ran(world, sessions, "a", "a b")
         kernel.arrived = fails
+        monkeypatch.setattr(kernel, "changed_files", away)
         with pytest.raises(KernelStartFailed):
             await session.undo()
         assert await undone_in(session) == [2]
@@ -269,7 +352,7 @@ async def test_a_crash_before_the_journey_leaves_everything(
 ) -> None:
     """Nothing is marked, and nothing told."""
 
-    async def dies(_number: int) -> None:
+    async def dies(_number: int, **_: bool) -> None:
         raise RuntimeError("the program dies here")
 
     async with Program(world) as sessions:
@@ -293,7 +376,43 @@ async def test_a_reset_forgets_steps_and_checkpoints(world: World, kernel: FakeK
         await session.reset()
         with pytest.raises(UndoRefused, match="nothing"):
             await session.redo()
-        assert (await sessions.store.sessions.get("u1")).history is None  # type: ignore[union-attr]
+        record = await sessions.store.sessions.get("u1")
+        assert record is not None
+        assert UndoHistory.from_text(record.history) == UndoHistory(fresh=2)
+
+
+async def test_a_reset_waits_for_an_undo(world: World, kernel: FakeKernel) -> None:
+    """Nothing of it is noted afterwards."""
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "b")
+        resets = []
+
+        async def arrived() -> None:
+            resets.append(asyncio.create_task(session.reset()))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert kernel.variables
+
+        kernel.arrived = arrived
+        assert (await session.undo()).as_of == 1
+        await resets[0]
+        assert (kernel.variables, (await refusal(session)).why) == ((), "nothing")
+        with pytest.raises(UndoRefused, match="nothing"):
+            await session.redo()
+
+
+async def test_what_was_before_a_reset_is_not_undone(world: World, kernel: FakeKernel) -> None:
+    """The first cell since goes back to a fresh kernel, however many are asked for."""
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "b")
+        await session.reset()
+        kernel.kept.clear()
+        assert (await refusal(session)).why == "nothing"
+        await ran(world, sessions, "c", "d")
+        told = await session.undo(4)
+        assert (told.cells, told.as_of, told.unkept, kernel.variables) == ((3, 4), 0, (), ())
+        assert await undone_in(session) == [3, 4]
+        assert (await session.redo()).as_of == 4
 
 
 async def test_only_given_cells_are_undone(world: World) -> None:
@@ -320,3 +439,11 @@ async def test_a_notebook_leaves_undone_cells_out(world: World) -> None:
         assert "2 cells" in cells[-1].source
         all_of_them = [cell async for cell in session.transcript.notebook_cells(undone=True)]
         assert [cell.code for cell in all_of_them if isinstance(cell, Code)] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("said", "number"), [("1", 1), ("007", 7), ("0", 0), ("-1", 0), ("1 2", 0), ("9" * 5000, 0)]
+)
+def test_a_number_of_cells_is_one_or_more(said: str, number: int) -> None:
+    """Whatever else is said asks for nothing, be it as long as it likes."""
+    assert number_of_cells(said) == number

@@ -1,10 +1,12 @@
 """The saves of a session as a way back."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from kernels.errors import CheckpointRefused, NoSuchSave
+from kernels.state import session_state
 from kernels.state.manifest import Manifest, Meta, Portrait
 from kernels.state.past.history import SaveHistory
 from kernels.state.store import StateStore
@@ -118,6 +120,24 @@ def test_checkpoints_outlive_the_history_and_programs(scene: Scene, tmp_path: Pa
     again.saves.checkpoint("second", again.saves.find(8))
     assert [(name, one.cell) for name, one in again.saves.checkpoints().items()] == [("second", 8)]
     assert [cell for _, cell in cells(again)] == [2, 6, 7, 8]  # three, and the pinned one
+
+
+def test_no_save_is_read_that_is_not_wanted(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may list thousands of files, and the names of checkpoints are asked for with each key."""
+    for cell in range(1, 4):
+        saved = scene.save(cell)
+    scene.saves.checkpoint("good", saved)
+    read, read_manifest = list[int](), session_state.read_manifest
+
+    def noted(here: int, number: int) -> tuple[Manifest, os.stat_result]:
+        read.append(number)
+        return read_manifest(here, number)
+
+    monkeypatch.setattr(session_state, "read_manifest", noted)
+    assert scene.saves.find(2).cell == 2
+    assert scene.saves.original(saved) == 3
+    assert list(scene.saves.checkpoints()) == ["good"]
+    assert read == [2, 3]
 
 
 def test_there_are_at_most_twenty_checkpoints(scene: Scene) -> None:

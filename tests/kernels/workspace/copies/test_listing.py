@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kernels.workspace.copies import listing as module
-from kernels.workspace.copies.listing import FileState, Listing, is_cut
+from kernels.workspace.copies.listing import UNLISTED, FileState, Listing, is_cut
 
 
 def listing(folder: Path) -> Listing:
@@ -67,3 +67,18 @@ def test_only_so_much_is_listed_and_read(tmp_path: Path, monkeypatch: pytest.Mon
     assert all(file.sha256 for file in files.now(hashed=100).values())
     assert is_cut(files.now())
     assert listing(tmp_path / "nowhere").now() == {}
+
+
+def test_what_is_not_looked_at_is_in_the_list_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever compares two lists must not take it for new or gone."""
+    (tmp_path / "inner").mkdir()
+    for name in ("inner/a", "inner/b", "c"):
+        (tmp_path / name).write_bytes(b"1")
+    assert list(listing(tmp_path).now()) == ["c", "inner/a", "inner/b"]
+    monkeypatch.setattr(module, "MOST_ENTRIES", 3)
+    few = listing(tmp_path).now()
+    assert (len(few), few[""]) == (3, UNLISTED)
+    (tmp_path / "file").write_bytes(b"")
+    assert listing(tmp_path / "file").now() == {"": UNLISTED}
