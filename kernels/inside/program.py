@@ -39,7 +39,7 @@ from .files import elsewhere, open_files
 from .heartbeat import ListeningHeartbeat
 from .input import questions, standard_input
 from .interrupts import take_interrupts
-from .libraries import bars, cores, figures, nested_asyncio, shared_memory, width
+from .libraries import attributes, bars, cores, figures, nested_asyncio, shared_memory, width
 from .output import clip, last_words, streams
 from .shell import Shell, interrupts
 from .state import requests
@@ -299,6 +299,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
             ipkernel.sys = sys
         sys.stdin = standard_input.StandardInput(self.kernel.raw_input)
         nested_asyncio.allow(lambda: self.kernel.io_loop.asyncio_loop)
+        attributes.follow()
         reaping.install()
         forked.watch(self.kernel)
         reserve.fill()

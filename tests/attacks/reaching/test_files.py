@@ -82,6 +82,16 @@ threading.Thread(target=swap).start()
                 continue
 
 
+async def test_a_file_can_be_made_by_touch(kernel: Kernel) -> None:
+    """Also where its dates cannot be changed, and a file that is not there has none to change."""
+    ran = await run(
+        kernel,
+        "from pathlib import Path\nPath('new').touch()\nprint(Path('new').exists())\nPath('none').chmod(0o600)",
+    )
+    assert ran.output.startswith("True\n")
+    assert "FileNotFoundError" in ran.output
+
+
 async def test_a_workspace_of_links_is_given_to_its_user_and_nothing_else(
     kernel: Kernel, pool: Pool, host: Host
 ) -> None:
