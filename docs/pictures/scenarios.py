@@ -1,5 +1,6 @@
 """The conversations in the README's pictures, for `play.py`; each adds to its story what it shows."""
 
+import asyncio
 import math
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from tests.loopback.loopback import Discord
 from tests.loopback.people.person import Person
 from tests.loopback.world.interactions import Modal
 from tests.loopback.world.messages import Message
+from tests.loopback.world.state import Channel
 from tests.model_server import ModelServer, calls, run_python, says
 
 if TYPE_CHECKING:
@@ -40,6 +42,16 @@ secret = 42
 while (guess := int(input("Your guess? "))) != secret:
     print(guess, "is too", "low" if guess < secret else "high")
 print("Yes,", secret, "it is!")"""
+CITIES = """\
+import pandas as pd
+
+cities = pd.DataFrame({"city": ["Oslo", "Lima"], "people": [0.7, None]})
+cities.to_csv("cities.csv", index=False)
+cities"""
+SPOILT = """\
+cities = cities.dropna(axis=1)
+cities.to_csv("cities.csv", index=False)
+cities"""
 
 
 def sales() -> bytes:
@@ -90,6 +102,24 @@ async def error(discord: Discord, server: ModelServer, story: "Story") -> None:
     story.show(mended, await answered(mended))
 
 
+async def undo(discord: Discord, server: ModelServer, story: "Story") -> None:
+    """A frame and a file, a cell that spoils both, and /undo, which says what is back."""
+    dora, general = discord.guild.member("dora"), discord.guild.channel("general")
+    asked = await dora.say(general, f"{discord.bot.mention} {code(CITIES)}")
+    made = await answered(asked)
+    while "Saved as of cell 1" not in (await _said(dora, general, "vars")).content:  # noqa: ASYNC110  nothing tells
+        await asyncio.sleep(0.05)
+    spoils = await dora.say(general, code(SPOILT), reply_to=made)
+    spoilt = await answered(spoils)
+    story.show(asked, made, spoils, spoilt)
+    story.show(await _said(dora, general, "undo"))
+
+
+async def _said(person: Person, channel: Channel, command: str) -> Message:
+    """What a command says, which is private."""
+    return await (await person.slash(channel, command)).wait_for_message(timeout=SOON)
+
+
 async def question(discord: Discord, server: ModelServer, story: "Story") -> None:
     """input(): its button, its form, and the end."""
     cleo, general = discord.guild.member("cleo"), discord.guild.channel("general")
@@ -111,4 +141,4 @@ async def _guess(answer: Message, person: Person, text: str) -> Modal:
     return modal
 
 
-ALL = {"plot": plot, "files": files, "error": error, "question": question}
+ALL = {"plot": plot, "files": files, "error": error, "undo": undo, "question": question}
