@@ -262,7 +262,7 @@ class Travels:
         if of is not None and not set(doomed) <= set(of):
             raise UndoRefused("not yours")
         if unkept and not number:  # the state before is not a fresh kernel's, and would be lost
-            raise UndoRefused("too far", cell=min((cell for cell in doomed if cell in saves), default=0))
+            raise UndoRefused("too far", cell=min((cell for cell in doomed[1:] if cell in saves), default=0))
         return _Plan(number, as_of, doomed[0], top, tuple(doomed[::-1]), unkept=tuple(unkept[::-1]))
 
     async def _to_last(self, history: UndoHistory) -> _Plan:

@@ -121,12 +121,16 @@ async def test_the_first_cells_go_back_to_a_fresh_kernel(world: World, kernel: F
 async def test_what_is_not_kept_is_not_lost_for_it(world: World, kernel: FakeKernel) -> None:
     """If nothing of before is saved any more, it says how far one can go."""
     async with Program(world) as sessions:
-        session = await ran(world, sessions, "a", "b", "c")
+        session = await ran(world, sessions, "a", "b", "c", "d")
         del kernel.kept[1], kernel.kept[2]
+        with pytest.raises(UndoRefused) as further:
+            await session.undo(2)
+        assert (further.value.why, further.value.cell) == ("too far", 3)
+        assert (await session.undo()).as_of == 3
         refused = await refusal(session)
-        assert (refused.why, refused.cell) == ("too far", 3)
+        assert (refused.why, refused.cell) == ("too far", 0)  # it is at cell 3 already
         assert [variable.name for variable in kernel.variables] == ["c"]
-        assert await undone_in(session) == []
+        assert await undone_in(session) == [4]
 
 
 async def test_a_save_that_cannot_be_read_changes_nothing(world: World, kernel: FakeKernel) -> None:
