@@ -1,16 +1,14 @@
 """The conversations in the README's pictures, for `play.py`; each adds to its story what it shows."""
 
-import asyncio
 import math
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from tests.discord.kernelcord import SOON, answered, code, finished, labels
+from tests.discord.kernelcord import SOON, answered, code, finished, labels, saved
 from tests.loopback.loopback import Discord
 from tests.loopback.people.person import Person
 from tests.loopback.world.interactions import Modal
 from tests.loopback.world.messages import Message
-from tests.loopback.world.state import Channel
 from tests.model_server import ModelServer, calls, run_python, says
 
 if TYPE_CHECKING:
@@ -107,17 +105,11 @@ async def undo(discord: Discord, server: ModelServer, story: "Story") -> None:
     dora, general = discord.guild.member("dora"), discord.guild.channel("general")
     asked = await dora.say(general, f"{discord.bot.mention} {code(CITIES)}")
     made = await answered(asked)
-    while "Saved as of cell 1" not in (await _said(dora, general, "vars")).content:  # noqa: ASYNC110  nothing tells
-        await asyncio.sleep(0.05)
+    await saved(dora, 1)
     spoils = await dora.say(general, code(SPOILT), reply_to=made)
     spoilt = await answered(spoils)
     story.show(asked, made, spoils, spoilt)
-    story.show(await _said(dora, general, "undo"))
-
-
-async def _said(person: Person, channel: Channel, command: str) -> Message:
-    """What a command says, which is private."""
-    return await (await person.slash(channel, command)).wait_for_message(timeout=SOON)
+    story.show(await (await dora.slash(general, "undo")).wait_for_message(timeout=SOON))
 
 
 async def question(discord: Discord, server: ModelServer, story: "Story") -> None:

@@ -96,11 +96,12 @@ async def test_a_question_is_asked_again(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(150)
 async def test_a_killed_node_leaves_no_process_and_its_cell_is_told_honestly(tmp_path: Path) -> None:
-    """The dead cell keeps what it had shown, its variables are named as lost, and the next cell works."""
+    """The dead cell keeps what it had shown; the next one has the variables, and is told what is not back."""
     data = tmp_path / "data"
-    async with Program.start(data) as program:
-        await program.run("precious = 1; open('kept.txt', 'w').write('kept')")
+    async with Program.start(data, STATE="on") as program:
+        await program.run("precious = 1; cannot = iter(open('kept.txt', 'w+')); cannot.write('kept')")
         kernel = int((await program.run("import os; os.getpid()"))["output"])
+        await program.saved(2)
         sent = program.send(code="print('begun', flush=True)\nimport time; time.sleep(600)")
         await program.answer(id=sent, event="stream")
         node = node_pid(data)
@@ -109,10 +110,11 @@ async def test_a_killed_node_leaves_no_process_and_its_cell_is_told_honestly(tmp
         died = await program.answer(id=sent, event="result")
         assert (died["status"], died["output"]) == ("died", "begun\n")
         assert died["message"] == "The kernel ended with the node that it lived in."
-        assert "precious" in died["lost"]
         await until(lambda: kernel not in processes("inside"))
-        after = await program.run("'precious' in globals(), open('kept.txt').read()")
-        assert after["output"] == "(False, 'kept')\n"
+        after = await program.run("precious, open('kept.txt').read()")
+        assert after["output"] == "(1, 'kept')\n"
+        told = next(one for one in (died, after) if one["as_of"])
+        assert (told["as_of"], [one["name"] for one in told["unsaved"]]) == (2, ["cannot"])
         assert node_pid(data) not in (None, node)
 
 
@@ -188,7 +190,7 @@ async def test_the_node_has_none_of_the_secrets(tmp_path: Path) -> None:
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("node", ["auto", "none"])
 async def test_what_went_while_no_program_ran_is_told_with_the_next_cell(tmp_path: Path, node: str) -> None:
-    """Whether the node was killed or the kernels ended with their program: losses are named, once."""
+    """If nothing is saved. Whether the node was killed or the kernels ended with their program: once."""
     data = tmp_path / "data"
     async with Program.start(data, NODE=node) as program:
         await program.run("precious = 1")
@@ -203,6 +205,25 @@ async def test_what_went_while_no_program_ran_is_told_with_the_next_cell(tmp_pat
         (told,) = [answer for answer in program.seen if answer["event"] == "restarted"]
         assert told["reason"] == "it ended while I was away"
         assert (await program.run("1"))["lost"] == []
+
+
+async def test_what_was_saved_before_a_node_died_is_there_for_the_next_program(tmp_path: Path) -> None:
+    """And it says so, once."""
+    data = tmp_path / "data"
+    async with Program.start(data, STATE="on") as program:
+        await program.run("precious = 1")
+        await program.saved(1)
+        await program.kill()
+    node = node_pid(data)
+    assert node is not None
+    os.kill(node, signal.SIGKILL)
+    await until(lambda: node_pid(data) is None)
+    async with Program.start(data, STATE="on") as program:
+        after = await program.run("precious")
+        assert (after["output"], after["lost"], after["as_of"]) == ("1\n", [], 1)
+        (told,) = [answer for answer in program.seen if answer["event"] == "restarted"]
+        assert (told["reason"], told["back"]) == ("it ended while I was away", ["precious"])
+        assert (await program.run("1"))["as_of"] == 0
 
 
 async def test_what_a_cell_had_defined_that_ended_its_kernel_is_not_called_nothing(tmp_path: Path) -> None:
