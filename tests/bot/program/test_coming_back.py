@@ -188,42 +188,30 @@ async def test_the_node_has_none_of_the_secrets(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(150)
-@pytest.mark.parametrize("node", ["auto", "none"])
-async def test_what_went_while_no_program_ran_is_told_with_the_next_cell(tmp_path: Path, node: str) -> None:
-    """If nothing is saved. Whether the node was killed or the kernels ended with their program: once."""
+@pytest.mark.parametrize(("node", "state"), [("auto", "off"), ("none", "on")])
+async def test_what_went_while_no_program_ran_is_told_with_the_next_cell(
+    tmp_path: Path, node: str, state: str
+) -> None:
+    """The node was killed, or the kernels ended with their program: what is back, or lost, is named once."""
     data = tmp_path / "data"
-    async with Program.start(data, NODE=node) as program:
+    async with Program.start(data, NODE=node, STATE=state) as program:
         await program.run("precious = 1")
         await program.run("open('kept.txt', 'w').write('kept')")
+        if state == "on":
+            await program.saved(2)
         await program.kill()
     if (pid := node_pid(data)) is not None:
         os.kill(pid, signal.SIGKILL)
         await until(lambda: node_pid(data) is None)
-    async with Program.start(data, NODE=node) as program:
+    async with Program.start(data, NODE=node, STATE=state) as program:
         after = await program.run("'precious' in globals(), open('kept.txt').read()")
-        assert (after["output"], after["lost"]) == ("(False, 'kept')\n", ["precious"])
         (told,) = [answer for answer in program.seen if answer["event"] == "restarted"]
         assert told["reason"] == "it ended while I was away"
-        assert (await program.run("1"))["lost"] == []
-
-
-async def test_what_was_saved_before_a_node_died_is_there_for_the_next_program(tmp_path: Path) -> None:
-    """And it says so, once."""
-    data = tmp_path / "data"
-    async with Program.start(data, STATE="on") as program:
-        await program.run("precious = 1")
-        await program.saved(1)
-        await program.kill()
-    node = node_pid(data)
-    assert node is not None
-    os.kill(node, signal.SIGKILL)
-    await until(lambda: node_pid(data) is None)
-    async with Program.start(data, STATE="on") as program:
-        after = await program.run("precious")
-        assert (after["output"], after["lost"], after["as_of"]) == ("1\n", [], 1)
-        (told,) = [answer for answer in program.seen if answer["event"] == "restarted"]
-        assert (told["reason"], told["back"]) == ("it ended while I was away", ["precious"])
-        assert (await program.run("1"))["as_of"] == 0
+        lost, back, as_of = (["precious"], [], 0) if state == "off" else ([], ["precious"], 2)
+        assert (after["output"], after["lost"]) == (f"({state == 'on'}, 'kept')\n", lost)
+        assert (told["back"], told["as_of"], after["as_of"]) == (back, as_of, as_of)
+        again = await program.run("1")
+        assert (again["lost"], again["as_of"]) == ([], 0)
 
 
 async def test_what_a_cell_had_defined_that_ended_its_kernel_is_not_called_nothing(tmp_path: Path) -> None:
