@@ -180,7 +180,10 @@ class Travels:
         await self._note(history.going(step))
         try:
             journey = await session.kernel.go_to(going.number)
-        except NoSuchSave:
+        except NoSuchSave as error:
+            if not going.number:  # not even the beginning is kept: it is a node that saves nothing
+                await self._note(history.gone(None))
+                raise UndoRefused("off") from error
             journey = Journey(0, NOT_GONE)
         except (KernelError, OSError):  # nobody knows how far it came
             with suppress(FileStoreError, KernelError, OSError):

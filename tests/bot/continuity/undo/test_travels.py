@@ -14,8 +14,9 @@ from bot.sessions import Sessions
 from bot.turn import take_turn
 from filestore.errors import StoreUnavailable
 from filestore.records import CellRecord
-from kernels.errors import KernelStartFailed
+from kernels.errors import KernelStartFailed, NoSuchSave
 from kernels.notebooks.cells import Code, Markdown
+from kernels.state.journey import Journey
 from tests.bot.fake_kernels import FakeKernel
 from tests.bot.worlds import Program, World
 
@@ -141,6 +142,22 @@ async def test_a_save_that_cannot_be_read_changes_nothing(world: World, kernel: 
         refused = await refusal(session)
         assert (refused.why, refused.cell, await undone_in(session)) == ("unread", 2, [])
         assert (await session.undo(2)).as_of == 1
+
+
+async def test_a_node_that_saves_nothing_is_not_called_unreadable(
+    world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its settings are its own, so the bot may think that variables are saved."""
+
+    async def nowhere(_number: int) -> Journey:
+        raise NoSuchSave
+
+    kernel.saving = False
+    monkeypatch.setattr(kernel, "go_to", nowhere)
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a")
+        assert (await refusal(session)).why == "off"
+        assert (await undone_in(session), (await refusal(session)).why) == ([], "off")
 
 
 async def test_where_variables_are_not_saved_nothing_is_undone(world: World) -> None:
