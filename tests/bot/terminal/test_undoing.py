@@ -20,7 +20,7 @@ from tests.live.cells import until
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Of a program that saves variables."""
-    return load(data=tmp_path / "data", node="none", preload="none")
+    return load(data=tmp_path / "data", node="none", preload="none", state="on")
 
 
 async def read(settings: Settings, *cells: str) -> bool:
