@@ -100,8 +100,9 @@ class Settings(BaseSettings):
     short or somebody waits, idle ones are ended sooner"""
     idle_timeout: Limit = timedelta(hours=1)
     """how long a kernel may be idle before it is ended"""
-    state: Literal["on", "off"] = "off"
-    """whether variables are saved after each cell (`on`), and come back in the next kernel"""
+    state: Literal["on", "off"] = "on"
+    """whether variables are saved after each cell and come back in the next kernel (`on`), or end with theirs
+    (`off`)"""
     state_quota: Size = ByteSize(1024 * MiB)
     """saved variables of one person, together"""
     state_disk: SizeLimit = None

@@ -42,6 +42,8 @@ def pytest_sessionstart() -> None:
     os.environ["KERNELCORD_ENV"] = os.devnull
     for name in ("DISCORD_TOKEN", "MONGODB_URI", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
         os.environ.pop(name, None)
+    # Saving variables after every cell takes time; tests that have something to do with it ask for it.
+    os.environ["STATE"] = "off"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's `&` leaves it;
         signal.signal(signal.SIGINT, signal.default_int_handler)  # all that we start would inherit it
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as nohup leaves it, which our programs respect

@@ -94,6 +94,12 @@ class Program:
         sent = self.send(code=code, **more)
         return await self.answer(id=sent, event="result")
 
+    async def saved(self, cell: int) -> None:
+        """Wait until the variables are saved as of this cell: one that follows at once may be in the way."""
+        async with asyncio.timeout(PATIENCE):
+            while (await self.answer(id=self.send(variables=True), event="variables"))["saved"] != cell:  # noqa: ASYNC110  nothing tells
+                await asyncio.sleep(0.02)
+
     def events(self, sent: int, kind: str) -> list[Answer]:
         """The answers of one kind that a request has had so far."""
         return [one for one in self.seen if one.get("id") == sent and one["event"] == kind]

@@ -47,8 +47,8 @@ Type Python; the last line's value is shown. `%magic`, `!command` and `name?` wo
 In a cell: load_file(id), file_path(id), list_files(). Files that you write are stored when the cell ends.
 Enter runs a complete line, an empty line ends a block, Esc Enter runs it as it is.
 Prose is what begins with two words and is not Python; without a model it is run as code.
-Ctrl-C stops the cell or the model, Ctrl-D or `exit` leaves. Files and transcript are kept, and variables
-until the kernel has been idle for a long time; where they are saved, they come back after that, too."""
+Ctrl-C stops the cell or the model, Ctrl-D or `exit` leaves. Files, transcript and variables are kept;
+where variables are not saved, they end with their kernel, and nothing can be undone."""
 
 
 class Commands:

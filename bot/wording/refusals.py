@@ -45,7 +45,7 @@ def refused(error: UndoRefused) -> str:
         )
     if error.why == "too far":
         back = f"; the earliest that you can go back to is cell {error.cell}" if error.cell else ""
-        return f"the variables of before that cell are not kept any more{back}"
+        return f"the variables from before that cell are not kept{back}"
     return UNDO[error.why]
 
 

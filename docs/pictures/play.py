@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(__file__).parent
 PYTHON = ROOT / ".venv-kernels" / "bin" / "python"
 ID = re.compile(r"""(?:(?<=[`"])|(?<=\bid ))[2-9a-hjkmnp-z]{10}(?=[`"\\)])""")
-IDS = ("k7m3q9x2va", "h4wd8ptn6c", "r2yb5gje9u")
+IDS = ("k7m3q9x2va", "h4wd8ptn6c", "r2yb5gje9u", "c6nf4szt8k")
 RECEIPT = re.compile(r"^-# (?:under )?[\d.]+ s(?: · ([\d.]+) MB)?", re.MULTILINE)
 MUCH = 4  # MB, between what a small cell takes and what a plot does
 
@@ -71,8 +71,8 @@ class Story:
         }
         text = json.dumps(conversation, ensure_ascii=False)
         for found in ID.findall(text):
-            if found not in self._ids.values():
-                self._ids.setdefault(found, IDS[len(self._ids)])
+            if found not in self._ids and found not in self._ids.values():
+                self._ids[found] = IDS[len(self._ids)]
         for found, steady in self._ids.items():
             text = text.replace(found, steady)
         told: Json = json.loads(text)

@@ -4,7 +4,7 @@ import math
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from tests.discord.kernelcord import SOON, answered, code, finished, labels
+from tests.discord.kernelcord import SOON, answered, code, finished, labels, saved
 from tests.loopback.loopback import Discord
 from tests.loopback.people.person import Person
 from tests.loopback.world.interactions import Modal
@@ -40,6 +40,16 @@ secret = 42
 while (guess := int(input("Your guess? "))) != secret:
     print(guess, "is too", "low" if guess < secret else "high")
 print("Yes,", secret, "it is!")"""
+CITIES = """\
+import pandas as pd
+
+cities = pd.DataFrame({"city": ["Oslo", "Lima"], "people": [0.7, None]})
+cities.to_csv("cities.csv", index=False)
+cities"""
+SPOILT = """\
+cities = cities.dropna(axis=1)
+cities.to_csv("cities.csv", index=False)
+cities"""
 
 
 def sales() -> bytes:
@@ -90,6 +100,18 @@ async def error(discord: Discord, server: ModelServer, story: "Story") -> None:
     story.show(mended, await answered(mended))
 
 
+async def undo(discord: Discord, server: ModelServer, story: "Story") -> None:
+    """A frame and a file, a cell that spoils both, and /undo, which says what is back."""
+    dora, general = discord.guild.member("dora"), discord.guild.channel("general")
+    asked = await dora.say(general, f"{discord.bot.mention} {code(CITIES)}")
+    made = await answered(asked)
+    await saved(dora, 1)
+    spoils = await dora.say(general, code(SPOILT), reply_to=made)
+    spoilt = await answered(spoils)
+    story.show(asked, made, spoils, spoilt)
+    story.show(await (await dora.slash(general, "undo")).wait_for_message(timeout=SOON))
+
+
 async def question(discord: Discord, server: ModelServer, story: "Story") -> None:
     """input(): its button, its form, and the end."""
     cleo, general = discord.guild.member("cleo"), discord.guild.channel("general")
@@ -111,4 +133,4 @@ async def _guess(answer: Message, person: Person, text: str) -> Modal:
     return modal
 
 
-ALL = {"plot": plot, "files": files, "error": error, "question": question}
+ALL = {"plot": plot, "files": files, "error": error, "undo": undo, "question": question}

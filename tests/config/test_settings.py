@@ -262,9 +262,17 @@ def test_a_budget_is_a_sum_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "which is not a sum of US dollars such as 2.50, or none" in str(caught.value)
 
 
+def test_variables_are_saved_unless_that_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to ask for it."""
+    monkeypatch.delenv("STATE", raising=False)
+    assert load().state == "on"
+    monkeypatch.setenv("STATE", "off")
+    assert load().state == "off"
+
+
 def test_the_room_for_all_saved_variables_is_a_size_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """None leaves it to the store, which takes a part of the disk."""
-    assert (load().state, load().state_disk) == ("off", None)
+    assert load().state_disk is None
     monkeypatch.setenv("STATE_DISK", "10GiB")
     assert load().state_disk == 10 * GiB
     monkeypatch.setenv("STATE_DISK", "none")

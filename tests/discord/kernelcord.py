@@ -96,6 +96,19 @@ async def answered(asked: Message, timeout: float = SOON) -> Message:
     return await asked.wait_for_reply(finished, timeout=timeout)
 
 
+async def said(person: Person, command: str, **options: object) -> str:
+    """What a command says in a direct message, which is private."""
+    answer = await (await person.slash(person.dm(), command, **options)).wait_for_message(timeout=SOON)
+    assert answer.ephemeral
+    return answer.content
+
+
+async def saved(person: Person, cell: int) -> None:
+    """Wait until a person's variables are saved as of a cell; another cell might be in the way of that."""
+    while f"Saved as of cell {cell} " not in await said(person, "vars"):  # noqa: ASYNC110  nothing tells of it
+        await asyncio.sleep(0.05)
+
+
 async def run(discord: Discord, person: Person, text: str, channel: Channel | None = None) -> Message:
     """The answer to code that a person sends to the bot, by a mention in #general unless told otherwise."""
     where = channel or discord.guild.channel("general")

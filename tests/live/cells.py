@@ -38,6 +38,13 @@ print("the " + "end")
 """
 
 
+async def until_saved(kernel: PersonKernel, cell: int) -> None:
+    """Wait until the variables are saved as of this cell: one that follows at once may be in the way."""
+    async with asyncio.timeout(PATIENCE):
+        while (await kernel.state()).saved != cell:  # noqa: ASYNC110  nothing tells of it
+            await asyncio.sleep(0.02)
+
+
 class NoFiles:
     """A person without stored files."""
 

@@ -191,7 +191,10 @@ class Travels:
         await self._note(history.going(step))
         try:
             journey = await session.kernel.go_to(going.number, keep=bool(going.unkept))
-        except NoSuchSave:
+        except NoSuchSave as error:
+            if not going.number:  # not even the beginning is kept: it is a node that saves nothing
+                await self._note(history.gone(None))
+                raise UndoRefused("off") from error
             journey = Journey(0, NOT_GONE)
         except NotSaved as error:
             await self._note(history.gone(None))
@@ -289,7 +292,7 @@ class Travels:
         if of is not None and not set(doomed) <= set(of):
             raise UndoRefused("not yours")
         if unkept and not number:  # the state before is not a fresh kernel's, and would be lost
-            raise UndoRefused("too far", cell=min((cell for cell in doomed if cell in saves), default=0))
+            raise UndoRefused("too far", cell=min((cell for cell in doomed[1:] if cell in saves), default=0))
         number = number or saves.get(0, 0)
         return _Plan(number, as_of, doomed[0], top, tuple(doomed[::-1]), unkept=tuple(unkept[::-1]))
 

@@ -23,6 +23,8 @@ HELP = """\
 - `/notebook` sends you everything as a Jupyter notebook, or runs one that you attach.
 - Edit your last message, and its code runs again. **Stop**, `/stop` and `/reset` do what they say.
 - `/vars`, `/usage` and `/privacy` show what I keep about you. Only you can use your buttons."""
+ENDS = """
+- Your variables are not saved here: they end with your kernel, and cells cannot be undone."""
 SURVIVE = """
 - Your variables are saved after each cell. If your kernel ends, the next one has them again, and you are \
 told what is missing. `/reset` forgets them.
@@ -46,7 +48,7 @@ WHERE = {"place": "I answer in the channel.", "thread": "I open a thread for eac
 
 def help_text(settings: Settings) -> str:
     """What people can do here."""
-    return HELP + (SURVIVE if settings.state == "on" else "")
+    return HELP + (SURVIVE if settings.state == "on" else ENDS)
 
 
 def variables_text(state: State) -> str:

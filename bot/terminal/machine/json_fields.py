@@ -1,6 +1,7 @@
 """What the machine interface says, as the fields of its JSON objects; docs/json.md lists them."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ from kernels.cell.events import (
     UnsavedValue,
     Unstopped,
 )
+from kernels.interface import State
 from kernels.state.journey import SavedCell
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "result_fields",
     "step_fields",
     "undone_fields",
+    "variables_fields",
 ]
 
 NAMES: dict[type[Event], str] = {
@@ -147,6 +150,18 @@ def branch_fields(branch: Branch) -> dict[str, Any]:
     """A branch: the cell as of which it began (0: without variables), and whether it is shown now."""
     unsaved = _unsaved(branch.unsaved)
     return {"name": branch.name, "cell": branch.cell, "here": branch.here, "unsaved": unsaved}
+
+
+def variables_fields(state: State) -> dict[str, Any]:
+    """A person's variables, and what is saved of them: see `State`."""
+    return {
+        "event": "variables",
+        "alive": state.alive,
+        "variables": [asdict(variable) for variable in state.variables],
+        "saved": state.saved,
+        "saved_size": state.saved_size,
+        "unsaved": _unsaved(state.unsaved),
+    }
 
 
 def _unsaved(values: Sequence[UnsavedValue]) -> list[dict[str, Any]]:

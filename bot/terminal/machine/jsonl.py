@@ -6,7 +6,7 @@
     {"user": 1, "bundle": "out.zip"}  {"user": 1, "replay": "in.ipynb", "keep_going": false}
     {"user": 1, "ask": "plot it"}  {"user": 1, "interrupt": "kill"}  {"user": 1, "undo": 2}
     {"user": 1, "redo": true}  {"user": 1, "checkpoint": "save", "name": "clean"}
-    {"user": 1, "branch": "what if"}
+    {"user": 1, "branch": "what if"}  {"user": 1, "variables": true}
 
 `user` is a whole number, by default 1, and an `id` of any kind is repeated in every answer to its request.
 The requests of one user are carried out in order, those of different users at the same time; `input` and
@@ -38,6 +38,7 @@ from bot.terminal.machine.json_fields import (
     file_fields,
     result_fields,
     step_fields,
+    variables_fields,
 )
 from bot.terminal.machine.json_requests import PATHS, BadRequest, Line, parsed, text_of
 from bot.terminal.machine.undo_requests import UndoRequests
@@ -56,6 +57,7 @@ log = logging.getLogger(__name__)
 PLACE = "json"
 FLAGS = {
     "files": (),
+    "variables": (),
     "reset": ("all",),
     "redo": (),
     "interrupt": ("kill",),
@@ -87,6 +89,7 @@ class JsonLines:
             "upload": self._upload,
             "files": self._files,
             "load_file": self._load,
+            "variables": self._variables,
             "reset": self._reset,
             **{verb: partial(self._undo, carry_out) for verb, carry_out in undoing.verbs.items()},
             "notebook": self._notebook,
@@ -233,6 +236,10 @@ class JsonLines:
         loaded = await self._sessions.load_file(text_of(request, "load_file"), user)
         data = base64.b64encode(loaded.data).decode()
         self._answer(user, request, {"event": "loaded", "file": file_fields(loaded.record), "data": data})
+
+    async def _variables(self, user: int, request: Line) -> None:
+        session = await self._session(user)
+        self._answer(user, request, variables_fields(await session.kernel.state()))
 
     async def _reset(self, user: int, request: Line) -> None:
         if request["reset"] == "all":

@@ -20,6 +20,7 @@ from bot.wording.error_messages import advice, sentence
 from config.settings import load
 from filestore.records import EPOCH, CellRecord, Said
 from kernels.cell.events import Stream
+from tests.live.cells import until_saved
 from tests.model_server import Answer as Scripted
 from tests.model_server import Call, Fault, ModelServer, calls, run_python, says
 
@@ -253,7 +254,7 @@ async def test_pictures_of_one_answer_have_a_limit(
 
 
 async def test_what_was_lost_with_a_kernel_is_told_to_the_model(asked: Sessions, server: ModelServer) -> None:
-    """It must not build on variables that are gone."""
+    """It must not build on variables that are gone: here nothing is saved."""
     front = Front(asked)
     server.will(calls(run_python("big = 1")), calls(run_python("import os; os._exit(3)")), says("It died."))
     server.will(calls(run_python("2")), says("Gone."))
@@ -263,6 +264,22 @@ async def test_what_was_lost_with_a_kernel_is_told_to_the_model(asked: Sessions,
     assert "Lost: big" in died
     await front.ask("again")
     assert "big: int" not in server.requests[3].text
+
+
+async def test_the_model_builds_on_what_is_back(tmp_path: Path, server: ModelServer) -> None:
+    """It is told as after which cell the variables are, and has them in the next one."""
+    async with composed(tmp_path, server, state="on") as asked:
+        front = Front(asked)
+        server.will(calls(run_python("big = 1")), says("It is there."))
+        (made,) = (await front.ask("go")).results
+        await until_saved((await asked.session(1, "here")).kernel, made.cell)
+        server.will(calls(run_python("import os; os._exit(3)")), says("It died."))
+        server.will(calls(run_python("big + 6")), says("It is back."))
+        await front.ask("go on")
+        assert f"Your variables are as after cell {made.cell}" in server.requests[3].text
+        await front.ask("again")
+        assert f"those after cell {made.cell} are saved, and come back" in server.requests[4].text
+        assert "7" in server.requests[5].text
 
 
 async def test_stop_during_the_stream_ends_the_request_and_keeps_the_words(

@@ -369,7 +369,7 @@ async def test_replayed_words_keep_the_name_that_stood_above_them(sessions: Sess
 
 
 async def test_a_cell_that_ended_with_its_kernel_says_so_in_the_notebook(sessions: Sessions) -> None:
-    """So does the next one, which finds its variables gone; a front shows each of these once by itself."""
+    """So does the next one, which has no variables if none are saved; a front shows each of these once."""
     await sessions.execute_code("kept = 1", 1)
     died = await sessions.execute_code("import os; os.kill(os.getpid(), 9)", 1)
     missing = await sessions.execute_code("kept", 1)

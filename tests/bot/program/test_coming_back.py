@@ -96,11 +96,12 @@ async def test_a_question_is_asked_again(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(150)
 async def test_a_killed_node_leaves_no_process_and_its_cell_is_told_honestly(tmp_path: Path) -> None:
-    """The dead cell keeps what it had shown, its variables are named as lost, and the next cell works."""
+    """The dead cell keeps what it had shown; the next one has the variables, and is told what is not back."""
     data = tmp_path / "data"
-    async with Program.start(data) as program:
-        await program.run("precious = 1; open('kept.txt', 'w').write('kept')")
+    async with Program.start(data, STATE="on") as program:
+        await program.run("precious = 1; cannot = iter(open('kept.txt', 'w+')); cannot.write('kept')")
         kernel = int((await program.run("import os; os.getpid()"))["output"])
+        await program.saved(2)
         sent = program.send(code="print('begun', flush=True)\nimport time; time.sleep(600)")
         await program.answer(id=sent, event="stream")
         node = node_pid(data)
@@ -109,10 +110,11 @@ async def test_a_killed_node_leaves_no_process_and_its_cell_is_told_honestly(tmp
         died = await program.answer(id=sent, event="result")
         assert (died["status"], died["output"]) == ("died", "begun\n")
         assert died["message"] == "The kernel ended with the node that it lived in."
-        assert "precious" in died["lost"]
         await until(lambda: kernel not in processes("inside"))
-        after = await program.run("'precious' in globals(), open('kept.txt').read()")
-        assert after["output"] == "(False, 'kept')\n"
+        after = await program.run("precious, open('kept.txt').read()")
+        assert after["output"] == "(1, 'kept')\n"
+        told = next(one for one in (died, after) if one["as_of"])
+        assert (told["as_of"], [one["name"] for one in told["unsaved"]]) == (2, ["cannot"])
         assert node_pid(data) not in (None, node)
 
 
@@ -186,23 +188,30 @@ async def test_the_node_has_none_of_the_secrets(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(150)
-@pytest.mark.parametrize("node", ["auto", "none"])
-async def test_what_went_while_no_program_ran_is_told_with_the_next_cell(tmp_path: Path, node: str) -> None:
-    """Whether the node was killed or the kernels ended with their program: losses are named, once."""
+@pytest.mark.parametrize(("node", "state"), [("auto", "off"), ("none", "on")])
+async def test_what_went_while_no_program_ran_is_told_with_the_next_cell(
+    tmp_path: Path, node: str, state: str
+) -> None:
+    """The node was killed, or the kernels ended with their program: what is back, or lost, is named once."""
     data = tmp_path / "data"
-    async with Program.start(data, NODE=node) as program:
+    async with Program.start(data, NODE=node, STATE=state) as program:
         await program.run("precious = 1")
         await program.run("open('kept.txt', 'w').write('kept')")
+        if state == "on":
+            await program.saved(2)
         await program.kill()
     if (pid := node_pid(data)) is not None:
         os.kill(pid, signal.SIGKILL)
         await until(lambda: node_pid(data) is None)
-    async with Program.start(data, NODE=node) as program:
+    async with Program.start(data, NODE=node, STATE=state) as program:
         after = await program.run("'precious' in globals(), open('kept.txt').read()")
-        assert (after["output"], after["lost"]) == ("(False, 'kept')\n", ["precious"])
         (told,) = [answer for answer in program.seen if answer["event"] == "restarted"]
         assert told["reason"] == "it ended while I was away"
-        assert (await program.run("1"))["lost"] == []
+        lost, back, as_of = (["precious"], [], 0) if state == "off" else ([], ["precious"], 2)
+        assert (after["output"], after["lost"]) == (f"({state == 'on'}, 'kept')\n", lost)
+        assert (told["back"], told["as_of"], after["as_of"]) == (back, as_of, as_of)
+        again = await program.run("1")
+        assert (again["lost"], again["as_of"]) == ([], 0)
 
 
 async def test_what_a_cell_had_defined_that_ended_its_kernel_is_not_called_nothing(tmp_path: Path) -> None:

@@ -126,6 +126,7 @@ async def test_json_requests_take_cells_back(settings: Settings) -> None:
         settings,
         {"code": "x = 1; open('a.txt', 'w').write('one')"},
         {"code": "x = 2; y = 3; open('a.txt', 'w').write('two')"},
+        {"variables": True},
         {"undo": 1},
         {"redo": True},
         {"checkpoint": "save", "name": "clean"},
@@ -140,6 +141,9 @@ async def test_json_requests_take_cells_back(settings: Settings) -> None:
         {"checkpoint": "keep"},
         {"undo": 99},
     )
+    (there,) = (line for line in told if line["event"] == "variables")
+    assert {"name": "x", "type": "int", "detail": "2"} in there["variables"]
+    assert (there["alive"], there["saved"], there["unsaved"]) == (True, 2, [])
     undone, redone, restored, all_of_it = (line for line in told if line["event"] == "undone")
     assert (undone["kind"], undone["cells"], undone["as_of"]) == ("undo", [2], 1)
     assert {(one["name"], one["was"], one["now"]) for one in undone["changed"]} >= {("y", "int 3", "")}

@@ -33,7 +33,7 @@ from config.settings import load
 from kernels.cell.events import Unstopped
 from kernels.errors import NoQuestion
 from kernels.kernel import Kernel
-from tests.live.cells import deaf
+from tests.live.cells import deaf, until_saved
 from tests.program import ROOT, Program
 
 DEAF = deaf('print("caught", flush=True)')
@@ -122,24 +122,28 @@ async def typing(
 
 
 async def test_whoever_types_k_kills_and_is_told_the_loss(
-    sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Anything but k or w repeats the question, and Ctrl-C at the question interrupts once more."""
-    async with typing(sessions, tmp_path, capsys) as person:
-        person.type("kept = 7" + ENTER + f"exec({DEAF!r})" + ENTER)
+    settings = load(data=tmp_path / "data", node="none", preload="none", state="on")
+    async with compose(settings) as sessions, typing(sessions, tmp_path, capsys) as person:
+        person.type("kept = 7" + ENTER)
+        await person.until(lambda _: sessions.opened("u1") is not None)
+        await until_saved(kernel_of(sessions), 1)
+        person.type(f"exec({DEAF!r})" + ENTER)
         await person.until(lambda seen: "on\n" in seen)
         await person.interrupt()
         await person.until(lambda seen: DECIDE.strip() in seen)
         assert DOES_NOT_STOP in person.seen
-        assert "Killing its kernel loses kept, and whatever this cell has defined" in person.seen
+        assert "your variables come back as after cell 1, and your files stay" in person.seen
         await person.until(lambda seen: seen.count("caught\n") == 1)
         person.type("kitten" + ENTER + CTRL_C)
         await person.until(lambda seen: seen.count("caught\n") == 2)
         assert "Fresh kernel" not in person.seen
         person.type("k" + ENTER)
-        await person.until(lambda seen: "Lost: kept, and whatever the cell that was running" in seen)
+        await person.until(lambda seen: "Your variables are as after cell 1." in seen)
         await person.until(lambda seen: "Interrupted." in seen)
-        person.type("6 * 7" + ENTER)
+        person.type("kept * 6" + ENTER)
         await person.until(lambda seen: "42\n" in seen)
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.discord.kernelcord import SOON, code, finished, labels, output, run, running
+from tests.discord.kernelcord import SOON, code, finished, labels, output, run, running, saved
 from tests.loopback.loopback import Discord
 from tests.loopback.people.person import Person
 from tests.loopback.world.messages import Message
@@ -103,7 +103,8 @@ async def test_loss_that_reached_nobody_is_told_with_the_next_answer(discord: Di
     """Lost variables are named in no transcript, so the names must not vanish with an undelivered answer."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
-        await run(discord, ada, "precious = 1")
+        await run(discord, ada, "precious = 1; cannot = (one for one in ())")
+        await saved(ada, 1)
         await ada.say(general, f"{discord.bot.mention} {code('import os; os._exit(int(input()))')}")
         live = await general.wait_for(lambda m: "Answer" in labels(m), timeout=SOON)
         edits = discord.faults.status("PATCH", EDITS, 403, code=50013, times=None)
@@ -112,5 +113,5 @@ async def test_loss_that_reached_nobody_is_told_with_the_next_answer(discord: Di
         await posts.wait_for_hit(2, SOON)
         edits.remove()
         told = await run(discord, ada, "print('next')")
-        assert "Lost: precious" in told.content
-        assert "Lost" not in (await run(discord, ada, "print('next')")).content
+        assert "Your variables are as after cell 1. Not back: cannot" in told.content
+        assert "Not back" not in (await run(discord, ada, "print('next', precious)")).content

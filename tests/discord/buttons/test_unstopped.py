@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot.wording.cell_messages import DOES_NOT_STOP
-from tests.discord.kernelcord import SOON, code, finished, labels, output, run, running
+from tests.discord.kernelcord import SOON, code, finished, labels, output, run, running, saved
 from tests.live.cells import deaf
 from tests.loopback.loopback import Discord
 from tests.loopback.people.person import Person
@@ -44,9 +44,11 @@ async def test_who_waits_has_all_of_the_cell_and_who_kills_is_told_the_loss(
     general = discord.guild.channel("general")
     async with running(discord, data):
         await run(discord, ada, "kept_here = 7")
+        await saved(ada, 1)
         _, answer = await deaf(discord, ada, general)
         assert labels(answer) == ["Wait", "Kill"]
-        assert "Killing its kernel loses kept\\_here, and whatever this cell has defined" in answer.content
+        assert "Killing its kernel loses whatever this cell has defined or changed" in answer.content
+        assert "your variables come back as after cell 1" in answer.content
         assert "killed when its time is up" in answer.content
         for button in ("Wait", "Kill"):
             refused = await (await bob.click(answer, button)).wait_for_message(lambda m: m.ephemeral)
@@ -59,9 +61,10 @@ async def test_who_waits_has_all_of_the_cell_and_who_kills_is_told_the_loss(
         await (await ada.click(answer, "Kill")).wait_for_ack()
         await answer.wait_for(lambda m: finished(m) and "Interrupted" in m.content, SOON)
         assert "killed as you wanted" in answer.content
-        assert "Lost: kept\\_here, and whatever the cell that was running had defined" in answer.content
+        assert "Your variables are as after cell 1." in answer.content
+        assert "Lost since then: whatever the cell that was running had defined" in answer.content
         assert DOES_NOT_STOP not in answer.content
-        assert "NameError" in (await run(discord, ada, "kept_here")).content
+        assert output(await run(discord, ada, "kept_here")) == "```\n7\n```"
 
 
 async def test_the_question_goes_when_its_cell_ends_by_itself(discord: Discord, data: Path) -> None:
@@ -124,11 +127,12 @@ async def test_the_next_bot_asks_again(discord: Discord, data: Path) -> None:
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data, shutdown_grace="0.2"):
         await run(discord, ada, "kept_here = 7")
+        await saved(ada, 1)
         _, answer = await deaf(discord, ada, general)
     assert "goes on" in answer.content
     assert not {"Wait", "Kill"} & set(labels(answer))
     async with running(discord, data):
         await answer.wait_for(asks, SOON)
-        assert "kept\\_here" in answer.content
+        assert "come back as after cell 1" in answer.content
         await (await ada.click(answer, "Kill")).wait_for_ack()
-        await answer.wait_for(lambda m: finished(m) and "Lost: kept\\_here" in m.content, SOON)
+        await answer.wait_for(lambda m: finished(m) and "are as after cell 1." in m.content, SOON)

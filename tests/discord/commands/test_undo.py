@@ -1,17 +1,15 @@
 """Undo, redo and checkpoints on Discord: by command, and by the button below an answer."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
 from bot.continuity.undo import branches
-from tests.discord.kernelcord import SOON, finished, output, run, running
+from tests.discord.kernelcord import SOON, finished, output, run, running, said, saved
 from tests.loopback.loopback import Discord
-from tests.loopback.people.person import Person
 from tests.loopback.world.messages import Message
 
-SAVED = {"state": "on", "node": "none", "preload": "none"}
+HERE = {"node": "none", "preload": "none"}  # kernels in this process, which start at once
 
 
 def undone(message: Message) -> bool:
@@ -19,20 +17,12 @@ def undone(message: Message) -> bool:
     return message.content.endswith("-# undone")
 
 
-async def said(person: Person, command: str, **options: object) -> str:
-    """What a command says in a direct message, which is private."""
-    answer = await (await person.slash(person.dm(), command, **options)).wait_for_message(timeout=SOON)
-    assert answer.ephemeral
-    return answer.content
-
-
 async def test_undo_takes_back_variables_and_files(discord: Discord, tmp_path: Path) -> None:
     """The last cells, by command or button; the answers show it, and redo takes it back."""
     ada = discord.guild.member("ada")
-    async with running(discord, tmp_path, **SAVED):
+    async with running(discord, tmp_path, **HERE):
         first = await run(discord, ada, "x = 1\nopen('a.txt', 'w').write('one');")
-        while "Saved as of cell 1" not in await said(ada, "vars"):  # noqa: ASYNC110  nothing tells of it
-            await asyncio.sleep(0.05)  # a cell that comes sooner is saved with the next one
+        await saved(ada, 1)
         second = await run(discord, ada, "x = 2\nopen('a.txt', 'w').write('two');")
         refused = await (await ada.click(first, "Undo")).wait_for_message(lambda m: m.ephemeral)
         assert "`/undo` with cells:2" in refused.content
@@ -57,7 +47,7 @@ async def test_undo_takes_back_variables_and_files(discord: Discord, tmp_path: P
 async def test_a_checkpoint_is_kept_until_it_is_forgotten(discord: Discord, tmp_path: Path) -> None:
     """It is offered by name, listed, gone back to, and its variables are what they were."""
     ada = discord.guild.member("ada")
-    async with running(discord, tmp_path, **SAVED):
+    async with running(discord, tmp_path, **HERE):
         await run(discord, ada, "x = [1]\nconn = open('c.txt', 'w')")
         assert "`clean`" in await said(ada, "checkpoint", what="save", name="clean")
         await run(discord, ada, "x.append(2)")
@@ -72,10 +62,10 @@ async def test_a_checkpoint_is_kept_until_it_is_forgotten(discord: Discord, tmp_
         assert "with a name" in await said(ada, "checkpoint", what="save")
 
 
-async def test_without_saved_variables_nothing_is_undone(discord: Discord, data: Path) -> None:
+async def test_without_saved_variables_nothing_is_undone(discord: Discord, tmp_path: Path) -> None:
     """The command says so, and there is no button for it."""
     ada = discord.guild.member("ada")
-    async with running(discord, data):
+    async with running(discord, tmp_path, state="off", **HERE):
         answer = await run(discord, ada, "x = 1")
         assert "Undo" not in [button.label for button in answer.buttons]
         assert "not saved here" in await said(ada, "undo")
@@ -86,7 +76,7 @@ async def test_a_branch_is_a_thread_of_its_own(
 ) -> None:
     """It begins with variables and files, changes nothing here, and its cells are its own."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
-    async with running(discord, tmp_path, **SAVED):
+    async with running(discord, tmp_path, **HERE):
         await run(discord, ada, "x, lazy = [1], (y for y in [])\nopen('a.txt', 'w').write('one');")
         asked = await ada.slash(general, "branch", name="what if")
         told = await asked.wait_for_message(lambda m: "Your branch is in" in m.content, timeout=SOON)
@@ -115,7 +105,7 @@ async def test_a_branch_is_a_thread_of_its_own(
 async def test_a_branch_in_direct_messages_goes_by_name(discord: Discord, tmp_path: Path) -> None:
     """It takes the place over, `main` leads back, and the buttons below its answers stay its own."""
     ada = discord.guild.member("ada")
-    async with running(discord, tmp_path, **SAVED):
+    async with running(discord, tmp_path, **HERE):
         await run(discord, ada, "x = 1", ada.dm())
         assert "no branches" in await said(ada, "branch")
         assert "`main` leads back" in await said(ada, "branch", name="b")

@@ -39,6 +39,16 @@ def test_ids_are_steady(discord: Discord) -> None:
     assert "abcdefgh23" not in told
 
 
+def test_no_more_fixed_ids_are_needed_than_there_are_files(discord: Discord) -> None:
+    """However often each is shown."""
+    story = Story(discord, ids := {})
+    found = [f"abcdefgh{number}{number}" for number in range(2, 2 + len(IDS))]
+    for _ in range(2):
+        story.pause(" ".join(f"`{one}`" for one in found))
+    story.told()
+    assert ids == dict(zip(found, IDS, strict=True))
+
+
 def test_pages_show_each_picture_and_say_what_is_on_it(root: Path) -> None:
     """Every scenario has a picture that is not too large, which a page shows with alternative text."""
     texts = [(root / name).read_text(encoding="utf-8") for name in ("README.md", "docs/discord.md")]

@@ -19,10 +19,10 @@ from bot.wording.error_messages import sentence
 from filestore.errors import StoreUnavailable
 from filestore.records import CellRecord
 from kernels.cell.events import UnsavedValue
-from kernels.errors import CheckpointRefused, KernelStartFailed
+from kernels.errors import CheckpointRefused, KernelStartFailed, NoSuchSave
 from kernels.interface import State
 from kernels.notebooks.cells import Code, Markdown
-from kernels.state.journey import SavedCell
+from kernels.state.journey import Journey, SavedCell
 from tests.bot.fake_kernels import FakeKernel
 from tests.bot.worlds import Program, World
 
@@ -142,12 +142,16 @@ async def test_the_first_cells_go_back_to_a_fresh_kernel(world: World, kernel: F
 async def test_what_is_not_kept_is_not_lost_for_it(world: World, kernel: FakeKernel) -> None:
     """If nothing of before is saved any more, it says how far one can go."""
     async with Program(world) as sessions:
-        session = await ran(world, sessions, "a", "b", "c")
+        session = await ran(world, sessions, "a", "b", "c", "d")
         del kernel.kept[1], kernel.kept[2]
+        with pytest.raises(UndoRefused) as further:
+            await session.undo(2)
+        assert (further.value.why, further.value.cell) == ("too far", 3)
+        assert (await session.undo()).as_of == 3
         refused = await refusal(session)
-        assert (refused.why, refused.cell) == ("too far", 3)
+        assert (refused.why, refused.cell) == ("too far", 0)  # it is at cell 3 already
         assert [variable.name for variable in kernel.variables] == ["c"]
-        assert await undone_in(session) == []
+        assert await undone_in(session) == [4]
 
 
 async def test_a_save_that_cannot_be_read_changes_nothing(world: World, kernel: FakeKernel) -> None:
@@ -158,6 +162,22 @@ async def test_a_save_that_cannot_be_read_changes_nothing(world: World, kernel: 
         refused = await refusal(session)
         assert (refused.why, refused.cell, await undone_in(session)) == ("unread", 2, [])
         assert (await session.undo(2)).as_of == 1
+
+
+async def test_a_node_that_saves_nothing_is_not_called_unreadable(
+    world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its settings are its own, so the bot may think that variables are saved."""
+
+    async def nowhere(_number: int) -> Journey:
+        raise NoSuchSave
+
+    kernel.saving = False
+    monkeypatch.setattr(kernel, "go_to", nowhere)
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a")
+        assert (await refusal(session)).why == "off"
+        assert (await undone_in(session), (await refusal(session)).why) == ([], "off")
 
 
 async def test_where_variables_are_not_saved_nothing_is_undone(world: World) -> None:

@@ -50,7 +50,7 @@ async def test_an_unfinished_answer_keeps_its_words_and_says_that_it_is_over() -
     context = a_context(cells=cells, destinations=FakeDestinations(message))
     await end_unfinished(context, ResumedAnswers(context), [left])
     assert message.outgoings[-1].content == f"Half of it\n-# {NOTE}"
-    assert message.views[-1] == ["rerun", "edit", "notebook", "files"]
+    assert message.views[-1] == ["rerun", "edit", "undo", "notebook", "files"]
     assert cells.noted[left.message_id].first == -2
 
 

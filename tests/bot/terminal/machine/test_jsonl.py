@@ -55,7 +55,7 @@ BAD = [
     (b"{nonsense\n", "not a line of JSON"),
     (b"[1]\n", "a request is an object"),
     (b'{"user": "bob", "code": "1"}\n', "user is a whole number"),
-    (b'{"user": 1}\n', "a request has one of: code, ask, upload, files, load_file, reset"),
+    (b'{"user": 1}\n', "a request has one of: code, ask, upload, files, load_file, variables, reset"),
     (b'{"code": 5}\n', "code is a text"),
     (b'{"code": "1", "reset": true}\n', "this one has code and reset"),
     (b'{"reset": 0}\n', 'reset is true or "all", or is left out'),
@@ -63,6 +63,7 @@ BAD = [
     (b'{"interrupt": false}\n', 'interrupt is true or "kill", or is left out'),
     (b'{"interrupt": "all"}\n', 'interrupt is true or "kill", or is left out'),
     (b'{"files": null}\n', "files is true, or is left out"),
+    (b'{"variables": "all"}\n', "variables is true, or is left out"),
     (b'{"replay": "a.ipynb", "keep_going": 1}\n', "keep_going is true or false"),
     (b'{"code": "1", "user_files": "abc"}\n', "user_files is a list"),
     (b'{"upload": "/nowhere/at/all.csv"}\n', "There is no folder /nowhere/at"),
@@ -237,13 +238,14 @@ async def test_a_runaway_cell_ends_and_the_kernel_goes_on(tmp_path: Path) -> Non
     ids=["swallows KeyboardInterrupt", "stuck regex"],
 )
 async def test_a_cell_that_cannot_be_interrupted_ends_in_a_fresh_kernel(tmp_path: Path, code: str) -> None:
-    """The kernel is replaced, what was lost is named, and the next cell works."""
-    async with Program.start(tmp_path / "data", "--timeout", "2s", NODE="none") as program:
+    """The kernel is replaced, and the next cell has the variables as they were before."""
+    async with Program.start(tmp_path / "data", "--timeout", "2s", NODE="none", STATE="on") as program:
         await program.run("precious = 1")
+        await program.saved(1)
         stopped = await program.run(code)
-        assert stopped["status"] == "timeout"
-        assert "precious" in stopped["lost"]
-        assert (await program.run("1 + 1"))["output"] == "2\n"
+        assert (stopped["status"], stopped["as_of"]) == ("timeout", 1)
+        assert "precious" not in stopped["lost"]
+        assert (await program.run("precious + 1"))["output"] == "2\n"
 
 
 async def test_input_is_asked_and_answered(program: Program) -> None:
@@ -297,7 +299,7 @@ async def test_a_progress_bar_is_one_moving_line(program: Program) -> None:
 
 
 async def test_a_dead_kernel_is_said_and_the_next_cell_works(program: Program) -> None:
-    """`os._exit(1)` reads "the kernel died", with what was lost; then there is a fresh one."""
+    """`os._exit(1)` reads "the kernel died", with what was lost (nothing is saved); then there is another."""
     await program.run("x = 1")
     died = await program.run("import os; os._exit(1)")
     assert (died["status"], died["return_code"]) == ("died", 1)
