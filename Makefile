@@ -23,8 +23,9 @@ check: ## format, lint, types and layering
 	$(SETUP) test
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
-	$(BIN)/mypy
-	EXPECT_TIERS= $(BIN)/python -m pytest --quiet tests/test_layering.py
+# Types take as long as all the rest: beside the layering.
+	@$(BIN)/mypy & types=$$!; EXPECT_TIERS= $(BIN)/python -m pytest --quiet tests/test_layering.py; layers=$$?; \
+		wait $$types && exit $$layers
 
 soak: ## the long tests
 	$(SETUP) test

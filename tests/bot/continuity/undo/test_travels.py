@@ -169,7 +169,7 @@ async def test_a_node_that_saves_nothing_is_not_called_unreadable(
 ) -> None:
     """Its settings are its own, so the bot may think that variables are saved."""
 
-    async def nowhere(_number: int) -> Journey:
+    async def nowhere(_number: int, **_: bool) -> Journey:
         raise NoSuchSave
 
     kernel.saving = False
