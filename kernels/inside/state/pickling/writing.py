@@ -13,6 +13,7 @@ from typing import Any
 from ..placeholder import Placeholder
 from . import reasons
 from .marks import marks
+from .nans import WrittenNans
 from .picklers import DeepPickler, Nowhere, PickledBytes, QuickPickler
 from .reducers import Reducers
 from .reduction import is_ours
@@ -47,6 +48,8 @@ class ItemWriter:
         self._buffers: list[memoryview] = []  # of what is being written
         self._missing: dict[int, str] = {}  # addresses of values that were replaced, and why
         self._rounds = 0
+        self._nans = WrittenNans()
+        self._names_nans = False  # only once there is one, since it takes time for each value
         self._reducers = Reducers(namespace, self._lose)
         self._pickler = QuickPickler(self.stream, self._keep_buffer)
         self._pickler.reduce, self._pickler.check = self._reducers.reduce, self._check
@@ -103,6 +106,11 @@ class ItemWriter:
         self._losing, self._buffers = [], []
         try:
             write((mark, value))
+            if self.stream.has_nan and not self._names_nans:
+                self._names_nans, self._pickler.persistent_id = True, self._nans.named
+                self._take_back(start, mark)
+                self._losing, self._buffers = [], []
+                write((mark, value))
         except BaseException as failure:  # whatever the code of a value raises
             if self._is_passed_on(failure):
                 raise
@@ -124,13 +132,15 @@ class ItemWriter:
 
     def _deeply(self, item: Any) -> None:
         memo = self._pickler.memo.copy()
-        DeepPickler(self.stream, self._keep_buffer, self._reducers.reduce, self._check, memo).dump(item)
+        reduce, named = self._reducers.reduce, self._nans.named
+        DeepPickler(self.stream, self._keep_buffer, reduce, self._check, named, memo).dump(item)
         self._pickler.memo = memo
 
     def _failing_parts(self, value: object, level: int = 1) -> list[tuple[object, str]]:
         """Those parts of a value, or of its parts, that cannot be written, and why. Nothing is written."""
         memo = self._pickler.memo.copy()
-        trial = DeepPickler(Nowhere(self._check), _no_buffer, self._reducers.reduce, self._check, memo)
+        nowhere, reduce = Nowhere(self._check), self._reducers.reduce
+        trial = DeepPickler(nowhere, _no_buffer, reduce, self._check, self._nans.named, memo)
         found = []
         for part in _parts(value):
             known = len(memo)
