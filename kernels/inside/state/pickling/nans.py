@@ -26,7 +26,7 @@ HELD_ONCE = 3  # references to a float of a tuple that nothing else has, while i
 
 def is_nan(value: object) -> bool:
     """Whether it is a plain float that is not a number."""
-    return type(value) is float and value != value  # noqa: PLR0124  as no other float
+    return type(value) is float and value != value
 
 
 def has_nan(piece: Any) -> bool:
@@ -43,7 +43,7 @@ class WrittenNans:
 
     def named(self, value: object) -> int | None:
         """What a pickler writes in place of a NaN that others may have, too; None for anything else."""
-        if type(value) is not float or value == value:  # noqa: PLR0124  as above
+        if type(value) is not float or value == value:
             return None
         if (number := self._home.get(id(value))) is not None:
             return number

@@ -72,7 +72,6 @@ class ItemWriter:
         """
         self._name, self._named = name, 0
         self._held.append(value)
-        self._reducers.know(value)
         failure = self._written(name, value)
         rounds = 0
         while failure is not None and rounds < ROUNDS and self._rounds < ALL_ROUNDS:
