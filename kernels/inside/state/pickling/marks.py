@@ -7,6 +7,7 @@ Each is the first in the memo of a state: whatever refers to it refers to the ot
 """
 
 import builtins
+import decimal
 import sys
 from contextlib import suppress
 from types import ModuleType
@@ -50,6 +51,7 @@ OF_SHELL = (
     "events",
     "magics_manager",
 )
+DECIMALS = "decimal.getcontext()"  # the one that is used now
 OF_HISTORY = {"In": "input_hist_parsed", "Out": "output_hist", "_dh": "dir_hist"}
 HIDDEN = ("exit", "get_ipython", "open", "quit")  # of each namespace; `%pylab` and others hide more there
 BUILTINS = (
@@ -78,6 +80,7 @@ def marks(namespace: dict[str, Any]) -> dict[str, Any]:
         if str(getattr(value, "__module__", "")).startswith(("inside.", "IPython.")):
             found[f"builtins.{name}"] = value
     found |= {path: _loaded(path) for path in ATTRIBUTES}
+    found[DECIMALS] = decimal.getcontext()
     return {mark: value for mark, value in found.items() if not isinstance(value, PLAIN)}
 
 
@@ -106,6 +109,8 @@ def find(mark: str, here: dict[str, Any]) -> Any:
     if mark in here:
         return here[mark]
     module, _, name = mark.rpartition(".")
+    if mark == DECIMALS:
+        return decimal.getcontext()
     if mark in ATTRIBUTES:
         with suppress(Exception):  # the library is gone or broken; what refers to this is named
             __import__(module)

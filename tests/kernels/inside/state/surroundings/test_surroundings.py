@@ -9,7 +9,7 @@ from tests.kernels.inside.state.surroundings.cases import CASES
 from tests.kernels.inside.state.surroundings.sessions import Played, Session, play
 
 IMPORTS = (
-    "import decimal, io, logging, os, random, signal, sys, time, warnings\n"
+    "import asyncio, decimal, gc, io, logging, os, random, signal, socket, sys, threading, time, warnings\n"
     "import matplotlib, numpy as np, pandas as pd, polars as pl\nimport matplotlib.pyplot as plt"
 )
 PLT = "import matplotlib.pyplot as plt"
@@ -161,6 +161,14 @@ LOST = {
     "{'random': (1, 2, 3), 'unknown': 4}": ["the random numbers of `random`"],
     "{'folder': 'nowhere'}": ["the working folder (`nowhere` is gone)"],
     "{'settings': {'the locale': 'xx_XX'}}": ["the locale (xx_XX)"],
+    "{'hooks': {'sys.stderr': lost}, 'policy': (lost, {})}": [
+        "`sys.stderr`, which you had replaced",
+        "the policy of `asyncio`",
+    ],
+    "{'added': {'gc.callbacks': [lost]}}": ["what you had added to `gc.callbacks`"],
+    "{'traced': ['the function that you had set by `sys.settrace`']}": [
+        "the function that you had set by `sys.settrace`"
+    ],
     "{'magics': [('line', 'a', None, lost), ('cell', 'b', lost, {})]}": ["the magic `%a`", "the magic `%%b`"],
     "{'extensions': {'loaded': ['no_such'], 'reloading': {}}}": ["the extension `no_such`"],
     "{'printers': [('text/plain', 'type_printers', int, lost)]}": ["how values are shown as text/plain"],
