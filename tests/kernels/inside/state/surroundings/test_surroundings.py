@@ -19,6 +19,7 @@ SESSIONS = {
         [IMPORTS, *(setup for setup, _ in CASES.values())],
         {name: look for name, (_, look) in CASES.items()},
         imports=IMPORTS,
+        fresh=True,
     ),
     "history": Session(
         ["made = [1]; made", "'text'", "_ = 'own'", "Out[1].append(Out) or 5", "x = 3;"],
@@ -54,6 +55,7 @@ SESSIONS = {
         [f"{PLT}\nplt.rcParams['svg.fonttype'] = 'none'", "plt.plot([1])\nplt.title('the title');"],
         {"saved": "plt.savefig('a.svg') or 'the title' in open('a.svg').read()"},
         imports=PLT,
+        fresh=True,
     ),
     "later": Session(
         [
@@ -72,6 +74,7 @@ SESSIONS = {
         ["import sympy; sympy.init_printing(use_unicode=True)"],
         {"shown": "shown('sympy.Symbol(\"x\") ** 2')"},
         imports="import sympy",
+        fresh=True,
     ),
     "running": Session(
         [
