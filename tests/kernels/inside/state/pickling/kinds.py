@@ -103,8 +103,7 @@ KINDS: dict[str, tuple[str, str]] = {
         "it.partial_fit(measured).predict(measured).tolist()",
     ),
     "sklearn.compose": (
-        f"compose.ColumnTransformer([('n', preprocessing.Normalizer(), [0, 1]), ('s', {SCALER}, slice(2, 4))])"
-        ".fit(measured)",
+        f"compose.ColumnTransformer([('a', {SCALER}, [0]), ('b', {SCALER}, slice(2, 4))]).fit(measured)",
         CHANGED,
     ),
     "sklearn.datasets.Bunch": ("flowers", "it.target_names.tolist(), it.data.sum(), it.data is it['data']"),
@@ -164,8 +163,7 @@ KINDS: dict[str, tuple[str, str]] = {
         "[rows.tolist() for rows, _ in it.split(measured, sort, sort)]",
     ),
     "sklearn.model_selection.GridSearchCV": (
-        "model_selection.GridSearchCV(tree.DecisionTreeClassifier(random_state=0), {'max_depth': [1, 2]}, cv=2)"
-        ".fit(measured, sort)",
+        "model_selection.GridSearchCV(linear_model.Ridge(), {'alpha': [1, 2]}, cv=2).fit(measured, sort)",
         f"it.best_params_, {ROUNDED}",
     ),
     "sklearn.multiclass": (
