@@ -14,12 +14,13 @@ from typing import Any
 
 from . import graph, meta, placeholder, surroundings
 from .bounds import GivenUp, WorkBounds
-from .saving import OWN, PLACE, SURROUNDINGS, item_shown
+from .saving import OWN, PLACE, SURROUNDINGS, item_shown, text_hash
 from .transport import Fetched
 
 __all__ = ["LoadedState", "Unreadable", "everything", "put", "put_surroundings"]
 
 PART = 0.1  # of the time that is left, for a part of the surroundings
+HASHES = "hashes of text that values had kept"  # what `hash` gives depends on the kernel's seed
 NOT_MADE = "a value that could not be made again"
 
 
@@ -67,6 +68,8 @@ def put(fetched: Fetched, shell: Any, bounds: WorkBounds) -> LoadedState:
         raise
     own, parts = found.pop(OWN, None), found.pop(SURROUNDINGS, None)
     own = own if isinstance(own, dict) else {}
+    if own.get("hash", text_hash()) != text_hash():
+        unset.append(HASHES)
     for name, what in own.get("left out", {}).items():
         found.setdefault(name, placeholder.Placeholder(what, name))
     order = [name for name in own.get("order", found) if name in found]

@@ -227,6 +227,17 @@ with stand_in.Node(request_socket) as node:
     told["endless"] += [kernel.load(), own["n"]]
     cell("made.clear()")
 
+    # Where hashes of text are others, those that values had kept are named.
+    kernel = fresh()
+    cell("kept = hash('text')")
+    kernel.save(1)
+    kernel = fresh()
+    told["hashes"] = [kernel.load()["missing"]]
+    loading.text_hash = lambda: 5
+    kernel = fresh()
+    told["hashes"] += [kernel.load()["missing"]]
+    loading.text_hash = saving.text_hash
+
     # A child that a value forks does not go on with it.
     kernel = fresh()
     code = "import os\nclass Forks:\n def __reduce__(self):\n  children.append(os.fork()); return Forks, ()"

@@ -169,6 +169,12 @@ def test_code_that_never_ends_costs_only_what_it_belongs_to(told: dict[str, Any]
     assert [one["name"] for one in reply["missing"]] == [*(one["name"] for one in lost), *kept_not]
 
 
+def test_other_hashes_of_text_are_named(told: dict[str, Any]) -> None:
+    """Values may have kept them, as those of another node."""
+    what = "it could not be kept"
+    assert told["hashes"] == [[], [{"name": "hashes of text that values had kept", "cell": 0, "what": what}]]
+
+
 def test_a_child_that_a_value_forks_saves_nothing(told: dict[str, Any]) -> None:
     """There is one save, the kernel's own."""
     assert told["forks"] == ["ok", 1]
