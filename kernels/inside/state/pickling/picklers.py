@@ -12,7 +12,7 @@ from functools import partial
 from types import FunctionType
 from typing import Any
 
-from .nans import has_nan, is_nan
+from .marks import has_nan, is_nan
 from .reduction import Reduction
 
 __all__ = ["DeepPickler", "Memo", "Nowhere", "PickledBytes", "QuickPickler"]

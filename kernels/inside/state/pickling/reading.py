@@ -15,8 +15,7 @@ from typing import Any
 
 from ..placeholder import Placeholder
 from . import arrays, reasons
-from .marks import find, marks
-from .nans import ReadNans
+from .marks import ReadNans, find, marks
 from .reduction import is_ours
 from .tolerance import TolerantUnpickler, Unmendable
 from .writing import Entry, item_mark

@@ -12,8 +12,7 @@ from typing import Any
 
 from ..placeholder import Placeholder
 from . import reasons
-from .marks import marks
-from .nans import WrittenNans
+from .marks import WrittenNans, marks
 from .picklers import DeepPickler, Nowhere, PickledBytes, QuickPickler
 from .reducers import Reducers
 from .reduction import is_ours

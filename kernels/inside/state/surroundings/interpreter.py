@@ -130,7 +130,7 @@ def _set_depth(value: int | None) -> None:
     if value is None:
         vars(sys).pop("tracebacklimit", None)
     else:
-        sys.tracebacklimit = value
+        vars(sys)["tracebacklimit"] = value
 
 
 SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
