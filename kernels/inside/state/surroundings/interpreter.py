@@ -133,7 +133,7 @@ def _set_depth(value: int | None) -> None:
         vars(sys)["tracebacklimit"] = value
 
 
-SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
+SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
     "the recursion limit": (sys.getrecursionlimit, sys.setrecursionlimit),
     "the longest number as text": (sys.get_int_max_str_digits, sys.set_int_max_str_digits),
     "the switch interval": (sys.getswitchinterval, sys.setswitchinterval),
