@@ -105,7 +105,8 @@ class ItemWriter:
         try:
             write((mark, value))
             if self.stream.has_nan and not self._names_nans:
-                self._names_nans, self._pickler.persistent_id = True, self._nans.named
+                self._names_nans = True
+                self._pickler.persistent_id = self._nans.named  # type: ignore[method-assign]
                 self._take_back(start, mark)
                 self._losing, self._buffers = [], []
                 write((mark, value))

@@ -58,6 +58,7 @@ class Played:
 
 CODE = """
 import contextlib, io, json, os, pickle, sys, traceback, types
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # no threads whose locks a fork could inherit
 import cloudpickle
 from jupyter_client.session import Session
 from inside import program
