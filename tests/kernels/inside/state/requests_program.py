@@ -28,7 +28,7 @@ from inside.input import standard_input  # noqa: E402
 from inside.interrupts import take_interrupts  # noqa: E402
 from inside.output import muting  # noqa: E402
 from inside.shell import Shell, interrupts  # noqa: E402
-from inside.state import loading, requests, saving  # noqa: E402
+from inside.state import graph, loading, placeholder, requests, saving  # noqa: E402
 
 del sys.path[0]
 forked._kernel = os.getpid()
@@ -226,6 +226,12 @@ with stand_in.Node(request_socket) as node:
     kernel = fresh()
     told["endless"] += [kernel.load(), own["n"]]
     cell("made.clear()")
+
+    # One loss is told once, wherever it was found.
+    known = {"lost": [{"name": "x", "cell": 3, "what": "a lock"}], "names": ["x", "y", "z"]}
+    lost = [graph.Lost(name, "a lock") for name in ("x", "y", saving.OWN, saving.PLACE)]
+    found = {name: placeholder.Placeholder("a lock", name) for name in "xyw"}
+    told["once"] = [(one["name"], one["what"]) for one in loading._missing(known, found, lost, {})]
 
     # Where hashes of text are others, those that values had kept are named.
     kernel = fresh()

@@ -169,6 +169,12 @@ def test_code_that_never_ends_costs_only_what_it_belongs_to(told: dict[str, Any]
     assert [one["name"] for one in reply["missing"]] == [*(one["name"] for one in lost), *kept_not]
 
 
+def test_a_loss_is_told_once(told: dict[str, Any]) -> None:
+    """Also if it is found again in what is loaded, in several parts of what is no name, or as a placeholder."""
+    lost = [[name, "a lock"] for name in ("x", "y", "Out", "w")]
+    assert told["once"] == [*lost, ["z", "a value that could not be made again"]]
+
+
 def test_other_hashes_of_text_are_named(told: dict[str, Any]) -> None:
     """Values may have kept them, as those of another node."""
     what = "it could not be kept"
