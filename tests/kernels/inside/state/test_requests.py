@@ -170,7 +170,7 @@ def test_code_that_never_ends_costs_only_what_it_belongs_to(told: dict[str, Any]
 
 
 def test_a_loss_is_told_once(told: dict[str, Any]) -> None:
-    """Also if it is found again in what is loaded, in several parts of what is no name, or as a placeholder."""
+    """Also if it is found again in what is loaded, in several parts of what is no name, or in its place."""
     lost = [[name, "a lock"] for name in ("x", "y", "Out", "w")]
     assert told["once"] == [*lost, ["z", "a value that could not be made again"]]
 
