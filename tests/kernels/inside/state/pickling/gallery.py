@@ -96,6 +96,11 @@ CELLS: list[tuple[str, list[str]]] = [
             "nan in nans, nans[1].index(nan), nans[2][nan], nan in nans[3], nan in nans[4], nan in other_nan, home[0] is math.nan, home[1] is numpy.nan"
         ],
     ),
+    ("context = decimal.getcontext()", ["context is decimal.getcontext(), context.prec"]),
+    (
+        "import scipy.special; ufuncs = [numpy.acos, numpy.bitwise_invert, scipy.special.expit]",
+        ["ufuncs == [numpy.arccos, numpy.invert, scipy.special.expit]"],
+    ),
     # Functions
     (
         "SCALE = 10\ndef f(x, /, y=2, *, k=3):\n    'doc'\n    return x * SCALE + y + k",
