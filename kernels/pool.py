@@ -37,6 +37,7 @@ from kernels.concurrency.threads import in_thread
 from kernels.kernel import DIED, SAVING, Kernel
 from kernels.limits import Limits
 from kernels.process.eviction import in_order
+from kernels.process.hash_seed import kept_in
 from kernels.process.launchers import ConfinedLauncher, Launcher, PlainLauncher
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.forkserver import LIBRARIES
@@ -120,6 +121,7 @@ class Pool:
         self._times = times or (PoolTimes() if states is None else WITH_STATES)
         self._states, self._states_kept = states, states_kept
         self._saves = SaveSlots()
+        self._hash_seed: int | None = None
         self._kernels: dict[str, Kernel] = {}
         self._removal = Removal(self._workspaces)
         self._observer = Observer(self._workspaces)
@@ -131,6 +133,8 @@ class Pool:
         self._workspaces.mkdir(mode=0o700, parents=True, exist_ok=True)
         async with AsyncExitStack() as stack:
             self._run_root = stack.enter_context(own_folder())
+            if self._states is not None:
+                self._hash_seed = await in_thread(kept_in, self._states.folder)
             await self._confine(stack)
             stack.enter_context(self._removal)
             await stack.enter_async_context(self._observer)
@@ -245,6 +249,7 @@ class Pool:
                 workspaces=self._workspaces,
                 limits=self.limits,
                 libraries=self._libraries,
+                hash_seed=self._hash_seed,
             )
 
         closing = stack.enter_context(ExitStack())
@@ -254,7 +259,7 @@ class Pool:
 
     def _launcher(self, workspace: Workspace, request_socket: int) -> Launcher:
         if self._sandbox is None:
-            return PlainLauncher(self.python, workspace.path, request_socket)
+            return PlainLauncher(self.python, workspace.path, request_socket, self._hash_seed)
         return ConfinedLauncher(self._sandbox, workspace.path, request_socket)
 
     def _claim(self, workspace: Workspace) -> None:

@@ -45,7 +45,7 @@ FOR_LIBRARIES: tuple[tuple[str, str, str], ...] = (
     ("IPython", "kernels/inside", "gui init_display_formatter ipython_dir starting_dir use_jedi"),
     ("jedi and parso", "kernels/inside/confinement/fresh.py", "_default_cache_path cache_directory"),
     ("pandas", "kernels/inside/files/stored.py", "_constructor"),
-    ("pickle", "kernels/inside/state/pickling", "persistent_load reducer_override"),
+    ("pickle", "kernels/inside/state/pickling", "persistent_id persistent_load reducer_override"),
     ("tqdm", "kernels/inside/libraries/bars.py", "tnrange tqdm_notebook"),
     ("PIL", "kernels/inside/scratch/drawing.py", "MAX_IMAGE_PIXELS"),
     (

@@ -35,6 +35,7 @@ class PlainLauncher:
     python: Path
     workspace: Path
     request_socket: int
+    hash_seed: int | None = None
 
     def manager(self, folder: Path) -> AsyncKernelManager:
         """A manager for a kernel with this run folder."""
@@ -65,7 +66,8 @@ class PlainLauncher:
 
     def environment(self, run_folder: Path, outside: Mapping[str, str]) -> dict[str, str]:
         """Its variables: the workspace is its home, and IPython's folder is in the run folder."""
-        return environment(self.python, run_folder / IPYTHON, outside) | {"HOME": str(self.workspace)}
+        told = environment(self.python, run_folder / IPYTHON, outside, hash_seed=self.hash_seed)
+        return told | {"HOME": str(self.workspace)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,7 @@ class Sandbox:
         workspaces: Path,
         limits: Limits,
         libraries: Sequence[str] = LIBRARIES,
+        hash_seed: int | None = None,
     ) -> None:
         self.tier = tier
         self.network = limits.network  # whether kernels can reach the host's network
@@ -157,7 +158,7 @@ class Sandbox:
         self._users = range(0)
         self._claiming = threading.Lock()
         self._root = folder / "root"
-        told = environment(python, folder / "ipython", os.environ)
+        told = environment(python, folder / "ipython", os.environ, hash_seed=hash_seed)
         if tier.namespaces:  # libraries find their folders when they are imported
             told["HOME"] = str(WORKSPACE)
         self._fonts = Path(told["MPLCONFIGDIR"])

@@ -53,6 +53,11 @@ class StateStore:
         self._lock = threading.Lock()
         self._tidied: dict[str, object] = {}  # a mark for each session
 
+    @property
+    def folder(self) -> Path:
+        """Where they are kept."""
+        return self._folder
+
     def session(self, session_id: str) -> SessionState:
         """The saves of a session, which may have none yet. Raises: BadSessionId."""
         path = Workspace.named(self._folder, session_id).path

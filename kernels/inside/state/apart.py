@@ -13,14 +13,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from ..confinement import reserve
 from ..output import muting, streams
+from . import theirs
+from .surroundings.hooks import HOOKS, collect
 
 __all__ = ["Apart"]
-
-REPLACEABLE = ("stdin", "stdout", "stderr", "displayhook", "excepthook")  # by the code of a value, in `sys`
 
 
 class Apart:
@@ -49,9 +50,9 @@ class Apart:
 
     def _keep(self, stack: ExitStack, *, go_back: bool) -> None:
         """Have everything restored that the code of a value could change."""
-        for name in REPLACEABLE:
-            stack.callback(setattr, sys, name, getattr(sys, name))
-        stack.callback(gc.enable if gc.isenabled() else gc.disable)
+        for name, (owner, attribute) in HOOKS.items():
+            theirs.keep(stack, name, getattr(owner, attribute), partial(setattr, owner, attribute))
+        theirs.keep(stack, "gc", gc.isenabled(), collect)
         gc.disable()  # it would look through all that is made meanwhile, again and again
         stack.callback(setattr, self._kernel, "_allow_stdin", self._kernel._allow_stdin)
         self._kernel._allow_stdin = False

@@ -12,13 +12,14 @@ catch what is raised. What runs in C without returning to Python cannot be stopp
 import resource
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
 from .. import memory
 from ..children import forked
+from . import theirs
 
 __all__ = ["GivenUp", "TakesTooLong", "TakesTooMuch", "WorkBounds", "spare_memory"]
 
@@ -54,11 +55,13 @@ class WorkBounds:
         self._stopped = self._over = self._grown = False
 
     def __enter__(self) -> Self:
-        self._theirs = signal.setitimer(signal.ITIMER_REAL, 0)
+        self._kept = ExitStack()
+        timer = signal.setitimer(signal.ITIMER_REAL, 0)
         self._began = monotonic()
         self._until = self._began + self._seconds
         self.grow_from_now()
-        self._handler: Any = signal.signal(signal.SIGALRM, self._tick)
+        theirs.keep(self._kept, "timer", timer, self._go_on)
+        theirs.keep(self._kept, "alarm", signal.signal(signal.SIGALRM, self._tick), _handle)
         signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
         return self
 
@@ -70,10 +73,12 @@ class WorkBounds:
                 self.finish()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_IGN)  # discards one that is on its way: it could end us
-        with suppress(TypeError):  # the one before was no handler of Python's
-            signal.signal(signal.SIGALRM, self._handler)
-        left, interval = self._theirs
-        if left:  # the person's own timer goes on
+        self._kept.close()
+
+    def _go_on(self, timer: tuple[float, float]) -> None:
+        """Let the person's own timer go on."""
+        left, interval = timer
+        if left:
             signal.setitimer(signal.ITIMER_REAL, max(left - (monotonic() - self._began), 1e-3), interval)
 
     def left(self) -> float:
@@ -134,6 +139,11 @@ class WorkBounds:
     def _tick(self, _number: int, _frame: object) -> None:
         if not self._over:
             self.look()
+
+
+def _handle(handler: Any) -> None:
+    with suppress(TypeError):  # it is no handler of Python's
+        signal.signal(signal.SIGALRM, handler)
 
 
 def spare_memory() -> int:

@@ -2,22 +2,25 @@
 
     fetched = fetch(ticket, bounds)
     loaded = put(fetched, shell, bounds)        # or raises, and the kernel is as fresh as it can be
-    missing = put_surroundings(loaded, shell)
+    missing = put_surroundings(loaded, shell, bounds)       # and the bounds are no more
 
 What cannot be made again is named, with its cell, and takes nothing else with it.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from . import graph, meta, placeholder, surroundings
-from .bounds import WorkBounds
-from .saving import OWN, PLACE, SURROUNDINGS, item_shown
+from .bounds import GivenUp, WorkBounds
+from .saving import OWN, PLACE, SURROUNDINGS, item_shown, text_hash
 from .transport import Fetched
 
 __all__ = ["LoadedState", "Unreadable", "everything", "put", "put_surroundings"]
 
+PART = 0.1  # of the time that is left, for a part of the surroundings
+HASHES = "hashes of text that values had kept"  # what `hash` gives depends on the kernel's seed
 NOT_MADE = "a value that could not be made again"
 
 
@@ -54,7 +57,7 @@ def put(fetched: Fetched, shell: Any, bounds: WorkBounds) -> LoadedState:
         for name, value in graph.load(stream, buffers, namespace, lose=lost.append):
             bounds.check()
             if name == PLACE and isinstance(value, dict):
-                unset += surroundings.put(shell, value)
+                surroundings.put(shell, value, partial(bounds.part, PART), unset)
             else:
                 found[name] = value
                 if name not in (OWN, SURROUNDINGS):
@@ -65,6 +68,10 @@ def put(fetched: Fetched, shell: Any, bounds: WorkBounds) -> LoadedState:
         raise
     own, parts = found.pop(OWN, None), found.pop(SURROUNDINGS, None)
     own = own if isinstance(own, dict) else {}
+    if own.get("hash", text_hash()) != text_hash():
+        unset.append(HASHES)
+    for name, what in own.get("left out", {}).items():
+        found.setdefault(name, placeholder.Placeholder(what, name))
     order = [name for name in own.get("order", found) if name in found]
     for name in order:
         namespace.pop(name, None)  # for their old order
@@ -79,11 +86,18 @@ def put(fetched: Fetched, shell: Any, bounds: WorkBounds) -> LoadedState:
     )
 
 
-def put_surroundings(loaded: LoadedState, shell: Any) -> list[dict[str, Any]]:
-    """Set again what is no name; returns what is missing of everything."""
-    unset = [*loaded.unset, *surroundings.put(shell, loaded.surroundings)]
-    told = {one["name"] for one in loaded.missing}  # what was running was known to be lost when it was saved
-    return [*loaded.missing, *(one for one in map(meta.not_kept, unset) if one["name"] not in told)]
+def put_surroundings(loaded: LoadedState, shell: Any, bounds: WorkBounds) -> list[dict[str, Any]]:
+    """Set again what is no name, as far as there is time; returns what is missing of everything."""
+    unset, left = loaded.unset, loaded.surroundings
+    try:
+        surroundings.put(shell, left, partial(bounds.part, PART), unset)
+    except (GivenUp, KeyboardInterrupt):
+        bounds.finish()  # it would be raised again
+        unset += surroundings.words(left)
+    bounds.finish()
+    known = {one["name"] for one in loaded.missing}  # what was running was known to be lost when it was saved
+    told = map(meta.not_kept, dict.fromkeys(unset))
+    return [*loaded.missing, *(one for one in told if one["name"] not in known)]
 
 
 def everything(known: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -106,16 +120,13 @@ def _missing(
     known: Mapping[str, Any], found: Mapping[str, Any], lost: Iterable[graph.Lost], cells: Mapping[str, int]
 ) -> list[dict[str, Any]]:
     """What had been lost before, what could not be made now, and what is not there for any other reason."""
-    missing = list(known.get("lost", ()))
-    missing += [meta.told(item_shown(one.name), cells.get(one.name, 0), one.what) for one in lost]
-    told = {one["name"] for one in missing}
-    there = {meta.shown(name): value for name, value in found.items()}
-    for name in dict.fromkeys([*known.get("names", ()), *there]):
-        if name in told:
-            continue
-        value = there.get(name)
-        if name not in there:
-            missing.append(meta.told(name, cells.get(name, 0), NOT_MADE))
-        elif type(value) is placeholder.Placeholder:
-            missing.append(meta.told(name, cells.get(name, 0), value.what))
-    return missing
+    new = [meta.told(item_shown(one.name), cells.get(one.name, 0), one.what) for one in lost]
+    missing = {(one["name"], one["what"]): one for one in reversed([*known.get("lost", ()), *new])}
+    missing = dict(reversed(missing.items()))  # each once, as it was told first
+    told = {name for name, _ in missing}
+    for name, value in found.items():
+        if (shown := meta.shown(name)) not in told and type(value) is placeholder.Placeholder:
+            missing[shown, value.what] = meta.told(name, cells.get(name, 0), value.what)
+    there = {*told, *map(meta.shown, found)}
+    absent = [meta.told(name, cells.get(name, 0), NOT_MADE) for name in known.get("names", ())]
+    return [*missing.values(), *(one for one in absent if one["name"] not in there)]

@@ -48,10 +48,9 @@ class StateRequests:
         def work() -> dict[str, Any]:
             content = parent["content"]
             bounds = WorkBounds(float(content["seconds"]), spare_memory())
-            with interrupts.raised(bounds.stop):
-                wanted = self._saving.wanted()
-                with bounds:
-                    left_out = self._saving.save(content["ticket"], wanted, bounds)
+            with interrupts.raised(bounds.stop), bounds:
+                wanted = self._saving.wanted(bounds)
+                left_out = self._saving.save(content["ticket"], wanted, bounds)
             return {"status": "ok", "why": f"left out: {', '.join(left_out)}" if left_out else ""}
 
         def note() -> None:
@@ -78,8 +77,7 @@ class StateRequests:
                 loaded = loading.put(fetched, self._kernel.shell, bounds)
             except BaseException as error:  # noqa: BLE001  whatever the code of a value raises
                 return {"status": "failed", "why": _why(error), "missing": loading.everything(fetched.meta)}
-            bounds.finish()
-        missing = loading.put_surroundings(loaded, self._kernel.shell)
+            missing = loading.put_surroundings(loaded, self._kernel.shell, bounds)
         self._saving.restored(loaded.cells)
         return {"status": "ok", "why": "", "back": loaded.back, "missing": missing}
 

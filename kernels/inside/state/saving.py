@@ -2,7 +2,7 @@
 
     saving = Saving(shell)      # before the first cell
     saving.note(7)              # after the cell 7
-    saving.save(ticket, saving.wanted(), bounds)        # returns what is left out
+    saving.save(ticket, saving.wanted(bounds), bounds)  # returns what is left out
 
 Values that cannot be saved are left out by `graph`, each alone. If all the others take too much room, memory
 or time, what fits is saved; see `selection`.
@@ -10,6 +10,7 @@ or time, what fits is saved; see `selection`.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -20,14 +21,15 @@ from .names import Names
 from .portraits import Portraits, prefixes
 from .transport import Buffer, Sending, chunked
 
-__all__ = ["OWN", "PLACE", "SURROUNDINGS", "Saving", "item_shown"]
+__all__ = ["OWN", "PLACE", "SURROUNDINGS", "Saving", "item_shown", "text_hash"]
 
 # The items with all that is no name, in two parts: what modules are found by comes before the names.
 PLACE = "\0place"
 SURROUNDINGS = "\0surroundings"
 RUNNING = SURROUNDINGS + "running"  # of these the part that is in words: threads and tasks, which end
-OWN = "\0names"  # the item with the order of the names, their cells, and which are hidden
+OWN = "\0names"  # the item with the order of the names, their cells, and which are hidden or left out
 WHOLE, ALONE = 0.6, 0.1  # of the time that is left, for all values together, and for one of them
+PART = 0.1  # and for a part of the surroundings
 AGAIN = 8  # saves for which a value that takes too much by itself is not tried again
 TRIES = 4  # to save what fits: what values share is counted for each, so the first may well fit
 
@@ -73,10 +75,10 @@ class Saving:
         self._count = self._shell.execution_count
         self._cells.restored(self._names.own(), self._shell.user_ns, cells)
 
-    def wanted(self) -> dict[str, object]:
+    def wanted(self, bounds: WorkBounds) -> dict[str, object]:
         """All that is to be saved: the names' values, and the parts of the surroundings."""
         namespace = self._shell.user_ns
-        parts = surroundings.take(self._shell, namespace)
+        parts = surroundings.take(self._shell, namespace, partial(bounds.part, PART))
         values = {name: namespace[name] for name in self._names.own() if name in namespace}
         return values | {SURROUNDINGS + key: part for key, part in parts.items()}
 
@@ -85,7 +87,7 @@ class Saving:
 
         Raises: TakesTooMuch if there is room for nothing; StateRefused; OSError; GivenUp.
         """
-        state = None if self._some else self._whole(wanted, bounds, WHOLE)
+        state = None if self._some else self._whole(wanted, bounds, {})
         bounds.grow_from_now()  # sending takes nothing
         with Sending(ticket, bounds) as sending:
             left_out: dict[str, str] = {}
@@ -108,16 +110,27 @@ class Saving:
             bounds.finish()
         return [one["name"] for one in told]
 
-    def _whole(self, wanted: Mapping[str, object], bounds: WorkBounds, share: float) -> _State | None:
-        """The graph of all this, or None if it takes too much memory, or more than a share of the time."""
-        names = _names(wanted)
-        own = {"order": names, "cells": self._cells.all(), "hidden": self._names.hidden()}
-        parts = {key.removeprefix(SURROUNDINGS): wanted[key] for key in wanted if _is_ours(key)}
+    def _whole(
+        self, wanted: Mapping[str, object], bounds: WorkBounds, left_out: Mapping[str, str]
+    ) -> _State | None:
+        """The graph of all this but what is left out; None if it takes too much memory or time."""
+        values = [(name, wanted[name]) for name in _names(wanted) if name not in left_out]
+        parts = {
+            key.removeprefix(SURROUNDINGS): part
+            for key, part in wanted.items()
+            if _is_ours(key) and key not in left_out
+        }
+        own = {
+            "order": _names(wanted),
+            "cells": self._cells.all(),
+            "hidden": self._names.hidden(),
+            "hash": text_hash(),
+            "left out": {name: left_out[name] for name in _names(left_out)},
+        }
         place, rest = surroundings.split(parts)
-        values = [(name, wanted[name]) for name in names]
         items = [(PLACE, place), *values, (OWN, own), (SURROUNDINGS, rest)]
         try:
-            with bounds.part(share):
+            with bounds.part(WHOLE):
                 return self._graph(items, bounds)
         except (TakesTooMuch, MemoryError):
             bounds.grow_from_now()
@@ -144,15 +157,16 @@ class Saving:
             except TakesTooLong:
                 what[name] = selection.slow(value)
             except (TakesTooMuch, MemoryError):
-                what[name] = selection.described(value, bounds.growth, at_least=True)
+                what[name] = selection.too_large(value, bounds.growth)
             self._refused[name, id(value)] = what[name], AGAIN
             bounds.grow_from_now()
         newest, share = [*self._cells.newest_first(), *wanted], room
         for _ in range(TRIES):
             chosen = selection.fitting(sizes, newest, share)
-            state = self._whole({name: wanted[name] for name in wanted if name in chosen}, bounds, WHOLE)
+            left_out = {name: what[name] for name in wanted if name not in chosen}
+            state = self._whole(wanted, bounds, left_out)
             if state is not None and state.room <= room:
-                return state, {name: what[name] for name in what if name not in chosen}
+                return state, left_out
             del state
             share //= 2
         raise TakesTooMuch
@@ -191,6 +205,11 @@ class Saving:
 
     def _told(self, name: str, what: str) -> dict[str, Any]:
         return meta.told(item_shown(name), self._cells.of(name), what)
+
+
+def text_hash() -> int:
+    """A hash that is the same wherever all hashes of text are."""
+    return hash("the seed of hashes")
 
 
 def item_shown(name: str) -> str:

@@ -7,7 +7,7 @@ Small values first, as they are what is missed most for its size. Of the others,
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["described", "fitting", "slow"]
+__all__ = ["described", "fitting", "slow", "too_large"]
 
 SMALL = 64 << 10  # bytes
 LONGEST = 60  # characters of a type's name
@@ -24,14 +24,19 @@ def fitting(sizes: Mapping[str, int], newest_first: Sequence[str], room: int) ->
     return chosen
 
 
-def described(value: object, size: int, *, at_least: bool = False) -> str:
-    """A value that is not saved, in words: "a `DataFrame` of 900 MB (no room)"."""
-    return f"{_kind(value)} of {'more than ' if at_least else ''}{_in_words(size)} (no room)"
+def described(value: object, size: int) -> str:
+    """A value that is not saved, in words: "a `DataFrame` of 900 MB (left out: your quota has ...)"."""
+    return f"{_kind(value)} of {_in_words(size)} (left out: your quota has no room for it)"
+
+
+def too_large(value: object, size: int) -> str:
+    """The same for a value that takes more than so much memory to be saved."""
+    return f"{_kind(value)} of more than {_in_words(size)} (left out: saving it takes too much memory)"
 
 
 def slow(value: object) -> str:
     """The same for a value that takes too long."""
-    return f"{_kind(value)} (saving it takes too long)"
+    return f"{_kind(value)} (left out: saving it takes too long)"
 
 
 def _kind(value: object) -> str:

@@ -12,9 +12,13 @@ from typing import Any
 
 from .reduction import Reduction, Unpicklable
 
-__all__ = ["SETTERS", "is_array", "reduce_array", "reduce_memoryview"]
+__all__ = ["SETTERS", "is_array", "is_ufunc", "reduce_array", "reduce_memoryview", "reduce_ufunc"]
 
 COPIED = 8 << 20  # bytes of an array that is made again in memory of its own; a larger one keeps its buffer
+HOMES = ("numpy", "scipy.special", "numpy._core.umath")  # of functions of arrays
+# How a view looks at memory: dtype, shape, strides, bytes from its start, whether it can be written to.
+type Look = tuple[Any, tuple[int, ...], tuple[int, ...], int, bool]
+
 EXPORTERS = (bytes, bytearray, array.array)  # whose memory an array or a memoryview can look into
 
 
@@ -22,6 +26,30 @@ def is_array(cls: type) -> bool:
     """Whether it is a class of NumPy's arrays, without importing NumPy for it."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and issubclass(cls, getattr(numpy, "ndarray", ()))
+
+
+def is_ufunc(cls: type) -> bool:
+    """The same for its functions of whole arrays, such as `numpy.add`."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and cls is getattr(numpy, "ufunc", None)
+
+
+def reduce_ufunc(found: Any) -> Reduction:
+    """Such a function by a name that it has; some have another one of their own, and no module at all."""
+    for module in HOMES:
+        names = vars(sys.modules[module]) if module in sys.modules else {}
+        name = found.__name__
+        if names.get(name) is not found:
+            name = next((name for name, each in names.items() if each is found), "")
+        if name:
+            return find_ufunc, (module, name)
+    raise Unpicklable("a function of arrays that cannot be found by its name")
+
+
+def find_ufunc(module: str, name: str) -> Any:
+    """The function, of a module that is imported if need be."""
+    __import__(module)
+    return getattr(sys.modules[module], name)
 
 
 def reduce_array(found: Any) -> Reduction:
@@ -194,28 +222,31 @@ def _reduce_view(found: Any, root: Any) -> Reduction:
     low, high = _extent(root)
     if high - low != root.nbytes:  # it is made again without its gaps, and the view's place would be another
         raise Unpicklable("a view of an array that lies in pieces")
-    place = _address(found) - _address(root) if found.size else 0
-    about = found.dtype, found.shape, found.strides, place, found.flags.writeable
     content = None if isinstance(found, np.memmap) else _content(found)  # it takes its own from the root
-    return make_view, (type(found), root, *about), content, None, None, set_content
+    return make_view, (type(found), root, _look(found, _address(root))), content, None, None, set_content
 
 
-def make_view(
-    cls: Any,
-    root: Any,
-    dtype: Any,
-    shape: tuple[int, ...],
-    strides: tuple[int, ...],
-    place: int,
-    writeable: bool,
-) -> Any:
-    """A view of an array, `place` bytes after its first element."""
+def _reduce_over(found: Any, exporter: Any) -> Reduction:
     import numpy as np
 
+    look = _look(found, _address(np.frombuffer(exporter, np.uint8)) if found.size else 0)
+    return make_over, (type(found), exporter, look), _content(found), None, None, set_content
+
+
+def _look(found: Any, start: int) -> Look:
+    """How a view looks at memory that starts at this address."""
+    place = _address(found) - start if found.size else 0
+    return found.dtype, found.shape, found.strides, place, found.flags.writeable
+
+
+def make_view(cls: Any, root: Any, look: Look) -> Any:
+    """A view of an array."""
+    import numpy as np
+
+    dtype, shape, strides, place, writeable = look
     plain = root.view(np.ndarray)
-    memory = plain.transpose(sorted(range(plain.ndim), key=lambda axis: -abs(plain.strides[axis]))).reshape(
-        -1
-    )
+    order = sorted(range(plain.ndim), key=lambda axis: -abs(plain.strides[axis]))
+    memory = plain.transpose(order).reshape(-1)
     if not np.shares_memory(memory, plain) and memory.size:
         raise ValueError("the array lies in pieces")
     if dtype.hasobject:
@@ -231,33 +262,22 @@ def make_view(
         made = memory[:0].view(np.uint8)[:0].view(dtype).reshape(shape)
     else:
         made = np.ndarray(shape, dtype, memory.view(np.uint8), place, strides)
-    made = made.view() if cls is np.ndarray else made.view(cls)
-    if made.flags.writeable and not writeable:
-        made.flags.writeable = False
-    return made
+    return _of_class(made, cls, writeable)
 
 
-def _reduce_over(found: Any, exporter: Any) -> Reduction:
-    import numpy as np
-
-    place = _address(found) - _address(np.frombuffer(exporter, np.uint8)) if found.size else 0
-    about = found.dtype, found.shape, found.strides, place, found.flags.writeable
-    return make_over, (type(found), exporter, *about), _content(found), None, None, set_content
-
-
-def make_over(
-    cls: Any,
-    exporter: Any,
-    dtype: Any,
-    shape: tuple[int, ...],
-    strides: tuple[int, ...],
-    place: int,
-    writeable: bool,
-) -> Any:
+def make_over(cls: Any, exporter: Any, look: Look) -> Any:
     """An array over the memory of bytes, a bytearray or an array of Python's."""
     import numpy as np
 
-    made = np.ndarray(shape, dtype, np.frombuffer(exporter, np.uint8), place, strides)
+    dtype, shape, strides, place, writeable = look
+    return _of_class(
+        np.ndarray(shape, dtype, np.frombuffer(exporter, np.uint8), place, strides), cls, writeable
+    )
+
+
+def _of_class(made: Any, cls: Any, writeable: bool) -> Any:
+    import numpy as np
+
     made = made.view() if cls is np.ndarray else made.view(cls)
     if made.flags.writeable and not writeable:
         made.flags.writeable = False

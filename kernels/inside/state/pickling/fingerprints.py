@@ -49,7 +49,6 @@ class Fingerprints:
             return False
 
         reducers = Reducers(self._namespace, lambda _value, _what: "")
-        reducers.know(value)
         pickler = QuickPickler(_Digested(digest.update, self._check), keep)  # type: ignore[arg-type]
         pickler.reduce, pickler.check, pickler.memo = reducers.reduce, self._check, self._memo
         try:

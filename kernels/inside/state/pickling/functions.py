@@ -23,49 +23,67 @@ __all__ = ["SETTERS", "Globals", "reducers"]
 # Attributes of a function that are set when it has been made.
 ATTRIBUTES = ("__name__", "__qualname__", "__module__", "__doc__", "__defaults__", "__kwdefaults__")
 LATER = ("__annotations__", "__type_params__")
+USED_ONCE = 4  # references to a dict of globals that one function has, while it is looked at
+USERS = (types.FunctionType, types.FrameType)  # who has a dict of globals only for what is in it
+LOOKING = {
+    "dir",
+    "eval",
+    "exec",
+    "globals",
+    "locals",
+    "vars",
+}  # builtins by which a function can use all of it
 
 
 class Globals:
-    """How the globals of functions are named in a state: one instance for each save."""
+    """What functions have as globals: one instance for each save."""
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         self._named: dict[int, Any] = {id(namespace): namespace}
 
     def of(self, function: types.FunctionType) -> Any:
-        """What is pickled in place of the function's globals."""
+        """What is pickled as the function's globals: the dict itself, if anybody can see that."""
         found = function.__globals__
-        named = self._named.get(id(found))
-        if named is None:
-            module = sys.modules.get(found.get("__name__", ""))
-            is_of_module = module is not None and vars(module) is found
-            named = self._named[id(found)] = _ModuleGlobals(module) if is_of_module else _UsedGlobals()
-        return named
+        if id(found) not in self._named:
+            self._named[id(found)] = self._chosen(found)
+        return self._named[id(found)]
 
-    def know(self, value: object) -> None:
-        """Note a dict, or a module that a cell has made, before functions that are at home in it."""
-        if type(value) is dict:
-            self._named.setdefault(id(value), value)
-        elif type(value) is types.ModuleType and not _is_found(value):
-            self._named.setdefault(id(vars(value)), _ModuleGlobals(value))
+    def _chosen(self, found: dict[str, Any]) -> Any:
+        name = found.get("__name__")
+        module = sys.modules.get(name) if type(name) is str else None
+        if module is not None and vars(module) is found:
+            return _ModuleGlobals(module)
+        if sys.getrefcount(found) <= USED_ONCE:  # by this function; it is not worth a search
+            return _UsedGlobals(found)
+        for holder in gc.get_referrers(found):
+            if type(holder) is types.ModuleType and vars(holder) is found:
+                return _ModuleGlobals(holder)
+            if type(holder) not in USERS:
+                return found
+        return _UsedGlobals(found)
 
     def reduce(self, function: types.FunctionType) -> Reduction:
         """A function by value, or NotImplemented for one that a module has under its name."""
         if cloudpickle._should_pickle_by_reference(function):
             return NotImplemented
         names = function.__globals__
-        if names.get("__name__", "").startswith("inside."):
+        if str(names.get("__name__", "")).startswith("inside."):
             raise Unpicklable("a function of the kernel")
         state = {name: getattr(function, name) for name in (*ATTRIBUTES, *LATER)}
         named, used = self.of(function), None
         if type(named) is _UsedGlobals:
-            keys = ("__name__", "__package__", *cloudpickle._extract_code_globals(function.__code__))
+            own = cloudpickle._extract_code_globals(function.__code__)
+            keys = list(names) if LOOKING & own.keys() else ["__name__", "__package__", *own]
             used = {key: names[key] for key in keys if key in names}
         made = function.__code__, named, function.__closure__
         return make_function, made, (state, vars(function), used), None, None, set_function
 
 
 class _UsedGlobals:
-    """A dict that only functions use: what they use of it is kept, and they share it."""
+    """A dict that only functions have: what they use of it is kept, and they share it."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self._names = names  # no other dict may have its address
 
     @staticmethod
     def reduce(_: "_UsedGlobals") -> Reduction:

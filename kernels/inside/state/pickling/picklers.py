@@ -12,6 +12,7 @@ from functools import partial
 from types import FunctionType
 from typing import Any
 
+from .marks import has_nan, is_nan
 from .reduction import Reduction
 
 __all__ = ["DeepPickler", "Memo", "Nowhere", "PickledBytes", "QuickPickler"]
@@ -26,7 +27,12 @@ type KeepBuffer = Callable[[pickle.PickleBuffer], bool]
 
 
 class PickledBytes:
-    """What is written, in memory; with each piece of 64 KiB it is asked whether to go on."""
+    """What is written, in memory; with each piece of 64 KiB it is asked whether to go on.
+
+    `has_nan` is whether a float that is not a number may have been written.
+    """
+
+    has_nan = False
 
     def __init__(self, check: Callable[[], None]) -> None:
         self._check, self._data = check, io.BytesIO()
@@ -34,6 +40,7 @@ class PickledBytes:
     def write(self, piece: Any) -> int:
         """Add bytes at the end."""
         self._check()
+        self.has_nan = self.has_nan or has_nan(piece)
         return self._data.write(piece)
 
     def tell(self) -> int:
@@ -86,11 +93,13 @@ class DeepPickler(IN_PYTHON):  # type: ignore[misc]
         keep_buffer: KeepBuffer,
         reduce: Callable[..., Reduction],
         check: Callable[[], None],
+        named: Callable[[object], int | None],
         memo: Memo,
     ) -> None:
+        """`named` says what is written in place of a float that is not a number."""
         super().__init__(file, PROTOCOL, buffer_callback=keep_buffer)
         self.memo = memo
-        self._reduce, self._check = partial(reduce, deep=True), check
+        self._reduce, self._check, self._named = partial(reduce, deep=True), check, named
 
     def dump(self, value: object) -> None:
         """Write one pickle."""
@@ -108,6 +117,10 @@ class DeepPickler(IN_PYTHON):  # type: ignore[misc]
             self.write(self.get(known[0]))
             return
         cls = type(value)
+        if is_nan(value) and (named := self._named(value)) is not None:
+            self.save_long(named)
+            self.write(pickle.BINPERSID)
+            return
         if cls in BY_PICKLE:
             self.dispatch[cls](self, value)
             return

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..placeholder import Placeholder
 from . import arrays, reasons
-from .marks import find, marks
+from .marks import ReadNans, find, marks
 from .reduction import is_ours
 from .tolerance import TolerantUnpickler, Unmendable
 from .writing import Entry, item_mark
@@ -55,6 +55,7 @@ class _Reading:
     ) -> None:
         self._source, self._buffers = _Source(stream), _Buffers(buffers)
         self._start = self._first_buffer = self._failed = 0
+        self._nans = ReadNans()
         self._told = functools.cache(lose)  # once for each item and what
         self._damaged = ""  # why no further item can be read
         self._memo: dict[int, Any] | None = None  # once the quick unpickler is not used any more
@@ -100,6 +101,7 @@ class _Reading:
         first = len(memo)
         for patient in (True, False):
             tolerant = TolerantUnpickler(self._source, self._buffers, memo, name, patient=patient)
+            tolerant.persistent_load = self._nans.made
             self._rewind()
             try:
                 _, value = tolerant.load()
@@ -138,7 +140,7 @@ class _Reading:
         Its memo cannot be set otherwise: setting it to a dict has no effect in C.
         """
         unpickler = _QuickUnpickler(self._source, buffers=self._buffers)
-        unpickler.known = known
+        unpickler.known, unpickler.nan = known, self._nans.made
         operations = [
             b"J" + place.to_bytes(4, "little") + PERSISTENT + MEMOIZE + POP for place in range(len(known))
         ]
@@ -155,10 +157,11 @@ def _is_mark(value: object, mark: str) -> bool:
 
 class _QuickUnpickler(pickle.Unpickler):
     known: list[Any]
+    nan: Callable[[int], float]
 
     def persistent_load(self, place: int) -> Any:
-        """What the memo had at a place."""
-        return self.known[place]
+        """What the memo had at a place, or a float that is not a number by its name."""
+        return self.known[place] if 0 <= place < len(self.known) else self.nan(place)
 
 
 class _Source:

@@ -56,10 +56,6 @@ class Reducers:
         """Let go of all values."""
         vars(self).clear()
 
-    def know(self, value: object) -> None:
-        """Note what a variable holds before it is pickled."""
-        self._globals.know(value)
-
     def reduce(self, value: object, *, deep: bool = False) -> Reduction:
         """The value's reduction.
 
@@ -101,6 +97,8 @@ class Reducers:
             return classes.reduce_member
         if arrays.is_array(cls):
             return arrays.reduce_array
+        if arrays.is_ufunc(cls):
+            return arrays.reduce_ufunc
         if (way := frames.reducer(cls)) is not None:
             return way
         if cls.__module__.startswith(OWN_CODE):

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..placeholder import Placeholder
 from . import reasons
-from .marks import marks
+from .marks import WrittenNans, marks
 from .picklers import DeepPickler, Nowhere, PickledBytes, QuickPickler
 from .reducers import Reducers
 from .reduction import is_ours
@@ -47,6 +47,8 @@ class ItemWriter:
         self._buffers: list[memoryview] = []  # of what is being written
         self._missing: dict[int, str] = {}  # addresses of values that were replaced, and why
         self._rounds = 0
+        self._nans = WrittenNans()
+        self._names_nans = False  # only once there is one, since it takes time for each value
         self._reducers = Reducers(namespace, self._lose)
         self._pickler = QuickPickler(self.stream, self._keep_buffer)
         self._pickler.reduce, self._pickler.check = self._reducers.reduce, self._check
@@ -69,7 +71,6 @@ class ItemWriter:
         """
         self._name, self._named = name, 0
         self._held.append(value)
-        self._reducers.know(value)
         failure = self._written(name, value)
         rounds = 0
         while failure is not None and rounds < ROUNDS and self._rounds < ALL_ROUNDS:
@@ -103,6 +104,12 @@ class ItemWriter:
         self._losing, self._buffers = [], []
         try:
             write((mark, value))
+            if self.stream.has_nan and not self._names_nans:
+                self._names_nans = True
+                self._pickler.persistent_id = self._nans.named  # type: ignore[method-assign]
+                self._take_back(start, mark)
+                self._losing, self._buffers = [], []
+                write((mark, value))
         except BaseException as failure:  # whatever the code of a value raises
             if self._is_passed_on(failure):
                 raise
@@ -124,13 +131,15 @@ class ItemWriter:
 
     def _deeply(self, item: Any) -> None:
         memo = self._pickler.memo.copy()
-        DeepPickler(self.stream, self._keep_buffer, self._reducers.reduce, self._check, memo).dump(item)
+        reduce, named = self._reducers.reduce, self._nans.named
+        DeepPickler(self.stream, self._keep_buffer, reduce, self._check, named, memo).dump(item)
         self._pickler.memo = memo
 
     def _failing_parts(self, value: object, level: int = 1) -> list[tuple[object, str]]:
         """Those parts of a value, or of its parts, that cannot be written, and why. Nothing is written."""
         memo = self._pickler.memo.copy()
-        trial = DeepPickler(Nowhere(self._check), _no_buffer, self._reducers.reduce, self._check, memo)
+        nowhere, reduce = Nowhere(self._check), self._reducers.reduce
+        trial = DeepPickler(nowhere, _no_buffer, reduce, self._check, self._nans.named, memo)
         found = []
         for part in _parts(value):
             known = len(memo)

@@ -1,36 +1,43 @@
 """A session's state beyond its variables: what `begin` notes, `take` keeps and `put` sets again.
 
     begin(shell)                    # once, before the first cell and before anything is put
-    values = take(shell, names)     # between cells: only what is different from a fresh kernel
+    values = take(shell, names, limited)    # between cells: only what is different from a fresh kernel
     place, rest = split(values)     # `place` is what modules are found by: folder, environment, `sys.path`
-    told = put(shell, place)        # in the next kernel, before the variables are loaded
-    told += put(shell, rest)        # once they are
+    told = put(shell, place, limited)       # in the next kernel, before the variables are loaded
+    told += put(shell, rest, limited)       # once they are
 
-None of them raises an error. While values are taken or put, `logging.disable` may not be used to mute them:
-it is among what is kept. Each value is a plain one under its own key, so one that cannot be pickled
-loses only itself. `put` returns in words what it could not set.
+None of them raises an error, unless it is to be given up. `limited` makes a context for each part, which ends
+code of the person's that does not come to an end, by raising TakesTooMuch. While values are taken or put,
+`logging.disable` may not be used to mute them: it is among what is kept. Each value is a plain one under its
+own key, so one that cannot be pickled loses only itself. `put` returns in words what it could not set.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
 from ...libraries import on_import
-from . import history, interpreter, logs, numbers, options, tools
+from ..bounds import TakesTooMuch
+from . import history, hooks, interpreter, logs, numbers, options, tools
 from .part import Part, is_lost
 
-__all__ = ["begin", "put", "split", "take"]
+__all__ = ["begin", "put", "split", "take", "words"]
+
+type Limited = Callable[[], AbstractContextManager[None]]
 
 PARTS = (
     *interpreter.PLACE,
+    *hooks.PLACE,
     *tools.PARTS,
     *options.PARTS,
     *interpreter.PARTS,
+    *hooks.PARTS,
     *logs.PARTS,
     *history.PARTS,
     *numbers.PARTS,  # last, since anything else may take a random number
 )
-PLACE = {part.key for part in interpreter.PLACE}
+PLACE = {part.key for part in (*interpreter.PLACE, *hooks.PLACE)}
 
 _noted: dict[str, Any] = {}  # how things were in the fresh kernel, by part
 _waiting: dict[str, Any] = {}  # what is set when its library is imported, by part
@@ -45,19 +52,24 @@ def begin(shell: Any) -> None:
             _note(part, shell)
 
 
-def take(shell: Any, namespace: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001  IPython's own names are in the shell's
+def take(
+    shell: Any,
+    namespace: Mapping[str, Any],  # noqa: ARG001  IPython's own names are in the shell's
+    limited: Limited = nullcontext,
+) -> dict[str, Any]:
     """What is different from a fresh kernel, by part; None for a part that cannot be looked at."""
     values: dict[str, Any] = {}
     for part in PARTS:
         subject = part.subject(shell)
+        if subject is not None and part.key not in _noted and not part.module:
+            continue
         try:
-            if subject is None:
-                value = _waiting.get(part.key)
-            elif part.key in _noted or part.module:
-                value = part.take(subject, _noted.get(part.key))
-            else:
-                continue
-        except Exception:  # noqa: BLE001  the person can replace anything that is looked at
+            with limited():
+                if subject is None:
+                    value = _waiting.get(part.key)
+                else:
+                    value = part.take(subject, _noted.get(part.key))
+        except (Exception, TakesTooMuch):  # noqa: BLE001  the person can replace anything that is looked at
             values[part.key] = None
             continue
         if value is not None:
@@ -71,9 +83,11 @@ def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return place, {key: value for key, value in values.items() if key not in PLACE}
 
 
-def put(shell: Any, values: Mapping[str, Any]) -> list[str]:
-    """Set what `take` has returned; returns what could not be set, in words."""
-    told: list[str] = []
+def put(
+    shell: Any, values: dict[str, Any], limited: Limited = nullcontext, told: list[str] | None = None
+) -> list[str]:
+    """Set what `take` has returned, which leaves `values`; returns `told` with what could not be set."""
+    told = [] if told is None else told
     for part in PARTS:
         if part.key not in values:
             continue
@@ -82,8 +96,14 @@ def put(shell: Any, values: Mapping[str, Any]) -> list[str]:
             _waiting[part.key] = value
             on_import.change(part.module, partial(_put_late, part))
         else:
-            told += _put(part, subject, value)
+            told += _put(part, subject, value, limited)
+        del values[part.key]
     return told
+
+
+def words(values: Mapping[str, Any]) -> list[str]:
+    """What `take` has returned in words, as if nothing of it could be set."""
+    return [part.words for part in PARTS if part.key in values]
 
 
 def _note(part: Part, subject: Any) -> None:
@@ -98,10 +118,11 @@ def _put_late(part: Part, module: Any) -> None:
     _put(part, module, _waiting.pop(part.key, None))
 
 
-def _put(part: Part, subject: Any, value: Any) -> list[str]:
+def _put(part: Part, subject: Any, value: Any, limited: Limited = nullcontext) -> list[str]:
     if value is None or is_lost(value):
         return [part.words]
     try:
-        return list(part.put(subject, value) or ())
-    except Exception:  # noqa: BLE001  it may be from another version, or have been changed by the person
+        with limited():
+            return list(part.put(subject, value) or ())
+    except (Exception, TakesTooMuch):  # noqa: BLE001  it may be from another version, or have been changed by the person
         return [part.words]

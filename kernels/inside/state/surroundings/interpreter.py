@@ -4,17 +4,23 @@ import _signal  # type: ignore[import-not-found]  # below `signal`, and without 
 import asyncio
 import builtins
 import difflib
+import gc
 import locale
 import os
 import signal
+import socket
 import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ...libraries import width
+from .. import theirs
+from .hooks import collect
 from .part import Part, Words, is_lost, is_ours
 
 __all__ = ["PARTS", "PLACE"]
@@ -114,10 +120,32 @@ def _set_locale(value: str) -> None:
     locale.setlocale(locale.LC_ALL, value)
 
 
-SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
+def _umask() -> int:
+    """The mask that new files have; `os.umask` tells it only by setting another one."""
+    lines = Path("/proc/self/status").read_text("ascii", "replace").splitlines()
+    return next(int(line.split()[1], 8) for line in lines if line.startswith("Umask:"))
+
+
+def _set_depth(value: int | None) -> None:
+    if value is None:
+        vars(sys).pop("tracebacklimit", None)
+    else:
+        vars(sys)["tracebacklimit"] = value
+
+
+SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
     "the recursion limit": (sys.getrecursionlimit, sys.setrecursionlimit),
     "the longest number as text": (sys.get_int_max_str_digits, sys.set_int_max_str_digits),
     "the switch interval": (sys.getswitchinterval, sys.setswitchinterval),
+    "the mask of new files": (_umask, os.umask),
+    "whether garbage is collected": (
+        lambda: theirs.get("gc", gc.isenabled),
+        lambda enabled: theirs.put("gc", enabled, collect),
+    ),
+    "the thresholds of the garbage collector": (gc.get_threshold, lambda value: gc.set_threshold(*value)),
+    "the debugging of the garbage collector": (gc.get_debug, gc.set_debug),
+    "the length of tracebacks": (lambda: vars(sys).get("tracebacklimit"), _set_depth),
+    "the time limit of network connections": (socket.getdefaulttimeout, socket.setdefaulttimeout),
     "the locale": (lambda: locale.setlocale(locale.LC_ALL), _set_locale),
 }
 
@@ -134,7 +162,14 @@ def _put_settings(_: object, value: dict[str, Any]) -> Iterator[str]:
     for name, setting in value.items():
         try:
             SETTINGS[name][1](setting)
-        except (KeyError, ValueError, RecursionError, locale.Error):  # there is no such locale here, for one
+        except (
+            KeyError,
+            ValueError,
+            TypeError,
+            OverflowError,
+            RecursionError,
+            locale.Error,
+        ):  # there is no such locale here, for one
             yield f"{name} ({setting})"
 
 
@@ -168,7 +203,9 @@ WARNINGS = "the warning filters"
 
 
 def _signals(_: object) -> dict[int, Any]:
-    return {number: _signal.getsignal(number) for number in SIGNALS}
+    read = {number: partial(_signal.getsignal, number) for number in SIGNALS}
+    alarm = theirs.get("alarm", read[signal.SIGALRM])
+    return {number: get() for number, get in read.items()} | {int(signal.SIGALRM): alarm}
 
 
 def _take_signals(_: object, noted: dict[int, Any]) -> dict[int, Any] | None:
@@ -184,6 +221,8 @@ def _put_signals(_: object, value: dict[int, Any]) -> Iterator[str]:
     for number, handler in value.items():
         if is_lost(handler):
             yield f"the handler of {signal.Signals(number).name}"
+        elif number == signal.SIGALRM:
+            theirs.put("alarm", handler, partial(signal.signal, number))
         else:
             signal.signal(number, handler)
 
@@ -209,7 +248,7 @@ def _put_builtins(_: object, value: dict[str, Any]) -> Iterator[str]:
 
 
 def _take_running(shell: Any, _: object) -> list[str] | None:
-    """The threads and tasks that run the person's own functions; nothing brings them back."""
+    """The threads and tasks that run the person's own functions, and an alarm; nothing brings them back."""
     names = shell.user_ns
     found = []
     for thread in threading.enumerate():
@@ -224,6 +263,8 @@ def _take_running(shell: Any, _: object) -> list[str] | None:
         frame = getattr(task.get_coro(), "cr_frame", None)
         if frame is not None and frame.f_globals is names:
             found.append(f"the task `{frame.f_code.co_name}`, which was running")
+    if theirs.get("timer", lambda: signal.getitimer(signal.ITIMER_REAL))[0]:
+        found.append("the alarm set by `signal.alarm` or `signal.setitimer`")
     return found or None
 
 

@@ -7,6 +7,9 @@ from .part import Part
 
 __all__ = ["PARTS"]
 
+OF_DECIMALS = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
+OF_SIGNALS = ("flags", "traps")
+
 
 def _python(_: object) -> Any:
     return random.getstate()
@@ -47,17 +50,27 @@ def _put_numpy(module: Any, value: dict[str, Any]) -> None:
     module.set_state(value)
 
 
-def _decimal(module: Any) -> str:
-    return repr(module.getcontext())
+def _decimal(module: Any) -> dict[str, Any]:
+    context = module.getcontext()
+    return {name: getattr(context, name) for name in OF_DECIMALS} | {
+        name: [signal for signal, given in getattr(context, name).items() if given] for name in OF_SIGNALS
+    }
 
 
-def _take_decimal(module: Any, noted: str | None) -> Any:
-    """The context itself, which a variable may hold, too."""
-    return module.getcontext() if noted is None or _decimal(module) != noted else None
+def _take_decimal(module: Any, noted: dict[str, Any] | None) -> dict[str, Any] | None:
+    now = _decimal(module)
+    return now if noted is None or now != noted else None
 
 
-def _put_decimal(module: Any, value: Any) -> None:
-    module.setcontext(value)
+def _put_decimal(module: Any, value: dict[str, Any]) -> None:
+    """Change the context itself, which variables may hold (it has a mark), and may have been made anew."""
+    context = module.getcontext()
+    for name in OF_DECIMALS:
+        setattr(context, name, value[name])
+    for name in OF_SIGNALS:
+        given = getattr(context, name)
+        for signal in given:
+            given[signal] = signal in value[name]
 
 
 PARTS = (

@@ -5,6 +5,7 @@
 `inside` must be on the path. One JSON line: {"what was tried": ...}.
 """
 
+import asyncio
 import contextlib
 import gc
 import io
@@ -27,7 +28,7 @@ from inside.input import standard_input  # noqa: E402
 from inside.interrupts import take_interrupts  # noqa: E402
 from inside.output import muting  # noqa: E402
 from inside.shell import Shell, interrupts  # noqa: E402
-from inside.state import requests, saving  # noqa: E402
+from inside.state import graph, loading, placeholder, requests, saving  # noqa: E402
 
 del sys.path[0]
 forked._kernel = os.getpid()
@@ -116,7 +117,14 @@ with stand_in.Node(request_socket) as node:
     cell("newer = numpy.random.default_rng(3).random(1 << 18)")
     node.room = 5 << 19
     told["no room"] = kernel.save(3), node.saves[-1].meta["names"], node.saves[-1].meta["lost"]
+    before, kernel = dict(own), fresh()
+    told["left out"] = kernel.load(), list(own), repr(own["old"])
+    kernel.save(3)
+    told["left out"] += (node.saves.pop().meta["lost"],)
     node.room = 1 << 30
+    kernel = fresh()
+    own |= {name: before[name] for name in ("numpy", "old", "n", "new", "newer")}
+    kernel.save(3)
     told["room again"] = kernel.save(4), node.saves[-1].meta["names"]
     node.room = 10
     node.chunks.clear()
@@ -183,6 +191,58 @@ with stand_in.Node(request_socket) as node:
     told["running"] = [one for one in node.saves[-1].meta["lost"] if "waiting" in one["name"]]
     cell("ending.set()")
     told["was running"] = [one for one in kernel.load()["missing"] if "waiting" in one["name"]]
+
+    # What something of ours stands for meanwhile is theirs again, and goes with the state.
+    kernel = fresh()
+    cell("import gc, io, signal, sys\nsys.stderr = err = io.StringIO()\ngc.disable()")
+    cell("def alarmed(*_): pass\nsignal.signal(signal.SIGALRM, alarmed); _ = signal.alarm(1000)")
+    look = lambda: [  # noqa: E731
+        sys.stderr is own.get("err"),
+        gc.isenabled(),
+        signal.getsignal(signal.SIGALRM) is own.get("alarmed"),
+        signal.alarm(1000) > 900,
+    ]
+    kernel.save(1)
+    told["theirs"] = [look()]
+    signal.alarm(0), signal.signal(signal.SIGALRM, signal.SIG_DFL), gc.enable()
+    sys.stderr = sys.__stderr__
+    kernel = fresh()
+    missing = kernel.load()["missing"]
+    told["theirs"] += [look(), [one["name"] for one in missing]]
+    signal.alarm(0), signal.signal(signal.SIGALRM, signal.SIG_DFL), gc.enable()
+    sys.stderr = sys.__stderr__
+
+    # Code that never ends costs only what it belongs to, when it is looked at and when it is set.
+    kernel = fresh()
+    cell("import asyncio, sys, time\nclass Ends:\n def __eq__(self, other):\n  while True: time.sleep(60)")
+    arguments, sys.argv = sys.argv, [own["Ends"]()] * len(sys.argv)
+    code = "class Policy(asyncio.DefaultEventLoopPolicy):\n def __init__(self):\n  super().__init__()"
+    cell(f"{code}\n  while made: time.sleep(60)\nmade = []; asyncio.set_event_loop_policy(Policy())")
+    cell("made.append(asyncio.get_event_loop_policy()); n = 8")
+    saving.PART = loading.PART = 0.01
+    told["endless"] = [kernel.save(1)["status"], node.saves[-1].meta["lost"]]
+    sys.argv = arguments
+    asyncio.set_event_loop_policy(None)
+    kernel = fresh()
+    told["endless"] += [kernel.load(), own["n"]]
+    cell("made.clear()")
+
+    # One loss is told once, wherever it was found.
+    known = {"lost": [{"name": "x", "cell": 3, "what": "a lock"}], "names": ["x", "y", "z"]}
+    lost = [graph.Lost(name, "a lock") for name in ("x", "y", saving.OWN, saving.PLACE)]
+    found = {name: placeholder.Placeholder("a lock", name) for name in "xyw"}
+    told["once"] = [(one["name"], one["what"]) for one in loading._missing(known, found, lost, {})]
+
+    # Where hashes of text are others, those that values had kept are named.
+    kernel = fresh()
+    cell("kept = hash('text')")
+    kernel.save(1)
+    kernel = fresh()
+    told["hashes"] = [kernel.load()["missing"]]
+    loading.text_hash = lambda: 5
+    kernel = fresh()
+    told["hashes"] += [kernel.load()["missing"]]
+    loading.text_hash = saving.text_hash
 
     # A child that a value forks does not go on with it.
     kernel = fresh()
@@ -278,6 +338,7 @@ loud = Loud()
     told["shown"] = os.read(reading, 1000).decode()
     kernel = fresh()
     told["loud again"] = kernel.load()["back"]
+    told["stream"], sys.stdout = type(sys.stdout).__name__, ours
     told["asked"] = own["loud"].asked
     signal.signal(signal.SIGALRM, alarms)
 

@@ -82,9 +82,23 @@ def test_what_fits_is_saved_where_there_is_no_room_for_everything(told: dict[str
     assert outcome(reply) == {"status": "ok", "why": "left out: old, new"}
     assert names == ["numpy", "n", "newer"]
     assert lost == [
-        {"name": "old", "cell": 1, "what": "a `bytes` of 3 MB (no room)"},
-        {"name": "new", "cell": 2, "what": "a `ndarray` of 2 MB (no room)"},
+        {"name": "old", "cell": 1, "what": "a `bytes` of 3 MB (left out: your quota has no room for it)"},
+        {"name": "new", "cell": 2, "what": "a `ndarray` of 2 MB (left out: your quota has no room for it)"},
     ]
+    reply, order, shown, again = told["left out"]
+    assert [name for name in order if name in names or name in ("old", "new")] == [
+        "numpy",
+        "old",
+        "n",
+        "new",
+        "newer",
+    ]
+    assert reply["back"] == names
+    assert reply["missing"] == lost == again
+    assert (
+        shown
+        == f"`old` ({lost[0]['what']}) was not kept with your variables: run the cell that makes it again"
+    )
     reply, names = told["room again"]
     assert outcome(reply) == {"status": "ok", "why": ""}
     assert names == ["numpy", "old", "n", "new", "newer"]
@@ -96,7 +110,8 @@ def test_a_value_that_takes_too_much_memory_is_left_out(told: dict[str, Any]) ->
     reply, names, lost = told["too large"]
     assert reply["status"] == "ok"
     assert names == ["n"]
-    assert lost == [{"name": "numbers", "cell": 2, "what": "a `list` of more than 4 MB (no room)"}]
+    what = "a `list` of more than 4 MB (left out: saving it takes too much memory)"
+    assert lost == [{"name": "numbers", "cell": 2, "what": what}]
 
 
 def test_a_value_that_took_too_much_is_tried_again_later(told: dict[str, Any]) -> None:
@@ -112,7 +127,7 @@ def test_a_value_that_takes_too_long_is_left_out(told: dict[str, Any]) -> None:
     reply, names, lost = told["slow"]
     assert outcome(reply) == {"status": "ok", "why": "left out: slow"}
     assert names == ["n", "time", "Slow"]
-    assert lost == [{"name": "slow", "cell": 2, "what": "a `Slow` (saving it takes too long)"}]
+    assert lost == [{"name": "slow", "cell": 2, "what": "a `Slow` (left out: saving it takes too long)"}]
 
 
 def test_a_save_that_is_interrupted_is_given_up(told: dict[str, Any]) -> None:
@@ -139,6 +154,33 @@ def test_a_thread_is_named_as_lost_once(told: dict[str, Any]) -> None:
     )
 
 
+def test_what_ours_stands_for_is_the_persons(told: dict[str, Any]) -> None:
+    """A stream, a handler and the garbage collector; an alarm goes on, and is named where it cannot."""
+    alarm = "the alarm set by `signal.alarm` or `signal.setitimer`"
+    assert told["theirs"] == [[True, False, True, True], [True, False, True, False], [alarm]]
+
+
+def test_code_that_never_ends_costs_only_what_it_belongs_to(told: dict[str, Any]) -> None:
+    """When the surroundings are looked at, and when they are set again."""
+    status, lost, reply, value = told["endless"]
+    assert (status, value) == ("ok", 8)
+    assert reply["status"] == "ok"
+    kept_not = ["the arguments in `sys.argv`", "the policy of `asyncio`"]
+    assert [one["name"] for one in reply["missing"]] == [*(one["name"] for one in lost), *kept_not]
+
+
+def test_a_loss_is_told_once(told: dict[str, Any]) -> None:
+    """Also if it is found again in what is loaded, in several parts of what is no name, or in its place."""
+    lost = [[name, "a lock"] for name in ("x", "y", "Out", "w")]
+    assert told["once"] == [*lost, ["z", "a value that could not be made again"]]
+
+
+def test_other_hashes_of_text_are_named(told: dict[str, Any]) -> None:
+    """Values may have kept them, as those of another node."""
+    what = "it could not be kept"
+    assert told["hashes"] == [[], [{"name": "hashes of text that values had kept", "cell": 0, "what": what}]]
+
+
 def test_a_child_that_a_value_forks_saves_nothing(told: dict[str, Any]) -> None:
     """There is one save, the kernel's own."""
     assert told["forks"] == ["ok", 1]
@@ -157,6 +199,7 @@ def test_a_save_leaves_no_trace_and_shows_nothing(told: dict[str, Any]) -> None:
     assert told["shown"] == ""
     assert told["flushed"][-1] == [True, True]
     assert told["loud again"][-1] == "loud"
+    assert told["stream"] == "Holding"
     assert told["asked"] == "RuntimeError"
 
 

@@ -81,6 +81,26 @@ CELLS: list[tuple[str, list[str]]] = [
         "env2 = {}; exec('W = 1\\ndef w(): return W', env2); w = env2['w']",
         ["env2.update(W=4), w(), w.__globals__ is env2"],
     ),
+    (
+        "u = None; spaces = [{}]; exec('U = 1\\ndef u(): return U\\nclass C:\\n def get(self): return U', spaces[0]); u = spaces[0]['u']; uc = spaces[0]['C']()",
+        ["spaces[0].update(U=5, more=1), u(), uc.get(), u.__globals__ is spaces[0], list(u.__globals__)[-1]"],
+    ),
+    (
+        "q = None; later = types.ModuleType('later'); exec('Q = 1\\ndef q(): return Q', vars(later)); q = later.q",
+        ["setattr(later, 'Q', 7), q(), q.__globals__ is vars(later)"],
+    ),
+    # A NaN is equal to nothing, but the same one is found again.
+    (
+        "nan = float('nan'); nans = [nan, [nan], {nan: 1}, {nan}, (nan,)]; import math, numpy; home = [math.nan, numpy.nan]; other_nan = [float('nan')]",
+        [
+            "nan in nans, nans[1].index(nan), nans[2][nan], nan in nans[3], nan in nans[4], nan in other_nan, home[0] is math.nan, home[1] is numpy.nan"
+        ],
+    ),
+    ("context = decimal.getcontext()", ["context is decimal.getcontext(), context.prec"]),
+    (
+        "import scipy.special; ufuncs = [numpy.acos, numpy.bitwise_invert, scipy.special.expit]",
+        ["ufuncs == [numpy.arccos, numpy.invert, scipy.special.expit]"],
+    ),
     # Functions
     (
         "SCALE = 10\ndef f(x, /, y=2, *, k=3):\n    'doc'\n    return x * SCALE + y + k",

@@ -1,6 +1,6 @@
 """Makes the gallery's values in one process, and reads them in another: `python gallery_program.py FOLDER`.
 
-Prints as JSON what the gallery's expressions give in either, what was lost, and what is in its place.
+Prints as JSON what the expressions give in either, what was lost, and what is in its place.
 The reader is forked before there is any value, and has the libraries imported already.
 """
 
@@ -11,11 +11,12 @@ import warnings
 
 from gallery import CELLS, LOST
 from inside.state import graph
+from kinds import KINDS, SETUP, UNSAVED
 
-LIBRARIES = (
-    "matplotlib.pyplot networkx pandas PIL.Image plotly.graph_objects scipy.stats sklearn.linear_model"
-    " sklearn.tree sklearn.pipeline statsmodels.api sympy bs4 requests"
-)
+LIBRARIES = "matplotlib.pyplot networkx pandas PIL.Image plotly.graph_objects sympy bs4 requests"
+
+
+KIND = "kind "  # begins the names of their values
 
 
 def told() -> dict[str, str]:
@@ -30,10 +31,23 @@ def told() -> dict[str, str]:
     return found
 
 
+def kinds_told(names: dict[str, object], made: dict[str, object]) -> dict[str, str]:
+    """What the expressions about each kind of value give."""
+    found = {}
+    for kind, (_, look) in KINDS.items():
+        try:
+            found[kind] = repr(eval(look, names | {"it": made[kind]}))
+        except Exception as error:  # noqa: BLE001  it is told
+            found[kind] = f"raised {error!r}"
+    return found
+
+
 def main() -> None:
     """Be the one process, then the other."""
     for library in LIBRARIES.split():
         __import__(library)
+    names = {"__name__": "__main__"}
+    exec(SETUP, names)
     os.chdir(sys.argv[1])
     before = set(globals())
     there, here = os.pipe()
@@ -42,11 +56,19 @@ def main() -> None:
             os.close(here)
             sizes = json.loads(reading.readline())
             stream, *buffers = (bytearray(reading.read(size)) for size in sizes)
-        missing = []
+        missing, made = [], {}
         for name, value in graph.load(stream, buffers, globals(), lose=missing.append):
-            globals()[name] = value
+            if name.startswith(KIND):
+                made[name.removeprefix(KIND)] = value
+            else:
+                globals()[name] = value
         shown = {name: repr(value) for name, value in list(globals().items()) if name.startswith("lost_")}
-        result = {"told": told(), "missing": [str(each) for each in missing], "shown": shown}
+        result = {
+            "kinds": kinds_told(names, made),
+            "told": told(),
+            "missing": [str(each) for each in missing],
+            "shown": shown,
+        }
         print(json.dumps(result))
         sys.stdout.flush()
         os._exit(0)
@@ -54,6 +76,8 @@ def main() -> None:
     for code in (*(code for code, _ in CELLS), *LOST.values()):
         exec(compile(code, "<cell>", "exec"), globals())
     items = [(name, value) for name, value in globals().items() if name not in before]
+    made = {kind: eval(code, names) for kind, (code, _) in (KINDS | UNSAVED).items()}
+    items += [(KIND + kind, value) for kind, value in made.items()]
     large: list[memoryview] = []
     dumped = graph.dump(items, globals(), large=large.append, check=lambda: None)
     with open(here, "wb") as writing:
@@ -62,7 +86,8 @@ def main() -> None:
         writing.writelines(buffers)
     os.wait()
     lost = {each.name: each.what for each in dumped.lost}
-    print(json.dumps({"told": told(), "lost": lost, "names": dumped.names}))
+    result = {"kinds": kinds_told(names, made), "told": told(), "lost": lost, "names": dumped.names}
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Makes random graphs of values, and compares each with what comes back: `graphs_program.py SEED COUNT`.
 
 Values are lists, tuples, dicts, sets, instances of classes of this module, bound methods, functions that use
-its globals or share a variable, arrays and views of them, and anything may hold anything, itself too.
+its globals or share a variable, NaNs, arrays and views of them, and anything may hold anything, itself too.
 """
 
 import random
@@ -54,7 +54,7 @@ def plant(rng, count):  # noqa: C901  a case for each kind of value
         )
 
     for _ in range(count):
-        match rng.randrange(12):
+        match rng.randrange(13):
             case 0 | 1:
                 made.append([some() for _ in range(rng.randrange(4))])
             case 2:
@@ -87,6 +87,8 @@ def plant(rng, count):  # noqa: C901  a case for each kind of value
                             [array[::-1], array[1:], array.T, array[::2], array.view("u8"), array[...]]
                         )
                     )
+            case 12 if rng.random() < 0.1:
+                made.append(float("nan"))
     for value in made:  # now that all are there, they can hold each other in circles
         if type(value) is list:
             value.append(some())
@@ -105,12 +107,16 @@ def described(values):  # noqa: C901  a case for each kind of value
 
     def tell(value):  # noqa: C901  as above
         cls = type(value)
-        if cls in (int, float, str, bytes, type(None)) or isinstance(value, np.generic):
+        if cls in (int, str, bytes, type(None)) or isinstance(value, np.generic):
+            return repr(value)
+        if cls is float and value == value:
             return repr(value)
         if id(value) in numbers and cls is not types.MethodType:
             return f"#{numbers[id(value)]}"
         numbers[id(value)] = len(numbers)
         held.append(value)
+        if cls is float:
+            return "nan"
         if cls in (list, tuple):
             return cls.__name__, [tell(each) for each in value]
         if cls is dict:

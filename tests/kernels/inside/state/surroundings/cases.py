@@ -14,6 +14,42 @@ CASES = {
     "modules": ("sys.path.insert(0, 'lib'); sys.path.remove(''); sys.path.append('end')", "sys.path"),
     "recursion": ("sys.setrecursionlimit(5000)", "sys.getrecursionlimit()"),
     "arguments": ("sys.argv = ['train.py', '--rate', '1']", "sys.argv"),
+    "file mode": ("_ = os.umask(0o77)", "open('secret', 'w').close() or oct(os.stat('secret').st_mode)"),
+    "garbage": (
+        "gc.disable(); gc.set_threshold(7, 8, 9)\ndef swept(*_): pass\ngc.callbacks.append(swept)",
+        "gc.isenabled(), gc.get_threshold(), [one for one in gc.callbacks if one.__name__ == 'swept'] != []",
+    ),
+    "limits": (
+        "socket.setdefaulttimeout(7.5); sys.tracebacklimit = 3",
+        "socket.getdefaulttimeout(), sys.tracebacklimit",
+    ),
+    "stream": (
+        (
+            "class Tee:\n    def __init__(self, *streams): self.streams = streams\n"
+            "    def write(self, text): return [one.write(text) for one in self.streams][0]\n"
+            "    def flush(self): pass\nlines = io.StringIO(); sys.stderr = Tee(sys.stderr, lines)"
+        ),
+        "sys.stderr.write('a line') and sys.stderr.streams[1].getvalue()",
+    ),
+    "hooks": (
+        "def hook(*_): pass\nsys.unraisablehook = threading.excepthook = hook",
+        "[one.__name__ for one in (sys.unraisablehook, threading.excepthook)]",
+    ),
+    "finder": (
+        (
+            "import importlib.machinery\nclass Finds:\n    @staticmethod\n    def find_spec(name, *_):\n"
+            "        if name == 'from_nowhere': return importlib.machinery.ModuleSpec(name, Finds)\n"
+            "    create_module = exec_module = staticmethod(lambda _: None)\nsys.meta_path.append(Finds)"
+        ),
+        "__import__('from_nowhere').__name__",
+    ),
+    "event loops": (
+        (
+            "class Policy(asyncio.DefaultEventLoopPolicy):\n    def new_event_loop(self): return self.loop\n"
+            "policy = Policy(); policy.loop = 'a loop'; asyncio.set_event_loop_policy(policy)"
+        ),
+        "asyncio.new_event_loop()",
+    ),
     "digits": ("sys.set_int_max_str_digits(0)", "sys.get_int_max_str_digits()"),
     "warnings": (
         (

@@ -17,19 +17,32 @@ from tests.kernels.inside.kernel_python import run
 __all__ = ["Played", "Session", "play"]
 
 LIBRARIES = "import matplotlib.pyplot as plt, matplotlib, numpy as np, pandas as pd, polars as pl, sympy"
+# What the first picture takes in each process that has drawn none; no trace of it is left in pyplot.
+DRAWING = """
+import io, matplotlib_inline.backend_inline
+from IPython.core import pylabtools
+from matplotlib.figure import Figure
+drawn = Figure()
+drawn.subplots().set_title("a title")
+pylabtools.print_figure(drawn, "png")
+drawn.savefig(io.BytesIO(), format="svg")
+plt.rcParams["figure.dpi"] = 20
+"""
 
 
 @dataclass(frozen=True)
 class Session:
     """Cells that run in one kernel, and expressions that are evaluated in it and in the next.
 
-    `imports` is a cell that runs in the next before anything is put. A `bare` one has no libraries imported.
+    `imports` is a cell that runs in the next before anything is put. After a `bare` one, the next has no
+    libraries imported. Only of a session with `fresh` it is told what is found where nothing is put.
     """
 
     cells: list[str]
     looks: dict[str, str] = field(default_factory=dict)
     imports: str = ""
     bare: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,7 @@ class Played:
 
 CODE = """
 import contextlib, io, json, os, pickle, sys, traceback, types
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # no threads whose locks a fork could inherit
 import cloudpickle
 from jupyter_client.session import Session
 from inside import program
@@ -135,17 +149,43 @@ def in_kernel(act, *given):
     os.wait()
     return pickle.loads(data)
 
-def played(name, session):
-    os.makedirs(os.path.join(sys.argv[1], name))
+def in_folder(name):
+    os.makedirs(os.path.join(sys.argv[1], name), exist_ok=True)
     os.chdir(os.path.join(sys.argv[1], name))
+
+def bare(name, session):
+    # A kernel that has imported nothing, and waits for what is to be put.
+    (reading, given), (told, writing) = os.pipe(), os.pipe()
+    if os.fork() == 0:
+        os.close(given), os.close(told)
+        with open(reading, "rb") as source:
+            saved = pickle.load(source)
+        in_folder(name)
+        with open(writing, "wb") as target:
+            pickle.dump(in_kernel(after, session, saved), target)
+        os._exit(0)
+    os.close(reading), os.close(writing)
+    def go_on(saved):
+        with open(given, "wb") as target:
+            pickle.dump(saved, target)
+        with open(told, "rb") as source:
+            result = pickle.load(source)
+        os.wait()
+        return result
+    return go_on
+
+def played(name, session):
+    in_folder(name)
     looked, saved = in_kernel(before, session)
-    return looked, in_kernel(fresh, session), *in_kernel(after, session, saved)
+    found = in_kernel(fresh, session) if session["fresh"] else {}
+    then = waiting[name](saved) if session["bare"] else in_kernel(after, session, saved)
+    return looked, found, *then
 
 with open(sys.argv[2]) as file:
     sessions = json.load(file)
-results = {name: played(name, session) for name, session in sessions.items() if session["bare"]}
+waiting = {name: bare(name, session) for name, session in sessions.items() if session["bare"]}
 exec(sys.argv[3])
-results |= {name: played(name, session) for name, session in sessions.items() if not session["bare"]}
+results = {name: played(name, session) for name, session in sessions.items()}
 print(json.dumps(results))
 """
 
@@ -154,5 +194,5 @@ def play(folder: Path, sessions: Mapping[str, Session]) -> dict[str, Played]:
     """What came of each session, which has a folder of its own below this one."""
     described = folder / "sessions.json"
     described.write_text(json.dumps({name: asdict(session) for name, session in sessions.items()}))
-    found = json.loads(run(CODE, str(folder), str(described), LIBRARIES))
+    found = json.loads(run(CODE, str(folder), str(described), LIBRARIES + DRAWING))
     return {name: Played(*values) for name, values in found.items()}

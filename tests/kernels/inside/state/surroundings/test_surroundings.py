@@ -9,7 +9,7 @@ from tests.kernels.inside.state.surroundings.cases import CASES
 from tests.kernels.inside.state.surroundings.sessions import Played, Session, play
 
 IMPORTS = (
-    "import decimal, io, logging, os, random, signal, sys, time, warnings\n"
+    "import asyncio, decimal, gc, io, logging, os, random, signal, socket, sys, threading, time, warnings\n"
     "import matplotlib, numpy as np, pandas as pd, polars as pl\nimport matplotlib.pyplot as plt"
 )
 PLT = "import matplotlib.pyplot as plt"
@@ -19,6 +19,7 @@ SESSIONS = {
         [IMPORTS, *(setup for setup, _ in CASES.values())],
         {name: look for name, (_, look) in CASES.items()},
         imports=IMPORTS,
+        fresh=True,
     ),
     "history": Session(
         ["made = [1]; made", "'text'", "_ = 'own'", "Out[1].append(Out) or 5", "x = 3;"],
@@ -54,6 +55,7 @@ SESSIONS = {
         [f"{PLT}\nplt.rcParams['svg.fonttype'] = 'none'", "plt.plot([1])\nplt.title('the title');"],
         {"saved": "plt.savefig('a.svg') or 'the title' in open('a.svg').read()"},
         imports=PLT,
+        fresh=True,
     ),
     "later": Session(
         [
@@ -72,6 +74,7 @@ SESSIONS = {
         ["import sympy; sympy.init_printing(use_unicode=True)"],
         {"shown": "shown('sympy.Symbol(\"x\") ** 2')"},
         imports="import sympy",
+        fresh=True,
     ),
     "running": Session(
         [
@@ -161,6 +164,14 @@ LOST = {
     "{'random': (1, 2, 3), 'unknown': 4}": ["the random numbers of `random`"],
     "{'folder': 'nowhere'}": ["the working folder (`nowhere` is gone)"],
     "{'settings': {'the locale': 'xx_XX'}}": ["the locale (xx_XX)"],
+    "{'hooks': {'sys.stderr': lost}, 'policy': (lost, {})}": [
+        "`sys.stderr`, which you had replaced",
+        "the policy of `asyncio`",
+    ],
+    "{'added': {'gc.callbacks': [lost]}}": ["what you had added to `gc.callbacks`"],
+    "{'traced': ['the function that you had set by `sys.settrace`']}": [
+        "the function that you had set by `sys.settrace`"
+    ],
     "{'magics': [('line', 'a', None, lost), ('cell', 'b', lost, {})]}": ["the magic `%a`", "the magic `%%b`"],
     "{'extensions': {'loaded': ['no_such'], 'reloading': {}}}": ["the extension `no_such`"],
     "{'printers': [('text/plain', 'type_printers', int, lost)]}": ["how values are shown as text/plain"],
