@@ -42,7 +42,7 @@ import msgspec
 
 from kernels.concurrency.cancellation import to_the_end
 from kernels.concurrency.threads import in_thread
-from kernels.state.errors import StateError
+from kernels.state.errors import StateDamaged, StateError
 from kernels.state.manifest import Buffers, Chunk, Manifest, Meta, buffers_from_json, distinct
 from kernels.state.session_state import SessionState
 from kernels.workspace.copies.listing import FileState
@@ -145,14 +145,23 @@ class SaveErrand(Errand):
 
 
 class LoadErrand(Errand):
-    """Give a kernel the variables of `manifest`; `damaged` says that some of them could not be read."""
+    """Give a kernel the variables of `manifest`.
+
+    `damaged` says that some of them are not what was saved, and `refused` why they cannot be read just now.
+    """
 
     op = "load"
 
     def __init__(self, state: SessionState, manifest: Manifest, *, step: float = STEP) -> None:
         super().__init__(state, step=step)
         self.damaged = False
+        self.refused: Exception | None = None
         self._manifest = manifest
+
+    @property
+    def broken(self) -> bool:
+        """Whether the kernel did not get all of it, for whatever reason."""
+        return self.damaged or self.refused is not None
 
     def _carry_out(self, line: "_KernelLine") -> None:
         saved = self._manifest
@@ -164,7 +173,8 @@ class LoadErrand(Errand):
                 for piece in self._state.read(saved, index):
                     line.send(piece)
         except (StateError, OSError) as error:
-            self.damaged = True
+            self.damaged = isinstance(error, StateDamaged)
+            self.refused = None if self.damaged else error
             ids = {"session": self._state.session_id}
             log.warning("the variables saved after cell %d cannot be read: %s", saved.cell, error, extra=ids)
             raise _PeerGoneError from error  # words would look like bytes to the kernel: it sees an early end
