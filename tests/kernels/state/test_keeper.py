@@ -4,8 +4,9 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from kernels.cell.run import Run
 from kernels.limits import Limits
 from kernels.state import keeper as module
 from kernels.state import session_state
+from kernels.state.errors import StateBusy
 from kernels.state.keeper import Keeper
 from kernels.state.keeping.slots import SaveSlots
 from kernels.state.keeping.times import KeeperTimes
+from kernels.state.manifest import Manifest
 from kernels.state.store import StateStore
 from kernels.wire.connection import Message
 from kernels.workspace.copies.listing import Listing
@@ -159,7 +162,9 @@ class Scene:
         router = Router(Limits(), lambda: None)
         listing = Listing(self.folder, max_file=1 << 20)
         store = self.store if kept else None
-        keeper = Keeper(session_id, store, router, self.slots, listing, times=KeeperTimes(**times))
+        keeper = Keeper(
+            session_id, store, router, self.slots, listing, times=KeeperTimes(**{"first": 0.1, **times})
+        )
         process = FakeProcess(script, router, keeper)
         self.keepers.append(keeper)
         self.processes.append(process)
@@ -325,7 +330,7 @@ async def test_a_kernel_that_does_not_stop_saving_is_told(scene: Scene) -> None:
     await process.interrupted.wait()
     keeper.release(process)
     assert await way
-    keeper.times = KeeperTimes(stuck=0.05)
+    keeper.times = replace(keeper.times, stuck=0.05)
     assert not await keeper.make_way()
     await keeper.stop()
 
@@ -336,7 +341,7 @@ async def test_a_save_that_takes_too_long_is_interrupted(scene: Scene) -> None:
     ended(keeper, process, 1)
     await rest(keeper)
     assert await keeper.newest() is None
-    keeper.times = KeeperTimes(saving=0.01, leeway=0.01, stuck=0.01)
+    keeper.times = replace(keeper.times, stuck=0.01)
     process.script = hangs
     ended(keeper, process, 2)
     await asked(process, 2)
@@ -417,6 +422,61 @@ async def test_a_long_save_gives_its_place_to_others(scene: Scene) -> None:
     await saved_as(keeper, 1)
 
 
+async def test_a_person_whose_saves_take_long_has_one_at_a_time(scene: Scene) -> None:
+    """Also when it has let others begin: with many kernels it would else be as many."""
+    keeper, process = scene.kernel(hangs, "u7-a", slot=0.01)
+    ended(keeper, process, 1)
+    await asked(process)
+    (second, another), (third, other) = scene.kernel(saves, "u7-b"), scene.kernel(saves, "u8")
+    ended(second, another, 1)
+    ended(third, other, 1)
+    await saved_as(third, 1)
+    assert another.asked == []
+    await keeper.stop()
+    await saved_as(second, 1)
+
+
+async def test_a_save_before_an_end_waits_for_no_saves_that_can_wait(scene: Scene) -> None:
+    """Two people whose saves hang would else cost others what they have not saved."""
+    for name in ("u7", "u8"):
+        keeper, process = scene.kernel(hangs, name, slot=1000.0)
+        ended(keeper, process, 1)
+        await asked(process)
+    keeper, process = scene.kernel(saves, "u9")
+    keeper.cell_ended(1)
+    await keeper.save_now(process, 20)
+    assert keeper.saved == 1
+
+
+async def test_a_cell_that_comes_before_an_end_does_not_wait_for_the_save(scene: Scene) -> None:
+    """It gives way as any save does: the kernel is needed again."""
+    keeper, process = scene.kernel(gives_up)
+    keeper.cell_ended(1)
+    needed = asyncio.Event()
+    ending = asyncio.create_task(keeper.save_unless(process, needed.wait()))
+    await asked(process)
+    needed.set()
+    await ending
+    assert process.working
+    assert await keeper.make_way()
+    assert not process.working
+    process.script = saves
+    keeper.release(process)
+    await saved_as(keeper, 1)
+
+
+async def test_after_a_long_save_the_next_one_begins_later(scene: Scene) -> None:
+    """Otherwise somebody with many values would have the node save all the time."""
+    keeper, process = scene.kernel(saves_slowly)
+    times = [0.0, 0.0]
+    for cell in (1, 2):
+        ended(keeper, process, cell)
+        await asked(process, cell)
+        times[cell - 1] = asyncio.get_running_loop().time()
+        await saved_as(keeper, cell)
+    assert times[1] - times[0] >= 0.3
+
+
 async def test_save_now_saves_what_has_no_save(scene: Scene) -> None:
     """In a hurry, and only then; a dead kernel is not asked."""
     keeper, process = scene.kernel(saves)
@@ -488,6 +548,53 @@ async def test_of_a_damaged_save_the_one_before_is_taken(scene: Scene) -> None:
 def made(path: Path) -> int:
     """When a file was written."""
     return path.stat().st_mtime_ns
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), StateBusy("u7")])
+async def test_what_cannot_be_read_just_now_is_not_damaged(scene: Scene, error: Exception) -> None:
+    """It is tried again, and no older save takes its place."""
+    await scene.saved(11, 12)
+    keeper, process = scene.kernel(loads, again=0.01)
+    read, left = keeper._state.read, [error, error]  # type: ignore[union-attr]
+
+    def reads(manifest: Manifest, index: int) -> Iterator[bytes]:
+        if left:
+            raise left.pop()
+        return read(manifest, index)
+
+    keeper._state.read = reads  # type: ignore[union-attr,method-assign]
+    restored = await keeper.restore(process)
+    del keeper._state.read  # type: ignore[union-attr]
+    assert restored is not None
+    assert (restored.cell, keeper.saved, left) == (12, 12, [])
+    assert len(process.asked) == 3
+
+
+async def test_what_can_never_be_read_is_told_and_kept(scene: Scene) -> None:
+    """Once it has been tried for long enough. When the disk works again, it can be gone back to."""
+    await scene.saved(11, 12)
+    keeper, process = scene.kernel(loads, passing=0.03, again=0.01)
+
+    def reads(_manifest: Manifest, _index: int) -> Iterator[bytes]:
+        raise OSError(5, "Input/output error")
+
+    keeper._state.read = reads  # type: ignore[union-attr,method-assign]
+    restored = await keeper.restore(process)
+    del keeper._state.read  # type: ignore[union-attr]
+    assert restored is not None
+    assert (restored.cell, restored.gone, restored.kept) == (0, ("x",), 12)
+    process.script = saves
+    ended(keeper, process, 13)
+    await saved_as(keeper, 13)
+    history = keeper.history
+    assert history is not None
+    *_, kept, newest = history.saves()
+    assert (kept.cell, newest.cell) == (12, 13)
+    history.repeat(history.find(kept.number))
+    process.script = loads
+    restored = await keeper.restore(process)
+    assert restored is not None
+    assert restored.cell == 12
 
 
 @pytest.mark.parametrize("script", [fails, hangs, dies, lies])
