@@ -59,6 +59,7 @@ log = logging.getLogger(__name__)
 LOOK = 0.25  # seconds between looks at the machine's memory; a cell can take 1 GiB in half a second
 NEARLY = 2  # memory is nearly gone when a half of what counts as short is left
 OTHERS = 4  # one of so many slots, but at least one, is left to others than the person with the most kernels
+SHORT = "it was not in use and the server is short of memory"
 ENDED_AT_ONCE = 4  # kernels, each of which may have to save its variables first
 SAVING_ALL = 20.0  # seconds in which variables without a save are saved when all kernels end
 SCRATCH_SLOTS = 6  # for scratch kernels; a bot has no more, and sees to it that nobody holds them all
@@ -72,6 +73,7 @@ class PoolTimes:
     spared: float = 5.0  # that a kernel that was just used keeps its slot although others wait
     brief: float = 1.0  # that a kernel that was just used is kept although memory is short
     recent: float = 600.0  # that a kernel is kept until memory is nearly gone: its person may come back
+    relief: float = 1.0  # that one which saves because memory is short may take until another one is ended
     tidy: float = 60.0  # between looks for folders that killed programs have left behind
     states: float = 3600.0  # between looks for saved variables that nobody has used for long
 
@@ -226,24 +228,40 @@ class Pool:
     async def sweep(self, now: float) -> None:
         """End the kernels for which there is a reason (see `_reason`); `now` is monotonic seconds.
 
-        A few are ended side by side, since each may take a while to save. One kernel's failure is logged and
-        never stops the sweep.
+        A few are ended side by side, since each may take a while to save. What one leaves may be enough when
+        memory is short, so that is waited for, but not for long. One kernel's failure is logged and never
+        stops the sweep.
         """
-        found = iter((await self._giving_way(now)).items())
-
-        async def end_them() -> None:
-            for kernel, held in found:
+        tasks = set[asyncio.Task[None]]()
+        try:
+            for kernel, held in (await self._giving_way(now)).items():
+                if len(tasks) >= ENDED_AT_ONCE:
+                    _, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 reason = self._reason(kernel, now, self._memory_then())  # those before it may be enough
                 if reason is not None:
-                    self._ending[kernel] = held
-                    try:
-                        await kernel.cull(reason)
-                    except Exception:  # whatever goes wrong with one kernel, the others must be looked at too
-                        log.exception("the kernel of session %s could not be ended", kernel.session_id)
-                    finally:
-                        del self._ending[kernel]
+                    tasks.add(task := self._end_one(kernel, reason, held))
+                    if reason == SHORT:
+                        relief = self._times.relief if self._states is not None else None
+                        await asyncio.wait([task], timeout=relief)
+            if tasks:
+                await asyncio.wait(tasks)
+        finally:
+            for task in tasks:
+                await stop(task)
 
-        await asyncio.gather(*(end_them() for _ in range(ENDED_AT_ONCE)))
+    def _end_one(self, kernel: Kernel, reason: str, held: int) -> "asyncio.Task[None]":
+        """End a kernel that holds so many bytes."""
+
+        async def end() -> None:
+            try:
+                await kernel.cull(reason)
+            except Exception:  # whatever goes wrong with one kernel, the others must be looked at too
+                log.exception("the kernel of session %s could not be ended", kernel.session_id)
+
+        self._ending[kernel] = held
+        task = asyncio.create_task(end(), name="end of a kernel")
+        task.add_done_callback(lambda _: self._ending.pop(kernel))
+        return task
 
     async def _confine(self, stack: AsyncExitStack) -> None:
         """Make a sandbox that passes the self-test, unless none is wanted."""
@@ -304,7 +322,7 @@ class Pool:
             return "it was not in use and others needed its place"
         part = 1 if unused > self._times.recent else NEARLY
         if unused > self._times.brief and memory.is_short(self.limits.memory, part):
-            return "it was not in use and the server is short of memory"
+            return SHORT
         return None
 
     async def _sweep_often(self) -> None:

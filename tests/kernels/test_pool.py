@@ -216,27 +216,39 @@ async def test_kernels_are_ended_side_by_side(tmp_path: Path) -> None:
     assert not pool._ending
 
 
-async def test_no_more_kernels_are_ended_at_once_than_are_needed(tmp_path: Path, sized: list[int]) -> None:
-    """What those leave that are being ended counts, be it a place or memory."""
-    left = 8 << 30
-    pool = a_pool(tmp_path, 3, lambda: Memory(left, 8 << 30))
-    kernels = [SlowKernel(pool, f"u{number}", NOW - 100 + number, pid=1 << 30) for number in range(3)]
+async def test_no_more_places_are_made_at_once_than_are_wanted(tmp_path: Path) -> None:
+    """What those give up counts that are being ended."""
+    pool = a_pool(tmp_path, 3)
+    kernels = [SlowKernel(pool, f"u{number}", NOW - 100 + number) for number in range(3)]
     FakeKernel(pool, "u9", NOW, busy=True)
-    placing = asyncio.create_task(pool.sweep(NOW))
+    sweeping = asyncio.create_task(pool.sweep(NOW))
     await kernels[0].asked.wait()
     await pool.sweep(NOW)
     assert [kernel.asked.is_set() for kernel in kernels] == [True, False, False]
+    kernels[0].saved.set()
+    await sweeping
+    assert not pool._ending
+
+
+async def test_a_save_that_takes_long_holds_up_no_relief_of_memory(tmp_path: Path, sized: list[int]) -> None:
+    """Another kernel is ended after a while, unless what the first one holds will be enough."""
     left = 0
-    assert pool._memory_then().left == 0  # nobody has counted what the first one holds
-    relieving = asyncio.create_task(pool.sweep(NOW))
+    options: Any = {"states": StateStore(tmp_path / "states", quota=1 << 20)}
+    pool = a_pool(
+        tmp_path, 3, lambda: Memory(left, 8 << 30), times=PoolTimes(relief=0.05, recent=0.0), **options
+    )
+    kernels = [SlowKernel(pool, f"u{number}", NOW - 100 + number, pid=600 << 20) for number in range(3)]
+    sweeping = asyncio.create_task(pool.sweep(NOW))
+    await kernels[0].asked.wait()
+    assert not kernels[1].asked.is_set()
     await kernels[1].asked.wait()
     await pool.sweep(NOW)
     assert [kernel.asked.is_set() for kernel in kernels] == [True, True, False]
+    left = 8 << 30
     for kernel in kernels:
         kernel.saved.set()
-    left = 8 << 30
-    await asyncio.gather(placing, relieving)
-    assert sized
+    await sweeping
+    assert len(sized) == 4
 
 
 async def test_saves_of_a_kernel_that_lives_stay_however_old_they_are(tmp_path: Path) -> None:
