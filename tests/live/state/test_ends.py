@@ -254,16 +254,16 @@ async def test_too_much_memory_changes_nothing_else(twins: Twins) -> None:
     assert (await twins.look()).restarts == []
 
 
-async def test_idle_kernels_are_ended_and_go_on(folder: Path) -> None:
+async def test_idle_kernels_are_ended_and_go_on(twins: Twins) -> None:
     """Also if nothing has been saved by then: it is saved before the end."""
-    async with pooled(folder / "idle", states=states(folder)) as pool:
-        kernel = pool.kernel("idle", NoFiles())
-        await run(kernel, "x = [1]\nsame = x", tag=1)
-        await pool.sweep(monotonic() + 3601)
-        assert not kernel.alive
-        ran = await run(kernel, "same.append(2)\nprint(x)", tag=2)
-        (told,) = ran.restarts
-        assert (ran.output, told.as_of, told.back, told.lost) == ("[1, 2]\n", 1, ("x", "same"), ())
+    kernel = twins.pool.kernel("idle", NoFiles())
+    await run(kernel, "x = [1]\nsame = x", tag=1)
+    kernel.last_used -= 3601
+    await twins.pool.sweep(monotonic())
+    assert not kernel.alive
+    ran = await run(kernel, "same.append(2)\nprint(x)", tag=2)
+    (told,) = ran.restarts
+    assert (ran.output, told.as_of, told.back, told.lost) == ("[1, 2]\n", 1, ("x", "same"), ())
 
 
 async def test_values_come_back_whose_classes_use_other_names(twins: Twins) -> None:
