@@ -44,7 +44,6 @@ __all__ = ["Keeper"]
 
 REST = 0.5  # after a save, the next begins after this part of the time that it took
 LATER = 2  # after a save that failed, the next begins after so many times the time that it took
-PART = 4  # of the time for a save that is in a hurry, one part may pass before others begin
 MOST_SKIPPED = 64  # cells without a save after several saves that ended their kernel
 
 log = logging.getLogger(__name__)
@@ -254,8 +253,7 @@ class Keeper:
         async with self._one:
             tried = self.unsavable and not insist
             if self._unsaved and not tried and not process.exited.is_set():
-                person, slot = owner(self._session_id), min(self.times.slot, seconds / PART)
-                async with self._slots.entered(person, slot, hurry=True):
+                async with self._slots.entered(owner(self._session_id), self.times.hurry, hurry=True):
                     self._waiting = None
                     await self._save(process, seconds, hurry=True)
 

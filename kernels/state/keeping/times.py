@@ -28,6 +28,7 @@ class KeeperTimes:
     stuck: float = 10.0  # to stop a save; a large value in one piece, which cannot be stopped, may take some
     ending: float = 5.0  # to save before a process is ended
     slot: float = 5.0  # after which a save lets others begin, however long it goes on
+    hurry: float = 1.0  # the same for a save before a process is ended
     loading: float = 60.0  # for all of a restore
     passing: float = 10.0  # in which saved variables that cannot be read just now are tried again
     again: float = 0.2  # between two such tries
