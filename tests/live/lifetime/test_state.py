@@ -1,7 +1,7 @@
 """Variables of real kernels survive whatever ends the process; a hostile state costs only its own person."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from kernels.kernel import SAVES_ON, Kernel
 from kernels.pool import Pool
 from kernels.sandbox.policy import Tier
 from kernels.state.keeping.times import KeeperTimes
-from kernels.state.manifest import Meta
+from kernels.state.manifest import Manifest, Meta
 from kernels.state.restarts import AWAY, KEPT, NOT_BACK
 from kernels.state.store import StateStore
 from kernels.workspace.captured import Scan
@@ -173,6 +173,27 @@ async def test_a_state_that_cannot_be_loaded_is_given_up(pool: Pool) -> None:
     assert ran.output == "False\n"
     await saved_as(kernel, 2)
     assert [save.cell for save in await kernel.saves()] == [0, 1, 2]
+
+
+async def test_what_cannot_be_read_just_now_is_sent_again(pool: Pool) -> None:
+    """To the same process, which has got only a part of it."""
+    kernel = pool.kernel("again", NoFiles())
+    await run(kernel, "x = [1]", tag=1)
+    await kernel.cull("it was not used")
+    state: Any = kernel._keeper._state
+    read, errors = state.read, [OSError(5, "Input/output error")]
+
+    def reads(manifest: Manifest, index: int) -> Iterator[bytes]:
+        for data in read(manifest, index):
+            if errors:
+                raise errors.pop()
+            yield data
+
+    state.read = reads
+    ran = await run(kernel, "x", tag=2)
+    del state.read
+    (told,) = ran.restarts
+    assert (ran.output, told.as_of, told.lost, errors) == ("[1]\n", 1, (), [])
 
 
 async def test_a_cell_takes_back_a_kernel_that_is_being_ended(pool: Pool, folder: Path) -> None:
