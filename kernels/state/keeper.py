@@ -78,6 +78,7 @@ class Keeper:
         self._expected = 0.0  # seconds that a save takes
         self._not_before = 0.0  # when the next save may begin, in monotonic seconds
         self._failed_at = 0  # the cell whose save failed, which is not tried again
+        self._again_at = 0  # the cell whose save could not be stored just then, and was tried again
         self._told = ""  # the failure that was logged last
         self._skipped = self._skip = 0  # cells that go without a save, after a save that ended its kernel
         self._held = False  # whether a cell comes or runs
@@ -276,7 +277,10 @@ class Keeper:
                 if save.manifest is not None:
                     self._succeeded(save.manifest, monotonic() - asked.began, cells)
                 elif asked.reply is not None or process.exited.is_set():
-                    self._failed(asked, monotonic() - asked.began, dead=process.exited.is_set())
+                    self._failed(asked, monotonic() - asked.began, save.refused, dead=process.exited.is_set())
+        if save.refused is not None and self._again_at != self._cell and not self._held:
+            self._again_at = self._cell  # once by itself; then with the next cell, or before the process ends
+            self._begin(self._save_soon(process))
 
     def _succeeded(self, saved: Manifest, took: float, cells: int) -> None:
         self._newest, self._known = saved, True
@@ -286,14 +290,15 @@ class Keeper:
         self._not_before = monotonic() + REST * took
         self._skipped, self._told = 0, ""
 
-    def _failed(self, asked: Asked, took: float, *, dead: bool) -> None:
+    def _failed(self, asked: Asked, took: float, refused: Exception | None, *, dead: bool) -> None:
         if dead:
             self._count_deadly()
         elif asked.interrupted and self._held:  # for a cell
             self._expected = max(self._expected, took)
         else:
-            self._failed_at, self._not_before = self._cell, monotonic() + LATER * took
-            why = reason_of(asked.reply)
+            self._failed_at = self._cell if refused is None else 0
+            self._not_before = monotonic() + max(LATER * took, 0.0 if refused is None else self.times.passing)
+            why = reason_of(asked.reply) if refused is None else repr(refused)
             if why != self._told:
                 log.info("variables are not saved (said once): %s", why, extra=self._ids)
             self._told = why

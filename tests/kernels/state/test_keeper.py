@@ -22,7 +22,7 @@ from kernels.state.errors import StateBusy
 from kernels.state.keeper import Keeper
 from kernels.state.keeping.slots import SaveSlots
 from kernels.state.keeping.times import KeeperTimes
-from kernels.state.manifest import Manifest
+from kernels.state.manifest import Buffers, Manifest
 from kernels.state.store import StateStore
 from kernels.wire.connection import Message
 from kernels.workspace.copies.listing import Listing
@@ -368,6 +368,32 @@ async def test_a_save_that_fails_is_not_tried_again_for_this_cell(
     assert "no memory" in told
     assert "\n" not in told
     assert len(told) < 500
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), StateBusy("u7")])
+async def test_a_save_that_cannot_be_stored_just_now_is_made_up_for(
+    scene: Scene, error: Exception, at_once: bool
+) -> None:
+    """By itself after a while, and before the process is ended: the kernel is not to blame."""
+    keeper, process = scene.kernel(saves, passing=1000.0 if at_once else 0.05)
+    missing, errors = keeper._state.missing, [error]  # type: ignore[union-attr]
+
+    def misses(buffers: Buffers) -> list[int]:
+        if errors:
+            raise errors.pop()
+        return missing(buffers)
+
+    keeper._state.missing = misses  # type: ignore[union-attr,method-assign]
+    ended(keeper, process, 1)
+    await asked(process)
+    while errors or keeper._asked is not None:  # noqa: ASYNC110  state within it
+        await asyncio.sleep(0.005)
+    assert not keeper.unsavable
+    if at_once:
+        await keeper.save_now(process, 20)
+    await saved_as(keeper, 1)
+    del keeper._state.missing  # type: ignore[union-attr]
 
 
 async def test_a_kernel_that_only_says_that_it_has_saved_has_not(scene: Scene) -> None:
