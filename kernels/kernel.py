@@ -35,7 +35,9 @@ from kernels.process.eviction import Evictable
 from kernels.process.kernel_process import KernelProcess, StartTimes, run_folder
 from kernels.process.launchers import Launcher
 from kernels.state.asking import hint
-from kernels.state.keeper import Keeper, SaveSlots
+from kernels.state.keeper import Keeper
+from kernels.state.keeping.slots import SaveSlots
+from kernels.state.keeping.times import KeeperTimes
 from kernels.state.restarts import BroughtBack, Restarts
 from kernels.state.store import StateStore
 from kernels.travel.traveling import SAVES_ON, Traveling
@@ -51,7 +53,6 @@ __all__ = ["DIED", "Kernel"]
 log = logging.getLogger(__name__)
 
 DIED, QUIT = "the kernel died", "quit() ended the kernel"
-SAVING = 5.0  # seconds to save variables before a process is ended
 WENT_ON = "it reported that its cell had finished, and kept running it"
 LOST = "[a process that your code had started was killed: {}]\n"
 REQUEST = {"silent": False, "store_history": True, "user_expressions": {}, "stop_on_error": False}
@@ -74,6 +75,7 @@ class Kernel(LocalKernel, Traveling, Evictable, introspection.Hinting):
         claim: Callable[[], object] = lambda: None,
         states: StateStore | None = None,
         saves: SaveSlots | None = None,
+        keeping: KeeperTimes | None = None,
     ) -> None:
         capture = Capture(workspace.path, max_file=limits.file, max_files=limits.files)
         super().__init__(workspace, capture, limits, claim)
@@ -103,7 +105,7 @@ class Kernel(LocalKernel, Traveling, Evictable, introspection.Hinting):
         self._restored: BroughtBack | None = None  # what came of the last restore
         self._router = Router(limits, self._kill_for_broken_messages)
         listing = Listing(workspace.path, max_file=limits.file)
-        self._keeper = Keeper(session_id, states, self._router, saves or SaveSlots(), listing)
+        self._keeper = Keeper(session_id, states, self._router, saves or SaveSlots(), listing, times=keeping)
         self._began: float | None = None  # the last cell, in seconds since 1970
         self._late_files = LateFiles(
             self.capture, most=limits.files, busy=lambda: self.busy, tell=self._router.late_scan
@@ -149,24 +151,28 @@ class Kernel(LocalKernel, Traveling, Evictable, introspection.Hinting):
     async def cull(self, reason: str) -> None:
         """End the process unless a cell runs; the next cell is told `reason` and what was lost.
 
-        If the process has ended by itself, the next cell is told why.
+        A cell that comes while variables are saved before that takes the kernel back. If the process has
+        ended by itself, the next cell is told why.
         """
-        async with self.queue.enter() as entry:
-            if entry.served:
-                if self._process is not None and not self.dead:
-                    await self._keeper.save_now(self._process, SAVING)
+        if self.busy:
+            return
+        async with self.queue.enter():
+            if self._process is not None and not self.dead:
+                await self._keeper.save_unless(self._process, self.queue.crowded())
+            if not self.queue.waiting:
                 await self.replace(self._why() if self.dead else reason)
 
-    async def shutdown(self, *, saving: float = SAVING) -> None:
+    async def shutdown(self, *, saving: float | None = None) -> None:
         """End the process, and close; a running cell ends as "died". A second call does nothing.
 
-        Variables that have no save yet are saved first, within so many seconds.
+        Variables that have no save yet are saved first, within so many seconds (None: as before a cull).
         """
         self._closed = True
+        seconds = self._keeper.times.ending if saving is None else saving
         if self._router.running is not None:
             self._router.running.died(-signal.SIGTERM, "the kernel was shut down")
-        elif self._process is not None and not self.dead and saving:
-            await self._keeper.save_now(self._process, saving)
+        elif self._process is not None and not self.dead and seconds:
+            await self._keeper.save_now(self._process, seconds)
         await self._end()
 
     def workspace_changed(self) -> None:
@@ -273,6 +279,8 @@ class Kernel(LocalKernel, Traveling, Evictable, introspection.Hinting):
         ran = self._router.running
         self._router.end()
         self.last_used = monotonic()
+        if ran is not None:
+            self._keeper.cell_ended(ran.tag)
         asked = self._process if self._router.doubtful and not self._router.quit_asked else None
         looking = self.capture.look(since=self._began)
         scan, healthy = await asyncio.gather(looking, asked.healthy()) if asked else (await looking, True)
@@ -285,7 +293,7 @@ class Kernel(LocalKernel, Traveling, Evictable, introspection.Hinting):
             if fault is not None:
                 await self.replace(over_limit(fault, self.limits), after=ran)
         if self._process is not None and ran is not None:
-            self._keeper.cell_ended(self._process, ran.tag)
+            self._keeper.release(self._process)
         return replace(scan, skipped=scan.skipped + self._router.elsewhere)
 
     def _ids(self, run: Run | None) -> dict[str, object]:

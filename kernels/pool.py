@@ -34,7 +34,7 @@ from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.concurrency.slots import SlotQueue, TimedSlots
 from kernels.concurrency.threads import in_thread
-from kernels.kernel import DIED, SAVING, Kernel
+from kernels.kernel import DIED, Kernel
 from kernels.limits import Limits
 from kernels.process.eviction import in_order
 from kernels.process.hash_seed import kept_in
@@ -44,7 +44,8 @@ from kernels.sandbox.forkserver import LIBRARIES
 from kernels.sandbox.limits.machine import Machine, Memory
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.tier_choice import choose
-from kernels.state.keeper import SaveSlots
+from kernels.state.keeping.slots import SaveSlots
+from kernels.state.keeping.times import KeeperTimes
 from kernels.state.store import StateStore
 from kernels.travel.branching import Branching, branch
 from kernels.workspace.folder import Workspace, is_scratch, owner
@@ -59,6 +60,8 @@ log = logging.getLogger(__name__)
 LOOK = 0.25  # seconds between looks at the machine's memory; a cell can take 1 GiB in half a second
 NEARLY = 2  # memory is nearly gone when a half of what counts as short is left
 OTHERS = 4  # one of so many slots, but at least one, is left to others than the person with the most kernels
+SHORT = "it was not in use and the server is short of memory"
+ENDED_AT_ONCE = 4  # kernels, each of which may have to save its variables first
 SAVING_ALL = 20.0  # seconds in which variables without a save are saved when all kernels end
 SCRATCH_SLOTS = 6  # for scratch kernels; a bot has no more, and sees to it that nobody holds them all
 
@@ -71,6 +74,7 @@ class PoolTimes:
     spared: float = 5.0  # that a kernel that was just used keeps its slot although others wait
     brief: float = 1.0  # that a kernel that was just used is kept although memory is short
     recent: float = 600.0  # that a kernel is kept until memory is nearly gone: its person may come back
+    relief: float = 1.0  # that one which saves because memory is short may take until another one is ended
     tidy: float = 60.0  # between looks for folders that killed programs have left behind
     states: float = 3600.0  # between looks for saved variables that nobody has used for long
 
@@ -87,7 +91,8 @@ class Pool:
     (None: never). `tier` is how kernels are held; None takes the strongest that works on this machine.
     `libraries` are imported once for all kernels. `memory` tells how much memory is left, and `times` when
     the pool looks. `states` keeps what people's variables were (None: they are not saved), for `states_kept`
-    after the last save of a session.
+    after the last save of a session, and for as long as its kernel lives. `keeping` is how long saving and
+    restoring may take.
     """
 
     outlived = False  # a kernel ends with its pool
@@ -106,6 +111,7 @@ class Pool:
         times: PoolTimes | None = None,
         states: StateStore | None = None,
         states_kept: timedelta = timedelta(days=30),
+        keeping: KeeperTimes | None = None,
     ) -> None:
         self.limits = limits
         self.python = python.absolute()  # not resolved: an environment's python is a link
@@ -119,10 +125,11 @@ class Pool:
         self._starts = TimedSlots(max(1, _processors() - 1))  # one is left to the cells that run
         self._memory = memory or Machine().memory
         self._times = times or (PoolTimes() if states is None else WITH_STATES)
-        self._states, self._states_kept = states, states_kept
+        self._states, self._states_kept, self._keeping = states, states_kept, keeping
         self._saves = SaveSlots()
         self._hash_seed: int | None = None
         self._kernels: dict[str, Kernel] = {}
+        self._ending: dict[Kernel, int] = {}  # those that are being ended, and the bytes that they hold
         self._removal = Removal(self._workspaces)
         self._observer = Observer(self._workspaces)
         self._run_root: Path  # since it is entered
@@ -170,6 +177,7 @@ class Pool:
                 claim=partial(self._claim, workspace),
                 states=None if is_scratch(session_id) else self._states,
                 saves=self._saves,
+                keeping=self._keeping,
             )
             self._observer.watch(session_id, kernel.workspace_changed)
         return kernel
@@ -190,7 +198,7 @@ class Pool:
         """End a session's kernel, which nobody else could use; a session without one is no error."""
         await self._release(session_id)
 
-    async def _release(self, session_id: str, *, saving: float = SAVING) -> None:
+    async def _release(self, session_id: str, *, saving: float | None = None) -> None:
         kernel = self._kernels.pop(session_id, None)
         if kernel is not None:
             self._observer.unwatch(session_id)
@@ -206,7 +214,7 @@ class Pool:
         Raises: ValueError, OSError.
         """
         workspace = Workspace.named(self._workspaces, session_id)
-        await self._release(session_id, saving=SAVING if keep_state else 0)
+        await self._release(session_id, saving=None if keep_state else 0)
         try:
             if self._states is not None and not keep_state:
                 await in_thread(self._states.forget, session_id)
@@ -224,15 +232,40 @@ class Pool:
     async def sweep(self, now: float) -> None:
         """End the kernels for which there is a reason (see `_reason`); `now` is monotonic seconds.
 
-        One kernel's failure is logged and never stops the sweep.
+        A few are ended side by side, since each may take a while to save. What one leaves may be enough when
+        memory is short, so that is waited for, but not for long. One kernel's failure is logged and never
+        stops the sweep.
         """
-        for kernel in await self._giving_way(now):
-            reason = self._reason(kernel, now, self._memory())  # those before it may have been enough
-            if reason is not None:
-                try:
-                    await kernel.cull(reason)
-                except Exception:  # whatever goes wrong with one kernel, the others must be looked at too
-                    log.exception("the kernel of session %s could not be ended", kernel.session_id)
+        tasks = set[asyncio.Task[None]]()
+        try:
+            for kernel, held in (await self._giving_way(now)).items():
+                if len(tasks) >= ENDED_AT_ONCE:
+                    _, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                reason = self._reason(kernel, now, self._memory_then())  # those before it may be enough
+                if reason is not None:
+                    tasks.add(task := self._end_one(kernel, reason, held))
+                    if reason == SHORT:
+                        relief = self._times.relief if self._states is not None else None
+                        await asyncio.wait([task], timeout=relief)
+            if tasks:
+                await asyncio.wait(tasks)
+        finally:
+            for task in tasks:
+                await stop(task)
+
+    def _end_one(self, kernel: Kernel, reason: str, held: int) -> "asyncio.Task[None]":
+        """End a kernel that holds so many bytes."""
+
+        async def end() -> None:
+            try:
+                await kernel.cull(reason)
+            except Exception:  # whatever goes wrong with one kernel, the others must be looked at too
+                log.exception("the kernel of session %s could not be ended", kernel.session_id)
+
+        self._ending[kernel] = held
+        task = asyncio.create_task(end(), name="end of a kernel")
+        task.add_done_callback(lambda _: self._ending.pop(kernel))
+        return task
 
     async def _confine(self, stack: AsyncExitStack) -> None:
         """Make a sandbox that passes the self-test, unless none is wanted."""
@@ -267,8 +300,13 @@ class Pool:
             with contextlib.suppress(FileNotFoundError):  # it is gone: whatever needs it says so
                 self._sandbox.own(workspace.path)
 
-    async def _giving_way(self, now: float) -> list[Kernel]:
-        """The kernels for which there is a reason now, in the order in which they are to be ended."""
+    def _memory_then(self) -> Memory:
+        """The memory that is left when the kernels that are being ended have ended."""
+        memory = self._memory()
+        return Memory(memory.left + sum(self._ending.values()), memory.whole)
+
+    async def _giving_way(self, now: float) -> dict[Kernel, int]:
+        """The kernels for which there is a reason now, as `in_order`."""
         memory = self._memory()
         found = [kernel for kernel in self._kernels.values() if self._reason(kernel, now, memory) is not None]
         short = memory.is_short(self.limits.memory)
@@ -277,18 +315,19 @@ class Pool:
     def _reason(self, kernel: Kernel, now: float, memory: Memory) -> str | None:
         """Why this kernel is to be ended now, or None."""
         unused = now - kernel.last_used
-        if kernel.dead and not kernel.busy:
+        if kernel.dead and not kernel.busy and kernel not in self._ending:
             return DIED
-        if kernel.busy or not kernel.alive:
+        if kernel.busy or not kernel.alive or kernel in self._ending:
             return None
         if self._idle is not None and unused > self._idle.total_seconds():
             return "it was not used for a long time"
-        wanted = not is_scratch(kernel.session_id) and self._slots.wants(owner(kernel.session_id))
+        leaving = [owner(one.session_id) for one in self._ending if not is_scratch(one.session_id)]
+        wanted = not is_scratch(kernel.session_id) and self._slots.wants(owner(kernel.session_id), leaving)
         if wanted and unused > self._times.spared:
             return "it was not in use and others needed its place"
         part = 1 if unused > self._times.recent else NEARLY
         if unused > self._times.brief and memory.is_short(self.limits.memory, part):
-            return "it was not in use and the server is short of memory"
+            return SHORT
         return None
 
     async def _sweep_often(self) -> None:
@@ -318,8 +357,13 @@ class Pool:
         assert self._states is not None
         while True:
             with contextlib.suppress(OSError):  # the disk is full or away: it is tried again
-                await in_thread(self._states.tidy, self._states_kept)
+                await in_thread(self._states.tidy, self._states_kept, spared=self._lives)
             await asyncio.sleep(self._times.states)  # no event tells that time has passed
+
+    def _lives(self, session_id: str) -> bool:
+        """Whether a session has a kernel, or is about to have one; asked from a thread."""
+        kernel = self._kernels.get(session_id)
+        return kernel is not None and (kernel.alive or kernel.busy)
 
     async def _end_kernels(self) -> None:
         for session_id in self._kernels:

@@ -22,7 +22,7 @@ from bench.subjects.processes import added
 from bench.subjects.start import CODE
 from kernels.kernel import Kernel
 from kernels.pool import Pool
-from kernels.state.keeper import QUIET
+from kernels.state.keeping.times import KeeperTimes
 from kernels.state.store import StateStore
 
 __all__ = ["figures"]
@@ -66,7 +66,7 @@ class _Session:
         async with asyncio.timeout(PATIENCE):
             while self.kernel.saved != self._cells:  # noqa: ASYNC110  no event tells it
                 await asyncio.sleep(LOOK)
-        return max(0.0, perf_counter() - begun - QUIET) * 1000
+        return max(0.0, perf_counter() - begun - KeeperTimes().quiet) * 1000
 
 
 async def figures(ground: Ground) -> list[Figure]:

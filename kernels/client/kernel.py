@@ -112,7 +112,7 @@ class RemoteKernel(RemoteTraveling, introspection.Hinting):
 
     @property
     def variables(self) -> tuple[Variable, ...]:
-        return self._variables
+        return self._variables or self._losses.variables
 
     @property
     def goes_on(self) -> bool:

@@ -3,6 +3,9 @@
     told = losses.hold(restarted)       # the node is gone: nobody knows yet which of these names are lost
     for one in losses.settled(news): ...        # the next cell's news, with what is lost said in it
 
+The names that are held back count as the kernel's variables, which are noted: a program that comes after this
+one finds them there.
+
 A cell's first news, apart from its place in line, says what came back; if it does not, nothing did. A cell
 that ends before it has run says nothing of that.
 """
@@ -13,6 +16,7 @@ from dataclasses import replace
 from msgspec import structs
 
 from kernels.cell.events import Queued, Restarted
+from kernels.cell.result import Variable
 from kernels.node.messages import CellEnd, CellEvent
 from kernels.state.restarts import AWAY
 
@@ -25,6 +29,11 @@ class NodeLosses:
     def __init__(self) -> None:
         self._held: Restarted | None = None
         self._said: tuple[Restarted | None, Restarted] | None = None  # by the node, and by us instead
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """Those that were in a node which is gone; nobody knows yet which of them come back."""
+        return tuple(Variable(name, "", "") for name in self._held.lost) if self._held is not None else ()
 
     def hold(self, restarted: Restarted) -> Restarted:
         """Hold the names back that were lost with a node; returns what can be told at once.

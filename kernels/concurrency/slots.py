@@ -19,7 +19,7 @@ Where nobody asks for a position, and one that takes long must not keep the othe
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from itertools import count
 from typing import Self
 
@@ -65,12 +65,22 @@ class SlotQueue:
         """Whether one of this owner's own entries waits."""
         return any(entry.owner == owner for entry in self._waiting)
 
-    def wants(self, owner: str) -> bool:
-        """Whether a slot that this owner gives up would be given to somebody who waits."""
-        held = self._owners()
-        return any(entry.owner == owner or held[entry.owner] < self._share for entry in self._waiting)
+    def wants(self, owner: str, leaving: Iterable[str] = ()) -> bool:
+        """Whether a slot that this owner gives up would be given to somebody who waits.
 
-    async def crowded(self, at_most: float) -> None:
+        Owners who are `leaving` give theirs up before.
+        """
+        held, line = self._owners(), self._line()
+        entry = None
+        for gone in (*leaving, owner):
+            held[gone] -= 1
+            entry = next((one for one in line if held[one.owner] < self._share), None)
+            if entry is not None:
+                line.remove(entry)
+                held[entry.owner] += bool(entry.owner)
+        return entry is not None
+
+    async def crowded(self, at_most: float | None = None) -> None:
         """Wait until somebody waits, or for `at_most` seconds."""
         if not self.waiting:
             self._crowded.clear()

@@ -96,13 +96,16 @@ class Node:
                     record.retire(self.folder)
                     if self.local:
                         os.unlink(self.settings.address)
-        for session_id, session in list(self._sessions.items()):  # a bot may end or open one meanwhile
-            try:
-                await session.close(STOPPED)
-            except Exception:  # whatever it is, the others and the kernels must still be ended
-                log.exception("session %s could not be closed", session_id)
-        self._sessions.clear()
+        await asyncio.gather(*map(self._close, self._sessions.values()))
+        self._sessions.clear()  # a bot may have ended or opened some meanwhile
         await self._stack.aclose()
+
+    async def _close(self, session: NodeSession) -> None:
+        """Close one of many sessions; each may take as long as a cell that does not stop."""
+        try:
+            await session.close(STOPPED)
+        except Exception:  # whatever it is, the others and the kernels must still be ended
+            log.exception("session %s could not be closed", session.kernel.session_id)
 
     def session(self, session_id: str) -> NodeSession:
         """The session, which is made if it is not there.

@@ -41,21 +41,22 @@ class Evictable:
 
 async def in_order[K: Evictable](
     kernels: Sequence[K], now: float, *, weighed: bool, waits: Callable[[str], bool]
-) -> list[K]:
-    """These kernels in the order in which they are to be ended.
+) -> dict[K, int]:
+    """These kernels in the order in which they are to be ended, and the bytes that each holds.
 
-    `weighed`: memory is short; `waits` says whether a person waits for a place.
+    `weighed`: memory is short; otherwise nobody counts the bytes (0). `waits` says whether a person waits for
+    a place.
     """
-    held = dict.fromkeys(kernels, 1)
-    if weighed and len(kernels) > 1:
+    held = dict.fromkeys(kernels, 0)
+    if weighed and kernels:
         sizes = await in_thread(_held, [kernel.pid for kernel in kernels])
         held = dict(zip(kernels, sizes, strict=True))
 
     def place(kernel: K) -> tuple[bool, bool, float]:
         own = waits(owner(kernel.session_id))
-        return not own, kernel.at_risk, -held[kernel] * (now - kernel.last_used)
+        return not own, kernel.at_risk, -(held[kernel] or 1) * (now - kernel.last_used)
 
-    return sorted(kernels, key=place)
+    return {kernel: held[kernel] for kernel in sorted(kernels, key=place)}
 
 
 def _held(pids: Sequence[int]) -> list[int]:

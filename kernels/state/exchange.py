@@ -42,7 +42,7 @@ import msgspec
 
 from kernels.concurrency.cancellation import to_the_end
 from kernels.concurrency.threads import in_thread
-from kernels.state.errors import StateError
+from kernels.state.errors import StateBusy, StateDamaged, StateError
 from kernels.state.manifest import Buffers, Chunk, Manifest, Meta, buffers_from_json, distinct
 from kernels.state.session_state import SessionState
 from kernels.workspace.copies.listing import FileState
@@ -60,12 +60,16 @@ log = logging.getLogger(__name__)
 
 
 class Errand(ABC):
-    """What a kernel may do over one connection: it is known by its `ticket`, which counts once."""
+    """What a kernel may do over one connection: it is known by its `ticket`, which counts once.
+
+    `refused` says why it cannot be done just now, which may pass: the disk refuses, or another program saves.
+    """
 
     op: ClassVar[str]
 
     def __init__(self, state: SessionState, *, step: float = STEP) -> None:
         self.ticket = secrets.token_urlsafe(24)
+        self.refused: Exception | None = None
         self._state = state
         self._step = step
         self._peer: socket.socket | None = None
@@ -97,8 +101,10 @@ class Errand(ABC):
         except _PeerGoneError:
             pass  # its own loss
         except (_BadRequestError, StateError) as error:
+            self.refused = error if isinstance(error, StateBusy) else None
             line.tell({"ok": False, "message": str(error)})
         except Exception as error:  # the kernel reads one sentence, and our log has the reason
+            self.refused = error
             trace, ids = not isinstance(error, OSError), {"session": self._state.session_id}
             log.warning("a %s of variables failed: %r", self.op, error, exc_info=trace, extra=ids)
             line.tell({"ok": False, "message": "the variables cannot be stored or read right now"})
@@ -145,7 +151,7 @@ class SaveErrand(Errand):
 
 
 class LoadErrand(Errand):
-    """Give a kernel the variables of `manifest`; `damaged` says that some of them could not be read."""
+    """Give a kernel the variables of `manifest`; `damaged` says that some of them are not what was saved."""
 
     op = "load"
 
@@ -153,6 +159,11 @@ class LoadErrand(Errand):
         super().__init__(state, step=step)
         self.damaged = False
         self._manifest = manifest
+
+    @property
+    def broken(self) -> bool:
+        """Whether the kernel did not get all of it, for whatever reason."""
+        return self.damaged or self.refused is not None
 
     def _carry_out(self, line: "_KernelLine") -> None:
         saved = self._manifest
@@ -164,7 +175,8 @@ class LoadErrand(Errand):
                 for piece in self._state.read(saved, index):
                     line.send(piece)
         except (StateError, OSError) as error:
-            self.damaged = True
+            self.damaged = isinstance(error, StateDamaged)
+            self.refused = None if self.damaged else error
             ids = {"session": self._state.session_id}
             log.warning("the variables saved after cell %d cannot be read: %s", saved.cell, error, extra=ids)
             raise _PeerGoneError from error  # words would look like bytes to the kernel: it sees an early end

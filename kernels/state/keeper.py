@@ -2,70 +2,51 @@
 
     keeper = Keeper(session_id, states, router, slots, listing)
     restored = await keeper.restore(process)        # in a fresh process, before its first cell
-    keeper.cell_ended(process, 12)                  # its reply is out: a save begins soon
-    await keeper.make_way(process)                  # a cell comes: a save that takes long is given up
+    keeper.cell_ended(12)                           # its reply is out
+    keeper.release(process)                         # all is done that follows a cell: a save begins soon
+    await keeper.make_way()                         # a cell comes: a save that takes long is given up
     await keeper.save_now(process, seconds)         # the process is about to be ended
     await keeper.stop()                             # before it is
 
 The kernel makes and reads the bytes, and the node keeps them (`kernels.state.exchange`). Cells and saves
 share the kernel's main thread, so a save begins when the person has their answer, and gives way to the next
-cell. After a save that failed, the next one begins later, since a kernel may fail on purpose. Few saves run
-at a time, and of one person one.
+cell. After a save that took long, and more so after one that failed, which a kernel may do on purpose, the
+next one begins later. Few saves run at a time, and of one person one.
 
 Without `states` nothing of this happens.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Coroutine
 from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 from kernels.cell.router import Router
 from kernels.concurrency.cancellation import cancel, stop, to_the_end
-from kernels.concurrency.slots import SlotQueue
 from kernels.concurrency.threads import in_thread
 from kernels.interface import State
 from kernels.state.asking import Asked, AskedProcess, asking
-from kernels.state.errors import StateBusy, StateError
-from kernels.state.exchange import Exchange, LoadErrand, SaveErrand
-from kernels.state.manifest import Manifest, Meta
+from kernels.state.errors import StateError
+from kernels.state.exchange import Exchange, SaveErrand
+from kernels.state.keeping.restoring import Restore, reason_of
+from kernels.state.keeping.slots import SaveSlots
+from kernels.state.keeping.times import KeeperTimes
+from kernels.state.manifest import Manifest
 from kernels.state.past.history import SaveHistory
-from kernels.state.restarts import BroughtBack, not_saved, unsaved
-from kernels.state.session_state import SessionState
+from kernels.state.restarts import BroughtBack, not_saved
 from kernels.state.store import StateStore
-from kernels.text.clipping import repair
-from kernels.text.visible import one_line
 from kernels.workspace.copies.listing import Listing
 from kernels.workspace.folder import owner
 
-__all__ = ["Keeper", "SaveSlots"]
+__all__ = ["Keeper"]
 
-QUIET = 0.02  # seconds after a cell's end in which its result goes out; cells that follow at once come then
-# Seconds that a cell waits for a save that is expected to take no more; FIRST without a save to compare with,
-# and SHARE of the time since the last one, if that is more: the more there is to lose, the longer.
-SHORT, FIRST, SHARE = 0.05, 1.0, 0.02
-EVERY = 2.0  # seconds after which cells that follow each other at once have such a save in between
-SAVING, LEEWAY = 25.0, 5.0  # seconds that the kernel has for a save, and more until it is interrupted
-STUCK = 10.0  # seconds to stop a save; a large value in one piece, which cannot be stopped, may take some
-LOADING = 60.0  # seconds for all of a restore
+REST = 0.5  # after a save, the next begins after this part of the time that it took
 LATER = 2  # after a save that failed, the next begins after so many times the time that it took
 MOST_SKIPPED = 64  # cells without a save after several saves that ended their kernel
-SLOT = 5.0  # seconds after which a save lets others begin, however long it goes on
-LONGEST = 200  # characters of a kernel's reason in the log
 
 log = logging.getLogger(__name__)
-
-
-class SaveSlots(SlotQueue):
-    """For all kernels of a pool: two saves at a time, of one person one. Once `closed`, none begins."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        super().__init__(2, share=1)
 
 
 class Keeper:
@@ -78,7 +59,10 @@ class Keeper:
         router: Router,
         slots: SaveSlots,
         listing: Listing,
+        *,
+        times: KeeperTimes | None = None,
     ) -> None:
+        self.times = times or KeeperTimes()
         self.exchange = Exchange()
         self._state = states.session(session_id) if states is not None else None
         self.history = SaveHistory(self._state, listing) if self._state is not None else None
@@ -92,8 +76,9 @@ class Keeper:
         self._saved_at: float | None = None  # monotonic, as is the next one
         self._since = monotonic()  # the last save, or the first cell
         self._expected = 0.0  # seconds that a save takes
-        self._pause = QUIET
+        self._not_before = 0.0  # when the next save may begin, in monotonic seconds
         self._failed_at = 0  # the cell whose save failed, which is not tried again
+        self._again_at = 0  # the cell whose save could not be stored just then, and was tried again
         self._told = ""  # the failure that was logged last
         self._skipped = self._skip = 0  # cells that go without a save, after a save that ended its kernel
         self._held = False  # whether a cell comes or runs
@@ -101,7 +86,7 @@ class Keeper:
         self._asked: Asked | None = None  # the save on which the kernel works
         self._stuck = False  # the kernel was told to give that up, and did not answer for long
         self._one = asyncio.Lock()  # held while there is a save, until nothing of it is written any more
-        self._waiting: asyncio.Task[None] | None = None  # has not asked the kernel yet
+        self._waiting: asyncio.Task[None] | None = None  # a save that has not asked the kernel yet
         self._tasks: set[asyncio.Task[None]] = set()
         self._clearing: asyncio.Task[bool] | None = None
 
@@ -158,8 +143,8 @@ class Keeper:
 
     # Saving:
 
-    def cell_ended(self, process: AskedProcess, cell: int) -> None:
-        """A cell is over, and its result goes out."""
+    def cell_ended(self, cell: int) -> None:
+        """A cell is over; nothing is saved before `release`."""
         if self._state is None:
             return
         self._cell = cell or self._cell + 1  # who does not number cells gets numbers all the same
@@ -167,7 +152,6 @@ class Keeper:
         if self._saved_at is None and self._unsaved == 1:
             self._since = monotonic()
         self._skip = max(0, self._skip - 1)
-        self.release(process)
 
     def release(self, process: AskedProcess) -> None:
         """No cell comes any more: save if there is something to save."""
@@ -176,9 +160,7 @@ class Keeper:
             cancel(self._clearing)
         waits = self._waiting is not None
         if self._unsaved and not self.unsavable and not waits and not process.exited.is_set():
-            task = self._waiting = asyncio.create_task(self._save_soon(process), name="save of variables")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(self._save_soon(process))
 
     async def make_way(self) -> bool:
         """Have the kernel free for a cell. False: it does not stop saving, and has to be killed.
@@ -205,31 +187,39 @@ class Keeper:
         if await asked.answered(max(0.0, patience)):
             return True
         asked.interrupt()
-        if await asked.answered(STUCK):
+        if await asked.answered(self.times.stuck):
             return True
         self._count_deadly()
         return False
 
     def _patience(self) -> float:
         """How long a cell waits for a save, in seconds."""
-        least = FIRST if self._saved_at is None else SHORT
-        return max(least, SHARE * (monotonic() - self._since))
+        least = self.times.first if self._saved_at is None else self.times.short
+        return max(least, self.times.share * (monotonic() - self._since))
 
     async def save_now(self, process: AskedProcess, seconds: float, *, insist: bool = False) -> None:
         """Save what has no save yet, within some seconds; a kernel that is busy or dead is left alone.
 
-        With `insist`, it is tried although it has just failed.
+        A save that takes longer goes on until `stop` or `make_way`, also if this is cancelled. With `insist`,
+        it is tried although it has just failed.
         """
-        if self._stuck:  # whoever waits for the end of this kernel must not wait for it
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                self._wait_no_more()
-                async with self._one:
-                    tried = self.unsavable and not insist
-                    if self._unsaved and not tried and not process.exited.is_set():
-                        async with self._slot():
-                            await self._save(process, seconds, hurry=True)
+        if not self._stuck:  # whoever waits for the end of this kernel must not wait for it
+            self._wait_no_more()
+            saving = self._begin(self._save_at_once(process, seconds, insist=insist))
+            await asyncio.wait([saving], timeout=seconds)
+
+    async def save_unless(self, process: AskedProcess, wanted: Coroutine[Any, Any, None]) -> None:
+        """As `save_now`, before the process is ended; no longer than until `wanted` says that it is needed.
+
+        A cell that needs it sees to the save by `make_way`.
+        """
+        saving = asyncio.create_task(self.save_now(process, self.times.ending))
+        needed = asyncio.create_task(wanted)
+        try:
+            await asyncio.wait([saving, needed], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await stop(saving)
+            await stop(needed)
 
     async def stop(self) -> None:
         """Leave a save as it is: it does not count."""
@@ -242,27 +232,35 @@ class Keeper:
             cancel(self._waiting)
             self._waiting = None
 
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._waiting = asyncio.create_task(work, name="save of variables")
+        self._tasks.add(task)
+        task.add_done_callback(self._over)
+        return task
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if self._waiting is task:
+            self._waiting = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a save of variables failed on our side", exc_info=error, extra=self._ids)
+
     async def _save_soon(self, process: AskedProcess) -> None:
-        due = monotonic() - self._since > EVERY and self._expected < self._patience()
-        in_a_row = self._unsaved > 1 and due
-        if self._pause > QUIET or not in_a_row:
-            await asyncio.sleep(self._pause)  # a cell that follows at once goes first, and failures pause
-        async with self._one, self._slot():
+        due = monotonic() - self._since > self.times.every and self._expected < self._patience()
+        in_a_row = self._unsaved > 1 and due  # otherwise a cell that follows at once goes first
+        await asyncio.sleep(max(self._not_before - monotonic(), 0.0 if in_a_row else self.times.quiet))
+        async with self._one, self._slots.entered(owner(self._session_id), self.times.slot):
             self._waiting = None
             if self._unsaved and not self._held and not process.exited.is_set():
-                await self._save(process, SAVING)
+                await self._save(process, self.times.saving)
 
-    @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
-        """A place among those who save; others may have it after a while."""
-        async with self._slots.enter(owner(self._session_id)) as entry:
-            async for _ in entry:
-                pass
-            leaving = asyncio.get_running_loop().call_later(SLOT, entry.leave)
-            try:
-                yield
-            finally:
-                leaving.cancel()
+    async def _save_at_once(self, process: AskedProcess, seconds: float, *, insist: bool) -> None:
+        async with self._one:
+            tried = self.unsavable and not insist
+            if self._unsaved and not tried and not process.exited.is_set():
+                async with self._slots.entered(owner(self._session_id), self.times.hurry, hurry=True):
+                    self._waiting = None
+                    await self._save(process, seconds, hurry=True)
 
     async def _save(self, process: AskedProcess, seconds: float, *, hurry: bool = False) -> None:
         if self._state is None or self.history is None or self._slots.closed:
@@ -274,32 +272,37 @@ class Keeper:
             self._asked = asked
             try:
                 async with self.exchange.offered(save):
-                    if not await asked.answered(seconds + LEEWAY):
+                    if not await asked.answered(seconds + self.times.leeway):
                         asked.interrupt()
-                        self._stuck = not await asked.answered(STUCK)
+                        self._stuck = not await asked.answered(self.times.stuck)
                 await asked.answered(None)  # until then no cell could run: `make_way` sees to it
             finally:
                 self._asked, self._stuck = None, False
                 if save.manifest is not None:
                     self._succeeded(save.manifest, monotonic() - asked.began, cells)
                 elif asked.reply is not None or process.exited.is_set():
-                    self._failed(asked, monotonic() - asked.began, dead=process.exited.is_set())
+                    self._failed(asked, monotonic() - asked.began, save.refused, dead=process.exited.is_set())
+        if save.refused is not None and self._again_at != self._cell and not self._held:
+            self._again_at = self._cell  # once by itself; then with the next cell, or before the process ends
+            self._begin(self._save_soon(process))
 
     def _succeeded(self, saved: Manifest, took: float, cells: int) -> None:
         self._newest, self._known = saved, True
         self._unsaved -= cells
         self._saved_at = self._since = monotonic()
         self._expected = took
-        self._pause, self._skipped, self._told = QUIET, 0, ""
+        self._not_before = monotonic() + REST * took
+        self._skipped, self._told = 0, ""
 
-    def _failed(self, asked: Asked, took: float, *, dead: bool) -> None:
+    def _failed(self, asked: Asked, took: float, refused: Exception | None, *, dead: bool) -> None:
         if dead:
             self._count_deadly()
         elif asked.interrupted and self._held:  # for a cell
             self._expected = max(self._expected, took)
         else:
-            self._failed_at, self._pause = self._cell, max(QUIET, LATER * took)
-            why = _reason(asked.reply)
+            self._failed_at = self._cell if refused is None else 0
+            self._not_before = monotonic() + max(LATER * took, 0.0 if refused is None else self.times.passing)
+            why = reason_of(asked.reply) if refused is None else repr(refused)
             if why != self._told:
                 log.info("variables are not saved (said once): %s", why, extra=self._ids)
             self._told = why
@@ -316,65 +319,23 @@ class Keeper:
 
         If that fails (`BroughtBack.cell` is 0), the process has to be replaced: it may be in any state.
         """
-        self._unsaved, self._failed_at, self._expected, self._pause = 0, 0, 0.0, QUIET
-        if self._state is None:
+        self._unsaved, self._failed_at, self._expected, self._not_before = 0, 0, 0.0, 0.0
+        if self._state is None or self.history is None:
             return None
-        tried: list[Manifest] = []
+        restore = Restore(self._state, self.exchange, self._router, self.times, known=self.saved)
+        brought = await restore.bring_back(process)
+        self._known = restore.certain
+        if restore.certain:
+            self._newest = restore.saved
+            self._cell = self.saved or self._cell
+            if restore.saved is None:
+                await self._note_beginning(self.history)
+            elif restore.saved.is_empty:
+                self._cell = 0
+        return brought
+
+    async def _note_beginning(self, history: SaveHistory) -> None:
         try:
-            restored = await self._restore(process, self._state, tried)
+            await in_thread(history.note_beginning)
         except (StateError, OSError) as error:
-            log.warning("saved variables cannot be read: %s", error, extra=self._ids)
-        else:
-            if restored is not None or not tried:
-                self._known = True
-                return restored
-        self._known = False  # not all that is there can be read
-        return BroughtBack(0, gone=tuple(dict.fromkeys(name for saved in tried for name in saved.meta.names)))
-
-    async def _restore(
-        self, process: AskedProcess, state: SessionState, tried: list[Manifest]
-    ) -> BroughtBack | None:
-        """As `restore`; None as well if what is `tried`, newest first, does not come back."""
-        until = monotonic() + LOADING
-        number = None
-        while (saved := await _newest(state, number, until)) is not None:
-            if saved.is_empty:
-                self._newest, self._cell = saved, 0
-                return None
-            tried.append(saved)
-            load = LoadErrand(state, saved)
-            with asking(process, self._router, "load_request", {"ticket": load.ticket}) as asked:
-                async with self.exchange.offered(load):
-                    await asked.answered(until - monotonic())
-                reply = asked.reply or {}
-            if reply.get("status") == "ok" and not load.damaged:
-                self._newest, self._cell = saved, saved.cell
-                told = Meta.from_json({"names": reply.get("back"), "lost": reply.get("missing")})
-                return BroughtBack(saved.cell, told.names, unsaved(told), values=saved.meta.values)
-            if not load.damaged or process.exited.is_set():
-                why = _reason(asked.reply)
-                log.warning("saved variables could not be brought back: %s", why, extra=self._ids)
-                return None
-            number = saved.number
-        if not tried and self.history is not None:
-            await in_thread(self.history.note_beginning)
-        self._newest = None
-        return None
-
-
-async def _newest(state: SessionState, before: int | None, until: float) -> Manifest | None:
-    """`SessionState.newest`; another program that is writing a save just now is waited for."""
-    while True:
-        try:
-            return await in_thread(state.newest, before)
-        except StateBusy:  # after some seconds
-            if monotonic() >= until:
-                raise
-
-
-def _reason(reply: dict[str, Any] | None) -> str:
-    """What a reply says of a failure, for the log; it may be anything."""
-    if reply is None:
-        return "the kernel did not answer, or died"
-    said = (reply.get("status"), reply.get("why"))
-    return ": ".join(one_line(repair(part[:LONGEST])) for part in said if isinstance(part, str))
+            log.warning("nobody can go back to the files before the first cell: %s", error, extra=self._ids)

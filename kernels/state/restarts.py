@@ -21,19 +21,22 @@ __all__ = ["AWAY", "NOT_BACK", "BroughtBack", "Restarts", "not_saved", "unsaved"
 
 AWAY = "it ended while I was away"  # as in `bot.continuity.losses`
 NOT_BACK = "your variables could not be brought back"
+KEPT = ", but they are kept as of cell {}: undo this cell to try again"
 
 
 @dataclass(frozen=True, slots=True)
 class BroughtBack:
     """What came of a restore: the names that are `back` as of `cell`, and what is `unsaved`.
 
-    If it failed, `cell` is 0 and `gone` are the names that were saved. `values` are what names stand for.
+    If it failed, `cell` is 0 and `gone` are the names that were saved; the save as of the cell `kept` may be
+    tried again (0: there is none). `values` are what names stand for.
     """
 
     cell: int
     back: tuple[str, ...] = ()
     unsaved: tuple[UnsavedValue, ...] = ()
     gone: tuple[str, ...] = ()
+    kept: int = 0
     values: Mapping[str, Portrait] = field(default_factory=dict)
 
     @property
@@ -104,12 +107,17 @@ def _with(told: Restarted, restored: BroughtBack) -> Restarted:
     there = {*restored.back, *(one.name for one in restored.unsaved)}
     return replace(
         told,
-        reason=told.reason if restored.cell else f"{told.reason}; {NOT_BACK}",
+        reason=told.reason if restored.cell else f"{told.reason}; {_not_back(restored)}",
         lost=tuple(name for name in known if name not in there),
         as_of=restored.cell,
         back=restored.back,
         unsaved=restored.unsaved,
     )
+
+
+def _not_back(restored: BroughtBack) -> str:
+    """What is said of a restore that failed; undoing the cell that tells it goes to the save once more."""
+    return f"{NOT_BACK}{KEPT.format(restored.kept) if restored.kept else ''}"
 
 
 def _less(now: Restarted, told: Restarted) -> bool:

@@ -13,6 +13,7 @@ import logging
 import os
 import shutil
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,7 @@ __all__ = ["StateStore"]
 
 log = logging.getLogger(__name__)
 
+EVER = datetime.min.replace(tzinfo=UTC)  # no save is older
 SHARE = 10  # of the disk's size, one part may be used unless it is told otherwise
 
 
@@ -72,10 +74,11 @@ class StateStore:
         """Delete all saves of a session. Raises: BadSessionId, OSError (see `SessionState.forget`)."""
         self.session(session_id).forget()
 
-    def tidy(self, keep: timedelta) -> None:
+    def tidy(self, keep: timedelta, *, spared: Callable[[str], bool] = lambda _: False) -> None:
         """Delete the sessions whose newest save is older than `keep`, and everything that was left over.
 
-        Sessions that are in use are left alone; what goes wrong with one is logged. Raises: OSError.
+        Saves of sessions that are `spared` stay, however old they are. Sessions that are in use are left
+        alone; what goes wrong with one is logged. Raises: OSError.
         """
         oldest = datetime.now(UTC) - keep
         for name in os.listdir(self._folder):
@@ -83,7 +86,9 @@ class StateStore:
                 if name.startswith(ASIDE):
                     Workspace(self._folder / name).remove()
                 elif SESSION_ID.fullmatch(name):
-                    self._tidied[name] = self.session(name).tidy(oldest, self._tidied.get(name))
+                    self._tidied[name] = self.session(name).tidy(
+                        EVER if spared(name) else oldest, self._tidied.get(name)
+                    )
             except (StateBusy, FileNotFoundError):
                 continue
             except OSError:

@@ -6,30 +6,19 @@
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
-from datetime import timedelta
 from itertools import count
 
 import pytest
 import pytest_asyncio
 
-from kernels.errors import SandboxUnavailable
 from kernels.kernel import Kernel
-from kernels.limits import Limits, MiB
 from kernels.pool import Pool
 from kernels.sandbox.limits.cgroup import Groups, unique_name
 from kernels.sandbox.policy import Tier
-from tests.attacks import tiers
 from tests.attacks.host import Host, leftovers, settled
-from tests.conftest import KERNEL_PYTHON
+from tests.attacks.pools import pool_of
 from tests.live.cells import NoFiles, run, value
 
-LIMITS = Limits(
-    cell=timedelta(seconds=60),
-    memory=400 * MiB,
-    workspace=64 * MiB,
-    scratch=16 * MiB,
-    processes=48,
-)
 TIERS = [Tier(name) for name in os.environ.get("ATTACK_TIERS", "S,A,B").split(",")]
 AFTER = 15.0  # seconds within which everything that an attack started must be gone
 _numbers = count(1)
@@ -69,20 +58,8 @@ async def pool(
 ) -> AsyncIterator[Pool]:
     """The pool of one tier, in which all attacks are run; skipped where the machine cannot do the tier."""
     tier: Tier = request.param
-    workspaces = tmp_path_factory.mktemp(f"workspaces-{tier}")
-    making = Pool(python=KERNEL_PYTHON, workspaces=workspaces, limits=LIMITS, size=8, tier=tier, libraries=())
-    try:
-        await making.__aenter__()
-    except SandboxUnavailable as error:
-        tiers.ran[str(tier)] = str(error)
-        pytest.skip(f"tier {tier}: {error}")
-    tiers.ran[str(tier)] = ""
-    await value(making.kernel("first", NoFiles()), "1")  # what it creates for all kernels is no leftover
-    await making.release("first")
-    try:
-        yield making
-    finally:
-        await making.__aexit__(None, None, None)
+    async with pool_of(tier, tmp_path_factory.mktemp(f"workspaces-{tier}"), size=8) as pool:
+        yield pool
 
 
 @pytest_asyncio.fixture(loop_scope="session")

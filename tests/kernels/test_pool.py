@@ -1,5 +1,6 @@
 """Which kernels a pool ends for those who wait, and how many slots one person holds, without real kernels."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from kernels import pool as pool_module
+from kernels.concurrency.cancellation import stop
 from kernels.limits import Limits
 from kernels.pool import Pool, PoolTimes
 from kernels.process import eviction as module
 from kernels.sandbox.limits.machine import Memory
 from kernels.state.store import StateStore
 from kernels.workspace.folder import owner
+from tests.kernels.state.saves import save
 from tests.live.cells import NoFiles
 
 NOW = 1000.0
@@ -173,6 +177,93 @@ async def test_when_memory_is_short_the_largest_idle_kernel_gives_way_first(
     assert idle["huge"].ended == ["it was not in use and the server is short of memory"]
     assert not busy.ended
     assert busy.pid not in sized
+
+
+class SlowKernel(FakeKernel):
+    """One whose variables take until `saved` to save when it is ended."""
+
+    def __init__(self, pool: Pool, session_id: str, last_used: float, *, pid: int = 0) -> None:
+        super().__init__(pool, session_id, last_used, pid=pid)
+        self.asked, self.saved = asyncio.Event(), asyncio.Event()
+
+    async def cull(self, reason: str) -> None:
+        """As `Kernel.cull`."""
+        self.asked.set()
+        await self.saved.wait()
+        await super().cull(reason)
+
+
+async def test_kernels_are_ended_side_by_side(tmp_path: Path) -> None:
+    """Somebody's kernels that take long to save keep others' from being ended at most until one is done."""
+    pool = a_pool(tmp_path, 20)
+    pool._idle = timedelta(hours=1)
+    slow = [
+        SlowKernel(pool, f"u7-{number}", NOW - 9000 + number) for number in range(pool_module.ENDED_AT_ONCE)
+    ]
+    others = [FakeKernel(pool, f"u8-{number}", NOW - 5000) for number in range(3)]
+    sweeping = asyncio.create_task(pool.sweep(NOW))
+    for kernel in slow:
+        await kernel.asked.wait()
+    assert not any(kernel.ended for kernel in others)
+    slow[0].saved.set()
+    while not all(kernel.ended for kernel in others):  # noqa: ASYNC110  it tells nobody
+        await asyncio.sleep(0)
+    await pool.sweep(NOW)  # those that are being ended are left alone
+    assert [bool(kernel.ended) for kernel in slow] == [True, False, False, False]
+    for kernel in slow:
+        kernel.saved.set()
+    await sweeping
+    assert not pool._ending
+
+
+async def test_no_more_places_are_made_at_once_than_are_wanted(tmp_path: Path) -> None:
+    """What those give up counts that are being ended."""
+    pool = a_pool(tmp_path, 3)
+    kernels = [SlowKernel(pool, f"u{number}", NOW - 100 + number) for number in range(3)]
+    FakeKernel(pool, "u9", NOW, busy=True)
+    sweeping = asyncio.create_task(pool.sweep(NOW))
+    await kernels[0].asked.wait()
+    await pool.sweep(NOW)
+    assert [kernel.asked.is_set() for kernel in kernels] == [True, False, False]
+    kernels[0].saved.set()
+    await sweeping
+    assert not pool._ending
+
+
+async def test_a_save_that_takes_long_holds_up_no_relief_of_memory(tmp_path: Path, sized: list[int]) -> None:
+    """Another kernel is ended after a while, unless what the first one holds will be enough."""
+    left = 0
+    options: Any = {"states": StateStore(tmp_path / "states", quota=1 << 20)}
+    pool = a_pool(
+        tmp_path, 3, lambda: Memory(left, 8 << 30), times=PoolTimes(relief=0.05, recent=0.0), **options
+    )
+    kernels = [SlowKernel(pool, f"u{number}", NOW - 100 + number, pid=600 << 20) for number in range(3)]
+    sweeping = asyncio.create_task(pool.sweep(NOW))
+    await kernels[0].asked.wait()
+    assert not kernels[1].asked.is_set()
+    await kernels[1].asked.wait()
+    await pool.sweep(NOW)
+    assert [kernel.asked.is_set() for kernel in kernels] == [True, True, False]
+    left = 8 << 30
+    for kernel in kernels:
+        kernel.saved.set()
+    await sweeping
+    assert len(sized) == 4
+
+
+async def test_saves_of_a_kernel_that_lives_stay_however_old_they_are(tmp_path: Path) -> None:
+    """Its variables are needed when it ends."""
+    store = StateStore(tmp_path / "states", quota=1 << 20)
+    pool = a_pool(tmp_path, 3, states=store, states_kept=timedelta(seconds=-1))
+    FakeKernel(pool, "u7")
+    for name in ("u7", "u8"):
+        save(store.session(name), 12, b"a graph")
+    tidying = asyncio.create_task(pool._tidy_states())
+    while store.session("u8").newest() is not None:  # noqa: ASYNC110  it tells nobody
+        await asyncio.sleep(0.01)
+    await stop(tidying)
+    store.tidy(timedelta(seconds=-1), spared=pool._lives)
+    assert store.session("u7").newest() is not None
 
 
 async def test_of_two_as_large_the_longest_idle_gives_way_first(tmp_path: Path, sized: list[int]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from kernels.kernel import Kernel
 from kernels.limits import Limits
 from kernels.pool import Pool
-from tests.attacks.conftest import LIMITS
+from tests.attacks.pools import LIMITS
 from tests.attacks.restless import RESTLESS
 from tests.live.cells import NoFiles, run, until, value
 

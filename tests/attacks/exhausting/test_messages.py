@@ -12,7 +12,7 @@ from kernels.concurrency.cancellation import stop
 from kernels.kernel import Kernel
 from kernels.limits import Limits
 from kernels.wire.weight import weight
-from tests.attacks.conftest import LIMITS
+from tests.attacks.pools import LIMITS
 from tests.live.cells import run, value
 
 # In one tier only: the same code reads the messages of all tiers.

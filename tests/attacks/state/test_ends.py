@@ -15,7 +15,7 @@ import pytest
 from kernels.kernel import Kernel
 from kernels.pool import Pool
 from kernels.state.store import StateStore
-from tests.attacks.conftest import LIMITS
+from tests.attacks.pools import LIMITS
 from tests.attacks.state.conftest import QUOTA, saved_as
 from tests.conftest import ROOT
 from tests.live.cells import NoFiles, deaf, pooled, run, until, zygote

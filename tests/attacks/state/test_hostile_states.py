@@ -15,7 +15,7 @@ import pytest
 
 from kernels.kernel import Kernel
 from kernels.pool import Pool
-from kernels.state import keeper
+from kernels.state.keeping.times import KeeperTimes
 from tests.attacks.state.conftest import saved_as
 from tests.live.cells import NoFiles, Ran, run, until, value
 
@@ -23,11 +23,10 @@ from tests.live.cells import NoFiles, Ran, run, until, value
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.tiers("S")]
 
 
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give up what does not end after seconds instead of a minute."""
-    for name, seconds in {"SAVING": 2.0, "LEEWAY": 1.0, "STUCK": 1.0, "LOADING": 3.0}.items():
-        monkeypatch.setattr(keeper, name, seconds)
+@pytest.fixture(scope="module")
+def keeping() -> KeeperTimes:
+    """What does not end is given up after seconds instead of a minute."""
+    return KeeperTimes(saving=2.0, leeway=1.0, stuck=1.0, loading=3.0)
 
 
 @asynccontextmanager

@@ -173,6 +173,24 @@ async def test_a_node_that_is_gone_takes_the_cell_along_and_the_next_one_learns_
     waiting.detach()
 
 
+async def test_names_that_may_come_back_stay_the_kernels_until_the_next_one_has_told(
+    kernel: RemoteKernel, node: Asked
+) -> None:
+    """They are noted after the cell that died: if this program ends as well, the next one knows them."""
+    node.keeps_variables = True
+    (cell,) = kernel._left.values()
+    kernel.take_news(CellEnd(n=1, run="other", variables=(Variable("x", "int", "1"),)))
+    kernel.lost("the node that kept it has ended")
+    async with cell:
+        assert [event.lost async for event in cell if isinstance(event, Restarted)] == [()]
+    assert [one.name for one in kernel.variables] == ["x"]
+    following = kernel.run("2")
+    kernel.take_news(CellEvent(n=2, run=following.key, event=Stream("stdout", "y")))
+    told = [news.event for news in following._news if isinstance(news, CellEvent)]
+    assert told == [Restarted("the node that kept it has ended", ("files",), ("x",)), Stream("stdout", "y")]
+    assert kernel.variables == ()
+
+
 class Slow(NoFiles):
     """A workspace into which nothing can be put before `free` is set."""
 

@@ -92,6 +92,22 @@ def test_places_are_never_more_and_never_fewer(places: int, steps: list[tuple[bo
     assert (queue.served, queue.waiting) == (min(len(inside), places), max(0, len(inside) - places))
 
 
+def test_a_slot_is_wanted_until_enough_owners_are_leaving() -> None:
+    """Each of them makes room for one of those who wait, if it is one who may have that slot."""
+    queue = SlotQueue(4, share=3)
+    held = [*(queue.enter("many") for _ in range(3)), queue.enter("few")]
+    assert all(entry.served for entry in held)
+    queue.enter("many")
+    assert queue.wants("many")
+    assert not queue.wants("few")
+    assert queue.wants("many", ["few"])
+    assert not queue.wants("many", ["many"])
+    queue.enter("new")
+    assert queue.wants("few", ["many"])
+    assert not queue.wants("few", ["many", "few"])
+    assert queue.wants("few", ["few", "many"]) is False
+
+
 def test_nobody_holds_more_than_their_share_and_others_go_before_their_rest() -> None:
     """A free slot stays for others; whoever has fewer goes first, and who has a slot keeps it."""
     queue = SlotQueue(4, share=3)

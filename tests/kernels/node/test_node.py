@@ -53,6 +53,19 @@ async def test_a_session_that_goes_meanwhile_keeps_a_node_from_no_end(node: Node
     assert (first.closed, second.closed, closed) == (True, True, ["pool"])
 
 
+async def test_sessions_are_closed_side_by_side(node: Node) -> None:
+    """A cell that does not stop takes seconds each, and the next node waits only so long for the folder."""
+    closing = asyncio.Barrier(2)
+
+    async def close(_code: int) -> None:
+        await closing.wait()
+
+    for session in list[Any](node._sessions.values()):
+        session.close = close
+    async with asyncio.timeout(30):
+        await node.close()
+
+
 async def test_a_session_that_goes_meanwhile_keeps_a_drained_node_from_no_kernel(node: Node) -> None:
     """Each kernel that is not in use is ended, and then the node."""
     second = node._sessions["second"]

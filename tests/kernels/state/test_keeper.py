@@ -4,8 +4,9 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,11 @@ from kernels.cell.run import Run
 from kernels.limits import Limits
 from kernels.state import keeper as module
 from kernels.state import session_state
-from kernels.state.keeper import Keeper, SaveSlots
+from kernels.state.errors import StateBusy
+from kernels.state.keeper import Keeper
+from kernels.state.keeping.slots import SaveSlots
+from kernels.state.keeping.times import KeeperTimes
+from kernels.state.manifest import Buffers, Manifest
 from kernels.state.store import StateStore
 from kernels.wire.connection import Message
 from kernels.workspace.copies.listing import Listing
@@ -151,12 +156,15 @@ class Scene:
         self.keepers: list[Keeper] = []
 
     def kernel(
-        self, script: Script, session_id: str = "u7", *, kept: bool = True
+        self, script: Script, session_id: str = "u7", *, kept: bool = True, **times: float
     ) -> tuple[Keeper, FakeProcess]:
-        """A keeper, as of a new program, and the process of its kernel."""
+        """A keeper, as of a new program, and the process of its kernel; some of its `times` may differ."""
         router = Router(Limits(), lambda: None)
         listing = Listing(self.folder, max_file=1 << 20)
-        keeper = Keeper(session_id, self.store if kept else None, router, self.slots, listing)
+        store = self.store if kept else None
+        keeper = Keeper(
+            session_id, store, router, self.slots, listing, times=KeeperTimes(**{"first": 0.1, **times})
+        )
         process = FakeProcess(script, router, keeper)
         self.keepers.append(keeper)
         self.processes.append(process)
@@ -166,7 +174,7 @@ class Scene:
         """Save the state after each of these cells."""
         keeper, process = self.kernel(saves)
         for cell in cells:
-            keeper.cell_ended(process, cell)
+            ended(keeper, process, cell)
             await saved_as(keeper, cell)
 
 
@@ -180,6 +188,12 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         assert not keeper._tasks
     for process in scene.processes:
         await process.close()
+
+
+def ended(keeper: Keeper, process: FakeProcess, cell: int) -> None:
+    """A cell has ended, and nothing follows it."""
+    keeper.cell_ended(cell)
+    keeper.release(process)
 
 
 async def saved_as(keeper: Keeper, cell: int) -> None:
@@ -207,7 +221,7 @@ async def asked(process: FakeProcess, times: int = 1) -> None:
 async def test_a_save_begins_when_a_cell_has_ended(scene: Scene) -> None:
     """It says which cell that was, how many came since the last save, and how long it may take."""
     keeper, process = scene.kernel(saves)
-    keeper.cell_ended(process, 12)
+    ended(keeper, process, 12)
     await saved_as(keeper, 12)
     await rest(keeper)
     ((kind, content),) = process.asked
@@ -222,64 +236,56 @@ async def test_cells_without_numbers_are_counted(scene: Scene) -> None:
     """A save as of cell 0 would count as none."""
     keeper, process = scene.kernel(saves)
     for cell in (1, 2):
-        keeper.cell_ended(process, 0)
+        ended(keeper, process, 0)
         await saved_as(keeper, cell)
 
 
 async def test_a_cell_that_follows_at_once_finds_nothing_in_its_way(scene: Scene) -> None:
     """Nothing has been asked of the kernel yet; the state after the second cell is saved."""
     keeper, process = scene.kernel(saves)
-    keeper.cell_ended(process, 1)
+    ended(keeper, process, 1)
     assert await keeper.make_way()
     await rest(keeper)
     assert process.asked == []
-    keeper.cell_ended(process, 2)
+    ended(keeper, process, 2)
     await saved_as(keeper, 2)
     assert process.asked[0][1]["cells"] == 2
 
 
-async def test_a_short_save_is_finished_before_a_cell(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_short_save_is_finished_before_a_cell(scene: Scene) -> None:
     """Without an interrupt: it would only be made again."""
-    monkeypatch.setattr(module, "SHORT", 20.0)
-    keeper, process = scene.kernel(saves)
-    keeper.cell_ended(process, 1)
+    keeper, process = scene.kernel(saves, first=20.0)
+    ended(keeper, process, 1)
     await asked(process)
     assert await keeper.make_way()
     assert not process.interrupted.is_set()
     await saved_as(keeper, 1)
 
 
-@pytest.mark.parametrize("name", ["FIRST", "SHARE"])
-async def test_a_cell_waits_longer_the_more_there_is_to_lose(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+@pytest.mark.parametrize("name", ["first", "share"])
+async def test_a_cell_waits_longer_the_more_there_is_to_lose(scene: Scene, name: str) -> None:
     """For the first save of all, and for one after a long time without."""
-    for patience in ("SHORT", "FIRST", "SHARE"):
-        monkeypatch.setattr(module, patience, 1000.0 if patience == name else 0.0)
-    keeper, process = scene.kernel(saves_slowly)
-    keeper.cell_ended(process, 1)
+    keeper, process = scene.kernel(saves_slowly, **{"short": 0.0, "first": 0.0, "share": 0.0, name: 1000.0})
+    ended(keeper, process, 1)
     await asked(process)
     assert await keeper.make_way()
     assert not process.interrupted.is_set()
     assert keeper.saved == 1
 
 
-async def test_a_long_save_is_given_up_for_a_cell_and_made_up_for(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_long_save_is_given_up_for_a_cell_and_made_up_for(scene: Scene) -> None:
     """The second one at once, since the first has taken long."""
-    monkeypatch.setattr(module, "FIRST", module.SHORT)
-    keeper, process = scene.kernel(gives_up)
+    keeper, process = scene.kernel(gives_up, first=KeeperTimes().short)
     for cell in (1, 2):
-        keeper.cell_ended(process, cell)
+        ended(keeper, process, cell)
         await asked(process, cell)
         assert await keeper.make_way()
         assert not process.working
         await rest(keeper)
     assert await keeper.newest() is None
-    assert keeper._expected >= module.SHORT
+    assert keeper._expected >= keeper.times.short
     process.script = saves
-    keeper.cell_ended(process, 3)
+    ended(keeper, process, 3)
     await saved_as(keeper, 3)
     assert process.asked[-1][1]["cells"] == 3
 
@@ -287,7 +293,7 @@ async def test_a_long_save_is_given_up_for_a_cell_and_made_up_for(
 async def test_the_reply_to_such_an_interrupt_is_not_the_cells(scene: Scene) -> None:
     """The cell may be interrupted itself at that moment, and must wait for its own."""
     keeper, process = scene.kernel(gives_up)
-    keeper.cell_ended(process, 1)
+    ended(keeper, process, 1)
     await asked(process)
     await keeper.make_way()
     router, heard = process._router, list[str]()
@@ -306,7 +312,7 @@ async def test_the_reply_to_such_an_interrupt_is_not_the_cells(scene: Scene) -> 
 async def test_a_cell_that_is_withdrawn_lets_the_save_begin_again(scene: Scene) -> None:
     """Otherwise nothing would be saved until the next cell."""
     keeper, process = scene.kernel(gives_up)
-    keeper.cell_ended(process, 1)
+    ended(keeper, process, 1)
     await asked(process)
     await keeper.make_way()
     await rest(keeper)
@@ -315,35 +321,29 @@ async def test_a_cell_that_is_withdrawn_lets_the_save_begin_again(scene: Scene) 
     await saved_as(keeper, 1)
 
 
-async def test_a_kernel_that_does_not_stop_saving_is_told(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_kernel_that_does_not_stop_saving_is_told(scene: Scene) -> None:
     """It cannot run the cell. A person who stops the cell does not wait for that."""
     keeper, process = scene.kernel(hangs)
-    keeper.cell_ended(process, 1)
+    ended(keeper, process, 1)
     await asked(process)
     way = asyncio.create_task(keeper.make_way())
     await process.interrupted.wait()
     keeper.release(process)
     assert await way
-    monkeypatch.setattr(module, "STUCK", 0.05)
+    keeper.times = replace(keeper.times, stuck=0.05)
     assert not await keeper.make_way()
     await keeper.stop()
 
 
-async def test_a_save_that_takes_too_long_is_interrupted(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_save_that_takes_too_long_is_interrupted(scene: Scene) -> None:
     """Without a cell, too; and if that does not help, the connection is cut, and the next cell sees to it."""
-    monkeypatch.setattr(module, "SAVING", 0.01)
-    monkeypatch.setattr(module, "LEEWAY", 0.01)
-    keeper, process = scene.kernel(gives_up)
-    keeper.cell_ended(process, 1)
+    keeper, process = scene.kernel(gives_up, saving=0.01, leeway=0.01)
+    ended(keeper, process, 1)
     await rest(keeper)
     assert await keeper.newest() is None
-    monkeypatch.setattr(module, "STUCK", 0.01)
+    keeper.times = replace(keeper.times, stuck=0.01)
     process.script = hangs
-    keeper.cell_ended(process, 2)
+    ended(keeper, process, 2)
     await asked(process, 2)
     async with asyncio.timeout(20):
         while keeper.exchange._offered is not None:  # noqa: ASYNC110  state within it
@@ -358,7 +358,7 @@ async def test_a_save_that_fails_is_not_tried_again_for_this_cell(
     caplog.set_level(logging.INFO, module.log.name)
     keeper, process = scene.kernel(fails)
     for cell in (1, 2):
-        keeper.cell_ended(process, cell)
+        ended(keeper, process, cell)
         await asked(process, cell)
         await rest(keeper)
         keeper.release(process)
@@ -370,10 +370,36 @@ async def test_a_save_that_fails_is_not_tried_again_for_this_cell(
     assert len(told) < 500
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), StateBusy("u7")])
+async def test_a_save_that_cannot_be_stored_just_now_is_made_up_for(
+    scene: Scene, error: Exception, at_once: bool
+) -> None:
+    """By itself after a while, and before the process is ended: the kernel is not to blame."""
+    keeper, process = scene.kernel(saves, passing=1000.0 if at_once else 0.05)
+    missing, errors = keeper._state.missing, [error]  # type: ignore[union-attr]
+
+    def misses(buffers: Buffers) -> list[int]:
+        if errors:
+            raise errors.pop()
+        return missing(buffers)
+
+    keeper._state.missing = misses  # type: ignore[union-attr,method-assign]
+    ended(keeper, process, 1)
+    await asked(process)
+    while errors or keeper._asked is not None:  # noqa: ASYNC110  state within it
+        await asyncio.sleep(0.005)
+    assert not keeper.unsavable
+    if at_once:
+        await keeper.save_now(process, 20)
+    await saved_as(keeper, 1)
+    del keeper._state.missing  # type: ignore[union-attr]
+
+
 async def test_a_kernel_that_only_says_that_it_has_saved_has_not(scene: Scene) -> None:
     """What counts is what is stored."""
     keeper, process = scene.kernel(lies)
-    keeper.cell_ended(process, 1)
+    ended(keeper, process, 1)
     await asked(process)
     await rest(keeper)
     assert await keeper.newest() is None
@@ -385,7 +411,7 @@ async def test_after_a_save_that_ended_its_kernel_cells_go_without_one(scene: Sc
     asks = []
     for cell in range(1, 10):
         process.exited.clear()
-        keeper.cell_ended(process, cell)
+        ended(keeper, process, cell)
         await rest(keeper)
         asks.append(len(process.asked))
     assert asks == [1, 1, 2, 2, 2, 3, 3, 3, 3]
@@ -395,7 +421,7 @@ async def test_two_saves_run_at_a_time_and_one_of_each_person(scene: Scene) -> N
     """Somebody else goes before the second kernel of the same person."""
     kernels = [scene.kernel(gives_up, name) for name in ("u7-a", "u7-b", "u8", "u9")]
     for keeper, process in kernels:
-        keeper.cell_ended(process, 1)
+        ended(keeper, process, 1)
     (first, one), (_, two), (second, three), (_, four) = kernels
     await asked(one)
     await asked(three)
@@ -411,16 +437,70 @@ async def test_two_saves_run_at_a_time_and_one_of_each_person(scene: Scene) -> N
     four.interrupted.set()
 
 
-async def test_a_long_save_gives_its_place_to_others(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_save_gives_its_place_to_others(scene: Scene) -> None:
     """Two people whose saves hang would keep everybody else's from being made."""
-    monkeypatch.setattr(module, "SLOT", 0.05)
     for name in ("u7", "u8"):
-        keeper, process = scene.kernel(hangs, name)
-        keeper.cell_ended(process, 1)
+        keeper, process = scene.kernel(hangs, name, slot=0.05)
+        ended(keeper, process, 1)
         await asked(process)
     keeper, process = scene.kernel(saves, "u9")
-    keeper.cell_ended(process, 1)
+    ended(keeper, process, 1)
     await saved_as(keeper, 1)
+
+
+async def test_a_person_whose_saves_take_long_has_one_at_a_time(scene: Scene) -> None:
+    """Also when it has let others begin: with many kernels it would else be as many."""
+    keeper, process = scene.kernel(hangs, "u7-a", slot=0.01)
+    ended(keeper, process, 1)
+    await asked(process)
+    (second, another), (third, other) = scene.kernel(saves, "u7-b"), scene.kernel(saves, "u8")
+    ended(second, another, 1)
+    ended(third, other, 1)
+    await saved_as(third, 1)
+    assert another.asked == []
+    await keeper.stop()
+    await saved_as(second, 1)
+
+
+async def test_a_save_before_an_end_waits_for_no_saves_that_can_wait(scene: Scene) -> None:
+    """Two people whose saves hang would else cost others what they have not saved."""
+    for name in ("u7", "u8"):
+        keeper, process = scene.kernel(hangs, name, slot=1000.0)
+        ended(keeper, process, 1)
+        await asked(process)
+    keeper, process = scene.kernel(saves, "u9")
+    keeper.cell_ended(1)
+    await keeper.save_now(process, 20)
+    assert keeper.saved == 1
+
+
+async def test_a_cell_that_comes_before_an_end_does_not_wait_for_the_save(scene: Scene) -> None:
+    """It gives way as any save does: the kernel is needed again."""
+    keeper, process = scene.kernel(gives_up)
+    keeper.cell_ended(1)
+    needed = asyncio.Event()
+    ending = asyncio.create_task(keeper.save_unless(process, needed.wait()))
+    await asked(process)
+    needed.set()
+    await ending
+    assert process.working
+    assert await keeper.make_way()
+    assert not process.working
+    process.script = saves
+    keeper.release(process)
+    await saved_as(keeper, 1)
+
+
+async def test_after_a_long_save_the_next_one_begins_later(scene: Scene) -> None:
+    """Otherwise somebody with many values would have the node save all the time."""
+    keeper, process = scene.kernel(saves_slowly)
+    times = [0.0, 0.0]
+    for cell in (1, 2):
+        ended(keeper, process, cell)
+        await asked(process, cell)
+        times[cell - 1] = asyncio.get_running_loop().time()
+        await saved_as(keeper, cell)
+    assert times[1] - times[0] >= 0.3
 
 
 async def test_save_now_saves_what_has_no_save(scene: Scene) -> None:
@@ -428,13 +508,13 @@ async def test_save_now_saves_what_has_no_save(scene: Scene) -> None:
     keeper, process = scene.kernel(saves)
     await keeper.save_now(process, 5)
     assert process.asked == []
-    keeper.cell_ended(process, 1)
+    ended(keeper, process, 1)
     await keeper.save_now(process, 5)
     assert (await keeper.newest()).cell == 1  # type: ignore[union-attr]
     assert process.asked[0][1]["hurry"]
     await keeper.save_now(process, 5)
     assert len(process.asked) == 1
-    keeper.cell_ended(process, 2)
+    ended(keeper, process, 2)
     process.exited.set()
     await keeper.save_now(process, 5)
     assert len(process.asked) == 1
@@ -443,13 +523,13 @@ async def test_save_now_saves_what_has_no_save(scene: Scene) -> None:
 async def test_save_now_waits_for_a_save_that_runs_but_not_for_ever(scene: Scene) -> None:
     """It takes the time that it is given, at most."""
     keeper, process = scene.kernel(saves)
-    keeper.cell_ended(process, 1)
+    ended(keeper, process, 1)
     await asked(process)
     await keeper.save_now(process, 20)
     assert (await keeper.newest()).cell == 1  # type: ignore[union-attr]
     assert len(process.asked) == 1
     process.script = hangs
-    keeper.cell_ended(process, 2)
+    ended(keeper, process, 2)
     await asked(process, 2)
     await keeper.save_now(process, 0.05)
 
@@ -465,7 +545,7 @@ async def test_what_was_saved_comes_back_in_another_program(scene: Scene) -> Non
         ("db", 2, "a database connection")
     ]
     process.script = saves
-    keeper.cell_ended(process, 0)
+    ended(keeper, process, 0)
     await saved_as(keeper, 13)
 
 
@@ -496,27 +576,71 @@ def made(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), StateBusy("u7")])
+async def test_what_cannot_be_read_just_now_is_not_damaged(scene: Scene, error: Exception) -> None:
+    """It is tried again, and no older save takes its place."""
+    await scene.saved(11, 12)
+    keeper, process = scene.kernel(loads, again=0.01)
+    read, left = keeper._state.read, [error, error]  # type: ignore[union-attr]
+
+    def reads(manifest: Manifest, index: int) -> Iterator[bytes]:
+        if left:
+            raise left.pop()
+        return read(manifest, index)
+
+    keeper._state.read = reads  # type: ignore[union-attr,method-assign]
+    restored = await keeper.restore(process)
+    del keeper._state.read  # type: ignore[union-attr]
+    assert restored is not None
+    assert (restored.cell, keeper.saved, left) == (12, 12, [])
+    assert len(process.asked) == 3
+
+
+async def test_what_can_never_be_read_is_told_and_kept(scene: Scene) -> None:
+    """Once it has been tried for long enough. When the disk works again, it can be gone back to."""
+    await scene.saved(11, 12)
+    keeper, process = scene.kernel(loads, passing=0.03, again=0.01)
+
+    def reads(_manifest: Manifest, _index: int) -> Iterator[bytes]:
+        raise OSError(5, "Input/output error")
+
+    keeper._state.read = reads  # type: ignore[union-attr,method-assign]
+    restored = await keeper.restore(process)
+    del keeper._state.read  # type: ignore[union-attr]
+    assert restored is not None
+    assert (restored.cell, restored.gone, restored.kept) == (0, ("x",), 12)
+    process.script = saves
+    ended(keeper, process, 13)
+    await saved_as(keeper, 13)
+    history = keeper.history
+    assert history is not None
+    *_, kept, newest = history.saves()
+    assert (kept.cell, newest.cell) == (12, 13)
+    history.repeat(history.find(kept.number))
+    process.script = loads
+    restored = await keeper.restore(process)
+    assert restored is not None
+    assert restored.cell == 12
+
+
 @pytest.mark.parametrize("script", [fails, hangs, dies, lies])
-async def test_a_restore_that_fails_keeps_the_save(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, script: Script
-) -> None:
+async def test_a_restore_that_fails_keeps_the_save(scene: Scene, script: Script) -> None:
     """Within a limit of time. Its names are told, and what a kernel says of names is bounded."""
     await scene.saved(12)
-    monkeypatch.setattr(module, "LOADING", 0.1)
-    keeper, process = scene.kernel(script)
+    keeper, process = scene.kernel(script, loading=0.1)
     restored = await keeper.restore(process)
     assert restored is not None
     if script is lies:  # it can only lie about its own person's names
         assert (restored.cell, restored.back, restored.unsaved) == (12, (), ())
     else:
-        assert (restored.cell, restored.gone) == (0, ("x",))
+        assert (restored.cell, restored.gone, restored.kept) == (0, ("x",), 12)
     assert scene.store.session("u7").newest() is not None
 
 
 async def test_a_state_that_cannot_be_read_is_no_state_that_is_not_there(scene: Scene) -> None:
-    """The disk is at fault: the person has to be told."""
+    """The disk is at fault, for as long as it is tried: the person has to be told."""
     await scene.saved(12)
-    keeper, process = scene.kernel(loads)
+    keeper, process = scene.kernel(loads, passing=0.05, again=0.01)
 
     def newest(_before: int | None = None) -> None:
         raise OSError(5, "Input/output error")
@@ -541,7 +665,7 @@ async def test_what_was_saved_meanwhile_is_the_newest(scene: Scene) -> None:
 
     keeper._state.newest = newest  # type: ignore[union-attr,method-assign,assignment]
     looking = asyncio.create_task(keeper.newest())
-    keeper.cell_ended(process, 13)
+    ended(keeper, process, 13)
     await asked(process)
     await rest(keeper)
     go_on.set()
@@ -554,7 +678,7 @@ async def test_forgetting_deletes_the_saves(scene: Scene) -> None:
     """Those of this session only."""
     await scene.saved(12)
     keeper, process = scene.kernel(saves, "u8")
-    keeper.cell_ended(process, 1)
+    ended(keeper, process, 1)
     await saved_as(keeper, 1)
     mine, process = scene.kernel(loads)
     await mine.forget()
@@ -566,7 +690,7 @@ async def test_forgetting_deletes_the_saves(scene: Scene) -> None:
 async def test_what_could_not_be_deleted_counts_as_forgotten(scene: Scene) -> None:
     """It has lost its name, and is deleted later."""
     keeper, process = scene.kernel(saves)
-    keeper.cell_ended(process, 1)
+    ended(keeper, process, 1)
     await saved_as(keeper, 1)
 
     def forget() -> None:
@@ -596,14 +720,10 @@ async def test_a_save_of_another_program_is_waited_for(scene: Scene, monkeypatch
     assert restored.cell == 12
 
 
-async def test_a_kernel_that_answers_no_save_is_not_waited_for_again(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_kernel_that_answers_no_save_is_not_waited_for_again(scene: Scene) -> None:
     """Otherwise the end of each such kernel would take the time of a save, while others need the memory."""
-    for name in ("SAVING", "LEEWAY", "STUCK"):
-        monkeypatch.setattr(module, name, 0.01)
-    keeper, process = scene.kernel(hangs)
-    keeper.cell_ended(process, 1)
+    keeper, process = scene.kernel(hangs, saving=0.01, leeway=0.01, stuck=0.01)
+    ended(keeper, process, 1)
     await asked(process)
     async with asyncio.timeout(30):
         while not keeper._stuck:  # noqa: ASYNC110  state within it
@@ -617,7 +737,7 @@ async def test_nothing_happens_without_a_store(scene: Scene) -> None:
     """Neither tasks nor requests."""
     keeper, process = scene.kernel(saves, kept=False)
     assert await keeper.restore(process) is None
-    keeper.cell_ended(process, 1)
+    ended(keeper, process, 1)
     assert not keeper._tasks
     assert await keeper.make_way()
     await keeper.save_now(process, 5)
@@ -630,7 +750,7 @@ async def test_nothing_is_saved_once_another_program_does(scene: Scene) -> None:
     """As in a node that a newer one has followed: its older state must not come back."""
     keeper, process = scene.kernel(saves)
     scene.slots.closed = True
-    keeper.cell_ended(process, 1)
+    ended(keeper, process, 1)
     await rest(keeper)
     await keeper.save_now(process, 5)
     assert process.asked == []

@@ -48,7 +48,7 @@ async def test_four_people_on_two_places_lose_nothing(tmp_path: Path) -> None:
 async def test_the_largest_idle_kernel_gives_way_and_comes_back(tmp_path: Path) -> None:
     """When memory is short one large kernel is ended, after a save, and two small ones stay."""
     plenty, none = Memory(1 << 40, 1 << 40), Memory(0, 1 << 40)
-    times = PoolTimes(sweep=1000.0, brief=0.0, recent=0.0)
+    times = PoolTimes(sweep=1000.0, brief=0.0, recent=0.0, relief=1000.0)
     places = {"states": states(tmp_path), "times": times, "memory": lambda: plenty}
     async with pooled(tmp_path / "w", **places) as pool:
         kernels = [pool.kernel(name, NoFiles()) for name in ("small", "large", "other")]

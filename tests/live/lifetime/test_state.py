@@ -1,10 +1,11 @@
 """Variables of real kernels survive whatever ends the process; a hostile state costs only its own person."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -12,10 +13,11 @@ import pytest_asyncio
 from kernels.kernel import SAVES_ON, Kernel
 from kernels.pool import Pool
 from kernels.sandbox.policy import Tier
-from kernels.state import keeper as module
-from kernels.state.manifest import Meta
-from kernels.state.restarts import AWAY, NOT_BACK
+from kernels.state.keeping.times import KeeperTimes
+from kernels.state.manifest import Manifest, Meta
+from kernels.state.restarts import AWAY, KEPT, NOT_BACK
 from kernels.state.store import StateStore
+from kernels.workspace.captured import Scan
 from kernels.workspace.folder import scratch_id
 from tests.contract.conftest import node_settings, noded
 from tests.kernels.state.saves import save
@@ -30,6 +32,14 @@ class Deaf:
         open("deaf", "w").close()
         sum(range(10**12))  # which no signal can interrupt
 deaf = Deaf()
+"""
+SLOW = """
+import time
+class Slow:
+    def __reduce__(self):
+        open("slow", "w").close()
+        time.sleep(1000)
+slow = Slow()
 """
 
 
@@ -49,6 +59,13 @@ async def pool(folder: Path) -> AsyncIterator[Pool]:
     """The module's pool."""
     async with pooled(folder / "workspaces", states=states(folder)) as pool:
         yield pool
+
+
+def hasty(pool: Pool, name: str, **times: float) -> Kernel:
+    """A session's kernel that has other times for its saves."""
+    kernel = pool.kernel(name, NoFiles())
+    kernel._keeper.times = KeeperTimes(**times)
+    return kernel
 
 
 async def saved_as(kernel: Kernel, cell: int) -> None:
@@ -131,12 +148,9 @@ async def test_another_program_brings_the_variables_back(pool: Pool, folder: Pat
     assert (saved.cell, saved.meta.names) == (1, ("x",))
 
 
-async def test_a_save_that_does_not_stop_costs_its_kernel_and_no_cells_time(
-    pool: Pool, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_save_that_does_not_stop_costs_its_kernel_and_no_cells_time(pool: Pool, folder: Path) -> None:
     """The cell that waits for it gets a fresh kernel, with the state of the save before."""
-    monkeypatch.setattr(module, "STUCK", 0.2)
-    kernel = pool.kernel("deaf", NoFiles())
+    kernel = hasty(pool, "deaf", stuck=0.2)
     await run(kernel, "x = 1", tag=1)
     await saved_as(kernel, 1)
     await run(kernel, DEAF.format(method="__reduce__(self)"), tag=2)
@@ -149,18 +163,74 @@ async def test_a_save_that_does_not_stop_costs_its_kernel_and_no_cells_time(
     assert (ran.status, ran.output) == ("ok", "1\n")
 
 
-async def test_a_state_that_cannot_be_loaded_is_given_up(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_state_that_cannot_be_loaded_is_given_up(pool: Pool) -> None:
     """After a limited time the person has a fresh kernel, is told, and the save is kept."""
-    monkeypatch.setattr(module, "LOADING", 1.0)
-    kernel = pool.kernel("loops", NoFiles())
+    kernel = hasty(pool, "loops", loading=1.0)
     await run(kernel, "x = 1" + DEAF.format(method="__setstate__(self, state)") + "deaf.y = 1", tag=1)
     await saved_as(kernel, 1)
     await kernel.cull("it was not used")
     ran = await run(kernel, "print('x' in globals())", tag=2)
     (told,) = ran.restarts
-    assert told.reason == f"it was not used; {NOT_BACK}"
+    assert told.reason == f"it was not used; {NOT_BACK}{KEPT.format(1)}"
     assert (told.as_of, set(told.lost)) == (0, {"x", "Deaf", "deaf"})
     assert ran.output == "False\n"
+    await saved_as(kernel, 2)
+    assert [save.cell for save in await kernel.saves()] == [0, 1, 2]
+
+
+async def test_what_cannot_be_read_just_now_is_sent_again(pool: Pool) -> None:
+    """To the same process, which has got only a part of it."""
+    kernel = pool.kernel("again", NoFiles())
+    await run(kernel, "x = [1]", tag=1)
+    await kernel.cull("it was not used")
+    state: Any = kernel._keeper._state
+    read, errors = state.read, [OSError(5, "Input/output error")]
+
+    def reads(manifest: Manifest, index: int) -> Iterator[bytes]:
+        for data in read(manifest, index):
+            if errors:
+                raise errors.pop()
+            yield data
+
+    state.read = reads
+    ran = await run(kernel, "x", tag=2)
+    del state.read
+    (told,) = ran.restarts
+    assert (ran.output, told.as_of, told.lost, errors) == ("[1]\n", 1, (), [])
+
+
+async def test_a_cell_takes_back_a_kernel_that_is_being_ended(pool: Pool, folder: Path) -> None:
+    """It waits for the save as little as for any other, and everything is there."""
+    kernel = hasty(pool, "back", first=0.0, quiet=1000.0)
+    await run(kernel, SLOW + "x = 1", tag=1)
+    culling = asyncio.create_task(kernel.cull("it was not used"))
+    await until(lambda: bool(list(folder.glob("workspaces/*/slow"))))
+    ran = await run(kernel, "del slow\nx", tag=2)
+    await culling
+    assert (ran.output, ran.restarts) == ("1\n", [])
+    await kernel.cull("it was not used")
+    assert (await kernel.state()).saved == 2
+    assert not kernel.alive
+
+
+async def test_a_cell_counts_before_its_files_are_found(pool: Pool) -> None:
+    """Otherwise what it has made would not be saved if the kernel were ended just then."""
+    kernel = hasty(pool, "looks", quiet=1000.0)
+    await value(kernel, "1")
+    looked, looks, go_on = kernel.capture.look, asyncio.Event(), asyncio.Event()
+
+    async def look(**options: Any) -> Scan:
+        looks.set()
+        await go_on.wait()
+        return await looked(**options)
+
+    kernel.capture.look = look  # type: ignore[method-assign]
+    running = asyncio.create_task(run(kernel, "x = 1", tag=7))
+    await looks.wait()
+    await kernel.shutdown()
+    assert (await kernel.state()).saved == 7
+    go_on.set()
+    assert (await running).status == "ok"
 
 
 async def test_a_scratch_kernel_has_no_state(pool: Pool, folder: Path) -> None:
