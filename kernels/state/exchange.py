@@ -139,7 +139,7 @@ class SaveErrand(Errand):
             line.say({"ok": True, "missing": missing})
             line.begin_step()
             for index in missing:
-                writing.add(chunks[index], line.read_bytes(chunks[index].size))
+                writing.receive(chunks[index], line.fill)
             self.manifest = writing.commit(self._cell, buffers, meta, files=files)
             line.say({"ok": True})  # before older saves are deleted, which may take as long as the save
 
@@ -246,13 +246,10 @@ class _KernelLine:
                 raise _BadRequestError(f"that is not one line of at most {most} bytes")
         return line
 
-    def read_bytes(self, size: int) -> bytearray:
-        """So many bytes. Raises: _PeerGoneError."""
-        data = bytearray(size)
-        rest = memoryview(data)
+    def fill(self, rest: memoryview) -> None:
+        """Receive as many bytes as there is room for. Raises: _PeerGoneError."""
         while rest:
             rest = rest[self._receive(rest) :]
-        return data
 
     def _receive(self, buffer: memoryview) -> int:
         try:

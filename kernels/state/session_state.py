@@ -6,7 +6,7 @@
     manifest = state.newest()
     for data in state.read(manifest, 0): ...
 
-    <folder>/<session>/chunks/ab/<digest>      a chunk, which any of the saves may name
+    <folder>/<session>/chunks/<digest>         a chunk, which any of the saves may name
     <folder>/<session>/saves/000000000012.json a manifest; it comes last, and makes the save
     <folder>/<session>/pins.json               which saves are kept, by name
     <folder>/<session>/unfinished/             is there while a save is written
@@ -261,6 +261,8 @@ class SessionState:
         """Remove unfinished files, and chunks that no save names."""
         for name in chunks.names_in(chunks.UNFINISHED, here):
             chunks.remove(here, f"{chunks.UNFINISHED}/{name}")
+        with suppress(OSError):  # there is none, or it has something that is not ours
+            os.rmdir(chunks.UNFINISHED, dir_fd=here)
         index = self._indexed(here)
         if not index.has_other_formats:
             for path in chunks.listed(here):
