@@ -23,6 +23,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -145,8 +146,8 @@ class SessionState:
             ]
         return list(range(len(sizes)))
 
-    def read(self, manifest: Manifest, index: int) -> Iterator[bytes]:
-        """The bytes of a buffer, a chunk at a time.
+    def read(self, manifest: Manifest, index: int | None = None) -> Iterator[bytes]:
+        """The bytes of a buffer, or of all of them, a chunk at a time.
 
         Raises:
             StateDamaged: a chunk is gone, or is not what was saved. `newest` skips such a save from now on.
@@ -154,7 +155,8 @@ class SessionState:
         """
         try:
             with self._locked(fcntl.LOCK_SH) as here:
-                for chunk in manifest.buffers[index]:
+                wanted = chain(*manifest.buffers) if index is None else manifest.buffers[index]
+                for chunk in wanted:
                     try:
                         data = chunks.read(here, chunk)
                     except StateDamaged:

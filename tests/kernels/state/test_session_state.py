@@ -10,10 +10,11 @@ import pytest
 
 from kernels.state import chunks, session_state
 from kernels.state.errors import StateBusy, StateDamaged, StateFull, StateGone
-from kernels.state.manifest import CHUNK, Chunk, LostValue, Meta
+from kernels.state.manifest import Chunk, LostValue, Meta
 from kernels.state.session_state import SessionState
 from kernels.state.store import StateStore
 from tests.kernels.state.saves import (
+    CHUNK,
     MONTH,
     QUOTA,
     SESSION,
