@@ -43,7 +43,7 @@ class Writing:
         self._free = disk.f_bavail * disk.f_frsize // SHARE
 
     def receive(self, chunk: Chunk, fill: Callable[[memoryview], object]) -> None:
-        """Add a chunk whose bytes `fill` puts into the memory that it is given. Raises: as `add`; as `fill`."""
+        """Add a chunk; `fill` puts its bytes into the memory that it is given. Raises: as `add` and `fill`."""
         memory = self._buffers.take()
         data = memoryview(memory)[: chunk.size]
         done = partial(self._buffers.give_back, memory)
@@ -59,7 +59,7 @@ class Writing:
             done()
 
     def add(self, chunk: Chunk, data: bytes) -> None:
-        """Add a chunk, unless it is here already; an error of the disk may show later, as late as in `commit`.
+        """Add a chunk, unless it is here already. An error of the disk may show as late as in `commit`.
 
         Raises:
             StateDamaged: these are not its bytes.

@@ -1,7 +1,8 @@
 """What is told of each saved value: its type, its shape or value if that is short, and a digest.
 
     portraits = Portraits()
-    portraits.of(values, prefixes, buffers, namespace, bounds, took)    # [["DataFrame", "5 x 3", "9c2e..."], ...]
+    portraits.of(values, prefixes, buffers, namespace, bounds, took)
+    # [["DataFrame", "5 x 3", "9c2e..."], ...]
 
 The digest tells whether a value has changed inside. It is made of the value alone, which takes as long as
 saving it, so it is made again only for what comes after the first change in the graph, and for as long as
@@ -43,7 +44,7 @@ class Portraits:
         bounds: WorkBounds,
         took: float,
     ) -> list[list[str]]:
-        """Of each value; `known` are the `prefixes` of their graph of `buffers`, which took so many seconds."""
+        """Of each value. `known` are the `prefixes` of their graph, whose `buffers` took so many seconds."""
         before, self._known = self._known, {}
         new = []
         for name in values:

@@ -22,14 +22,27 @@ from xxhash import xxh3_128
 from ..files import request_socket
 from .bounds import WorkBounds
 
-__all__ = ["CHUNK", "LONGEST_LIST", "MOST_CHUNKS", "Buffer", "Fetched", "Sending", "StateRefused", "chunked", "fetch"]
+__all__ = [
+    "CHUNK",
+    "LONGEST_LIST",
+    "MOST_CHUNKS",
+    "Buffer",
+    "Fetched",
+    "Sending",
+    "StateRefused",
+    "chunked",
+    "fetch",
+]
 
-# Bytes of a chunk; and of one of a buffer from LARGE on: a file of its own for each MiB takes the node half as
-# much time again. All that is known of a buffer when it is cut is its size, so that equal ones have equal chunks.
-CHUNK, LARGE_CHUNK, LARGE = 1 << 20, 4 << 20, 8 << 20
+CHUNK = 1 << 20  # bytes
+# Of a buffer with so many bytes, chunks are larger: files of 1 MiB take the node half as much time again. Only
+# a buffer's size decides, so that equal ones have equal chunks.
+LARGE, LARGE_CHUNK = 8 << 20, 4 << 20
 MOST_CHUNKS = 20_000  # of a state, counted as often as they occur; also its most buffers
 LONGEST_LIST = 2 << 20  # bytes of the line that names the chunks
-SENT_AHEAD = 1 << 20  # bytes that the node has still to receive: with 200 KiB, the two wait for each other often
+SENT_AHEAD = (
+    1 << 20
+)  # bytes that the node has still to receive: with 200 KiB, the two wait for each other often
 LONGEST_ANSWER = (
     1 << 20
 )  # bytes of a line of the node: a list of chunks' numbers, or what it knows of a state
