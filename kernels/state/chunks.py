@@ -2,7 +2,7 @@
 
     incoming = Incoming(here)
     incoming.add(chunk, data)       # under a temporary name
-    incoming.settle()               # every chunk and its name are on the disk
+    incoming.settle(name, data)     # every chunk and its name are on the disk, and one more file
     data = read(here, chunk)        # or StateDamaged
 
 A new chunk has its own name only once its bytes are on the disk. Chunks are written and synced by a few
@@ -56,6 +56,7 @@ NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 TRANSIENT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR}  # these say nothing of the file
 
 
+type Data = bytes | memoryview
 type Done = Callable[[], object]
 
 
@@ -72,32 +73,28 @@ class Incoming:
     def __contains__(self, digest: str) -> bool:
         return digest in self.placed or digest in self._unnamed
 
-    def add(self, chunk: Chunk, data: bytes | bytearray | memoryview, done: Done = lambda: None) -> None:
+    def add(self, chunk: Chunk, data: Data, done: Done = lambda: None) -> None:
         """Write a chunk's bytes, which must be the right ones, now or soon.
 
         `done` is called once they are not needed any more, from any thread, and also if this raises.
         Raises: OSError, for this chunk or an earlier one.
         """
-        name = f"{UNFINISHED}/{chunk.digest}"
         try:
-            descriptor = os.open(name, CREATING, 0o600, dir_fd=self._here)
+            descriptor = os.open(f"{UNFINISHED}/{chunk.digest}", CREATING, 0o600, dir_fd=self._here)
         except BaseException:
             done()
             raise
-        scarce = not leaves_spare(descriptor)
         self._unnamed[chunk.digest] = None
-        if len(self._unnamed) <= FEW:
-            self._first.append(descriptor)
-            _written(descriptor, data, done)
-        else:
-            self._crew.do(partial(_stored, descriptor, data, done))
-            while self._first:
-                self._crew.do(partial(_synced, self._first.pop()))
-        if scarce:  # a kernel may keep its save waiting with these open
+        self._write(descriptor, data, done)
+        if not leaves_spare(descriptor):  # a kernel may keep its save waiting with all of these open
             self._write_out()
 
-    def settle(self) -> None:
-        """Return once all chunks have their names and all that is on the disk. Raises: OSError."""
+    def settle(self, name: str, beside: bytes) -> None:
+        """Return once all chunks have their names, and this new file its bytes, and all that is on the disk.
+
+        The file's own name may not be. Raises: OSError.
+        """
+        self._write(os.open(name, CREATING, 0o600, dir_fd=self._here), beside)
         self._write_out()
         for digest in list(self._unnamed):
             os.rename(f"{UNFINISHED}/{digest}", path_of(digest), src_dir_fd=self._here, dst_dir_fd=self._here)
@@ -119,6 +116,16 @@ class Incoming:
             with suppress(OSError):
                 remove(self._here, path_of(digest))
         self.placed.clear()
+
+    def _write(self, descriptor: int, data: Data, done: Done = lambda: None) -> None:
+        """Write a new file, now or soon: the first few are synced when more come, or in the end."""
+        if len(self._unnamed) <= FEW:
+            self._first.append(descriptor)
+            _written(descriptor, data, done)
+        else:
+            self._crew.do(partial(_stored, descriptor, data, done))
+            while self._first:
+                self._crew.do(partial(_synced, self._first.pop()))
 
     def _write_out(self) -> None:
         """Return once the bytes of all chunks are on the disk, and no file is open."""
@@ -252,13 +259,13 @@ def full_device() -> Iterator[None]:
         raise
 
 
-def _write(descriptor: int, data: bytes | bytearray | memoryview) -> None:
+def _write(descriptor: int, data: Data) -> None:
     left = memoryview(data).cast("B")
     while left:
         left = left[os.write(descriptor, left) :]
 
 
-def _written(descriptor: int, data: bytes | bytearray | memoryview, done: Done) -> None:
+def _written(descriptor: int, data: Data, done: Done) -> None:
     try:
         _write(descriptor, data)
     finally:
@@ -272,7 +279,7 @@ def _synced(descriptor: int) -> None:
         os.close(descriptor)
 
 
-def _stored(descriptor: int, data: bytes | bytearray | memoryview, done: Done) -> None:
+def _stored(descriptor: int, data: Data, done: Done) -> None:
     try:
         _written(descriptor, data, done)
         os.fsync(descriptor)

@@ -43,7 +43,7 @@ class Writing:
         self._free = disk.f_bavail * disk.f_frsize // SHARE
 
     def receive(self, chunk: Chunk, fill: Callable[[memoryview], object]) -> None:
-        """Add a chunk; `fill` puts its bytes into the memory that it is given. Raises: as `add` and `fill`."""
+        """Add a chunk whose bytes `fill` puts into the given memory. Raises: as `add` and `fill`."""
         memory = self._buffers.take()
         data = memoryview(memory)[: chunk.size]
         done = partial(self._buffers.give_back, memory)
@@ -111,11 +111,11 @@ class Writing:
         content = manifest.to_bytes()
         needed = sum(map(chunks.on_disk, [*sizes.values(), len(content)]))
         with self.quotas.claimed(self.session_id, needed), self._writes():
-            self._incoming.settle()
+            self._incoming.settle(NEW, content)
             for digest, size in sizes.items():
                 if digest not in self._incoming and not self._is_here(digest, size):
                     raise StateDamaged("a chunk of the save was not sent")
-            self._publish(manifest, content)
+            self._publish(manifest)
             self.quotas.put(self.session_id, self.index.held(read_pins(self.here).values()))
         if not self.still_here():
             self.quotas.forget(self.session_id)
@@ -126,6 +126,9 @@ class Writing:
 
     def end(self) -> None:
         """Remove what was added and no save names."""
+        if not self.committed:
+            with suppress(OSError):
+                os.unlink(NEW, dir_fd=self.here)
         self._incoming.discard(self.index.named)
 
     @contextmanager
@@ -145,21 +148,19 @@ class Writing:
             and chunks.is_there(self.here, digest, size)
         )
 
-    def _publish(self, manifest: Manifest, content: bytes) -> None:
+    def _publish(self, manifest: Manifest) -> None:
         """Give the manifest its name, and count the save."""
         if not self.index.saves:  # the folders may be new
             chunks.sync_folder(".", self.here)
             chunks.sync_folder("..", self.here)
         name = manifest_path(manifest.number)
         try:
-            chunks.write_file(NEW, content, self.here)
             os.rename(NEW, name, src_dir_fd=self.here, dst_dir_fd=self.here)
             chunks.sync_folder(SAVES, self.here)
             status, mark = os.stat(name, dir_fd=self.here), mark_of(self.here)
         except BaseException:
-            for left in (NEW, name):
-                with suppress(OSError):
-                    os.unlink(left, dir_fd=self.here)
+            with suppress(OSError):
+                os.unlink(name, dir_fd=self.here)
             raise
         self.index.add(manifest, status)
         self.index.mark = mark

@@ -35,8 +35,8 @@ __all__ = [
 ]
 
 CHUNK = 1 << 20  # bytes
-# Of a buffer with so many bytes, chunks are larger: files of 1 MiB take the node half as much time again. Only
-# a buffer's size decides, so that equal ones have equal chunks.
+# Of a buffer with so many bytes, chunks are larger: files of 1 MiB take the node half as much time again.
+# Only a buffer's size decides, so that equal ones have equal chunks.
 LARGE, LARGE_CHUNK = 8 << 20, 4 << 20
 MOST_CHUNKS = 20_000  # of a state, counted as often as they occur; also its most buffers
 LONGEST_LIST = 2 << 20  # bytes of the line that names the chunks
