@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import threading
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -117,6 +119,33 @@ def test_a_save_leaves_descriptors_to_others(state: SessionState, monkeypatch: p
             writing.add(one, data)
             assert len(os.listdir("/proc/self/fd")) == len(before)
         writing.commit(1, listed, Meta())
+    assert loaded(state, state.newest()) == buffers
+
+
+def test_memory_for_chunks_is_used_again_once_they_are_written(
+    state: SessionState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel may send faster than the disk writes: nothing is written over, nor is more kept."""
+    monkeypatch.setattr(chunks, "CHUNK", 5000)
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda *given: time.sleep(0.001) or write(*given))
+    buffers = [noise(5000 - number, number) for number in range(30)]
+    listed = chunks_of(buffers)
+
+    def fill(memory: memoryview, data: bytes) -> None:
+        memory[:] = data
+
+    def refuse(_: memoryview) -> None:
+        raise ConnectionError
+
+    with state.writing() as writing:
+        for (one,), data in zip(listed, buffers, strict=True):
+            with pytest.raises(ConnectionError):
+                writing.receive(one, refuse)
+            writing.receive(one, partial(fill, data=data))
+            writing.receive(one, partial(fill, data=data))
+        writing.commit(1, listed, Meta())
+        assert writing._buffers._made <= chunks.BUFFERS
     assert loaded(state, state.newest()) == buffers
 
 
