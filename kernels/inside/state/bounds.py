@@ -14,7 +14,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Self
 
 from .. import memory
@@ -65,9 +65,7 @@ class WorkBounds:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        while not self._over:
-            with suppress(GivenUp, TakesTooMuch):  # until it is finished, the timer can raise it here, too
-                self.finish()
+        self._over = True
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_IGN)  # discards one that is on its way: it could end us
         with suppress(TypeError):  # the one before was no handler of Python's
@@ -131,9 +129,14 @@ class WorkBounds:
             self._grown = True  # code that caught the error may have freed the memory, and goes on without it
             raise TakesTooMuch
 
-    def _tick(self, _number: int, _frame: object) -> None:
-        if not self._over:
-            self.look()
+    def _tick(self, _number: int, frame: FrameType | None) -> None:
+        if self._over or (frame is not None and frame.f_code in NEVER_WITHIN):
+            return
+        self.look()
+
+
+# Whatever is raised there would leave the timer behind, which then ends the kernel.
+NEVER_WITHIN = (WorkBounds.__enter__.__code__, WorkBounds.__exit__.__code__)
 
 
 def spare_memory() -> int:
