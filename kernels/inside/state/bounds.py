@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from .. import memory
 from ..children import forked
+from ..files import request_socket
 
 __all__ = ["GivenUp", "TakesTooLong", "TakesTooMuch", "WorkBounds", "spare_memory"]
 
@@ -135,8 +136,12 @@ class WorkBounds:
         self.look()
 
 
-# Whatever is raised there would leave the timer behind, which then ends the kernel.
-NEVER_WITHIN = (WorkBounds.__enter__.__code__, WorkBounds.__exit__.__code__)
+# What is raised there would leave something behind that ends the kernel later: the timer, or a connection.
+NEVER_WITHIN = (
+    WorkBounds.__enter__.__code__,
+    WorkBounds.__exit__.__code__,
+    request_socket.take_back.__code__,
+)
 
 
 def spare_memory() -> int:
