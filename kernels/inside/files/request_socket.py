@@ -42,19 +42,22 @@ def connection(requests: socket.socket | None = None) -> socket.socket:
     requests = requests or _kept
     if requests is None:
         raise ConnectionError("this kernel has no request socket")
-    requests.send(b".")
-    while _is_over(service := _next(requests)):
-        service.close()  # who asked for it was interrupted, and never took it; ours comes after it
+    service = None
+    try:
+        requests.send(b".")
+        while _is_over(service := _next(requests)):
+            service.close()  # who asked for it was interrupted, and never took it; ours comes after it
+            service = None
+    except BaseException:  # most likely an interrupt
+        if service is None:
+            take_back(requests)
+        raise
     service.settimeout(ANSWERING_TIME)
     return service
 
 
 def _next(requests: socket.socket) -> socket.socket:
-    try:
-        _, lines, _, _ = socket.recv_fds(requests, 1, 1)
-    except BaseException:  # most likely an interrupt
-        take_back(requests)
-        raise
+    _, lines, _, _ = socket.recv_fds(requests, 1, 1)
     if not lines:
         raise ConnectionError("no connection was given")
     service = socket.socket(fileno=lines[0])
