@@ -42,7 +42,7 @@ def connection(requests: socket.socket | None = None) -> socket.socket:
     requests = requests or _kept
     if requests is None:
         raise ConnectionError("this kernel has no request socket")
-    service = None
+    service: socket.socket | None = None
     try:
         requests.send(b".")
         while _is_over(service := _next(requests)):
@@ -52,6 +52,7 @@ def connection(requests: socket.socket | None = None) -> socket.socket:
         if service is None:
             take_back(requests)
         raise
+    assert service is not None
     service.settimeout(ANSWERING_TIME)
     return service
 
