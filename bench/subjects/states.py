@@ -1,11 +1,13 @@
 """Variables that are saved after each cell: what that costs, and how long it takes until they are back.
 
 The time of a save is the kernel's idle time: nobody waits for it, and it gives way to the next cell. It is
-compared with a plain write of as many bytes, and a restore with a start and a plain read. If the kernels have
-dill, its `dump_module` in a stock kernel is measured as well.
+compared with a plain write of as many bytes, and a restore with a start and a plain read. The start imports
+what the restore needs, so imports count on neither side. dill's `dump_module` in a stock kernel stands beside
+a save as well, if dill can be installed for it.
 """
 
 import asyncio
+import logging
 import os
 import subprocess
 from collections.abc import AsyncIterator
@@ -29,8 +31,9 @@ __all__ = ["figures"]
 
 QUOTA = 16 << 30
 PATIENCE = 120.0  # seconds for one save
-LOOK = 0.0005  # seconds between looks whether there is a save
+LOOK = 0.001  # seconds between looks whether there is a save
 THOUGHT = 0.05  # seconds between two cells of somebody who does not hurry
+INTO = KeeperTimes().quiet + 0.01  # seconds after a cell when a save has just begun
 PLAIN = 100_000_000  # bytes of the frames
 # Four of them with 25 MB each; `n` makes them new ones.
 FRAMES = """import numpy, pandas
@@ -46,6 +49,16 @@ SESSIONS = {
 }
 PERSON = "import numpy\ndata = numpy.full(2_500_000, {}.0)"
 BACK = "assert (data == {}).all()"
+DILL = "dill==0.4.1 --hash=sha256:1e1ce33e978ae97fcfcff5638477032b801c46c7c65cf717f95fbc2248f79a9d"
+INSTALLING = 60.0  # seconds
+DUMP = """import sys, os
+sys.path.insert(0, {folder!r})
+import dill
+dill.dump_module({place!r})
+with open({place!r}, "rb") as file:
+    os.fsync(file.fileno())"""
+
+log = logging.getLogger(__name__)
 
 
 class _Session:
@@ -76,6 +89,7 @@ async def figures(ground: Ground) -> list[Figure]:
         told += await _idle_work(ground, pool)
         told += await _saves_and_restores(ground, pool)
         told += await _latency(ground, pool)
+        told.append(await _undo(ground, pool))
     return [*told, *await _memory(ground), *await _people(ground), *await _dill(ground)]
 
 
@@ -163,13 +177,40 @@ async def _latency(ground: Ground, pool: Pool) -> list[Figure]:
             await session.run("1+1")
             return await milliseconds(session.run("1+1"))
 
+        async def into_a_save(session: _Session) -> float:
+            await session.run("parts[0] += 1")
+            await asyncio.sleep(INTO)
+            return await milliseconds(session.run("1+1"))
+
         told = []
         pairs = max(1, ground.scale.cells // 5)
-        for name, trial in (("after a pause", after_a_pause), ("at once after another", at_once)):
+        for name, trial, target in (
+            ("after a pause", after_a_pause, "<= 1.05 x"),
+            ("at once after another", at_once, "<= 1.05 x"),
+            ("into a save of 10 MB", into_a_save, ""),
+        ):
             samples = await interleaved(lambda: trial(saving), lambda: trial(other), pairs)  # noqa: B023  awaited here
-            told.append(Figure(f"1+1 {name}, 50 MB saved", "ms", samples, "STATE=off", "<= 1.05 x"))
+            told.append(Figure(f"1+1 {name}, 50 MB saved", "ms", samples, "STATE=off", target))
         await pool.release("latency")
         return told
+
+
+async def _undo(ground: Ground, pool: Pool) -> Figure:
+    """A cell of a session of 50 MB is taken back: another process gets the variables before it."""
+    session, numbers = _Session(pool.kernel("undo", ours.NO_FILES)), count()
+    await session.run(ARRAYS.format(5))
+
+    async def undo() -> float:
+        await session.run(f"y = {next(numbers)}")
+        await session.saved()
+        before = (await session.kernel.saves())[-1].number
+        await session.run("parts[0] += 1")
+        await session.saved()
+        return await milliseconds(session.kernel.go_to(before))
+
+    samples = await interleaved(undo, None, ground.scale.saves)
+    await pool.release("undo")
+    return Figure("undo of a cell, 50 MB", "ms", samples)
 
 
 async def _memory(ground: Ground) -> list[Figure]:
@@ -222,13 +263,11 @@ async def _people(ground: Ground) -> list[Figure]:
 
 
 async def _dill(ground: Ground) -> list[Figure]:
-    """The same 100 MB with `dill.dump_module`; nothing if the kernels' Python has no dill."""
-    asking = await asyncio.create_subprocess_exec(
-        ground.python, "-c", "import dill", stderr=subprocess.DEVNULL
-    )
-    if await asking.wait():
+    """The same 100 MB with `dill.dump_module`; nothing if dill cannot be had, or fails."""
+    folder, place, numbers = ground.folder / "dill", ground.folder / "dumped", count()
+    if not await _installed(ground.python, folder):
         return []
-    place, numbers = ground.folder / "dill", count()
+    dump_it = DUMP.format(folder=str(folder), place=str(place))
     with Stock(ground.folder, ground.python) as stock:
         async with stock.kernel() as kernel, _states(ground, "beside-dill") as pool:
             session = _Session(pool.kernel("frames", ours.NO_FILES))
@@ -239,9 +278,32 @@ async def _dill(ground: Ground) -> list[Figure]:
 
             async def dump() -> float:
                 await kernel.run(FRAMES.format(next(numbers)))
-                return await milliseconds(
-                    kernel.run(f"import dill, os\ndill.dump_module({str(place)!r})\nos.sync()")
-                )
+                return await milliseconds(kernel.run(dump_it))
 
-            samples = await interleaved(save, dump, ground.scale.saves)
+            try:
+                samples = await interleaved(save, dump, max(1, ground.scale.saves // 2))
+            except RuntimeError as error:
+                log.error("dill cannot save the frames: %s", error)
+                return []
     return [Figure("save of 100 MB of frames", "ms", samples, "dill in stock")]
+
+
+async def _installed(python: Path, folder: Path) -> bool:
+    """Install dill in a folder of its own. Returns whether it is there."""
+    wanted = folder.with_suffix(".txt")
+    wanted.write_text(DILL, "ascii")
+    flags = ("--quiet", "--no-deps", "--require-hashes", "--disable-pip-version-check")
+    pip = await asyncio.create_subprocess_exec(
+        *(python, "-m", "pip", "install", *flags, "--target", folder, "-r", wanted),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(INSTALLING):
+            return await pip.wait() == 0
+    except TimeoutError:
+        return False
+    finally:
+        if pip.returncode is None:
+            pip.kill()
+            await pip.wait()

@@ -31,6 +31,8 @@ from typing import Any
 
 from jupyter_client.session import Session
 
+from .files import request_socket
+
 __all__ = ["Interrupts", "take_interrupts"]
 
 AGAIN, MOST = 0.02, 50  # seconds between two signals of one interrupt; signals at most
@@ -103,9 +105,12 @@ class Interrupts:
         self._noted, self._heard = bool(self._running), True
 
     def interrupt(self, _number: int, frame: FrameType | None) -> None:
-        """Handle the signal in the person's code. Raises: KeyboardInterrupt, if no message is being sent."""
+        """Handle the signal in the person's code.
+
+        Raises: KeyboardInterrupt, unless a message is being sent, or a connection taken back.
+        """
         while frame is not None:
-            if frame.f_code is Session.send.__code__:
+            if frame.f_code in (Session.send.__code__, request_socket.take_back.__code__):
                 return
             frame = frame.f_back
         self._heard = True

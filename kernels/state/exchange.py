@@ -50,10 +50,11 @@ from kernels.workspace.copies.listing import FileState
 __all__ = ["Errand", "Exchange", "LoadErrand", "SaveErrand"]
 
 STEP = 60.0  # seconds for one step: a line, or all bytes one way
-LONGEST_LIST = 8 << 20  # bytes of the line that lists the chunks
+LONGEST_LIST = 2 << 20  # bytes of the line that lists the chunks
 LONGEST_META = 256 << 10  # bytes of what it says of the variables
-MOST_BRACKETS = 300_000  # in that line: one for each chunk and each buffer, of which 100,000 are allowed
+MOST_BRACKETS = 60_000  # in that line: one for each chunk and each buffer, of which 20,000 are allowed
 PIECE = 256 << 10  # bytes of a line that are received at a time
+SENT_AHEAD = 1 << 20  # bytes on their way to a kernel
 CUT = "the connection was cut"
 
 log = logging.getLogger(__name__)
@@ -145,7 +146,7 @@ class SaveErrand(Errand):
             line.say({"ok": True, "missing": missing})
             line.begin_step()
             for index in missing:
-                writing.add(chunks[index], line.read_bytes(chunks[index].size))
+                writing.receive(chunks[index], line.fill)
             self.manifest = writing.commit(self._cell, buffers, meta, files=files)
             line.say({"ok": True})  # before older saves are deleted, which may take as long as the save
 
@@ -168,12 +169,12 @@ class LoadErrand(Errand):
     def _carry_out(self, line: "_KernelLine") -> None:
         saved = self._manifest
         sizes = [sum(chunk.size for chunk in buffer) for buffer in saved.buffers]
+        line.send_ahead()
         line.say({"ok": True, "cell": saved.cell, "meta": saved.meta.to_json(), "buffers": sizes})
         line.begin_step()
         try:
-            for index in range(len(saved.buffers)):
-                for piece in self._state.read(saved, index):
-                    line.send(piece)
+            for piece in self._state.read(saved):
+                line.send(piece)
         except (StateError, OSError) as error:
             self.damaged = isinstance(error, StateDamaged)
             self.refused = None if self.damaged else error
@@ -239,6 +240,11 @@ class _KernelLine:
         with suppress(_PeerGoneError):
             self.say(answer)
 
+    def send_ahead(self) -> None:
+        """Have room for bytes that the kernel has still to receive, so that one waits less for the other."""
+        with suppress(OSError):  # it is only quicker
+            self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENT_AHEAD)
+
     def send(self, data: bytes | memoryview) -> None:
         """Send bytes. Raises: _PeerGoneError."""
         try:
@@ -258,13 +264,10 @@ class _KernelLine:
                 raise _BadRequestError(f"that is not one line of at most {most} bytes")
         return line
 
-    def read_bytes(self, size: int) -> bytearray:
-        """So many bytes. Raises: _PeerGoneError."""
-        data = bytearray(size)
-        rest = memoryview(data)
+    def fill(self, rest: memoryview) -> None:
+        """Receive as many bytes as there is room for. Raises: _PeerGoneError."""
         while rest:
             rest = rest[self._receive(rest) :]
-        return data
 
     def _receive(self, buffer: memoryview) -> int:
         try:

@@ -25,7 +25,7 @@ __all__ = ["SAVES", "Index", "counted", "manifest_path", "numbers", "read_manife
 SAVES = "saves"
 DIGITS = 12  # of a save's number in its file's name
 SUFFIX = ".json"
-LARGEST = 32 * 1024 * 1024  # bytes that are read of a manifest; one of 100,000 chunks has 5 MB
+LARGEST = 32 * 1024 * 1024  # bytes that are read of a manifest; one of 20,000 chunks has 1 MB
 
 type Mark = tuple[object, ...]
 

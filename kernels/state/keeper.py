@@ -266,7 +266,7 @@ class Keeper:
         if self._state is None or self.history is None or self._slots.closed:
             return
         save = SaveErrand(self._state, self._cell, files=self.history.files)
-        cell, cells = self._cell, self._unsaved
+        cell, cells, counted = self._cell, self._unsaved, False
         content = {"ticket": save.ticket, "cell": cell, "hurry": hurry, "seconds": seconds, "cells": cells}
         with asking(process, self._router, "save_request", content) as asked:
             self._asked = asked
@@ -275,11 +275,15 @@ class Keeper:
                     if not await asked.answered(seconds + self.times.leeway):
                         asked.interrupt()
                         self._stuck = not await asked.answered(self.times.stuck)
+                    elif save.manifest is not None:  # older saves are still being deleted
+                        self._succeeded(save.manifest, monotonic() - asked.began, cells)
+                        counted = True
                 await asked.answered(None)  # until then no cell could run: `make_way` sees to it
             finally:
                 self._asked, self._stuck = None, False
                 if save.manifest is not None:
-                    self._succeeded(save.manifest, monotonic() - asked.began, cells)
+                    if not counted:
+                        self._succeeded(save.manifest, monotonic() - asked.began, cells)
                 elif asked.reply is not None or process.exited.is_set():
                     self._failed(asked, monotonic() - asked.began, save.refused, dead=process.exited.is_set())
         if save.refused is not None and self._again_at != self._cell and not self._held:

@@ -34,8 +34,8 @@ __all__ = [
 ]
 
 FORMAT = 1
-CHUNK = 1024 * 1024  # bytes of the largest chunk
-MOST_CHUNKS = 100_000  # of a save, counted as often as they are named; also its most buffers
+CHUNK = 4 * 1024 * 1024  # bytes of the largest chunk
+MOST_CHUNKS = 20_000  # of a save, counted as often as they are named; also its most buffers
 MOST_NAMES, LONGEST_NAME = 2_000, 100  # names, and characters of each
 MOST_LOST, LONGEST_WHAT = 500, 200
 MOST_LIBRARIES = 200
@@ -205,8 +205,8 @@ class Manifest:
 def buffers_from_json(value: object) -> tuple[tuple[Chunk, ...], ...]:
     """The chunks of each buffer from `[[[digest, size], ...], ...]`, which a hostile kernel has sent.
 
-    Raises: StateDamaged if it is anything else, if a size is not 1 to 1 MiB, or if there are more than
-        100,000 chunks or buffers.
+    Raises: StateDamaged if it is anything else, if a size is not 1 to 4 MiB, or if there are more than
+        20,000 chunks or buffers.
     """
     if not isinstance(value, list) or len(value) > MOST_CHUNKS:
         raise StateDamaged("the buffers are not a list, or too many")

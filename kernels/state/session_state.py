@@ -6,7 +6,7 @@
     manifest = state.newest()
     for data in state.read(manifest, 0): ...
 
-    <folder>/<session>/chunks/ab/<digest>      a chunk, which any of the saves may name
+    <folder>/<session>/chunks/<digest>         a chunk, which any of the saves may name
     <folder>/<session>/saves/000000000012.json a manifest; it comes last, and makes the save
     <folder>/<session>/pins.json               which saves are kept, by name
     <folder>/<session>/unfinished/             is there while a save is written
@@ -23,6 +23,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -156,8 +157,8 @@ class SessionState:
             ]
         return list(range(len(sizes)))
 
-    def read(self, manifest: Manifest, index: int) -> Iterator[bytes]:
-        """The bytes of a buffer, a chunk at a time.
+    def read(self, manifest: Manifest, index: int | None = None) -> Iterator[bytes]:
+        """The bytes of a buffer, or of all of them, a chunk at a time.
 
         Raises:
             StateDamaged: a chunk is gone, or is not what was saved. `newest` skips such a save from now on.
@@ -165,7 +166,8 @@ class SessionState:
         """
         try:
             with self._locked(fcntl.LOCK_SH) as here:
-                for chunk in manifest.buffers[index]:
+                wanted = chain(*manifest.buffers) if index is None else manifest.buffers[index]
+                for chunk in wanted:
                     try:
                         data = chunks.read(here, chunk)
                     except StateDamaged:
@@ -272,6 +274,8 @@ class SessionState:
         """Remove unfinished files, and chunks that no save names."""
         for name in chunks.names_in(chunks.UNFINISHED, here):
             chunks.remove(here, f"{chunks.UNFINISHED}/{name}")
+        with suppress(OSError):  # there is none, or it has something that is not ours
+            os.rmdir(chunks.UNFINISHED, dir_fd=here)
         index = self._indexed(here)
         if not index.has_other_formats:
             for path in chunks.listed(here):

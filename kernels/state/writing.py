@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from kernels.state import chunks
 from kernels.state.errors import StateDamaged, StateFull, StateGone
@@ -31,6 +32,7 @@ class Writing:
     still_here: Callable[[], bool]  # whether the session has not been forgotten
     committed: bool = False
     _incoming: chunks.Incoming = field(init=False)
+    _buffers: chunks.SpareBuffers = field(init=False, default_factory=chunks.SpareBuffers)
     _room: int = field(init=False)  # bytes on disk that may still be added, of what the session may have
     _free: int = field(init=False)  # and of what the disk has left
 
@@ -40,8 +42,24 @@ class Writing:
         disk = os.fstatvfs(self.here)
         self._free = disk.f_bavail * disk.f_frsize // SHARE
 
-    def add(self, chunk: Chunk, data: bytes | bytearray | memoryview) -> None:
-        """Add a chunk, unless it is here already.
+    def receive(self, chunk: Chunk, fill: Callable[[memoryview], object]) -> None:
+        """Add a chunk whose bytes `fill` puts into the given memory. Raises: as `add` and `fill`."""
+        memory = self._buffers.take()
+        data = memoryview(memory)[: chunk.size]
+        done = partial(self._buffers.give_back, memory)
+        try:
+            fill(data)
+            wanted = self._wants(chunk, data)
+        except BaseException:
+            done()
+            raise
+        if wanted:
+            self._add(chunk, data, done)
+        else:
+            done()
+
+    def add(self, chunk: Chunk, data: bytes) -> None:
+        """Add a chunk, unless it is here already. An error of the disk may show as late as in `commit`.
 
         Raises:
             StateDamaged: these are not its bytes.
@@ -49,18 +67,26 @@ class Writing:
             StateGone: the session was forgotten meanwhile.
             OSError.
         """
+        if self._wants(chunk, data):
+            self._add(chunk, data, lambda: None)
+
+    def _wants(self, chunk: Chunk, data: bytes | memoryview) -> bool:
+        """Whether a chunk is new; its room is taken then."""
         if not matches(chunk, data):
             raise StateDamaged("a chunk has other bytes than its digest or size says")
         if chunk.digest in self._incoming or self._is_here(*chunk):
-            return
+            return False
         size = chunks.on_disk(chunk.size)
         self._room, self._free = self._room - size, self._free - size
         if self._room < 0:
             raise StateFull("quota", "more chunks were sent than there is room for")
         if self._free < 0:
             raise StateFull("device", "the disk is nearly full")
+        return True
+
+    def _add(self, chunk: Chunk, data: bytes | memoryview, done: chunks.Done) -> None:
         with self._writes():
-            self._incoming.add(chunk, data)
+            self._incoming.add(chunk, data, done)
 
     def commit(
         self,
@@ -85,11 +111,11 @@ class Writing:
         content = manifest.to_bytes()
         needed = sum(map(chunks.on_disk, [*sizes.values(), len(content)]))
         with self.quotas.claimed(self.session_id, needed), self._writes():
-            self._incoming.settle()
+            self._incoming.settle(NEW, content)
             for digest, size in sizes.items():
                 if digest not in self._incoming and not self._is_here(digest, size):
                     raise StateDamaged("a chunk of the save was not sent")
-            self._publish(manifest, content)
+            self._publish(manifest)
             self.quotas.put(self.session_id, self.index.held(read_pins(self.here).values()))
         if not self.still_here():
             self.quotas.forget(self.session_id)
@@ -100,6 +126,9 @@ class Writing:
 
     def end(self) -> None:
         """Remove what was added and no save names."""
+        if not self.committed:
+            with suppress(OSError):
+                os.unlink(NEW, dir_fd=self.here)
         self._incoming.discard(self.index.named)
 
     @contextmanager
@@ -119,21 +148,19 @@ class Writing:
             and chunks.is_there(self.here, digest, size)
         )
 
-    def _publish(self, manifest: Manifest, content: bytes) -> None:
+    def _publish(self, manifest: Manifest) -> None:
         """Give the manifest its name, and count the save."""
         if not self.index.saves:  # the folders may be new
             chunks.sync_folder(".", self.here)
             chunks.sync_folder("..", self.here)
         name = manifest_path(manifest.number)
         try:
-            chunks.write_file(NEW, content, self.here)
             os.rename(NEW, name, src_dir_fd=self.here, dst_dir_fd=self.here)
             chunks.sync_folder(SAVES, self.here)
             status, mark = os.stat(name, dir_fd=self.here), mark_of(self.here)
         except BaseException:
-            for left in (NEW, name):
-                with suppress(OSError):
-                    os.unlink(left, dir_fd=self.here)
+            with suppress(OSError):
+                os.unlink(name, dir_fd=self.here)
             raise
         self.index.add(manifest, status)
         self.index.mark = mark

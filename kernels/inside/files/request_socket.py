@@ -7,11 +7,16 @@
 See `kernels.broker` for what it answers.
 """
 
+import os
+import select
 import socket
+import sys
 
-__all__ = ["ANSWERING_TIME", "connection", "keep", "opened"]
+__all__ = ["ANSWERING_TIME", "connection", "keep", "opened", "take_back"]
 
 ANSWERING_TIME = 45.0  # seconds; the service gives up before that, and says why
+TAKING_BACK = 500  # milliseconds; it is usually given in one
+DESCRIPTOR = 4  # bytes
 
 _kept: socket.socket | None = None
 
@@ -37,9 +42,17 @@ def connection(requests: socket.socket | None = None) -> socket.socket:
     requests = requests or _kept
     if requests is None:
         raise ConnectionError("this kernel has no request socket")
-    requests.send(b".")
-    while _is_over(service := _next(requests)):
-        service.close()  # who asked for it was interrupted, and never took it; ours comes after it
+    service: socket.socket | None = None
+    try:
+        requests.send(b".")
+        while _is_over(service := _next(requests)):
+            service.close()  # who asked for it was interrupted, and never took it; ours comes after it
+            service = None
+    except BaseException:  # most likely an interrupt
+        if service is None:
+            take_back(requests)
+        raise
+    assert service is not None
     service.settimeout(ANSWERING_TIME)
     return service
 
@@ -51,6 +64,23 @@ def _next(requests: socket.socket) -> socket.socket:
     service = socket.socket(fileno=lines[0])
     service.set_inheritable(False)
     return service
+
+
+def take_back(requests: socket.socket) -> None:
+    """Close the connection that is still to be given, unless that takes long.
+
+    An open file that waits in a socket looks as if it were hidden there, for which a kernel is ended. Nothing
+    may be raised in here by a signal, so no function in Python is called.
+    """
+    try:
+        waiting = select.poll()
+        waiting.register(requests.fileno(), select.POLLIN)
+        if waiting.poll(TAKING_BACK):
+            _, given, _, _ = requests.recvmsg(1, socket.CMSG_LEN(DESCRIPTOR), socket.MSG_DONTWAIT)
+            for _, _, descriptor in given:
+                os.close(int.from_bytes(descriptor, sys.byteorder))
+    except OSError:
+        pass
 
 
 def _is_over(service: socket.socket) -> bool:

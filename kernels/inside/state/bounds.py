@@ -14,11 +14,12 @@ import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from time import monotonic
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Self
 
 from .. import memory
 from ..children import forked
+from ..files import request_socket
 from . import theirs
 
 __all__ = ["GivenUp", "TakesTooLong", "TakesTooMuch", "WorkBounds", "spare_memory"]
@@ -68,9 +69,7 @@ class WorkBounds:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        while not self._over:
-            with suppress(GivenUp, TakesTooMuch):  # until it is finished, the timer can raise it here, too
-                self.finish()
+        self._over = True
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_IGN)  # discards one that is on its way: it could end us
         self._kept.close()
@@ -136,9 +135,18 @@ class WorkBounds:
             self._grown = True  # code that caught the error may have freed the memory, and goes on without it
             raise TakesTooMuch
 
-    def _tick(self, _number: int, _frame: object) -> None:
-        if not self._over:
-            self.look()
+    def _tick(self, _number: int, frame: FrameType | None) -> None:
+        if self._over or (frame is not None and frame.f_code in NEVER_WITHIN):
+            return
+        self.look()
+
+
+# What is raised there would leave something behind that ends the kernel later: the timer, or a connection.
+NEVER_WITHIN = (
+    WorkBounds.__enter__.__code__,
+    WorkBounds.__exit__.__code__,
+    request_socket.take_back.__code__,
+)
 
 
 def _handle(handler: Any) -> None:

@@ -1,14 +1,17 @@
 """What is told of each saved value: its type, its shape or value if that is short, and a digest.
 
     portraits = Portraits()
-    portraits.of(values, state, namespace, bounds)      # [["DataFrame", "5 x 3", "9c2e..."], ...]
+    portraits.of(values, prefixes, buffers, namespace, bounds, took)
+    # [["DataFrame", "5 x 3", "9c2e..."], ...]
 
 The digest tells whether a value has changed inside. It is made of the value alone, which takes as long as
 saving it, so it is made again only for what comes after the first change in the graph, and for as long as
-there is time: values without one have "".
+there is time: values without one have "". The bytes of large buffers, which have digests of their own for the
+node, are not read once more.
 """
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from xxhash import xxh3_64
@@ -17,7 +20,7 @@ from ..variables import described
 from .bounds import TakesTooMuch, WorkBounds
 from .graph import Dumped
 from .pickling.fingerprints import Fingerprints
-from .transport import Buffer
+from .transport import Buffer, chunked
 
 __all__ = ["Portraits", "prefixes"]
 
@@ -36,11 +39,12 @@ class Portraits:
         self,
         values: Mapping[str, object],
         known: Mapping[str, tuple[int, int]],
+        buffers: Sequence[Buffer],
         namespace: dict[str, Any],
         bounds: WorkBounds,
         took: float,
     ) -> list[list[str]]:
-        """Of each value; `known` are the `prefixes` of their graph, which took so many seconds."""
+        """Of each value. `known` are the `prefixes` of their graph, whose `buffers` took so many seconds."""
         before, self._known = self._known, {}
         new = []
         for name in values:
@@ -52,7 +56,8 @@ class Portraits:
         name = ""
         try:
             with bounds.part(min(MOST, max(LEAST, SHARE * took) / bounds.left())):
-                prints = Fingerprints(namespace, bounds.check)
+                digests = _BufferDigests(buffers if new else (), bounds.check)
+                prints = Fingerprints(namespace, bounds.check, digests.of)
                 for name in new:
                     self._known[name] = known[name][0], prints.of(values[name])
         except (TakesTooMuch, MemoryError):  # the others have to do without
@@ -63,6 +68,35 @@ class Portraits:
 
     def _print(self, name: str) -> str:
         return self._known[name][1] if name in self._known else ""
+
+
+class _BufferDigests:
+    """Digests of large buffers, of which those of the graph are known: they are found by their addresses.
+
+    The graph's own hold their memory, so nothing else can be at the same place.
+    """
+
+    def __init__(self, buffers: Sequence[Buffer], check: Callable[[], None]) -> None:
+        self._check = check
+        self._known: dict[tuple[int, int], Buffer] = {}
+        for buffer in buffers[1:]:
+            if buffer.pieces and (address := _address(buffer.pieces[0])):
+                self._known[address, sum(map(len, buffer.pieces))] = buffer
+
+    def of(self, memory: memoryview) -> bytes:
+        """What is the same for the same bytes, whether they were known or not."""
+        known = self._known.get((_address(memory), len(memory)))
+        buffer = known or chunked([memory], self._check)[0]
+        return " ".join(buffer.digests).encode()
+
+
+def _address(memory: memoryview) -> int:
+    """Where the bytes are; 0 if that is not known."""
+    numpy = sys.modules.get("numpy")
+    try:
+        return int(numpy.frombuffer(memory, "u1").__array_interface__["data"][0]) if numpy else 0
+    except Exception:  # noqa: BLE001  the person may have changed NumPy in any way
+        return 0
 
 
 def prefixes(dumped: Dumped, buffers: Sequence[Buffer]) -> dict[str, tuple[int, int]]:

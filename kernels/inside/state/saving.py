@@ -19,7 +19,7 @@ from .bounds import TakesTooLong, TakesTooMuch, WorkBounds
 from .cells import Cells
 from .names import Names
 from .portraits import Portraits, prefixes
-from .transport import Buffer, Sending, chunked
+from .transport import MOST_CHUNKS, Buffer, Sending, chunked
 
 __all__ = ["OWN", "PLACE", "SURROUNDINGS", "Saving", "item_shown", "text_hash"]
 
@@ -102,6 +102,7 @@ class Saving:
             seen = self._portraits.of(
                 {name: wanted[name] for name in saved},
                 state.prefixes,
+                state.buffers,
                 self._shell.user_ns,
                 bounds,
                 state.took,
@@ -177,6 +178,8 @@ class Saving:
         dumped = graph.dump(items, self._shell.user_ns, large=large.append, check=bounds.check)
         bounds.look()
         buffers = chunked([dumped.stream, *large], bounds.check)
+        if max(len(buffers), sum(len(buffer.pieces) for buffer in buffers)) > MOST_CHUNKS:
+            raise TakesTooMuch
         pieces = {
             digest: len(piece)
             for buffer in buffers

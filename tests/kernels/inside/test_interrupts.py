@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from jupyter_client.session import Session
 
+from kernels.inside.files import request_socket
 from kernels.inside.interrupts import Interrupts, take_interrupts
 
 
@@ -80,18 +81,19 @@ def test_one_for_a_cell_that_has_not_begun_is_raised_when_it_begins(interrupts: 
         interrupts.begin_cell("2")
 
 
-def test_none_is_raised_while_a_message_is_being_sent(
-    interrupts: Interrupts, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("where", "name"), [(Session, "send"), (request_socket, "take_back")])
+def test_none_is_raised_while_half_of_something_would_be_left(
+    interrupts: Interrupts, monkeypatch: pytest.MonkeyPatch, where: object, name: str
 ) -> None:
-    """That would leave half a message; the signal is sent again instead."""
+    """A message that is being sent, or a connection; the signal is sent again instead."""
 
     def send(*_: Any) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(Session, "send", send)
+    monkeypatch.setattr(where, name, send)
     interrupts.begin_cell("1")
     with interrupts.raised():
-        Session.send(None)  # type: ignore[arg-type, call-arg]
+        getattr(where, name)(None)
     assert not interrupts._heard
 
 

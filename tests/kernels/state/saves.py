@@ -8,12 +8,13 @@ from pathlib import Path
 
 import xxhash
 
-from kernels.state.manifest import CHUNK, Buffers, Chunk, Manifest, Meta
+from kernels.state.manifest import Buffers, Chunk, Manifest, Meta
 from kernels.state.session_state import SessionState
 
 MONTH = timedelta(days=30)
 QUOTA = 1 << 30
 SESSION = "u7-dm-9"
+CHUNK = 1 << 20  # bytes into which a kernel cuts a buffer that is not large
 
 
 def chunk(data: bytes) -> Chunk:

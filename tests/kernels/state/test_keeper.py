@@ -232,6 +232,39 @@ async def test_a_save_begins_when_a_cell_has_ended(scene: Scene) -> None:
     assert not process.interrupted.is_set()
 
 
+async def test_a_save_counts_before_older_ones_are_deleted(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel is free again, and the save is on the disk; the next one waits all the same."""
+    go_on, loop = threading.Event(), asyncio.get_running_loop()
+    monkeypatch.setattr(session_state.SessionState, "_limit_history", lambda *_: go_on.wait(30))
+
+    async def saves_and_answers(process: FakeProcess, content: Reply) -> Reply:
+        done = asyncio.Event()
+
+        def work(*given: Any) -> None:
+            upload(*given)
+            loop.call_soon_threadsafe(done.set)
+
+        doing = asyncio.create_task(process.exchange("save", content["ticket"], work, [[b"x"]]))
+        process._tasks.add(doing)
+        await done.wait()
+        return {"status": "ok", "why": "", "seconds": 0.01}
+
+    keeper, process = scene.kernel(saves_and_answers)
+    keeper.cell_ended(process, 1)
+    await saved_as(keeper, 1)
+    assert not keeper.unsaved
+    assert keeper._tasks
+    assert await keeper.make_way()
+    keeper.cell_ended(process, 2)
+    go_on.set()
+    await saved_as(keeper, 2)
+    await rest(keeper)
+    assert not keeper.unsaved
+    assert [content["cells"] for _, content in process.asked] == [1, 1]
+
+
 async def test_cells_without_numbers_are_counted(scene: Scene) -> None:
     """A save as of cell 0 would count as none."""
     keeper, process = scene.kernel(saves)

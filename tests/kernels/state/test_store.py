@@ -173,8 +173,7 @@ def test_old_sessions_go(root: Path, at) -> None:
 
 def leave_over(root: Path) -> None:
     """What programs that were killed may leave in a session with a save."""
-    (root / SESSION / "chunks" / "ab").mkdir(exist_ok=True)
-    (root / SESSION / "chunks" / "ab" / ("ab" + "0" * 30)).write_bytes(noise(10_000))
+    (root / SESSION / "chunks" / ("ab" + "0" * 30)).write_bytes(noise(10_000))
     (root / SESSION / "unfinished").mkdir()
     (root / SESSION / "unfinished" / ("a" * 32)).write_bytes(b"half")
     (root / SESSION / "unfinished" / "manifest").touch()
@@ -182,7 +181,7 @@ def leave_over(root: Path) -> None:
 
 @pytest.mark.parametrize("known", [True, False])
 def test_what_is_left_over_goes(root: Path, known: bool) -> None:
-    """With the next save, or when it is tidied: unfinished files, unused chunks, broken folders."""
+    """With the next save, or when it is tidied: unfinished files, unused chunks, sessions that only begin."""
     store = StateStore(root, quota=QUOTA)
     state = store.session(SESSION)
     save(state, 1, b"one")
@@ -199,7 +198,7 @@ def test_what_is_left_over_goes(root: Path, known: bool) -> None:
         assert not (root / SESSION / "unfinished").exists()
     (root / ".forgotten-0123456789abcdef" / "chunks").mkdir(parents=True)
     (root / "u8-empty").mkdir()
-    (root / "u8-begun" / "chunks" / "ab").mkdir(parents=True)
+    (root / "u8-begun" / "chunks").mkdir(parents=True)
     (root / "u8-begun" / "unfinished").mkdir()
     (root / "README.txt").touch()
     (root / ".other").mkdir()
@@ -212,8 +211,7 @@ def test_an_orphan_without_other_traces_goes_when_it_is_tidied(root: Path) -> No
     """As of a program that was killed while it threw a save away."""
     store = StateStore(root, quota=QUOTA)
     save(store.session(SESSION), 1, b"one")
-    (root / SESSION / "chunks" / "ab").mkdir(exist_ok=True)
-    (root / SESSION / "chunks" / "ab" / ("ab" + "0" * 30)).touch()
+    (root / SESSION / "chunks" / ("ab" + "0" * 30)).touch()
     store.tidy(MONTH)
     assert chunk_files(root) == {chunk(b"one").digest}
 

@@ -1,6 +1,6 @@
 """A digest of each value by itself, which tells whether the value has changed, also inside.
 
-    prints = Fingerprints(namespace, check)
+    prints = Fingerprints(namespace, check, digest_of)
     prints.of(value)            # 16 hexadecimal digits; "" if the value cannot be pickled
 
 It is one of the value's pickle, in which the kernel's own objects always have the same places: whatever else
@@ -18,6 +18,7 @@ from .marks import marks
 from .picklers import QuickPickler
 from .reducers import Reducers
 from .reduction import is_ours
+from .writing import LARGE
 
 __all__ = ["Fingerprints"]
 
@@ -26,10 +27,18 @@ BEYOND = 1 << 24  # where their places begin
 
 
 class Fingerprints:
-    """See the module's text. `check` is called often; what it raises ends the work."""
+    """See the module's text. `check` is called often; what it raises ends the work.
 
-    def __init__(self, namespace: dict[str, Any], check: Callable[[], None]) -> None:
-        self._namespace, self._ask = namespace, check
+    `digest_of` is asked for that of each buffer from 64 KiB on; it may call `check`, too.
+    """
+
+    def __init__(
+        self,
+        namespace: dict[str, Any],
+        check: Callable[[], None],
+        digest_of: Callable[[memoryview], bytes],
+    ) -> None:
+        self._namespace, self._ask, self._digest_of = namespace, check, digest_of
         self._refusal: BaseException | None = None
         here = marks(namespace)
         self._memo = {id(value): (_place(mark), value) for mark, value in reversed(here.items())}
@@ -43,9 +52,8 @@ class Fingerprints:
 
         def keep(buffer: pickle.PickleBuffer) -> bool:
             memory = buffer.raw()
-            for start in range(0, len(memory), 1 << 20):
-                self._check()
-                digest.update(memory[start : start + (1 << 20)])
+            self._check()
+            digest.update(memory if len(memory) < LARGE else self._digest_of(memory))
             return False
 
         reducers = Reducers(self._namespace, lambda _value, _what: "")

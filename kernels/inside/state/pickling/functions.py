@@ -197,12 +197,11 @@ def _is_found(module: types.ModuleType) -> bool:
 
 def _imported_parts(name: str) -> list[str]:
     """The public modules of a package that are loaded; `import scipy.stats` leaves only the name `scipy`."""
-    found = []
-    for part in list(sys.modules):
-        if part.startswith(name + "."):
-            rest = part[len(name) + 1 :].split(".")
-            if not any(each.startswith("_") or each in ("tests", "testing") for each in rest):
-                found.append(part)
+    found, prefix = [], f"{name}."
+    for part in [each for each in list(sys.modules) if each.startswith(prefix)]:  # of some 1,500
+        rest = part[len(prefix) :].split(".")
+        if not any(each.startswith("_") or each in ("tests", "testing") for each in rest):
+            found.append(part)
     return sorted(found)
 
 

@@ -17,7 +17,7 @@ from .picklers import DeepPickler, Nowhere, PickledBytes, QuickPickler
 from .reducers import Reducers
 from .reduction import is_ours
 
-__all__ = ["Entry", "ItemWriter", "item_mark"]
+__all__ = ["LARGE", "Entry", "ItemWriter", "item_mark"]
 
 LARGE = 64 * 1024  # bytes of a buffer that is kept outside of the stream
 ROUNDS = 4  # how often parts that fail are looked for in one item

@@ -1,6 +1,11 @@
 """The kernel's connections to the broker, which are given over a socket that threads and processes share."""
 
+import select
+import signal
 import socket
+import threading
+
+import pytest
 
 from kernels.inside.files import request_socket
 
@@ -20,3 +25,35 @@ def test_a_connection_that_nobody_took_is_passed_over() -> None:
             assert given.recv(6) == b"answer"
             assert given.gettimeout() == request_socket.ANSWERING_TIME
             assert not given.get_inheritable()
+
+
+def test_a_connection_is_taken_back_from_whoever_is_interrupted() -> None:
+    """It would look like a hidden file until somebody asks for the next one."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        if not interrupted.is_set():
+            interrupted.set()
+            raise KeyboardInterrupt
+
+    def give() -> None:
+        assert broker.recv(1) == b"."
+        while not interrupted.wait(0.01):  # one that comes just before it waits is not noticed
+            signal.pthread_kill(main, signal.SIGUSR1)
+        socket.send_fds(broker, [b"."], [theirs.fileno()])
+        theirs.close()
+
+    broker, kernel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours, theirs = socket.socketpair()
+    interrupted, main = threading.Event(), threading.get_ident()
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    giving = threading.Thread(target=give)
+    giving.start()
+    try:
+        with broker, kernel, ours:
+            with pytest.raises(KeyboardInterrupt):
+                request_socket.connection(kernel)
+            giving.join()
+            assert not select.select([kernel], [], [], 0)[0]
+            assert ours.recv(1) == b""  # nobody has the other end
+    finally:
+        signal.signal(signal.SIGUSR1, before)

@@ -13,13 +13,14 @@ import sys
 
 sys.path.insert(0, sys.argv[1])
 os.chdir(sys.argv[2])
+import numpy as np  # noqa: E402
 import stand_in  # noqa: E402  (the path first)
 from inside import program  # noqa: E402
 from inside.children import forked  # noqa: E402
 from inside.files import request_socket  # noqa: E402
 from inside.interrupts import take_interrupts  # noqa: E402
 from inside.shell import Shell, interrupts  # noqa: E402
-from inside.state import portraits, requests  # noqa: E402
+from inside.state import portraits, requests, transport  # noqa: E402
 
 del sys.path[0]
 forked._kernel = os.getpid()
@@ -78,4 +79,14 @@ with stand_in.Node(request_socket) as node:
     told["loaded"] = after("pass")
     portraits.LEAST = portraits.SHARE = 0.0
     told["no time"] = after(SLOW)
+
+data = memoryview(np.arange(2_000_000)).cast("B")
+looks = []
+known = portraits._BufferDigests(transport.chunked([b"stream", data], lambda: None), lambda: looks.append(1))
+found, looked = known.of(data), len(looks)
+same = [
+    known.of(memoryview(bytes(data))) == found,
+    portraits._BufferDigests((), lambda: None).of(data) == found,
+]
+told["buffers"] = {"looked": [looked, len(looks)], "same": [*same, known.of(data[8:]) == found]}
 print(json.dumps(told))

@@ -277,6 +277,13 @@ array = numpy.zeros(100_000)
         told["held"][how] = held() is not None
         gc.enable()
 
+    # The node takes so many chunks and no more.
+    kernel = fresh()
+    cell("import numpy; many = [numpy.arange(i, i + 8192) for i in range(9)]; n = 1")
+    saving.MOST_CHUNKS, most = 8, saving.MOST_CHUNKS
+    told["many chunks"] = kernel.save(1), node.saves[-1].meta["names"]
+    saving.MOST_CHUNKS = most
+
     # Nothing is left behind or shown.
     os.makedirs("elsewhere", exist_ok=True)
     flushed = []

@@ -3,8 +3,10 @@
 import os
 import resource
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -111,6 +113,31 @@ def test_the_persons_own_timer_goes_on(alarms: list[int]) -> None:
         assert not alarms
     while not alarms:
         time.sleep(0.01)
+
+
+def test_the_timer_ends_with_it_whenever_it_fires() -> None:
+    """What is raised before the block is entered or as it is left would leave it on, and end the kernel."""
+    bounded, fired = WorkBounds(1000, MiB), set[str]()
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        if frame.f_code in (WorkBounds.__enter__.__code__, WorkBounds.__exit__.__code__):
+            if signal.getsignal(signal.SIGALRM) == bounded._tick:
+                fired.add(f"{frame.f_code.co_name}: {event}")
+                bounded._tick(signal.SIGALRM, frame)
+            return trace
+        return None
+
+    before, around = signal.getsignal(signal.SIGALRM), sys.gettrace()
+    bounded.stop()
+    sys.settrace(trace)
+    try:
+        with pytest.raises(GivenUp), bounded:
+            bounded.check()
+    finally:
+        sys.settrace(around)
+    assert {"__enter__: line", "__enter__: return", "__exit__: call", "__exit__: line"} <= fired
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert signal.getsignal(signal.SIGALRM) == before
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

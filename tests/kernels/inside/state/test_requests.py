@@ -114,6 +114,13 @@ def test_a_value_that_takes_too_much_memory_is_left_out(told: dict[str, Any]) ->
     assert lost == [{"name": "numbers", "cell": 2, "what": what}]
 
 
+def test_a_value_in_too_many_chunks_is_left_out(told: dict[str, Any]) -> None:
+    """The node would refuse the list of them, and everything else with it."""
+    reply, names = told["many chunks"]
+    assert outcome(reply) == {"status": "ok", "why": "left out: many"}
+    assert names == ["numpy", "n"]
+
+
 def test_a_value_that_took_too_much_is_tried_again_later(told: dict[str, Any]) -> None:
     """Not after each cell, since that takes as long each time; but it may have become small."""
     assert {(status, *names) for status, names in told["not tried"]} == {("ok", "n")}

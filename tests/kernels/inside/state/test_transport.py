@@ -123,6 +123,14 @@ def test_a_node_that_does_not_answer_is_waited_for_as_long_as_there_is_time(
         assert one.recv(100) == b""
 
 
+def test_a_large_buffer_is_cut_into_fewer_chunks() -> None:
+    """Only its size decides, so that another kernel cuts the same bytes in the same way."""
+    sizes = [
+        [len(piece) for piece in one.pieces] for one in chunked([bytes(8 * MiB - 1), bytes(9 * MiB)], nothing)
+    ]
+    assert sizes == [[MiB] * 7 + [MiB - 1], [4 * MiB, 4 * MiB, MiB]]
+
+
 def test_each_chunk_is_preceded_by_a_check() -> None:
     """Hashing a gigabyte takes a third of a second."""
     checks = []
