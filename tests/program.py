@@ -16,6 +16,7 @@ from typing import Any
 from tests import sentences
 
 ROOT = Path(__file__).resolve().parent.parent
+MOST_OF_A_FILE = 1 << 20  # bytes that are looked at
 PATIENCE = 50.0  # seconds for an answer on a loaded machine; more than any cell here needs
 LINE = 256 * 1024 * 1024  # bytes; an answer can carry a large file
 
@@ -132,9 +133,10 @@ class Program:
 
 
 def _sent_file(request: Answer) -> bytes:
-    """The content of a file that a request hands over."""
+    """The beginning of a file that a request hands over; it may be larger than the memory."""
     path = request.get("upload") or request.get("replay")
     try:
-        return Path(path).read_bytes() if isinstance(path, str) else b""
-    except OSError:
+        with Path(path or "").open("rb") as file:
+            return file.read(MOST_OF_A_FILE)
+    except (OSError, TypeError, ValueError):  # it is to be refused
         return b""

@@ -187,7 +187,7 @@ async def beginning_held(data: Path) -> AsyncIterator[None]:
 
 
 @pytest.mark.timeout(150)
-@pytest.mark.parametrize("node", ["auto", "none"])
+@pytest.mark.parametrize("node", ["auto", pytest.param("none", marks=pytest.mark.soak)])
 async def test_a_program_killed_while_a_beginning_is_written_has_shown_nothing_of_it(
     tmp_path: Path, node: str
 ) -> None:

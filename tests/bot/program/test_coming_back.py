@@ -118,7 +118,7 @@ async def test_a_killed_node_leaves_no_process_and_its_cell_is_told_honestly(tmp
         assert node_pid(data) not in (None, node)
 
 
-@pytest.mark.parametrize("node", ["auto", "none"])
+@pytest.mark.parametrize("node", ["auto", pytest.param("none", marks=pytest.mark.soak)])
 async def test_a_cell_that_ended_with_program_and_node_has_a_result(tmp_path: Path, node: str) -> None:
     """The next program reports it once, with its files, and so it does for the cell that was waiting."""
     data = tmp_path / "data"

@@ -108,7 +108,8 @@ async def program(one_program: Program) -> AsyncIterator[Program]:
     await one_program.answer(id=one_program.send(reset="all"), event="reset")
 
 
-@pytest.fixture(params=["sqlite", "mongodb"])
+# With the default there are enough tests.
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.soak), "mongodb"])
 def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     """The environment that selects each database."""
     if request.param == "sqlite":
