@@ -224,7 +224,8 @@ class Pool:
     async def branch(self, session_id: str, to: str) -> int:
         source = Workspace.open(self._workspaces, session_id)
         target = Workspace.named(self._workspaces, to)
-        cell = await branch(Branching(source, target, self._states), self._kernels.get(session_id))
+        parts = Branching(source, target, self._states, self.limits.workspace)
+        cell = await branch(parts, self._kernels.get(session_id))
         if (kernel := self._kernels.get(to)) is not None:
             await kernel.accept()
         return cell

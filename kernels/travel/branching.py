@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 from kernels.concurrency.cancellation import to_the_end
 from kernels.concurrency.threads import in_thread
+from kernels.limits import MOST_ENTRIES
 from kernels.sandbox.limits import usage
 from kernels.state.errors import StateError
 from kernels.state.manifest import Chunk, Manifest, distinct
 from kernels.state.session_state import SessionState
 from kernels.state.store import StateStore
 from kernels.travel.traveling import Traveling
-from kernels.workspace.copies.copying import copy_workspace, is_in_use
+from kernels.workspace.copies.copying import Room, copy_workspace, is_in_use
 from kernels.workspace.folder import Workspace
 
 __all__ = ["Branching", "branch"]
@@ -29,11 +30,15 @@ SHARE = 2  # of what the disk has left, a copy may take one part of so many
 
 @dataclass(frozen=True)
 class Branching:
-    """From which session to which: their workspaces, and the saves of all sessions, if there are any."""
+    """From which session to which: their workspaces, and the saves of all sessions, if there are any.
+
+    `most` is the size in bytes that a workspace may have (None: any).
+    """
 
     source: Workspace
     target: Workspace
     states: StateStore | None
+    most: int | None
 
 
 async def branch(parts: Branching, kernel: Traveling | None) -> int:
@@ -57,9 +62,9 @@ def _copy_all(parts: Branching) -> int:
     try:
         if is_in_use(parts.target.path) or (target is not None and target.saves()):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-        _check_room(parts)
+        room = _room(parts)
         try:
-            copy_workspace(parts.source.path, parts.target.path)
+            copy_workspace(parts.source.path, parts.target.path, room)
             saved = source.newest() if source is not None else None
             if saved is not None and source is not None and target is not None:
                 _copy_save(source, saved, target)
@@ -73,11 +78,16 @@ def _copy_all(parts: Branching) -> int:
     return saved.cell if saved is not None else 0
 
 
-def _check_room(parts: Branching) -> None:
-    """Raises: OSError if the copy would take too much of what the disk has left for everybody."""
-    free = shutil.disk_usage(parts.source.path.parent).free
-    if usage.size(parts.source.path) > free // SHARE:
+def _room(parts: Branching) -> Room:
+    """What the copy may take: what the source has may grow while it is copied.
+
+    Raises: OSError if the copy would take too much of what the disk has left for everybody.
+    """
+    left = shutil.disk_usage(parts.source.path.parent).free // SHARE
+    size = usage.size(parts.source.path)
+    if size > left:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return Room(left if parts.most is None else min(left, max(parts.most, size)), MOST_ENTRIES)
 
 
 def _copy_save(source: SessionState, saved: Manifest, target: SessionState) -> None:

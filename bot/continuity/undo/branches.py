@@ -22,7 +22,7 @@ from msgspec import structs
 from bot.continuity.deletions import Deletions
 from bot.continuity.losses import KernelNote
 from bot.continuity.undo.history import HERE, Origin, UndoHistory
-from bot.errors import BranchRefused, DeletedSince
+from bot.errors import BranchRefused, DeletedSince, NotOpened
 from bot.scheduling.locks import Locks
 from bot.session import Session
 from bot.transcript import Transcript
@@ -161,7 +161,6 @@ class BranchedSessions(ABC):
                     of, line = session.record.session_id, _line(session.record)
                     origin = Origin(name, of, place, 0, heard=heard, line=line)
                     origin = await to_the_end(self._copy(session, to, to_place, origin))
-                    await self._show(user_id, to_place, to)
         unsaved = await self._begin(user_id, to_place)
         return Branch(to, to_place, name, origin.of, place, origin.cell, here=True, unsaved=unsaved)
 
@@ -189,7 +188,7 @@ class BranchedSessions(ABC):
         )
 
     async def _copy(self, session: Session, to: str, place: str, origin: Origin) -> Origin:
-        """Make the branch's session: all of it, or nothing."""
+        """Make the branch's session, and have its place show it: all of it, or nothing."""
         if session.transcript.waits:
             raise StoreUnavailable("writes of the session wait")
         sessions, user_id = self.store.sessions, session.record.user_id
@@ -204,6 +203,7 @@ class BranchedSessions(ABC):
             await transcript.say(place, "", branched(origin))
             fresh = last[0].seq if last and not origin.cell else 0  # none of their variables is there
             await sessions.set_history(to, UndoHistory(origin=origin, fresh=fresh).to_text())
+            await self._show(user_id, place, to)
         except BaseException:  # also a cancellation: no half branch may stay
             with suppress(FileStoreError, KernelError, OSError):
                 await self.pool.remove(to)
@@ -213,17 +213,22 @@ class BranchedSessions(ABC):
         return origin
 
     async def _begin(self, user_id: int, place: str) -> tuple[UnsavedValue, ...]:
-        """Start the branch's kernel with its variables; if that fails, its first cell tries again."""
-        session = await self.session(user_id, place)
+        """Start the branch's kernel with its variables; returns what it does not have.
+
+        If that fails, the branch is there all the same, and its first cell tries again.
+        """
         try:
+            session = await self.session(user_id, place)
             with session.turn():
                 saves = await session.kernel.saves()
                 if not saves:
                     return ()
                 journey = await session.kernel.go_to(saves[-1].number)
+                if journey.as_of != saves[-1].cell:  # none of them is back, and the next cell is told why
+                    return tuple(UnsavedValue(one.name, 0, one.was) for one in journey.changed)
                 await session.notes.moved(one.name for one in session.kernel.variables)
                 return journey.unsaved
-        except (KernelError, OSError) as error:
+        except (FileStoreError, NotOpened, KernelError, OSError) as error:
             log.warning("the kernel of a branch could not be started: %r", error)
             return ()
 

@@ -8,10 +8,15 @@ from pathlib import Path
 import pytest
 
 from bot.continuity.undo import branches
-from bot.errors import BranchRefused, DeletedSince
+from bot.errors import BranchRefused, DeletedSince, NotOpened
+from bot.session import Session
 from bot.sessions import Sessions
-from filestore.errors import QuotaExceeded
+from filestore.errors import QuotaExceeded, StoreUnavailable
 from filestore.records import CellRecord, Said
+from kernels.cell.events import Restarted, UnsavedValue
+from kernels.errors import KernelClosed
+from kernels.state.journey import ChangedVariable, Journey
+from tests.bot.fake_kernels import FakeKernel
 from tests.bot.worlds import Program, World
 
 THREAD = "channel-9"
@@ -177,7 +182,7 @@ async def test_a_place_with_a_session_of_its_own_is_not_hidden(world: World) -> 
         assert sessions.id_of(1, "channel-10") == branch.session_id
 
 
-@pytest.mark.parametrize("what", ["copy", "branch"])
+@pytest.mark.parametrize("what", ["copy", "branch", "_show"])
 async def test_a_branch_that_fails_leaves_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
@@ -188,12 +193,54 @@ async def test_a_branch_that_fails_leaves_nothing(
 
     async with Program(world) as sessions:
         await world.ran(sessions, "a")
-        monkeypatch.setattr(sessions.store.transcripts if what == "copy" else world.kernels, what, fails)
+        whose = {"copy": sessions.store.transcripts, "branch": world.kernels, "_show": sessions}
+        monkeypatch.setattr(whose[what], what, fails)
         with pytest.raises(QuotaExceeded):
             await sessions.branch(1, "terminal", THREAD, "x")
         assert [record.session_id for record in await sessions.store.sessions.of_user(1)] == ["u1"]
         assert list(world.kernels.of) == ["u1"]
         assert sessions.id_of(1, THREAD) == "u1"
+
+
+@pytest.mark.parametrize("failure", [StoreUnavailable("away"), NotOpened(OSError()), KernelClosed()])
+async def test_a_branch_that_cannot_be_opened_yet_is_there(
+    world: World, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    """Its first cell begins with what was copied."""
+    async with Program(world) as sessions:
+        await world.ran(sessions, "a")
+        opened = sessions.session
+
+        async def fails(user_id: int, place: str) -> Session:
+            if place == THREAD:
+                raise failure
+            return await opened(user_id, place)
+
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(sessions, "session", fails)
+            branch = await sessions.branch(1, "terminal", THREAD, "x")
+        assert sessions.id_of(1, THREAD) == branch.session_id
+        result = await sessions.execute_code("a b", 1, place=THREAD)
+        assert (result.lost, result.earlier) == ((), False)
+
+
+async def test_a_branch_whose_variables_cannot_be_read_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, and with its first cell, which is told by the kernel."""
+    gone = ChangedVariable("a", "int 1", "")
+
+    async def fails(kernel: FakeKernel, _: int, **__: bool) -> Journey:
+        kernel.alive, kernel.variables = True, ()
+        kernel.events = [Restarted("they could not be brought back", ("files",), ("a",))]
+        return Journey(1, 0, (gone,))
+
+    async with Program(world) as sessions:
+        await world.ran(sessions, "a")
+        monkeypatch.setattr(FakeKernel, "go_to", fails)
+        branch = await sessions.branch(1, "terminal", THREAD, "x")
+        assert branch.unsaved == (UnsavedValue("a", 0, "int 1"),)
+        assert (await sessions.execute_code("b", 1, place=THREAD)).lost == ("a",)
 
 
 async def test_a_deleted_branch_is_no_longer_shown(world: World) -> None:
