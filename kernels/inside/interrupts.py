@@ -32,6 +32,7 @@ from typing import Any
 from jupyter_client.session import Session
 
 from .files import request_socket
+from .state.bounds import WorkBounds
 
 __all__ = ["Interrupts", "take_interrupts"]
 
@@ -107,10 +108,17 @@ class Interrupts:
     def interrupt(self, _number: int, frame: FrameType | None) -> None:
         """Handle the signal in the person's code.
 
-        Raises: KeyboardInterrupt, unless a message is being sent, or a connection taken back.
+        Raises: KeyboardInterrupt, unless a message is being sent, a connection taken back, or the timer of a
+        save set or ended.
         """
+        never = (
+            Session.send.__code__,
+            request_socket.take_back.__code__,
+            WorkBounds.__enter__.__code__,
+            WorkBounds.__exit__.__code__,
+        )
         while frame is not None:
-            if frame.f_code in (Session.send.__code__, request_socket.take_back.__code__):
+            if frame.f_code in never:
                 return
             frame = frame.f_back
         self._heard = True

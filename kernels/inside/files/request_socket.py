@@ -70,17 +70,23 @@ def take_back(requests: socket.socket) -> None:
     """Close the connection that is still to be given, unless that takes long.
 
     An open file that waits in a socket looks as if it were hidden there, for which a kernel is ended. Nothing
-    may be raised in here by a signal, so no function in Python is called.
+    may be raised in here by a signal, so no function in Python is called. Another thread may take it before.
     """
+    own = None
     try:
+        own = socket.SocketType(fileno=os.dup(requests.fileno()))
+        own.setblocking(False)  # `requests` would wait for its own time, whatever the flags
         waiting = select.poll()
-        waiting.register(requests.fileno(), select.POLLIN)
+        waiting.register(own.fileno(), select.POLLIN)
         if waiting.poll(TAKING_BACK):
-            _, given, _, _ = requests.recvmsg(1, socket.CMSG_LEN(DESCRIPTOR), socket.MSG_DONTWAIT)
+            _, given, _, _ = own.recvmsg(1, socket.CMSG_LEN(DESCRIPTOR))
             for _, _, descriptor in given:
                 os.close(int.from_bytes(descriptor, sys.byteorder))
     except OSError:
         pass
+    finally:
+        if own is not None:
+            own.close()
 
 
 def _is_over(service: socket.socket) -> bool:

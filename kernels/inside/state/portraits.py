@@ -20,6 +20,7 @@ from ..variables import described
 from .bounds import TakesTooMuch, WorkBounds
 from .graph import Dumped
 from .pickling.fingerprints import Fingerprints
+from .selection import Marked, marked
 from .transport import Buffer, chunked
 
 __all__ = ["Portraits", "prefixes"]
@@ -33,7 +34,7 @@ class Portraits:
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[int, str]] = {}  # by name: what was before and in it, and its digest
-        self._slow: set[tuple[str, int]] = set()  # names and addresses of values that took too long
+        self._slow: set[Marked] = set()  # values that took too long
 
     def of(
         self,
@@ -46,11 +47,13 @@ class Portraits:
     ) -> list[list[str]]:
         """Of each value. `known` are the `prefixes` of their graph, whose `buffers` took so many seconds."""
         before, self._known = self._known, {}
+        marks = {name: marked(name, value) for name, value in values.items()}
+        self._slow.intersection_update(marks.values())
         new = []
         for name in values:
             if name in before and before[name][0] == known[name][0]:
                 self._known[name] = before[name]
-            elif (name, id(values[name])) not in self._slow:
+            elif marks[name] not in self._slow:
                 new.append(name)
         new.sort(key=lambda name: known[name][1])
         name = ""
@@ -62,7 +65,7 @@ class Portraits:
                     self._known[name] = known[name][0], prints.of(values[name])
         except (TakesTooMuch, MemoryError):  # the others have to do without
             if name:
-                self._slow.add((name, id(values[name])))
+                self._slow.add(marks[name])
             bounds.grow_from_now()
         return [[*described(name, value)[1:], self._print(name)] for name, value in values.items()]
 

@@ -56,8 +56,8 @@ class Saving:
         self._count = shell.execution_count  # when names were noted last
         self._portraits = Portraits()
         self._some = False  # whether the last save was of a part
-        # What takes too much by itself, by its name and address: why, and for how many saves it is not tried.
-        self._refused: dict[tuple[str, int], tuple[str, int]] = {}
+        # What takes too much by itself: why, and for how many saves it is not tried.
+        self._refused: dict[selection.Marked, tuple[str, int]] = {}
 
     def note(self, cell: int) -> None:
         """Note which names the cell that has just ended has bound.
@@ -95,6 +95,8 @@ class Saving:
                 state = None  # its memory is needed
             if state is None:
                 state, left_out = self._part(wanted, sending.room, bounds)
+            else:
+                self._refused.clear()
             self._some = bool(left_out)
             told = [self._told(name, what) for name, what in left_out.items()]
             running = [meta.not_kept(words) for words in _words(wanted.get(RUNNING))]
@@ -144,10 +146,11 @@ class Saving:
         sizes, what = {}, {}
         refused, self._refused = self._refused, {}
         for name, value in wanted.items():
-            known, left = refused.get((name, id(value)), ("", 0))
+            mark = selection.marked(name, value)
+            known, left = refused.get(mark, ("", 0))
             if left:
                 what[name] = known
-                self._refused[name, id(value)] = known, left - 1
+                self._refused[mark] = known, left - 1
                 continue
             try:
                 with bounds.part(ALONE):
@@ -159,7 +162,7 @@ class Saving:
                 what[name] = selection.slow(value)
             except (TakesTooMuch, MemoryError):
                 what[name] = selection.too_large(value, bounds.growth)
-            self._refused[name, id(value)] = what[name], AGAIN
+            self._refused[mark] = what[name], AGAIN
             bounds.grow_from_now()
         newest, share = [*self._cells.newest_first(), *wanted], room
         for _ in range(TRIES):

@@ -5,9 +5,14 @@
 Small values first, as they are what is missed most for its size. Of the others, those that were bound last.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
-__all__ = ["described", "fitting", "slow", "too_large"]
+from .. import variables
+
+__all__ = ["Marked", "described", "fitting", "marked", "slow", "too_large"]
+
+type Marked = tuple[str, int, int, str]
 
 SMALL = 64 << 10  # bytes
 LONGEST = 60  # characters of a type's name
@@ -22,6 +27,15 @@ def fitting(sizes: Mapping[str, int], newest_first: Sequence[str], room: int) ->
             room -= sizes[name]
             chosen.add(name)
     return chosen
+
+
+def marked(name: str, value: object) -> Marked:
+    """What is the same as long as a name has the same value, which may grow a little.
+
+    An address alone may soon be another value's.
+    """
+    _, _, size = variables.described(name, value)
+    return name, id(value), id(type(value)), re.sub(r"\d", "0", size)  # only its order of magnitude
 
 
 def described(value: object, size: int) -> str:

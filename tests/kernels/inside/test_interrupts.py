@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from jupyter_client.session import Session
 
 from kernels.inside.files import request_socket
 from kernels.inside.interrupts import Interrupts, take_interrupts
+from kernels.inside.state.bounds import WorkBounds
 
 
 @pytest.fixture
@@ -94,6 +95,43 @@ def test_none_is_raised_while_half_of_something_would_be_left(
     interrupts.begin_cell("1")
     with interrupts.raised():
         getattr(where, name)(None)
+    assert not interrupts._heard
+
+
+def test_the_timer_of_a_save_ends_with_it_whenever_an_interrupt_comes(interrupts: Interrupts) -> None:
+    """One that is raised as it is set or ended would leave it on, and its handler, which ends the kernel."""
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        names = set[str]()
+        around: FrameType | None = frame
+        while around is not None:
+            if around.f_code in (WorkBounds.__enter__.__code__, WorkBounds.__exit__.__code__):
+                names.add(around.f_code.co_name)
+            around = around.f_back
+        for name in names:
+            came.add(f"{name}: {event}")
+            signal.raise_signal(signal.SIGINT)
+        return trace if names else None
+
+    came = set[str]()
+    timer = signal.setitimer(signal.ITIMER_REAL, 0)  # that of the test itself
+    alarm, tracing = signal.getsignal(signal.SIGALRM), sys.gettrace()
+    interrupts.begin_cell("1")
+    try:
+        with interrupts.raised():
+            sys.settrace(trace)
+            with WorkBounds(1000, 1 << 20) as bounds:
+                sys.settrace(None)
+                bounds.finish()
+                sys.settrace(trace)
+            sys.settrace(None)
+        left = signal.getitimer(signal.ITIMER_REAL), signal.getsignal(signal.SIGALRM)
+    finally:
+        sys.settrace(tracing)
+        signal.signal(signal.SIGALRM, alarm)
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+    assert left == ((0, 0), alarm)
+    assert {"__enter__: line", "__enter__: return", "__exit__: call", "__exit__: line"} <= came
     assert not interrupts._heard
 
 

@@ -65,6 +65,8 @@ class Fingerprints:
             if failure is self._refusal or is_ours(failure):
                 raise
             return ""
+        finally:
+            reducers.close()  # they refer to themselves; the next ones would find what they hold
         return digest.hexdigest()
 
     def _check(self) -> None:

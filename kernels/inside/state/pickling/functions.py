@@ -23,7 +23,6 @@ __all__ = ["SETTERS", "Globals", "reducers"]
 # Attributes of a function that are set when it has been made.
 ATTRIBUTES = ("__name__", "__qualname__", "__module__", "__doc__", "__defaults__", "__kwdefaults__")
 LATER = ("__annotations__", "__type_params__")
-USED_ONCE = 4  # references to a dict of globals that one function has, while it is looked at
 USERS = (types.FunctionType, types.FrameType)  # who has a dict of globals only for what is in it
 LOOKING = {
     "dir",
@@ -33,6 +32,8 @@ LOOKING = {
     "locals",
     "vars",
 }  # builtins by which a function can use all of it
+ALONE = types.FunctionType((lambda: None).__code__, {})  # nobody else has its dict of globals
+USED_ONCE = sys.getrefcount(ALONE.__globals__)  # references to such a dict, counted as below
 
 
 class Globals:
@@ -43,17 +44,20 @@ class Globals:
 
     def of(self, function: types.FunctionType) -> Any:
         """What is pickled as the function's globals: the dict itself, if anybody can see that."""
-        found = function.__globals__
-        if id(found) not in self._named:
-            self._named[id(found)] = self._chosen(found)
-        return self._named[id(found)]
+        address = id(function.__globals__)
+        if address not in self._named:
+            self._named[address] = self._chosen(function)
+        return self._named[address]
 
-    def _chosen(self, found: dict[str, Any]) -> Any:
+    @staticmethod
+    def _chosen(function: types.FunctionType) -> Any:
+        once = sys.getrefcount(function.__globals__) <= USED_ONCE
+        found = function.__globals__
         name = found.get("__name__")
         module = sys.modules.get(name) if type(name) is str else None
         if module is not None and vars(module) is found:
             return _ModuleGlobals(module)
-        if sys.getrefcount(found) <= USED_ONCE:  # by this function; it is not worth a search
+        if once:  # by this function; it is not worth a search
             return _UsedGlobals(found)
         for holder in gc.get_referrers(found):
             if type(holder) is types.ModuleType and vars(holder) is found:
@@ -66,11 +70,11 @@ class Globals:
         """A function by value, or NotImplemented for one that a module has under its name."""
         if cloudpickle._should_pickle_by_reference(function):
             return NotImplemented
-        names = function.__globals__
-        if str(names.get("__name__", "")).startswith("inside."):
+        if str(function.__globals__.get("__name__", "")).startswith("inside."):
             raise Unpicklable("a function of the kernel")
         state = {name: getattr(function, name) for name in (*ATTRIBUTES, *LATER)}
         named, used = self.of(function), None
+        names = function.__globals__  # not before: references to it are counted
         if type(named) is _UsedGlobals:
             own = cloudpickle._extract_code_globals(function.__code__)
             keys = list(names) if LOOKING & own.keys() else ["__name__", "__package__", *own]

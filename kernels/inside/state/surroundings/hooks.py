@@ -76,6 +76,28 @@ def _put_added(_: object, value: dict[str, list[Any]]) -> Words:
     return lost
 
 
+def _take_places(_: object, __: object) -> dict[str, list[int]] | None:
+    """Where the person's own are, in the lists in which they are not the last."""
+    found = {}
+    for name, listed in LISTS.items():
+        places = [place for place, one in enumerate(listed) if _is_of_cells(one)]
+        if places and places[0] + len(places) < len(listed):
+            found[name] = places
+    return found or None
+
+
+def _put_places(_: object, value: dict[str, list[int]]) -> None:
+    """Only now: before the variables are there, what comes first might let no module be found."""
+    for name, places in value.items():
+        listed = LISTS[name]
+        own = list(filter(_is_of_cells, listed))
+        if len(own) == len(places):  # or some are lost, which has been told
+            moved = [one for one in listed if not _is_of_cells(one)]
+            for place, one in zip(places, own, strict=True):
+                moved.insert(place, one)
+            listed[:] = moved
+
+
 def _policy(_: object) -> type:
     return type(asyncio.get_event_loop_policy())
 
@@ -107,6 +129,7 @@ POLICY = "the policy of `asyncio`"
 PLACE = (Part("added", "what finds modules", lambda _: None, _take_added, _put_added),)
 PARTS = (
     Part("hooks", "what you had replaced in `sys`", _hooks, _take_hooks, _put_hooks),
+    Part("places", "what finds modules first", lambda _: None, _take_places, _put_places),
     Part("policy", POLICY, _policy, _take_policy, _put_policy),
     Part(
         "traced",

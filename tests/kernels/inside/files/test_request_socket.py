@@ -57,3 +57,31 @@ def test_a_connection_is_taken_back_from_whoever_is_interrupted() -> None:
             assert ours.recv(1) == b""  # nobody has the other end
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_one_that_another_thread_takes_first_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look whether it is there and the taking."""
+    monkeypatch.setattr(request_socket.select, "poll", _AlwaysReady)
+    broker, kernel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with broker, kernel:
+        kernel.settimeout(600)
+        taking = threading.Thread(target=request_socket.take_back, args=(kernel,))
+        taking.start()
+        taking.join(20)  # a hang
+        waits = taking.is_alive()
+        broker.send(b".")
+        taking.join()
+        assert not waits
+        assert kernel.recv(1) == b"."
+        assert kernel.gettimeout() == 600
+
+
+class _AlwaysReady:
+    """As `select.poll`, of a socket of which another thread takes what is there."""
+
+    def register(self, *_: object) -> None:
+        """Take any."""
+
+    def poll(self, _: object) -> bool:
+        """There was something."""
+        return True

@@ -28,7 +28,7 @@ from inside.input import standard_input  # noqa: E402
 from inside.interrupts import take_interrupts  # noqa: E402
 from inside.output import muting  # noqa: E402
 from inside.shell import Shell, interrupts  # noqa: E402
-from inside.state import graph, loading, placeholder, requests, saving  # noqa: E402
+from inside.state import graph, loading, placeholder, requests, saving, selection  # noqa: E402
 
 del sys.path[0]
 forked._kernel = os.getpid()
@@ -136,11 +136,15 @@ with stand_in.Node(request_socket) as node:
     cell("numbers = list(map(float, range(1_000_000))); n = 5")
     told["too large"] = kernel.save(2), node.saves[-1].meta["names"], node.saves[-1].meta["lost"]
     requests.spare_memory = lambda: 256 << 20
-    del own["numbers"][1:]
     told["not tried"] = [
         (kernel.save(3)["status"], node.saves[-1].meta["names"]) for _ in range(saving.AGAIN)
     ]
     told["tried again"] = [(kernel.save(4), node.saves[-1].meta["names"]) for _ in range(2)]
+    now = kernel.state._saving
+    now._some, now._refused[selection.marked("numbers", own["numbers"])] = True, ("too large", saving.AGAIN)
+    told["too large again"] = kernel.save(5)
+    del own["numbers"][1:]
+    told["small"] = kernel.save(6), node.saves[-1].meta["names"]
 
     # What takes too long is left out; an interrupt ends a save, and the one before stays.
     kernel = fresh()

@@ -61,3 +61,4 @@ def test_where_there_is_no_time_there_is_no_digest(told: Told) -> None:
     """The rest is told all the same."""
     assert told["no time"]["slow"] == ["Slow", "", ""]
     assert told["no time"]["number"] == told["loaded"]["number"]
+    assert told["known as slow"] == [1, 0]  # until it is gone

@@ -122,9 +122,13 @@ def test_a_value_in_too_many_chunks_is_left_out(told: dict[str, Any]) -> None:
 
 
 def test_a_value_that_took_too_much_is_tried_again_later(told: dict[str, Any]) -> None:
-    """Not after each cell, since that takes as long each time; but it may have become small."""
+    """Not after each cell, since that takes as long each time; but at once if it has become small."""
     assert {(status, *names) for status, names in told["not tried"]} == {("ok", "n")}
     reply, names = told["tried again"][0]
+    assert outcome(reply) == {"status": "ok", "why": ""}
+    assert names == ["numbers", "n"]
+    assert outcome(told["too large again"]) == {"status": "ok", "why": "left out: numbers"}
+    reply, names = told["small"]
     assert outcome(reply) == {"status": "ok", "why": ""}
     assert names == ["numbers", "n"]
 

@@ -43,6 +43,13 @@ CASES = {
         ),
         "__import__('from_nowhere').__name__",
     ),
+    "first finder": (
+        (
+            "asked = []\nclass Sees:\n    @staticmethod\n    def find_spec(name, *_): asked.append(name)\n"
+            "sys.meta_path.insert(0, Sees)"
+        ),
+        "[one.__name__ for one in sys.meta_path if one.__module__ == '__main__'], sys.meta_path[0].__name__",
+    ),
     "event loops": (
         (
             "class Policy(asyncio.DefaultEventLoopPolicy):\n    def new_event_loop(self): return self.loop\n"
