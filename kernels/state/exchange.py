@@ -148,7 +148,9 @@ class SaveErrand(Errand):
             for index in missing:
                 writing.receive(chunks[index], line.fill)
             self.manifest = writing.commit(self._cell, buffers, meta, files=files)
-            line.say({"ok": True})  # before older saves are deleted, which may take as long as the save
+            # Before older saves are deleted, which may take as long. A kernel that has gone must not prevent
+            # that: it would keep them all.
+            line.tell({"ok": True})
 
 
 class LoadErrand(Errand):
