@@ -196,6 +196,7 @@ async def test_a_save_that_does_not_fit_is_refused_before_it_is_sent(
     buffers = [[bytes([number]) * (1 << 20) for number in range(9)]]
     saving, answer, missing = await save(requests, exchange, state, buffers)
     assert (answer["ok"], missing, saving.manifest) == (False, [], None)
+    assert saving.refused is None
     assert state.newest() == before
 
 

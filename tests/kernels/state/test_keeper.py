@@ -18,7 +18,7 @@ from kernels.cell.run import Run
 from kernels.limits import Limits
 from kernels.state import keeper as module
 from kernels.state import session_state
-from kernels.state.errors import StateBusy
+from kernels.state.errors import StateBusy, StateFull
 from kernels.state.keeper import Keeper
 from kernels.state.keeping.slots import SaveSlots
 from kernels.state.keeping.times import KeeperTimes
@@ -404,7 +404,9 @@ async def test_a_save_that_fails_is_not_tried_again_for_this_cell(
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), StateBusy("u7")])
+@pytest.mark.parametrize(
+    "error", [OSError(5, "Input/output error"), StateBusy("u7"), StateFull("device", "no space left")]
+)
 async def test_a_save_that_cannot_be_stored_just_now_is_made_up_for(
     scene: Scene, error: Exception, at_once: bool
 ) -> None:
