@@ -63,8 +63,8 @@ log = logging.getLogger(__name__)
 class Errand(ABC):
     """What a kernel may do over one connection: it is known by its `ticket`, which counts once.
 
-    `refused` says why it cannot be done just now, which may pass: the disk refuses or is full, another program
-    saves, or there is no thread for it.
+    `refused` says why it cannot be done just now, which may pass: the disk refuses or is full, another
+    program saves, or there is no thread for it.
     """
 
     op: ClassVar[str]
@@ -82,8 +82,9 @@ class Errand(ABC):
         self._peer = peer
         self._work = asyncio.ensure_future(in_thread(self._run, _KernelLine(peer, self._step)))
         try:
-            with suppress(OSError):  # the system refuses a thread: the kernel sees an early end
-                await asyncio.shield(self._work)
+            await asyncio.shield(self._work)
+        except OSError as error:  # the system refuses a thread: the kernel sees an early end
+            self.refused = error
         finally:
             await self.end()
 

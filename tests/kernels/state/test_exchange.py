@@ -1,6 +1,7 @@
 """What a kernel can do over a connection with a ticket, and what a hostile one cannot."""
 
 import asyncio
+import errno
 import json
 import logging
 import socket
@@ -331,3 +332,17 @@ async def test_a_fault_of_ours_is_logged_and_told_in_a_sentence(
     assert not answer["ok"]
     assert "secret" not in answer["message"]
     assert "Input/output error" in caplog.text
+
+
+async def test_a_thread_that_is_refused_is_not_the_kernels_fault(
+    requests: socket.socket, exchange: Exchange, state: SessionState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sees an early end, and the save is tried again."""
+
+    async def refuses(*_: object) -> None:
+        raise OSError(errno.EAGAIN, "can't start new thread")
+
+    monkeypatch.setattr(module, "in_thread", refuses)
+    saving, answer, _ = await save(requests, exchange, state, [[b"graph"]])
+    assert (answer, saving.manifest) == (None, None)
+    assert isinstance(saving.refused, OSError)

@@ -618,7 +618,7 @@ async def test_what_cannot_be_read_just_now_is_not_damaged(scene: Scene, error: 
     keeper, process = scene.kernel(loads, again=0.01)
     read, left = keeper._state.read, [error, error]  # type: ignore[union-attr]
 
-    def reads(manifest: Manifest, index: int) -> Iterator[bytes]:
+    def reads(manifest: Manifest, index: int | None = None) -> Iterator[bytes]:
         if left:
             raise left.pop()
         return read(manifest, index)
@@ -636,7 +636,7 @@ async def test_what_can_never_be_read_is_told_and_kept(scene: Scene) -> None:
     await scene.saved(11, 12)
     keeper, process = scene.kernel(loads, passing=0.03, again=0.01)
 
-    def reads(_manifest: Manifest, _index: int) -> Iterator[bytes]:
+    def reads(_manifest: Manifest, _index: int | None = None) -> Iterator[bytes]:
         raise OSError(5, "Input/output error")
 
     keeper._state.read = reads  # type: ignore[union-attr,method-assign]
