@@ -12,6 +12,8 @@ import pytest
 
 from kernels import pool as pool_module
 from kernels.concurrency.cancellation import stop
+from kernels.errors import KernelClosed
+from kernels.kernel import Kernel
 from kernels.limits import Limits
 from kernels.pool import Pool, PoolTimes
 from kernels.process import eviction as module
@@ -341,6 +343,31 @@ async def test_no_cell_begins_in_a_kernel_that_is_shut_down(tmp_path: Path) -> N
     kernel._process, kernel._closed = saving, True
     kernel.execute(run)
     assert run.over
+
+
+async def test_nothing_takes_the_place_of_the_save_of_a_shutdown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a sweep that had found the kernel before, nor a cell that stood in line."""
+    pool = a_pool(tmp_path, 1)
+    pool._run_root = tmp_path
+    kernel = pool.kernel("u7", NoFiles())
+    asked: list[str] = []
+
+    async def asks(*_: object) -> bool:
+        asked.append("a save")
+        return True
+
+    for name in ("save_now", "make_way", "stop"):
+        monkeypatch.setattr(kernel._keeper, name, asks)
+    process: Any = object()
+    kernel._process, kernel._closed = process, True
+    monkeypatch.setattr(Kernel, "dead", False)
+    await kernel.cull("it was idle")
+    with pytest.raises(KernelClosed):
+        async for _ in kernel.ready():
+            pass
+    assert asked == []
 
 
 async def test_a_process_whose_start_has_failed_is_not_used(
