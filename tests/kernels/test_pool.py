@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -251,6 +252,32 @@ async def test_a_save_that_takes_long_holds_up_no_relief_of_memory(tmp_path: Pat
         kernel.saved.set()
     await sweeping
     assert len(sized) == 4
+
+
+@pytest.mark.parametrize("loop", ["_relieve_often", "_sweep_often"])
+async def test_a_kernel_that_is_being_ended_keeps_no_others_from_being_looked_at(
+    tmp_path: Path, sized: list[int], monkeypatch: pytest.MonkeyPatch, loop: str
+) -> None:
+    """It may save for long, and meanwhile memory may be short again. It does not outlive its pool."""
+    monkeypatch.setattr(pool_module, "LOOK", 0.01)
+    left = 0
+    states = StateStore(tmp_path / "states", quota=1 << 20)
+    times = PoolTimes(sweep=0.01, relief=0.01, recent=0.0)
+    pool = a_pool(tmp_path, 3, lambda: Memory(left, 8 << 30), times=times, states=states)
+    used = monotonic() - 100
+    first = SlowKernel(pool, "u1", used, pid=2 << 30)
+    second = SlowKernel(pool, "u2", used + 1, pid=1 << 30)
+    looking = asyncio.create_task(getattr(pool, loop)())
+    await first.asked.wait()
+    assert not second.asked.is_set()
+    left = -(4 << 30)
+    async with asyncio.timeout(30):
+        await second.asked.wait()
+    await stop(looking)
+    assert len(pool._ending) == 2
+    await pool._stop_endings()
+    assert not pool._ending
+    assert not first.ended
 
 
 async def test_saves_of_a_kernel_that_lives_stay_however_old_they_are(tmp_path: Path) -> None:
