@@ -327,14 +327,19 @@ class Pool:
             return None
         if self._idle is not None and unused > self._idle.total_seconds():
             return "it was not used for a long time"
-        leaving = [owner(one.session_id) for one in self._ending if not is_scratch(one.session_id)]
-        wanted = not is_scratch(kernel.session_id) and self._slots.wants(owner(kernel.session_id), leaving)
-        if wanted and unused > self._times.spared:
+        if unused > self._times.spared and self._slots.waiting and self._is_wanted(kernel):
             return "it was not in use and others needed its place"
         part = 1 if unused > self._times.recent else NEARLY
         if unused > self._times.brief and memory.is_short(self.limits.memory, part):
             return SHORT
         return None
+
+    def _is_wanted(self, kernel: Kernel) -> bool:
+        """Whether somebody who waits would get this kernel's place. It sorts all who wait: look here last."""
+        if is_scratch(kernel.session_id):
+            return False
+        leaving = [owner(one.session_id) for one in self._ending if not is_scratch(one.session_id)]
+        return self._slots.wants(owner(kernel.session_id), leaving)
 
     async def _sweep_often(self) -> None:
         while True:

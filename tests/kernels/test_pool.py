@@ -130,6 +130,28 @@ async def test_who_waits_gives_up_a_kernel_of_their_own_first(tmp_path: Path) ->
     assert stranger.slot.served
 
 
+async def test_the_line_is_sorted_only_for_kernels_that_may_give_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a thousand who wait: not for one that was just used, nor where nobody waits."""
+    pool = a_pool(tmp_path, 3)
+    old = FakeKernel(pool, "u7", NOW - 100)
+    asked: list[str] = []
+
+    def wants(person: str, _: list[str]) -> bool:
+        asked.append(person)
+        return False
+
+    monkeypatch.setattr(pool._slots, "wants", wants)
+    await pool.sweep(NOW)
+    assert asked == []
+    for number in range(3):
+        FakeKernel(pool, f"u8-{number}", NOW)
+    await pool.sweep(NOW)
+    assert asked == ["u7"]
+    assert not old.ended
+
+
 async def test_nobody_elses_kernel_ends_for_who_holds_their_share(tmp_path: Path) -> None:
     """It would help nobody."""
     pool = a_pool(tmp_path, 3)
@@ -266,11 +288,11 @@ async def test_a_kernel_that_is_being_ended_keeps_no_others_from_being_looked_at
     pool = a_pool(tmp_path, 3, lambda: Memory(left, 8 << 30), times=times, states=states)
     used = monotonic() - 100
     first = SlowKernel(pool, "u1", used, pid=2 << 30)
-    second = SlowKernel(pool, "u2", used + 1, pid=1 << 30)
+    second = SlowKernel(pool, "u2", used, pid=1 << 30)
+    second.busy = True
     looking = asyncio.create_task(getattr(pool, loop)())
     await first.asked.wait()
-    assert not second.asked.is_set()
-    left = -(4 << 30)
+    second.busy, left = False, -(4 << 30)
     async with asyncio.timeout(30):
         await second.asked.wait()
     await stop(looking)
