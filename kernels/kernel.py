@@ -154,7 +154,7 @@ class Kernel(LocalKernel, Traveling, Evictable, introspection.Hinting):
         A cell that comes while variables are saved before that takes the kernel back. If the process has
         ended by itself, the next cell is told why.
         """
-        if self.busy:
+        if self.busy or self._closed:  # else its save would take the place of that of `shutdown`
             return
         async with self.queue.enter():
             if self._process is not None and not self.dead:
@@ -194,7 +194,7 @@ class Kernel(LocalKernel, Traveling, Evictable, introspection.Hinting):
 
     async def ready(self) -> AsyncGenerator[int]:
         await self.know()
-        if self._process is not None and not await self._keeper.make_way():
+        if self._process is not None and not self._closed and not await self._keeper.make_way():
             await self.replace(SAVES_ON)
         if self.dead:
             await self.replace(self._why())

@@ -130,6 +130,7 @@ class Pool:
         self._hash_seed: int | None = None
         self._kernels: dict[str, Kernel] = {}
         self._ending: dict[Kernel, int] = {}  # those that are being ended, and the bytes that they hold
+        self._endings: set[asyncio.Task[None]] = set()  # which do that
         self._removal = Removal(self._workspaces)
         self._observer = Observer(self._workspaces)
         self._run_root: Path  # since it is entered
@@ -146,6 +147,7 @@ class Pool:
             stack.enter_context(self._removal)
             await stack.enter_async_context(self._observer)
             stack.push_async_callback(self._end_kernels)
+            stack.push_async_callback(self._stop_endings)
             stack.push_async_callback(stop, lasting(self._sweep_often, "kernel pool"))
             stack.push_async_callback(stop, lasting(self._relieve_often, "memory for kernels"))
             stack.push_async_callback(stop, lasting(self._tidy_often, "folders of the dead"))
@@ -230,29 +232,27 @@ class Pool:
             await kernel.accept()
         return cell
 
-    async def sweep(self, now: float) -> None:
+    async def sweep(self, now: float, *, patience: float | None = None) -> None:
         """End the kernels for which there is a reason (see `_reason`); `now` is monotonic seconds.
 
         A few are ended side by side, since each may take a while to save. What one leaves may be enough when
         memory is short, so that is waited for, but not for long. One kernel's failure is logged and never
-        stops the sweep.
+        stops the sweep. Those that take longer than `patience` seconds (None: for ever) end after the sweep.
         """
-        tasks = set[asyncio.Task[None]]()
-        try:
-            for kernel, held in (await self._giving_way(now)).items():
-                if len(tasks) >= ENDED_AT_ONCE:
-                    _, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                reason = self._reason(kernel, now, self._memory_then())  # those before it may be enough
-                if reason is not None:
-                    tasks.add(task := self._end_one(kernel, reason, held))
-                    if reason == SHORT:
-                        relief = self._times.relief if self._states is not None else None
-                        await asyncio.wait([task], timeout=relief)
-            if tasks:
-                await asyncio.wait(tasks)
-        finally:
-            for task in tasks:
-                await stop(task)
+        begun = set[asyncio.Task[None]]()
+        for kernel, held in (await self._giving_way(now)).items():
+            while len(self._endings) >= ENDED_AT_ONCE:
+                first = asyncio.FIRST_COMPLETED
+                if not (await asyncio.wait(self._endings, timeout=patience, return_when=first))[0]:
+                    return
+            reason = self._reason(kernel, now, self._memory_then())  # those before it may be enough
+            if reason is not None:
+                begun.add(task := self._end_one(kernel, reason, held))
+                if reason == SHORT:
+                    relief = self._times.relief if self._states is not None else None
+                    await asyncio.wait([task], timeout=relief)
+        if begun:
+            await asyncio.wait(begun, timeout=patience)
 
     def _end_one(self, kernel: Kernel, reason: str, held: int) -> "asyncio.Task[None]":
         """End a kernel that holds so many bytes."""
@@ -265,8 +265,14 @@ class Pool:
 
         self._ending[kernel] = held
         task = asyncio.create_task(end(), name="end of a kernel")
+        self._endings.add(task)
         task.add_done_callback(lambda _: self._ending.pop(kernel))
+        task.add_done_callback(self._endings.discard)
         return task
+
+    async def _stop_endings(self) -> None:
+        for task in list(self._endings):
+            await stop(task)
 
     async def _confine(self, stack: AsyncExitStack) -> None:
         """Make a sandbox that passes the self-test, unless none is wanted."""
@@ -322,19 +328,24 @@ class Pool:
             return None
         if self._idle is not None and unused > self._idle.total_seconds():
             return "it was not used for a long time"
-        leaving = [owner(one.session_id) for one in self._ending if not is_scratch(one.session_id)]
-        wanted = not is_scratch(kernel.session_id) and self._slots.wants(owner(kernel.session_id), leaving)
-        if wanted and unused > self._times.spared:
+        if unused > self._times.spared and self._slots.waiting and self._is_wanted(kernel):
             return "it was not in use and others needed its place"
         part = 1 if unused > self._times.recent else NEARLY
         if unused > self._times.brief and memory.is_short(self.limits.memory, part):
             return SHORT
         return None
 
+    def _is_wanted(self, kernel: Kernel) -> bool:
+        """Whether somebody who waits would get this kernel's place. It sorts all who wait: look here last."""
+        if is_scratch(kernel.session_id):
+            return False
+        leaving = [owner(one.session_id) for one in self._ending if not is_scratch(one.session_id)]
+        return self._slots.wants(owner(kernel.session_id), leaving)
+
     async def _sweep_often(self) -> None:
         while True:
             await self._slots.crowded(self._times.sweep)
-            await self.sweep(monotonic())
+            await self.sweep(monotonic(), patience=self._times.relief)
             if self._slots.waiting:
                 await asyncio.sleep(self._times.spared / 5)  # a kernel becomes unused by time passing
 
@@ -343,7 +354,7 @@ class Pool:
         while True:
             await asyncio.sleep(LOOK)  # no event tells, on all versions of Linux, that memory is short
             if self._memory().is_short(self.limits.memory):
-                await self.sweep(monotonic())
+                await self.sweep(monotonic(), patience=self._times.relief)
 
     async def _tidy_often(self) -> None:
         """Remove what killed programs have left behind, unless their kernels still use it."""

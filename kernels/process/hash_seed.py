@@ -24,28 +24,35 @@ def kept_in(folder: Path) -> int | None:
     """The folder's seed, which is made if there is none; None if it can be neither read nor written."""
     path = folder / FILE
     try:
-        if (known := _read(path)) is not None:
+        known = _read(path)
+        if known:
             return known
-        path.unlink(missing_ok=True)  # it is damaged
+        if known is not None:  # it is damaged; if there was none, this would be another program's new one
+            path.unlink(missing_ok=True)
         made = folder / f"{FILE}-{secrets.token_hex(8)}"
         try:
             with open(
                 os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii"
             ) as file:
                 file.write(str(1 + secrets.randbelow(LARGEST)))
+                file.flush()
+                os.fsync(file.fileno())
             with suppress(FileExistsError):  # another program was quicker
                 os.link(made, path)
         finally:
             made.unlink(missing_ok=True)
-        return _read(path)
+        return _read(path) or None
     except OSError as error:
         log.warning("hashes of text will be others after a restart: %s", error)
         return None
 
 
 def _read(path: Path) -> int | None:
+    """The seed in a file: None if there is no file, 0 if it is damaged."""
     try:
         seed = int(path.read_text("ascii"))
-    except (FileNotFoundError, ValueError):
+    except FileNotFoundError:
         return None
-    return seed if 0 < seed <= LARGEST else None
+    except ValueError:
+        return 0
+    return seed if 0 < seed <= LARGEST else 0

@@ -42,7 +42,7 @@ import msgspec
 
 from kernels.concurrency.cancellation import to_the_end
 from kernels.concurrency.threads import in_thread
-from kernels.state.errors import StateBusy, StateDamaged, StateError
+from kernels.state.errors import StateBusy, StateDamaged, StateError, StateFull
 from kernels.state.manifest import Buffers, Chunk, Manifest, Meta, buffers_from_json, distinct
 from kernels.state.session_state import SessionState
 from kernels.workspace.copies.listing import FileState
@@ -63,7 +63,8 @@ log = logging.getLogger(__name__)
 class Errand(ABC):
     """What a kernel may do over one connection: it is known by its `ticket`, which counts once.
 
-    `refused` says why it cannot be done just now, which may pass: the disk refuses, or another program saves.
+    `refused` says why it cannot be done just now, which may pass: the disk refuses or is full, another
+    program saves, or there is no thread for it.
     """
 
     op: ClassVar[str]
@@ -81,8 +82,9 @@ class Errand(ABC):
         self._peer = peer
         self._work = asyncio.ensure_future(in_thread(self._run, _KernelLine(peer, self._step)))
         try:
-            with suppress(OSError):  # the system refuses a thread: the kernel sees an early end
-                await asyncio.shield(self._work)
+            await asyncio.shield(self._work)
+        except OSError as error:  # the system refuses a thread: the kernel sees an early end
+            self.refused = error
         finally:
             await self.end()
 
@@ -102,7 +104,8 @@ class Errand(ABC):
         except _PeerGoneError:
             pass  # its own loss
         except (_BadRequestError, StateError) as error:
-            self.refused = error if isinstance(error, StateBusy) else None
+            passes = isinstance(error, StateBusy) or (isinstance(error, StateFull) and error.limit != "quota")
+            self.refused = error if passes else None
             line.tell({"ok": False, "message": str(error)})
         except Exception as error:  # the kernel reads one sentence, and our log has the reason
             self.refused = error
@@ -148,7 +151,9 @@ class SaveErrand(Errand):
             for index in missing:
                 writing.receive(chunks[index], line.fill)
             self.manifest = writing.commit(self._cell, buffers, meta, files=files)
-            line.say({"ok": True})  # before older saves are deleted, which may take as long as the save
+            # Before older saves are deleted, which may take as long. A kernel that has gone must not prevent
+            # that: it would keep them all.
+            line.tell({"ok": True})
 
 
 class LoadErrand(Errand):

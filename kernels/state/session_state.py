@@ -219,10 +219,10 @@ class SessionState:
         """
         try:
             with self._locked(fcntl.LOCK_EX, patience=0) as here:
-                index = self._indexed(here)
+                index, pinned = self._indexed(here), read_pins(here).values()
                 if number in index.saves and number != index.newest:
                     self._remove(here, index, number)
-                self._quotas.put(self.session_id, self._indexed(here).held(read_pins(here).values()))
+                self._quotas.put(self.session_id, self._indexed(here).held(pinned))
         except FileNotFoundError:
             self._quotas.forget(self.session_id)
         except StateBusy:
@@ -289,7 +289,7 @@ class SessionState:
             pinned = read_pins(here).values()
             for number in self._indexed(here).too_many(self._history, pinned):
                 self._remove(here, self._indexed(here), number)
-            self._quotas.put(self.session_id, self._indexed(here).held(read_pins(here).values()))
+            self._quotas.put(self.session_id, self._indexed(here).held(pinned))
         except OSError:  # the new save is there all the same
             log.exception("an old save of %s cannot be deleted", self.session_id)
 

@@ -115,8 +115,9 @@ class Writing:
             for digest, size in sizes.items():
                 if digest not in self._incoming and not self._is_here(digest, size):
                     raise StateDamaged("a chunk of the save was not sent")
+            pinned = read_pins(self.here).values()  # which may fail: it is no save until it is published
             self._publish(manifest)
-            self.quotas.put(self.session_id, self.index.held(read_pins(self.here).values()))
+            self.quotas.put(self.session_id, self.index.held(pinned))
         if not self.still_here():
             self.quotas.forget(self.session_id)
             raise StateGone(self.session_id)

@@ -6,12 +6,15 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from kernels import pool as pool_module
 from kernels.concurrency.cancellation import stop
+from kernels.errors import KernelClosed
+from kernels.kernel import Kernel
 from kernels.limits import Limits
 from kernels.pool import Pool, PoolTimes
 from kernels.process import eviction as module
@@ -125,6 +128,28 @@ async def test_who_waits_gives_up_a_kernel_of_their_own_first(tmp_path: Path) ->
     await pool.sweep(NOW)  # somebody with no kernel takes the longest idle
     assert [bool(one.ended) for one in (other, newer)] == [True, False]
     assert stranger.slot.served
+
+
+async def test_the_line_is_sorted_only_for_kernels_that_may_give_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a thousand who wait: not for one that was just used, nor where nobody waits."""
+    pool = a_pool(tmp_path, 3)
+    old = FakeKernel(pool, "u7", NOW - 100)
+    asked: list[str] = []
+
+    def wants(person: str, _: list[str]) -> bool:
+        asked.append(person)
+        return False
+
+    monkeypatch.setattr(pool._slots, "wants", wants)
+    await pool.sweep(NOW)
+    assert asked == []
+    for number in range(3):
+        FakeKernel(pool, f"u8-{number}", NOW)
+    await pool.sweep(NOW)
+    assert asked == ["u7"]
+    assert not old.ended
 
 
 async def test_nobody_elses_kernel_ends_for_who_holds_their_share(tmp_path: Path) -> None:
@@ -251,6 +276,32 @@ async def test_a_save_that_takes_long_holds_up_no_relief_of_memory(tmp_path: Pat
     assert len(sized) == 4
 
 
+@pytest.mark.parametrize("loop", ["_relieve_often", "_sweep_often"])
+async def test_a_kernel_that_is_being_ended_keeps_no_others_from_being_looked_at(
+    tmp_path: Path, sized: list[int], monkeypatch: pytest.MonkeyPatch, loop: str
+) -> None:
+    """It may save for long, and meanwhile memory may be short again. It does not outlive its pool."""
+    monkeypatch.setattr(pool_module, "LOOK", 0.01)
+    left = 0
+    states = StateStore(tmp_path / "states", quota=1 << 20)
+    times = PoolTimes(sweep=0.01, relief=0.01, recent=0.0)
+    pool = a_pool(tmp_path, 3, lambda: Memory(left, 8 << 30), times=times, states=states)
+    used = monotonic() - 100
+    first = SlowKernel(pool, "u1", used, pid=2 << 30)
+    second = SlowKernel(pool, "u2", used, pid=1 << 30)
+    second.busy = True
+    looking = asyncio.create_task(getattr(pool, loop)())
+    await first.asked.wait()
+    second.busy, left = False, -(4 << 30)
+    async with asyncio.timeout(30):
+        await second.asked.wait()
+    await stop(looking)
+    assert len(pool._ending) == 2
+    await pool._stop_endings()
+    assert not pool._ending
+    assert not first.ended
+
+
 async def test_saves_of_a_kernel_that_lives_stay_however_old_they_are(tmp_path: Path) -> None:
     """Its variables are needed when it ends."""
     store = StateStore(tmp_path / "states", quota=1 << 20)
@@ -341,6 +392,31 @@ async def test_no_cell_begins_in_a_kernel_that_is_shut_down(tmp_path: Path) -> N
     kernel._process, kernel._closed = saving, True
     kernel.execute(run)
     assert run.over
+
+
+async def test_nothing_takes_the_place_of_the_save_of_a_shutdown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a sweep that had found the kernel before, nor a cell that stood in line."""
+    pool = a_pool(tmp_path, 1)
+    pool._run_root = tmp_path
+    kernel = pool.kernel("u7", NoFiles())
+    asked: list[str] = []
+
+    async def asks(*_: object) -> bool:
+        asked.append("a save")
+        return True
+
+    for name in ("save_now", "make_way", "stop"):
+        monkeypatch.setattr(kernel._keeper, name, asks)
+    process: Any = object()
+    kernel._process, kernel._closed = process, True
+    monkeypatch.setattr(Kernel, "dead", False)
+    await kernel.cull("it was idle")
+    with pytest.raises(KernelClosed):
+        async for _ in kernel.ready():
+            pass
+    assert asked == []
 
 
 async def test_a_process_whose_start_has_failed_is_not_used(

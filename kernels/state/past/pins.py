@@ -23,12 +23,15 @@ LARGEST = 64 << 10  # bytes; 21 names of 40 characters take less
 
 
 def read_pins(here: int) -> dict[str, int]:
-    """The numbers of the pinned saves by name; none if they cannot be read."""
+    """The numbers of the pinned saves by name; none if the file is not there or not one of ours.
+
+    Raises: OSError if the disk cannot tell, which must not count as none: all names would be lost.
+    """
     try:
         with os.fdopen(open_plain(NAME, here), "rb") as file:
             pins = json.loads(file.read(LARGEST))
         return {str(name): int(number) for name, number in pins.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (FileNotFoundError, ValueError, AttributeError, TypeError):
         return {}
 
 

@@ -1,6 +1,7 @@
 """What a kernel can do over a connection with a ticket, and what a hostile one cannot."""
 
 import asyncio
+import errno
 import json
 import logging
 import socket
@@ -17,7 +18,8 @@ from kernels.state.exchange import Exchange, LoadErrand, SaveErrand
 from kernels.state.session_state import SessionState
 from kernels.state.store import StateStore
 from tests.descriptors import descriptors, left_open
-from tests.kernels.state.kernel_side import connect, fetch, told, upload
+from tests.kernels.state.kernel_side import chunked, connect, fetch, told, upload
+from tests.kernels.state.saves import numbers
 from tests.live.cells import NoFiles
 
 LARGE = [bytes([number]) * (1 << 20) for number in range(3)]
@@ -195,6 +197,7 @@ async def test_a_save_that_does_not_fit_is_refused_before_it_is_sent(
     buffers = [[bytes([number]) * (1 << 20) for number in range(9)]]
     saving, answer, missing = await save(requests, exchange, state, buffers)
     assert (answer["ok"], missing, saving.manifest) == (False, [], None)
+    assert saving.refused is None
     assert state.newest() == before
 
 
@@ -207,6 +210,28 @@ async def test_a_connection_that_ends_early_stores_nothing(
     assert saving.manifest is None
     assert state.newest() is None
     assert not [path for path in (tmp_path / "states").rglob("*") if path.stat().st_size >= 1 << 20]
+
+
+@pytest.mark.parametrize(("history", "quota"), [(2, 1 << 30), (20, 3 << 20)])
+async def test_a_kernel_that_goes_before_the_last_answer_keeps_no_older_saves(
+    requests: socket.socket, exchange: Exchange, tmp_path: Path, history: int, quota: int
+) -> None:
+    """Neither more than the history may have, nor more than the person may use."""
+    root = tmp_path / "states"
+    store = StateStore(root, quota=quota, disk=1 << 30, history=history)
+    for piece in (*LARGE, b"3" * (1 << 20)):
+        async with exchange.offered(SaveErrand(store.session("u7"), 12)) as saving:
+            with await asyncio.to_thread(connect, requests) as peer:
+                await asyncio.to_thread(told, peer, {"op": "save", "ticket": saving.ticket})
+                await asyncio.to_thread(told, peer, {"buffers": chunked([[piece]]), "meta": {}})
+                await asyncio.to_thread(peer.sendall, piece)
+                peer.shutdown(socket.SHUT_RDWR)
+            async with asyncio.timeout(30):
+                while saving.manifest is None:  # noqa: ASYNC110  state within it
+                    await asyncio.sleep(0.005)
+    assert numbers(root, "u7") == [3, 4]
+    held = store._quotas._counted()["u7"]["u7"]
+    assert (held.used, [number for number, _ in held.saves]) == (2 * ((1 << 20) + 4096), [3, 4])
 
 
 async def test_a_kernel_that_stops_sending_is_left_after_a_while(
@@ -307,3 +332,17 @@ async def test_a_fault_of_ours_is_logged_and_told_in_a_sentence(
     assert not answer["ok"]
     assert "secret" not in answer["message"]
     assert "Input/output error" in caplog.text
+
+
+async def test_a_thread_that_is_refused_is_not_the_kernels_fault(
+    requests: socket.socket, exchange: Exchange, state: SessionState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sees an early end, and the save is tried again."""
+
+    async def refuses(*_: object) -> None:
+        raise OSError(errno.EAGAIN, "can't start new thread")
+
+    monkeypatch.setattr(module, "in_thread", refuses)
+    saving, answer, _ = await save(requests, exchange, state, [[b"graph"]])
+    assert (answer, saving.manifest) == (None, None)
+    assert isinstance(saving.refused, OSError)

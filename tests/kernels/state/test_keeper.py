@@ -18,7 +18,7 @@ from kernels.cell.run import Run
 from kernels.limits import Limits
 from kernels.state import keeper as module
 from kernels.state import session_state
-from kernels.state.errors import StateBusy
+from kernels.state.errors import StateBusy, StateFull
 from kernels.state.keeper import Keeper
 from kernels.state.keeping.slots import SaveSlots
 from kernels.state.keeping.times import KeeperTimes
@@ -404,7 +404,9 @@ async def test_a_save_that_fails_is_not_tried_again_for_this_cell(
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), StateBusy("u7")])
+@pytest.mark.parametrize(
+    "error", [OSError(5, "Input/output error"), StateBusy("u7"), StateFull("device", "no space left")]
+)
 async def test_a_save_that_cannot_be_stored_just_now_is_made_up_for(
     scene: Scene, error: Exception, at_once: bool
 ) -> None:
@@ -616,7 +618,7 @@ async def test_what_cannot_be_read_just_now_is_not_damaged(scene: Scene, error: 
     keeper, process = scene.kernel(loads, again=0.01)
     read, left = keeper._state.read, [error, error]  # type: ignore[union-attr]
 
-    def reads(manifest: Manifest, index: int) -> Iterator[bytes]:
+    def reads(manifest: Manifest, index: int | None = None) -> Iterator[bytes]:
         if left:
             raise left.pop()
         return read(manifest, index)
@@ -634,7 +636,7 @@ async def test_what_can_never_be_read_is_told_and_kept(scene: Scene) -> None:
     await scene.saved(11, 12)
     keeper, process = scene.kernel(loads, passing=0.03, again=0.01)
 
-    def reads(_manifest: Manifest, _index: int) -> Iterator[bytes]:
+    def reads(_manifest: Manifest, _index: int | None = None) -> Iterator[bytes]:
         raise OSError(5, "Input/output error")
 
     keeper._state.read = reads  # type: ignore[union-attr,method-assign]

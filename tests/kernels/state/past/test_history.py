@@ -1,5 +1,6 @@
 """The saves of a session as a way back."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -7,10 +8,13 @@ import pytest
 
 from kernels.errors import CheckpointRefused, NoSuchSave
 from kernels.state import session_state
+from kernels.state.index import counted
 from kernels.state.manifest import Manifest, Meta, Portrait
+from kernels.state.past import pins
 from kernels.state.past.history import SaveHistory
 from kernels.state.store import StateStore
 from kernels.workspace.copies.listing import Listing
+from kernels.workspace.safe_open import folder as opened
 from tests.kernels.state.saves import SESSION, chunk_files, loaded, noise, numbers, save
 
 
@@ -172,3 +176,37 @@ def test_what_is_forgotten_is_forgotten_with_its_checkpoints(scene: Scene) -> No
     scene.saves.checkpoint("name", scene.save(1))
     scene.state.forget()
     assert (scene.saves.saves(), scene.saves.checkpoints()) == ([], {})
+
+
+def test_checkpoints_that_cannot_be_read_just_now_are_not_lost(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is saved or given a name meanwhile; once the disk can tell again, all of them are there."""
+    scene.saves.note_beginning()
+    scene.saves.checkpoint("good", scene.save(1))
+    newest = scene.save(2)
+    before = numbers(scene.root)
+
+    def refuses(name: str, _: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files", name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pins, "open_plain", refuses)
+        for work in (
+            lambda: scene.saves.checkpoint("other", newest),
+            lambda: scene.state.pin("other", newest.number),
+            lambda: scene.saves.forget_checkpoint("good"),
+            lambda: save(scene.state, 3, noise(5000, 3)),
+            scene.saves.checkpoints,
+        ):
+            with pytest.raises(OSError, match="Too many"):
+                work()
+        assert numbers(scene.root) == before
+        with opened(scene.root / SESSION) as here:
+            held = counted(here)  # nobody else is kept from saving, and these go last
+        assert held.pinned == frozenset(before)
+    assert scene.state.newest() == newest
+    for cell in range(3, 9):
+        scene.save(cell)
+    assert list(scene.saves.checkpoints()) == ["good"]
+    assert scene.saves.find(0).number == 1
