@@ -252,12 +252,12 @@ async def test_a_save_counts_before_older_ones_are_deleted(
         return {"status": "ok", "why": "", "seconds": 0.01}
 
     keeper, process = scene.kernel(saves_and_answers)
-    keeper.cell_ended(process, 1)
+    ended(keeper, process, 1)
     await saved_as(keeper, 1)
     assert not keeper.unsaved
     assert keeper._tasks
     assert await keeper.make_way()
-    keeper.cell_ended(process, 2)
+    ended(keeper, process, 2)
     go_on.set()
     await saved_as(keeper, 2)
     await rest(keeper)
