@@ -203,13 +203,15 @@ class Travels:
             with suppress(FileStoreError, KernelError, OSError):
                 await self._settled()
             raise
-        if journey.as_of != going.as_of:  # everything is as it was, if that could be saved
+        if journey.as_of == NOT_GONE:
             await self._note(history.gone(None))
-            lost = journey.as_of != NOT_GONE and not journey.before
-            raise UndoRefused("lost" if lost else "unread", cell=going.as_of)
+            raise UndoRefused("unread", cell=going.as_of)
+        before = {save.number: save.cell for save in await session.kernel.saves()}.get(journey.before)
+        if journey.as_of != going.as_of:  # everything is as it was, if that was saved and could be read
+            await self._note(history.gone(None))
+            raise UndoRefused("unread" if journey.as_of == before else "lost", cell=going.as_of)
         back, left = await put_back(session.files, self._files, journey.files, session.record)
         await session.notes.moved(one.name for one in session.kernel.variables)
-        before = {save.number: save.cell for save in await session.kernel.saves()}.get(journey.before)
         step = structs.replace(step, save=journey.before, cell=before) if before is not None else step
         await self._mark(step)
         await self._note(history.gone(step if before is not None else structs.replace(step, save=0)))

@@ -164,6 +164,22 @@ async def test_a_save_that_cannot_be_read_changes_nothing(world: World, kernel: 
         assert (await session.undo(2)).as_of == 1
 
 
+@pytest.mark.parametrize(("as_of", "why"), [(0, "lost"), (1, "lost"), (3, "unread")])
+async def test_nothing_has_changed_only_if_the_kernel_is_where_it_was(
+    world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, as_of: int, why: str
+) -> None:
+    """What there was may not come back either, or as of an older cell."""
+
+    async def fails(_number: int, **_: bool) -> Journey:
+        return Journey(3, as_of)
+
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "b", "c")
+        monkeypatch.setattr(kernel, "go_to", fails)
+        refused = await refusal(session)
+        assert (refused.why, refused.cell, await undone_in(session)) == (why, 2, [])
+
+
 async def test_a_node_that_saves_nothing_is_not_called_unreadable(
     world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
