@@ -4,6 +4,7 @@ The kernel's state is the truth, and the marks of cells follow it: a journey is 
 `settle` finishes what a program did not come to. Until that is done, no other journey begins.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import (
@@ -86,6 +87,11 @@ class Travels:
         self._sessions = sessions
         self._files = files
         self._saved = saved
+        self._one = asyncio.Lock()  # held while the history is changed, and so for all of a journey
+        # A journey may be noted that is not settled: a record without notes may stand in for the real one.
+        record = session.record
+        self._unsettled = record.history is not None or record.kernel is None
+        self._found: int | None = None  # as of which cell the variables were when that could not be settled
 
     async def undo(self, cells: int, *, of: Collection[int] | None = None) -> Undone:
         """See `Session.undo`."""
@@ -114,7 +120,7 @@ class Travels:
         """See `Session.checkpoint`."""
         self._check()
         with self._session.turn():
-            async with self._alone(stop=False):
+            async with self._alone(stop=False), self._one:
                 return await self._checkpoint(name)
 
     async def _checkpoint(self, name: str) -> NewCheckpoint:
@@ -141,27 +147,39 @@ class Travels:
         self._check()
         if name not in await self._session.kernel.checkpoints():
             raise UndoRefused("no checkpoint", name=name)
-        await self._session.kernel.forget_checkpoint(name)
-        await self._note((await self._read()).with_line(name, None))
+        async with self._one:
+            await self._session.kernel.forget_checkpoint(name)
+            await self._note((await self._read()).with_line(name, None))
 
     async def settle(self) -> None:
-        """Finish what an earlier program has begun; a later call tries again if that is not possible now."""
-        try:
-            if self._session.record.history is not None:
-                await self._settled()
-        except (BotError, FileStoreError, KernelError, OSError) as error:
-            log.warning("a journey of session %s is not settled: %r", self._session.record.session_id, error)
+        """Finish a journey that was broken off, if there may be one; to be called before a cell begins.
+
+        If that is not possible now, a later call tries again, and goes by what was there before any cell.
+        """
+        if not self._unsettled:
+            return
+        async with self._one:
+            try:
+                if self._unsettled:
+                    await self._settled()
+            except (BotError, FileStoreError, KernelError, OSError) as error:
+                ids = {"session": self._session.record.session_id}
+                log.warning("it is not settled whether a journey was broken off: %r", error, extra=ids)
+                with suppress(KernelError, OSError):
+                    if self._found is None:
+                        self._found = (await self._session.kernel.state()).saved
 
     async def forget(self) -> None:
         """The person gives up variables and saves: nothing can be redone, and there are no checkpoints."""
         try:
-            history, fresh = await self._read(), 0
-            async with aclosing(self._cells()) as cells:
-                async for last in cells:
-                    fresh = last.seq
-                    break
-            if (forgotten := UndoHistory(origin=history.origin, fresh=fresh)) != history:
-                await self._note(forgotten)
+            async with self._one:
+                history, fresh = await self._read(), 0
+                async with aclosing(self._cells()) as cells:
+                    async for last in cells:
+                        fresh = last.seq
+                        break
+                if (forgotten := UndoHistory(origin=history.origin, fresh=fresh)) != history:
+                    await self._note(forgotten)
         except FileStoreError as error:  # no save of theirs is found any more
             log.warning("the steps of session %s stay noted: %s", self._session.record.session_id, error)
 
@@ -171,8 +189,9 @@ class Travels:
         """Make a journey; everything that can refuse it is asked before anything is stopped or changed."""
         self._check()
         with self._session.turn():
-            await plan(await self._settled())
-            async with self._alone(stop=stop):
+            async with self._one:  # a journey that is under way is none that was broken off
+                await plan(await self._settled())
+            async with self._alone(stop=stop), self._one:
                 history = await self._settled()
                 going = await plan(history)
                 step = UndoStep(
@@ -188,6 +207,7 @@ class Travels:
 
     async def _go(self, going: _Plan, step: UndoStep, history: UndoHistory) -> Undone:
         session = self._session
+        self._unsettled = True
         await self._note(history.going(step))
         try:
             journey = await session.kernel.go_to(going.number, keep=bool(going.unkept))
@@ -234,17 +254,20 @@ class Travels:
         history = await self._read()
         step = history.pending
         if step is None:
+            self._unsettled, self._found = False, None
             return history
         saves = await self._session.kernel.saves()  # first: a node may still be on the way
-        there = (await self._session.kernel.state()).saved == step.as_of
+        saved = (await self._session.kernel.state()).saved
+        late = self._found is not None and saved != self._found  # cells have run since
+        there = (saved if self._found is None else self._found) == step.as_of
         before = [save.number for save in saves if save.cell == step.cell]
         if there and before:
-            told = COMPLETED if await self._put_rest_back() else BROKEN_OFF
+            told = COMPLETED if not late and await self._put_rest_back() else BROKEN_OFF
             await self._mark(step)
             history = history.gone(structs.replace(step, save=before[-1]))
         else:  # of what had no save nobody knows whether it was left
             told, history = BROKEN_OFF, history.gone(None)
-        if there:
+        if there and not late:
             await self._session.notes.tell_again(Restarted(told, ("files",), (), as_of=step.as_of))
         await self._note(history)
         return history
@@ -364,3 +387,5 @@ class Travels:
 
     async def _note(self, history: UndoHistory) -> None:
         await self._sessions.set_history(self._session.record.session_id, history.to_text())
+        if history.pending is None:
+            self._unsettled, self._found = False, None

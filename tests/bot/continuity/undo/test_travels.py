@@ -1,6 +1,7 @@
 """Which save an undo goes to, which cells are undone by it, and what a crash in the middle leaves."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -370,6 +371,61 @@ async def test_a_journey_that_fails_on_its_way_is_settled_at_once(
         assert await undone_in(session) == [2]
         (told,) = await world.ran(sessions, "a")
         assert told.as_of == 1
+
+
+@pytest.mark.parametrize("silent", [1, 2])
+async def test_a_journey_that_cannot_be_settled_yet_is_settled_before_a_cell(
+    world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, silent: int
+) -> None:
+    """If a cell has run all the same, the marks still are those of the state that it found."""
+    saves, calls = kernel.saves, 0
+
+    async def dies() -> None:
+        raise RuntimeError("the program dies here")
+
+    async def answers_late() -> Sequence[SavedCell]:
+        nonlocal calls
+        calls += 1
+        if calls <= silent:
+            raise OSError("the node does not answer")
+        return await saves()
+
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "a b")
+        kernel.arrived = dies
+        with pytest.raises(RuntimeError):
+            await session.undo()
+    monkeypatch.setattr(kernel, "saves", answers_late)
+    monkeypatch.setattr(kernel, "arrived", FakeKernel().arrived)
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "terminal")
+        assert await undone_in(session) == []
+        told = [one.as_of for code in ("a c", "a c d") for one in await world.ran(sessions, code)]
+        assert (told, await undone_in(session)) == ([1] if silent == 1 else [], [2])
+        assert (await session.undo(2)).cells == (3, 4)
+
+
+async def test_a_second_step_does_not_take_the_first_for_one_that_broke_off(
+    world: World, kernel: FakeKernel
+) -> None:
+    """It waits for its end; nor is a checkpoint forgotten in the middle of one."""
+    others: list[asyncio.Task[object]] = []
+
+    async def arrived() -> None:
+        if not others:
+            others.append(asyncio.create_task(session.undo()))
+            others.append(asyncio.create_task(session.forget_checkpoint("good")))
+            await asyncio.sleep(0.1)  # they would be far by then
+            assert (await undone_in(session), list(kernel.named)) == ([], ["good"])
+
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "a b", "a b c")
+        await session.checkpoint("good")
+        kernel.arrived = arrived
+        assert (await session.undo()).cells == (3,)
+        await asyncio.gather(*others)
+        assert (await undone_in(session), await session.checkpoints()) == ([2, 3], {})
+        assert await world.ran(sessions, "a") == []
 
 
 async def test_the_model_does_not_go_on_as_if_nothing_had_changed(world: World) -> None:
