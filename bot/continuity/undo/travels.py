@@ -7,34 +7,25 @@ The kernel's state is the truth, and the marks of cells follow it: a journey is 
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    aclosing,
-    asynccontextmanager,
-    suppress,
-)
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from msgspec import structs
 
-from bot.continuity.kernel_notes import KernelNotes
 from bot.continuity.losses import BROKEN_OFF, COMPLETED
 from bot.continuity.undo.files_back import put_back
 from bot.continuity.undo.history import Kind, UndoHistory, UndoStep, numbers, ranges
+from bot.continuity.undo.traveler import Traveler
 from bot.continuity.undo.undone import NewCheckpoint, Undone
 from bot.errors import BotError, UndoRefused
-from bot.files import PersonFiles
-from bot.transcript import Transcript, has_begun
+from bot.transcript import has_begun
 from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.files import FileStore
-from filestore.records import CellRecord, SessionRecord
+from filestore.records import CellRecord
 from filestore.spool import SpooledSessions
 from kernels.cell.events import Restarted
 from kernels.concurrency.cancellation import to_the_end
 from kernels.errors import CheckpointRefused, KernelError, NoSuchSave, NotSaved
-from kernels.interface import PersonKernel
 from kernels.state.journey import Journey, SavedCell
 
 __all__ = ["Travels"]
@@ -56,25 +47,6 @@ class _Plan:
     undone: tuple[int, ...] = ()
     again: tuple[int, ...] = ()
     unkept: tuple[int, ...] = ()
-
-
-class Traveler(Protocol):
-    """The session, as far as it concerns its journeys: see `bot.session`."""
-
-    record: SessionRecord
-    transcript: Transcript
-    notes: KernelNotes
-    files: PersonFiles
-
-    @property
-    def kernel(self) -> PersonKernel:
-        """Its kernel."""
-
-    def turn(self) -> AbstractContextManager[None]:
-        """While entered, the session is at work."""
-
-    def alone(self, *, stop: bool) -> AbstractAsyncContextManager[bool]:
-        """While entered, no cell begins; gives whether none is in progress."""
 
 
 class Travels:
@@ -210,7 +182,8 @@ class Travels:
         self._unsettled = True
         await self._note(history.going(step))
         try:
-            journey = await session.kernel.go_to(going.number, keep=bool(going.unkept))
+            async with self._settled_if_it_fails():
+                journey = await session.kernel.go_to(going.number, keep=bool(going.unkept))
         except NoSuchSave as error:
             if not going.number:  # not even the beginning is kept: it is a node that saves nothing
                 await self._note(history.gone(None))
@@ -219,10 +192,6 @@ class Travels:
         except NotSaved as error:
             await self._note(history.gone(None))
             raise UndoRefused("unsaved", cell=min(going.unkept)) from error
-        except (KernelError, OSError):  # nobody knows how far it came
-            with suppress(FileStoreError, KernelError, OSError):
-                await self._settled()
-            raise
         if journey.as_of == NOT_GONE:
             await self._note(history.gone(None))
             raise UndoRefused("unread", cell=going.as_of)
@@ -231,11 +200,15 @@ class Travels:
             await self._note(history.gone(None))
             raise UndoRefused("unread" if journey.as_of == before else "lost", cell=going.as_of)
         back, left = await put_back(session.files, self._files, journey.files, session.record)
+        async with self._settled_if_it_fails():
+            again = await self._read_again(step.as_of) if back else journey
         await session.notes.moved(one.name for one in session.kernel.variables)
         step = structs.replace(step, save=journey.before, cell=before) if before is not None else step
         await self._mark(step)
         await self._note(history.gone(step if before is not None else structs.replace(step, save=0)))
         log.info("%s to cell %d", step.kind, step.as_of, extra={"session": session.record.session_id})
+        if again.as_of != step.as_of:  # they do not come back with the files that they were saved with
+            raise UndoRefused("lost", cell=step.as_of)
         return Undone(
             step.kind,
             step.as_of,
@@ -243,11 +216,28 @@ class Travels:
             going.again,
             going.unkept,
             journey.changed,
-            journey.unsaved,
+            again.unsaved,
             back,
             left,
             for_good=step.kind != "redo" and before is None,
         )
+
+    async def _read_again(self, as_of: int) -> Journey:
+        """Have the kernel begin once more, with the files that are back: modules were read from others."""
+        found = [save.number for save in await self._session.kernel.saves() if save.cell == as_of]
+        return await self._session.kernel.go_to(found[-1]) if as_of and found else Journey(0, as_of)
+
+    @asynccontextmanager
+    async def _settled_if_it_fails(self) -> AsyncIterator[None]:
+        """While entered, the kernel is on its way; if that fails, nobody knows how far it came."""
+        try:
+            yield
+        except (NoSuchSave, NotSaved):
+            raise
+        except (KernelError, OSError):
+            with suppress(FileStoreError, KernelError, OSError):
+                await self._settled()
+            raise
 
     async def _settled(self) -> UndoHistory:
         """The history, once a journey that was broken off is seen to its end. Raises: StoreUnavailable."""
@@ -262,7 +252,7 @@ class Travels:
         there = (saved if self._found is None else self._found) == step.as_of
         before = [save.number for save in saves if save.cell == step.cell]
         if there and before:
-            told = COMPLETED if not late and await self._put_rest_back() else BROKEN_OFF
+            told = COMPLETED if not late and await self._put_rest_back(step.as_of) else BROKEN_OFF
             await self._mark(step)
             history = history.gone(structs.replace(step, save=before[-1]))
         else:  # of what had no save nobody knows whether it was left
@@ -272,15 +262,17 @@ class Travels:
         await self._note(history)
         return history
 
-    async def _put_rest_back(self) -> bool:
+    async def _put_rest_back(self, as_of: int) -> bool:
         """Put back what a journey that broke off did not come to; returns whether that is all there was."""
         session = self._session
         try:
             changed = await session.kernel.changed_files()
+            _, left = await put_back(session.files, self._files, changed, session.record)
+            alive = (await session.kernel.state()).alive  # it may have read files that are back only now
+            return (not alive or (await self._read_again(as_of)).as_of == as_of) and not left
         except (KernelError, OSError) as error:  # the cells have to be marked all the same
             log.warning("files of session %s are not put back: %r", session.record.session_id, error)
             return False
-        return not (await put_back(session.files, self._files, changed, session.record))[1]
 
     async def _mark(self, step: UndoStep) -> None:
         if step.undone:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -341,14 +342,49 @@ async def test_a_crash_after_the_journey_leaves_what_is_told(
         with pytest.raises(RuntimeError):
             await session.undo()
         assert await undone_in(session) == []
+    started: list[dict[str, bytes]] = []
+
+    async def begins() -> None:
+        started.append(dict(kernel.files))
+
+    kernel.arrived = begins
     async with Program(world) as sessions:
         session = await sessions.session(1, "terminal")
         assert await undone_in(session) == [2]
         assert kernel.files == {"f": b"one" if stored else b"two"}
+        assert started == [kernel.files]
         (told,) = await world.ran(sessions, "a")
         assert (told.as_of, told.reason) == (1, COMPLETED if stored else BROKEN_OFF)
     async with Program(world) as sessions:
         assert await world.ran(sessions, "a") == []
+
+
+async def test_the_process_begins_with_the_files_of_that_time(
+    world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has read modules of its own; if they do not come back with them, that is said."""
+    started: list[dict[str, bytes]] = []
+    go_to = kernel.go_to
+
+    async def begins() -> None:
+        started.append(dict(kernel.files))
+
+    async def fails(number: int, *, keep: bool = False) -> Journey:
+        journey = await go_to(number, keep=keep)
+        return journey if len(started) % 2 else replace(journey, as_of=0)
+
+    async with Program(world) as sessions:
+        for cell, data in enumerate((b"one", b"two"), 1):
+            kernel.files = {"f.py": data}
+            session = await ran(world, sessions, "a" * cell)
+            await sessions.files.put(1, "u1", "f.py", data, source="generated", cell=cell)
+        kernel.arrived = begins
+        assert (await session.undo()).as_of == 1
+        assert started == [{"f.py": b"two"}, {"f.py": b"one"}]
+        monkeypatch.setattr(kernel, "go_to", fails)
+        with pytest.raises(UndoRefused, match="lost"):
+            await session.redo()
+        assert (await undone_in(session), kernel.files) == ([], {"f.py": b"two"})
 
 
 async def test_a_journey_that_fails_on_its_way_is_settled_at_once(
