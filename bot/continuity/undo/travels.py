@@ -268,8 +268,10 @@ class Travels:
         try:
             changed = await session.kernel.changed_files()
             _, left = await put_back(session.files, self._files, changed, session.record)
-            alive = (await session.kernel.state()).alive  # it may have read files that are back only now
-            return (not alive or (await self._read_again(as_of)).as_of == as_of) and not left
+            kernel = await session.kernel.state()
+            if kernel.busy:  # a cell goes on from there, whatever it has read
+                return False
+            return (not kernel.alive or (await self._read_again(as_of)).as_of == as_of) and not left
         except (KernelError, OSError) as error:  # the cells have to be marked all the same
             log.warning("files of session %s are not put back: %r", session.record.session_id, error)
             return False
