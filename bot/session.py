@@ -225,6 +225,11 @@ class Session(Undoable):
             if mine:
                 talk.release()
 
+    async def may_begin(self) -> None:
+        """Wait until a cell may begin; if it may, nothing else runs in between."""
+        await self._travels.settle()  # a cell's save would hide how far a journey came that was broken off
+        await self.turns.may_begin()
+
     async def upload(self, name: str, data: bytes) -> StoredFile:
         """As `PersonFiles.upload`. Raises: KernelClosed, too, if the session is being deleted."""
         with self.turn():

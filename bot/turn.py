@@ -51,7 +51,7 @@ async def take_turn(
     session is being deleted; StoreUnavailable and KernelStartFailed when we fail. Then the code has not run.
     """
     if begun is None:
-        await session.turns.may_begin()  # it must not run while an undo takes its session back
+        await session.may_begin()  # it must not run while an undo takes its session back
     cell = begun.record if begun else None
     run = (
         begun.run

@@ -35,8 +35,8 @@ def refused(error: UndoRefused) -> str:
         return f"the variables as of cell {error.cell} cannot be read back; nothing has changed"
     if error.why == "lost":
         return (
-            f"the variables as of cell {error.cell} cannot be read back, and those that you had could not be"
-            " saved: your kernel is fresh"
+            f"the variables as of cell {error.cell} cannot be read back, and those that you had are not back"
+            " either; your next cell says what there is"
         )
     if error.why == "unsaved":
         return (

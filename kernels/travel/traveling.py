@@ -28,9 +28,10 @@ from kernels.state.past.differences import changed_files, changed_variables
 from kernels.state.past.history import SaveHistory
 from kernels.state.restarts import BroughtBack, Restarts
 
-__all__ = ["SAVES_ON", "Traveling"]
+__all__ = ["NOT_TAKEN", "SAVES_ON", "Traveling"]
 
 SAVES_ON = "it did not stop saving your variables"
+NOT_TAKEN = "the kernel could not be taken back"
 SAVING = 30.0  # seconds to save what has no save yet
 
 log = logging.getLogger(__name__)
@@ -109,6 +110,10 @@ class Traveling(ABC):
             now = await self._keeper.newest_of_all()
             files = await _strayed(history, now)
             back = restored if restored is not None else BroughtBack(0)
+            expected = {save.cell for save in (target, before) if save is not None}
+            if restored is not None and restored.cell not in expected:
+                self._restarts.ended(NOT_TAKEN, (), in_cell=False, saved=None)
+                self._restarts.started(back)
             are = {name: back.portrait(name) for name in back.back}
             return Journey(number, back.cell, changed_variables(was, are), back.unsaved, tuple(files))
 
@@ -147,7 +152,11 @@ class Traveling(ABC):
                 pass
             if self._closed:
                 raise KernelClosed
-            yield
+            try:
+                yield
+            finally:  # a save that was refused is tried again
+                if self._process is not None and not self._closed:
+                    self._keeper.release(self._process)
 
     async def _save_all(self) -> bool:
         """Save what has no save yet. Returns whether the next process would have what this one has."""
@@ -155,8 +164,11 @@ class Traveling(ABC):
             return True
         if not await self._keeper.make_way():
             await self.replace(SAVES_ON)
-            return True
+            return not self._keeper.unsaved
         await self._keeper.save_now(self._process, SAVING, insist=True)
+        if not await self._keeper.make_way():  # it has not ended in time
+            await self.replace(SAVES_ON)
+        await self._keeper.stop()  # it must not hold the saves, nor become the newest one later
         return not self._keeper.unsaved
 
     async def _begin_anew(self) -> BroughtBack | None:

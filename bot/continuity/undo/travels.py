@@ -4,36 +4,28 @@ The kernel's state is the truth, and the marks of cells follow it: a journey is 
 `settle` finishes what a program did not come to. Until that is done, no other journey begins.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    aclosing,
-    asynccontextmanager,
-    suppress,
-)
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from msgspec import structs
 
-from bot.continuity.kernel_notes import KernelNotes
 from bot.continuity.losses import BROKEN_OFF, COMPLETED
 from bot.continuity.undo.files_back import put_back
 from bot.continuity.undo.history import Kind, UndoHistory, UndoStep, numbers, ranges
+from bot.continuity.undo.traveler import Traveler
 from bot.continuity.undo.undone import NewCheckpoint, Undone
 from bot.errors import BotError, UndoRefused
-from bot.files import PersonFiles
-from bot.transcript import Transcript, has_begun
+from bot.transcript import has_begun
 from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.files import FileStore
-from filestore.records import CellRecord, SessionRecord
+from filestore.records import CellRecord
 from filestore.spool import SpooledSessions
 from kernels.cell.events import Restarted
 from kernels.concurrency.cancellation import to_the_end
 from kernels.errors import CheckpointRefused, KernelError, NoSuchSave, NotSaved
-from kernels.interface import PersonKernel
 from kernels.state.journey import Journey, SavedCell
 
 __all__ = ["Travels"]
@@ -57,25 +49,6 @@ class _Plan:
     unkept: tuple[int, ...] = ()
 
 
-class Traveler(Protocol):
-    """The session, as far as it concerns its journeys: see `bot.session`."""
-
-    record: SessionRecord
-    transcript: Transcript
-    notes: KernelNotes
-    files: PersonFiles
-
-    @property
-    def kernel(self) -> PersonKernel:
-        """Its kernel."""
-
-    def turn(self) -> AbstractContextManager[None]:
-        """While entered, the session is at work."""
-
-    def alone(self, *, stop: bool) -> AbstractAsyncContextManager[bool]:
-        """While entered, no cell begins; gives whether none is in progress."""
-
-
 class Travels:
     """The journeys of one session. With `saved` false variables are not saved here, so there are none."""
 
@@ -86,6 +59,11 @@ class Travels:
         self._sessions = sessions
         self._files = files
         self._saved = saved
+        self._one = asyncio.Lock()  # held while the history is changed, and so for all of a journey
+        # A journey may be noted that is not settled: a record without notes may stand in for the real one.
+        record = session.record
+        self._unsettled = record.history is not None or record.kernel is None
+        self._found: int | None = None  # as of which cell the variables were when that could not be settled
 
     async def undo(self, cells: int, *, of: Collection[int] | None = None) -> Undone:
         """See `Session.undo`."""
@@ -114,7 +92,7 @@ class Travels:
         """See `Session.checkpoint`."""
         self._check()
         with self._session.turn():
-            async with self._alone(stop=False):
+            async with self._alone(stop=False), self._one:
                 return await self._checkpoint(name)
 
     async def _checkpoint(self, name: str) -> NewCheckpoint:
@@ -141,27 +119,39 @@ class Travels:
         self._check()
         if name not in await self._session.kernel.checkpoints():
             raise UndoRefused("no checkpoint", name=name)
-        await self._session.kernel.forget_checkpoint(name)
-        await self._note((await self._read()).with_line(name, None))
+        async with self._one:
+            await self._session.kernel.forget_checkpoint(name)
+            await self._note((await self._read()).with_line(name, None))
 
     async def settle(self) -> None:
-        """Finish what an earlier program has begun; a later call tries again if that is not possible now."""
-        try:
-            if self._session.record.history is not None:
-                await self._settled()
-        except (BotError, FileStoreError, KernelError, OSError) as error:
-            log.warning("a journey of session %s is not settled: %r", self._session.record.session_id, error)
+        """Finish a journey that was broken off, if there may be one; to be called before a cell begins.
+
+        If that is not possible now, a later call tries again, and goes by what was there before any cell.
+        """
+        if not self._unsettled:
+            return
+        async with self._one:
+            try:
+                if self._unsettled:
+                    await self._settled()
+            except (BotError, FileStoreError, KernelError, OSError) as error:
+                ids = {"session": self._session.record.session_id}
+                log.warning("it is not settled whether a journey was broken off: %r", error, extra=ids)
+                with suppress(KernelError, OSError):
+                    if self._found is None:
+                        self._found = (await self._session.kernel.state()).saved
 
     async def forget(self) -> None:
         """The person gives up variables and saves: nothing can be redone, and there are no checkpoints."""
         try:
-            history, fresh = await self._read(), 0
-            async with aclosing(self._cells()) as cells:
-                async for last in cells:
-                    fresh = last.seq
-                    break
-            if (forgotten := UndoHistory(origin=history.origin, fresh=fresh)) != history:
-                await self._note(forgotten)
+            async with self._one:
+                history, fresh = await self._read(), 0
+                async with aclosing(self._cells()) as cells:
+                    async for last in cells:
+                        fresh = last.seq
+                        break
+                if (forgotten := UndoHistory(origin=history.origin, fresh=fresh)) != history:
+                    await self._note(forgotten)
         except FileStoreError as error:  # no save of theirs is found any more
             log.warning("the steps of session %s stay noted: %s", self._session.record.session_id, error)
 
@@ -171,8 +161,9 @@ class Travels:
         """Make a journey; everything that can refuse it is asked before anything is stopped or changed."""
         self._check()
         with self._session.turn():
-            await plan(await self._settled())
-            async with self._alone(stop=stop):
+            async with self._one:  # a journey that is under way is none that was broken off
+                await plan(await self._settled())
+            async with self._alone(stop=stop), self._one:
                 history = await self._settled()
                 going = await plan(history)
                 step = UndoStep(
@@ -188,9 +179,11 @@ class Travels:
 
     async def _go(self, going: _Plan, step: UndoStep, history: UndoHistory) -> Undone:
         session = self._session
+        self._unsettled = True
         await self._note(history.going(step))
         try:
-            journey = await session.kernel.go_to(going.number, keep=bool(going.unkept))
+            async with self._settled_if_it_fails():
+                journey = await session.kernel.go_to(going.number, keep=bool(going.unkept))
         except NoSuchSave as error:
             if not going.number:  # not even the beginning is kept: it is a node that saves nothing
                 await self._note(history.gone(None))
@@ -199,21 +192,23 @@ class Travels:
         except NotSaved as error:
             await self._note(history.gone(None))
             raise UndoRefused("unsaved", cell=min(going.unkept)) from error
-        except (KernelError, OSError):  # nobody knows how far it came
-            with suppress(FileStoreError, KernelError, OSError):
-                await self._settled()
-            raise
-        if journey.as_of != going.as_of:  # everything is as it was, if that could be saved
+        if journey.as_of == NOT_GONE:
             await self._note(history.gone(None))
-            lost = journey.as_of != NOT_GONE and not journey.before
-            raise UndoRefused("lost" if lost else "unread", cell=going.as_of)
-        back, left = await put_back(session.files, self._files, journey.files, session.record)
-        await session.notes.moved(one.name for one in session.kernel.variables)
+            raise UndoRefused("unread", cell=going.as_of)
         before = {save.number: save.cell for save in await session.kernel.saves()}.get(journey.before)
+        if journey.as_of != going.as_of:  # everything is as it was, if that was saved and could be read
+            await self._note(history.gone(None))
+            raise UndoRefused("unread" if journey.as_of == before else "lost", cell=going.as_of)
+        back, left = await put_back(session.files, self._files, journey.files, session.record)
+        async with self._settled_if_it_fails():
+            again = await self._read_again(step.as_of) if back else journey
+        await session.notes.moved(one.name for one in session.kernel.variables)
         step = structs.replace(step, save=journey.before, cell=before) if before is not None else step
         await self._mark(step)
         await self._note(history.gone(step if before is not None else structs.replace(step, save=0)))
         log.info("%s to cell %d", step.kind, step.as_of, extra={"session": session.record.session_id})
+        if again.as_of != step.as_of:  # they do not come back with the files that they were saved with
+            raise UndoRefused("lost", cell=step.as_of)
         return Undone(
             step.kind,
             step.as_of,
@@ -221,41 +216,65 @@ class Travels:
             going.again,
             going.unkept,
             journey.changed,
-            journey.unsaved,
+            again.unsaved,
             back,
             left,
             for_good=step.kind != "redo" and before is None,
         )
+
+    async def _read_again(self, as_of: int) -> Journey:
+        """Have the kernel begin once more, with the files that are back: modules were read from others."""
+        found = [save.number for save in await self._session.kernel.saves() if save.cell == as_of]
+        return await self._session.kernel.go_to(found[-1]) if as_of and found else Journey(0, as_of)
+
+    @asynccontextmanager
+    async def _settled_if_it_fails(self) -> AsyncIterator[None]:
+        """While entered, the kernel is on its way; if that fails, nobody knows how far it came."""
+        try:
+            yield
+        except (NoSuchSave, NotSaved):
+            raise
+        except (KernelError, OSError):
+            with suppress(FileStoreError, KernelError, OSError):
+                await self._settled()
+            raise
 
     async def _settled(self) -> UndoHistory:
         """The history, once a journey that was broken off is seen to its end. Raises: StoreUnavailable."""
         history = await self._read()
         step = history.pending
         if step is None:
+            self._unsettled, self._found = False, None
             return history
         saves = await self._session.kernel.saves()  # first: a node may still be on the way
-        there = (await self._session.kernel.state()).saved == step.as_of
+        saved = (await self._session.kernel.state()).saved
+        late = self._found is not None and saved != self._found  # cells have run since
+        there = (saved if self._found is None else self._found) == step.as_of
         before = [save.number for save in saves if save.cell == step.cell]
         if there and before:
-            told = COMPLETED if await self._put_rest_back() else BROKEN_OFF
+            told = COMPLETED if not late and await self._put_rest_back(step.as_of) else BROKEN_OFF
             await self._mark(step)
             history = history.gone(structs.replace(step, save=before[-1]))
         else:  # of what had no save nobody knows whether it was left
             told, history = BROKEN_OFF, history.gone(None)
-        if there:
+        if there and not late:
             await self._session.notes.tell_again(Restarted(told, ("files",), (), as_of=step.as_of))
         await self._note(history)
         return history
 
-    async def _put_rest_back(self) -> bool:
+    async def _put_rest_back(self, as_of: int) -> bool:
         """Put back what a journey that broke off did not come to; returns whether that is all there was."""
         session = self._session
         try:
             changed = await session.kernel.changed_files()
+            _, left = await put_back(session.files, self._files, changed, session.record)
+            kernel = await session.kernel.state()
+            if kernel.busy:  # a cell goes on from there, whatever it has read
+                return False
+            return (not kernel.alive or (await self._read_again(as_of)).as_of == as_of) and not left
         except (KernelError, OSError) as error:  # the cells have to be marked all the same
             log.warning("files of session %s are not put back: %r", session.record.session_id, error)
             return False
-        return not (await put_back(session.files, self._files, changed, session.record))[1]
 
     async def _mark(self, step: UndoStep) -> None:
         if step.undone:
@@ -362,3 +381,5 @@ class Travels:
 
     async def _note(self, history: UndoHistory) -> None:
         await self._sessions.set_history(self._session.record.session_id, history.to_text())
+        if history.pending is None:
+            self._unsettled, self._found = False, None

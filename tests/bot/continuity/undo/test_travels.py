@@ -1,6 +1,8 @@
 """Which save an undo goes to, which cells are undone by it, and what a crash in the middle leaves."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -164,6 +166,22 @@ async def test_a_save_that_cannot_be_read_changes_nothing(world: World, kernel: 
         assert (await session.undo(2)).as_of == 1
 
 
+@pytest.mark.parametrize(("as_of", "why"), [(0, "lost"), (1, "lost"), (3, "unread")])
+async def test_nothing_has_changed_only_if_the_kernel_is_where_it_was(
+    world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, as_of: int, why: str
+) -> None:
+    """What there was may not come back either, or as of an older cell."""
+
+    async def fails(_number: int, **_: bool) -> Journey:
+        return Journey(3, as_of)
+
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "b", "c")
+        monkeypatch.setattr(kernel, "go_to", fails)
+        refused = await refusal(session)
+        assert (refused.why, refused.cell, await undone_in(session)) == (why, 2, [])
+
+
 async def test_a_node_that_saves_nothing_is_not_called_unreadable(
     world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -324,14 +342,49 @@ async def test_a_crash_after_the_journey_leaves_what_is_told(
         with pytest.raises(RuntimeError):
             await session.undo()
         assert await undone_in(session) == []
+    started: list[dict[str, bytes]] = []
+
+    async def begins() -> None:
+        started.append(dict(kernel.files))
+
+    kernel.arrived = begins
     async with Program(world) as sessions:
         session = await sessions.session(1, "terminal")
         assert await undone_in(session) == [2]
         assert kernel.files == {"f": b"one" if stored else b"two"}
+        assert started == [kernel.files]
         (told,) = await world.ran(sessions, "a")
         assert (told.as_of, told.reason) == (1, COMPLETED if stored else BROKEN_OFF)
     async with Program(world) as sessions:
         assert await world.ran(sessions, "a") == []
+
+
+async def test_the_process_begins_with_the_files_of_that_time(
+    world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has read modules of its own; if they do not come back with them, that is said."""
+    started: list[dict[str, bytes]] = []
+    go_to = kernel.go_to
+
+    async def begins() -> None:
+        started.append(dict(kernel.files))
+
+    async def fails(number: int, *, keep: bool = False) -> Journey:
+        journey = await go_to(number, keep=keep)
+        return journey if len(started) % 2 else replace(journey, as_of=0)
+
+    async with Program(world) as sessions:
+        for cell, data in enumerate((b"one", b"two"), 1):
+            kernel.files = {"f.py": data}
+            session = await ran(world, sessions, "a" * cell)
+            await sessions.files.put(1, "u1", "f.py", data, source="generated", cell=cell)
+        kernel.arrived = begins
+        assert (await session.undo()).as_of == 1
+        assert started == [{"f.py": b"two"}, {"f.py": b"one"}]
+        monkeypatch.setattr(kernel, "go_to", fails)
+        with pytest.raises(UndoRefused, match="lost"):
+            await session.redo()
+        assert (await undone_in(session), kernel.files) == ([], {"f.py": b"two"})
 
 
 async def test_a_journey_that_fails_on_its_way_is_settled_at_once(
@@ -354,6 +407,61 @@ async def test_a_journey_that_fails_on_its_way_is_settled_at_once(
         assert await undone_in(session) == [2]
         (told,) = await world.ran(sessions, "a")
         assert told.as_of == 1
+
+
+@pytest.mark.parametrize("silent", [1, 2])
+async def test_a_journey_that_cannot_be_settled_yet_is_settled_before_a_cell(
+    world: World, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, silent: int
+) -> None:
+    """If a cell has run all the same, the marks still are those of the state that it found."""
+    saves, calls = kernel.saves, 0
+
+    async def dies() -> None:
+        raise RuntimeError("the program dies here")
+
+    async def answers_late() -> Sequence[SavedCell]:
+        nonlocal calls
+        calls += 1
+        if calls <= silent:
+            raise OSError("the node does not answer")
+        return await saves()
+
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "a b")
+        kernel.arrived = dies
+        with pytest.raises(RuntimeError):
+            await session.undo()
+    monkeypatch.setattr(kernel, "saves", answers_late)
+    monkeypatch.setattr(kernel, "arrived", FakeKernel().arrived)
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "terminal")
+        assert await undone_in(session) == []
+        told = [one.as_of for code in ("a c", "a c d") for one in await world.ran(sessions, code)]
+        assert (told, await undone_in(session)) == ([1] if silent == 1 else [], [2])
+        assert (await session.undo(2)).cells == (3, 4)
+
+
+async def test_a_second_step_does_not_take_the_first_for_one_that_broke_off(
+    world: World, kernel: FakeKernel
+) -> None:
+    """It waits for its end; nor is a checkpoint forgotten in the middle of one."""
+    others: list[asyncio.Task[object]] = []
+
+    async def arrived() -> None:
+        if not others:
+            others.append(asyncio.create_task(session.undo()))
+            others.append(asyncio.create_task(session.forget_checkpoint("good")))
+            await asyncio.sleep(0.1)  # they would be far by then
+            assert (await undone_in(session), list(kernel.named)) == ([], ["good"])
+
+    async with Program(world) as sessions:
+        session = await ran(world, sessions, "a", "a b", "a b c")
+        await session.checkpoint("good")
+        kernel.arrived = arrived
+        assert (await session.undo()).cells == (3,)
+        await asyncio.gather(*others)
+        assert (await undone_in(session), await session.checkpoints()) == ([2, 3], {})
+        assert await world.ran(sessions, "a") == []
 
 
 async def test_the_model_does_not_go_on_as_if_nothing_had_changed(world: World) -> None:
