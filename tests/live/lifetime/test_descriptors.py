@@ -2,6 +2,7 @@
 
 import os
 import resource
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -38,9 +39,11 @@ def no_descriptors_but(free: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(limits[0], 4096), limits[1]))
         stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
         taken: list[int] = []
-        with suppress(OSError):
-            while True:
-                taken.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(5):  # another thread may have had some open, such as a watchdog's
+            with suppress(OSError):
+                while True:
+                    taken.append(os.open(os.devnull, os.O_RDONLY))
+            time.sleep(0.05)
         for place, descriptor in enumerate(taken):
             if place < free:
                 os.close(descriptor)

@@ -186,7 +186,7 @@ async def test_what_cannot_be_read_just_now_is_sent_again(pool: Pool) -> None:
     state: Any = kernel._keeper._state
     read, errors = state.read, [OSError(5, "Input/output error")]
 
-    def reads(manifest: Manifest, index: int) -> Iterator[bytes]:
+    def reads(manifest: Manifest, index: int | None = None) -> Iterator[bytes]:
         for data in read(manifest, index):
             if errors:
                 raise errors.pop()
