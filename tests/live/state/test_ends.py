@@ -133,11 +133,14 @@ class Twins:
 
     async def begin(self) -> None:
         for cell, code in CELLS.items():
-            rans = [  # one after another: in between, the kernel is asked which names its cell has bound
+            rans = [
                 await run(self.pool.kernel(name, NoFiles()), code, tag=cell) for name in ("ended", "whole")
             ]
             assert [ran.status for ran in rans] == ["ok", "ok"], [(cell, ran.result) for ran in rans]
             assert rans[0].output == rans[1].output
+            await saved_as(
+                self.ended, cell
+            )  # of cells without a pause nobody knows which names each has bound
             self.cell = cell
 
     async def look(self, kernel: Kernel | None = None) -> Ran:
