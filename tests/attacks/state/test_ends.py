@@ -23,6 +23,27 @@ from tests.live.cells import NoFiles, deaf, pooled, run, until, zygote
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.soak, pytest.mark.timeout(900)]
 
 MAKE = """
+import enum, random, threading
+import matplotlib.pyplot as plt, numpy as np, pandas as pd
+from sklearn.linear_model import LinearRegression
+df = pd.DataFrame({"a": range(100), "b": [f"row {n}" for n in range(100)]})
+whole = [df]
+model = LinearRegression().fit(df[["a"]], 2 * df["a"] + 1)
+fig, ax = plt.subplots()
+ax.set_title("kept")
+plt.close(fig)
+class Shape:
+    def area(self): return 10
+class Square(Shape):
+    def area(self): return super().area() + 1
+class Colour(enum.Enum):
+    RED = 1
+shape, colour = Square(), Colour.RED
+rng = np.random.default_rng(7)
+random.seed(7)
+file = open("open.txt", "w")
+thread = threading.Thread(target=threading.Event().wait, daemon=True)
+thread.start()
 xs = [1, 2]
 same = xs
 scale = 10
@@ -37,8 +58,16 @@ def counter():
 step = counter()
 step()
 """
-LOOK = "same.append(3)\nscale = 7\nprint(xs, scaled(2), step())"
-FOUND = "[1, 2, 3] 14 2\n"
+LOOK = """
+same.append(3)
+scale = 7
+print(xs, scaled(2), step())
+print(whole[0] is df, df["b"].iloc[-1], round(float(model.predict(df[["a"]])[-1])), ax.get_title(), ax.figure is fig)
+print(shape.area(), type(shape) is Square, colour is Colour.RED)
+print(rng.random() == np.random.default_rng(7).random(), random.random() == random.Random(7).random())
+"""
+FOUND = "[1, 2, 3] 14 2\nTrue row 99 199 kept True\n11 True True\nTrue True\n"
+LOST = {("file", 11), ("thread", 11)}
 SIZE = 10 << 20  # bytes of the value that each round of the kills makes anew
 ROUNDS = 50
 
@@ -109,7 +138,9 @@ async def test_variables_are_back_after_every_end(pool: Pool, end: End) -> None:
     kernel = session(pool, name)
     ran = await run(kernel, LOOK, tag=13)
     assert (ran.status, ran.output) == ("ok", FOUND)
-    assert all(told.as_of == 11 for told in ran.restarts), ran.restarts
+    for told in ran.restarts:
+        assert told.as_of == 11, told
+        assert {(one.name, one.cell) for one in told.unsaved if one.what} == LOST, told
     await pool.remove(name)
 
 
