@@ -31,9 +31,8 @@ def kept_in(folder: Path) -> int | None:
             path.unlink(missing_ok=True)
         made = folder / f"{FILE}-{secrets.token_hex(8)}"
         try:
-            with open(
-                os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii"
-            ) as file:
+            descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(str(1 + secrets.randbelow(LARGEST)))
                 file.flush()
                 os.fsync(file.fileno())

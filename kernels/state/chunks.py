@@ -81,7 +81,7 @@ class Incoming:
         """
         try:
             descriptor = os.open(f"{UNFINISHED}/{chunk.digest}", CREATING, 0o600, dir_fd=self._here)
-        except BaseException:
+        except BaseException:  # whatever it is, the bytes are not needed any more
             done()
             raise
         self._unnamed[chunk.digest] = None

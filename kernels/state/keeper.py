@@ -247,7 +247,8 @@ class Keeper:
 
     async def _save_soon(self, process: AskedProcess) -> None:
         due = monotonic() - self._since > self.times.every and self._expected < self._patience()
-        in_a_row = self._unsaved > 1 and due  # otherwise a cell that follows at once goes first
+        in_a_row = self._unsaved > 1 and due
+        # The pause itself is what is wanted: in it a cell that follows at once goes first.
         await asyncio.sleep(max(self._not_before - monotonic(), 0.0 if in_a_row else self.times.quiet))
         async with self._one, self._slots.entered(owner(self._session_id), self.times.slot):
             self._waiting = None

@@ -50,7 +50,7 @@ class Writing:
         try:
             fill(data)
             wanted = self._wants(chunk, data)
-        except BaseException:
+        except BaseException:  # whatever it is, another chunk may have the memory
             done()
             raise
         if wanted:
@@ -159,7 +159,7 @@ class Writing:
             os.rename(NEW, name, src_dir_fd=self.here, dst_dir_fd=self.here)
             chunks.sync_folder(SAVES, self.here)
             status, mark = os.stat(name, dir_fd=self.here), mark_of(self.here)
-        except BaseException:
+        except BaseException:  # whatever it is, the save must not be there although this raises
             with suppress(OSError):
                 os.unlink(name, dir_fd=self.here)
             raise

@@ -68,7 +68,7 @@ def _copy_all(parts: Branching) -> int:
             saved = source.newest() if source is not None else None
             if saved is not None and source is not None and target is not None:
                 _copy_save(source, saved, target)
-        except BaseException:
+        except BaseException:  # whatever it is, no half of a branch may stay
             if target is not None:
                 target.forget()
             parts.target.remove()

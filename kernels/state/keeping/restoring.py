@@ -102,9 +102,7 @@ class Restore:
         """Wait until another try makes sense; raises the error if none does any more."""
         now = monotonic()
         self._refused = now if self._refused is None else self._refused
-        busy = isinstance(
-            error, StateBusy
-        )  # another program writes a save, which may take as long as a restore
+        busy = isinstance(error, StateBusy)  # another program saves: that may take as long as a restore
         if now >= (self._until if busy else min(self._until, self._refused + self._times.passing)):
             raise error
         await asyncio.sleep(self._times.again)  # no event tells that a disk works again

@@ -16,9 +16,7 @@ class KeeperTimes:
     and `share` of the time since the last one, if that is more: the more there is to lose, the longer.
     """
 
-    quiet: float = (
-        0.02  # after a cell's end, in which its result goes out; cells that follow at once come then
-    )
+    quiet: float = 0.02  # after a cell, in which its result goes out; cells that follow at once come then
     short: float = 0.05
     first: float = 1.0
     share: float = 0.02  # a part, no time

@@ -1,20 +1,17 @@
 """Pools that save variables, one of each tier that the machine can do."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from kernels.kernel import Kernel
 from kernels.pool import Pool
 from kernels.sandbox.policy import Tier
 from kernels.state.keeping.times import KeeperTimes
 from kernels.state.store import StateStore
 from tests.attacks.conftest import TIERS
 from tests.attacks.pools import pool_of
-from tests.live.cells import PATIENCE
 
 QUOTA = 64 << 20  # bytes
 
@@ -44,10 +41,3 @@ async def pool(
     workspaces = tmp_path_factory.mktemp(f"workspaces-{tier}")
     async with pool_of(tier, workspaces, states=store, keeping=keeping) as pool:
         yield pool
-
-
-async def saved_as(kernel: Kernel, cell: int) -> None:
-    """Wait until the variables after this cell are saved."""
-    async with asyncio.timeout(PATIENCE):
-        while (await kernel.state()).saved != cell:  # noqa: ASYNC110  it tells nobody
-            await asyncio.sleep(0.02)

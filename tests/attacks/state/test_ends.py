@@ -16,9 +16,9 @@ from kernels.kernel import Kernel
 from kernels.pool import Pool
 from kernels.state.store import StateStore
 from tests.attacks.pools import LIMITS
-from tests.attacks.state.conftest import QUOTA, saved_as
+from tests.attacks.state.conftest import QUOTA
 from tests.conftest import ROOT
-from tests.live.cells import NoFiles, deaf, pooled, run, until, zygote
+from tests.live.cells import NoFiles, deaf, pooled, run, until, until_saved, zygote
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.soak, pytest.mark.timeout(900)]
 
@@ -133,7 +133,7 @@ async def test_variables_are_back_after_every_end(pool: Pool, end: End) -> None:
     name = f"end-{list(ENDS.values()).index(end)}"
     kernel = session(pool, name)
     await run(kernel, MAKE, tag=11)
-    await saved_as(kernel, 11)
+    await until_saved(kernel, 11)
     await end(pool, name)
     kernel = session(pool, name)
     ran = await run(kernel, LOOK, tag=13)
@@ -196,7 +196,7 @@ async def test_kills_at_any_moment_of_a_save_leave_a_whole_state(pool: Pool, sta
         await run(kernel, make, tag=2 * number)
         begun = loop.time()
         if number == 1:
-            await saved_as(kernel, 2)
+            await until_saved(kernel, 2)
             usual = loop.time() - begun
         await asyncio.sleep(moments.uniform(0, 1.3 * usual))
         during += kernel._keeper._asked is not None
@@ -211,7 +211,7 @@ async def test_kills_at_any_moment_of_a_save_leave_a_whole_state(pool: Pool, sta
         last = last if told.as_of == kept else number
         assert ran.output == f"({last}, True, True, True)\n"
         kept = 2 * number + 1
-        await saved_as(kernel, kept)
+        await until_saved(kernel, kept)
     assert during > ROUNDS // 10, f"{during} kills of {ROUNDS} came during a save of {usual:.2f} s"
     newest = StateStore(states / str(pool.tier), quota=QUOTA, disk=1 << 30).session(name).newest()
     assert newest is not None

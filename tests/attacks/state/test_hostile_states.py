@@ -16,8 +16,7 @@ import pytest
 from kernels.kernel import Kernel
 from kernels.pool import Pool
 from kernels.state.keeping.times import KeeperTimes
-from tests.attacks.state.conftest import saved_as
-from tests.live.cells import NoFiles, Ran, run, until, value
+from tests.live.cells import NoFiles, Ran, run, until, until_saved, value
 
 # In one tier only: the state is made and read by the same code in all, under the limits that cells have.
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.tiers("S")]
@@ -53,7 +52,7 @@ async def others_work(pool: Pool) -> AsyncIterator[None]:
         await going
         saved = (await kernel.state()).saved
         await run(kernel, "calm += 1", tag=saved + 100)
-        await saved_as(kernel, saved + 100)
+        await until_saved(kernel, saved + 100)
         await pool.remove("other")
 
 
@@ -120,7 +119,7 @@ async def test_what_a_value_does_when_it_is_saved(pool: Pool, kernel: Kernel, ac
     """The person's next cell works, in this kernel or in one that is as after the save before."""
     async with others_work(pool):
         await run(kernel, "good = [1, 2]", tag=11)
-        await saved_as(kernel, 11)
+        await until_saved(kernel, 11)
         ran = await run(kernel, hostile(act, when="saved"), tag=12)
         assert ran.status == "ok", ran.output
         await until((kernel.workspace.path / "acted").exists)
@@ -141,7 +140,7 @@ async def test_what_a_value_does_when_it_is_loaded(pool: Pool, kernel: Kernel, a
     """It is named as not back, or all variables are; the cell that waited runs, and so does the next."""
     async with others_work(pool):
         await run(kernel, "good = [1, 2]\n" + hostile(act, when="loaded"), tag=12)
-        await saved_as(kernel, 12)
+        await until_saved(kernel, 12)
         ran = await ended(kernel)
         (told,) = ran.restarts
         assert (kernel.workspace.path / "acted").exists()
@@ -173,10 +172,10 @@ async def test_bytes_that_have_changed_on_disk_are_noticed(kernel: Kernel, state
     """The save before is taken; never a value that nobody has made."""
     make = "import random\ngood = random.Random({}).randbytes(3_000_000)"
     await run(kernel, make.format(1), tag=11)
-    await saved_as(kernel, 11)
+    await until_saved(kernel, 11)
     before = chunks(states, kernel)
     await run(kernel, make.format(2), tag=12)
-    await saved_as(kernel, 12)
+    await until_saved(kernel, 12)
     flip(chunks(states, kernel) - before)
     await kernel.cull("it was not used")
     ran = await run(kernel, "print(good == random.Random(1).randbytes(3_000_000))", tag=13)
@@ -188,14 +187,14 @@ async def test_bytes_that_have_changed_on_disk_are_noticed(kernel: Kernel, state
 async def test_a_state_of_which_nothing_can_be_read_costs_the_variables(kernel: Kernel, states: Path) -> None:
     """They are named, and the next cell runs in a fresh kernel; so do later ends."""
     await run(kernel, "good = bytes(range(256)) * 5000", tag=11)
-    await saved_as(kernel, 11)
+    await until_saved(kernel, 11)
     flip(chunks(states, kernel))
     ran = await ended(kernel)
     (told,) = ran.restarts
     assert (told.as_of, told.back, ran.output) == (0, (), "False\n")
     assert "good" in told.lost
     await run(kernel, "good = 5", tag=1001)
-    await saved_as(kernel, 1001)
+    await until_saved(kernel, 1001)
     ran = await ended(kernel)
     assert ran.output == "5\n"
 
@@ -204,10 +203,10 @@ async def test_a_state_of_which_nothing_can_be_read_costs_the_variables(kernel: 
 async def test_names_that_were_cleared_stay_away(kernel: Kernel, reset: str) -> None:
     """They are not in the state after that cell, and nobody is told that they are missing."""
     await run(kernel, "good = [1, 2]", tag=11)
-    await saved_as(kernel, 11)
+    await until_saved(kernel, 11)
     await run(kernel, reset, tag=12)
     await run(kernel, "other = 3", tag=13)
-    await saved_as(kernel, 13)
+    await until_saved(kernel, 13)
     ran = await ended(kernel)
     (told,) = ran.restarts
     assert ran.output == "False\n"
@@ -220,7 +219,7 @@ async def test_what_there_is_no_room_for_is_named(pool: Pool, kernel: Kernel) ->
     """What is small is kept; the quota is that of one person, so others go on saving."""
     async with others_work(pool):
         await run(kernel, "import os\ngood = [1, 2]\nbig = os.urandom(100 << 20)", tag=11)
-        await saved_as(kernel, 11)
+        await until_saved(kernel, 11)
         ran = await ended(kernel)
     (told,) = ran.restarts
     assert ran.output == "[1, 2]\n"
@@ -230,7 +229,7 @@ async def test_what_there_is_no_room_for_is_named(pool: Pool, kernel: Kernel) ->
 async def test_a_kernel_that_dies_with_each_save_is_usable(kernel: Kernel) -> None:
     """Its cells run: after such an end some have no save, and what has been saved before stays."""
     await run(kernel, "good = [1, 2]", tag=11)
-    await saved_as(kernel, 11)
+    await until_saved(kernel, 11)
     for cell in range(12, 18):
         ran = await run(kernel, hostile("os._exit(3)", when="saved") + "\nprint(good)", tag=cell)
         assert ran.output == "[1, 2]\n"

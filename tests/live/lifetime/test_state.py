@@ -21,7 +21,7 @@ from kernels.workspace.captured import Scan
 from kernels.workspace.folder import scratch_id
 from tests.contract.conftest import node_settings, noded
 from tests.kernels.state.saves import save
-from tests.live.cells import NoFiles, pooled, run, until, value
+from tests.live.cells import NoFiles, pooled, run, until, until_saved, value
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
@@ -68,18 +68,11 @@ def hasty(pool: Pool, name: str, **times: float) -> Kernel:
     return kernel
 
 
-async def saved_as(kernel: Kernel, cell: int) -> None:
-    """Wait until the state after this cell is saved."""
-    async with asyncio.timeout(60):
-        while (await kernel.state()).saved != cell:  # noqa: ASYNC110  state within it
-            await asyncio.sleep(0.01)
-
-
 async def test_variables_are_back_after_a_death(pool: Pool) -> None:
     """The cell that dies tells as of which cell, and what is not back; the next one has nothing to add."""
     kernel = pool.kernel("death", NoFiles())
     await run(kernel, "import sqlite3\nx = [1, 2]\nsame = x\ndb = sqlite3.connect(':memory:')", tag=3)
-    await saved_as(kernel, 3)
+    await until_saved(kernel, 3)
     died = await run(kernel, f"new = 1\n{KILL}", tag=4)
     (told,) = died.restarts
     assert (told.as_of, told.lost, told.unnamed) == (3, (), True)
@@ -109,14 +102,14 @@ async def test_cells_in_a_row_all_run_and_the_last_is_saved(pool: Pool) -> None:
     await run(kernel, "x = 0", tag=1)
     for cell in range(2, 12):
         assert (await run(kernel, "x += 1\nx", tag=cell)).output == f"{cell - 1}\n"
-    await saved_as(kernel, 11)
+    await until_saved(kernel, 11)
 
 
 async def test_a_restart_forgets_the_variables(pool: Pool) -> None:
     """The person wanted them gone: nothing is told, and nothing comes back."""
     kernel = pool.kernel("restart", NoFiles())
     await run(kernel, "x = 1", tag=1)
-    await saved_as(kernel, 1)
+    await until_saved(kernel, 1)
     await kernel.restart()
     assert (await kernel.state()).saved == 0
     ran = await run(kernel, "'x' in globals()", tag=2)
@@ -152,7 +145,7 @@ async def test_a_save_that_does_not_stop_costs_its_kernel_and_no_cells_time(pool
     """The cell that waits for it gets a fresh kernel, with the state of the save before."""
     kernel = hasty(pool, "deaf", stuck=0.2)
     await run(kernel, "x = 1", tag=1)
-    await saved_as(kernel, 1)
+    await until_saved(kernel, 1)
     await run(kernel, DEAF.format(method="__reduce__(self)"), tag=2)
     async with asyncio.timeout(60):
         while not list(folder.glob("workspaces/*/deaf")):  # noqa: ASYNC110  a file
@@ -167,14 +160,14 @@ async def test_a_state_that_cannot_be_loaded_is_given_up(pool: Pool) -> None:
     """After a limited time the person has a fresh kernel, is told, and the save is kept."""
     kernel = hasty(pool, "loops", loading=1.0)
     await run(kernel, "x = 1" + DEAF.format(method="__setstate__(self, state)") + "deaf.y = 1", tag=1)
-    await saved_as(kernel, 1)
+    await until_saved(kernel, 1)
     await kernel.cull("it was not used")
     ran = await run(kernel, "print('x' in globals())", tag=2)
     (told,) = ran.restarts
     assert told.reason == f"it was not used; {NOT_BACK}{KEPT.format(1)}"
     assert (told.as_of, set(told.lost)) == (0, {"x", "Deaf", "deaf"})
     assert ran.output == "False\n"
-    await saved_as(kernel, 2)
+    await until_saved(kernel, 2)
     assert [save.cell for save in await kernel.saves()] == [0, 1, 2]
 
 

@@ -21,7 +21,7 @@ from kernels.pool import Pool
 from kernels.sandbox.forkserver import LIBRARIES
 from kernels.sandbox.policy import Tier
 from kernels.state.store import StateStore
-from tests.live.cells import PATIENCE, NoFiles, Ran, deaf, pooled, run
+from tests.live.cells import PATIENCE, NoFiles, Ran, deaf, pooled, run, until_saved
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -138,7 +138,7 @@ class Twins:
             ]
             assert [ran.status for ran in rans] == ["ok", "ok"], [(cell, ran.result) for ran in rans]
             assert rans[0].output == rans[1].output
-            await saved_as(
+            await until_saved(
                 self.ended, cell
             )  # of cells without a pause nobody knows which names each has bound
             self.cell = cell
@@ -152,15 +152,8 @@ class Twins:
         )
         assert (whole.status, whole.restarts) == ("ok", [])
         assert ran.output == whole.output
-        await saved_as(kernel or self.ended, self.cell)
+        await until_saved(kernel or self.ended, self.cell)
         return ran
-
-
-async def saved_as(kernel: Kernel, cell: int) -> None:
-    """Wait until the variables after this cell are saved."""
-    async with asyncio.timeout(PATIENCE):
-        while (await kernel.state()).saved != cell:  # noqa: ASYNC110  it tells nobody
-            await asyncio.sleep(0.02)
 
 
 def check(told: Restarted, as_of: int) -> None:
@@ -281,7 +274,7 @@ class Point:
 points = {Point(1.2), Point(3.4)}
 """
     await run(kernel, code, tag=1)
-    await saved_as(kernel, 1)
+    await until_saved(kernel, 1)
     await kernel.cull("it was not used")
     ran = await run(kernel, "print(Point(3.4) in points, len(points))", tag=2)
     (told,) = ran.restarts

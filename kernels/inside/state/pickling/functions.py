@@ -24,14 +24,8 @@ __all__ = ["SETTERS", "Globals", "reducers"]
 ATTRIBUTES = ("__name__", "__qualname__", "__module__", "__doc__", "__defaults__", "__kwdefaults__")
 LATER = ("__annotations__", "__type_params__")
 USERS = (types.FunctionType, types.FrameType)  # who has a dict of globals only for what is in it
-LOOKING = {
-    "dir",
-    "eval",
-    "exec",
-    "globals",
-    "locals",
-    "vars",
-}  # builtins by which a function can use all of it
+# Builtins by which a function can use all of it.
+LOOKING = {"dir", "eval", "exec", "globals", "locals", "vars"}
 ALONE = types.FunctionType((lambda: None).__code__, {})  # nobody else has its dict of globals
 USED_ONCE = sys.getrefcount(ALONE.__globals__)  # references to such a dict, counted as below
 

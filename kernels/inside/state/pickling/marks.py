@@ -61,13 +61,8 @@ OF_SHELL = (
 DECIMALS = "decimal.getcontext()"  # the one that is used now
 OF_HISTORY = {"In": "input_hist_parsed", "Out": "output_hist", "_dh": "dir_hist"}
 HIDDEN = ("exit", "get_ipython", "open", "quit")  # of each namespace; `%pylab` and others hide more there
-BUILTINS = (
-    "display",
-    "file_path",
-    "get_ipython",
-    "list_files",
-    "load_file",
-)  # unless the person has changed them
+# Unless the person has changed them.
+BUILTINS = ("display", "file_path", "get_ipython", "list_files", "load_file")
 PLAIN = (type(None), bool, int, float, str, bytes, tuple)  # are found in many places by chance
 STREAMS = ("stdout", "stderr", "stdin")
 AT_HOME = ("math.nan", "numpy.nan", "cmath.nan")  # may be one and the same; the first is told
@@ -99,9 +94,8 @@ def marks(namespace: dict[str, Any]) -> dict[str, Any]:
 def _of_shell(shell: Any) -> dict[str, Any]:
     parts = {f"shell.{name}": getattr(shell, name, None) for name in OF_SHELL}
     hidden = {f"hidden.{name}": shell.user_ns_hidden.get(name) for name in HIDDEN}
-    history = getattr(
-        shell, "history_manager", None
-    )  # the person may have a variable `In` or `Out` of their own
+    # Not by their names, since the person may have a variable `In` or `Out` of their own.
+    history = getattr(shell, "history_manager", None)
     cells = {mark: getattr(history, name, None) for mark, name in OF_HISTORY.items()}
     streams = dict(zip(STREAMS, getattr(getattr(shell, "kernel", None), "own_streams", ()), strict=False))
     return (
